@@ -1,0 +1,1 @@
+"""Dataflyt: from the national registers to a school owner's FEIDE directory."""

@@ -1,0 +1,43 @@
+"""What can go wrong, as classes of ours.
+
+Every error carries one sentence that an operator can act on, and never a person's number, name, address,
+e-mail or phone. Facts for the engineer go in keyword arguments that are safe to log (counts, tables, files,
+HTTP status, the warehouse's own person id).
+"""
+
+
+class DataflytError(Exception):
+    """Base of all expected errors. ``str(error)`` is the sentence for a person; ``facts`` are safe to log."""
+
+    def __init__(self, sentence: str, **facts: object) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.facts = facts
+
+
+class ConfigError(DataflytError):
+    """A kommune file, connection or environment says something that cannot be used. Never worth a retry."""
+
+
+class Unreadable(DataflytError):
+    """A file or an answer is broken or hostile and cannot be read as what it claims to be. Never worth a retry."""
+
+
+class SourceUnavailable(DataflytError):
+    """A register or file store did not answer as it should, and may do so later. Worth a retry."""
+
+
+class SourceRefused(DataflytError):
+    """A register said no (key, scope, right, bad request). A person must do something; not worth a retry."""
+
+
+class CheckFailed(DataflytError):
+    """A check stopped the run before anything was merged."""
+
+
+class DataInDoubt(DataflytError):
+    """An extract would take away more than its limit; nothing was taken and somebody must look."""
+
+
+class NotApproved(DataflytError):
+    """A run was to be released without an answer that names its plan."""

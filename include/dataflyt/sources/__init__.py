@@ -1,0 +1,27 @@
+"""The sources: one folder each, all with ``client.py`` (asks, lands), ``rows.py`` (raw bytes to rows), ``checks.py``."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple, TypeAlias
+
+Row: TypeAlias = NamedTuple
+"""A row of one of a source's tables: a NamedTuple whose fields are ``str | None``, ``bool | None``,
+``int | None`` or ``float | None``. Dates and times stay text (ISO 8601), as the source wrote them when unreadable."""
+
+Reader: TypeAlias = Callable[[BinaryIO], Iterator[tuple]]  # type: ignore[type-arg]
+"""A format's reader: a stream of raw bytes in, rows of the source's tables out, in the order they stand."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a source yields.
+
+    ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
+    ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
+    a row is only taken as gone when its subject was answered for.
+    """
+
+    name: str
+    row: type
+    key: tuple[str, ...]
+    subject: str

@@ -1,0 +1,29 @@
+"""KRR answers to rows."""
+
+from typing import NamedTuple
+
+from dataflyt.sources import Table
+
+
+class Contact(NamedTuple):
+    """One person's entry in KRR, fields as KRR spells them (FREG_KRR B2), nested ones flattened."""
+
+    personidentifikator: str
+    status: str | None
+    reservasjon: str | None
+    reservasjonstidspunkt: str | None
+    reservasjon_oppdatert: str | None
+    varslingsstatus: str | None
+    epostadresse: str | None
+    epostadresse_oppdatert: str | None
+    epostadresse_sist_verifisert: str | None
+    epostadresse_duplisert: str | None
+    mobiltelefonnummer: str | None
+    mobiltelefonnummer_oppdatert: str | None
+    mobiltelefonnummer_sist_verifisert: str | None
+    mobiltelefonnummer_duplisert: str | None
+    spraak: str | None
+    spraak_oppdatert: str | None
+
+
+TABLES = {"contact": Table("contact", Contact, ("personidentifikator",), "personidentifikator")}
