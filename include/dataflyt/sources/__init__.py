@@ -18,10 +18,12 @@ class Table:
 
     ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
     ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
-    a row is only taken as gone when its subject was answered for.
+    a row is only taken as gone when its subject was answered for. ``hashed`` fields are kept in history as keyed
+    hashes only.
     """
 
     name: str
     row: type
     key: tuple[str, ...]
     subject: str
+    hashed: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The warehouse: schema, staging, run-versioned history, golden record, vetoes, plan."""

@@ -1,0 +1,484 @@
+"""A run, step by step. The DAG and the command line call the same functions; each can be repeated.
+
+extract_sas, extract_hr -> extract_freg -> extract_krr -> withdraw -> check -> merge -> (question) -> release ->
+publish -> settle. A step takes a Job and returns counts that are safe to show: never anything about protection.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, text
+
+from dataflyt import publishing, report
+from dataflyt.connections import Connect
+from dataflyt.errors import CheckFailed, DataflytError, DataInDoubt
+from dataflyt.kommune import Kommune
+from dataflyt.landing import Landing
+from dataflyt.sources import Reader
+from dataflyt.sources.freg import client as freg_client
+from dataflyt.sources.freg import rows as freg_rows
+from dataflyt.sources.hr import client as hr_client
+from dataflyt.sources.hr import rows as hr_rows
+from dataflyt.sources.krr import client as krr_client
+from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.sources.sas import client as sas_client
+from dataflyt.sources.sas import rows as sas_rows
+from dataflyt.warehouse import database, golden, guard, plan, runs, serving, staging, veto
+from dataflyt.warehouse import merge as merging
+from dataflyt.warehouse.golden import Moment
+from dataflyt.warehouse.runs import Run
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("sas", "hr", "freg", "krr")
+
+FREG_PARTS = (
+    "identifikasjonsnummer",
+    "status",
+    "doedsfall",
+    "foedsel",
+    "kjoenn",
+    "navn",
+    "bostedsadresse",
+    "deltBosted",
+    "oppholdsadresse",
+    "postadresse",
+    "postadresseIUtlandet",
+    "adressebeskyttelse",
+)
+"""What is asked of FREG for everybody; for pupils foreldreansvar and familierelasjon besides."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What lies outside: ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape),
+    ``storage`` is the address of the folder that holds landing/, exports/ and reports/."""
+
+    connect: Connect
+    path: Callable[[str], Any]
+    storage: str
+
+    def folder(self, name: str) -> Any:
+        """Return one of the folders in the storage."""
+        return self.path(self.storage) / name
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an approver is asked: Markdown with counts only, and the digest of the plan it is about."""
+
+    subject: str
+    body: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A kommune's run in its environment: what every step is given."""
+
+    kommune: Kommune
+    run: Run
+    environment: Environment
+
+    @cached_property
+    def db(self) -> Engine:
+        """The warehouse, as the kommune's own role."""
+        return database.engine(self.environment.connect(self.kommune.warehouse).url)
+
+    @property
+    def owner(self) -> str:
+        """The kommune's id."""
+        return self.kommune.id
+
+    def landing(self, source: str) -> Landing:
+        """Where this run's raw answers of a source lie."""
+        return Landing(self.environment.folder("landing") / self.owner / f"{self.run.number:06d}" / source)
+
+    def transaction(self, *, lock: bool = True) -> "contextlib.AbstractContextManager[Connection]":
+        """One transaction in the warehouse, under the kommune's lock."""
+        return database.transaction(self.db, self.owner, lock=lock)
+
+    @property
+    def moment(self) -> Moment:
+        """What the golden record of this run is computed from."""
+        units = self.kommune.sources.hr.units
+        return Moment(self.owner, self.run.number, self.run.as_of, self.run.secret, units)
+
+
+def open_job(kommune: Kommune, key: str, as_of: datetime, environment: Environment) -> Job:
+    """Open or find the run that ``key`` names (an Airflow run's id), undoing an unreleased one before it.
+
+    ``as_of`` counts only the first time. Raises ConfigError or SourceUnavailable.
+    """
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id) as connection:
+        run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
+    return Job(kommune, run, environment)
+
+
+def _done(job: Job) -> bool:
+    """Tell whether the run is released: its data stand, and repeating a step before that changes nothing.
+
+    A run that was undone goes on where it was left if it is still the newest.
+    """
+    with job.transaction() as connection:
+        return runs.resume(connection, job.owner, job.run.number) == "released"
+
+
+# --- extract -----------------------------------------------------------------------------------------------------
+
+
+def extract_sas(job: Job) -> dict[str, int]:
+    """Land the newest file of the school administration system and its timetable, and stage them."""
+    if _done(job):
+        return {}
+    source, connection = job.kommune.sources.sas, job.environment.connect(job.kommune.sources.sas.connection)
+    sas_client.extract(job.environment.path(connection.url), source.files, source.timetable, job.landing("sas"))
+    return _stage(job, "sas")
+
+
+def extract_hr(job: Job) -> dict[str, int]:
+    """Land the newest file of the HR system, and stage it."""
+    if _done(job):
+        return {}
+    source, connection = job.kommune.sources.hr, job.environment.connect(job.kommune.sources.hr.connection)
+    hr_client.extract(job.environment.path(connection.url), source.files, job.landing("hr"))
+    return _stage(job, "hr")
+
+
+def extract_freg(job: Job) -> dict[str, int]:
+    """Ask FREG for the pupils in the school system's file, then for those who are responsible for them."""
+    if _done(job):
+        return {}
+    connection = job.environment.connect(job.kommune.sources.freg.connection)
+    landing = job.landing("freg")
+    parts: tuple[str, ...] = FREG_PARTS
+    if job.kommune.legal_basis.freg == "med_hjemmel":
+        parts += ("foreldreansvar", "familierelasjon")
+    freg_client.extract(connection, _numbers(job, _PUPILS), parts, landing, "1-pupils")
+    _stage(job, "freg")
+    freg_client.extract(connection, _numbers(job, _GUARDIANS), FREG_PARTS, landing, "2-guardians")
+    return _stage(job, "freg")
+
+
+def extract_krr(job: Job) -> dict[str, int]:
+    """Ask KRR for e-mail and phone of those who are responsible for pupils."""
+    if _done(job):
+        return {}
+    connection = job.environment.connect(job.kommune.sources.krr.connection)
+    krr_client.extract(connection, _numbers(job, _RESPONSIBLE), job.landing("krr"))
+    return _stage(job, "krr")
+
+
+# Role 01 is a pupil (PIFU-IMS 1.3).
+_PUPILS = """
+select distinct p.number from staging_{owner}.sas_person p
+join staging_{owner}.sas_membership m on m.person_id = p.person_id and m.role = '01'
+where p.number ~ '^[0-9]{{11}}$' order by 1
+"""
+_RESPONSIBLE = """
+select distinct ansvarlig from staging_{owner}.freg_foreldreansvar
+where ansvarlig ~ '^[0-9]{{11}}$' and ergjeldende is not false order by 1
+"""
+_GUARDIANS = """
+select distinct f.ansvarlig from staging_{owner}.freg_foreldreansvar f
+where f.ansvarlig ~ '^[0-9]{{11}}$' and f.ergjeldende is not false
+    and not exists (select from staging_{owner}.freg_person p where p.oppslag = f.ansvarlig) order by 1
+"""
+
+
+def _numbers(job: Job, query: str) -> list[str]:
+    with job.transaction(lock=False) as connection:
+        return list(connection.execute(text(query.format(owner=job.owner))).scalars())
+
+
+def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
+    """Landed pages of a source with the reader of each, in their order."""
+    landing = job.landing(source)
+    names = [name for name in landing.names() if not name.endswith(".request.json")]
+    sources = job.kommune.sources
+    readers: dict[str, Callable[[str], Reader]] = {
+        "freg": lambda _: freg_rows.FORMATS[sources.freg.format],
+        "krr": lambda _: krr_rows.FORMATS[sources.krr.format],
+        "hr": lambda _: hr_rows.FORMATS[sources.hr.format],
+        "sas": lambda name: sas_rows.FORMATS["timetable" if name.startswith("timetable") else sources.sas.format],
+    }
+    return [(name, readers[source](name)) for name in names]
+
+
+def _stage(job: Job, source: str, *, skip_unreadable: bool = False) -> dict[str, int]:
+    """Copy everything a source has landed into staging anew."""
+    with job.transaction() as connection:
+        staging.prepare(connection, job.owner, source)
+        counts = staging.load(
+            connection,
+            job.owner,
+            job.run.number,
+            source,
+            _pages(job, source),
+            job.landing(source),
+            skip_unreadable=skip_unreadable,
+        )
+    return report.shown(counts)
+
+
+# --- withdraw ----------------------------------------------------------------------------------------------------
+
+
+def withdraw(job: Job) -> dict[str, int]:
+    """Write what the landed answers take away, and publish the released run anew under it if anything was written.
+
+    Runs whatever became of the extracts, before any check: raised protection and ended access must not wait. Raises
+    DataInDoubt when the extract would end access for more children than the kommune's limit; protection is taken all
+    the same, the losses are not.
+    """
+    if _done(job):
+        return {}
+    staged = []
+    for source in ("sas", "freg"):
+        with job.transaction(lock=False) as connection:
+            intact = staging.exists(connection, job.owner, source) and staging.intact(
+                connection, job.owner, job.run.number, source
+            )
+        if not intact and job.landing(source).names():
+            with contextlib.suppress(DataflytError):
+                _stage(job, source, skip_unreadable=source == "freg")
+                intact = True
+        if intact:
+            staged.append(source)
+    if "freg" not in staged:
+        log.info("FREG has answered nothing in this run: there is nothing to withdraw.")
+        return {}
+    with job.transaction() as connection:
+        golden.views_of_staging(connection, job.owner, staged)
+        golden.compute(connection, job.moment, for_vetoes=True)
+        released = runs.released_before(connection, job.owner)
+        serving.views(connection, job.owner, released, "now_")
+        learned = veto.learn(
+            connection,
+            job.moment,
+            answered=f"staging_{job.owner}.freg_person",
+            max_children_percent=job.kommune.guard.max_children_losing_access_percent,
+        )
+    if learned.any_written:
+        log.info("Something was taken away; what is published is written anew without it.")
+    _republish(job, purge=learned.protection_raised)
+    if learned.in_doubt:
+        raise DataInDoubt(
+            "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
+            "tilgang, og kjøringen stopper: undersøk om kommunen har mistet retten til foreldreansvar i Folkeregisteret."
+        )
+    return {}
+
+
+def _republish(job: Job, *, purge: bool) -> None:
+    """Bring what is published in line with the vetoes, when it is not; with ``purge`` throw away what was kept."""
+    with job.transaction() as connection:
+        released = runs.released_before(connection, job.owner)
+        if not released or not publishing.published(connection, job.owner):
+            return
+        publishing.publish(
+            connection, job.kommune, runs.get(connection, job.owner, released), job.environment, must_pass=False
+        )
+        if purge:
+            publishing.withdraw_older(connection, job.owner, job.environment)
+
+
+# --- check and merge ---------------------------------------------------------------------------------------------
+
+
+def check(job: Job) -> dict[str, int]:
+    """Check what was staged: rows that fail go to quarantine, a table that fails stops the run.
+
+    Raises CheckFailed with what is wrong and who must look.
+    """
+    if _done(job):
+        return {}
+    from dataflyt import quality
+    from dataflyt.sources.freg import checks as freg_checks
+    from dataflyt.sources.hr import checks as hr_checks
+    from dataflyt.sources.krr import checks as krr_checks
+    from dataflyt.sources.sas import checks as sas_checks
+
+    _rebuild_staging(job)
+    with job.transaction(lock=False) as connection:
+        previous = report.staged_before(connection, job.owner, job.run.number)
+    context = quality.Context(
+        schema=f"staging_{job.owner}", previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent
+    )
+    suites = [
+        suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)
+    ]
+    result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
+    with job.transaction() as connection:
+        _quarantine(connection, job, result.quarantined)
+        quarantined = report.quarantined(connection, job.owner, job.run.number)
+        report.note(
+            connection,
+            job.run,
+            "stopped_by",
+            [{"rule": b.rule, "reason": b.reason, "responsible": b.responsible} for b in result.broken],
+        )
+    if result.broken:
+        sentences = "; ".join(f"{broken.reason} (ansvarlig: {broken.responsible})" for broken in result.broken)
+        raise CheckFailed(f"Kjøringen er stoppet før noe ble endret: {sentences}")
+    return report.shown(quarantined)
+
+
+def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
+    bound = {"owner": job.owner, "run": job.run.number}
+    connection.execute(text("delete from control.quarantine where owner = :owner and run = :run"), bound)
+    connection.execute(
+        text(
+            "create temporary table found (table_name text, row_id bigint, rule text, reason text, responsible text) "
+            "on commit drop"
+        )
+    )
+    with database.driver(connection).cursor() as cursor, cursor.copy("copy found from stdin") as copy:
+        for row in found:
+            copy.write_row((row.table, row.row_id, row.rule, row.reason, row.responsible))
+    for table in connection.execute(text("select distinct table_name from found")).scalars().all():
+        connection.execute(
+            text(
+                "insert into control.quarantine "
+                "(owner, run, table_name, row_id, rule, reason, responsible, key, subject) "
+                "select :owner, :run, f.table_name, f.row_id, f.rule, f.reason, f.responsible, s.key, s.subject "
+                f"from found f join staging_{job.owner}.{table} s on s.row_id = f.row_id where f.table_name = :table "
+                "on conflict do nothing"
+            ),
+            {**bound, "table": table},
+        )
+
+
+def _rebuild_staging(job: Job) -> None:
+    """Stage from landing again what a crashed server has emptied."""
+    for source in SOURCES:
+        with job.transaction(lock=False) as connection:
+            intact = staging.intact(connection, job.owner, job.run.number, source)
+        if not intact:
+            log.warning("Staging of %s is not what was copied in: it is built again from the landed pages.", source)
+            _stage(job, source)
+
+
+def merge(job: Job) -> dict[str, Any]:
+    """Merge the clean rows into history, compute the golden record and the plan, and judge the plan.
+
+    Returns the plan's ``digest``, ``asks`` (1 when an approver must answer) and rows per kind of change. Repeating it
+    gives the same rows: it begins by undoing itself.
+    """
+    if _done(job):
+        return {"digest": job.run.digest, "asks": 0}
+    _rebuild_staging(job)
+    owner, number = job.owner, job.run.number
+    with job.transaction() as connection:
+        merging.undo(connection, owner, number)
+        merging.clean_views(connection, owner, number)
+        report.keep_contact_values(connection, job.run)
+        report.note(connection, job.run, "rows", report.account(connection, owner, number))
+        merged = merging.merge_history(connection, owner, number, job.run.secret)
+        golden.views_of_history(connection, owner)
+        golden.compute(connection, job.moment)
+        released = runs.released_before(connection, owner, number)
+        serving.views(connection, owner, released, "now_")
+        # What people have decided since (an override) raises protection too; answered losses are withdraw's.
+        veto.learn(connection, job.moment, answered=None, max_children_percent=0)
+        veto.plan_lifts(connection, job.moment)
+        merged |= merging.merge_golden(connection, owner, number)
+        plan.build(connection, owner, number, released)
+        digest = plan.digest(connection)
+        limits = {
+            kind: guard.Limit(limit.percent, limit.count) for kind, limit in job.kommune.guard.limits.items()
+        }
+        asks = guard.reasons(connection, limits, first_run=not released)
+        changed = plan.counts(connection)
+        runs.set_merged(connection, job.run, digest, " ".join(asks))
+        report.note(connection, job.run, "merged", report.shown_pairs(merged))
+        report.note(connection, job.run, "changed", changed)
+    return {"digest": digest, "asks": int(bool(asks)), **changed}
+
+
+# --- approve, release, publish, settle ---------------------------------------------------------------------------
+
+
+def question(job: Job) -> Question | None:
+    """Return what an approver must answer before the run is released, None when the guard lets it pass."""
+    with job.transaction(lock=False) as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        noted = report.notes(connection, run)
+    if not run.asks or not run.digest:
+        return None
+    lines = [f"- {report.KINDS.get(kind, kind)}: {count}" for kind, count in noted.get("changed", {}).items()]
+    why = [report.reason(word) for word in run.asks.split()]
+    body = "\n".join(
+        [
+            f"Kjøring {run.number} for {job.kommune.display_name} venter på svar.",
+            "",
+            "**Hvorfor du blir spurt:** " + " ".join(why),
+            "",
+            "**Dette vil endres:**",
+            "",
+            *(lines or ["- ingenting som vises her"]),
+            "",
+            f"Se hva som ligger bak tallene: `dataflyt plan {job.owner} --run {run.number}`.",
+            "Avvis endrer ingenting; svarer ingen innen fristen, regnes det som avvist.",
+            "",
+            f"Plan: `{run.digest[:16]}`",
+        ]
+    )
+    return Question(f"Godkjenne kjøring {run.number} for {job.kommune.display_name}?", body, run.digest)
+
+
+def release(job: Job, digest: str) -> dict[str, int]:
+    """Make the merged run the kommune's current one; ``digest`` must name its plan. Raises NotApproved."""
+    with job.transaction() as connection:
+        runs.release(connection, job.owner, job.run.number, digest)
+    return {"run": job.run.number}
+
+
+def publish(job: Job) -> dict[str, int]:
+    """Write, check and publish the released run's exports. Raises CheckFailed; what was published then stays."""
+    with job.transaction() as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        if run.state != "released":
+            raise CheckFailed("Kjøringen er ikke frigitt og kan ikke publiseres.")
+        files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
+        report.note(connection, run, "published", files)
+    return {file["file"]: file["entries"] for file in files}
+
+
+def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any]:
+    """Close the run: undo it unless it was released, throw away what is no longer needed, write its report.
+
+    ``failed`` names the steps that failed, ``answer`` is approved, rejected or unanswered where somebody was asked.
+    Returns the report's outcome and totals.
+    """
+    with job.transaction() as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        if run.state != "released":
+            state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
+            runs.undo(connection, job.owner, run.number, state)
+        report.forget_contact_values(connection, job.owner)
+        written = report.build(connection, job.kommune, run, failed)
+    folder = job.environment.folder("reports") / job.owner
+    publishing.write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
+    publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+    for sentence in written["sentences"]:
+        log.info("%s", sentence)
+    return {"outcome": written["outcome"], **written["totals"]}
+
+
+def steps() -> Iterator[tuple[str, Callable[[Job], dict[str, Any]]]]:
+    """Yield the steps up to the plan by the names that tasks bear, in their order."""
+    yield "extract_sas", extract_sas
+    yield "extract_hr", extract_hr
+    yield "extract_freg", extract_freg
+    yield "extract_krr", extract_krr
+    yield "withdraw", withdraw
+    yield "check", check
+    yield "merge", merge

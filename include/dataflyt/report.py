@@ -1,0 +1,225 @@
+"""A run's report: what was received, what became of every row, what was changed and published. In counts.
+
+Kept as notes in the run's row while it goes, written to the storage by ``settle``. Protection is in no number here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from dataflyt.kommune import Kommune
+from dataflyt.warehouse import runs, staging
+from dataflyt.warehouse.runs import Run
+from dataflyt.warehouse.tables import source_tables
+
+_UNSEEN = frozenset({"freg_adressebeskyttelse", "protection"})
+"""Tables whose number of rows would tell how many people are protected."""
+
+KINDS = {
+    "guardian_gains_access": "Foresatte som får tilgang til et barn",
+    "guardian_loses_access": "Foresatte som mister tilgang til et barn",
+    "pupil_starts": "Elever som begynner",
+    "pupil_leaves": "Elever som slutter",
+    "pupil_changes_school": "Elever som bytter skole",
+    "employee_starts": "Ansatte som begynner",
+    "employee_leaves": "Ansatte som slutter",
+    "name_changes": "Navn som endres",
+    "number_changes": "Fødselsnummer som endres",
+    "persons_join": "Personer som blir én",
+    "person_splits": "Personer som blir flere",
+    "contact_changes": "Foresatte med ny eller endret kontaktinformasjon",
+    "group_appears": "Nye grupper",
+    "group_vanishes": "Grupper som forsvinner",
+    "membership_changes": "Endringer i hvem som er i gruppene",
+    "account_created": "FEIDE-kontoer som opprettes",
+    "account_disabled": "FEIDE-kontoer som sperres",
+    "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
+    "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
+}
+"""What each kind of change is called for an operator; kinds about protection are not told as numbers."""
+
+_OUTCOMES = {
+    "released": "Kjøringen er frigitt.",
+    "rejected": "Kjøringen ble avvist. Alt er som før.",
+    "unanswered": "Ingen svarte innen fristen. Alt er som før.",
+    "failed": "Kjøringen stoppet. Alt er som før.",
+    "superseded": "En nyere kjøring har tatt over.",
+}
+
+
+def reason(word: str) -> str:
+    """Say a guard's reason in words for an approver."""
+    if word == "first_run":
+        return "Dette er kommunens første kjøring; den må alltid godkjennes."
+    if word.startswith("limit:"):
+        return f"«{KINDS.get(word[6:], word[6:])}» er over grensen kommunen har satt."
+    return "Planen har endringer som alltid skal ses på av et menneske."
+
+
+def shown(counts: Mapping[str, int]) -> dict[str, int]:
+    """Leave out the tables whose counts tell about protection."""
+    return {name: count for name, count in counts.items() if name not in _UNSEEN}
+
+
+def note(connection: Connection, run: Run, key: str, value: object) -> None:
+    """Keep a fact about a run until its report is written. Must hold the kommune's lock."""
+    known = notes(connection, run)
+    known[key] = value
+    connection.execute(
+        text("update control.run set report = :report where owner = :owner and run = :run"),
+        {"owner": run.owner, "run": run.number, "report": orjson.dumps(known).decode()},
+    )
+
+
+def notes(connection: Connection, run: Run) -> dict[str, Any]:
+    """Return what has been noted about a run."""
+    found = connection.scalar(
+        text("select report from control.run where owner = :owner and run = :run"),
+        {"owner": run.owner, "run": run.number},
+    )
+    known: dict[str, Any] = orjson.loads(found) if found else {}
+    return known
+
+
+def staged_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the rows per table that the last released run before this one received; empty when there is none."""
+    released = runs.released_before(connection, owner, number)
+    if not released:
+        return {}
+    rows = notes(connection, runs.get(connection, owner, released)).get("rows", {})
+    return {table: counts["received"] for table, counts in rows.items()}
+
+
+def quarantined(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the rows per table that are in quarantine in a run."""
+    found = connection.execute(
+        text(
+            "select table_name, count(distinct row_id) from control.quarantine "
+            "where owner = :owner and run = :run group by table_name"
+        ),
+        {"owner": owner, "run": number},
+    )
+    return {table: count for table, count in found}
+
+
+def account(connection: Connection, owner: str, number: int) -> dict[str, dict[str, int]]:
+    """Count what became of every staged row, each part by itself, and make sure that they add up.
+
+    received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
+    views merge.clean_views made. Raises AssertionError when a row is lost.
+    """
+    rows = {}
+    in_quarantine = quarantined(connection, owner, number)
+    for table, received in staging.counts(connection, owner, number).items():
+        clean = connection.scalar(text(f"select count(*) from clean_{table}")) or 0
+        passed = connection.scalar(text(f"select count(*) from unheld_{table}")) or 0
+        counted = {
+            "received": received,
+            "quarantined": in_quarantine.get(table, 0),
+            "held_over": connection.scalar(text(f"select count(*) from held_{table}")) or 0,
+            "duplicates": passed - clean,
+            "staged": clean,
+        }
+        if received != sum(count for name, count in counted.items() if name != "received"):
+            raise AssertionError(f"rows of {table} do not add up")
+        rows[table] = counted
+    return rows
+
+
+def keep_contact_values(connection: Connection, run: Run) -> None:
+    """Keep KRR's newest e-mail and mobile in clear beside their keyed hashes."""
+    for column in ("epostadresse", "mobiltelefonnummer"):
+        connection.execute(
+            text(
+                "insert into control.contact_value (owner, hash, value) "
+                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from clean_krr_contact "
+                f"where {column} <> '' on conflict do nothing"
+            ),
+            {"owner": run.owner, "secret": run.secret},
+        )
+
+
+def forget_contact_values(connection: Connection, owner: str) -> None:
+    """Forget in clear what no current contact refers to any more."""
+    connection.execute(
+        text(
+            "delete from control.contact_value v where owner = :owner and not exists ("
+            "select from golden.contact c where c.owner = :owner and c.to_run is null "
+            "and (c.email_hash = v.hash or c.mobile_hash = v.hash))"
+        ),
+        {"owner": owner},
+    )
+
+
+def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[str]) -> dict[str, Any]:
+    """Put a settled run's report together: plain data for JSON, keys in English, ``sentences`` in Norwegian."""
+    known = notes(connection, run)
+    state = runs.get(connection, run.owner, run.number).state
+    rows = known.get("rows")
+    if rows is None:
+        in_quarantine = quarantined(connection, run.owner, run.number)
+        rows = {
+            table: {"received": count, "quarantined": in_quarantine.get(table, 0), "held_over": 0, "duplicates": 0,
+                    "staged": count - in_quarantine.get(table, 0)}
+            for table, count in staging.counts(connection, run.owner, run.number).items()
+        }
+    tables = [
+        {"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN
+    ]
+    totals = {
+        name: sum(table[name] for table in tables)
+        for name in ("received", "staged", "quarantined", "held_over", "duplicates")
+    }
+    changed = known.get("changed", {})
+    published = known.get("published", [])
+    outcome = "failed" if failed and state != "released" else state
+    sentences = [_OUTCOMES.get(outcome, outcome)]
+    if failed:
+        sentences.append(f"Steg som feilet: {', '.join(failed)}.")
+    sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
+    if outcome == "released":
+        sentences.append("Ingenting er endret." if not any(changed.values()) else _summary(changed))
+    return {
+        "owner": run.owner,
+        "name": kommune.display_name,
+        "run": run.number,
+        "as_of": run.as_of.isoformat(),
+        "outcome": outcome,
+        "failed": list(failed),
+        "tables": tables,
+        "totals": totals,
+        "quarantine": _reasons(connection, run),
+        "merged": known.get("merged", {}),
+        "changed": changed,
+        "published": published,
+        "publication": known.get("publication"),
+        "sentences": sentences,
+    }
+
+
+def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    """Return rows opened and closed per table, of tables that may be counted."""
+    return {
+        table: {"opened": opened, "closed": closed}
+        for table, (opened, closed) in merged.items()
+        if table not in _UNSEEN
+    }
+
+
+def _summary(changed: Mapping[str, int]) -> str:
+    parts = [f"{KINDS[kind]}: {count}" for kind, count in changed.items() if kind in KINDS]
+    return "Endret: " + "; ".join(parts) + "."
+
+
+def _reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
+    found = connection.execute(
+        text(
+            "select table_name, rule, reason, responsible, count(*) as rows from control.quarantine "
+            "where owner = :owner and run = :run and table_name <> 'freg_adressebeskyttelse' "
+            "group by 1, 2, 3, 4 order by 1, 2"
+        ),
+        {"owner": run.owner, "run": run.number},
+    )
+    return [dict(row) for row in found.mappings()]

@@ -1,0 +1,106 @@
+"""Connecting to the warehouse, and making its schema and roles.
+
+Two kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
+forced, sees no rows); ``kommune_<id>`` is a kommune's login and sees its own rows alone.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, text
+
+from dataflyt.errors import ConfigError, SourceUnavailable
+
+_OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
+
+
+def engine(url: str) -> Engine:
+    """An engine without a pool: tasks are short and forked. Parameters never show in errors."""
+    return create_engine(url, poolclass=NullPool, hide_parameters=True)
+
+
+def checked_owner(owner: str) -> str:
+    """Return ``owner`` if it is fit to stand in a role's or schema's name, else raise ConfigError."""
+    if not _OWNER.match(owner):
+        raise ConfigError("A kommune's id is lower-case letters, digits and underscores, starting with a letter.")
+    return owner
+
+
+@contextmanager
+def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
+    """One transaction, under the kommune's advisory lock unless ``lock`` is False.
+
+    A database error leaves without its text, which may quote a row.
+    """
+    try:
+        with db.begin() as connection:
+            if lock:
+                connection.execute(
+                    text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
+                )
+            yield connection
+    except exc.OperationalError as error:
+        raise SourceUnavailable(
+            "The warehouse did not answer; the run can be tried again.", sqlstate=_sqlstate(error)
+        ) from None
+    except exc.DBAPIError as error:
+        raise WarehouseError(
+            f"The warehouse refused a statement (SQLSTATE {_sqlstate(error)}, {_where(error)})."
+        ) from None
+
+
+class WarehouseError(Exception):
+    """A statement that should have worked did not: a fault of ours. Never quotes a row."""
+
+
+def _sqlstate(error: exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or "unknown"
+
+
+def _where(error: exc.DBAPIError) -> str:
+    diagnosis = getattr(error.orig, "diag", None)
+    parts = (getattr(diagnosis, name, None) for name in ("schema_name", "table_name", "column_name", "constraint_name"))
+    # The first words of the statement are ours; its parameters are hidden.
+    statement = " ".join((error.statement or "").split())[:80]
+    return ", ".join([part for part in parts if part] + [statement])
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """Return the psycopg connection below, for COPY."""
+    return connection.connection.driver_connection  # type: ignore[return-value]
+
+
+def migrate(url: str, owners: Iterable[str]) -> list[str]:
+    """Bring the schema to this version and make a role and a staging schema for each owner.
+
+    Runs as the role ``dataflyt``, which must be allowed to create roles. Returns the owners that were new.
+    """
+    db = engine(url)
+    made = []
+    with db.begin() as connection:
+        if not connection.scalar(text("select 1 from pg_roles where rolname = 'dataflyt_kommune'")):
+            connection.execute(text("create role dataflyt_kommune nologin"))
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        for owner in owners:
+            role = f"kommune_{checked_owner(owner)}"
+            if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
+                # No password: the embedded server trusts its socket; in production a DBA sets one.
+                connection.execute(text(f"create role {role} login"))
+            connection.execute(text(f"grant dataflyt_kommune to {role} with inherit true, set false"))
+            # PostgreSQL wants the creator to be able to become the schema's owner.
+            if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f"staging_{owner}"}):
+                connection.execute(text(f"grant {role} to current_user with inherit false, set true"))
+                connection.execute(text(f"create schema staging_{owner} authorization {role}"))
+                connection.execute(text(f"revoke {role} from current_user"))
+                made.append(owner)
+    db.dispose()
+    return made

@@ -1,0 +1,178 @@
+"""The golden record of a run: computed once from history as it stands in that run and ``run.as_of``, never the clock.
+
+Each table has its rule in ``sql/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views named as
+the sources' tables) and over the golden tables computed before it (``new_<table>``). They are computed in the order of
+``_ORDER``. The same SELECTs over unchecked staged rows tell the vetoes what a run has learned.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from dataflyt.identity.names import username_base
+from dataflyt.warehouse.database import driver
+from dataflyt.warehouse.tables import GOLDEN, source_tables
+
+OSLO = ZoneInfo("Europe/Oslo")
+_SQL = Path(__file__).parent / "sql"
+
+_FOR_VETOES = ("unit", "school_year", "person_link", "grp", "membership", "enrolment", "employment", "guardian_access")
+_FOR_VETOES += ("person", "protection")
+_ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Whose golden record, in which run, as of when, under which key and with which HR units at schools."""
+
+    owner: str
+    run: int
+    as_of: datetime
+    secret: str
+    units: Mapping[str, str]
+
+    def bound(self) -> dict[str, object]:
+        """Return the parameters that the SQL files may name."""
+        return {
+            "owner": self.owner,
+            "run": self.run,
+            "as_of": self.as_of,
+            "today": self.as_of.astimezone(OSLO).date(),
+            "secret": self.secret,
+            "units": json.dumps(dict(self.units)),
+        }
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the SQL file of this name."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def views_of_history(connection: Connection, owner: str) -> None:
+    """Make a temporary view per source table with its open rows."""
+    for table in source_tables().values():
+        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+        connection.execute(
+            text(
+                f"create or replace temporary view {table.name} as select {columns} from history.{table.name} "
+                f"where owner = '{owner}' and to_run is null"
+            )
+        )
+
+
+def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) -> None:
+    """Make the same views over unchecked staged rows of the sources in ``staged``, over history for the rest.
+
+    Of a register, subjects that were not answered keep their open rows of history.
+    """
+    views_of_history(connection, owner)
+    schema = f"staging_{owner}"
+    for table in source_tables().values():
+        if table.source not in staged:
+            continue
+        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+        if table.answered:
+            person = "freg_person" if table.source == "freg" else "krr_contact"
+            asked = "union select oppslag" if table.source == "freg" else "union select subject"
+            rest = (
+                f" union all select {columns} from history.{table.name} where owner = '{owner}' and to_run is null "
+                f"and subject not in (select subject from {schema}.{person} {asked} from {schema}.{person})"
+            )
+        else:
+            rest = ""
+        connection.execute(
+            text(
+                f"create or replace temporary view {table.name} as "
+                f"select {columns} from {schema}.{table.name}{rest}"
+            )
+        )
+
+
+def compute(connection: Connection, moment: Moment, *, for_vetoes: bool = False) -> None:
+    """Fill the temporary tables ``new_<table>``; the views of the sources must stand.
+
+    Gives FEIDE names to those who have none, unless ``for_vetoes``, which computes only what vetoes rest on.
+    """
+    bound = moment.bound()
+    for name in _FOR_VETOES if for_vetoes else _ORDER:
+        if name == "account":
+            _name_accounts(connection, moment)
+        columns = ", ".join(f'"{column}"' for column in GOLDEN[name].columns)
+        connection.execute(text(f"drop table if exists pg_temp.new_{name} cascade"))
+        connection.execute(
+            text(
+                f"create temporary table new_{name} on commit drop as select {columns} from ({statement(name)}) as rule"
+            ),
+            bound,
+        )
+        connection.execute(text(f"create index on new_{name} ({', '.join(GOLDEN[name].key)})"))
+        if name == "guardian_access":
+            connection.execute(text("create index on new_guardian_access (adult)"))
+        connection.execute(text(f"analyze new_{name}"))
+        if name == "person_link":
+            connection.execute(text("create index on new_person_link (person_id)"))
+            _identities(connection)
+
+
+def _identities(connection: Connection) -> None:
+    """Tables from the school system's and HR's own ids to persons."""
+    for table, target, source, source_id, scheme in (
+        ("sas_identity", "sas_id", "sas_person", "person_id", "sas"),
+        ("hr_identity", "employee_id", "hr_employee", "employee_id", "hr"),
+    ):
+        connection.execute(text(f"drop table if exists pg_temp.{table} cascade"))
+        connection.execute(
+            text(
+                f"create temporary table {table} on commit drop as "
+                f"select s.{source_id} as {target}, l.person_id from {source} s "
+                f"join new_person_link l on l.scheme = 'number' and l.value = s.number "
+                f"union select s.{source_id}, l.person_id from {source} s "
+                f"join new_person_link l on l.scheme = '{scheme}' and l.value = s.{source_id} "
+                f"where s.number is null or s.number !~ '^[0-9]{{11}}$'"
+            )
+        )
+        connection.execute(text(f"create index on {table} ({target})"))
+        connection.execute(text(f"create index on {table} (person_id)"))
+        connection.execute(text(f"analyze {table}"))
+
+
+def _name_accounts(connection: Connection, moment: Moment) -> None:
+    """Give each new account holder a name: the first letters of the name, numbered where it is taken.
+
+    Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
+    """
+    bound = moment.bound()
+    connection.execute(text("drop table if exists pg_temp.wanted_name"))
+    connection.execute(
+        text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop")
+    )
+    people = connection.execute(text(statement("account_wanted")), bound)
+    with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:
+        for number, person in enumerate(people):
+            copy.write_row((number, person.person_id, username_base(person.fornavn, person.etternavn)))
+    # A name ends in its number from the second on, so that "kari2" can never be somebody else's base.
+    connection.execute(
+        text(
+            """
+            insert into control.account_name (owner, uid, base, person_id, run)
+            select :owner, base || case when place = 1 then '' else place::text end, base, person_id, :run
+            from (
+                select w.base, w.person_id,
+                    row_number() over (partition by w.base order by w.n) + coalesce(max(taken.places), 0) as place
+                from wanted_name w
+                left join (
+                    select base, count(*) as places from control.account_name where owner = :owner group by base
+                ) as taken on taken.base = w.base
+                group by w.base, w.person_id, w.n
+            ) as placed
+            """
+        ),
+        bound,
+    )

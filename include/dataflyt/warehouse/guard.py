@@ -1,0 +1,89 @@
+"""The guard: whether a run's plan may be released without asking.
+
+Limits per kind, in percent of what there is and absolute: what is above either is asked about. Some things always ask:
+a first run, persons becoming one or several, lowered protection, a new guardian where anyone at the child's address is
+protected, and gain and loss for one child in one run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from dataflyt.warehouse import plan
+
+_BASE = {
+    "guardian": "select count(*) from before_guardian_access where state = 'active'",
+    "pupil": "select count(distinct person_id) from before_enrolment",
+    "employee": "select count(distinct person_id) from before_employment",
+    "group": "select count(*) from before_grp",
+    "membership": "select count(*) from before_membership",
+    "account": "select count(*) from before_account where state = 'active'",
+    "contact": "select count(*) from before_contact",
+    "sas": "select count(*) from before_guardian_access where state = 'active'",
+}
+
+_ALWAYS = frozenset({"persons_join", "person_splits", "protection_lowered"})
+
+_GAIN_AND_LOSS = """
+select exists (
+    select from plan g join plan l on l.subject = g.subject
+    where g.kind = 'guardian_gains_access' and l.kind = 'guardian_loses_access'
+)
+"""
+
+_GAIN_NEAR_PROTECTED = """
+select exists (
+    select from plan g
+    join after_protection p on p.level >= 2 and (
+        p.person_id::text = g.subject
+        or p.person_id in (
+            select a.adult::uuid from after_guardian_access a
+            where a.child_id::text = g.subject and a.adult_kind = 'person'
+        )
+    )
+    where g.kind = 'guardian_gains_access'
+)
+"""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most ``percent`` of what there is and at most ``count`` rows of a kind go through unasked; None: no limit."""
+
+    percent: float | None
+    count: int | None
+
+
+def reasons(connection: Connection, limits: Mapping[str, Limit], *, first_run: bool) -> list[str]:
+    """Say why the plan in the temporary table ``plan`` must be asked about; an empty list when it need not.
+
+    Reasons are words without numbers of protection in them: ``first_run``, ``limit:<kind>``, or ``always`` for those
+    that must not tell more outside the plan's own page.
+    """
+    if first_run:
+        return ["first_run"]
+    found = plan.all_counts(connection)
+    why = [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(connection, kind, found, limit)]
+    always = (
+        any(found.get(kind) for kind in _ALWAYS)
+        or connection.scalar(text(_GAIN_AND_LOSS))
+        or connection.scalar(text(_GAIN_NEAR_PROTECTED))
+    )
+    return why + (["always"] if always else [])
+
+
+def _over(connection: Connection, kind: str, found: Mapping[str, int], limit: Limit) -> bool:
+    count = found.get(kind, 0)
+    if not count or kind in plan.GRADED_KINDS:
+        return False
+    if limit.count is not None and count > limit.count:
+        return True
+    if limit.percent is None:
+        return False
+    base = connection.scalar(text(_BASE[kind.split("_")[0].removesuffix("s")])) if _based(kind) else 0
+    return count > (base or 0) * limit.percent / 100
+
+
+def _based(kind: str) -> bool:
+    return kind.split("_")[0].removesuffix("s") in _BASE

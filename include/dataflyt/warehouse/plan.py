@@ -1,0 +1,183 @@
+"""The plan: what is true before a run against what would be true after releasing it, as typed rows. A query.
+
+Before: the released golden record under the vetoes that stood when the run began. After: the run's golden record under
+all vetoes in force, less those that releasing it would lift. The vetoes a run itself brought are thus in its plan, and
+in force already.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from dataflyt.warehouse import serving
+
+GRADED_KINDS = frozenset({"protection_raised", "protection_lowered"})
+"""Kinds that only a reader with the right to see protection may see, and that are never told as a number elsewhere."""
+
+
+class PlanRow(NamedTuple):
+    """One change. ``subject`` is a person or group, ``other`` the adult, school, group or person it is about;
+    ``inferred`` is True when it rests on absence rather than on an answer."""
+
+    kind: str
+    subject: str
+    other: str
+    unit_id: str | None
+    inferred: bool
+
+
+def build(connection: Connection, owner: str, run: int, released: int) -> None:
+    """Fill the temporary table ``plan`` for ``run`` against the run ``released`` before it (0: none)."""
+    serving.views(connection, owner, released, "before_", vetoes_before=run)
+    serving.views(connection, owner, run, "after_", lifting=run)
+    connection.execute(text("drop table if exists pg_temp.plan"))
+    connection.execute(
+        text(
+            f"create temporary table plan on commit drop as "
+            f"select kind, subject::text as subject, other::text as other, unit_id, inferred from ({_ROWS}) as rows"
+        ),
+        {"owner": owner, "run": run},
+    )
+    connection.execute(text("analyze plan"))
+
+
+def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
+    """Yield the rows of ``plan`` in a fixed order.
+
+    Without ``graded`` neither rows about protection nor any row about a protected person are shown.
+    """
+    hidden = "" if graded else f"where not ({_ABOUT_PROTECTED})"
+    found = connection.execution_options(yield_per=1000).execute(
+        text(f"select kind, subject, other, unit_id, inferred from plan {hidden} order by 1, 2, 3, 4, 5")
+    )
+    for row in found:
+        yield PlanRow(*row)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Count rows per kind, without what only ``graded`` may see."""
+    found = connection.execute(
+        text(f"select kind, count(*) from plan where not ({_ABOUT_PROTECTED}) group by kind order by kind")
+    )
+    return {kind: count for kind, count in found}
+
+
+def all_counts(connection: Connection) -> dict[str, int]:
+    """Count rows per kind, protection too: for the guard, never to be shown."""
+    return {kind: count for kind, count in connection.execute(text("select kind, count(*) from plan group by kind"))}
+
+
+def digest(connection: Connection) -> str:
+    """Return the SHA-256 of the plan, by which an approval names it."""
+    value = connection.scalar(
+        text(
+            "select encode(sha256(convert_to(coalesce(string_agg(md5(plan::text), '' order by plan::text), ''), "
+            "'UTF8')), 'hex') from plan"
+        )
+    )
+    return str(value)
+
+
+_PROTECTED = (
+    "select person_id::text from before_protection where level in (2, 3) "
+    "union select person_id::text from after_protection where level in (2, 3)"
+)
+_ABOUT_PROTECTED = (
+    f"kind in ({', '.join(repr(kind) for kind in sorted(GRADED_KINDS))}) "
+    f"or subject in ({_PROTECTED}) or other in ({_PROTECTED})"
+)
+
+_ROWS = """
+select 'guardian_gains_access' as kind, a.child_id::text as subject, a.adult as other, cast(null as text) as unit_id,
+    false as inferred
+from after_guardian_access a
+where a.state = 'active' and not exists (
+    select from before_guardian_access b where b.child_id = a.child_id and b.adult = a.adult and b.state = 'active')
+union all
+select 'guardian_loses_access', b.child_id::text, b.adult, null, not exists (
+    select from control.veto v where v.owner = :owner and v.run = :run and v.person_id = b.child_id
+        and v.adult = b.adult)
+from before_guardian_access b
+where b.state = 'active' and not exists (
+    select from after_guardian_access a where a.child_id = b.child_id and a.adult = b.adult and a.state = 'active')
+union all
+select case when coalesce(a.level, 0) > coalesce(b.level, 0) then 'protection_raised' else 'protection_lowered' end,
+    person_id::text, '', null, false
+from before_protection b
+full join after_protection a using (person_id)
+where coalesce(a.level, 0) <> coalesce(b.level, 0)
+union all
+select 'pupil_starts', e.person_id::text, '', e.unit_id, false
+from after_enrolment e
+where e.main and not exists (select from before_enrolment b where b.person_id = e.person_id)
+union all
+select 'pupil_leaves', e.person_id::text, '', e.unit_id, true
+from before_enrolment e
+where e.main and not exists (select from after_enrolment a where a.person_id = e.person_id)
+union all
+select 'pupil_changes_school', person_id::text, b.units, a.units, false
+from (select person_id, string_agg(unit_id, ' ' order by unit_id) as units from before_enrolment group by 1) b
+join (select person_id, string_agg(unit_id, ' ' order by unit_id) as units from after_enrolment group by 1) a
+    using (person_id)
+where a.units <> b.units
+union all
+select 'employee_starts', e.person_id::text, '', e.unit_id, false
+from after_employment e
+where e.main and not exists (select from before_employment b where b.person_id = e.person_id)
+union all
+select 'employee_leaves', e.person_id::text, '', e.unit_id, true
+from before_employment e
+where e.main and not exists (select from after_employment a where a.person_id = e.person_id)
+union all
+select 'name_changes', person_id::text, '', null, false
+from before_person b
+join after_person a using (person_id)
+where (a.fornavn, a.mellomnavn, a.etternavn) is distinct from (b.fornavn, b.mellomnavn, b.etternavn)
+union all
+select 'number_changes', person_id::text, '', null, false
+from before_person b
+join after_person a using (person_id)
+where a.number is distinct from b.number
+union all
+select
+    case when exists (select from after_person_link r where r.person_id = b.person_id)
+        then 'person_splits' else 'persons_join' end,
+    b.person_id::text, a.person_id::text, null, false
+from before_person_link b
+join after_person_link a on a.scheme = b.scheme and a.value = b.value
+where a.person_id <> b.person_id
+union all
+select 'contact_changes', person_id::text, '', null, false
+from before_contact b
+full join after_contact a using (person_id)
+where (a.email_hash, a.mobile_hash, a.reserved) is distinct from (b.email_hash, b.mobile_hash, b.reserved)
+union all
+select 'group_appears', a.group_id, '', a.unit_id, false
+from after_grp a
+where not exists (select from before_grp b where b.group_id = a.group_id)
+union all
+select 'group_vanishes', b.group_id, '', b.unit_id, true
+from before_grp b
+where not exists (select from after_grp a where a.group_id = b.group_id)
+union all
+select 'membership_changes', person_id::text, group_id, role, a.person_id is null
+from before_membership b
+full join after_membership a using (person_id, group_id, role)
+where (a.role is null or b.role is null)
+union all
+select 'account_created', a.person_id::text, '', null, false
+from after_account a
+where a.state = 'active' and not exists (
+    select from before_account b where b.person_id = a.person_id and b.state = 'active')
+union all
+select 'account_disabled', b.person_id::text, '', null, true
+from before_account b
+where b.state = 'active' and not exists (
+    select from after_account a where a.person_id = b.person_id and a.state = 'active')
+union all
+select a.kind, a.subject, a.other, a.unit_id, false
+from after_work_item a
+where a.kind in ('sas_guardian_without_basis', 'sas_guardian_missing') and not exists (
+    select from before_work_item b where b.kind = a.kind and b.subject = a.subject and b.other = a.other)
+"""

@@ -1,0 +1,25 @@
+-- FEIDE accounts: pupils of schools and employees at schools. A name is given once and kept; who is gone is disabled.
+with entitled as (
+    select e.person_id, 'pupil' as role from new_enrolment e join new_unit u using (unit_id) where u.kind = 'school'
+    union
+    select e.person_id, 'employee' from new_employment e join new_unit u using (unit_id) where u.kind = 'school'
+),
+roles as (
+    select r.person_id, string_agg(r.role, ' ' order by r.role) as role
+    from entitled r
+    join new_person p on p.person_id = r.person_id
+    where not p.dead
+    group by r.person_id
+),
+before as (
+    select person_id, role from golden.account where owner = :owner and to_run is null
+)
+select
+    n.person_id,
+    n.uid,
+    coalesce(r.role, b.role) as role,
+    case when r.person_id is null then 'disabled' else 'active' end as state
+from control.account_name n
+left join roles r on r.person_id = n.person_id
+left join before b on b.person_id = n.person_id
+where n.owner = :owner and (r.person_id is not null or b.person_id is not null)

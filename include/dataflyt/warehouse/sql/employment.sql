@@ -1,0 +1,44 @@
+-- Positions held now in units that are schools: the HR units the kommune file maps, and the units below them.
+with recursive mapped as (
+    select key as org_unit_id, value as unit_id from json_each_text(cast(:units as json))
+    union
+    select c.org_unit_id, m.unit_id
+    from hr_org_unit c
+    join mapped m on c.parent_id = m.org_unit_id
+    where c.org_unit_id not in (select json_object_keys(cast(:units as json)))
+),
+held as (
+    select
+        e.employee_id,
+        e.employment_id,
+        l.person_id,
+        u.unit_id,
+        e.position_name,
+        e.percentage,
+        e.main_position,
+        control.as_date(e.date_from) as from_date,
+        control.as_date(e.date_to) as to_date
+    from hr_employment e
+    join hr_employee w on w.employee_id = e.employee_id
+    join mapped m on m.org_unit_id = e.org_unit_id
+    join new_unit u on u.unit_id = m.unit_id
+    join hr_identity l on l.employee_id = e.employee_id
+    where coalesce(control.as_date(e.date_from), '-infinity') <= cast(:today as date)
+        and coalesce(control.as_date(e.date_to), 'infinity') >= cast(:today as date)
+        and coalesce(control.as_date(w.date_to), 'infinity') >= cast(:today as date)
+)
+select
+    employee_id,
+    employment_id,
+    person_id,
+    unit_id,
+    position_name,
+    percentage,
+    -- HR may mark several positions as main, or none: then the largest.
+    row_number() over (
+        partition by person_id
+        order by main_position desc nulls last, percentage desc nulls last, employee_id, employment_id
+    ) = 1 as main,
+    from_date,
+    to_date
+from held

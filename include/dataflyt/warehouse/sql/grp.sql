@@ -1,0 +1,20 @@
+-- Groups with the group's own dates, never a member's. Feide's type: b class, u subject group (must have a Grep code,
+-- Feide's information model for GO, appendix on group values); other kinds are not exported.
+select
+    g.group_id,
+    u.unit_id,
+    g.group_type,
+    case
+        when g.group_type = 'basisgruppe' then 'b'
+        when g.group_type = 'undervisningsgruppe' and g.grep_code is not null then 'u'
+    end as feide_type,
+    coalesce(g.name, g.long_name, g.group_id) as name,
+    g.grep_code,
+    g.year_level,
+    coalesce(control.as_date(g.begin_date), y.from_date) as from_date,
+    coalesce(control.as_date(g.end_date), y.to_date) as to_date,
+    exists (select from sas_timetable t where t.group_id = g.group_id) as timetabled
+from sas_group g
+join new_unit u on u.sas_id = g.school_id
+cross join new_school_year y
+where coalesce(control.as_date(g.end_date), y.to_date) >= cast(:today as date)

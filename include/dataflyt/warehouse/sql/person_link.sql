@@ -1,0 +1,71 @@
+-- Which person an identifier stands for. People are matched by number, or by the school system's own id where they
+-- have none; never by name. A number once linked stays linked, and a person keeps the id of the first number seen.
+with seen as (
+    select distinct number from (
+        select foedselsEllerDNummer as number from freg_person
+        union all select oppslag from freg_person
+        union all select identifikasjonsnummer from freg_identifikasjonsnummer
+        union all select ansvarlig from freg_foreldreansvar
+        union all select number from sas_person
+        union all select number from hr_employee
+    ) as everywhere
+    where number ~ '^[0-9]{11}$'
+),
+-- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
+-- informasjonselementer).
+same_person as (
+    select number, min(root) as root from (
+        select identifikasjonsnummer as number, foedselsEllerDNummer as root from freg_identifikasjonsnummer
+        union all select oppslag, foedselsEllerDNummer from freg_person
+    ) as numbers group by number
+),
+numbers as (
+    select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
+),
+known as (
+    select n.root, (array_agg(l.person_id order by l.from_run, l.person_id))[1] as person_id
+    from numbers n
+    join golden.person_link l
+        on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
+    group by n.root
+),
+numbered as (
+    select
+        'number' as scheme,
+        n.number as value,
+        coalesce(k.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid) as person_id,
+        n.number = n.root as "current"
+    from numbers n left join known k on k.root = n.root
+),
+local_ids as (
+    select
+        'sas' as scheme,
+        s.person_id as value,
+        coalesce(
+            own.person_id, old.person_id, substr(control.keyed_hash(:secret, 'sas:' || s.person_id), 1, 32)::uuid
+        ) as person_id,
+        true as "current"
+    from sas_person s
+    left join golden.person_link own
+        on own.owner = :owner and own.to_run is null and own.scheme = 'sas' and own.value = s.person_id
+    left join golden.person_link old
+        on old.owner = :owner and old.to_run is null and old.scheme = 'sas' and old.value = s.old_person_id
+    where s.number is null or s.number !~ '^[0-9]{11}$'
+    union all
+    select
+        'hr',
+        h.employee_id,
+        substr(control.keyed_hash(:secret, 'hr:' || h.employee_id), 1, 32)::uuid,
+        true
+    from hr_employee h
+    where h.number is null or h.number !~ '^[0-9]{11}$'
+),
+found as (
+    select * from numbered union all select * from local_ids
+)
+select * from found
+union all
+select l.scheme, l.value, l.person_id, l.current
+from golden.person_link l
+where l.owner = :owner and l.to_run is null
+    and not exists (select from found f where f.scheme = l.scheme and f.value = l.value)

@@ -1,0 +1,50 @@
+-- What somebody has to look at. Guardians in the school system without a basis come first.
+with kept_by_hand as (
+    select distinct
+        c.person_id as child_id,
+        case when g.number is null then 'sas:' || s.guardian_id else i.person_id::text end as adult
+    from sas_guardian s
+    join sas_identity c on c.sas_id = s.child_id
+    join sas_identity i on i.sas_id = s.guardian_id
+    left join sas_person g on g.person_id = s.guardian_id
+    where s.contact_type = 'guardian' and exists (select from new_enrolment e where e.person_id = c.person_id)
+)
+select
+    'sas_guardian_without_basis' as kind, k.child_id::text as subject, k.adult as other, cast(null as text) as unit_id
+from kept_by_hand k
+where not exists (
+    select from new_guardian_access a where a.child_id = k.child_id and a.adult = k.adult and a.state = 'active'
+)
+union
+select 'sas_guardian_missing', a.child_id::text, a.adult, null
+from new_guardian_access a
+where a.state = 'active' and a.adult_kind = 'person'
+    and not exists (select from kept_by_hand k where k.child_id = a.child_id and k.adult = a.adult)
+    and exists (select from kept_by_hand)
+union
+-- FREG says somebody is responsible and does not say who: no access is guessed from the family.
+select 'responsible_not_named', c.person_id::text, coalesce(f.ansvar, ''), null
+from freg_foreldreansvar f
+join new_person_link c on c.scheme = 'number' and c.value = f.foedselsEllerDNummer
+where f.erGjeldende is not false
+    and f.ansvarlig is null
+    and f.ansvarligOrganisasjon is null
+    and f.ansvarligUtenIdentifikator_fornavn is null
+    and f.ansvarligUtenIdentifikator_etternavn is null
+    and exists (select from new_enrolment e where e.person_id = c.person_id)
+union
+select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id
+from new_enrolment e
+where not exists (
+    select from new_membership m
+    join new_grp g on g.group_id = m.group_id
+    where m.person_id = e.person_id and g.unit_id = e.unit_id and g.group_type = 'basisgruppe'
+)
+union
+select 'group_without_grep', g.group_id, '', g.unit_id
+from new_grp g
+where g.group_type = 'undervisningsgruppe' and g.grep_code is null
+union
+select 'group_without_timetable', g.group_id, '', g.unit_id
+from new_grp g
+where g.group_type = 'undervisningsgruppe' and not g.timetabled

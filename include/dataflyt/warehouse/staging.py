@@ -1,0 +1,164 @@
+"""Staging: what a run's landed pages say, copied into unlogged tables of the kommune's own schema.
+
+A schema per kommune (``staging_bergen``) that only its role may use, without row-level security (PostgreSQL refuses
+COPY under it). Rows are numbered in the order they stand in the landed pages, so staging can be rebuilt from landing
+and every row keeps its ``row_id``. The counts are kept in a logged table: a server that crashes empties unlogged ones.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from dataflyt.errors import Unreadable
+from dataflyt.landing import Landing
+from dataflyt.sources import Reader
+from dataflyt.warehouse.database import checked_owner, driver
+from dataflyt.warehouse.tables import SourceTable, source_tables
+
+_CHUNK_ROWS = 20_000
+_SEPARATOR = "\x1f"
+
+
+@dataclass
+class _Target:
+    """Where rows of one type go, and how many have."""
+
+    table: SourceTable
+    copy: str
+    key: tuple[int, ...]
+    subject: int
+    last_id: int
+    page_rows: list[tuple[Any, ...]]
+
+
+def prepare(connection: Connection, owner: str, source: str) -> None:
+    """Empty the staging tables of one source, making them if they are not there."""
+    schema = f"staging_{checked_owner(owner)}"
+    for table in _tables(source):
+        columns = "".join(f', "{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
+        connection.execute(
+            text(
+                f"create unlogged table if not exists {schema}.{table.name} (row_id bigint primary key, "
+                f"page text not null, key text not null, subject text{columns})"
+            )
+        )
+        connection.execute(text(f"truncate {schema}.{table.name}"))
+    connection.execute(
+        text("delete from control.staged where owner = :owner and source = :source"),
+        {"owner": owner, "source": source},
+    )
+
+
+def load(
+    connection: Connection,
+    owner: str,
+    run: int,
+    source: str,
+    pages: Iterable[tuple[str, Reader]],
+    landing: Landing,
+    *,
+    skip_unreadable: bool = False,
+) -> dict[str, int]:
+    """Copy the rows of landed pages into staging, after what is there; return the rows per table in staging now.
+
+    ``pages`` names each page and the reader of its format. Raises Unreadable at the first page that cannot be read,
+    unless ``skip_unreadable`` (the vetoes take what can be read).
+    """
+    schema = f"staging_{checked_owner(owner)}"
+    targets: dict[type, _Target] = {}
+    for table in _tables(source):
+        fields = table.table.row._fields  # type: ignore[attr-defined]
+        columns = ", ".join(f'"{name.lower()}"' for name in fields)
+        last_id = connection.scalar(text(f"select coalesce(max(row_id), 0) from {schema}.{table.name}"))
+        targets[table.table.row] = _Target(
+            table,
+            f"copy {schema}.{table.name} (row_id, page, key, subject, {columns}) from stdin",
+            tuple(fields.index(name) for name in table.table.key),
+            fields.index(table.table.subject),
+            last_id or 0,
+            [],
+        )
+    for page, reader in pages:
+        try:
+            _load_page(connection, targets, page, reader, landing)
+        except Unreadable:
+            for target in targets.values():
+                target.page_rows.clear()
+            if not skip_unreadable:
+                raise
+    for target in targets.values():
+        connection.execute(
+            text(
+                "insert into control.staged (owner, source, table_name, run, row_count) values "
+                "(:owner, :source, :table, :run, :rows) on conflict (owner, source, table_name) "
+                "do update set run = excluded.run, row_count = excluded.row_count"
+            ),
+            {"owner": owner, "source": source, "table": target.table.name, "run": run, "rows": target.last_id},
+        )
+        connection.execute(text(f"analyze {schema}.{target.table.name}"))
+    return {target.table.name: target.last_id for target in targets.values()}
+
+
+def _load_page(
+    connection: Connection, targets: dict[type, _Target], page: str, reader: Reader, landing: Landing
+) -> None:
+    waiting = 0
+    with landing.open(page) as stream:
+        for row in reader(stream):
+            target = targets[type(row)]
+            target.last_id += 1
+            key = _SEPARATOR.join("" if row[i] is None else str(row[i]) for i in target.key)
+            target.page_rows.append((target.last_id, page, key, row[target.subject], *row))
+            waiting += 1
+            if waiting >= _CHUNK_ROWS:
+                _flush(connection, targets)
+                waiting = 0
+    _flush(connection, targets)
+
+
+def _flush(connection: Connection, targets: dict[type, _Target]) -> None:
+    with driver(connection).cursor() as cursor:
+        for target in targets.values():
+            if target.page_rows:
+                with cursor.copy(target.copy) as copy:
+                    for row in target.page_rows:
+                        copy.write_row(row)
+                target.page_rows.clear()
+
+
+def exists(connection: Connection, owner: str, source: str) -> bool:
+    """Tell whether the source has ever been staged for this kommune."""
+    schema = f"staging_{checked_owner(owner)}"
+    return all(
+        connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.{table.name}"})
+        for table in _tables(source)
+    )
+
+
+def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
+    """Tell whether staging holds just what this run copied in: same run, same counts."""
+    schema = f"staging_{checked_owner(owner)}"
+    ledger = counts(connection, owner, run, source)
+    if ledger.keys() != {table.name for table in _tables(source)} or not exists(connection, owner, source):
+        return False
+    return all(
+        connection.scalar(text(f"select count(*) from {schema}.{name}")) == rows for name, rows in ledger.items()
+    )
+
+
+def counts(connection: Connection, owner: str, run: int, source: str | None = None) -> dict[str, int]:
+    """Rows per table that this run copied in, by the logged ledger."""
+    found = connection.execute(
+        text(
+            "select table_name, row_count from control.staged where owner = :owner and run = :run "
+            "and (cast(:source as text) is null or source = :source)"
+        ),
+        {"owner": owner, "run": run, "source": source},
+    )
+    return {name: rows for name, rows in found}
+
+
+def _tables(source: str) -> list[SourceTable]:
+    return [table for table in source_tables().values() if table.source == source]
