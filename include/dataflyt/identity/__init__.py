@@ -1,0 +1,1 @@
+"""Identity numbers, organisation numbers and names."""

@@ -1,8 +1,22 @@
-"""FREG answers to rows."""
+"""FREG answers to rows.
 
-from typing import NamedTuple
+In: one JSON answer of FREG "offentlig med hjemmel", either of ``personer/bulkoppslag`` (``bulk``) or of
+``personer/{personidentifikator}`` (``person``). Out: rows of the tables below, for each person first ``person``,
+then what belongs to it. Fields keep the register's names; values stay as they stand, no value is judged here.
+Elements that are absent, null or of another type give no row or an empty field; unknown elements are passed over,
+since Skatteetaten adds elements without a new version. An entry of a bulk answer that names nobody gives no row:
+its number counts as unanswered. An answer of another shape raises ``Unreadable``.
 
-from dataflyt.sources import Table
+Source: Skatteetaten, Folkeregisteret API documentation (information model, dataminimering, bulkoppslag).
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources import Reader, Table
+from dataflyt.sources.reading import Json, flag, is_object, load_json, number, part, parts, text, tidy
 
 
 class Person(NamedTuple):
@@ -52,7 +66,7 @@ class Navn(NamedTuple):
 class Bostedsadresse(NamedTuple):
     """A residential address: ``adressetype`` is vegadresse, matrikkeladresse or ukjentBosted.
 
-    ``kommunenummer`` is taken from wherever the address has it (FREG_KRR A3: three places). ``bolig`` tells one
+    ``kommunenummer`` is taken from wherever the address has it (three places). ``bolig`` tells one
     dwelling from another: two people with the same non-null value live together.
     """
 
@@ -74,8 +88,11 @@ class Bostedsadresse(NamedTuple):
 
 
 class AnnenAdresse(NamedTuple):
-    """Any other address, only for its grading: ``element`` is oppholdsadresse, deltBosted, postadresse or
-    postadresseIUtlandet. ``bolig`` as in Bostedsadresse (deltBosted is a second dwelling)."""
+    """Any other address, only for its grading.
+
+    ``element`` is oppholdsadresse, deltBosted, postadresse or postadresseIUtlandet. ``bolig`` as in Bostedsadresse
+    (deltBosted is a second dwelling).
+    """
 
     foedselsEllerDNummer: str
     element: str
@@ -96,8 +113,11 @@ class Adressebeskyttelse(NamedTuple):
 
 
 class Foreldreansvar(NamedTuple):
-    """Who decides for a child. ``foedselsEllerDNummer`` is the person whose document it stands in; it speaks of that
-    person as a child only when ``ansvarssubjekt`` is empty or the same number. All responsible fields may be empty."""
+    """Who decides for a child.
+
+    ``foedselsEllerDNummer`` is the person whose document it stands in; it speaks of that person as a
+    child only when ``ansvarssubjekt`` is empty or the same number. All responsible fields may be empty.
+    """
 
     foedselsEllerDNummer: str
     ansvar: str | None
@@ -139,3 +159,258 @@ TABLES = {
         Table("familierelasjon", Familierelasjon, Familierelasjon._fields[:5], _SUBJECT),
     )
 }
+
+
+def bulk(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read an answer of ``personer/bulkoppslag``."""
+    answer = load_json(stream)
+    if not isinstance(answer, dict) or not isinstance(answer.get("oppslag"), list | dict):
+        raise Unreadable(f"The page is not an answer of FREG's bulk look-up: {_why_not_bulk(answer)}.")
+    named = 0
+    for entry in parts(answer, "oppslag"):
+        asked = number(entry, "foedselsEllerDNummer")
+        person = part(entry, "folkeregisterperson")
+        if person and (asked or _numbers(person)):
+            named += 1
+            yield from _person(person, asked)
+        elif asked:
+            named += 1
+            message = part(entry, "feilmelding")
+            yield Ubesvart(asked, text(message or entry, "feilmelding"))
+    if answer["oppslag"] and not named:
+        raise Unreadable("The page is not an answer of FREG's bulk look-up: no entry names a person.")
+
+
+def person(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read an answer of ``personer/{personidentifikator}``; it does not say which number was asked for."""
+    answer = load_json(stream)
+    if isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    if not isinstance(answer, dict) or not _numbers(answer):
+        raise Unreadable(f"The page is not a person of FREG: {_why_not_person(answer)}.")
+    yield from _person(answer, None)
+
+
+FORMATS: dict[str, Reader] = {"bulk": bulk, "person": person}
+
+
+def _why_not_bulk(answer: object) -> str:
+    if not isinstance(answer, dict):
+        return "it is not an object"
+    if "personer" in answer:
+        return "it looks like an answer of KRR"
+    if "identifikasjonsnummer" in answer:
+        return "it looks like a single person (format person)"
+    return _error_message(answer) or "it has no list `oppslag`"
+
+
+def _why_not_person(answer: object) -> str:
+    if not isinstance(answer, dict):
+        return "it is not an object"
+    if "oppslag" in answer:
+        return "it looks like a bulk answer (format bulk)"
+    if "personer" in answer:
+        return "it looks like an answer of KRR"
+    return _error_message(answer) or "it has no `identifikasjonsnummer`"
+
+
+def _error_message(answer: Json) -> str | None:
+    return "it is an error message" if answer.keys() & {"kode", "feilkode", "code", "feilmelding"} else None
+
+
+def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
+    """Give all rows of one person; ``asked`` is the number looked up, where it is known."""
+    numbers = _numbers(document)
+    current = _current_number(numbers, asked)
+    me = number(current, _SUBJECT) or asked or ""
+    birth = _current(document, "foedsel")
+    state = text(_current(document, "status"), "status")
+    death = _current(document, "doedsfall")
+    false_identity = _current(document, "falskIdentitet")
+    yield Person(
+        foedselsEllerDNummer=me,
+        oppslag=asked or me,
+        identifikatortype=text(current, "identifikatortype"),
+        status=state,
+        foedselsdato=text(birth, "foedselsdato"),
+        foedselsaar=text(birth, "foedselsaar"),
+        kjoenn=text(_current(document, "kjoenn"), "kjoenn"),
+        doedsdato=text(death, "doedsdato"),
+        doed=bool(death) or state == "doed",
+        falskIdentitet=bool(false_identity) and flag(false_identity, "erFalsk") is not False,
+    )
+    for item in numbers:
+        yield Identifikasjonsnummer(
+            me, number(item, _SUBJECT) or "", text(item, "identifikatortype"), text(item, "status")
+        )
+    for item in parts(document, "navn"):
+        yield Navn(
+            me,
+            text(item, "fornavn"),
+            text(item, "mellomnavn"),
+            text(item, "etternavn"),
+            text(item, "forkortetNavn"),
+            *_validity(item),
+        )
+    for item in parts(document, "bostedsadresse"):
+        yield _residence(me, item)
+    for element in _OTHER_ADDRESSES:
+        for item in parts(document, element):
+            yield AnnenAdresse(
+                me,
+                element,
+                _grade(item.get("adressegradering")),
+                _municipality(item),
+                None if element.startswith("post") else _dwelling(item),
+                *_validity(item),
+            )
+    yield from _protection(me, document.get("adressebeskyttelse"))
+    for item in parts(document, "foreldreansvar"):
+        yield _responsibility(me, item)
+    for item in parts(document, "familierelasjon"):
+        yield Familierelasjon(
+            me,
+            number(item, "relatertPerson"),
+            is_object(item.get("relatertPersonUtenFolkeregisteridentifikator")),
+            text(item, "relatertPersonsRolle"),
+            text(item, "minRolleForPerson"),
+            *_validity(item),
+        )
+
+
+_OTHER_ADDRESSES = ("oppholdsadresse", "deltBosted", "postadresse", "postadresseIUtlandet")
+
+
+def _protection(me: str, value: object) -> Iterator[Adressebeskyttelse]:
+    """Give a row for whatever stands as ``adressebeskyttelse``: one that cannot be read must not look like none."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict):
+            yield Adressebeskyttelse(me, _grade(item.get("graderingsnivaa")), *_validity(item))
+        elif item is not None:
+            yield Adressebeskyttelse(me, _grade(item), None, None)
+
+
+def _grade(value: object) -> str | None:
+    """Return a grading as text, of whatever type it is, so that an unknown one is seen as unknown."""
+    return tidy(value if isinstance(value, str) else None if value is None else str(value))
+
+
+def _validity(item: Json) -> tuple[bool | None, str | None]:
+    return flag(item, "erGjeldende"), text(item, "gyldighetstidspunkt")
+
+
+def _numbers(document: Json) -> list[Json]:
+    return [item for item in parts(document, "identifikasjonsnummer") if number(item, _SUBJECT)]
+
+
+def _current_number(numbers: list[Json], asked: str | None) -> Json:
+    """Find the number in use (``iBruk``, ``erGjeldende``; fødselsnummer before D-number), else the one asked for."""
+    in_use = [n for n in numbers if text(n, "status") == "iBruk" and flag(n, "erGjeldende") is not False]
+    if in_use:
+        return max(
+            in_use,
+            key=lambda n: (
+                flag(n, "erGjeldende") is True,
+                text(n, "identifikatortype") == "foedselsnummer",
+                number(n, _SUBJECT) == asked,
+            ),
+        )
+    if asked is None:
+        return numbers[0]
+    return next((n for n in numbers if number(n, _SUBJECT) == asked), {})
+
+
+def _current(document: Json, name: str) -> Json:
+    """Find the value that applies: the newest with ``erGjeldende``, else the newest that does not say whether it is."""
+    items = [item for item in parts(document, name) if flag(item, "erGjeldende") is not False]
+    return max(
+        items,
+        key=lambda item: (flag(item, "erGjeldende") is True, text(item, "gyldighetstidspunkt") or ""),
+        default={},
+    )
+
+
+def _residence(me: str, item: Json) -> Bostedsadresse:
+    kind = next((name for name in ("vegadresse", "matrikkeladresse", "ukjentBosted") if item.get(name)), None)
+    place = part(item, kind) if kind else {}
+    house = part(place, "adressenummer")
+    post = part(place, "poststed")
+    return Bostedsadresse(
+        me,
+        _grade(item.get("adressegradering")),
+        kind,
+        _municipality(item),
+        text(place, "adressenavn"),
+        text(house, "husnummer"),
+        text(house, "husbokstav"),
+        text(place, "bruksenhetsnummer"),
+        text(post, "postnummer"),
+        text(post, "poststedsnavn"),
+        text(place, "coAdressenavn"),
+        _dwelling(item),
+        text(item, "flyttedato"),
+        *_validity(item),
+    )
+
+
+def _municipality(address: Json) -> str | None:
+    """Find the kommunenummer in whichever of its three places it stands."""
+    return (
+        text(part(address, "vegadresse"), "kommunenummer")
+        or text(part(part(address, "matrikkeladresse"), "matrikkelnummer"), "kommunenummer")
+        or text(part(address, "ukjentBosted"), "bostedskommune")
+    )
+
+
+def _dwelling(address: Json) -> str | None:
+    """Return what is the same for two people only when they live together; None when the address is less precise.
+
+    A road address needs kommune, road and house number; a matrikkel address kommune, gaardsnummer and bruksnummer.
+    The letter and the bruksenhetsnummer are part of it where they stand.
+    """
+    road = part(address, "vegadresse")
+    if road:
+        house = part(road, "adressenummer")
+        wanted = (text(road, "kommunenummer"), text(road, "adressenavn"), _plain_number(house, "husnummer"))
+        more = (text(house, "husbokstav"), text(road, "bruksenhetsnummer"))
+    else:
+        cadastre = part(address, "matrikkeladresse")
+        parcel = part(cadastre, "matrikkelnummer")
+        wanted = (
+            text(parcel, "kommunenummer"),
+            _plain_number(parcel, "gaardsnummer"),
+            _plain_number(parcel, "bruksnummer"),
+        )
+        more = (_joined(parcel, cadastre), text(cadastre, "bruksenhetsnummer"))
+    if not all(wanted):
+        return None
+    return "|".join(
+        " ".join(unicodedata.normalize("NFC", value or "").casefold().replace("|", " ").split())
+        for value in (*wanted, *more)
+    )
+
+
+def _joined(parcel: Json, cadastre: Json) -> str:
+    """Return feste- and undernummer, which tell parts of a property from another: ``0`` is none."""
+    return f"{_plain_number(parcel, 'festenummer') or ''}/{_plain_number(cadastre, 'undernummer') or ''}".strip("/")
+
+
+def _plain_number(value: Mapping[str, Any], name: str) -> str | None:
+    return (text(value, name) or "").lstrip("0") or None
+
+
+def _responsibility(me: str, item: Json) -> Foreldreansvar:
+    unknown = part(item, "ansvarligUtenIdentifikator")
+    name = part(unknown, "navn")
+    return Foreldreansvar(
+        me,
+        text(item, "ansvar"),
+        number(item, "ansvarlig"),
+        text(item, "ansvarligOrganisasjon"),
+        text(name, "fornavn"),
+        text(name, "mellomnavn"),
+        text(name, "etternavn"),
+        text(unknown, "foedselsdato"),
+        number(item, "ansvarssubjekt"),
+        *_validity(item),
+    )

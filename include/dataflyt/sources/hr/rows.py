@@ -1,8 +1,21 @@
-"""HR files to rows. Salary, bank, tax and dependants are never read into anything."""
+"""HR files to rows. Salary, bank, tax and dependants are never read into anything.
 
-from typing import NamedTuple
+In: a Stamdata3 file (``ExportInfo``, the extract of Unit4 Business World/Agresso); no schema of it is published, so
+the structure is that of samples and of others' readers. Names of elements are compared without regard to case and
+namespace. Out: ``employee`` and, for each of its ``Employment``, ``employment``; then ``org_unit``. Ids keep their
+leading zeros. Dates are ISO dates; the placeholders for "since always" (year 1) and "until further notice" (2099
+and later, or year 1) are empty. A ``Resource`` or ``Organisation`` without its id, and a file that is broken, raise
+``Unreadable``.
+"""
 
-from dataflyt.sources import Table
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources import Reader, Table
+from dataflyt.sources.reading import Element, attribute, children, day, name_of, records, texts, tidy
 
 
 class Employee(NamedTuple):
@@ -58,3 +71,190 @@ TABLES = {
         Table("org_unit", OrgUnit, ("org_unit_id",), "org_unit_id"),
     )
 }
+
+_CONTAINERS: dict[str, frozenset[str]] = {name: frozenset() for name in ("exportinfo", "resources", "organisations")}
+_SEX = {
+    "m": "mann",
+    "mann": "mann",
+    "male": "mann",
+    "k": "kvinne",
+    "f": "kvinne",
+    "kvinne": "kvinne",
+    "female": "kvinne",
+}
+"""``M`` is seen in files; the others are assumed."""
+_ORG_UNIT, _WORKPLACE = "mnal", "mnah"
+
+
+def stamdata3(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read a Stamdata3 file."""
+    for _, record in records(stream, "ExportInfo", _CONTAINERS, "a Stamdata3 file"):
+        name = name_of(record)
+        if name == "resource":
+            yield from _resource(record)
+        elif name == "organisation":
+            yield _organisation(record)
+
+
+FORMATS: dict[str, Reader] = {"stamdata3": stamdata3}
+
+
+def _resource(resource: Element) -> Iterator[NamedTuple]:
+    values: dict[str, str | None] = {}
+    user: dict[str, str | None] = {}
+    related: dict[str, str] = {}
+    employments: list[Element] = []
+    email = mobile = None
+    for name, child in children(resource):
+        if name == "addresses":
+            for _, address in children(child):
+                found_email, found_mobile = _reachable(address)
+                email, mobile = email or found_email, mobile or found_mobile
+        elif name == "employments":
+            employments += child
+        elif name == "relations":
+            related = _relations(child)
+        elif name == "user":
+            user = texts(child)
+        elif values.get(name) is None:
+            values[name] = tidy(child.text)
+    employee_id = values.get("resourceid") or next((attribute(e, "ResourceId") for e in employments), None)
+    if employee_id is None:
+        raise Unreadable(f"The Resource in line {resource.sourceline} has no ResourceId.")
+    domain_login = user.get("domaininfo")
+    yield Employee(
+        employee_id=employee_id,
+        number=values.get("socialsecuritynumber"),
+        given_name=values.get("firstname"),
+        family_name=values.get("surname"),
+        birth_date=_start(values.get("birthdate")),
+        sex=_SEX.get((values.get("sex") or "").lower()),
+        email=email,
+        mobile=mobile,
+        username=domain_login.rpartition("\\")[2] or None if domain_login else user.get("ubwuserid"),
+        status=values.get("status"),
+        date_from=_start(values.get("datefrom")),
+        date_to=_end(values.get("dateto")),
+    )
+    yield from _employments(employee_id, employments, related)
+
+
+def _reachable(address: Element) -> tuple[str | None, str | None]:
+    """Return the first e-mail address and the mobile number of an address."""
+    email = mobile = None
+    for name, child in children(address):
+        if name == "emaillist":
+            email = email or next((found for _, one in children(child) if (found := tidy(one.text))), None)
+        elif name == "mobile":
+            mobile = mobile or tidy(child.text)
+    return email, mobile
+
+
+def _relations(relations: Element) -> dict[str, str]:
+    """Return value by type (``mnal`` …): of several of a type, the one that lasts longest, then began last.
+
+    The type is steadier than ``Name`` and ``ElementType``, which each customer names.
+    """
+    best: dict[str, tuple[str, str, str]] = {}
+    for _, relation in children(relations):
+        kind = attribute(relation, "Type")
+        if kind is None:
+            continue
+        values = texts(relation)
+        value = values.get("value")
+        if value:
+            ranked = (_end(values.get("dateto")) or "9999", _start(values.get("datefrom")) or "", value)
+            best[kind.lower()] = max(best.get(kind.lower(), ranked), ranked)
+    return {kind: ranked[2] for kind, ranked in best.items()}
+
+
+def _employments(employee_id: str, elements: list[Element], related: dict[str, str]) -> Iterator[Employment]:
+    read: list[tuple[dict[str, str | None], dict[str, str]]] = []
+    for element in elements:
+        values: dict[str, str | None] = {}
+        own: dict[str, str] = {}
+        for name, child in children(element):
+            if name == "relations":
+                own = _relations(child)
+            elif values.get(name) is None:
+                values[name] = tidy(child.text)
+        read.append((values, related | own))
+    for employment_id, (values, relations) in zip(_employment_ids([v for v, _ in read]), read, strict=True):
+        yield Employment(
+            employee_id=employee_id,
+            employment_id=employment_id,
+            employment_type=values.get("employmenttype"),
+            position_code=values.get("postcode"),
+            position_name=values.get("postcodedescription"),
+            percentage=_decimal(values.get("percentage")),
+            main_position={"true": True, "1": True, "false": False, "0": False}.get(
+                (values.get("mainposition") or "").lower()
+            ),
+            org_unit_id=relations.get(_ORG_UNIT),
+            workplace_id=relations.get(_WORKPLACE),
+            date_from=_start(values.get("datefrom")),
+            date_to=_end(values.get("dateto")),
+        )
+
+
+def _employment_ids(employments: list[dict[str, str | None]]) -> list[str]:
+    """Return an id for each position of a person: ``SequenceRef``, with what sets it apart where that is not enough.
+
+    Without ``SequenceRef``: the post and the first day, which outlive a new order of the positions in the next file.
+    """
+    ids = [e.get("sequenceref") or f"{e.get('postid') or ''}/{_start(e.get('datefrom')) or ''}" for e in employments]
+    repeated = Counter(ids)
+    ids = [
+        f"{i}-{e['sequenceno']}" if repeated[i] > 1 and e.get("sequenceno") else i
+        for i, e in zip(ids, employments, strict=True)
+    ]
+    taken: set[str] = set()
+    for place, wanted in enumerate(ids):
+        unique, count = wanted, 1
+        while unique in taken:
+            count += 1
+            unique = f"{wanted}#{count}"
+        taken.add(unique)
+        ids[place] = unique
+    return ids
+
+
+def _organisation(organisation: Element) -> OrgUnit:
+    values: dict[str, str | None] = {}
+    managers: list[str] = []
+    for name, child in children(organisation):
+        if name == "managers":
+            managers += [manager for _, one in children(child) if (manager := tidy(one.text))]
+        elif values.get(name) is None:
+            values[name] = tidy(child.text)
+    org_unit_id = values.get("id")
+    if org_unit_id is None:
+        raise Unreadable(f"The Organisation in line {organisation.sourceline} has no Id.")
+    return OrgUnit(
+        org_unit_id=org_unit_id,
+        name=values.get("name"),
+        parent_id=values.get("parentid"),
+        manager_ids=" ".join(managers) or None,
+        status=values.get("status"),
+        date_from=_start(values.get("datefrom")),
+        date_to=_end(values.get("dateto")),
+    )
+
+
+def _start(value: str | None) -> str | None:
+    found = day(value)
+    return None if found is not None and found.startswith("0001-") else found
+
+
+def _end(value: str | None) -> str | None:
+    found = _start(value)
+    is_open = found is not None and len(found) == 10 and found[4] == "-" and found[:4].isdecimal() and found >= "2099"
+    return None if is_open else found
+
+
+def _decimal(value: str | None) -> float | None:
+    try:
+        found = float((value or "").replace(",", "."))
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None

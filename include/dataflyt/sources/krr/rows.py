@@ -1,12 +1,23 @@
-"""KRR answers to rows."""
+"""KRR answers to rows.
 
-from typing import NamedTuple
+In: one JSON answer of ``/rest/v2/personer`` (``{"personer": […]}``) or a page of the change feed (``{"list":
+[…]}``); the persons in them are the same. Out: a ``contact`` row for each, every time and value as it stands. The
+digital mailbox and the certificate are not read. An entry without ``personidentifikator`` gives no row: its number
+counts as unanswered. An answer of another shape raises ``Unreadable``.
 
-from dataflyt.sources import Table
+Source: Digdir, "Kontakt- og reservasjonsregisteret: oppslagstjenesten REST" and its attribute page.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources import Reader, Table
+from dataflyt.sources.reading import Json, load_json, number, part, parts, text
 
 
 class Contact(NamedTuple):
-    """One person's entry in KRR, fields as KRR spells them (FREG_KRR B2), nested ones flattened."""
+    """One person's entry in KRR, fields as KRR spells them, those of ``kontaktinformasjon`` flattened."""
 
     personidentifikator: str
     status: str | None
@@ -26,4 +37,65 @@ class Contact(NamedTuple):
     spraak_oppdatert: str | None
 
 
-TABLES = {"contact": Table("contact", Contact, ("personidentifikator",), "personidentifikator")}
+TABLES = {
+    "contact": Table(
+        "contact",
+        Contact,
+        ("personidentifikator",),
+        "personidentifikator",
+        hashed=("epostadresse", "mobiltelefonnummer"),
+    )
+}
+
+
+def personer(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read an answer with persons."""
+    answer = load_json(stream)
+    found = next((name for name in ("personer", "list") if _is_list(answer, name)), None)
+    if found is None or not isinstance(answer, dict):
+        raise Unreadable(f"The page is not an answer of KRR: {_why_not(answer)}.")
+    named = 0
+    for item in parts(answer, found):
+        who = number(item, "personidentifikator")
+        if who:
+            named += 1
+            yield _contact(who, item)
+    if answer[found] and not named:
+        raise Unreadable("The page is not an answer of KRR: no entry names a person.")
+
+
+FORMATS: dict[str, Reader] = {"personer": personer}
+
+
+def _is_list(answer: object, name: str) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get(name), list | dict)
+
+
+def _why_not(answer: object) -> str:
+    if not isinstance(answer, dict):
+        return "it is not an object"
+    if "oppslag" in answer or "identifikasjonsnummer" in answer:
+        return "it looks like an answer of FREG"
+    return "it is an error message" if "errors" in answer else "it has no list `personer`"
+
+
+def _contact(who: str, item: Json) -> Contact:
+    info = part(item, "kontaktinformasjon")
+    return Contact(
+        who,
+        text(item, "status"),
+        text(item, "reservasjon"),
+        text(item, "reservasjonstidspunkt"),
+        text(item, "reservasjon_oppdatert"),
+        text(item, "varslingsstatus"),
+        text(info, "epostadresse"),
+        text(info, "epostadresse_oppdatert"),
+        text(info, "epostadresse_sist_verifisert"),
+        text(info, "epostadresse_duplisert"),
+        text(info, "mobiltelefonnummer"),
+        text(info, "mobiltelefonnummer_oppdatert"),
+        text(info, "mobiltelefonnummer_sist_verifisert"),
+        text(info, "mobiltelefonnummer_duplisert"),
+        text(item, "spraak"),
+        text(item, "spraak_oppdatert"),
+    )

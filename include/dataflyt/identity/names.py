@@ -1,0 +1,67 @@
+"""Names as people write them, and the ASCII of them that user names are made of."""
+
+import re
+import unicodedata
+
+_UNSEEN = re.compile(r"[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_FOLDED = str.maketrans(
+    {
+        "æ": "ae",
+        "ä": "ae",
+        "ø": "oe",
+        "ö": "oe",
+        "œ": "oe",
+        "å": "aa",
+        "ü": "ue",
+        "ß": "ss",
+        "ẞ": "SS",
+        "đ": "d",
+        "ð": "d",
+        "ŋ": "n",
+        "ŧ": "t",
+        "þ": "th",
+        "ł": "l",
+        "ı": "i",
+        "ħ": "h",
+        "ĸ": "k",
+        "ʒ": "z",
+        "ǥ": "g",
+        "Æ": "Ae",
+        "Ä": "Ae",
+        "Ø": "Oe",
+        "Ö": "Oe",
+        "Œ": "Oe",
+        "Å": "Aa",
+        "Ü": "Ue",
+        "Đ": "D",
+        "Ð": "D",
+        "Ŋ": "N",
+        "Ŧ": "T",
+        "Þ": "Th",
+        "Ł": "L",
+        "Ħ": "H",
+        "Ʒ": "Z",
+        "Ǥ": "G",
+    }
+)
+
+
+def clean(text: str) -> str:
+    """Return the name in Unicode NFC, without unseen characters, with single blanks and none at the ends."""
+    return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", text)).split())
+
+
+def ascii_fold(text: str) -> str:
+    """Return the name in ASCII letters: æ ae, ø oe, å aa, ß ss, the Sami đ d, ŋ n, ŧ t; other marks fall off.
+
+    What has no Latin counterpart is left out, so the result can be empty.
+    """
+    folded = clean(text).translate(_FOLDED)
+    # Twice: some letters (ǯ, ǿ) are one of ours with one more mark.
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(letter))
+    return "".join(letter for letter in bare.translate(_FOLDED) if letter.isascii())
+
+
+def user_name_part(text: str) -> str:
+    """Return the name as it can stand in a user name: lower case a-z and 0-9 only; may be empty."""
+    return re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower())

@@ -1,0 +1,379 @@
+"""What all readers share: taking JSON and XML from strangers without being hurt.
+
+In comes a stream of bytes that a register, an HR system or a school system made, or that somebody altered; out go plain
+Python values or lxml elements, one record at a time. Anything that cannot be read raises ``Unreadable`` with one
+sentence that says what is wrong and where (line, byte), never what stood there. Nothing here opens another file or the
+network, expands an entity, or holds more of an XML file than one record.
+"""
+
+import codecs
+import re
+from collections.abc import Container, Iterator, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, BinaryIO, TypeAlias, TypeGuard
+
+import orjson
+from lxml import etree
+
+from dataflyt.errors import Unreadable
+
+CHUNK = 64 * 1024
+MAX_JSON = 256 * 1024 * 1024
+"""A bulk answer of 1000 persons is 5-10 MB; a page above this is no page."""
+MAX_RECORD = 2 * 1024 * 1024
+MAX_PROLOG = 1024 * 1024
+
+Json: TypeAlias = dict[str, Any]
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def tidy(value: str | None) -> str | None:
+    """Return the text without blanks at the ends and without U+0000, which PostgreSQL cannot store; None when empty."""
+    if value is None:
+        return None
+    if "\0" in value:
+        value = value.replace("\0", "")
+    return value.strip() or None
+
+
+def day(value: str | None) -> str | None:
+    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands."""
+    if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "T Z+"):
+        return value
+    try:
+        return date.fromisoformat(value[:10]).isoformat() if value[4] == "-" else value
+    except ValueError:
+        return value
+
+
+def refuse_other_formats(start: bytes, expected: str) -> None:
+    """Raise Unreadable when the first bytes are those of something else than ``expected`` (JSON, XML or CSV)."""
+    bare = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if not bare:
+        raise Unreadable(f"The file is empty; {expected} was expected.")
+    for signs, name in (
+        ((b"\x1f\x8b",), "compressed with gzip"),
+        ((b"pk\x03\x04",), "a zip file"),
+        ((b"%pdf-",), "a PDF file"),
+        ((b"<!doctype html", b"<html"), "a web page (HTML)"),
+    ):
+        if start.lower().startswith(signs) or bare.startswith(signs):
+            raise Unreadable(f"The file is {name}; {expected} was expected.")
+    if expected != "XML" and bare.startswith((b"<?xml", b"<")):
+        raise Unreadable(f"The file is XML; {expected} was expected.")
+    if expected == "XML" and bare.startswith((b"{", b"[")):
+        raise Unreadable(f"The file is JSON; {expected} was expected.")
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def load_json(stream: BinaryIO) -> object:
+    """Parse a whole JSON page; Unreadable when it is broken, is something else, or holds more brackets than data."""
+    data = stream.read(MAX_JSON + 1)
+    if len(data) > MAX_JSON:
+        raise Unreadable(f"The page is larger than {MAX_JSON // 1024**2} MB, which no answer from the register is.")
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise Unreadable("The page is UTF-16; JSON in UTF-8 was expected.")
+    refuse_other_formats(data[:512], "JSON")
+    # Python's containers are many times larger than the brackets that make them; an answer is mostly text.
+    if 220 * data.count(b"{") + 80 * data.count(b"[") + 24 * data.count(b",") > 12 * len(data) + 1_000_000:
+        raise Unreadable("The page holds far more brackets than data and was not read.")
+    try:
+        return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, character {error.pos}"
+        truncated = error.pos >= len(error.doc.rstrip()) - 1
+    raise Unreadable(
+        f"The page is not whole JSON: it ends too early ({where})."
+        if truncated
+        else f"The page is not valid JSON in UTF-8 ({where})."
+    )
+
+
+def is_object(value: object) -> TypeGuard[Json]:
+    """Tell whether the value is a JSON object with something in it."""
+    return isinstance(value, dict) and bool(value)
+
+
+def part(value: Mapping[str, Any], name: str) -> Json:
+    """Return the object under ``name``; the first one of an array; an empty one when there is none."""
+    return next(iter(parts(value, name)), {})
+
+
+def parts(value: Mapping[str, Any], name: str) -> list[Json]:
+    """Return the non-empty objects under ``name``, whether an array, a single object or nothing stands there."""
+    found = value.get(name)
+    if isinstance(found, list):
+        return [item for item in found if is_object(item)]
+    return [found] if is_object(found) else []
+
+
+def text(value: Mapping[str, Any], name: str) -> str | None:
+    """Return the text (or whole number, as text) under ``name``; None for anything else."""
+    found = value.get(name)
+    if isinstance(found, str):
+        return tidy(found)
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def number(value: Mapping[str, Any], name: str) -> str | None:
+    """Return the identity number under ``name``; one written as a JSON number gets its leading zeros back."""
+    found = text(value, name)
+    return found.zfill(11) if found is not None and not isinstance(value[name], str) else found
+
+
+def flag(value: Mapping[str, Any], name: str) -> bool | None:
+    """Return the boolean under ``name`` (``"true"`` as text too); None for anything else."""
+    found = value.get(name)
+    if isinstance(found, str):
+        return {"true": True, "false": False}.get(found.strip().lower())
+    return found if isinstance(found, bool) else None
+
+
+# --- XML -------------------------------------------------------------------------------------------------------------
+
+Element: TypeAlias = etree._Element
+
+_ENCODINGS = re.compile(r"(utf-?8|utf-?16(le|be)?|iso-?8859-(1|4|10|15)|latin-?1|windows-125[27]|(us-)?ascii)$", re.I)
+_SINGLE_BYTE = re.compile(r"(iso|latin|windows)", re.I)
+_DECLARATION = re.compile(rb"""[\xef\xbb\xbf\xff\xfe]*\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
+_I18N_CONVERSION_FAILED = 6003
+_RESOURCE_LIMIT = 114
+_COMMENT = re.compile(rb"<!--.*?-->", re.S)
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
+
+
+@lru_cache(maxsize=4096)
+def _lower_name(tag: str) -> str:
+    return tag.rpartition("}")[2].lower()
+
+
+def name_of(element: Element) -> str:
+    """Return the element's name in lower case, without its namespace."""
+    tag = element.tag
+    if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
+        raise Unreadable("The file uses an entity that it does not explain; entities are not expanded.")
+    return _lower_name(tag)
+
+
+def children(element: Element) -> Iterator[tuple[str, Element]]:
+    """Yield the name and element of each child."""
+    for child in element:
+        yield name_of(child), child
+
+
+def texts(element: Element) -> dict[str, str | None]:
+    """Return the text of each child by name, tidied; the first one that has any counts."""
+    found: dict[str, str | None] = {}
+    for child in element:
+        name = name_of(child)
+        if found.get(name) is None:
+            found[name] = tidy(child.text)
+    return found
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """Return an attribute of an element, its name in any case and namespace."""
+    value = element.get(name)
+    if value is None:
+        for key, other in element.items():
+            if _lower_name(str(key)) == name.lower():
+                value = str(other)
+                break
+    return tidy(value)
+
+
+def records(
+    stream: BinaryIO, root: str, containers: Mapping[str, Container[str]], what: str
+) -> Iterator[tuple[Element, Element]]:
+    """Yield (parent, record) for each record of an XML file, in the order of the file, and forget it afterwards.
+
+    ``root`` is the name of the outermost element; ``containers`` are the names of the elements that hold records, the
+    root among them, each with the names of its small children that must stay until it ends (a heading). Every other
+    child of a container is a record. Names are compared in lower case and without namespaces. ``what`` names the format
+    for people. Elements are only valid until the next one is asked for.
+    """
+    return _Records(stream, root, containers, what).read()
+
+
+class _Records:
+    """An XML file on its way through: fed in chunks, what is complete is handed out and removed from the tree."""
+
+    def __init__(self, stream: BinaryIO, root: str, containers: Mapping[str, Container[str]], what: str) -> None:
+        self.stream = stream
+        self.root_name = root
+        self.containers = containers
+        self.what = what
+        self.declared = "UTF-8"
+        self.has_doctype = False
+        self.disguise: codecs.IncrementalDecoder | None = None
+
+    def read(self) -> Iterator[tuple[Element, Element]]:
+        chunk, tag = self._prolog()
+        parser = _parser(tag)
+        root: Element | None = None
+        size = since = 0
+        while chunk:
+            self._check_disguise(chunk)
+            _feed(parser, chunk)
+            size += len(chunk)
+            since += len(chunk)
+            root = _first(parser) if root is None else root
+            if root is None:
+                raise Unreadable(f"The beginning of the file was not understood; {self.what} was expected.")
+            for pair in self._complete(root, final=False):
+                since = 0
+                yield pair
+            if since > MAX_RECORD + MAX_PROLOG:
+                raise Unreadable(f"The file has an entry of more than {MAX_RECORD // 1024**2} MB near byte {size}.")
+            for _ in parser.read_events():
+                pass  # an element inside that is called as the outermost one
+            chunk = self.stream.read(CHUNK)
+        _close(parser, size)
+        if root is not None:
+            yield from self._complete(root, final=True)
+
+    def _complete(self, parent: Element, *, final: bool) -> Iterator[tuple[Element, Element]]:
+        """Hand out and remove what is complete under ``parent``: all but its last child, or all when ``final``."""
+        headings = self.containers[name_of(parent)]
+        child = parent[0] if len(parent) else None
+        while child is not None:
+            following = child.getnext()
+            complete = final or following is not None
+            name = name_of(child)
+            if name not in headings:
+                if name in self.containers:
+                    yield from self._complete(child, final=complete)
+                elif complete:
+                    if self.has_doctype:
+                        for entity in child.iter(etree.Entity):
+                            name_of(entity)
+                    yield parent, child
+                if complete:
+                    parent.remove(child)
+            child = following
+
+    def _prolog(self) -> tuple[bytes, str]:
+        """Read up to the outermost element and check what stands before it; return the bytes read and the tag."""
+        parser = _parser(None)
+        prolog = chunk = self.stream.read(CHUNK)
+        refuse_other_formats(prolog[:4096], "XML")
+        while True:
+            self._check_encoding(prolog)
+            _feed(parser, chunk)
+            root = _first(parser)
+            if root is not None:
+                break
+            if len(prolog) > MAX_PROLOG:
+                raise Unreadable(f"No element begins within the first {MAX_PROLOG // 1024} kB of the file.")
+            chunk = self.stream.read(CHUNK)
+            if not chunk:
+                _close(parser, len(prolog))
+                raise Unreadable(f"The file has no content; {self.what} was expected.")
+            prolog += chunk
+        self._check_doctype(prolog, root)
+        name = str(root.tag).rpartition("}")[2]
+        if name.lower() != self.root_name.lower():
+            shown = f"<{name}>" if _PLAIN_NAME.match(name) else "another element"
+            raise Unreadable(f"The file begins with {shown}; {self.what} begins with <{self.root_name}>.")
+        return prolog, str(root.tag)
+
+    def _check_doctype(self, prolog: bytes, root: Element) -> None:
+        """Refuse a document type that declares anything: entities and default values of attributes can be bombs."""
+        plain = _COMMENT.sub(b"", prolog.replace(b"\0", b""))
+        start = plain.upper().find(b"<!DOCTYPE")
+        self.has_doctype = start >= 0 or root.getroottree().docinfo.internalDTD is not None
+        if self.has_doctype and (start < 0 or b"[" in plain[start : plain.find(b">", start) + 1]):
+            raise Unreadable("The file declares entities or rules of its own (DOCTYPE); such files are refused.")
+
+    def _check_encoding(self, prolog: bytes) -> None:
+        """Refuse encodings that hide what stands there, and a UTF-16 that is none."""
+        declaration = _DECLARATION.match(prolog.replace(b"\0", b""))
+        self.declared = declaration[1].decode("ascii", "replace") if declaration else "UTF-8"
+        if not _ENCODINGS.match(self.declared):
+            raise Unreadable("The file declares an encoding that is not accepted; use UTF-8, UTF-16 or ISO-8859-1.")
+        if self.declared.lower().startswith("utf-16") and b"\0" not in prolog[:64]:
+            raise Unreadable("The file says it is UTF-16 but is not.")
+        if _SINGLE_BYTE.match(self.declared) and not prolog.startswith(codecs.BOM_UTF8) and b"\0" not in prolog[:4]:
+            self.disguise = codecs.getincrementaldecoder("utf-8")()
+
+    def _check_disguise(self, chunk: bytes) -> None:
+        """Catch UTF-8 that calls itself ISO-8859-1: its first letters beyond ASCII happen to be right UTF-8."""
+        if self.disguise is None or chunk.isascii():
+            return
+        decoder, self.disguise = self.disguise, None
+        try:
+            decoder.decode(chunk)
+        except UnicodeDecodeError:
+            return
+        raise Unreadable(f"The file says it is {self.declared} but is UTF-8.")
+
+
+def _parser(tag: str | None) -> etree.XMLPullParser:
+    return etree.XMLPullParser(
+        events=("start",),
+        tag=tag,
+        resolve_entities=False,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        no_network=True,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+
+
+def _first(parser: etree.XMLPullParser) -> Element | None:
+    for _, found in parser.read_events():
+        if isinstance(found, etree._Element):
+            return found
+    return None
+
+
+def _feed(parser: etree.XMLPullParser, chunk: bytes) -> None:
+    try:
+        parser.feed(chunk)
+        return
+    except (etree.LxmlError, LookupError, ValueError) as error:
+        sentence = _sentence(error, parser)
+    raise Unreadable(sentence)
+
+
+def _close(parser: etree.XMLPullParser, size: int) -> None:
+    try:
+        parser.close()
+        return
+    except (etree.LxmlError, LookupError, ValueError) as error:
+        sentence = _sentence(error, parser)
+    if sentence.startswith("The file is not well-formed"):
+        sentence = f"The file is not whole: it ends too early, after {size} bytes."
+    raise Unreadable(sentence)
+
+
+def _sentence(error: Exception, parser: etree.XMLPullParser) -> str:
+    """Say in our own words what libxml2 found: its messages can quote the file."""
+    code = getattr(error, "code", None)
+    line = (getattr(error, "position", None) or (None,))[0]
+    for entry in parser.feed_error_log:
+        if entry.level_name == "FATAL" or code in (None, 0, 1):
+            code, line = entry.type, entry.line
+            break
+    where = f" (line {line})" if line else ""
+    types = etree.ErrorTypes
+    if code in (types.ERR_INVALID_ENCODING, types.ERR_INVALID_CHAR, _I18N_CONVERSION_FAILED):
+        return f"The file has bytes that are not of the encoding it declares, or characters XML forbids{where}."
+    if code in (types.ERR_UNKNOWN_ENCODING, types.ERR_UNSUPPORTED_ENCODING):
+        return "The file declares an encoding that is not accepted; use UTF-8, UTF-16 or ISO-8859-1."
+    if code in (types.ERR_UNDECLARED_ENTITY, types.WAR_UNDECLARED_ENTITY, types.ERR_ENTITY_LOOP):
+        return f"The file uses an entity that it does not explain; entities are not expanded{where}."
+    if code in (_RESOURCE_LIMIT, types.ERR_INTERNAL_ERROR, types.ERR_NAME_TOO_LONG):
+        return f"The file is nested too deep or has a text that is too long{where}."
+    if code == types.ERR_DOCUMENT_END:
+        return f"The file goes on after its end{where}."
+    return f"The file is not well-formed XML{where}."
