@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt import publishing, report
 from dataflyt.connections import Connect
-from dataflyt.errors import CheckFailed, DataflytError, DataInDoubt
+from dataflyt.errors import CheckFailed, ConfigError, DataflytError, DataInDoubt
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.sources import Reader
@@ -482,3 +482,32 @@ def steps() -> Iterator[tuple[str, Callable[[Job], dict[str, Any]]]]:
     yield "withdraw", withdraw
     yield "check", check
     yield "merge", merge
+
+
+@dataclass(frozen=True)
+class OpenPlan:
+    """A run's plan while it is open for reading."""
+
+    run: Run
+    connection: Connection
+
+    def counts(self) -> dict[str, int]:
+        """Rows per kind, without what only ``graded`` may see."""
+        return plan.counts(self.connection)
+
+    def rows(self) -> Iterator[plan.PlanRow]:
+        """The rows, without what only ``graded`` may see."""
+        return plan.rows(self.connection)
+
+
+@contextlib.contextmanager
+def open_plan(kommune: Kommune, environment: Environment, number: int | None) -> Iterator[OpenPlan]:
+    """Open the plan of a kommune's run, the newest when ``number`` is None. Raises ConfigError when there is none."""
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id, lock=False) as connection:
+        wanted = number or runs.newest(connection, kommune.id)
+        if not runs.exists(connection, kommune.id, wanted):
+            raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
+        run = runs.get(connection, kommune.id, wanted)
+        plan.build(connection, kommune.id, wanted, runs.released_before(connection, kommune.id, wanted))
+        yield OpenPlan(run, connection)

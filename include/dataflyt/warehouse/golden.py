@@ -6,6 +6,7 @@ the sources' tables) and over the golden tables computed before it (``new_<table
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from dataflyt.identity.names import username_base
+from dataflyt.identity.names import user_name_part
 from dataflyt.warehouse.database import driver
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 
@@ -156,7 +157,7 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
     people = connection.execute(text(statement("account_wanted")), bound)
     with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:
         for number, person in enumerate(people):
-            copy.write_row((number, person.person_id, username_base(person.fornavn, person.etternavn)))
+            copy.write_row((number, person.person_id, _user_name(person.fornavn, person.etternavn)))
     # A name ends in its number from the second on, so that "kari2" can never be somebody else's base.
     connection.execute(
         text(
@@ -176,3 +177,9 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
         ),
         bound,
     )
+
+
+def _user_name(given: str | None, family: str | None) -> str:
+    """Three letters of each name, letters only: a number at the end tells namesakes apart."""
+    letters = [re.sub("[0-9]", "", user_name_part(name or ""))[:3] for name in (given, family)]
+    return "".join(letters) or "bruker"

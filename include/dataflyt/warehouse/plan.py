@@ -48,8 +48,9 @@ def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
     Without ``graded`` neither rows about protection nor any row about a protected person are shown.
     """
     hidden = "" if graded else f"where not ({_ABOUT_PROTECTED})"
-    found = connection.execution_options(yield_per=1000).execute(
-        text(f"select kind, subject, other, unit_id, inferred from plan {hidden} order by 1, 2, 3, 4, 5")
+    found = connection.execute(
+        text(f"select kind, subject, other, unit_id, inferred from plan {hidden} order by 1, 2, 3, 4, 5"),
+        execution_options={"yield_per": 1000},
     )
     for row in found:
         yield PlanRow(*row)

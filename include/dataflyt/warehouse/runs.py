@@ -86,6 +86,15 @@ def get(connection: Connection, owner: str, number: int) -> Run:
     return Run(owner, row.run, row.as_of, row.state, row.secret, row.plan_digest, row.asks)
 
 
+def exists(connection: Connection, owner: str, number: int) -> bool:
+    """Tell whether a kommune has a run of this number."""
+    return bool(
+        connection.scalar(
+            text("select 1 from control.run where owner = :owner and run = :run"), {"owner": owner, "run": number}
+        )
+    )
+
+
 def newest(connection: Connection, owner: str) -> int:
     """Return the number of the newest run, 0 when there is none."""
     return (

@@ -1,0 +1,178 @@
+"""The command line. ``dataflyt --help`` lists the commands; each has a help of its own."""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataflyt.cli_feide import feide_app
+from dataflyt.cli_kommune import kommune_app
+from dataflyt.cli_read import id_command, read_command
+from dataflyt.connections import from_environment
+from dataflyt.errors import ConfigError, DataflytError
+
+if TYPE_CHECKING:
+    from dataflyt.flow import Environment, Job
+    from dataflyt.kommune import Kommune
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Fra registrene til FEIDE.")
+warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
+app.command("read")(read_command)
+app.command("id")(id_command)
+app.add_typer(feide_app, name="feide")
+app.add_typer(kommune_app, name="kommune")
+app.add_typer(warehouse_app, name="warehouse")
+
+KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")]
+
+
+def kommuner_folder() -> Path:
+    """Return the folder of kommune files: DATAFLYT_KOMMUNER, or include/kommuner beside the package."""
+    return Path(os.environ.get("DATAFLYT_KOMMUNER") or Path(__file__).parent.parent / "kommuner")
+
+
+def environment() -> "Environment":
+    """Return the environment of the command line: connections from variables, paths by their address."""
+    from upath import UPath
+
+    from dataflyt.flow import Environment
+
+    storage = os.environ.get("DATAFLYT_STORAGE")
+    if not storage:
+        raise ConfigError(
+            "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
+            "eller bruk «make run» og «make plan», som starter det som trengs."
+        )
+
+    def path(address: str) -> Any:
+        return Path(address.removeprefix("file://")) if "://" not in address.removeprefix("file://") else UPath(address)
+
+    return Environment(from_environment, path, storage)
+
+
+@app.command()
+def run(
+    kommune: KommuneName,
+    approve: Annotated[
+        bool | None,
+        typer.Option("--approve/--reject", help="Answer the guard's question beforehand instead of being asked."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
+) -> None:
+    """Run a kommune's whole flow here and now, without Airflow. Asks for approval where the guard does."""
+    from dataflyt import flow
+
+    def steps(found: "Kommune") -> None:
+        now = datetime.now(UTC)
+        job = flow.open_job(found, key or f"cli__{now.isoformat(timespec='seconds')}", now, environment())
+        typer.echo(f"{found.display_name}, kjøring {job.run.number}")
+        failed, answer, broken = _steps(job, approve)
+        settled = flow.settle(job, failed, answer)
+        for name in ("received", "quarantined", "staged"):
+            typer.echo(f"  {name}: {settled[name]}")
+        typer.echo(f"  outcome: {settled['outcome']}")
+        if broken:
+            raise broken
+
+    _with(kommune, steps)
+
+
+def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, DataflytError | None]:
+    """Run the steps as the DAG does: withdraw whatever became of the extracts, the rest only after success."""
+    from dataflyt import flow
+
+    failed: list[str] = []
+    first: DataflytError | None = None
+    digest, answer = "", None
+    for name, step in flow.steps():
+        if failed and name != "withdraw":
+            continue
+        try:
+            counts = step(job)
+            digest = counts.get("digest", digest)
+            typer.echo(f"  {name}: ok")
+        except DataflytError as error:
+            typer.echo(f"  {name}: stopped: {error.sentence}", err=True)
+            failed.append(name)
+            first = first or error
+    if failed:
+        return failed, None, first
+    question = flow.question(job)
+    if question:
+        typer.echo(question.body)
+        if approve is None:
+            approve = sys.stdin.isatty() and typer.confirm("Godkjenne?", default=False)
+        answer = "approved" if approve else "rejected"
+        if not approve:
+            return failed, answer, None
+    for name, last in (("release", lambda: flow.release(job, digest)), ("publish", lambda: flow.publish(job))):
+        try:
+            last()
+            typer.echo(f"  {name}: ok")
+        except DataflytError as error:
+            typer.echo(f"  {name}: stopped: {error.sentence}", err=True)
+            return [name], answer, error
+    return failed, answer, None
+
+
+@app.command()
+def plan(
+    kommune: KommuneName,
+    number: Annotated[int | None, typer.Option("--run", help="The run's number; the newest when left out.")] = None,
+    rows: Annotated[bool, typer.Option(help="Show each row, by the warehouse's own ids.")] = False,
+) -> None:
+    """Show what a run would change, or changed: counts by kind, protected people left out."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dataflyt import report
+    from dataflyt.flow import open_plan
+
+    def show(found: "Kommune") -> None:
+        console = Console()
+        with open_plan(found, environment(), number) as opened:
+            console.print(f"{found.display_name}, kjøring {opened.run.number} ({opened.run.state})")
+            table = Table("Endring", "Antall")
+            for kind, count in opened.counts().items():
+                table.add_row(report.KINDS.get(kind, kind), str(count))
+            console.print(table if table.row_count else "Ingenting er endret.")
+            if rows:
+                for row in opened.rows():
+                    typer.echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+
+    _with(kommune, show)
+
+
+@warehouse_app.command("migrate")
+def warehouse_migrate() -> None:
+    """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""
+    from dataflyt.kommune import load_all
+    from dataflyt.warehouse.database import migrate
+
+    def work() -> None:
+        kommuner, broken = load_all(kommuner_folder())
+        for file in broken:
+            typer.echo(file.sentence, err=True)
+        made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
+        typer.echo(f"The warehouse is up to date; new kommuner: {', '.join(made) or 'none'}.")
+
+    _sentence(work)
+
+
+def _with(name: str, work: "Callable[[Kommune], None]") -> None:
+    from dataflyt.kommune import find
+
+    _sentence(lambda: work(find(kommuner_folder(), name)))
+
+
+def _sentence(work: Callable[[], None]) -> None:
+    """Do the work; an expected error is one sentence on stderr and exit code 2."""
+    try:
+        work()
+    except DataflytError as error:
+        typer.echo(error.sentence, err=True)
+        raise typer.Exit(2) from None
