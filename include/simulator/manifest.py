@@ -1,0 +1,161 @@
+"""The truth about the simulated people, for tests: what must come out, and what must not.
+
+One object a person (or, without a number, a pupil). ``canaries`` is field → word: ``navn.*`` stand in FREG and the SAS
+alike, the others in the source they begin with. ``protection.effective`` and ``access`` follow the rules of a cautious
+school owner: the strictest of the person's own grading, of their addresses' and of the guardians and siblings who live
+with them; access by foreldreansvar and nothing else; suspended for everybody when the child is strengtFortrolig, and for
+those not at the child's address when it is fortrolig. ``klientadresse`` is told as it is: the strictest that was found.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.model import Address, Person, Pupil, World
+
+STRICTNESS = {"ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
+
+
+def people(world: World) -> Iterator[dict[str, Any]]:
+    """Everybody: pupils, guardians and other adults, employees."""
+    pupils = {pupil.person.number: pupil for pupil in world.pupils if pupil.person}
+    employees = {employee.person.number: employee for employee in world.employees}
+    for person in world.persons.values():
+        entry = _person(world, person)
+        if pupil := pupils.get(person.number):
+            entry |= _pupil(world, pupil)
+        if employee := employees.get(person.number):
+            entry["employee_id"] = employee.employee_id
+            entry["cases"] = [*entry["cases"], *employee.cases]
+            entry["sas_person_id"] = employee.sas.person_id if employee.sas else None
+        yield entry
+    for pupil in world.pupils:
+        if pupil.person is None:
+            sas = pupil.sas
+            yield {
+                "number": None, "roles": ["pupil"], "given": sas.given, "family": sas.family, "canaries": {},
+                "protection": {"own": None, "effective": None, "because": []}, "in_freg": False, "dead": False,
+            } | _pupil(world, pupil)  # fmt: skip
+
+
+def canaries(world: World) -> dict[str, str]:
+    """Every canary word → the field it stands in."""
+    return {word: where for person in people(world) for where, word in person["canaries"].items()}
+
+
+def effective(world: World, person: Person) -> tuple[str | None, list[str]]:
+    """The effective protection and where it comes from (own, address, guardian, sibling)."""
+    causes = [(level, cause) for level, cause in _own(person)]
+    for record in person.responsibility:
+        guardian = world.persons.get(record.ansvarlig or "") if record.current else None
+        if guardian and _live_together(person, guardian):
+            causes += [(level, "guardian") for level, _ in _own(guardian)]
+    for sibling in _siblings(world, person):
+        if _live_together(person, sibling):
+            causes += [(level, "sibling") for level, _ in _own(sibling)]
+    if not causes:
+        return None, []
+    strictest = max((level for level, _ in causes), key=STRICTNESS.__getitem__)
+    return strictest, sorted({cause for level, cause in causes if level == strictest})
+
+
+def _own(person: Person) -> Iterator[tuple[str, str]]:
+    if person.protection:
+        yield (person.protection if person.protection in STRICTNESS else "strengtFortrolig"), "own"
+    if person.protection != "strengtFortrolig":  # whose addresses FREG does not tell
+        for address, grading in ((person.home, person.home_grading), (person.stay, person.stay_grading)):
+            if address and grading != "ugradert":
+                yield grading, "address"
+
+
+def _live_together(one: Person, other: Person) -> bool:
+    if "strengtFortrolig" in (one.protection, other.protection):
+        return True  # an address that is withheld may be the same
+    return any(a is b for a in _dwellings(one) for b in _dwellings(other))
+
+
+def _dwellings(person: Person) -> list[Address]:
+    return [address for address in (person.home, person.second_home) if address and address.kind != "ukjentBosted"]
+
+
+def _siblings(world: World, person: Person) -> Iterator[Person]:
+    seen = {person.number}
+    for _, parent in person.parents:
+        for number, role, _ in world.persons[parent].children:
+            if role and number not in seen:
+                seen.add(number)
+                yield world.persons[number]
+
+
+def _person(world: World, person: Person) -> dict[str, Any]:
+    level, because = effective(world, person)
+    tokens = dict(person.canary.tokens) if person.canary else {}
+    if person.canary:
+        for address in (person.home, person.stay):
+            tokens |= {
+                f"{where}{'' if address is person.home else '.opphold'}": word
+                for where, word in (address.tokens if address else {}).items()
+            }
+    return {
+        "number": person.number,
+        "old_number": person.old_number,
+        "roles": person.roles,
+        "given": person.given,
+        "middle": person.middle,
+        "family": person.family,
+        "sex": person.sex,
+        "born": person.born.isoformat(),
+        "in_freg": person.in_freg,
+        "dead": person.died is not None,
+        "cases": person.cases,
+        "canaries": tokens,
+        "protection": {"own": person.protection, "effective": level, "because": because},
+        "krr": None if person.contact is None else person.contact.status,
+        "sas_person_id": world.sas_ids.get(person.number),
+        "children": [
+            {"child": number, "ansvar": ansvar, "legal_parent": bool(role)} for number, role, ansvar in person.children
+        ],
+    }
+
+
+def _pupil(world: World, pupil: Pupil) -> dict[str, Any]:
+    person = pupil.person
+    return {
+        "cases": [*(person.cases if person else []), *pupil.cases],
+        "sas_person_id": pupil.sas.person_id,
+        "sas_number": pupil.sas.number,
+        "username": pupil.sas.username,
+        "level": pupil.level,
+        "class": f"{pupil.level}{pupil.letter}" if pupil.letter else None,
+        "school": pupil.school.orgnr,
+        "second_school": pupil.second_school.orgnr if pupil.second_school else None,
+        "groups": [
+            group.group_id for group in world.groups if any(m.person_id == pupil.sas.person_id for m in group.members)
+        ],
+        "access": list(_access(world, person)) if person else [],
+        "sas_guardians": [world.sas_guardians[guardian].number for guardian in pupil.sas.guardians],
+    }
+
+
+def _access(world: World, child: Person) -> Iterator[dict[str, Any]]:
+    """Each responsible party FREG names now, once: whether they get access, and if not why."""
+    level, _ = effective(world, child)
+    seen: set[object] = set()
+    for record in child.responsibility if child.in_freg else ():
+        party: dict[str, Any] = {"number": record.ansvarlig, "organisation": record.organisasjon}
+        party["name"] = " ".join(record.uten_identifikator[:2]) if record.uten_identifikator else None
+        key = tuple(party.values())
+        if not record.current or key in seen:
+            continue
+        seen.add(key)
+        adult = world.persons.get(record.ansvarlig or "")
+        if not any(key):
+            reason = "nobody is named"
+        elif child.died or (adult and adult.died):
+            reason = "dead"
+        elif level == "strengtFortrolig":
+            reason = "the child is strengtFortrolig"
+        elif level == "fortrolig" and not (adult and adult.home is child.home):
+            reason = "the child is fortrolig and this adult is not registered at its address"
+        else:
+            reason = None
+        yield {"ansvar": record.ansvar, **party, "access": reason is None, "because": reason}

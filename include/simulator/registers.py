@@ -1,0 +1,381 @@
+"""What FREG and KRR know of a person, in their own shapes.
+
+Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and the API documentation (dataminimering,
+adresser, foreldreansvar); Digdir, Kontakt- og reservasjonsregisteret, "Attributter" and "Oppslagstjenesten REST".
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from simulator.model import Address, Person
+
+Json = dict[str, Any]
+
+PERSON_BASIS = (
+    "identifikasjonsnummer", "identitetsgrunnlag", "status", "doedsfall", "sivilstand", "foedsel", "statsborgerskap",
+    "kjoenn", "navn", "bostedsadresse", "oppholdsadresse", "deltBosted", "postadresse", "postadresseIUtlandet",
+    "adressebeskyttelse", "kontaktinformasjonForDoedsbo",
+)  # fmt: skip
+ALIASES = {
+    "person-basis": PERSON_BASIS,
+    "identitetsgrunnlag-utvidet": ("falskIdentitet", "legitimasjonsdokument", "utenlandskPersonidentifikasjon"),
+    "relasjon-utvidet": ("familierelasjon", "foreldreansvar", "vergemaalEllerFremtidsfullmakt"),
+}
+_OTHERS = (
+    "foedselINorge", "innflytting", "utflytting", "opphold", "oppholdPaaSvalbard", "bibehold", "brukAvSamiskSpraak",
+    "utlendingsmyndighetenesIdentifikasjonsnummer", "forholdTilSametingetsValgmanntall", "rettsligHandleevne",
+    "RettsligHandleevne", "preferertKontaktadresse",
+)  # fmt: skip
+HISTORY = "historikk"
+PARTS = {*PERSON_BASIS, *_OTHERS, *(part for parts in ALIASES.values() for part in parts)}
+"""Every element that may be asked for by name. Those the simulator has nothing about are answered with nothing."""
+
+
+class UnknownPart(ValueError):  # noqa: N818
+    """Somebody asked for a ``part`` that does not exist."""
+
+
+def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """The ``part`` parameters to the elements asked for and whether history is; none means ``person-basis``.
+
+    Raises UnknownPart.
+    """
+    asked = set(parts)
+    history = HISTORY in asked
+    asked.discard(HISTORY)
+    wanted: set[str] = set()
+    for part in asked or {"person-basis"}:
+        if part in ALIASES:
+            wanted.update(ALIASES[part])
+        elif part in PARTS:
+            wanted.add(part)
+        else:
+            raise UnknownPart(part)
+    return frozenset(wanted | {"identifikasjonsnummer"}), history
+
+
+def folkeregisterperson(person: Person, wanted: frozenset[str], history: bool) -> Json:
+    """The person with the elements asked for; elements with nothing in them are left out."""
+    answer: Json = {}
+    for name, make in _ELEMENTS.items():
+        if name not in wanted:
+            continue
+        # A person's ended numbers are always listed; of everything else only history tells what was.
+        entries = [e for e in make(person) if history or e["erGjeldende"] or name == "identifikasjonsnummer"]
+        if entries:
+            answer[name] = entries[0] if name == "doedsfall" else entries
+    return answer
+
+
+def _at(day: date, hour: int = 0) -> str:
+    return f"{day.isoformat()}T{hour:02d}:00:00+0{2 if 4 <= day.month <= 10 else 1}:00"
+
+
+def _meta(since: date, *, current: bool = True, ended: date | None = None) -> Json:
+    meta: Json = {
+        "ajourholdstidspunkt": _at(since + timedelta(days=2), 9),
+        "erGjeldende": current,
+        "kilde": "Synutopia",
+        "aarsak": "Konstruert",
+        "gyldighetstidspunkt": _at(since),
+    }
+    return meta | ({"opphoerstidspunkt": _at(ended)} if ended else {})
+
+
+def _numbers(person: Person) -> Iterator[Json]:
+    moved = person.born + timedelta(days=900)
+    if person.old_number:
+        yield {
+            **_meta(person.born, current=False, ended=moved),
+            "status": "opphoert",
+            "foedselsEllerDNummer": person.old_number,
+            "identifikatortype": "dNummer",
+        }
+    since = moved if person.old_number else person.born
+    yield {
+        **_meta(since),
+        "status": "iBruk",
+        "foedselsEllerDNummer": person.number,
+        "identifikatortype": person.id_type,
+    }
+
+
+def _status(person: Person) -> Iterator[Json]:
+    yield {**_meta(person.died or person.born), "status": person.status}
+
+
+def _identity(person: Person) -> Iterator[Json]:
+    yield {
+        **_meta(person.born),
+        "identitetsgrunnlagstatus": "ikkeKontrollert" if person.id_type == "dNummer" else "kontrollert",
+    }
+
+
+def _death(person: Person) -> Iterator[Json]:
+    if person.died:
+        yield {**_meta(person.died), "doedsdato": person.died.isoformat()}
+
+
+def _civil(person: Person) -> Iterator[Json]:
+    if person.married_to:
+        since = person.born + timedelta(days=365 * 21)
+        yield {
+            **_meta(since),
+            "sivilstand": "gift",
+            "sivilstandsdato": since.isoformat(),
+            "relatertVedSivilstand": person.married_to,
+        }
+    else:
+        yield {**_meta(person.born), "sivilstand": "ugift"}
+
+
+def _birth(person: Person) -> Iterator[Json]:
+    entry = {
+        **_meta(person.born),
+        "foedselsdato": person.born.isoformat(),
+        "foedselsaar": str(person.born.year),
+        "foedeland": person.born_in,
+    }
+    yield entry | ({"foedekommuneINorge": "1106"} if person.born_in == "NOR" else {})
+
+
+def _citizenship(person: Person) -> Iterator[Json]:
+    yield {**_meta(person.born), "statsborgerskap": person.born_in}
+
+
+def _sex(person: Person) -> Iterator[Json]:
+    yield {**_meta(person.born), "kjoenn": person.sex}
+
+
+def _name(person: Person) -> Iterator[Json]:
+    changed = person.born + timedelta(days=2500)
+    if person.former_name:
+        given, family = person.former_name
+        yield {
+            **_meta(person.born, current=False),
+            "fornavn": given,
+            "etternavn": family,
+            "forkortetNavn": f"{given} {family}",
+        }
+    parts = {"fornavn": person.given, "mellomnavn": person.middle, "etternavn": person.family}
+    short = " ".join(part for part in parts.values() if part)[:40]
+    since = changed if person.former_name else person.born
+    yield {**_meta(since), **{key: value for key, value in parts.items() if value}, "forkortetNavn": short}
+
+
+def _dwelling(address: Address) -> Json:
+    """One of the three forms, with the ids of the place."""
+    place = {"poststedsnavn": address.poststedsnavn, "postnummer": address.postnummer}
+    if address.kind == "ukjentBosted":
+        return {"ukjentBosted": {"bostedskommune": address.kommunenummer}}
+    if address.kind == "matrikkeladresse":
+        farm = {"kommunenummer": address.kommunenummer, "gaardsnummer": int(address.husnummer), "bruksnummer": 4}
+        form: Json = {
+            "matrikkeladresse": {
+                "matrikkelnummer": farm,
+                "bruksenhetsnummer": address.bruksenhetsnummer,
+                "bruksenhetstype": "bolig",
+                "poststed": place,
+            }
+        }
+    else:
+        house = {"husnummer": address.husnummer} | ({"husbokstav": address.husbokstav} if address.husbokstav else {})
+        form = {
+            "vegadresse": {
+                "kommunenummer": address.kommunenummer,
+                "bruksenhetsnummer": address.bruksenhetsnummer,
+                "bruksenhetstype": "bolig",
+                "adressenavn": address.adressenavn,
+                "adressenummer": house,
+                "adressekode": f"1{int(address.husnummer):04d}",
+                "poststed": place,
+            }
+        }
+    return form | {"adresseIdentifikatorFraMatrikkelen": address.matrikkel_id}
+
+
+def _home(person: Person) -> Iterator[Json]:
+    # Skatteetaten, "Adresser": of somebody strengtFortrolig no residential address comes, not even the kommune.
+    if person.protection == "strengtFortrolig":
+        return
+    if person.former_home:
+        since = person.former_home.since - timedelta(days=3000)
+        yield {
+            **_meta(since, current=False),
+            **_dwelling(person.former_home),
+            "adressegradering": "ugradert",
+            "flyttedato": since.isoformat(),
+        }
+    if person.home:
+        since = max(person.home.since, person.born)
+        circles = (
+            {"grunnkrets": 101, "stemmekrets": 1, "skolekrets": 12, "kirkekrets": 1}
+            if person.home.kind == "vegadresse"
+            else {}
+        )
+        yield {
+            **_meta(since),
+            **_dwelling(person.home),
+            "adressegradering": person.home_grading,
+            "flyttedato": since.isoformat(),
+            **circles,
+        }
+
+
+def _stay(person: Person) -> Iterator[Json]:
+    if person.stay and person.protection != "strengtFortrolig":
+        form = _dwelling(person.stay)
+        yield {
+            **_meta(person.stay.since),
+            **form,
+            "adressegradering": person.stay_grading,
+            "oppholdsadressedato": person.stay.since.isoformat(),
+        }
+
+
+def _second_home(person: Person) -> Iterator[Json]:
+    if person.second_home and person.protection != "strengtFortrolig":
+        since = max(person.second_home.since, person.born)
+        yield {
+            **_meta(since),
+            **_dwelling(person.second_home),
+            "adressegradering": "ugradert",
+            "startdatoForKontrakt": since.isoformat(),
+        }
+
+
+def _post(person: Person) -> Iterator[Json]:
+    if person.postbox:
+        place = {"poststedsnavn": "OSLO", "postnummer": "0031"}
+        yield {
+            **_meta(person.born),
+            "postboksadresse": {"postboks": person.postbox, "poststed": place},
+            "adressegradering": "ugradert",
+        }
+
+
+def _protection(person: Person) -> Iterator[Json]:
+    if person.protection:
+        yield {**_meta(person.born + timedelta(days=1200)), "graderingsnivaa": person.protection}
+
+
+def _without_number(given: str, family: str, born: date) -> Json:
+    return {"navn": {"fornavn": given, "etternavn": family}, "foedselsdato": born.isoformat(), "statsborgerskap": "SWE"}
+
+
+def _family(person: Person) -> Iterator[Json]:
+    for role, number in person.parents:
+        yield {
+            **_meta(person.born),
+            "relatertPerson": number,
+            "relatertPersonsRolle": role,
+            "minRolleForPerson": "barn",
+        }
+    for role, given, family, born in person.unnumbered_parents:
+        stranger = _without_number(given, family, born)
+        yield {
+            **_meta(person.born),
+            "relatertPersonUtenFolkeregisteridentifikator": stranger,
+            "relatertPersonsRolle": role,
+            "minRolleForPerson": "barn",
+        }
+    for number, role, _ in person.children:
+        if role:
+            yield {
+                **_meta(person.born),
+                "relatertPerson": number,
+                "relatertPersonsRolle": "barn",
+                "minRolleForPerson": role,
+            }
+    if person.married_to:
+        partner = "ektefelleEllerPartner"
+        yield {
+            **_meta(person.born),
+            "relatertPerson": person.married_to,
+            "relatertPersonsRolle": partner,
+            "minRolleForPerson": partner,
+        }
+
+
+def _responsibility(person: Person) -> Iterator[Json]:
+    for record in person.responsibility:
+        entry = {**_meta(person.born, current=record.current), "ansvar": record.ansvar}
+        if person.names_itself:
+            entry["ansvarssubjekt"] = person.number
+        if record.ansvarlig:
+            entry["ansvarlig"] = record.ansvarlig
+        if record.organisasjon:
+            entry["ansvarligOrganisasjon"] = record.organisasjon
+        if record.uten_identifikator:
+            entry["ansvarligUtenIdentifikator"] = _without_number(*record.uten_identifikator)
+        yield entry
+    for number, _, ansvar in person.children:
+        if ansvar:
+            yield {**_meta(person.born), "ansvar": ansvar, "ansvarssubjekt": number}
+
+
+_ELEMENTS: dict[str, Callable[[Person], Iterator[Json]]] = {
+    "identifikasjonsnummer": _numbers,
+    "identitetsgrunnlag": _identity,
+    "status": _status,
+    "doedsfall": _death,
+    "sivilstand": _civil,
+    "familierelasjon": _family,
+    "bostedsadresse": _home,
+    "deltBosted": _second_home,
+    "oppholdsadresse": _stay,
+    "postadresse": _post,
+    "adressebeskyttelse": _protection,
+    "kjoenn": _sex,
+    "statsborgerskap": _citizenship,
+    "foreldreansvar": _responsibility,
+    "foedsel": _birth,
+    "navn": _name,
+}
+
+
+def krr_person(number: str, person: Person | None, *, contact: bool, mailbox: bool) -> Json:
+    """A person's entry in KRR; ``contact`` and ``mailbox`` as the token's scopes allow. Times have the offset in hours."""
+    entry = person.contact if person else None
+    if entry is None:
+        return {
+            "personidentifikator": number,
+            "reservasjon": "NEI",
+            "status": "IKKE_REGISTRERT",
+            "varslingsstatus": "KAN_IKKE_VARSLES",
+        }
+    answer: Json = {
+        "personidentifikator": number,
+        "reservasjon": "JA" if entry.reserved else "NEI",
+        "status": entry.status,
+    }
+    if entry.reserved:
+        answer["reservasjonstidspunkt"] = answer["reservasjon_oppdatert"] = _krr_time(entry.reserved)
+    if contact:
+        answer["varslingsstatus"] = "KAN_VARSLES" if entry.can_be_notified else "KAN_IKKE_VARSLES"
+        details: Json = {}
+        channels = (
+            ("epostadresse", entry.epost, entry.epost_oppdatert, entry.epost_verifisert),
+            ("mobiltelefonnummer", entry.mobil, entry.mobil_oppdatert, entry.mobil_verifisert),
+        )
+        for name, value, updated, verified in channels:
+            if value:
+                details[name] = value
+                details |= {f"{name}_oppdatert": _krr_time(updated)} if updated else {}
+                details |= {f"{name}_sist_verifisert": _krr_time(verified)} if verified else {}
+        if entry.epost and entry.epost_duplisert:
+            details["epostadresse_duplisert"] = "JA"
+        if details:
+            answer["kontaktinformasjon"] = details
+        answer["spraak"] = entry.spraak
+    if mailbox and entry.status == "AKTIV" and int(number[-1]) % 2 == 0:
+        answer["digital_post"] = {
+            "postkasseadresse": f"synt.{number[-4:]}#{number[:4]}",
+            "postkasseleverandoeradresse": "984661185",
+        }
+    return answer
+
+
+def _krr_time(day: date) -> str:
+    return f"{day.isoformat()}T10:14:52+0{2 if 4 <= day.month <= 10 else 1}"
