@@ -1,0 +1,11 @@
+"""What runs Dataflyt on one machine, for trial: embedded PostgreSQL, simulated registers and a real Airflow.
+
+Everything lives in ``.local/`` of the repository, and everything that is started here is stopped here. In production
+none of this is used: Airflow, PostgreSQL and the registers are there already, and connections say where.
+
+- ``home.py``: the folder, its secrets, and the environment that the started processes get.
+- ``processes.py``: starts processes, notices when one dies, leaves none behind.
+- ``postgres.py``: the embedded server, its role and database.
+- ``airflow_api.py``: Airflow's REST API, as far as a demo needs it.
+- ``demo.py``: runs a kommune's DAG and tells on the terminal what becomes of it.
+"""

