@@ -54,7 +54,7 @@ class Landing:
     def write_stream(self, name: str, chunks: Iterable[bytes]) -> None:
         """Land a page from pieces, whole or not at all: when ``chunks`` raises, nothing has landed."""
         target = self._path(name)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make()
         temporary = self.folder / f".{name}.{uuid.uuid4().hex}{_TEMPORARY}"
         try:
             with temporary.open("wb") as stream:
@@ -72,6 +72,13 @@ class Landing:
     def open(self, name: str) -> BinaryIO:
         """Open a page for reading; raises FileNotFoundError."""
         return cast("BinaryIO", self._path(name).open("rb"))
+
+    def _make(self) -> None:
+        if self.folder.is_dir():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if getattr(self.folder, "protocol", "") in ("", "file", "local"):
+            os.chmod(getattr(self.folder, "path", None) or self.folder, 0o700)
 
     def _path(self, name: str) -> AnyPath:
         if not _NAME.fullmatch(name) or name.endswith(_TEMPORARY):
@@ -97,27 +104,32 @@ def land_newest(folder: AnyPath, pattern: str, landing: Landing, name: str, *, l
 
 
 def _newest(folder: AnyPath, pattern: str, where: str) -> tuple[AnyPath, int]:
+    found: list[tuple[AnyPath, Any]] = []
+    there = True
     try:
-        found = [path for path in folder.iterdir() if _finished(path.name) and fnmatchcase(path.name, pattern)]
-        sized = [(path, path.stat()) for path in found if path.is_file()]
+        for path in folder.iterdir():
+            if _finished(path.name) and fnmatchcase(path.name, pattern):
+                with contextlib.suppress(FileNotFoundError):  # taken away while we look
+                    if path.is_file():
+                        found.append((path, path.stat()))
     except (FileNotFoundError, NotADirectoryError):
-        sized = None
+        there = False
     except OSError as error:
         raise SourceUnavailable(
             f"Mappen {where} kan ikke leses: gi Dataflyt lov til å lese den, eller sjekk at filområdet er koblet til.",
             error=type(error).__name__,
         ) from None
-    if sized is None:
+    if not there:
         raise SourceUnavailable(
             f"Mappen {where} finnes ikke: sjekk at filområdet er koblet til, eller rett adressen i tilkoblingen."
         )
-    candidates = [(path, stat) for path, stat in sized if stat.st_size > 0]
+    candidates = [(path, stat) for path, stat in found if stat.st_size > 0]
     if not candidates:
         raise SourceUnavailable(
             f"Ingen ferdig fil i {where} passer til «{pattern}»: "
             "sjekk at systemet har levert filen, eller rett filnavnet i kommunefilen."
         )
-    path, stat = max(candidates, key=lambda found: (_numbers(found[0].name), found[1].st_mtime, found[0].name))
+    path, stat = max(candidates, key=lambda one: (_numbers(one[0].name), one[1].st_mtime, one[0].name))
     return path, int(stat.st_size)
 
 

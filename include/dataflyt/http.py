@@ -1,0 +1,318 @@
+"""Asking registers over HTTP: one place for time limits, retries, size limits, and what may be said of a failure.
+
+A register is asked about people by their numbers, so nothing of a request or an answer is ever logged or put into an
+exception: no body, no query, no URL. What is told is the register, the connection's name, the status, and an error
+code such as FREG-001.
+
+Tried again, with growing waits: lost connections, time limits, 408, 425, 429, 5xx, and a 200 that is not the JSON
+object it should be. A 401 is tried once more with a fresh token. All else is a refusal that a person must look at.
+"""
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import Self, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from dataflyt.connections import Connection
+from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable, Unreadable
+from dataflyt.landing import Landing
+
+log = logging.getLogger(__name__)
+
+PER_PAGE = 1000
+"""Most numbers in one question: the limit of FREG's bulkoppslag and of KRR's personer."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many pages are landed, and how many there are."""
+
+Token: TypeAlias = Callable[[str | None], str]
+"""Gives an access token; given one that was rejected, gives another."""
+
+_AGAIN = {408, 425, 429}
+_ERROR_BODY = 64 * 1024
+
+# httpx logs every URL at INFO, whatever level the root logger is set to afterwards.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+    logging.getLogger(_chatty).addFilter(lambda record: record.levelno >= logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How patient we are, in seconds, and how much we take.
+
+    ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole answer may take. The wait before
+    try n is ``first_wait`` * 2**(n-2) and some chance, or what the register asked for when that is more, at most
+    ``longest_wait``. ``longest_answer`` is in bytes, after decompression.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    answer_timeout: float = 300.0
+    attempts: int = 6
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_answer: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered. Its content may be about people and is never shown."""
+
+    status: int
+    retry_after: str | None
+    content: bytes = field(repr=False)
+
+    @property
+    def html(self) -> bool:
+        """Whether it is a page for people, as firewalls and proxies send."""
+        return self.content.lstrip()[:1] == b"<"
+
+    @property
+    def code(self) -> str:
+        """The register's own error code with a comma before it, or nothing. Its message may name a person."""
+        try:
+            body = orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            return ""
+        values = [body.get(key) for key in ("kode", "feilkode", "code")] if isinstance(body, dict) else []
+        found = [value for value in values if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,10}-[0-9]{1,6}", value)]
+        return f", {found[0]}" if found else ""
+
+
+def open_client(connection: Connection, settings: Settings) -> httpx.Client:
+    """Open a client with our time limits and name; the connection's ``contact`` tells the register whom to call."""
+    contact = re.sub(r"[^ -'*-~]", "", str(connection.extra.get("contact", "")))
+    name = f"dataflyt/{version('dataflyt')}" + (f" ({contact})" if contact else "")
+    return httpx.Client(
+        timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+        headers={"User-Agent": name, "Accept": "application/json"},
+    )
+
+
+def post(
+    client: httpx.Client, who: str, url: str, content: bytes, headers: dict[str, str], settings: Settings
+) -> Answer:
+    """Send one question and read the whole answer, whatever its status.
+
+    Raises SourceUnavailable when there is none, Unreadable when it is longer than we take.
+    """
+    try:
+        with client.stream("POST", url, content=content, headers=headers) as response:
+            body = bytearray()
+            until = time.monotonic() + settings.answer_timeout
+            for piece in response.iter_bytes():
+                body += piece
+                if response.status_code != httpx.codes.OK and len(body) > _ERROR_BODY:
+                    break
+                if len(body) > settings.longest_answer:
+                    raise Unreadable(
+                        f"{who} sendte et svar som er større enn Dataflyt tar imot: "
+                        "meld fra til den som forvalter Dataflyt.",
+                        limit=settings.longest_answer,
+                    )
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("the whole answer took too long")
+            return Answer(response.status_code, response.headers.get("Retry-After"), bytes(body))
+    except httpx.TimeoutException:
+        what, kind = "svarte ikke i tide", "timeout"
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        what, kind = "svarte ikke, eller forbindelsen ble brutt", type(error).__name__
+    # Outside the except block: httpx's exceptions carry the question.
+    raise SourceUnavailable(f"{who} {what}: Dataflyt prøver igjen.", error=kind)
+
+
+def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> SourceUnavailable | None:
+    """Give the error for an answer that asks us to come back, or None. ``unit``: of Retry-After, in seconds."""
+    if answer.status not in _AGAIN and answer.status < 500:
+        return None
+    facts: dict[str, object] = {"status": answer.status}
+    if re.fullmatch(r"[0-9]{1,12}", answer.retry_after or ""):
+        facts["retry_after"] = min(int(answer.retry_after or 0) * unit, settings.longest_wait)
+    return SourceUnavailable(f"{who} er opptatt eller nede (HTTP {answer.status}): Dataflyt prøver igjen.", **facts)
+
+
+def retrying(settings: Settings) -> Retrying:
+    """Repeat what raises SourceUnavailable, with growing waits, and raise the last one."""
+    growing = wait_exponential_jitter(settings.first_wait, settings.longest_wait, jitter=settings.first_wait)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        told = error.facts.get("retry_after", 0.0) if isinstance(error, SourceUnavailable) else 0.0
+        return max(growing(state), float(str(told)))
+
+    return Retrying(
+        stop=stop_after_attempt(settings.attempts),
+        wait=wait,
+        retry=retry_if_exception_type(SourceUnavailable),
+        reraise=True,
+    )
+
+
+def require_https(connection: Connection, url: str) -> None:
+    """Refuse an address that would send people's numbers or our key in clear over a network; raises ConfigError.
+
+    Plain http is for this machine and for names without a dot (containers beside us).
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host, parts = "", urlsplit("")
+    near = "." not in host and ":" not in host
+    with contextlib.suppress(ValueError):
+        near = near or ip_address(host).is_loopback
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and near)):
+        return
+    raise ConfigError(
+        f"Tilkoblingen {connection.name} har en adresse som ikke kan brukes: skriv en som begynner med https://."
+    )
+
+
+class Register:
+    """A register that is asked about many people at a time, with a token from Maskinporten.
+
+    ``who`` is its name in sentences; ``unit`` is what its Retry-After counts in, in seconds. Use it in a ``with``.
+    """
+
+    def __init__(
+        self, who: str, connection: Connection, token: Token, settings: Settings, *, unit: float = 1.0
+    ) -> None:
+        require_https(connection, connection.url)
+        self.who = who
+        self.connection = connection
+        self.token = token
+        self.settings = settings
+        self.unit = unit
+        self._client = open_client(connection, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def ask(self, path: str, content: bytes, expect: str) -> bytes:
+        """Send a JSON question and give the answer's bytes, a JSON object with a list under ``expect``.
+
+        Raises SourceUnavailable when it does not come in as many tries as the settings allow, SourceRefused when a
+        person must do something, Unreadable when it is too long.
+        """
+        return retrying(self.settings)(self._ask_once, path, content, expect)
+
+    def _ask_once(self, path: str, content: bytes, expect: str) -> bytes:
+        token = self.token(None)
+        answer = self._send(path, content, token)
+        if answer.status == httpx.codes.UNAUTHORIZED:
+            answer = self._send(path, content, self.token(token))
+        if error := unavailable(self.who, answer, self.unit, self.settings):
+            raise error
+        if answer.status != httpx.codes.OK:
+            raise self._refusal(answer)
+        if not _is_object(answer.content, expect):
+            raise SourceUnavailable(
+                f"{self.who} sendte et svar som ikke er hele og gyldige data: Dataflyt prøver igjen.",
+                status=answer.status,
+                html=answer.html,
+                length=len(answer.content),
+            )
+        return answer.content
+
+    def _send(self, path: str, content: bytes, token: str) -> Answer:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return post(self._client, self.who, self.connection.url.rstrip("/") + path, content, headers, self.settings)
+
+    def _refusal(self, answer: Answer) -> SourceRefused:
+        name, status = self.connection.name, answer.status
+        if answer.html and status >= 400:
+            what = "En brannmur avviste forespørselen til {who} ({why}): be registeret slippe inn kommunens IP-adresse."
+        elif status == httpx.codes.BAD_REQUEST:
+            what = "{who} godtok ikke forespørselen ({why}): meld fra til den som forvalter Dataflyt."
+        elif status == httpx.codes.UNAUTHORIZED:
+            what = "{who} godtok ikke tokenet fra Maskinporten ({why}): rett scope eller miljø i tilkoblingen {name}."
+        elif status == httpx.codes.FORBIDDEN:
+            what = "{who} gir ikke kommunen tilgang ({why}): den som forvalter {name}, må skaffe rettigheten."
+        elif status == httpx.codes.NOT_FOUND or 300 <= status < 400:
+            what = "{who} finnes ikke på adressen i tilkoblingen {name} ({why}): rett adressen."
+        else:
+            what = "{who} avviste forespørselen ({why}): meld fra til den som forvalter Dataflyt."
+        return SourceRefused(what.format(who=self.who, name=name, why=f"HTTP {status}{answer.code}"), status=status)
+
+
+def land_pages(
+    ask: Callable[[bytes], bytes],
+    landing: Landing,
+    phase: str,
+    numbers: Iterable[str],
+    key: str,
+    progress: Progress | None = None,
+) -> None:
+    """Ask about ``numbers``, a thousand a page, and land each question and each answer.
+
+    Lands ``<phase>-<i:05d>.request.json`` (the question as sent: ``{key: [numbers]}``) for all pages first, then
+    ``<phase>-<i:05d>.json`` page by page. Called again, it asks the landed questions that have no answer, and about
+    numbers that stand in no landed question; nothing is asked twice.
+    """
+    pages = _landed_questions(landing, phase)
+    asked: set[str] = set()
+    for page in pages:
+        with landing.open(f"{page}.request.json") as stream:
+            asked.update(orjson.loads(stream.read())[key])
+    for chunk in _chunks(numbers, asked):
+        page = f"{phase}-{len(pages) + 1:05d}"
+        landing.write(f"{page}.request.json", orjson.dumps({key: chunk}))
+        pages.append(page)
+
+    landed = set(landing.names())
+    done = sum(f"{page}.json" in landed for page in pages)
+    log.info("%s: %d pages to ask, %d of them landed before", phase, len(pages), done)
+    if progress:
+        progress(done, len(pages))
+    for page in pages:
+        if f"{page}.json" in landed:
+            continue
+        with landing.open(f"{page}.request.json") as stream:
+            question = stream.read()
+        landing.write(f"{page}.json", ask(question))
+        done += 1
+        if progress:
+            progress(done, len(pages))
+
+
+def _landed_questions(landing: Landing, phase: str) -> list[str]:
+    name = re.compile(re.escape(phase) + r"-[0-9]{5}\.request\.json")
+    return [page.removesuffix(".request.json") for page in landing.names() if name.fullmatch(page)]
+
+
+def _chunks(numbers: Iterable[str], asked: set[str]) -> Iterator[Sequence[str]]:
+    chunk: list[str] = []
+    for number in numbers:
+        if not re.fullmatch(r"[0-9]{11}", number):
+            raise ValueError("a register is asked about numbers of eleven digits only")
+        if number in asked:
+            continue
+        asked.add(number)
+        chunk.append(number)
+        if len(chunk) == PER_PAGE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _is_object(content: bytes, expect: str) -> bool:
+    try:
+        body = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and isinstance(body.get(expect), list)
