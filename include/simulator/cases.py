@@ -10,7 +10,7 @@ from simulator.world import Builder
 CASES = {
     "seed_baug": "the pupil of 6A at Skåredalen skole, no timetable for his groups",
     "seed_mother": "his mother, Anita Skoleleder",
-    "seed_father": "his father, Bård Øyvind Leite: foreldreansvar, lives apart, an old e-mail in the SAS, a newer in KRR",
+    "seed_father": "his father, Bård Øyvind Leite: foreldreansvar, lives apart, old e-mail in the SAS, newer in KRR",
     "stepfather": "married to the mother, same dwelling, no foreldreansvar, not in the SAS",
     "seed_elev1": "Elev 1 of 9A at Testskole 1",
     "seed_report": "a name of the seed's report of classes",
@@ -24,7 +24,7 @@ CASES = {
     "ukjent_named": "foreldreansvar ukjent, the mother named",
     "organisation": "foreldreansvar andre: an organisation",
     "guardian_without_number": "foreldreansvar of somebody without a number",
-    "no_responsible_field": "a foreldreansvar record in which every responsible field is empty; both parents in familierelasjon",
+    "no_responsible_field": "a foreldreansvar record, all responsible fields empty; both parents in familierelasjon",
     "duplicate_record": "the same foreldreansvar record twice",
     "former_guardian": "a foreldreansvar record that is no longer current (only with part=historikk)",
     "parents_apart": "parents at two addresses, both with foreldreansvar",
@@ -46,7 +46,7 @@ CASES = {
     "fortrolig": "a pupil, fortrolig, with the mother; the father lives elsewhere with foreldreansvar",
     "fortrolig_has_sibling": "a pupil, fortrolig, with a sibling at the same dwelling who is not graded",
     "sibling_of_fortrolig": "not graded, same dwelling as a sibling who is fortrolig",
-    "guardian_strengt_fortrolig": "not graded; the mother, who has foreldreansvar, is strengtFortrolig and lives with the pupil",
+    "guardian_strengt_fortrolig": "not graded; the mother, with foreldreansvar, is strengtFortrolig, lives there",
     "strengt_fortrolig_guardian": "that mother",
     "graded_stay": "not graded; the oppholdsadresse is fortrolig",
     "client_address": "not graded; the bostedsadresse is a klientadresse",
@@ -354,7 +354,7 @@ def _dead(b: Builder) -> None:
 
 def _protected(b: Builder) -> None:
     rng, pupil = _one_child(b, canary=True, protection="strengtFortrolig", postbox="Postboks 8073")
-    mother, father = _parents(b, rng, [pupil], apart=True, canary=True, mother={"protection": "strengtFortrolig"})
+    _parents(b, rng, [pupil], apart=True, canary=True, mother={"protection": "strengtFortrolig"})
     _tag(pupil, "strengt_fortrolig", "felles")
 
     for case, sibling_case, level in (
@@ -428,7 +428,7 @@ def _enrolments(b: Builder) -> None:
 
 
 def add_special_people_after(b: Builder) -> None:
-    """The employees of ``CASES``; called when the schools have their staff."""
+    """Add the employees of ``CASES``; called when the schools have their staff."""
     rng = b.random("special staff")
     ska, te1, fjo = (school.unit for school in b.kommune.schools)
     began, ended = date(b.year - 6, 8, 1), date(b.year, 6, 30)

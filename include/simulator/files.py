@@ -1,7 +1,7 @@
 """The files the HR system and the SAS drop, written as a stream.
 
 - ``hr/Stamdata3_<kommune>_<date>.xml``: Unit4 Business World's "Stamdata3". No XSD is public: the structure is that of
-  the samples in StorFollo-IKT/stamdata3-py. Assumed: ``K`` for women, and where NumberOfResources and ExportedDate stand.
+  the samples in StorFollo-IKT/stamdata3-py. Assumed: ``K`` for women; where NumberOfResources and ExportedDate stand.
 - ``sas/pifu_<kommune>_<date>.xml``: PIFU-IMS 1.3 (2020), a full extract.
 - ``sas/timeplan_<kommune>_<date>.csv``: group,weekday,start,end,room; weekday 1 is Monday.
 """
@@ -48,7 +48,7 @@ def write_files(world: World, day: date, drop: Path) -> list[Path]:
 
 
 def units(kommune: Kommune) -> list[tuple[str, str, str]]:
-    """The HR system's organisation units: id, parent's id ("" for the root), name."""
+    """List the HR system's organisation units: id, parent's id ("" for the root), name."""
     top = kommune.schools[0].unit[:2]
     rows = [(f"{top}0000", "", kommune.name), (f"{top}1000", f"{top}0000", "Oppvekst")]
     rows += [(school.unit, f"{top}1000", school.name) for school in kommune.schools]

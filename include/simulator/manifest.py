@@ -3,7 +3,7 @@
 One object a person (or, without a number, a pupil). ``canaries`` is field → word: ``navn.*`` stand in FREG and the SAS
 alike, the others in the source they begin with. ``protection.effective`` and ``access`` follow the rules of a cautious
 school owner: the strictest of the person's own grading, of their addresses' and of the guardians and siblings who live
-with them; access by foreldreansvar and nothing else; suspended for everybody when the child is strengtFortrolig, and for
+with them; access by foreldreansvar and nothing else; suspended for all when the child is strengtFortrolig, and for
 those not at the child's address when it is fortrolig. ``klientadresse`` is told as it is: the strictest that was found.
 """
 
@@ -43,7 +43,7 @@ def canaries(world: World) -> dict[str, str]:
 
 
 def effective(world: World, person: Person) -> tuple[str | None, list[str]]:
-    """The effective protection and where it comes from (own, address, guardian, sibling)."""
+    """Tell the effective protection and where it comes from (own, address, guardian, sibling)."""
     causes = [(level, cause) for level, cause in _own(person)]
     for record in person.responsibility:
         guardian = world.persons.get(record.ansvarlig or "") if record.current else None

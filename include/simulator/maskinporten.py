@@ -46,7 +46,7 @@ class Token:
 
 
 def load_key(path: Path) -> tuple[RSAPublicKey, str | None]:
-    """The client's public key and its ``kid`` from a JWK, a JWK set with one key, or PEM (no kid). ValueError otherwise."""
+    """Read the client's public key and ``kid`` from a JWK, a JWK set with one key or PEM (no kid); or ValueError."""
     raw = path.read_bytes()
     if not raw.lstrip().startswith(b"{"):
         key, kid = load_pem_public_key(raw), None
@@ -87,7 +87,7 @@ class Maskinporten:
         return {"access_token": access_token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": " ".join(scopes)}
 
     def find(self, authorization: str | None) -> Token | None:
-        """The token of an Authorization header, or None when it is missing, unknown or expired."""
+        """Return the token of an Authorization header, or None when it is missing, unknown or expired."""
         scheme, _, value = (authorization or "").partition(" ")
         token = self._tokens.get(value.strip()) if scheme.lower() == "bearer" else None
         return token if token and token.expires > self.clock() else None

@@ -19,11 +19,11 @@ class Canary:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def word(self, where: str, stem: str) -> str:
-        """A new word for the field ``where``."""
+        """Make a new word for the field ``where``."""
         return self.tokens.setdefault(where, f"Kanari{stem}{self.serial:03d}")
 
     def digits(self, where: str, prefix: str) -> str:
-        """A new row of digits for the field ``where``; ``prefix`` is of no one else."""
+        """Make a new row of digits for the field ``where``; ``prefix`` is of no one else."""
         return self.tokens.setdefault(where, f"{prefix}{self.serial:04d}")
 
 
@@ -224,7 +224,7 @@ class World:
     by_any_number: dict[str, Person] = field(default_factory=dict)
 
     def find(self, number: str) -> Person | None:
-        """The person FREG knows by this number, in use or not."""
+        """Return the person FREG knows by this number, in use or not."""
         return self.by_any_number.get(number)
 
     def sas_persons(self) -> Iterator[SasPerson]:

@@ -55,9 +55,9 @@ class Issuer:
         self._issued: set[str] = set()
 
     def issue(self, born: date, sex: str, start: int, *, dnummer: bool = False, rule: int = 1964) -> str:
-        """A new synthetic number for somebody ``born`` then.
+        """Make a new synthetic number for somebody ``born`` then.
 
-        ``start`` (any whole number) says where in the series to begin. By the rule of 1964 the third individual digit is
+        ``start`` (any number) says where in the series to begin. By the rule of 1964 the third individual digit is
         odd for ``mann`` and the series tells the century; by the rule of 2032 neither holds, and the digit is made to
         disagree on purpose.
         """

@@ -37,7 +37,7 @@ class UnknownPart(ValueError):  # noqa: N818
 
 
 def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
-    """The ``part`` parameters to the elements asked for and whether history is; none means ``person-basis``.
+    """Turn the ``part`` parameters into the elements asked for and whether history is; none means ``person-basis``.
 
     Raises UnknownPart.
     """
@@ -56,7 +56,7 @@ def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
 
 
 def folkeregisterperson(person: Person, wanted: frozenset[str], history: bool) -> Json:
-    """The person with the elements asked for; elements with nothing in them are left out."""
+    """Return the person with the elements asked for; elements with nothing in them are left out."""
     answer: Json = {}
     for name, make in _ELEMENTS.items():
         if name not in wanted:
@@ -336,7 +336,7 @@ _ELEMENTS: dict[str, Callable[[Person], Iterator[Json]]] = {
 
 
 def krr_person(number: str, person: Person | None, *, contact: bool, mailbox: bool) -> Json:
-    """A person's entry in KRR; ``contact`` and ``mailbox`` as the token's scopes allow. Times have the offset in hours."""
+    """Return a person's entry in KRR; ``contact`` and ``mailbox`` as the scopes allow. Offsets are in whole hours."""
     entry = person.contact if person else None
     if entry is None:
         return {

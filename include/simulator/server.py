@@ -37,7 +37,7 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
 def create_app(
     world: World, url: str, key: RSAPublicKey, kid: str | None, client_id: str, clock: Callable[[], float] = time.time
 ) -> FastAPI:
-    """The application at ``url`` (no slash at the end), for the client whose public ``key`` this is."""
+    """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is."""
     maskinporten = Maskinporten(f"{url}/", client_id, key, kid, clock)
     app = FastAPI(title="Register simulator", openapi_url=None)
 
@@ -172,7 +172,7 @@ def _text(value: object) -> str | None:
 
 
 async def _numbers(request: Request, name: str) -> list[str] | None:
-    """The list of numbers in the body; None when there is none."""
+    """Read the list of numbers in the body; None when there is none."""
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError:

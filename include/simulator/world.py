@@ -39,7 +39,7 @@ _ASCII = str.maketrans("æøåáčđŋšŧžÆØÅÁČĐŊŠŦŽ", "aoaacdnstzAO
 
 
 def school_year(day: date) -> int:
-    """The calendar year in which the school year of ``day`` begins."""
+    """Return the calendar year in which the school year of ``day`` begins."""
     return day.year if day.month >= 8 else day.year - 1
 
 
@@ -73,7 +73,7 @@ class Builder:
         self.seats = self._make_seats()
 
     def random(self, *what: object) -> Random:
-        """A generator that depends on nothing but the world's key and ``what``."""
+        """Return a generator that depends on nothing but the world's key and ``what``."""
         return Random("/".join(map(str, (self.world.seed, self.kommune.number, self.year, *what))))
 
     # -- seats ---------------------------------------------------------------------------------------------------
@@ -97,14 +97,14 @@ class Builder:
     # -- people --------------------------------------------------------------------------------------------------
 
     def canary(self) -> Canary:
-        """A new one."""
+        """Make a new one."""
         self._canaries += 1
         return Canary(self._canaries)
 
     def dwelling(
         self, rng: Random, *, canary: bool = False, kommunenummer: str | None = None, kind: str = "vegadresse"
     ) -> Address:
-        """A dwelling nobody lives in yet."""
+        """Make a dwelling nobody lives in yet."""
         while True:
             street, house = rng.choice(names.STREETS), str(rng.randint(1, 89))
             unit = rng.choice(("H0101", "H0101", "H0101", "H0201", "H0202", "U0101"))
@@ -134,20 +134,20 @@ class Builder:
         return address
 
     def mobile(self) -> str:
-        """A number nobody has."""
+        """Make a mobile number nobody has."""
         self._mobiles += 1
         return f"+474{1_000_000 + self._mobiles * 7}"
 
     def fresh_day(self, rng: Random) -> date:
-        """A day that is before the school year and less than 18 months back on each day of it."""
+        """Return a day that is before the school year and less than 18 months back on each day of it."""
         return self.start - timedelta(days=rng.randint(5, 140))
 
     def stale_day(self, rng: Random) -> date:
-        """A day more than 18 months back on each day of the school year."""
+        """Return a day more than 18 months back on each day of the school year."""
         return self.start - timedelta(days=rng.randint(560, 1700))
 
     def username(self, given: str, family: str) -> str:
-        """A user name nobody has: three letters of each name and, where taken, a number."""
+        """Make a user name nobody has: three letters of each name and, where taken, a number."""
         stem = (given[:3] + family[:3]).translate(_ASCII).lower().replace(" ", "")
         name, count = stem, 1
         while name in self._usernames:
@@ -173,7 +173,7 @@ class Builder:
         cases: tuple[str, ...] = (),
         **fields: object,
     ) -> Person:
-        """A new person, in FREG. ``fields`` are those of ``Person``."""
+        """Make a new person, in FREG. ``fields`` are those of ``Person``."""
         sex = sex or rng.choice(("kvinne", "mann"))
         middle = rng.choice(names.NOUNS) if given is None and rng.random() < 0.12 else None
         given = given or rng.choice(names.ADJECTIVES)
@@ -209,8 +209,11 @@ class Builder:
         return person
 
     def contact_of(self, rng: Random, person: Person, state: str) -> Contact | None:
-        """An entry in KRR. ``state``: fresh, only_email, only_mobile, reserved, expired, filtered, mixed, deleted, missing
-        or any (mostly fresh). With canary people always fresh: their contact must be usable to be worth hiding."""
+        """Make an entry in KRR.
+
+        ``state``: fresh, only_email, only_mobile, reserved, expired, filtered, mixed, deleted, missing or any (mostly
+        fresh). With canary people always fresh: their contact must be usable to be worth hiding.
+        """
         if state == "any":
             weights = {
                 "fresh": 82,
@@ -262,11 +265,11 @@ class Builder:
     # -- families ------------------------------------------------------------------------------------------------
 
     def birthday(self, rng: Random, level: int) -> date:
-        """A birthday of a pupil of this year level."""
+        """Return a birthday of a pupil of this year level."""
         return date(self.year - 5 - level, rng.randint(1, 12), rng.randint(1, 28))
 
     def next_family(self) -> Random:
-        """The next family's random generator."""
+        """Return the next family's random generator."""
         self._families += 1
         return self.random("family", self._families)
 
@@ -279,7 +282,7 @@ class Builder:
         canary: bool = False,
         **fields: object,
     ) -> Pupil:
-        """A pupil in FREG and in the SAS."""
+        """Make a pupil in FREG and in the SAS."""
         school, level, letter = seat
         person = self.person(rng, "pupil", born=born or self.birthday(rng, level), canary=canary, **fields)  # type: ignore[arg-type]
         return self.enrol(rng, person, school, level, letter)
@@ -319,7 +322,7 @@ class Builder:
             sas.postcode, sas.place = home.postnummer, home.poststedsnavn
 
     def relate(self, child: Person, adult: Person, role: str, ansvar: str | None) -> None:
-        """A legal parent (``role`` mor, far or medmor; "" for none), with foreldreansvar or (None) without."""
+        """Add a legal parent (``role`` mor, far or medmor; "" for none), with foreldreansvar or (None) without."""
         if role:
             child.parents.append((role, adult.number))
         if ansvar:
@@ -373,10 +376,10 @@ class Builder:
             self.family(rng, kind, seats)
 
     def family(self, rng: Random, kind: str, seats: list[tuple[School, int, str]]) -> list[Pupil]:
-        """An ordinary family with a child on each seat.
+        """Make an ordinary family with a child on each seat.
 
         ``kind``: felles (together, two ``felles``), apart (two ``felles``, father elsewhere), two_records (``mor`` and
-        ``far``), mor, far (the other parent known, without foreldreansvar), medmor (two mothers, ``mor`` and ``medmor``).
+        ``far``), mor, far (the other parent known, without foreldreansvar), medmor (``mor`` and ``medmor``).
         """
         name, home = rng.choice(names.NOUNS), self.dwelling(rng)
         children = [self.child(rng, seat, home=home, family=name) for seat in seats]
@@ -467,7 +470,7 @@ class Builder:
         date_to: date = FOREVER,
         kind: str = "A",
     ) -> Position:
-        """A position from a year or more before the school year, without end."""
+        """Make a position from a year or more before the school year, without end."""
         codes = {
             "Lærer": "796100",
             "Adjunkt": "796200",
@@ -620,7 +623,7 @@ class Builder:
                     lesson += 1
 
     def finish(self) -> World:
-        """The world, indexed."""
+        """Return the world, indexed."""
         for person in self.world.persons.values():
             if person.in_freg:
                 self.world.by_any_number[person.number] = person
@@ -629,7 +632,7 @@ class Builder:
         return self.world
 
     def spare_number(self, born: date, sex: str, start: int, **kind: object) -> str:
-        """A number that is nobody's."""
+        """Make a number that is nobody's."""
         return self._issuer.issue(born, sex, start, **kind)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,331 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import jwt
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from simulator import manifest
+from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX
+from simulator.server import FREG_PATH
+
+ALL_PARTS = ("person-basis", "relasjon-utvidet", "identitetsgrunnlag-utvidet", "historikk")
+
+
+def pupil(world, case):
+    return next(p.person for p in world.pupils if case in p.cases)
+
+
+# -- Maskinporten
+
+
+def test_a_good_grant_gives_a_token_that_opens_freg(registers, world):
+    answer = registers.token(registers.grant()).json()
+    assert answer["token_type"] == "Bearer"
+    assert answer["scope"] == FREG
+    assert 0 < answer["expires_in"] < 3600
+    assert answer["access_token"].count(".") == 0
+    assert registers.freg([pupil(world, "seed_baug").number]).status_code == 200
+
+
+def test_metadata_tells_issuer_and_token_endpoint(registers):
+    metadata = registers.http.get("/.well-known/oauth-authorization-server").json()
+    assert metadata["issuer"] == "http://simulator.test/"
+    assert metadata["token_endpoint"] == "http://simulator.test/token"
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "code"),
+    [
+        ({"aud": "http://simulator.test"}, "invalid_grant", "MP-110"),
+        ({"aud": None}, "invalid_grant", "MP-110"),
+        ({"iss": "somebody"}, "invalid_grant", "MP-100"),
+        ({"scope": "folkeregister:deling/finans"}, "invalid_scope", "MP-200"),
+        ({"scope": f"{FREG} other:scope"}, "invalid_scope", "MP-200"),
+        ({"scope": None}, "invalid_scope", "MP-200"),
+        ({"exp": NOW + 600}, "invalid_grant", "120 s"),
+        ({"iat": NOW - 200, "exp": NOW - 100}, "invalid_grant", "MP-130"),
+        ({"iat": NOW - 90, "exp": NOW + 30}, "invalid_grant", "MP-130"),
+        ({"iat": NOW + 300, "exp": NOW + 400}, "invalid_grant", "Issue time is after now"),
+        ({"iat": None}, "invalid_request", "MP-011"),
+        ({"exp": None}, "invalid_request", "MP-011"),
+        ({"resource": "https://one.example"}, "invalid_request", "MP-011"),
+        ({"headers": {"kid": "another"}}, "invalid_grant", "MP-120"),
+        ({"headers": {}}, "invalid_grant", "MP-120"),
+        ({"key": rsa.generate_private_key(public_exponent=65537, key_size=2048)}, "invalid_grant", "MP-124"),
+        ({"key": "a shared secret that is long enough", "alg": "HS256"}, "invalid_grant", "MP-124"),
+    ],
+)
+def test_a_bad_grant_is_refused_with_maskinportens_code(registers, changed, error, code):
+    answer = registers.token(registers.grant(**changed))
+    assert answer.status_code == 400
+    assert answer.json()["error"] == error
+    assert code in answer.json()["error_description"]
+
+
+def test_a_grant_works_once(registers):
+    grant = registers.grant()
+    assert registers.token(grant).status_code == 200
+    assert "MP-012" in registers.token(grant).json()["error_description"]
+    without_id = registers.grant(jti=None)
+    assert registers.token(without_id).status_code == 200
+    assert "MP-012" in registers.token(without_id).json()["error_description"]
+
+
+def test_rubbish_is_no_grant(registers):
+    assert "MP-011" in registers.token("rubbish").json()["error_description"]
+    assert registers.token(registers.grant(), "client_credentials").json()["error"] == "unsupported_grant_type"
+    assert registers.http.post("/token", json={"grant_type": GRANT_TYPE}).status_code == 400
+
+
+def test_a_token_ends(registers):
+    headers = registers.bearer()
+    url = f"{FREG_PATH}/00000000000"
+    assert registers.http.get(url, headers=headers).status_code == 404
+    registers.offset += 600
+    assert registers.http.get(url, headers=headers).status_code == 401
+
+
+# -- FREG
+
+
+def test_freg_gives_the_parts_asked_for_and_no_more(registers, world):
+    baug = pupil(world, "seed_baug").number
+    answer = registers.freg([baug], "navn", "foreldreansvar").json()["oppslag"][0]["folkeregisterperson"]
+    assert set(answer) == {"identifikasjonsnummer", "navn", "foreldreansvar"}
+    assert "familierelasjon" not in registers.freg([baug]).json()["oppslag"][0]["folkeregisterperson"]
+    single = registers.http.get(
+        f"{FREG_PATH}/{baug}", params={"part": ["navn", "foreldreansvar"]}, headers=registers.bearer()
+    )
+    assert single.json() == answer
+
+
+def test_only_history_tells_what_was(registers, world):
+    number = pupil(world, "changed_name").number
+    now = registers.freg([number], "navn", "bostedsadresse").json()["oppslag"][0]["folkeregisterperson"]
+    then = registers.freg([number], "navn", "bostedsadresse", "historikk").json()["oppslag"][0]["folkeregisterperson"]
+    assert [len(now["navn"]), len(now["bostedsadresse"])] == [1, 1]
+    assert [[e["erGjeldende"] for e in then[part]] for part in ("navn", "bostedsadresse")] == [
+        [False, True],
+        [False, True],
+    ]
+    former = pupil(world, "former_guardian").number
+    assert (
+        len(registers.freg([former], "foreldreansvar").json()["oppslag"][0]["folkeregisterperson"]["foreldreansvar"])
+        == 1
+    )
+
+
+def test_somebody_strengt_fortrolig_has_no_residential_address(registers, world):
+    strict = [p.number for p in world.persons.values() if p.protection == "strengtFortrolig"]
+    assert len(strict) >= 3
+    for lookup in registers.freg(strict, *ALL_PARTS).json()["oppslag"]:
+        person = lookup["folkeregisterperson"]
+        assert {"bostedsadresse", "oppholdsadresse", "deltBosted"}.isdisjoint(person)
+        assert person["adressebeskyttelse"][0]["graderingsnivaa"] == "strengtFortrolig"
+
+
+def test_somebody_fortrolig_has_a_graded_address(registers, world):
+    person = registers.freg([pupil(world, "fortrolig").number]).json()["oppslag"][0]["folkeregisterperson"]
+    assert person["bostedsadresse"][0]["adressegradering"] == "fortrolig"
+
+
+def test_unknown_numbers_come_back_with_feilmelding(registers, world):
+    number = pupil(world, "unknown_to_freg").number
+    lookup = registers.freg([number, "rubbish"]).json()["oppslag"]
+    assert [set(entry) for entry in lookup] == [{"foedselsEllerDNummer", "feilmelding"}] * 2
+    assert lookup[0]["feilmelding"]["feilmelding"]
+
+
+def test_an_old_number_finds_the_person_who_has_a_new_one(registers, world):
+    child = pupil(world, "changed_number")
+    lookup = registers.freg([child.old_number], "navn").json()["oppslag"][0]
+    assert lookup["foedselsEllerDNummer"] == child.old_number
+    numbers = {n["foedselsEllerDNummer"]: n["status"] for n in lookup["folkeregisterperson"]["identifikasjonsnummer"]}
+    assert numbers == {child.old_number: "opphoert", child.number: "iBruk"}
+    assert "feilmelding" in registers.freg([child.old_number], "navn", somBestilt="true").json()["oppslag"][0]
+
+
+def test_freg_answers_by_number_and_not_by_position(registers, world):
+    numbers = sorted(world.persons)[:5][::-1]
+    answered = [
+        entry["foedselsEllerDNummer"] for entry in registers.freg([*numbers, numbers[0]], "navn").json()["oppslag"]
+    ]
+    assert answered == sorted(numbers)
+    ordered = registers.freg([*numbers, numbers[0]], "navn", somBestilt="true").json()["oppslag"]
+    assert [entry["foedselsEllerDNummer"] for entry in ordered] == [*numbers, numbers[0]]
+
+
+def test_freg_refuses_as_documented(registers):
+    url = f"{FREG_PATH}/bulkoppslag"
+    body = {"foedselsEllerDNummer": ["00000000000"]}
+    assert registers.http.post(url, json=body).json()["httpStatus"] == 401
+    assert registers.http.post(url, json=body, headers={"Authorization": "Bearer made-up"}).status_code == 401
+    assert registers.http.post(url, json=body, headers=registers.bearer(KRR_CONTACT[0])).status_code == 403
+    assert (
+        registers.http.post(
+            url, json=body, headers=registers.bearer("folkeregister:deling/offentligutenhjemmel")
+        ).status_code
+        == 403
+    )
+    assert (
+        registers.http.post(url, json=body, headers=registers.bearer(resource=["https://freg.example"])).status_code
+        == 401
+    )
+    assert registers.http.post(url, content=json.dumps(body), headers=registers.bearer()).status_code == 400
+    assert (
+        registers.http.post(
+            url, content="{", headers=registers.bearer() | {"Content-Type": "application/json"}
+        ).status_code
+        == 400
+    )
+    assert (
+        registers.http.post(url, json=body, headers=registers.bearer() | {"Accept": "application/xml"}).status_code
+        == 406
+    )
+    unknown_part = registers.freg(["00000000000"], "navn", "noe")
+    assert unknown_part.status_code == 400
+    assert set(unknown_part.json()) == {"kode", "melding"}
+
+
+def test_more_than_1000_numbers_are_too_many(registers):
+    assert registers.freg([f"{n:011d}" for n in range(1000)], "navn").status_code == 200
+    assert registers.freg([f"{n:011d}" for n in range(1001)], "navn").status_code == 400
+    assert registers.krr([f"{n:011d}" for n in range(1000)]).status_code == 200
+    assert registers.krr([f"{n:011d}" for n in range(1001)]).json()["errors"][0]["status"] == "400"
+    assert registers.krr([]).status_code == 400
+
+
+def test_every_freg_canary_is_in_freg_unless_the_address_is_withheld(registers, world):
+    for person in manifest.people(world):
+        tokens = {where: word for where, word in person["canaries"].items() if where.startswith(("navn.", "freg."))}
+        if tokens:
+            text = registers.freg([person["number"]], "navn", "bostedsadresse", "oppholdsadresse").text
+            withheld = person["protection"]["own"] == "strengtFortrolig"
+            for where, word in tokens.items():
+                assert (word.lower() in text.lower()) is not (withheld and where.startswith("freg.")), (where, word)
+
+
+def test_answers_fit_skatteetatens_openapi(registers, world, reference):
+    jsonschema = pytest.importorskip("jsonschema")
+    api = yaml.safe_load((reference / "freg" / "freg-offentlig-med-hjemmel-openapi-1.5.yaml").read_text())
+
+    def closed(node):
+        if isinstance(node, dict):
+            if "properties" in node:
+                node["additionalProperties"] = False
+            for value in node.values():
+                closed(value)
+        elif isinstance(node, list):
+            for value in node:
+                closed(value)
+
+    closed(api["components"]["schemas"])
+    wanted = "folkeregisteret.tilgjengeliggjoering.person.v1.bulk.response.PersonBulkoppslagResponse"
+    schema = {"$ref": f"#/components/schemas/{wanted}", "components": api["components"]}
+    odd = pupil(world, "unknown_grading").number  # is meant not to fit
+    answer = registers.freg([number for number in world.persons if number != odd][:1000], *ALL_PARTS).json()
+    jsonschema.Draft4Validator(schema).validate(answer)
+    assert len(answer["oppslag"]) > 900
+
+
+# -- KRR
+
+
+def test_krr_tells_each_state_of_contact(registers, world):
+    by_case = {case: p.number for p in world.persons.values() for case in p.cases if case.startswith("krr_")}
+    fresh = next(p.number for p in world.persons.values() if p.canary and p.contact)
+    answer = {p["personidentifikator"]: p for p in registers.krr([*by_case.values(), fresh]).json()["personer"]}
+    state = {case: answer[number] for case, number in by_case.items()}
+    assert (state["krr_missing"]["status"], state["krr_deleted"]["status"]) == ("IKKE_REGISTRERT", "SLETTET")
+    assert state["krr_reserved"]["reservasjon"] == "JA"
+    assert state["krr_reserved"]["reservasjonstidspunkt"]
+    assert state["krr_expired"]["varslingsstatus"] == "KAN_IKKE_VARSLES"
+    assert state["krr_expired"]["kontaktinformasjon"]["epostadresse"]
+    assert "kontaktinformasjon" not in state["krr_filtered"]
+    assert "mobiltelefonnummer" not in state["krr_only_email"]["kontaktinformasjon"]
+    assert "epostadresse" not in state["krr_only_mobile"]["kontaktinformasjon"]
+    assert answer[fresh]["varslingsstatus"] == "KAN_VARSLES"
+    assert answer[fresh]["kontaktinformasjon"]["epostadresse_sist_verifisert"].endswith(("+02", "+01"))
+
+
+def test_krr_gives_what_the_scope_allows(registers, world):
+    number = next(p.number for p in world.persons.values() if p.canary and p.contact)
+    assert "kontaktinformasjon" not in registers.krr([number], KRR_MAILBOX[0]).json()["personer"][0]
+    assert registers.krr([number], FREG).json()["errors"][0]["status"] == "403"
+    assert registers.http.post("/rest/v2/personer", json={"personidentifikatorer": [number]}).status_code == 401
+    assert (
+        registers.http.post("/rest/v2/personer", content="x", headers=registers.bearer(KRR_CONTACT[0])).status_code
+        == 400
+    )
+
+
+def test_every_krr_canary_is_in_krr(registers, world):
+    for person in manifest.people(world):
+        tokens = [word for where, word in person["canaries"].items() if where.startswith("krr.")]
+        if tokens:
+            text = registers.krr([person["number"]]).text.lower()
+            assert all(word.lower() in text for word in tokens)
+
+
+# -- the process
+
+
+def test_the_server_says_when_it_is_ready_answers_and_stops(tmp_path, key):
+    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": "demo"}
+    (tmp_path / "key.json").write_text(json.dumps(jwk))
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "simulator", "serve", "--seed", "1", "--date", "2026-11-23", "--port", "0"]
+    command += [
+        "--drop",
+        str(tmp_path),
+        "--key",
+        str(tmp_path / "key.json"),
+        "--ready",
+        str(ready),
+        "--client-id",
+        "client-1",
+    ]
+    bodies = []
+    for _ in range(2):
+        ready.unlink(missing_ok=True)
+        with subprocess.Popen(command) as process:
+            try:
+                for _ in range(300):
+                    if ready.exists():
+                        break
+                    time.sleep(0.1)
+                url = json.loads(ready.read_text())["url"]
+                now = int(time.time())
+                claims = {"aud": f"{url}/", "iss": "client-1", "scope": FREG, "iat": now, "exp": now + 100, "jti": "1"}
+                assertion = jwt.encode(claims, key, "RS256", headers={"kid": "demo"})
+                token = httpx.post(f"{url}/token", data={"grant_type": GRANT_TYPE, "assertion": assertion}).json()[
+                    "access_token"
+                ]
+                numbers = [line["number"] for line in _people() if line["number"]][:1000]
+                body = {"foedselsEllerDNummer": numbers}
+                answer = httpx.post(
+                    f"{url}{FREG_PATH}/bulkoppslag?part=navn&part=foreldreansvar",
+                    json=body,
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+                assert answer.status_code == 200
+                bodies.append(answer.content)
+            finally:
+                process.send_signal(signal.SIGTERM)
+            assert process.wait(10) in (0, -signal.SIGTERM)
+    assert bodies[0] == bodies[1]
+    assert sorted(p.name for p in (tmp_path / "hr").iterdir()) == ["Stamdata3_1106_20261123.xml"]
+
+
+def _people():
+    command = [sys.executable, "-m", "simulator", "people", "--date", "2026-11-23"]
+    return [json.loads(line) for line in subprocess.run(command, check=True, capture_output=True).stdout.splitlines()]
