@@ -1,6 +1,6 @@
 """One DAG for every kommune file: wiring only, the work is in ``dataflyt.flow``.
 
-    extract_sas, extract_hr -> extract_freg (after SAS) -> extract_krr
+    extract_sas -> extract_freg -> extract_krr, and extract_hr beside them
         -> withdraw -> check -> merge -> approve -> release -> publish -> settle
 
 A broken kommune file becomes a paused DAG that says what is wrong; the others go on. kommune.md is the operator's page.
@@ -19,9 +19,8 @@ from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, Tr
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
-# Only what did not answer is tried again; a task whose process was killed also is, after retry_delay.
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
-RETRY = {
+RETRY = {  # only what did not answer is tried again, and a task whose process was killed, after retry_delay
     "retries": 3,
     "retry_delay": timedelta(seconds=5),
     "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
@@ -64,8 +63,8 @@ def kommune_dag(kommune: Kommune) -> DAG:
         publish = step("publish", "Publiser")
         settle = step("settle", "Gjør opp", Settle, trigger_rule="all_done")
 
-        sas >> freg >> krr
         extracts = [sas, hr, freg, krr]
+        sas >> freg >> krr
         extracts >> withdraw
         [*extracts, withdraw] >> check >> merge >> approve >> release >> publish
         # Not after approve itself: a rejection skips the tasks next to it, whatever their trigger rule.
@@ -94,6 +93,7 @@ if only:
         kommuner = [load(FOLDER / f"{only.removeprefix('kommune_')}.yaml")]
 if not kommuner:
     kommuner, broken = load_all(FOLDER)
-for dag in [*map(kommune_dag, kommuner), *map(broken_dag, broken)]:
-    if only in (None, dag.dag_id):
-        globals()[dag.dag_id] = dag
+for build, found in [(kommune_dag, kommuner), (broken_dag, broken)]:
+    for one in found:
+        if only in (None, f"kommune_{one.id}"):
+            globals()[f"kommune_{one.id}"] = build(one)

@@ -229,6 +229,8 @@ def translated(error: Exception) -> AirflowException:
     names = {cls.__name__ for cls in type(error).__mro__}
     if names & RETRIED or isinstance(error, (ConnectionError, TimeoutError)):
         return TryLater(f"{name} in {where}")
+    if isinstance(error, ImportError):  # tells about the installation, never about data
+        return AirflowFailException(f"{name} in {where}: {error}")
     return AirflowFailException(f"Unexpected {name} in {where}. Its text is withheld: it may hold personal data.")
 
 

@@ -31,9 +31,10 @@ ADMIN = "admin"
 
 
 class Home:
-    """A ``.local`` folder; made when it is missing."""
+    """The folder ``.local`` of the repository, or the one DATAFLYT_LOCAL names; made when it is missing."""
 
-    def __init__(self, folder: Path = REPOSITORY / ".local") -> None:
+    def __init__(self) -> None:
+        folder = Path(os.environ.get("DATAFLYT_LOCAL") or REPOSITORY / ".local").resolve()
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres = folder / "postgres"

@@ -1,7 +1,7 @@
 """Start processes, notice when one dies, and leave none behind.
 
-Each gets a session of its own, so that Ctrl-C reaches the supervisor only, and the variable DATAFLYT_LOCAL in its
-environment, by which its descendants are found again even when they have left the session or lost their parents:
+Each gets a session of its own, so that Ctrl-C reaches the supervisor only, and the variable DATAFLYT_SUPERVISED_BY in
+its environment, by which its descendants are found again even when they have left the session or lost their parents:
 by ``stop``, and by the next start after a supervisor that was killed itself.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-MARK = "DATAFLYT_LOCAL"
+MARK = "DATAFLYT_SUPERVISED_BY"
 PATIENCE = 10.0
 """Seconds a process gets between SIGTERM and SIGKILL."""
 

@@ -1,0 +1,189 @@
+"""The DAGs of kommune files, read as Airflow reads them: in processes of their own, since Airflow is slow to import."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+HEAVY = ("great_expectations", "pandas", "lxml", "psycopg", "alembic")
+
+READ = """
+import json, os, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+heavy = [name for name in sys.argv[2].split(",") if name in sys.modules]
+from airflow.serialization.serialized_objects import DagSerialization
+print(json.dumps({
+    "errors": bag.import_errors,
+    "heavy": heavy,
+    "dags": {
+        dag.dag_id: {
+            "name": dag.dag_display_name,
+            "doc": dag.doc_md,
+            "tags": sorted(dag.tags),
+            "paused": dag.is_paused_upon_creation,
+            "catchup": dag.catchup,
+            "runs": dag.max_active_runs,
+            "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
+            "tasks": {
+                task.task_id: {
+                    "name": task.task_display_name,
+                    "after": sorted(task.upstream_task_ids),
+                    "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
+                    "retries": task.retries,
+                    "asked": getattr(task, "assigned_users", None),
+                    "default": getattr(task, "defaults", None),
+                }
+                for task in dag.tasks
+            },
+        }
+        for dag in bag.dags.values()
+    },
+}))
+"""
+
+
+def read_dags(kommuner: Path, home: Path, **environment: str) -> dict:
+    """Read dags/kommune.py with a folder of kommune files."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "kommune.py"), ",".join(HEAVY)],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
+            "DATAFLYT_KOMMUNER": str(kommuner),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def orgnr(number: int) -> str:
+    """Make a valid organisation number, or the next one that exists."""
+    while True:
+        digits = f"{number:08d}"
+        rest = sum(int(digit) * weight for digit, weight in zip(digits, (3, 2, 7, 6, 5, 4, 3, 2), strict=True)) % 11
+        if rest != 1:
+            return digits + str((11 - rest) % 11)
+        number += 1
+
+
+def another(text: str, name: str, number: int) -> str:
+    """Make another kommune's file out of Haugesund's."""
+    text = text.replace("haugesund", name).replace("Haugesund", name.capitalize())
+    return text.replace('"1106"', f'"{number:04d}"').replace('"944073787"', f'"{orgnr(81000000 + 20 * number)}"')
+
+
+@pytest.fixture(scope="module")
+def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Haugesund as it is, Karmøy, and Oslo with a mistake in its file."""
+    folder = tmp_path_factory.mktemp("kommuner")
+    shutil.copytree(REPOSITORY / "include" / "kommuner", folder, dirs_exist_ok=True)
+    text = (folder / "haugesund.yaml").read_text("utf-8")
+    (folder / "karmoy.yaml").write_text(another(text, "karmoy", 1149), "utf-8")
+    (folder / "oslo.yaml").write_text(another(text, "oslo", 301).replace("every: week", "every: fortnight"), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def read(kommuner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return read_dags(kommuner, tmp_path_factory.mktemp("airflow"))
+
+
+def test_each_kommune_has_a_dag_under_its_own_name(read):
+    assert read["errors"] == {}
+    assert {id_: dag["name"] for id_, dag in read["dags"].items()} == {
+        "kommune_haugesund": "Haugesund (1106)",
+        "kommune_karmoy": "Karmoy (1149)",
+        "kommune_oslo": "oslo (feil i kommunefilen)",
+    }
+    dag = read["dags"]["kommune_haugesund"]
+    assert {"kommune", "Haugesund", "1106"} <= set(dag["tags"])
+    assert (dag["catchup"], dag["runs"]) == (False, 1)
+    assert (dag["schedule"]["expression"], dag["schedule"]["timezone"]) == ("0 3 * * 0", "Europe/Oslo")
+
+
+def test_the_steps_run_in_their_order(read):
+    tasks = read["dags"]["kommune_haugesund"]["tasks"]
+    extracts = ["extract_freg", "extract_hr", "extract_krr", "extract_sas"]
+    assert {name: task["after"] for name, task in tasks.items()} == {
+        "extract_sas": [],
+        "extract_hr": [],
+        "extract_freg": ["extract_sas"],
+        "extract_krr": ["extract_freg"],
+        "withdraw": extracts,
+        "check": [*extracts, "withdraw"],
+        "merge": ["check"],
+        "approve": ["merge"],
+        "release": ["approve"],
+        "publish": ["release"],
+        "settle": ["check", *extracts, "merge", "publish", "release", "withdraw"],
+    }
+
+
+def test_what_protects_and_what_closes_a_run_does_not_wait_for_success(read):
+    tasks = read["dags"]["kommune_haugesund"]["tasks"]
+    whatever = {name for name, task in tasks.items() if task["rule"] == "all_done"}
+    assert whatever == {"withdraw", "settle"}
+    assert "approve" not in tasks["settle"]["after"], "a rejection skips the tasks next to the approval"
+
+
+def test_only_the_approvers_of_the_kommune_are_asked_and_silence_is_a_no(read):
+    approve = read["dags"]["kommune_haugesund"]["tasks"]["approve"]
+    assert approve["asked"] == [{"id": "anita", "name": "Anita Ingebretsen"}]
+    assert approve["default"] == ["Reject"]
+
+
+def test_the_operator_reads_what_to_do_in_norwegian(read):
+    dag = read["dags"]["kommune_haugesund"]
+    assert "hver søndag kl. 03.00" in dag["doc"]
+    assert "Når et steg stopper" in dag["doc"]
+    assert "Anita Ingebretsen" in dag["doc"]
+    for task in dag["tasks"].values():
+        assert task["name"] in dag["doc"]
+
+
+def test_a_broken_kommune_file_is_a_paused_dag_that_says_what_is_wrong(read):
+    dag = read["dags"]["kommune_oslo"]
+    assert dag["paused"] is True
+    assert dag["schedule"] == {}
+    assert "oslo.yaml, linje" in dag["doc"]
+    assert "every" in dag["doc"]
+    assert list(dag["tasks"]) == ["kommune_file"]
+
+
+def test_reading_the_dags_imports_nothing_heavy(read):
+    assert read["heavy"] == []
+
+
+def test_a_worker_reads_only_the_kommune_it_works_for(kommuner, tmp_path):
+    read = read_dags(kommuner, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="kommune_karmoy")
+    assert list(read["dags"]) == ["kommune_karmoy"]
+
+
+def test_a_worker_of_a_broken_kommune_gets_the_task_that_says_so(kommuner, tmp_path):
+    read = read_dags(kommuner, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="kommune_oslo")
+    assert list(read["dags"]) == ["kommune_oslo"]
+    assert list(read["dags"]["kommune_oslo"]["tasks"]) == ["kommune_file"]
+
+
+def test_the_whole_country_is_read(tmp_path):
+    folder = tmp_path / "kommuner"
+    shutil.copytree(REPOSITORY / "include" / "kommuner", folder)
+    text = (folder / "haugesund.yaml").read_text("utf-8")
+    for number in range(356):
+        (folder / f"kommune{number}.yaml").write_text(another(text, f"kommune{number}", 2000 + number), "utf-8")
+    read = read_dags(folder, tmp_path)
+    assert read["errors"] == {}
+    assert len(read["dags"]) == 357
+    assert not [dag for dag in read["dags"].values() if dag["paused"]]
