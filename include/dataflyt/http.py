@@ -144,7 +144,9 @@ def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> So
 
 def retrying(settings: Settings) -> Retrying:
     """Repeat what raises SourceUnavailable, with growing waits, and raise the last one."""
-    growing = wait_exponential_jitter(settings.first_wait, settings.longest_wait, jitter=settings.first_wait)
+    growing = wait_exponential_jitter(
+        multiplier=settings.first_wait, max=settings.longest_wait, jitter=settings.first_wait
+    )
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -8,6 +8,7 @@ number. What to write is the field's description below.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 TIMEZONE = "Europe/Oslo"
 DEFAULTS = "_defaults.yaml"
 LONGEST_FILE = 256 * 1024
+LARGEST_DEPTH = 100
 
 WEEKDAYS = {
     "monday": "mandag",
@@ -472,7 +474,7 @@ class _Complaint:
         elif kind in ("tuple_type", "list_type"):
             what = "skal være en liste"
         elif kind == "too_short":
-            what = "er en tom liste"
+            rank, what = (3 if value else 1), "er en tom liste"  # pydantic counts only the elements that are right
         elif isinstance(value, (dict, list)):
             what = "skal være én verdi"
         else:
@@ -580,6 +582,8 @@ class _Yaml:
     def read(cls, path: Path) -> _Yaml:
         """Parse a file once; raises ConfigError with one sentence when it is not a plain YAML map."""
         text = _text(path)
+        if _too_deep(text):
+            raise ConfigError(f"{path.name}, linje 1: filen har for mange nivåer: se haugesund.yaml for et eksempel.")
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -662,6 +666,19 @@ def _text(path: Path) -> str:
     return text
 
 
+def _too_deep(text: str) -> bool:
+    """Tell whether a file is nested so deeply that composing it would exhaust libyaml's stack and end the process."""
+    if sum(text.count(sign) for sign in ("[", "{", "- ", "? ")) < LARGEST_DEPTH:
+        return False
+    depth = 0
+    with contextlib.suppress(yaml.YAMLError):
+        for event in yaml.parse(text, _Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > LARGEST_DEPTH:
+                return True
+    return False
+
+
 def _inspect(path: Path, top: yaml.Node) -> None:
     """Refuse duplicate keys, aliases and secrets, which a YAML parser would take without a word."""
     seen: set[int] = set()
@@ -687,6 +704,11 @@ def _inspect(path: Path, top: yaml.Node) -> None:
                 if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                     raise ConfigError(
                         f"{path.name}, linje {_at(key)}: feltet har ikke et vanlig navn: skriv felt: verdi."
+                    )
+                if key.tag != "tag:yaml.org,2002:str":
+                    raise ConfigError(
+                        f"{path.name}, linje {_at(key)}: «{_shown(key.value)}» skal være tekst: "
+                        f'skriv "{_shown(key.value)}" i anførselstegn.'
                     )
                 if key.value in first:
                     raise ConfigError(

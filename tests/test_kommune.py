@@ -1,0 +1,316 @@
+"""Kommune files: what an operator may write, and the sentence for everything else."""
+
+# ruff: noqa: E501  the tables of sentences read best one a line
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dataflyt import kommune
+from dataflyt.cli_kommune import kommune_app
+from dataflyt.errors import ConfigError
+
+SHIPPED = Path(kommune.__file__).parents[1] / "kommuner"
+GOOD = """\
+id: haugesund
+name: Haugesund
+kommunenummer: ["1106"]
+orgnr: "944073787"
+legal_basis: {freg: med_hjemmel, text: "Skoleeier"}
+sources:
+  freg: {connection: freg_haugesund}
+  krr: {connection: krr_haugesund}
+  hr: {connection: hr_haugesund}
+  sas:
+    connection: sas_haugesund
+    timetable: "timeplan_*.csv"
+feide: {realm: haugesund.kommune.no}
+approvers:
+  - {id: anita, name: "Anita Ingebretsen"}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copy(SHIPPED / "_defaults.yaml", tmp_path)
+    return tmp_path
+
+
+def sentence(folder, text, name="haugesund.yaml"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        kommune.load(path)
+    said = caught.value.sentence
+    assert said.startswith(f"{name}, linje ") or said.startswith("_defaults.yaml, linje "), said
+    assert "\n" not in said
+    assert said[-1] in ".?", said
+    return said
+
+
+def test_the_shipped_file_is_a_kommune():
+    haugesund = kommune.load(SHIPPED / "haugesund.yaml")
+    assert haugesund.display_name == "Haugesund (1106)"
+    assert haugesund.cron == haugesund.schedule.cron == "0 3 * * 0"
+    assert haugesund.schedule.in_words == "hver søndag kl. 03.00"
+    assert haugesund.warehouse == "warehouse_haugesund"
+    assert haugesund.sources.hr.units["011110"] == "311060015"
+
+
+def test_the_defaults_fill_in_what_the_file_leaves_out(folder):
+    (folder / "haugesund.yaml").write_text(
+        GOOD + "schedule: {every: month, day: 1}\nguard: {limits: {pupil_leaves: {count: null}}}\n"
+    )
+    one = kommune.load(folder / "haugesund.yaml")
+    assert one.cron == "0 3 1 * *"
+    assert one.schedule.in_words == "den 1. i hver måned kl. 03.00"
+    assert one.sources.sas.files == "pifu_*.xml"
+    assert one.guard.limits["pupil_leaves"].percent == 5
+    assert one.guard.limits["pupil_leaves"].count is None
+    assert one.guard.limits["guardian_gains_access"].count == 20
+
+
+def test_the_version_follows_the_content_and_not_the_layout(folder):
+    path = folder / "haugesund.yaml"
+    path.write_text(GOOD)
+    first = kommune.load(path).version
+    path.write_text("# en kommentar\n" + "\n".join(reversed(GOOD.split("\n", 4)[:4])) + "\n" + GOOD.split("\n", 4)[4])
+    assert kommune.load(path).version == first
+    path.write_text(GOOD.replace("Skoleeier", "Skoleeigar"))
+    assert kommune.load(path).version != first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "expected"),
+    [
+        ('["1106"]', "[0301]", 'haugesund.yaml, linje 3: «kommunenummer.1» skal være tekst: skriv "0301" i anførselstegn.'),
+        ('["1106"]', "[301]", '«kommunenummer.1» skal være tekst: skriv "0301" i anførselstegn.'),
+        ('["1106"]', '["11o6"]', 'linje 3: «kommunenummer.1» kan ikke være «11o6»: skriv fire sifre i anførselstegn'),
+        ('["1106"]', '"1106"', 'linje 3: «kommunenummer» skal være en liste: skriv en liste, for eksempel ["1106"].'),
+        ('["1106"]', "[]", "linje 3: «kommunenummer» er en tom liste: "),
+        ('["1106"]', '["1106", "1106"]', "linje 3: «kommunenummer» har det samme to ganger: "),
+        ('"944073787"', "944073787", 'linje 4: «orgnr» skal være tekst: skriv "944073787" i anførselstegn.'),
+        ('"944073787"', '"944073788"', "linje 4: «orgnr» har et kontrollsiffer som ikke stemmer: skriv organisasjonsnummeret"),
+        ('"944073787"', '"94407378"', "linje 4: «orgnr» skal ha ni sifre: "),
+        ("orgnr:", "orgnummer:", "linje 4: «orgnummer» er ikke et kjent felt: mente du «orgnr»?"),
+        ("connection: sas_", "conection: sas_", "linje 11: «sources.sas.conection» er ikke et kjent felt: mente du «connection»?"),
+        ("name: Haugesund", "xyz: Haugesund", "linje 2: «xyz» er ikke et kjent felt: ta det bort eller skriv et av approvers,"),
+        ("name: Haugesund\n", "", "linje 1: «name» mangler: skriv kommunens navn."),
+        ("    connection: sas_haugesund\n", "", "linje 10: «sources.sas.connection» mangler: skriv en tilkobling"),
+        ("  hr: {connection: hr_haugesund}\n", "", "linje 6: «sources.hr.connection» mangler: "),
+        ("sas_haugesund", "SAS Haugesund", "linje 11: «sources.sas.connection» kan ikke være «SAS Haugesund»: skriv en "),
+        ("med_hjemmel", "ja", "linje 5: «legal_basis.freg» kan ikke være «ja»: skriv med_hjemmel eller none."),
+        ("haugesund.kommune.no", "Haugesund", "linje 13: «feide.realm» kan ikke være «Haugesund»: skriv domenet med små"),
+        ('"timeplan_*.csv"', '"../timeplan_*.csv"', "linje 12: «sources.sas.timetable» skal være et filnavn uten mappe: "),
+        ('  - {id: anita, name: "Anita Ingebretsen"}\n', "", "linje 14: «approvers» er tom: skriv minst én som kan godkjenne"),
+        ("id: anita", "id: an ita", "linje 15: «approvers.1.id» kan ikke være «an ita»: skriv brukernavnet i Airflow"),
+        ("id: haugesund", "id: bergen", "linje 1: «id» er bergen, men filen heter haugesund.yaml: skriv id: haugesund, eller"),
+        ("id: haugesund", "id: no", 'linje 1: «id» skal være tekst: skriv "no" i anførselstegn.'),
+        ("id: haugesund", "id: Haugesund", "linje 1: «id» kan ikke være «Haugesund»: skriv samme navn som filen"),
+        ("name: Haugesund", "name:", "linje 2: «name» er tom: skriv kommunens navn."),
+        ("name: Haugesund", 'name: "  "', "linje 2: «name» kan ikke være «»: skriv kommunens navn."),
+        ("sources:\n", "sources: []\nold:\n", "linje 7: «old» er ikke et kjent felt"),
+        ("feide: {realm: haugesund.kommune.no}", "feide: x", "linje 13: «feide» skal ha felter under seg: skriv feide: {realm:"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_gives_one_sentence_with_line_and_remedy(folder, wrong, right, expected):
+    assert wrong in GOOD
+    assert expected in sentence(folder, GOOD.replace(wrong, right))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("exports: [feide]\n", "linje 16: «exports.1» kan ikke være «feide»: skriv [feide_ldif]."),
+        ("schedule: {at: 13:00}\n", 'linje 16: «schedule.at» skal være tekst: skriv "13:00" i anførselstegn.'),
+        ('schedule: {at: "3:00"}\n', "linje 16: «schedule.at» kan ikke være «3:00»: skriv klokkeslettet i anførselstegn"),
+        ("schedule: {day: søndag}\n", "linje 16: «schedule» skal ha en ukedag som day når every er week: skriv day: sunday."),
+        ("schedule:\n  every: month\n  day: 31\n", "linje 16: «schedule» skal ha en dato fra 1 til 28 som day når every er"),
+        ("schedule: {every: day}\n", "linje 16: «schedule.every» kan ikke være «day»: skriv week eller month."),
+        ("schedule: {day: [monday]}\n", "linje 16: «schedule.day» skal være én verdi: skriv en ukedag"),
+        ("shedule: {day: monday}\n", "linje 16: «shedule» er ikke et kjent felt: mente du «schedule»?"),
+        ("guard: {limits: {pupil_leave: {count: 1}}}\n", "«guard.limits.pupil_leave» er ikke en kjent endringstype: mente du «pupil_leaves»?"),
+        ("guard: {limits: {pupil_leaves: {count: mange}}}\n", "«guard.limits.pupil_leaves.count» kan ikke være «mange»: skriv et helt tall"),
+        ("guard: {max_drop_percent: 130}\n", "«guard.max_drop_percent» kan ikke være «130»: skriv et tall fra 0 til 100"),
+        ("guard: {max_drop_percent: yes}\n", "«guard.max_drop_percent» kan ikke være «yes»: skriv et tall fra 0 til 100"),
+        ("name: Igjen\n", "linje 16: «name» står også på linje 2: ta bort den ene."),
+        ("password: hemmelig\n", "linje 16: «password» hører ikke hjemme i en kommunefil: legg hemmeligheter i tilkoblingen."),
+        ("warehouse: postgresql://a:b@c/d\n", "linje 16: verdien ser ut som en hemmelighet: ta den bort herfra"),
+        ("extra: 15831499815\n", "linje 16: «extra» er ikke et kjent felt: "),
+        ("warehouse: &a x\nextra: *a\n", "linje 16: verdien gjentas med & og *: skriv den ut der den trengs."),
+        ("<<: {name: x}\n", "linje 16: feltet har ikke et vanlig navn"),
+        ("? [a, b]\n: c\n", "linje 16: feltet har ikke et vanlig navn"),
+        ("exports: !!python/object/apply:os.system [ls]\n", "linje 16: filen har en YAML-merkelapp (!): skriv verdien uten"),
+        ("exports: [feide_ldif\n", "filen har en klamme som ikke er lukket"),
+        ('name2: "Hauge\n', "filen har et anførselstegn som ikke er lukket"),
+        ("feide2: a: b\n", "linje 16: filen har et kolon for mye"),
+        ("exports\n", "linje 16: filen mangler et kolon"),
+        ("---\nid: x\n", "linje 16: filen har flere dokumenter: ta bort linjen med ---."),
+        ("exports:\n\t- feide_ldif\n", "linje 17: linjen begynner med tabulator: bruk mellomrom til innrykk."),
+        ("warehouse: @x\n", "linje 16: filen har et tegn YAML ikke kan begynne med: sett verdien i anførselstegn."),
+        ("warehouse: a\x07b\n", "linje 16: filen har et usynlig styretegn"),
+    ],
+)  # fmt: skip
+def test_a_wrong_addition_gives_one_sentence_with_line_and_remedy(folder, more, expected):
+    assert expected in sentence(folder, GOOD + more)
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ("{011110: '311060015'}", 'linje 10: «011110» skal være tekst: skriv "011110" i anførselstegn.'),
+        (
+            "{'011110': 311060015}",
+            'linje 10: «sources.hr.units.011110» skal være tekst: skriv "311060015" i anførselstegn.',
+        ),
+        ("{'011110': '311060016'}", "linje 10: «sources.hr.units.011110» har et kontrollsiffer som ikke stemmer: "),
+    ],
+)
+def test_a_wrong_unit_is_pointed_at(folder, units, expected):
+    assert expected in sentence(folder, GOOD.replace("hr_haugesund}", f"hr_haugesund,\n    units: {units}}}"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"", "linje 1: filen er tom"),
+        (b"# bare en kommentar\n", "linje 1: filen er tom"),
+        (b"- en\n- liste\n", "linje 1: filen har ikke felter"),
+        ("name: Ørsta\n".encode("latin-1"), "linje 1: filen er ikke i UTF-8"),
+        ("id: x\nname: Ørsta\n".encode("utf-16"), "linje 1: filen er ikke i UTF-8"),
+        (b"[" * 50_000, "linje 1: "),
+        (b"a: &a [*a]\n", "linje 1: "),
+        (b"\x00\x01\x02", "linje 1: "),
+    ],
+)
+def test_what_is_no_yaml_map_gives_one_sentence(folder, raw, expected):
+    assert expected in sentence(folder, raw)
+
+
+def test_a_byte_order_mark_does_no_harm(folder):
+    (folder / "haugesund.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert kommune.load(folder / "haugesund.yaml").id == "haugesund"
+
+
+def test_an_identity_number_or_a_secret_is_never_repeated(folder):
+    for value in ("15831499815", "-----BEGIN", "postgresql://u:p@h/d"):
+        assert value not in sentence(folder, GOOD.replace("haugesund.kommune.no", f'"{value}"'))
+        assert value not in sentence(folder, GOOD + f'"{value}": x\n')
+
+
+def test_a_mistake_in_the_defaults_is_found_there(folder):
+    defaults = folder / "_defaults.yaml"
+    defaults.write_text(defaults.read_text().replace("max_drop_percent: 30", "max_drop_percent: mye"))
+    assert sentence(folder, GOOD).startswith("_defaults.yaml, linje ")
+
+
+def test_a_file_that_is_not_there_gives_one_sentence(folder):
+    with pytest.raises(ConfigError, match=r"^bergen\.yaml finnes ikke"):
+        kommune.load(folder / "bergen.yaml")
+
+
+def other(text, name, number):
+    return text.replace("haugesund", name).replace("1106", number).replace('orgnr: "944073787"', 'orgnr: "971032146"')
+
+
+def test_one_broken_file_does_not_stop_the_others(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    (folder / "bergen.yaml").write_text("id: bergen\n")
+    (folder / "ørsta kommune.yaml").write_text("")
+    (folder / "voss.yml").write_text(GOOD)
+    (folder / "notater.txt").write_text("x")
+    good, broken = kommune.load_all(folder)
+    assert [one.id for one in good] == ["haugesund"]
+    assert [one.id for one in broken] == ["bergen", "voss", "_rsta_kommune"]
+    assert broken[1].sentence == "voss.yml leses ikke: gi filen endelsen .yaml."
+    with pytest.raises(ConfigError, match=r"^bergen\.yaml, linje 1: "):
+        kommune.find(folder, "bergen")
+
+
+def test_two_files_with_the_same_number_break_the_later(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    (folder / "karmoy.yaml").write_text(other(GOOD, "karmoy", "1106"))
+    good, broken = kommune.load_all(folder)
+    assert [one.id for one in good] == ["haugesund"]
+    assert (
+        broken[0].sentence
+        == "karmoy.yaml, linje 3: «kommunenummer» 1106 står også i haugesund.yaml: rett den som er feil."
+    )
+
+
+def test_two_kommuner_cannot_share_a_warehouse_connection(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    (folder / "karmoy.yaml").write_text(other(GOOD, "karmoy", "1149") + "warehouse: warehouse_haugesund\n")
+    assert "«warehouse» warehouse_haugesund står også i haugesund.yaml" in kommune.load_all(folder)[1][0].sentence
+
+
+def test_a_broken_defaults_file_breaks_every_kommune_with_its_sentence(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    (folder / "_defaults.yaml").write_text("a: [")
+    assert kommune.load_all(folder)[1][0].sentence.startswith("_defaults.yaml, linje 1: ")
+
+
+def test_a_kommune_is_found_by_id_or_number(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    assert kommune.find(folder, "1106") == kommune.find(folder, "haugesund") == kommune.find(folder, "Haugesund")
+    with pytest.raises(ConfigError, match="mente du «haugesund»"):
+        kommune.find(folder, "haugsund")
+    with pytest.raises(ConfigError, match="kan ikke leses: sett DATAFLYT_KOMMUNER"):
+        kommune.find(folder / "nowhere", "1106")
+
+
+def test_the_whole_country_is_read_in_seconds(folder):
+    for number in range(357):
+        (folder / f"kommune{number}.yaml").write_text(
+            other(GOOD, f"kommune{number}", f"{number:04d}").replace('orgnr: "971032146"', f'orgnr: "{_orgnr(number)}"')
+        )
+    start = time.perf_counter()
+    good, broken = kommune.load_all(folder)
+    assert time.perf_counter() - start < 3
+    assert len(good) == 357, broken[:1]
+    start = time.perf_counter()
+    kommune.load(folder / "kommune7.yaml")
+    assert time.perf_counter() - start < 0.05
+
+
+def _orgnr(number):
+    while True:
+        digits = f"8{number:07d}"
+        rest = sum(int(d) * w for d, w in zip(digits, (3, 2, 7, 6, 5, 4, 3, 2), strict=True)) % 11
+        if rest != 1:
+            return digits + str((11 - rest) % 11)
+        number += 1_000_000
+
+
+@pytest.fixture
+def run(folder, monkeypatch):
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(folder))
+    (folder / "haugesund.yaml").write_text(GOOD)
+    return lambda *arguments: CliRunner().invoke(kommune_app, arguments)
+
+
+def test_check_prints_a_line_a_file_and_fails_when_one_is_broken(run, folder):
+    assert (run("check").exit_code, run("check").output) == (0, "haugesund.yaml: OK\n")
+    (folder / "bergen.yaml").write_text(GOOD)
+    result = run("check")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[0] == "haugesund.yaml: OK"
+    assert result.output.splitlines()[1].startswith(
+        "FEIL bergen.yaml, linje 1: «id» er haugesund, men filen heter bergen.yaml"
+    )
+    assert run("check", "1106").output == "haugesund.yaml: OK\n"
+    assert run("check", "bergen").exit_code == 1
+
+
+def test_an_empty_folder_is_no_success(run, folder):
+    (folder / "haugesund.yaml").unlink()
+    assert run("check").exit_code == 1
+
+
+def test_list_shows_the_schedule_in_words(run):
+    output = run("list").output
+    assert "hver søndag kl. 03.00" in output
+    assert "feide_ldif" in output
