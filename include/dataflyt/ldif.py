@@ -55,9 +55,9 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         if line.startswith(b"#"):
             continue
         raw_name, colon, rest = line.partition(b":")
-        if not colon or not _NAME.fullmatch(raw_name):
+        name = _name(raw_name)
+        if not colon or name is None:
             raise Unreadable(f"Line {number} is not LDIF: an attribute, a colon and a value were expected.")
-        name = raw_name.partition(b";")[0].decode("ascii").lower()
         text = _text(number, rest)
         if entry is None:
             if name == "version":
@@ -84,6 +84,12 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         yield entry
     if not found:
         raise Unreadable("The file holds no entries.")
+
+
+@lru_cache(maxsize=512)
+def _name(raw: bytes) -> str | None:
+    """Return an attribute's name in lower case, without its options; None when it is not one."""
+    return raw.partition(b";")[0].decode("ascii").lower() if _NAME.fullmatch(raw) else None
 
 
 def _unfolded(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
