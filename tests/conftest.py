@@ -1,13 +1,17 @@
 """What every test may use: a real PostgreSQL, one server a test session, one database a pytest worker."""
 
+import importlib
+import itertools
 import os
 import shlex
 import signal
 import subprocess
 import tempfile
+import typing
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -60,7 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def pg_url(worker_id: str) -> Iterator[str]:
+def pg_url(worker_id: str) -> str:
     """SQLAlchemy URL, as superuser, of an empty database of this worker's own in the session's PostgreSQL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
@@ -76,4 +80,75 @@ def pg_url(worker_id: str) -> Iterator[str]:
         connection.execute("select pg_reload_conf()")
         connection.execute(f"create database {database}")
     url = make_url(server.get_uri(database)).set(drivername="postgresql+psycopg")
-    yield url.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False)
+
+
+def _sql_type(hint: object) -> str:
+    names = {str: "text", bool: "boolean", int: "integer", float: "double precision"}
+    return next(names[part] for part in (hint, *typing.get_args(hint)) if part in names)
+
+
+@pytest.fixture(scope="session")
+def stage(pg_url: str) -> Callable[..., str]:
+    """``stage(freg=[row, (name, row), …], sas=[…])`` makes a new staging schema with all tables of these sources.
+
+    Returns the schema's name. A row's name goes into its column ``page``, so that a test can tell rows apart.
+    """
+    numbers = itertools.count(1)
+
+    def stage(**sources: Iterable[Any]) -> str:
+        schema = f"staging_test{next(numbers)}"
+        with psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"create schema {schema}")
+            connection.execute(f"set search_path = {schema}")
+            for source, rows in sources.items():
+                tables = importlib.import_module(f"dataflyt.sources.{source}.rows").TABLES
+                for table in tables.values():
+                    columns = "".join(
+                        f', "{name.lower()}" {_sql_type(hint)}'
+                        for name, hint in typing.get_type_hints(table.row).items()
+                    )
+                    connection.execute(
+                        f"create unlogged table {source}_{table.name} "
+                        f"(row_id bigint primary key, page text, key text not null, subject text{columns})"
+                    )
+                by_type = {table.row: table for table in tables.values()}
+                for row_id, named in enumerate(rows, 1):
+                    page, row = named if type(named) is tuple else ("", named)
+                    table = by_type[type(row)]
+                    key = "\x1f".join(str(getattr(row, name) or "") for name in table.key)
+                    values = (row_id, page, key, getattr(row, table.subject), *row)
+                    connection.execute(
+                        f"insert into {source}_{table.name} values ({', '.join(['%s'] * len(values))})", values
+                    )
+        return schema
+
+    return stage
+
+
+class Found(typing.NamedTuple):
+    """What a source's checks found: rows by the name they were staged with, rules without their table's source."""
+
+    quarantined: set[tuple[str, str]]
+    broken: set[str]
+    noted: set[str]
+
+
+@pytest.fixture(scope="session")
+def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
+    """``check("freg", rows, previous={…})`` stages the rows and runs the source's own suites on them."""
+    from dataflyt import quality
+
+    def check(source: str, rows: Iterable[Any], previous: Mapping[str, int] | None = None) -> Found:
+        schema = stage(**{source: rows})
+        checks = importlib.import_module(f"dataflyt.sources.{source}.checks")
+        result = quality.run(pg_url, schema, checks.suites(quality.Context(previous or {}, max_drop_percent=30)))
+        with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
+            named = {
+                (page, rule)
+                for table, row_id, rule, _, _ in result.quarantined
+                for (page,) in connection.execute(f"select page from {schema}.{table} where row_id = {row_id}")
+            }
+        return Found(named, {one.rule for one in result.broken}, {one.rule for one in result.noted})
+
+    return check

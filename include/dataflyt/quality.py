@@ -1,0 +1,430 @@
+"""Checks of what is staged, by Great Expectations: which rows to set aside, and whether the run may go on.
+
+In: rules, as data, from ``sources/<source>/checks.py``, and the kommune's staging schema. Out: row ids to quarantine,
+each with a reason for the operator and who has to correct it; tables that stop the run; things worth a note.
+
+A result of Great Expectations holds the failing values unless told otherwise, so the result format below leaves
+them out, and nothing is kept of a result but rule, count and row ids: no value, observed value, details or exception
+text is stored, logged or returned. When Great Expectations itself fails, or its ids and counts disagree, the run is
+stopped with CheckFailed: an unanswered check is not a passed one.
+
+Great Expectations takes six seconds to import, so it is imported inside functions.
+"""
+
+import logging
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from dataflyt.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+Scope: TypeAlias = Literal["row", "table", "note"]
+"""What breaking a rule leads to: the row is quarantined, the run is stopped, or it is counted and nothing more."""
+
+_SEVERITY: dict[Scope, str] = {"row": "warning", "table": "critical", "note": "info"}
+
+
+# --- What comes out ---------------------------------------------------------------------------------------------------
+
+
+class Quarantined(NamedTuple):
+    """A row to set aside, and one rule that it breaks. A row that breaks several rules stands once for each."""
+
+    table: str
+    row_id: int
+    rule: str
+    reason: str
+    responsible: str
+
+
+class Broken(NamedTuple):
+    """A rule for a whole table that is broken: the run must stop. No count where the rule counts no rows."""
+
+    table: str
+    rule: str
+    reason: str
+    responsible: str
+    unexpected_count: int | None
+
+
+class Noted(NamedTuple):
+    """Something that somebody ought to correct, and that neither quarantines a row nor stops the run."""
+
+    table: str
+    rule: str
+    reason: str
+    responsible: str
+    unexpected_count: int | None
+
+
+@dataclass
+class Result:
+    """What the checks found. ``checked`` is the number of rows per table.
+
+    The number of rows in ``freg_adressebeskyttelse`` tells how many people are protected: it must not reach a log, an
+    XCom or a page.
+    """
+
+    quarantined: list[Quarantined] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+
+
+# --- Rules as data ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rules need to know besides the rows.
+
+    ``previous`` are the rows per table of the last released run (empty on the first), ``max_drop_percent`` how many
+    percent fewer there may be now.
+    """
+
+    previous: Mapping[str, int]
+    max_drop_percent: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """An expectation by its class name in Great Expectations, and its arguments."""
+
+    expectation: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of one table. ``reason`` is a sentence for the operator, ``responsible`` who has to correct it."""
+
+    scope: Scope
+    name: str
+    check: Check
+    responsible: str
+    reason: str
+
+
+Rules: TypeAlias = Mapping[str, Sequence[Rule]]
+"""Rules per table, by its name in the warehouse."""
+
+
+def row(name: str, check: Check, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach quarantines the row."""
+    return Rule("row", name, check, responsible, reason)
+
+
+def table(name: str, check: Check, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach stops the run."""
+    return Rule("table", name, check, responsible, reason)
+
+
+def note(name: str, check: Check, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach is counted, and nothing more."""
+    return Rule("note", name, check, responsible, reason)
+
+
+# --- Checks: core expectations ----------------------------------------------------------------------------------------
+
+NUMBER = r"^\d{11}$"
+"""Fødselsnummer or D-number as far as a pattern can tell."""
+
+
+def matches(column: str, pattern: str) -> Check:
+    """Expect that a value, where the column has one, matches the pattern."""
+    return Check("ExpectColumnValuesToMatchRegex", {"column": column.lower(), "regex": pattern})
+
+
+def present(column: str) -> Check:
+    """Expect that the column has a value."""
+    return Check("ExpectColumnValuesToNotBeNull", {"column": column.lower()})
+
+
+def one_of(column: str, *values: str) -> Check:
+    """Expect that a value, where the column has one, is one of these."""
+    return Check("ExpectColumnValuesToBeInSet", {"column": column.lower(), "value_set": list(values)})
+
+
+def between(column: str, low: float, high: float) -> Check:
+    """Expect that a value, where the column has one, lies from ``low`` to ``high``."""
+    return Check("ExpectColumnValuesToBeBetween", {"column": column.lower(), "min_value": low, "max_value": high})
+
+
+def filled() -> Check:
+    """Expect that the table has rows."""
+    return Check("ExpectTableRowCountToBeBetween", {"min_value": 1})
+
+
+def kept() -> Check:
+    """Expect that the table has not lost more rows since the last released run than the kommune allows."""
+    return Check("ExpectTableRowCountToBeBetween", {"min_value": None})
+
+
+# --- Checks: in SQL, where no core expectation can. The table is ``t``; ``:`` and braces mean something else there. ---
+
+
+_ROWS = "(select * from {batch}) as t"
+
+
+def never(fault: str) -> Check:
+    """Expect that no row has this fault (an SQL condition)."""
+    return Check(
+        "UnexpectedRowsExpectation",
+        {
+            # One row with all ids: Great Expectations fetches no more than 200 rows of such a query.
+            "unexpected_rows_query": "select count(*) as found, array_agg(row_id) as row_ids "
+            f"from {_ROWS} where {fault} having count(*) > 0"
+        },
+    )
+
+
+def never_any(fault: str) -> Check:
+    """Expect that no row has this fault, where nobody may be told how many have."""
+    return Check(
+        "UnexpectedRowsExpectation",
+        {"unexpected_rows_query": f"select 1 as found from {_ROWS} where {fault} limit 1"},
+    )
+
+
+def seldom(*faults: str, percent: float, among: str = "true") -> Check:
+    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ten."""
+    # A union, and not "or": PostgreSQL joins for one "not exists", and loops for two of them with an "or" between.
+    faulty = " union ".join(f"select row_id from {_ROWS} where {among} and ({fault})" for fault in faults)
+    return Check(
+        "UnexpectedRowsExpectation",
+        {
+            "unexpected_rows_query": f"select found from (select (select count(*) from ({faulty}) as faulty) as found, "
+            f"(select count(*) from {_ROWS} where {among}) as total) as share "
+            f"where found > greatest(10, total * {percent:g} / 100)"
+        },
+    )
+
+
+def ambiguous(fields: Sequence[str]) -> Check:
+    """Expect that rows of the same key agree in these fields: rows that do are one row, only repeated."""
+    said = ", ".join(f't."{name.lower()}"' for name in fields)
+    return never(f"t.key in (select t.key from {_ROWS} group by t.key having count(distinct row({said})) > 1)")
+
+
+def absent(column: str, *elsewhere: str) -> str:
+    """Write the fault that the column's value is in none of these, each written ``table.column``."""
+    return " and ".join(
+        f"not exists (select from {other.split('.')[0]} as other where other.{other.split('.')[1]} = t.{column})"
+        for other in elsewhere
+    )
+
+
+def blank(*columns: str) -> str:
+    """Write the fault that none of the columns has anything in it."""
+    return f"btrim(concat({', '.join(columns)})) = ''"
+
+
+def not_digits(column: str, digits: int) -> str:
+    """Write the fault that the column is not just so many digits."""
+    return rf"({column} is null or length({column}) <> {digits} or {column} ~ '\D')"
+
+
+def unreadable(*columns: str) -> str:
+    """Write the fault that one of the columns has a value that does not begin with a date (ISO 8601)."""
+    return " or ".join(
+        rf"({column} is not null and ({column} !~ '^\d\d\d\d-\d\d-\d\d' "
+        f"or not pg_input_is_valid(left({column}, 10), 'date')))"
+        for column in columns
+    )
+
+
+def reversed_dates(begin: str, end: str) -> str:
+    """Write the fault that the end lies before the beginning, both readable (ISO 8601 sorts as text)."""
+    return f"not ({unreadable(begin, end)}) and left({end}, 10) < left({begin}, 10)"
+
+
+def checksum(column: str, *weights: int) -> str:
+    """Write the weighted sum of the column's digits, modulo 11; null where it is not just so many digits."""
+    digits = " + ".join(f"{weight} * substr({column}, {at}, 1)::int" for at, weight in enumerate(weights, 1))
+    return f"case when not {not_digits(column, len(weights))} then mod({digits}, 11) end"
+
+
+# --- From rules to suites ---------------------------------------------------------------------------------------------
+
+
+def build(rules: Rules, context: Context) -> "list[ExpectationSuite]":
+    """Make a suite of each table's rules, named after the table."""
+    with _quiet():
+        import great_expectations as gx
+        import great_expectations.expectations as gxe
+
+        suites = []
+        for name, declared in rules.items():
+            expectations = []
+            for rule in declared:
+                arguments = dict(rule.check.arguments)
+                if rule.check == kept():
+                    if name not in context.previous:
+                        continue
+                    arguments["min_value"] = math.ceil(context.previous[name] * (1 - context.max_drop_percent / 100))
+                expectation = getattr(gxe, rule.check.expectation)
+                meta = {
+                    "rule": f"{name}.{rule.name}",
+                    "scope": rule.scope,
+                    "reason": rule.reason,
+                    "responsible": rule.responsible,
+                }
+                expectations.append(expectation(**arguments, severity=_SEVERITY[rule.scope], meta=meta))
+            suites.append(gx.ExpectationSuite(name=name, expectations=expectations))
+        return suites
+
+
+# --- Running ----------------------------------------------------------------------------------------------------------
+
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["row_id"],
+    "exclude_unexpected_values": True,
+    "partial_unexpected_count": 10**9,  # 0 gives no ids, and the default cuts them at 20
+    "return_unexpected_index_query": False,
+}
+
+
+def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
+    """Run the suites on the tables they are named after, in this schema of the database at ``url`` (SQLAlchemy's form).
+
+    Raises CheckFailed, naming table and rule and nothing more, when a check could not be carried out.
+    """
+    result = Result()
+    failure: CheckFailed | None = None
+    with _quiet(), _data_source(url, schema) as source:
+        for suite in suites:
+            try:
+                _run_suite(source, suite, result)
+            except CheckFailed as known:
+                failure = known
+            except Exception as error:  # its text may hold values, or the database's password
+                failure = _failed(suite.name, error=type(error).__name__)
+            if failure:
+                break
+    if failure:  # raised here and bare: neither another error as its context nor frames that hold results
+        raise failure.with_traceback(None)
+    return result
+
+
+def _run_suite(source: Any, suite: "ExpectationSuite", result: Result) -> None:
+    import sqlalchemy
+
+    table_name = suite.name.lower()  # PostgreSQL folds the case
+    asset = source.add_table_asset(name=suite.name, table_name=table_name)
+    batch = asset.add_batch_definition_whole_table(suite.name).get_batch()
+    with source.get_execution_engine().engine.connect() as connection:
+        count = sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(table_name))
+        result.checked[suite.name] = connection.execute(count).scalar_one()
+    outcomes = batch.validate(suite, result_format=_RESULT_FORMAT).results
+    if len(outcomes) != len(suite.expectations):
+        raise _failed(suite.name)
+    for outcome in outcomes:
+        _sort(suite.name, outcome, result)
+
+
+def _sort(table_name: str, outcome: Any, result: Result) -> None:
+    """Put one expectation's outcome where it belongs."""
+    meta = outcome.expectation_config.meta
+    rule = meta["rule"]
+    about = (meta["reason"], meta["responsible"])
+    if _raised(outcome.exception_info):
+        raise _failed(table_name, rule)
+    count, ids = _found(outcome.result)
+    counts_rows = "observed_value" not in outcome.result and result.checked[table_name] > 0
+    if counts_rows and count is None:  # which Great Expectations takes for a success
+        raise _failed(table_name, rule)
+    if outcome.success:
+        if count:
+            raise _failed(table_name, rule)
+    elif meta["scope"] == "row":
+        if not ids or len(set(ids)) != count:
+            raise _failed(table_name, rule)
+        result.quarantined += [Quarantined(table_name, row_id, rule, *about) for row_id in sorted(ids)]
+    elif meta["scope"] == "table":
+        result.broken.append(Broken(table_name, rule, *about, count))
+    else:
+        result.noted.append(Noted(table_name, rule, *about, count))
+
+
+def _raised(exception_info: Any) -> bool:
+    """Tell whether an expectation raised: one record, or one per metric."""
+    if not exception_info:
+        return False
+    if "raised_exception" in exception_info:
+        return bool(exception_info["raised_exception"])
+    return any(_raised(info) for info in exception_info.values())
+
+
+def _found(result: Mapping[str, Any]) -> tuple[int | None, list[int]]:
+    """Faulty rows of a result: how many (None where it counts none), and their ids where it has them."""
+    if "details" in result:  # our SQL: one row that counts, and may hold ids
+        for answer in result["details"]["unexpected_rows"]:
+            return answer["found"], answer.get("row_ids") or []
+        return 0, []
+    ids = [row_id for part in result.get("unexpected_index_list") or [] for row_id in part["row_id"]]
+    return result.get("unexpected_count"), ids
+
+
+def _failed(table_name: str, rule: str | None = None, **facts: object) -> CheckFailed:
+    what = f"Regelen {rule}" if rule else f"Kontrollen av {table_name}"
+    return CheckFailed(f"{what} kunne ikke prøves, så kjøringen er stoppet.", table=table_name, rule=rule, **facts)
+
+
+@contextmanager
+def _data_source(url: str, schema: str) -> Iterator[Any]:
+    """Open a data source that sees this schema only and cannot write; close its connections afterwards."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
+        raise ValueError(f"not a schema name that needs no quoting: {schema!r}")
+
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from sqlalchemy.engine import make_url
+
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            analytics_enabled=False,
+            progress_bars={"globally": False},
+        ),
+    )
+    address = make_url(url)
+    options = f"-csearch_path={schema} -cdefault_transaction_read_only=on"
+    if "options" in address.query:
+        options = f"{address.query['options']} {options}"
+    source = context.data_sources.add_sql(
+        name=schema,
+        connection_string=address.update_query_dict({"options": options}).render_as_string(hide_password=False),
+    )
+    try:
+        yield source
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Great Expectations from logging (its errors quote values), from warning, and from calling home."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    logger = logging.getLogger("great_expectations")
+    before = logger.level, logger.propagate, logger.handlers
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before[0])
+        logger.propagate, logger.handlers = before[1:]

@@ -1,0 +1,221 @@
+"""What may be wrong in FREG's answers, who has to correct it, and what is done meanwhile.
+
+A row in quarantine holds back what FREG says of that person in that table (of ``person``: in all tables), and the last
+released answer stays. So a row that may carry a protection is never put in quarantine for what it says: nothing in
+``adressebeskyttelse``, and no address that is graded or graded with a word we do not know. What they say counts as
+strengtFortrolig when it is unknown, and how many they are is never told.
+
+Skatteetaten adds code values without notice ("tolerate unknown values", Folkeregisteret API documentation). Only an
+unknown ``ansvar`` is held back, since it decides who gets access to a child.
+"""
+
+from typing import TYPE_CHECKING
+
+from dataflyt.quality import (
+    NUMBER,
+    Context,
+    Rules,
+    absent,
+    ambiguous,
+    blank,
+    build,
+    filled,
+    kept,
+    matches,
+    never,
+    never_any,
+    not_digits,
+    note,
+    one_of,
+    present,
+    reversed_dates,
+    row,
+    table,
+    unreadable,
+)
+from dataflyt.sources.freg import rows
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+_FREG = "Folkeregisteret"
+_US = "dataingeniør"
+_SUBJECT = "foedselsEllerDNummer"
+
+_MALFORMED = row("number", matches(_SUBJECT, NUMBER), _FREG, "Fødsels- eller d-nummeret har ikke elleve siffer.")
+_UNANSWERED = row(
+    "unanswered",
+    never(absent(_SUBJECT, f"freg_person.{_SUBJECT}")),
+    _US,
+    "Opplysningen hører til en som ikke er i svaret.",
+)
+_OPEN = "t.adressegradering = 'ugradert'"
+_ADDRESS = (
+    table(
+        "graded_number",
+        never_any(f"{not_digits(_SUBJECT, 11)} and {_OPEN} is not true"),
+        _FREG,
+        "En gradert adresse har ikke et gyldig fødsels- eller d-nummer, så vi vet ikke hvem den skjermer.",
+    ),
+    row(
+        "number",
+        never(f"{not_digits(_SUBJECT, 11)} and {_OPEN}"),
+        _FREG,
+        "Fødsels- eller d-nummeret har ikke elleve siffer.",
+    ),
+    note("kommunenummer", matches("kommunenummer", r"^\d{4}$"), _FREG, "Kommunenummeret har ikke fire siffer."),
+    note(
+        "grading",
+        never_any("t.adressegradering not in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')"),
+        _US,
+        "Folkeregisteret bruker en gradering vi ikke kjenner. Den regnes som strengt fortrolig.",
+    ),
+)
+
+RULES: Rules = {
+    "freg_person": (
+        table("empty", filled(), _FREG, "Folkeregisteret svarte ikke for noen."),
+        table("drop", kept(), _FREG, "Folkeregisteret svarte for langt færre enn sist."),
+        _MALFORMED,
+        row(
+            "date",
+            never(unreadable("foedselsdato", "doedsdato")),
+            _FREG,
+            "Fødselsdatoen eller dødsdatoen kan ikke leses.",
+        ),
+        row("dates", never(reversed_dates("foedselsdato", "doedsdato")), _FREG, "Dødsdatoen er før fødselsdatoen."),
+        row(
+            "ambiguous",
+            ambiguous([name for name in rows.Person._fields if name != "oppslag"]),
+            _FREG,
+            "Folkeregisteret svarte to ganger for samme person, og svarene er ulike.",
+        ),
+        note(
+            "status",
+            one_of(
+                "status",
+                *("bosatt", "utflyttet", "forsvunnet", "doed", "opphoert", "foedselsregistrert"),
+                *("midlertidig", "inaktiv", "ikkeBosatt", "aktiv"),
+            ),
+            _US,
+            "Folkeregisteret bruker en personstatus vi ikke kjenner.",
+        ),
+        note("kjoenn", one_of("kjoenn", "kvinne", "mann"), _US, "Folkeregisteret bruker et kjønn vi ikke kjenner."),
+    ),
+    "freg_ubesvart": (
+        table(
+            "share",
+            never(
+                "(select count(*) from freg_ubesvart) > greatest(10, "
+                "0.1 * ((select count(*) from freg_ubesvart) + (select count(*) from freg_person)))"
+            ),
+            "systemansvarlig",
+            "Folkeregisteret svarte ikke for over ti prosent av dem vi spurte om.",
+        ),
+    ),
+    "freg_identifikasjonsnummer": (
+        _MALFORMED,
+        _UNANSWERED,
+        row(
+            "other_number",
+            matches("identifikasjonsnummer", NUMBER),
+            _FREG,
+            "Et av personens numre har ikke elleve siffer.",
+        ),
+        row(
+            "shared",
+            never(
+                "exists (select from freg_identifikasjonsnummer as other "
+                "where other.identifikasjonsnummer = t.identifikasjonsnummer "
+                f"and other.{_SUBJECT} <> t.{_SUBJECT})"
+            ),
+            _FREG,
+            "To personer har hatt samme fødsels- eller d-nummer.",
+        ),
+    ),
+    "freg_navn": (
+        table("drop", kept(), _FREG, "Folkeregisteret oppgir langt færre navn enn sist."),
+        _MALFORMED,
+        _UNANSWERED,
+        row(
+            "no_name",
+            never(f"{blank('fornavn', 'etternavn')} and erGjeldende is not false"),
+            _FREG,
+            "Navnet har verken fornavn eller etternavn.",
+        ),
+    ),
+    "freg_bostedsadresse": (
+        table("drop", kept(), _FREG, "Folkeregisteret oppgir langt færre bostedsadresser enn sist."),
+        *_ADDRESS,
+    ),
+    "freg_annenAdresse": _ADDRESS,
+    "freg_adressebeskyttelse": (
+        table(
+            "number",
+            never_any(not_digits(_SUBJECT, 11)),
+            _FREG,
+            "En adressebeskyttelse har ikke et gyldig fødsels- eller d-nummer, så vi vet ikke hvem den skjermer.",
+        ),
+        note(
+            "grading",
+            never_any(
+                "t.graderingsnivaa is null "
+                "or t.graderingsnivaa not in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')"
+            ),
+            _US,
+            "Folkeregisteret bruker en gradering vi ikke kjenner. Den regnes som strengt fortrolig.",
+        ),
+    ),
+    "freg_foreldreansvar": (
+        table("drop", kept(), _FREG, "Folkeregisteret oppgir langt færre foreldreansvar enn sist."),
+        _MALFORMED,
+        _UNANSWERED,
+        row("no_ansvar", present("ansvar"), _FREG, "Det står ikke hva slags foreldreansvar det er."),
+        row(
+            "ansvar",
+            one_of("ansvar", "felles", "mor", "far", "medmor", "andre", "ukjent"),
+            _US,
+            "Folkeregisteret bruker et foreldreansvar vi ikke kjenner. Det gir ingen tilgang før det er avklart.",
+        ),
+        row("ansvarlig", matches("ansvarlig", NUMBER), _FREG, "Nummeret til den ansvarlige har ikke elleve siffer."),
+        row(
+            "ansvarssubjekt",
+            matches("ansvarssubjekt", NUMBER),
+            _FREG,
+            "Nummeret til barnet har ikke elleve siffer.",
+        ),
+        row(
+            "self",
+            never(f"ansvarlig = coalesce(ansvarssubjekt, {_SUBJECT})"),
+            _FREG,
+            "Barnet står som ansvarlig for seg selv.",
+        ),
+        row(
+            "ambiguous",
+            ambiguous(["erGjeldende"]),
+            _FREG,
+            "Samme foreldreansvar står både som gjeldende og som ikke gjeldende.",
+        ),
+        note(
+            "organisation",
+            matches("ansvarligOrganisasjon", r"^\d{9}$"),
+            _FREG,
+            "Organisasjonsnummeret til den ansvarlige har ikke ni siffer.",
+        ),
+    ),
+    "freg_familierelasjon": (
+        _MALFORMED,
+        _UNANSWERED,
+        row(
+            "relatertPerson",
+            matches("relatertPerson", NUMBER),
+            _FREG,
+            "Nummeret til den nærstående har ikke elleve siffer.",
+        ),
+    ),
+}
+
+
+def suites(context: Context) -> "list[ExpectationSuite]":
+    """Make the suites of FREG's tables; for a run that has asked FREG."""
+    return build(RULES, context)

@@ -1,0 +1,106 @@
+"""What may be wrong in a file from the HR system, who has to correct it, and what is done meanwhile.
+
+A row in quarantine leaves the last released row of its key as it was. A position at a unit that the file does not have
+is noted only: many files come without their organisation.
+"""
+
+from typing import TYPE_CHECKING
+
+from dataflyt.quality import (
+    NUMBER,
+    Context,
+    Rules,
+    absent,
+    ambiguous,
+    between,
+    blank,
+    build,
+    filled,
+    kept,
+    matches,
+    never,
+    note,
+    reversed_dates,
+    row,
+    seldom,
+    table,
+    unreadable,
+)
+from dataflyt.sources.hr import rows
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+_HR = "HR"
+
+_UNREADABLE = row("date", never(unreadable("date_from", "date_to")), _HR, "Fra- eller til-datoen kan ikke leses.")
+_REVERSED = row("dates", never(reversed_dates("date_from", "date_to")), _HR, "Til-datoen er før fra-datoen.")
+
+RULES: Rules = {
+    "hr_employee": (
+        table("empty", filled(), _HR, "Filen har ingen ansatte."),
+        table("drop", kept(), _HR, "Filen har langt færre ansatte enn sist."),
+        table("no_number", seldom("number is null", percent=20), _HR, "Over 20 prosent av de ansatte mangler nummer."),
+        row("id", never(blank("employee_id")), _HR, "Den ansatte har ikke ansattnummer."),
+        row("number", matches("number", NUMBER), _HR, "Fødsels- eller d-nummeret har ikke elleve siffer."),
+        row(
+            "no_name", never(blank("given_name", "family_name")), _HR, "Den ansatte har verken fornavn eller etternavn."
+        ),
+        row("birth_date", never(unreadable("birth_date")), _HR, "Fødselsdatoen kan ikke leses."),
+        _UNREADABLE,
+        _REVERSED,
+        row(
+            "ambiguous",
+            ambiguous(rows.Employee._fields),
+            _HR,
+            "Samme ansattnummer står to ganger med ulike opplysninger.",
+        ),
+        note("email", matches("email", r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"), _HR, "E-postadressen er ikke gyldig."),
+    ),
+    "hr_employment": (
+        table("drop", kept(), _HR, "Filen har langt færre stillinger enn sist."),
+        row(
+            "no_employee",
+            never(absent("employee_id", "hr_employee.employee_id")),
+            _HR,
+            "Stillingen hører til en ansatt som ikke er i filen.",
+        ),
+        # Hourly staff stand at 0, and extra hours can bring a position above 100.
+        row("percentage", between("percentage", 0, 200), _HR, "Stillingsprosenten er ikke mellom 0 og 200."),
+        note("over_full", between("percentage", 0, 100), _HR, "Stillingsprosenten er over 100."),
+        _UNREADABLE,
+        _REVERSED,
+        row(
+            "ambiguous",
+            ambiguous(rows.Employment._fields),
+            _HR,
+            "Samme stilling står to ganger med ulike opplysninger.",
+        ),
+        note(
+            "no_org_unit",
+            never("org_unit_id is not null and " + absent("org_unit_id", "hr_org_unit.org_unit_id")),
+            _HR,
+            "Stillingen hører til en enhet som ikke er i filen.",
+        ),
+    ),
+    "hr_org_unit": (
+        row("id", never(blank("org_unit_id")), _HR, "Enheten har ikke nummer."),
+        row(
+            "ambiguous",
+            ambiguous(rows.OrgUnit._fields),
+            _HR,
+            "Samme enhet står to ganger med ulike opplysninger.",
+        ),
+        note(
+            "no_parent",
+            never(f"not {blank('parent_id')} and " + absent("parent_id", "hr_org_unit.org_unit_id")),
+            _HR,
+            "Enheten ligger under en enhet som ikke er i filen.",
+        ),
+    ),
+}
+
+
+def suites(context: Context) -> "list[ExpectationSuite]":
+    """Make the suites of the HR system's tables; for a run that has read its file."""
+    return build(RULES, context)

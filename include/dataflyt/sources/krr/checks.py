@@ -1,0 +1,78 @@
+"""What may be wrong in KRR's answers, who has to correct it, and what is done meanwhile.
+
+A contact with a malformed e-mail keeps its mobile, and one whose time cannot be read is merely expired, so these are
+noted and not put in quarantine. Only the person can correct them (norge.no, "Min profil"), hence KRR is responsible.
+"""
+
+from typing import TYPE_CHECKING
+
+from dataflyt.quality import (
+    NUMBER,
+    Context,
+    Rules,
+    ambiguous,
+    build,
+    kept,
+    matches,
+    never,
+    note,
+    one_of,
+    row,
+    seldom,
+    table,
+)
+from dataflyt.sources.krr import rows
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+_KRR = "KRR"
+_US = "dataingeniør"
+
+_TIMES = [
+    *("reservasjonstidspunkt", "epostadresse_oppdatert", "epostadresse_sist_verifisert"),
+    *("mobiltelefonnummer_oppdatert", "mobiltelefonnummer_sist_verifisert"),
+]
+_BAD_TIME = " or ".join(rf"{time} !~ '^\d\d\d\d-' or not pg_input_is_valid({time}, 'timestamptz')" for time in _TIMES)
+
+RULES: Rules = {
+    "krr_contact": (
+        table("drop", kept(), _KRR, "KRR svarte for langt færre enn sist."),
+        table(
+            "share",
+            seldom("status is distinct from 'AKTIV'", percent=50),
+            _KRR,
+            "KRR sier at over halvparten ikke er registrert.",
+        ),
+        row(
+            "number", matches("personidentifikator", NUMBER), _KRR, "Fødsels- eller d-nummeret har ikke elleve siffer."
+        ),
+        row(
+            "ambiguous",
+            ambiguous(rows.Contact._fields),
+            _KRR,
+            "KRR svarte to ganger for samme person, og svarene er ulike.",
+        ),
+        note(
+            "status",
+            one_of("status", "AKTIV", "SLETTET", "IKKE_REGISTRERT"),
+            _US,
+            "KRR bruker en status vi ikke kjenner.",
+        ),
+        note("reservasjon", one_of("reservasjon", "JA", "NEI"), _US, "KRR bruker en reservasjon vi ikke kjenner."),
+        note(
+            "varslingsstatus",
+            one_of("varslingsstatus", "KAN_VARSLES", "KAN_IKKE_VARSLES"),
+            _US,
+            "KRR bruker en varslingsstatus vi ikke kjenner.",
+        ),
+        note("email", matches("epostadresse", r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"), _KRR, "E-postadressen er ikke gyldig."),
+        note("mobile", matches("mobiltelefonnummer", r"^\+?\d{8,15}$"), _KRR, "Mobilnummeret er ikke gyldig."),
+        note("time", never(_BAD_TIME), _KRR, "Et tidspunkt kan ikke leses, så opplysningen regnes som utløpt."),
+    ),
+}
+
+
+def suites(context: Context) -> "list[ExpectationSuite]":
+    """Make the suite of KRR's table; for a run that has asked KRR."""
+    return build(RULES, context)

@@ -1,0 +1,230 @@
+"""What may be wrong in files from the school administration system, who has to correct it, and what is done meanwhile.
+
+A row in quarantine leaves the last released row of its key as it was, and still counts as being in the file for rows
+that point to it: one malformed number does not take the person's classes along. Codes are PIFU-IMS 1.3's.
+"""
+
+from typing import TYPE_CHECKING
+
+from dataflyt.quality import (
+    NUMBER,
+    Context,
+    Rules,
+    absent,
+    ambiguous,
+    between,
+    blank,
+    build,
+    checksum,
+    filled,
+    kept,
+    matches,
+    never,
+    note,
+    one_of,
+    present,
+    reversed_dates,
+    row,
+    seldom,
+    table,
+    unreadable,
+)
+from dataflyt.sources.sas import rows
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+_SCHOOL = "skolen"
+_ADMIN = "systemansvarlig"
+_US = "dataingeniør"
+
+_NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
+_NO_PERSON = absent("person_id", "sas_person.person_id")
+_UNREADABLE = row(
+    "date", never(unreadable("begin_date", "end_date")), _SCHOOL, "Start- eller sluttdatoen kan ikke leses."
+)
+_REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
+
+# Control digits of an organisation number (Brønnøysundregistrene), and of fødselsnummer and D-number: the first may
+# leave 0 to 3 from 2032, the second 0 (Skatteetaten, "Nytt fødselsnummer 2032").
+_ORGNR = f"({checksum('orgnr', 3, 2, 7, 6, 5, 4, 3, 2, 1)}) is distinct from 0"
+_FIRST = checksum("left(number, 10)", 3, 7, 6, 1, 8, 9, 4, 5, 2, 1)
+_SECOND = checksum("number", 5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
+
+RULES: Rules = {
+    "sas_school": (
+        table("empty", filled(), _ADMIN, "Filen har ingen skoler."),
+        table("drop", kept(), _ADMIN, "Filen har langt færre skoler enn sist."),
+        row("id", never(blank("school_id")), _ADMIN, "Skolen har ikke id."),
+        row(
+            "orgnr",
+            never(f"level = 'skole' and {_ORGNR}"),
+            _ADMIN,
+            "Skolen mangler et gyldig organisasjonsnummer, og kan ikke være i Feide uten.",
+        ),
+        row(
+            "ambiguous",
+            ambiguous(rows.School._fields),
+            _ADMIN,
+            "Samme skole står to ganger med ulike opplysninger.",
+        ),
+        note("level", one_of("level", "skoleeier", "skole"), _US, "Enheten er verken skoleeier eller skole."),
+        note("no_name", never(blank("name")), _ADMIN, "Skolen har ikke navn."),
+        note(
+            "shared_orgnr",
+            never(
+                "level = 'skole' and exists (select from sas_school as other where other.level = 'skole' "
+                "and other.orgnr = t.orgnr and other.school_id <> t.school_id)"
+            ),
+            _ADMIN,
+            "To skoler har samme organisasjonsnummer.",
+        ),
+        note(
+            "no_pupils",
+            never(
+                "level = 'skole' and not exists (select from sas_membership as m "
+                "left join sas_group as g on g.group_id = m.group_id "
+                "where m.role = '01' and coalesce(g.school_id, m.group_id) = t.school_id)"
+            ),
+            _ADMIN,
+            "Skolen har ingen elever i filen.",
+        ),
+    ),
+    "sas_group": (
+        table("drop", kept(), _ADMIN, "Filen har langt færre grupper enn sist."),
+        row("id", never(blank("group_id")), _SCHOOL, "Gruppen har ikke id."),
+        row(
+            "no_school",
+            never(absent("school_id", "sas_school.school_id")),
+            _SCHOOL,
+            "Gruppen hører ikke til en skole som er i filen.",
+        ),
+        _UNREADABLE,
+        _REVERSED,
+        row(
+            "ambiguous",
+            ambiguous(rows.Group._fields),
+            _SCHOOL,
+            "Samme gruppe står to ganger med ulike opplysninger.",
+        ),
+        note("no_name", never(blank("name", "long_name")), _SCHOOL, "Gruppen har ikke navn."),
+        note(
+            "grep_code",
+            never("group_type = 'undervisningsgruppe' and coalesce(grep_code, '') !~ '^[A-ZÆØÅ]+[0-9]+$'"),
+            _SCHOOL,
+            "Undervisningsgruppen mangler fagkode, og kommer ikke til Feide uten.",
+        ),
+        note("year_level", between("year_level", 1, 13), _SCHOOL, "Trinnet er ikke mellom 1 og 13."),
+    ),
+    "sas_person": (
+        table("empty", filled(), _ADMIN, "Filen har ingen personer."),
+        table("drop", kept(), _ADMIN, "Filen har langt færre personer enn sist."),
+        # Guardians entered by hand may well lack a number.
+        table(
+            "no_number",
+            seldom(
+                "number is null",
+                percent=20,
+                among="exists (select from sas_membership as m where m.person_id = t.person_id)",
+            ),
+            _ADMIN,
+            "Over 20 prosent av elever og ansatte mangler fødselsnummer.",
+        ),
+        row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
+        row("number", matches("number", NUMBER), _SCHOOL, "Fødselsnummeret har ikke elleve siffer."),
+        row(
+            "no_name",
+            never(blank("given_name", "family_name", "full_name")),
+            _SCHOOL,
+            "Personen har verken fornavn eller etternavn.",
+        ),
+        row("birth_date", never(unreadable("birth_date")), _SCHOOL, "Fødselsdatoen kan ikke leses."),
+        row(
+            "ambiguous",
+            ambiguous(rows.Person._fields),
+            _SCHOOL,
+            "Samme person står to ganger med ulike opplysninger.",
+        ),
+        note(
+            "control_digits",
+            never(f"length(number) = 11 and (({_FIRST}) > 3 or ({_SECOND}) <> 0)"),
+            _SCHOOL,
+            "Fødselsnummeret er feilskrevet: kontrollsifrene stemmer ikke.",
+        ),
+        note(
+            "shared_number",
+            never(
+                "exists (select from sas_person as other "
+                "where other.number = t.number and other.person_id <> t.person_id)"
+            ),
+            _SCHOOL,
+            "To personer i det skoleadministrative systemet har samme fødselsnummer.",
+        ),
+    ),
+    "sas_membership": (
+        table("empty", filled(), _ADMIN, "Filen har ingen medlemskap i grupper."),
+        table("drop", kept(), _ADMIN, "Filen har langt færre medlemskap enn sist."),
+        table(
+            "orphans",
+            seldom(_NO_GROUP, _NO_PERSON, percent=10),
+            _ADMIN,
+            "Over ti prosent av medlemskapene peker på grupper eller personer som ikke er i filen.",
+        ),
+        row("no_group", never(_NO_GROUP), _SCHOOL, "Medlemskapet er i en gruppe som ikke er i filen."),
+        row("no_person", never(_NO_PERSON), _SCHOOL, "Medlemskapet er for en person som ikke er i filen."),
+        row("no_role", present("role"), _SCHOOL, "Medlemskapet har ingen rolle."),
+        row(
+            "role",
+            one_of("role", *(f"0{role}" for role in range(1, 9))),
+            _US,
+            "Medlemskapet har en rolle vi ikke kjenner.",
+        ),
+        _UNREADABLE,
+        _REVERSED,
+    ),
+    "sas_guardian": (
+        row(
+            "no_child",
+            never(absent("child_id", "sas_person.person_id")),
+            _SCHOOL,
+            "Kontaktpersonen hører til et barn som ikke er i filen.",
+        ),
+        row(
+            "no_guardian",
+            never(absent("guardian_id", "sas_person.person_id")),
+            _SCHOOL,
+            "Kontaktpersonen er ikke i filen.",
+        ),
+        row("self", never("child_id = guardian_id"), _SCHOOL, "Barnet står som kontaktperson for seg selv."),
+        note(
+            "contact_type",
+            one_of("contact_type", "guardian", "nextOfKin"),
+            _US,
+            "Kontaktpersonen er av et slag vi ikke kjenner.",
+        ),
+    ),
+    "sas_timetable": (
+        row(
+            "no_group",
+            never(absent("group_id", "sas_group.group_id")),
+            _SCHOOL,
+            "Timen er for en gruppe som ikke er i filen.",
+        ),
+        row("no_weekday", present("weekday"), _SCHOOL, "Timen har ingen ukedag."),
+        row("weekday", between("weekday", 1, 7), _SCHOOL, "Ukedagen er ikke mellom 1 og 7."),
+        row(
+            "time",
+            never(
+                "coalesce(not pg_input_is_valid(start, 'time') or not pg_input_is_valid(\"end\", 'time') "
+                'or "end" <= start, true)'
+            ),
+            _SCHOOL,
+            "Timens start eller slutt kan ikke leses, eller slutten er før starten.",
+        ),
+    ),
+}
+
+
+def suites(context: Context) -> "list[ExpectationSuite]":
+    """Make the suites of the school administration system's tables; for a run that has read its files."""
+    return build(RULES, context)
