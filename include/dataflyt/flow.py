@@ -309,9 +309,7 @@ def check(job: Job) -> dict[str, int]:
     _rebuild_staging(job)
     with job.transaction(lock=False) as connection:
         previous = report.staged_before(connection, job.owner, job.run.number)
-    context = quality.Context(
-        schema=f"staging_{job.owner}", previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent
-    )
+    context = quality.Context(previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent)
     suites = [
         suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)
     ]
@@ -324,6 +322,12 @@ def check(job: Job) -> dict[str, int]:
             job.run,
             "stopped_by",
             [{"rule": b.rule, "reason": b.reason, "responsible": b.responsible} for b in result.broken],
+        )
+        report.note(
+            connection,
+            job.run,
+            "noted",
+            [n._asdict() for n in result.noted if not n.rule.endswith(".grading")],
         )
     if result.broken:
         sentences = "; ".join(f"{broken.reason} (ansvarlig: {broken.responsible})" for broken in result.broken)

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import CheckFailed
-from dataflyt.exports import EXPORTS
+from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.golden import Golden
 from dataflyt.kommune import Kommune
 from dataflyt.warehouse import serving, veto
@@ -34,13 +34,13 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     files = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
         for export in kommune.exports:
-            module, file = EXPORTS[export]
+            write, check, file = EXPORTS[export]
             local = Path(work) / file
             with local.open("wb") as out:
-                counts = module.write(Golden(connection, kommune), out)
-            findings = [finding for finding in module.check(local) if finding.blocking]
+                counts = write(Golden(connection, kommune), out)
+            findings = [finding for finding in check(local) if finding.blocks]
             if findings and must_pass:
-                names = ", ".join(sorted({finding.error for finding in findings}))
+                names = ", ".join(sorted({finding.name for finding in findings}))
                 raise CheckFailed(
                     f"{file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
                 )
@@ -49,7 +49,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
                     "file": file,
                     "sha256": _sha256(local),
                     "bytes": local.stat().st_size,
-                    "entries": sum(counts),
+                    "entries": counts.owners + counts.schools + counts.people,
                     "counts": counts._asdict(),
                 }
             )

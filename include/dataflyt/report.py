@@ -191,6 +191,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "tables": tables,
         "totals": totals,
         "quarantine": _reasons(connection, run),
+        "noted": known.get("noted", []),
         "merged": known.get("merged", {}),
         "changed": changed,
         "published": published,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any, BinaryIO, TypeAlias, TypeGuard
+from typing import Any, BinaryIO, NoReturn, TypeAlias, TypeGuard
 
 import orjson
 from lxml import etree
@@ -19,10 +19,11 @@ from lxml import etree
 from dataflyt.errors import Unreadable
 
 CHUNK = 64 * 1024
-MAX_JSON = 256 * 1024 * 1024
+MAX_JSON = 64 * 1024 * 1024
 """A bulk answer of 1000 persons is 5-10 MB; a page above this is no page."""
 MAX_RECORD = 2 * 1024 * 1024
 MAX_PROLOG = 1024 * 1024
+_ENOUGH_TO_TELL = 256
 
 Json: TypeAlias = dict[str, Any]
 
@@ -84,13 +85,19 @@ def load_json(stream: BinaryIO) -> object:
     try:
         return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno}, character {error.pos}"
-        truncated = error.pos >= len(error.doc.rstrip()) - 1
-    raise Unreadable(
-        f"The page is not whole JSON: it ends too early ({where})."
-        if truncated
-        else f"The page is not valid JSON in UTF-8 ({where})."
-    )
+        line, place = error.lineno, error.pos
+    try:
+        length = len(data.decode().rstrip())
+    except UnicodeDecodeError as error:
+        place = error.start
+        sentence = f"The page is not in UTF-8 (byte {place})."
+    else:
+        sentence = (
+            f"The page is not whole JSON: it ends too early, after {len(data)} bytes."
+            if place >= length - 1
+            else f"The page is not valid JSON (line {line}, character {place})."
+        )
+    raise Unreadable(sentence)
 
 
 def is_object(value: object) -> TypeGuard[Json]:
@@ -140,9 +147,13 @@ Element: TypeAlias = etree._Element
 _ENCODINGS = re.compile(r"(utf-?8|utf-?16(le|be)?|iso-?8859-(1|4|10|15)|latin-?1|windows-125[27]|(us-)?ascii)$", re.I)
 _SINGLE_BYTE = re.compile(r"(iso|latin|windows)", re.I)
 _DECLARATION = re.compile(rb"""[\xef\xbb\xbf\xff\xfe]*\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
+_DOCTYPE = re.compile(  # blanks, comments and instructions, then a document type up to its [ or >
+    rb"""[\xef\xbb\xbf\xff\xfe]*+(?>\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE(?>[^"'>\[]++|"[^"]*+"|'[^']*+')*+([\[>]?)""",
+    re.DOTALL | re.IGNORECASE,
+)
+_FOREIGN = "The file declares entities or rules of its own (DOCTYPE), or wants another file; such files are refused."
 _I18N_CONVERSION_FAILED = 6003
 _RESOURCE_LIMIT = 114
-_COMMENT = re.compile(rb"<!--.*?-->", re.S)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 
 
@@ -259,10 +270,14 @@ class _Records:
     def _prolog(self) -> tuple[bytes, str]:
         """Read up to the outermost element and check what stands before it; return the bytes read and the tag."""
         parser = _parser(None)
-        prolog = chunk = self.stream.read(CHUNK)
+        prolog = b""
+        while len(prolog) < _ENOUGH_TO_TELL and (chunk := self.stream.read(CHUNK)):
+            prolog += chunk
+        chunk = prolog
         refuse_other_formats(prolog[:4096], "XML")
         while True:
             self._check_encoding(prolog)
+            self._check_doctype(prolog)
             _feed(parser, chunk)
             root = _first(parser)
             if root is not None:
@@ -274,20 +289,23 @@ class _Records:
                 _close(parser, len(prolog))
                 raise Unreadable(f"The file has no content; {self.what} was expected.")
             prolog += chunk
-        self._check_doctype(prolog, root)
+        if not self.has_doctype and root.getroottree().docinfo.internalDTD is not None:
+            raise Unreadable(_FOREIGN)
         name = str(root.tag).rpartition("}")[2]
         if name.lower() != self.root_name.lower():
             shown = f"<{name}>" if _PLAIN_NAME.match(name) else "another element"
             raise Unreadable(f"The file begins with {shown}; {self.what} begins with <{self.root_name}>.")
         return prolog, str(root.tag)
 
-    def _check_doctype(self, prolog: bytes, root: Element) -> None:
-        """Refuse a document type that declares anything: entities and default values of attributes can be bombs."""
-        plain = _COMMENT.sub(b"", prolog.replace(b"\0", b""))
-        start = plain.upper().find(b"<!DOCTYPE")
-        self.has_doctype = start >= 0 or root.getroottree().docinfo.internalDTD is not None
-        if self.has_doctype and (start < 0 or b"[" in plain[start : plain.find(b">", start) + 1]):
-            raise Unreadable("The file declares entities or rules of its own (DOCTYPE); such files are refused.")
+    def _check_doctype(self, prolog: bytes) -> None:
+        """Refuse a document type that declares anything: entities and default values of attributes can be bombs.
+
+        One that only names its DTD, as files of IMS Enterprise do, is let through; the DTD is never fetched.
+        """
+        doctype = _DOCTYPE.match(prolog.replace(b"\0", b""))
+        self.has_doctype = doctype is not None
+        if doctype is not None and doctype[1] == b"[":
+            raise Unreadable(_FOREIGN)
 
     def _check_encoding(self, prolog: bytes) -> None:
         """Refuse encodings that hide what stands there, and a UTF-16 that is none."""
@@ -313,7 +331,8 @@ class _Records:
 
 
 def _parser(tag: str | None) -> etree.XMLPullParser:
-    return etree.XMLPullParser(
+    # Not collect_ids=False: lxml 6 then loads external document types in spite of load_dtd=False.
+    parser = etree.XMLPullParser(
         events=("start",),
         tag=tag,
         resolve_entities=False,
@@ -325,8 +344,16 @@ def _parser(tag: str | None) -> etree.XMLPullParser:
         recover=False,
         remove_comments=True,
         remove_pis=True,
-        collect_ids=False,
     )
+    parser.resolvers.add(_NothingOutside())
+    return parser
+
+
+class _NothingOutside(etree.Resolver):
+    """Refuses whatever the parser would fetch, should its options ever let it."""
+
+    def resolve(self, *_: object) -> NoReturn:
+        raise Unreadable(_FOREIGN)
 
 
 def _first(parser: etree.XMLPullParser) -> Element | None:

@@ -8,7 +8,7 @@ the sources' tables) and over the golden tables computed before it (``new_<table
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ class Moment:
     owner: str
     run: int
     as_of: datetime
-    secret: str
+    secret: str = field(repr=False)
     units: Mapping[str, str]
 
     def bound(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased, and it is the newest."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -20,7 +20,7 @@ class Run:
     number: int
     as_of: datetime
     state: str
-    secret: str
+    secret: str = field(repr=False)
     digest: str | None
     asks: str | None
 

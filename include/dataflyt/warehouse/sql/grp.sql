@@ -1,12 +1,12 @@
--- Groups with the group's own dates, never a member's. Feide's type: b class, u subject group (must have a Grep code,
--- Feide's information model for GO, appendix on group values); other kinds are not exported.
+-- Groups with the group's own dates, never a member's. Feide's type: b class, u subject group (must have a Grep
+-- code: Feide's information model for GO, appendix on group values); other kinds are not exported.
 select
     g.group_id,
     u.unit_id,
     g.group_type,
     case
         when g.group_type = 'basisgruppe' then 'b'
-        when g.group_type = 'undervisningsgruppe' and g.grep_code is not null then 'u'
+        when g.group_type = 'undervisningsgruppe' and g.grep_code ~ '^[A-Z]{3}[0-9]{4}$' then 'u'
     end as feide_type,
     coalesce(g.name, g.long_name, g.group_id) as name,
     g.grep_code,

@@ -43,7 +43,7 @@ where not exists (
 union
 select 'group_without_grep', g.group_id, '', g.unit_id
 from new_grp g
-where g.group_type = 'undervisningsgruppe' and g.grep_code is null
+where g.group_type = 'undervisningsgruppe' and g.feide_type is null
 union
 select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_grp g

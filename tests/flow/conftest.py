@@ -1,0 +1,230 @@
+"""A whole installation on real components: PostgreSQL, the registers over HTTP, files in folders. No Airflow."""
+
+import contextlib
+import fcntl
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import psycopg
+import pytest
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from simulator.files import write_files
+from simulator.model import Person, World
+from simulator.server import create_app
+from simulator.world import build
+from sqlalchemy import make_url, text
+
+from dataflyt import flow
+from dataflyt.connections import Connection
+from dataflyt.errors import DataflytError
+from dataflyt.kommune import Kommune, find
+from dataflyt.warehouse.database import migrate
+
+TODAY = date(2026, 11, 23)
+KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
+CLIENT = "test-client"
+
+
+@dataclass
+class Registers:
+    """The simulator in a thread: ``world`` may be changed between runs, and both registers and files follow."""
+
+    world: World
+    url: str
+    drop: Path
+    private_key: str
+
+    def write(self) -> None:
+        """Write the HR and SAS files anew."""
+        write_files(self.world, TODAY, self.drop)
+
+    def person(self, case: str) -> Person:
+        """Find the first person who stands for a case."""
+        return next(person for person in self.world.persons.values() if case in person.cases)
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Registers]:
+    world = build("1106", 1, TODAY)
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    app = create_app(world, url, signing_key.public_key(), None, CLIENT)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    for _ in range(100):
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(f"{url}/health", timeout=5)
+            break
+        time.sleep(0.05)
+    pem = signing_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    registers = Registers(world, url, tmp_path / "drop", pem)
+    registers.write()
+    yield registers
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated warehouse to copy from; roles are the server's, so workers make them one at a time."""
+    admin = make_url(pg_url)
+    name = f"template_{admin.database}"
+    with (
+        (tmp_path_factory.getbasetemp().parent / "roles.lock").open("w") as lock,
+        psycopg.connect(_libpq(admin), autocommit=True) as connection,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(psycopg.errors.DuplicateObject):
+            connection.execute("create role dataflyt login createrole")
+        connection.execute(f"create database {name} owner dataflyt")
+        url = admin.set(database=name, username="dataflyt").render_as_string(hide_password=False)
+        migrate(url, ["haugesund", "bergen"])
+    yield name
+
+
+def _libpq(url: Any) -> str:
+    return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@dataclass
+class Installation:
+    """A kommune's warehouse, storage and registers, and the flow over them."""
+
+    kommune: Kommune
+    admin_url: str
+    warehouse_url: str
+    storage: Path
+    registers: Registers
+    environment: flow.Environment
+    runs: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def open(self, key: str | None = None) -> flow.Job:
+        """Open the run ``key``, a new one by default, a day after the one before."""
+        if key is None:
+            self.runs += 1
+            key = f"run-{self.runs}"
+        return flow.open_job(self.kommune, key, datetime(2026, 11, 22 + self.runs, 3, tzinfo=UTC), self.environment)
+
+    def steps(self, job: flow.Job, *names: str) -> dict[str, Any]:
+        """Run steps by name; return the last one's counts."""
+        functions = dict(flow.steps())
+        counts: dict[str, Any] = {}
+        for name in names:
+            counts = functions[name](job)
+        return counts
+
+    def run(self, answer: str = "approved", job: flow.Job | None = None) -> dict[str, Any]:
+        """Go through a whole run as the DAG does; return its report."""
+        job = job or self.open()
+        failed: list[str] = []
+        merged: dict[str, Any] = {}
+        for name, step in flow.steps():
+            if not failed or name == "withdraw":
+                try:
+                    counts = step(job)
+                except DataflytError:
+                    failed.append(name)
+                    continue
+                merged = counts if name == "merge" else merged
+        said = None
+        if not failed:
+            asked = flow.question(job)
+            said = answer if asked else None
+            if said in (None, "approved"):
+                flow.release(job, merged["digest"])
+                flow.publish(job)
+        flow.settle(job, failed, said)
+        report: dict[str, Any] = orjson.loads(
+            (self.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes()
+        )
+        return report
+
+    def ldif(self) -> str:
+        """Return what is published, as a reader that follows the manifest sees it."""
+        exports = self.storage / "exports" / self.kommune.id
+        manifest = orjson.loads((exports / "manifest.json").read_bytes())
+        return (exports / manifest["publication"] / "feide.ldif").read_text(encoding="utf-8")
+
+    def query(self, sql: str, **bound: object) -> list[Any]:
+        """Ask the warehouse as the kommune's role."""
+        job_db = flow.database.engine(self.warehouse_url)
+        with flow.database.transaction(job_db, self.kommune.id, lock=False) as connection:
+            return list(connection.execute(text(sql), bound))
+
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return every row of the versioned tables, sorted: two warehouses are the same when these are."""
+        tables = self.query(
+            "select schemaname || '.' || tablename from pg_tables "
+            "where schemaname in ('history', 'golden') or tablename in ('account_name', 'contact_value') order by 1"
+        )
+        return {
+            table: sorted((tuple(map(str, row)) for row in self.query(f"select * from {table}"))) for (table,) in tables
+        }
+
+
+@pytest.fixture
+def installation(
+    pg_url: str, template: str, tmp_path: Path, registers: Registers, request: pytest.FixtureRequest
+) -> Iterator[Installation]:
+    admin = make_url(pg_url)
+    name = f"w_{admin.database}_{abs(hash(request.node.nodeid)) % 10**8}"
+    with psycopg.connect(_libpq(admin), autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name}")
+        connection.execute(f"create database {name} template {template} owner dataflyt")
+    url = admin.set(database=name, username="kommune_haugesund").render_as_string(hide_password=False)
+    register = {"token_endpoint": f"{registers.url}/token", "issuer": f"{registers.url}/", "kid": "test"}
+
+    def connect(connection_name: str) -> Connection:
+        source = connection_name.split("_")[0]
+        key = registers.private_key
+        return {
+            "warehouse": Connection(connection_name, url),
+            "freg": Connection(
+                connection_name,
+                f"{registers.url}/folkeregisteret/offentlig-med-hjemmel/api",
+                CLIENT,
+                key,
+                register | {"scope": "folkeregister:deling/offentligmedhjemmel"},
+            ),
+            "krr": Connection(
+                connection_name,
+                registers.url,
+                CLIENT,
+                key,
+                register | {"scope": "krr:global/kontaktinformasjon.read"},
+            ),
+            "hr": Connection(connection_name, str(registers.drop / "hr")),
+            "sas": Connection(connection_name, str(registers.drop / "sas")),
+        }[source]
+
+    storage = tmp_path / "storage"
+    yield Installation(
+        find(KOMMUNER, "haugesund"),
+        pg_url,
+        url,
+        storage,
+        registers,
+        flow.Environment(connect, Path, str(storage)),
+    )
+    with psycopg.connect(_libpq(admin), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")

@@ -1,0 +1,120 @@
+"""A run that is killed in the middle of a step and run again ends as if nothing had happened."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from dataflyt import flow, publishing
+from dataflyt.warehouse import merge as merging
+from tests.flow.conftest import Installation, _libpq
+
+BEFORE_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
+
+
+def _killed(step: Callable[[], object]) -> None:
+    """Run a step in a process of its own that is killed with SIGKILL before it ends."""
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        try:
+            step()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def _kill_self(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _copy_of(installation: Installation, name: str) -> str:
+    """Copy the warehouse; return the copy's URL for the kommune's role."""
+    admin = make_url(installation.admin_url)
+    original = make_url(installation.warehouse_url).database
+    with psycopg.connect(_libpq(admin), autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name}")
+        connection.execute(f"create database {name} template {original} owner dataflyt")
+    return make_url(installation.warehouse_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _drop(installation: Installation, name: str) -> None:
+    with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.mark.parametrize("moment", ["_close_and_open", "merge_golden"])
+def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
+    installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.run()
+    child = next(p.person for p in installation.registers.world.pupils if p.person and not p.person.cases)
+    child.family = "Nyttnavn"
+    job = installation.open()
+    installation.steps(job, *BEFORE_MERGE)
+    copy = f"copy_{make_url(installation.warehouse_url).database}"
+    copy_url = _copy_of(installation, copy)
+
+    with monkeypatch.context() as patched:
+        real, calls = merging._close_and_open, []
+
+        def after_some(*arguments: object, **named: object) -> object:
+            calls.append(1)
+            if len(calls) == 12:
+                _kill_self()
+            return real(*arguments, **named)  # type: ignore[arg-type]
+
+        patched.setattr(merging, moment, after_some if moment == "_close_and_open" else _kill_self)
+        _killed(lambda: flow.merge(job))
+    killed = flow.merge(job)
+
+    straight = Installation(
+        installation.kommune,
+        installation.admin_url,
+        copy_url,
+        installation.storage,
+        installation.registers,
+        flow.Environment(
+            lambda name: (
+                flow.Connection(name, copy_url) if name.startswith("warehouse") else job.environment.connect(name)
+            ),
+            job.environment.path,
+            job.environment.storage,
+        ),
+        installation.runs,
+    )
+    again = straight.open(f"run-{installation.runs}")
+    assert flow.merge(again) == killed
+    assert straight.dump() == installation.dump()
+    _drop(installation, copy)
+
+
+@pytest.mark.parametrize("moment", ["while a file is written", "before the manifest"])
+def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
+    installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.run()
+    old = installation.ldif()
+    for pupil in installation.registers.world.pupils[:3]:
+        if pupil.person:
+            pupil.person.family = "Nyttnavn"
+    job = installation.open()
+    installation.steps(job, *BEFORE_MERGE)
+    merged = flow.merge(job)
+    flow.release(job, merged["digest"])
+    with monkeypatch.context() as patched:
+        if moment == "before the manifest":
+            patched.setattr(publishing, "write_atomically", _kill_self)
+        else:
+            patched.setattr(publishing, "_sha256", _kill_self)
+        _killed(lambda: flow.publish(job))
+    assert installation.ldif() == old
+    flow.publish(job)
+    published = installation.ldif()
+    assert published != old
+    flow.publish(job)
+    assert installation.ldif() == published
