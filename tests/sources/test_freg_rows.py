@@ -1,0 +1,285 @@
+import io
+import os
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources.freg.rows import (
+    FORMATS,
+    TABLES,
+    Adressebeskyttelse,
+    AnnenAdresse,
+    Bostedsadresse,
+    Familierelasjon,
+    Foreldreansvar,
+    Navn,
+    Person,
+    Ubesvart,
+    bulk,
+    person,
+)
+
+CHILD, MOTHER, FATHER, DNUMBER = "15831499815", "02838639618", "21908439829", "41810021827"
+REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
+
+
+def number(value=CHILD, status="iBruk", current=True, kind="foedselsnummer"):
+    return {"foedselsEllerDNummer": value, "status": status, "erGjeldende": current, "identifikatortype": kind}
+
+
+def rows(document=None, asked=CHILD, **elements):
+    if document is None:
+        document = {"identifikasjonsnummer": [number()], **elements}
+    entry = {"foedselsEllerDNummer": asked, "folkeregisterperson": document}
+    return list(bulk(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
+
+
+def only(kind, found):
+    return [row for row in found if isinstance(row, kind)]
+
+
+def the(kind, **elements):
+    (row,) = only(kind, rows(**elements))
+    return row
+
+
+def road(**more):
+    return {
+        "kommunenummer": "1106",
+        "adressenavn": "Haraldsgata",
+        "adressenummer": {"husnummer": "7"},
+        "bruksenhetsnummer": "H0101",
+        **more,
+    }
+
+
+def dwelling(address, element="bostedsadresse"):
+    return the(Bostedsadresse if element == "bostedsadresse" else AnnenAdresse, **{element: [address]}).bolig
+
+
+def test_the_number_in_use_is_the_key_when_a_historical_one_was_asked_for():
+    old = number(DNUMBER, "opphoert", False, "dNummer")
+    found = rows({"identifikasjonsnummer": [old, number()], "navn": [{"fornavn": "Máret"}]}, asked=DNUMBER)
+    (who,) = only(Person, found)
+    assert (who.foedselsEllerDNummer, who.oppslag, who.identifikatortype) == (CHILD, DNUMBER, "foedselsnummer")
+    assert {row.foedselsEllerDNummer for row in found} == {CHILD}
+
+
+def test_the_number_asked_for_is_the_key_when_none_is_in_use():
+    assert the(Person, identifikasjonsnummer=[number(status="opphoert")]).foedselsEllerDNummer == CHILD
+    (who,) = only(Person, rows({"navn": [{"fornavn": "Máret"}]}))
+    assert (who.foedselsEllerDNummer, who.identifikatortype) == (CHILD, None)
+
+
+def test_a_fodselsnummer_goes_before_a_d_number_still_in_use():
+    numbers = [number(DNUMBER, kind="dNummer"), number()]
+    assert only(Person, rows({"identifikasjonsnummer": numbers}, asked=DNUMBER))[0].foedselsEllerDNummer == CHILD
+
+
+def test_a_number_without_a_person_is_unanswered_and_not_a_person_without_guardians():
+    answer = {
+        "oppslag": [
+            {"foedselsEllerDNummer": "1", "feilmelding": {"feilmelding": "ukjent"}},
+            {"foedselsEllerDNummer": "2", "feilmelding": "ukjent"},
+            {"foedselsEllerDNummer": "3", "folkeregisterperson": None},
+            {"foedselsEllerDNummer": "4", "folkeregisterperson": {}},
+            {"foedselsEllerDNummer": "5"},
+            {"foedselsEllerDNummer": "6", "folkeregisterperson": "?"},
+            None,
+            {},
+        ]
+    }
+    found = list(bulk(io.BytesIO(orjson.dumps(answer))))
+    assert found == [Ubesvart(str(n), "ukjent" if n < 3 else None) for n in range(1, 7)]
+
+
+def test_single_objects_stand_for_arrays_and_arrays_for_single_objects():
+    found = rows(
+        identifikasjonsnummer=number(),
+        navn={"fornavn": "Máret", "etternavn": "Đižžo"},
+        doedsfall=[{"doedsdato": "2026-01-02", "erGjeldende": True}],
+        foreldreansvar={"ansvar": "mor", "ansvarlig": MOTHER},
+    )
+    assert only(Navn, found)[0][1:4] == ("Máret", None, "Đižžo")
+    assert (only(Person, found)[0].doed, only(Person, found)[0].doedsdato) == (True, "2026-01-02")
+    assert only(Foreldreansvar, found)[0].ansvarlig == MOTHER
+
+
+def test_the_current_value_is_used_when_history_came_with_it():
+    who = the(
+        Person,
+        status=[{"status": "utflyttet", "erGjeldende": False}, {"status": "bosatt", "erGjeldende": True}],
+        kjoenn=[{"kjoenn": "mann"}, {"kjoenn": "kvinne", "erGjeldende": True}],
+        foedsel=[
+            {"foedselsdato": "2014-03-15", "erGjeldende": True, "gyldighetstidspunkt": "2014-03-20T00:00:00+01:00"},
+            {"foedselsdato": "2014-03-16", "erGjeldende": True, "gyldighetstidspunkt": "2015-03-20T00:00:00+01:00"},
+        ],
+    )
+    assert (who.status, who.kjoenn, who.foedselsdato) == ("bosatt", "kvinne", "2014-03-16")
+    assert the(Person, status=[{"status": "bosatt", "erGjeldende": False}]).status is None
+
+
+@pytest.mark.parametrize(
+    ("elements", "dead"),
+    [
+        ({}, False),
+        ({"doedsfall": None}, False),
+        ({"doedsfall": {"doedsdato": "2026-01-02"}}, True),
+        ({"doedsfall": {"erGjeldende": True}}, True),
+        ({"doedsfall": {"doedsdato": "2026-01-02", "erGjeldende": False}}, False),
+        ({"status": [{"status": "doed", "erGjeldende": True}]}, True),
+    ],
+)
+def test_a_death_is_known_from_doedsfall_or_status(elements, dead):
+    assert the(Person, **elements).doed is dead
+
+
+@pytest.mark.parametrize(
+    ("value", "false"),
+    [
+        (None, False),
+        ({"erFalsk": True, "erGjeldende": True}, True),
+        ({"erFalsk": False}, False),
+        ({"rettIdentitetErUkjent": True}, True),
+        ({"erFalsk": True, "erGjeldende": False}, False),
+    ],
+)
+def test_a_false_identity_is_told(value, false):
+    assert the(Person, falskIdentitet=value).falskIdentitet is false
+
+
+def test_kommunenummer_is_found_in_each_of_its_three_places():
+    places = (
+        ("vegadresse", {"kommunenummer": "0301"}),
+        ("matrikkeladresse", {"matrikkelnummer": {"kommunenummer": "0301"}}),
+        ("ukjentBosted", {"bostedskommune": "0301"}),
+    )
+    for kind, address in places:
+        home = the(Bostedsadresse, bostedsadresse=[{kind: address, "adressegradering": "ugradert"}])
+        assert (home.adressetype, home.kommunenummer, home.adressegradering) == (kind, "0301", "ugradert")
+
+
+def test_people_live_together_when_kommune_road_number_letter_and_unit_are_the_same():
+    here = dwelling({"vegadresse": road()})
+    assert here is not None
+    assert dwelling({"vegadresse": road(adressenavn=" HARALDSGATA ", coAdressenavn="c/o Hansen")}) == here
+    assert dwelling({"vegadresse": road(adressenummer={"husnummer": "0007"})}) == here
+    assert dwelling({"vegadresse": road()}, "deltBosted") == here
+    assert dwelling({"vegadresse": road()}, "oppholdsadresse") == here
+    for other in (
+        {"kommunenummer": "1107"},
+        {"adressenavn": "Strandgata"},
+        {"adressenummer": {"husnummer": "8"}},
+        {"adressenummer": {"husnummer": "7", "husbokstav": "B"}},
+        {"bruksenhetsnummer": "H0102"},
+    ):
+        assert dwelling({"vegadresse": road(**other)}) not in (here, None)
+    lot = {"kommunenummer": "1106", "gaardsnummer": 12, "bruksnummer": 3, "festenummer": 0}
+    parcel = dwelling({"matrikkeladresse": {"matrikkelnummer": lot}})
+    assert parcel == dwelling(
+        {"matrikkeladresse": {"matrikkelnummer": {**lot, "festenummer": None, "bruksnummer": "3"}}}
+    )
+    assert parcel != dwelling({"matrikkeladresse": {"matrikkelnummer": {**lot, "festenummer": 4}}})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"ukjentBosted": {"bostedskommune": "1106"}},
+        {"vegadresse": road(adressenummer=None)},
+        {"vegadresse": road(adressenavn="")},
+        {"matrikkeladresse": {"matrikkelnummer": {"kommunenummer": "1106", "gaardsnummer": 0, "bruksnummer": 1}}},
+        {"adressegradering": "strengtFortrolig"},
+    ],
+)
+def test_an_address_that_is_not_precise_tells_nothing_about_who_lives_together(address):
+    assert dwelling(address) is None
+
+
+def test_a_postal_address_is_no_dwelling():
+    assert dwelling({"vegadresse": road(), "adressegradering": "fortrolig"}, "postadresse") is None
+
+
+def test_a_grading_that_cannot_be_read_never_looks_like_none():
+    def levels(value):
+        return [row.graderingsnivaa for row in only(Adressebeskyttelse, rows(adressebeskyttelse=value))]
+
+    assert levels([{"graderingsnivaa": "strengtFortrolig"}]) == ["strengtFortrolig"]
+    assert levels({"graderingsnivaa": "fortrolig"}) == ["fortrolig"]
+    assert levels("strengtFortrolig") == ["strengtFortrolig"]
+    assert levels([{}]) == [None]
+    assert levels(7) == ["7"]
+    assert levels([{"graderingsnivaa": ["x"]}]) == ["['x']"]
+    assert levels(None) == levels([]) == levels([None]) == []
+
+
+def test_every_kind_of_responsible_party_is_read():
+    found = only(
+        Foreldreansvar,
+        rows(
+            foreldreansvar=[
+                {"ansvar": "felles", "ansvarlig": MOTHER, "ansvarssubjekt": CHILD, "erGjeldende": True},
+                {"ansvar": "felles", "ansvarlig": FATHER},
+                {"ansvar": "andre", "ansvarligOrganisasjon": "971032146"},
+                {
+                    "ansvar": "andre",
+                    "ansvarligUtenIdentifikator": {
+                        "navn": {"fornavn": "Anna", "etternavn": "Svensson"},
+                        "foedselsdato": "1980-01-02",
+                    },
+                },
+                {"ansvar": "ukjent"},
+                "ukjent",
+            ]
+        ),
+    )
+    assert [row.ansvarlig for row in found] == [MOTHER, FATHER, None, None, None]
+    assert found[0].ansvarssubjekt == CHILD
+    assert found[2].ansvarligOrganisasjon == "971032146"
+    assert found[3][4:8] == ("Anna", None, "Svensson", "1980-01-02")
+    assert found[4].ansvar == "ukjent"
+
+
+def test_a_relation_to_a_person_without_a_number_is_kept():
+    row = the(
+        Familierelasjon,
+        familierelasjon=[{"relatertPersonUtenFolkeregisteridentifikator": {"navn": {}}, "relatertPersonsRolle": "far"}],
+    )
+    assert (row.relatertPerson, row.relatertPersonUtenFolkeregisteridentifikator) == (None, True)
+
+
+def test_a_number_written_as_a_json_number_gets_its_zero_back():
+    assert the(Foreldreansvar, foreldreansvar=[{"ansvarlig": int(MOTHER)}]).ansvarlig == MOTHER
+
+
+def test_a_single_person_is_its_own_look_up():
+    (who, *_) = person(io.BytesIO(orjson.dumps({"identifikasjonsnummer": [number()]})))
+    assert who.oppslag == who.foedselsEllerDNummer == CHILD
+
+
+def test_an_empty_answer_is_no_error_but_one_that_names_nobody_is():
+    assert list(bulk(io.BytesIO(b'{"oppslag": []}'))) == []
+    with pytest.raises(Unreadable, match="no entry names a person"):
+        list(bulk(io.BytesIO(b'{"oppslag": [null, 1]}')))
+
+
+def test_every_row_is_of_a_table():
+    assert set(FORMATS) == {"bulk", "person"}
+    assert {type(row) for row in rows(navn=[{"fornavn": "x"}])} <= {table.row for table in TABLES.values()}
+
+
+@pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")
+def test_the_reference_answers_are_read():
+    folder = Path(REFERENCE) / "freg"
+    with (
+        (folder / "freg_bulkoppslag_response.json").open("rb") as one,
+        (folder / "freg_person_barn.json").open("rb") as two,
+    ):
+        found, alone = list(bulk(one)), list(person(two))
+    assert found[:-1] == alone
+    assert found[-1].oppslag == "00000000000"
+    assert {row.ansvarlig for row in only(Foreldreansvar, alone)} == {MOTHER, FATHER}
+    assert [row.erGjeldende for row in only(Bostedsadresse, alone)] == [True, False]
+    assert only(Navn, alone)[0].mellomnavn == "GRØNN"

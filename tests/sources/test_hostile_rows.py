@@ -1,0 +1,415 @@
+"""Whatever stands in a file, a reader gives rows or one clear sentence."""
+
+import gzip
+import io
+import subprocess
+import sys
+import textwrap
+from contextlib import suppress
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources import reading
+from dataflyt.sources.freg import rows as freg
+from dataflyt.sources.hr import rows as hr
+from dataflyt.sources.krr import rows as krr
+from dataflyt.sources.sas import rows as sas
+
+STAMDATA3 = """<?xml version="1.0" encoding="UTF-8"?>
+<ExportInfo><Resources><Resource><Addresses><Address><Mobile>+4790000000</Mobile>
+<EMailList><string>a@example.no</string></EMailList></Address></Addresses>
+<Employments><Employment ResourceId="0071"><MainPosition>true</MainPosition><Percentage>80,5</Percentage>
+<Relations><Relation Type="MNAL"><Value>0112</Value><DateTo>2099-12-31</DateTo></Relation></Relations>
+<DateFrom>2020-08-01</DateFrom></Employment></Employments>
+<ResourceId>0071</ResourceId><FirstName>Áilu Čáppa</FirstName><Surname>Ŋoavvi Bjørnå</Surname>
+</Resource></Resources><Organisations><Organisation><Id>0112</Id></Organisation></Organisations></ExportInfo>"""
+PIFU = """<?xml version="1.0" encoding="UTF-8"?>
+<enterprise xmlns="http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1"><properties><type>full</type></properties>
+<person><sourcedid><id>p1</id></sourcedid><name><fn>Máret Đižžo</fn></name><extension>
+<pifu_hasContactPerson type="guardian"><sourcedid><id>p2</id></sourcedid></pifu_hasContactPerson></extension></person>
+<group><sourcedid><id>g1</id></sourcedid><grouptype><scheme>pifu-ims-go-grp</scheme><typevalue level="1"/></grouptype>
+<relationship relation="1"><sourcedid><id>s1</id></sourcedid></relationship></group>
+<membership><sourcedid><id>g1</id></sourcedid><member><sourcedid><id>p1</id></sourcedid><role roletype="01"/></member>
+</membership></enterprise>"""
+TIMETABLE = "group;weekday;start;end;room\ng1;mandag;8.30;09:15;R1\n"
+BULK = """{"oppslag": [{"foedselsEllerDNummer": "15831499815", "folkeregisterperson": {
+"identifikasjonsnummer": [{"foedselsEllerDNummer": "15831499815", "status": "iBruk", "erGjeldende": true}],
+"navn": [{"fornavn": "Máret", "etternavn": "Đižžo"}], "bostedsadresse": [{"vegadresse": {"kommunenummer": "1106"}}],
+"foreldreansvar": [{"ansvar": "felles", "ansvarlig": "02838639618"}], "doedsfall": null}},
+{"foedselsEllerDNummer": "00000000000", "feilmelding": {"feilmelding": "x"}}]}"""
+PERSON = """{"identifikasjonsnummer": [{"foedselsEllerDNummer": "15831499815"}], "navn": {"fornavn": "Máret"}}"""
+PERSONER = (
+    """{"personer": [{"personidentifikator": "02838639618", "kontaktinformasjon": {"epostadresse": "a@b.no"}}]}"""
+)
+
+XML = {"stamdata3": (hr.stamdata3, STAMDATA3), "pifu": (sas.pifu, PIFU)}
+JSON = {"bulk": (freg.bulk, BULK), "person": (freg.person, PERSON), "personer": (krr.personer, PERSONER)}
+ALL = {**XML, **JSON, "timetable": (sas.timetable, TIMETABLE)}
+every_format = pytest.mark.parametrize("format", ALL)
+every_xml = pytest.mark.parametrize("format", XML)
+every_json = pytest.mark.parametrize("format", JSON)
+
+
+def read(format: str, data: bytes | str | None = None):
+    reader, example = ALL[format]
+    data = example if data is None else data
+    return list(reader(io.BytesIO(data.encode() if isinstance(data, str) else data)))
+
+
+def sentence(format: str, data: bytes | str) -> str:
+    with pytest.raises(Unreadable) as caught:
+        read(format, data)
+    text = caught.value.sentence
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert len(text) < 200
+    assert caught.value.__context__ is None, "the parser's own error quotes the file"
+    return text
+
+
+def root_of(format: str) -> str:
+    return {"stamdata3": "ExportInfo", "pifu": "enterprise"}[format]
+
+
+# --- any bytes -------------------------------------------------------------------------------------------------------
+
+
+@every_format
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_bytes_give_rows_or_one_sentence(format, data):
+    content = data.draw(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode(errors="replace")))
+    with suppress(Unreadable):
+        read(format, content)
+
+
+@every_format
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_an_altered_file_gives_rows_or_one_sentence(format, data):
+    content = bytearray(ALL[format][1].encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content)))
+        length = data.draw(st.integers(0, 30))
+        content[place : place + length] = data.draw(
+            st.binary(max_size=4) | st.sampled_from([b"<", b">", b"&x;", b"]]>", b"{}", b"[]", b"null", b"1e999", b'"'])
+        )
+    with suppress(Unreadable):
+        read(format, bytes(content))
+
+
+NAMES = """oppslag personer list folkeregisterperson foedselsEllerDNummer personidentifikator navn status doedsfall
+identifikasjonsnummer bostedsadresse vegadresse matrikkeladresse matrikkelnummer kommunenummer adressebeskyttelse
+graderingsnivaa foreldreansvar ansvarligUtenIdentifikator familierelasjon feilmelding kontaktinformasjon epostadresse
+erGjeldende adressenummer husnummer falskIdentitet"""
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@every_json
+@settings(max_examples=200, deadline=None)
+@given(value=json_values)
+def test_values_of_any_type_anywhere_give_rows_or_one_sentence(format, value):
+    number = "15831499815"
+    wrapped = {
+        "bulk": {"oppslag": [{"foedselsEllerDNummer": number, "folkeregisterperson": value}, value]},
+        "person": {
+            **(value if isinstance(value, dict) else {}),
+            "identifikasjonsnummer": {"foedselsEllerDNummer": number},
+        },
+        "personer": {"personer": [{"personidentifikator": number, "kontaktinformasjon": value}, value]},
+    }[format]
+    for content in (wrapped, value):
+        try:
+            rows = read(format, orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS))
+        except (Unreadable, orjson.JSONEncodeError):
+            continue
+        for row in rows:
+            assert all(field is None or isinstance(field, str | bool) for field in row)
+            assert "\0" not in "".join(field for field in row if isinstance(field, str))
+
+
+@every_format
+def test_a_file_cut_off_anywhere_is_never_read_as_whole(format):
+    content = ALL[format][1].encode()
+    whole = read(format)
+    for end in range(0, len(content), 7):
+        try:
+            rows = read(format, content[:end])
+        except Unreadable:
+            continue
+        assert format == "timetable", "only a CSV can end anywhere"
+        assert len(rows) <= len(whole)
+
+
+# --- XML -------------------------------------------------------------------------------------------------------------
+
+
+@every_xml
+@pytest.mark.parametrize(
+    "declarations",
+    [
+        '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;">',
+        '<!ENTITY c SYSTEM "file:///etc/passwd">',
+        '<!ENTITY c PUBLIC "x" "http://127.0.0.1:9/x">',
+        '<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;',
+        '<!ATTLIST Resource x CDATA "long long long">',
+    ],
+    ids=["bomb", "file", "network", "parameter", "default attribute"],
+)
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16"])
+def test_entities_are_refused_and_never_expanded(format, declarations, encoding):
+    root = root_of(format)
+    for before in ("", "<!-- <a> [ -->", "<?x <!DOCTYPE y> ?>\n"):
+        document = (
+            f'<?xml version="1.0" encoding="{encoding}"?>{before}<!DOCTYPE {root} [{declarations}]><{root}>&c;</{root}>'
+        )
+        assert "DOCTYPE" in sentence(format, document.encode(encoding))
+
+
+@every_xml
+def test_a_document_type_that_names_another_file_is_let_through_but_never_fetched(format, tmp_path):
+    dtd = tmp_path / "x.dtd"
+    dtd.write_text("this would be an error, were it read")
+    root = root_of(format)
+    assert read(format, f'<!DOCTYPE {root} SYSTEM "{dtd.as_uri()}"><{root}/>') == []
+    assert read(format, f'<!DOCTYPE {root} SYSTEM "{dtd}"><{root}></{root}>') == []
+    named = ALL[format][1].replace("?>", f'?><!DOCTYPE {root} SYSTEM "{dtd}">', 1)
+    assert read(format, named) == read(format)
+
+
+@every_xml
+@pytest.mark.parametrize("doctype", ["", '<!DOCTYPE {root} SYSTEM "x.dtd">'])
+def test_a_name_with_an_unknown_entity_is_refused_and_not_cut_off(format, doctype):
+    inner = {
+        "stamdata3": "<Resource><ResourceId>1</ResourceId><Surname>Bj&oslash;rn</Surname></Resource>",
+        "pifu": "<person><sourcedid><id>1</id></sourcedid><name><fn>Bj&oslash;rn</fn></name></person>",
+    }[format]
+    root = root_of(format)
+    assert "entity" in sentence(format, f"{doctype.format(root=root)}<{root}>{inner}</{root}>")
+
+
+@every_xml
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b" \n\t", "empty"),
+        (b"<!DOCTYPE html><html><p>Service Unavailable</html>", "HTML"),
+        (b"\n<HTML>", "HTML"),
+        (b'<?xml version="1.0"?><html/>', "html"),
+        (b'{"oppslag": []}', "JSON"),
+        (gzip.compress(b"<ExportInfo/>"), "gzip"),
+        (b"PK\x03\x04xxxx", "zip"),
+        (b"<Annet/>", "<Annet>"),
+        (b"hello", "not well-formed"),
+        (b'<?xml version="1.0" encoding="UTF-7"?><ExportInfo/>', "encoding"),
+        (b'<?xml version="1.0" encoding="klingon"?><ExportInfo/>', "encoding"),
+        (b'<?xml version="1.0" encoding="utf-16"?><ExportInfo/>', "UTF-16"),
+        ("<ExportInfo/>".encode("cp037"), "."),
+        (b"<!-- no end", "."),
+        (b'<?xml version="1.0"?>', "."),
+    ],
+)
+def test_what_is_no_such_file_is_said(format, content, words):
+    assert words in sentence(format, content)
+
+
+@every_xml
+def test_a_truncated_file_is_said_to_end_too_early_and_where(format):
+    content = ALL[format][1].encode()[:-20]
+    assert f"ends too early, after {len(content)} bytes" in sentence(format, content)
+
+
+@every_xml
+def test_letters_in_another_encoding_than_declared_are_refused(format):
+    text = ALL[format][1].replace("Áilu Čáppa", "Bjørn").replace("Ŋoavvi Bjørnå", "Bø").replace("Máret Đižžo", "Bjørn")
+    assert "encoding" in sentence(format, text.encode("iso-8859-1"))
+    assert "is UTF-8" in sentence(format, text.replace("UTF-8", "ISO-8859-1").encode())
+
+
+@every_xml
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-8-SIG", "UTF-16", "UTF-16-LE", "UTF-16-BE"])
+def test_every_unicode_encoding_gives_the_same_rows(format, encoding):
+    declared = "UTF-8" if encoding == "UTF-8-SIG" else "UTF-16" if "16" in encoding else encoding
+    assert read(format, ALL[format][1].replace("UTF-8", declared).encode(encoding)) == read(format)
+
+
+@every_xml
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "windows-1252", "ISO-8859-15", "iso-8859-10", "ISO-8859-4"])
+def test_one_byte_encodings_are_read_as_declared(format, encoding):
+    text = ALL[format][1].replace("Áilu Čáppa", "Bjørn Åge").replace("Ŋoavvi Bjørnå", "Sæther")
+    text = text.replace("Máret Đižžo", "Bjørn Åge").replace("UTF-8", encoding)
+    names = str(read(format, text.encode(encoding)))
+    assert "Bjørn Åge" in names
+
+
+@every_xml
+def test_elements_are_found_in_any_namespace_prefix_and_case(format):
+    root = root_of(format)
+    text = ALL[format][1].replace("pifu-ims_sas-v1", "pifu-ims_sas-1.1")
+    assert read(format, text) == read(format)
+    assert read(format, text.replace(' xmlns="http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-1.1"', "")) == read(format)
+    prefixed = text.replace("xmlns=", "xmlns:p=").replace("</", "<//").replace("<", "<p:").replace("<p://", "</p:")
+    prefixed = prefixed.replace("<p:?xml", "<?xml")
+    if "xmlns:p" not in prefixed:
+        prefixed = prefixed.replace(f"<p:{root}", f'<p:{root} xmlns:p="urn:x"', 1)
+    assert read(format, prefixed) == read(format)
+
+
+@every_xml
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
+def test_where_a_file_is_cut_while_it_is_read_changes_nothing(format, size, monkeypatch):
+    whole = read(format)
+    monkeypatch.setattr(reading, "CHUNK", size)
+    assert read(format) == whole
+    assert read(format, ALL[format][1].replace("UTF-8", "UTF-16").encode("UTF-16")) == whole
+
+
+@every_xml
+def test_nested_too_deep_is_refused(format):
+    assert "deep" in sentence(format, f"<{root_of(format)}>" + "<a>" * 1000)
+
+
+@every_xml
+def test_comments_and_instructions_inside_names_do_not_cut_them(format):
+    text = ALL[format][1].replace("Áilu", "Á<!-- x -->i<?y z?>lu").replace("Máret", "Má<!-- x --><?y?>ret")
+    assert read(format, text) == read(format)
+
+
+def test_no_sentence_names_what_stood_in_the_file():
+    secret = "HemmeligNavn"
+    for content in (
+        f"<ExportInfo><Resources><Resource><{secret}></Resource>",
+        f"<ExportInfo>&{secret};</ExportInfo>",
+        f"<ExportInfo x={secret}>",
+        f"<ExportInfo>{secret}",
+        f"<{secret}-{secret * 9}/>",
+    ):
+        assert secret not in sentence("stamdata3", content)
+    for content in (f'{{"oppslag": [{secret}]}}', f'{{"oppslag": "{secret}"}}', f'{{"{secret}": 1}}', f'"{secret}"'):
+        assert secret not in sentence("bulk", content)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+@every_json
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"<html><body>Support ID: 1</body></html>", "HTML"),
+        (b"<?xml version='1.0'?><a/>", "XML"),
+        (gzip.compress(b"{}"), "gzip"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        (b'{"oppslag": NaN}', "not valid JSON"),
+        (b'{"oppslag": [{"foedselsEllerDNummer": "\\ud800"}], "personer": 1}', "not valid JSON"),
+        (b'{"navn": "\xe5", "personer": []}', "not in UTF-8 (byte 10)"),
+        (b'{"oppslag": [{"foedselsEllerDNummer": "1', "ends too early"),
+        (b"[" * 5000 + b"]" * 5000, "not"),
+        (b"[" + b"[]," * 1_000_000 + b"0]", "brackets"),
+        (b"null", "not an object"),
+        (b"[]", "not an object"),
+        (b'{"kode": "FREG-001", "melding": "x", "errors": []}', "error message"),
+    ],
+    ids=range(14),
+)
+def test_what_is_no_answer_of_the_register_is_said(format, content, words):
+    assert words in sentence(format, content)
+
+
+@pytest.mark.parametrize(
+    ("format", "other", "words"),
+    [
+        ("bulk", "personer", "KRR"),
+        ("bulk", "person", "format person"),
+        ("person", "bulk", "format bulk"),
+        ("person", "personer", "KRR"),
+        ("personer", "bulk", "FREG"),
+        ("personer", "person", "FREG"),
+    ],
+)
+def test_an_answer_of_another_register_is_recognised(format, other, words):
+    assert words in sentence(format, ALL[other][1])
+
+
+def test_u_0000_which_postgresql_cannot_store_is_taken_away():
+    rows = read("person", PERSON.replace("Máret", "M\\u0000áret"))
+    assert [row.fornavn for row in rows if isinstance(row, freg.Navn)] == ["Máret"]
+
+
+# --- large -----------------------------------------------------------------------------------------------------------
+
+
+def memory_of(code: str) -> int:
+    """Run ``code``, which must set ``data`` and ``reader``, alone in a process; the MB that reading took."""
+    program = (
+        textwrap.dedent(
+            """
+            import io, resource
+            from dataflyt.errors import Unreadable
+            from dataflyt.sources.freg import rows as freg
+            from dataflyt.sources.hr import rows as hr
+            from dataflyt.sources.sas import rows as sas
+            """
+        )
+        + textwrap.dedent(code)
+        + textwrap.dedent(
+            """
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            try:
+                for row in reader(io.BytesIO(data)):
+                    pass
+            except Unreadable:
+                pass
+            print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+            """
+        )
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "r = b'<Resource><ResourceId>1</ResourceId><Surname>Nordmann</Surname></Resource>\\n'\n"
+        "data = b'<ExportInfo><Resources>' + r * 100_000 + b'</Resources></ExportInfo>'; reader = hr.stamdata3",
+        "m = b'<member><sourcedid><id>1</id></sourcedid><role roletype=\"01\"/></member>'\n"
+        "h = b'<enterprise><membership><sourcedid><id>1</id></sourcedid>'\n"
+        "data = h + m * 80_000 + b'</membership></enterprise>'; reader = sas.pifu",
+        "data = b'<ExportInfo>' + b'<a/>' * 1_000_000 + b'</ExportInfo>'; reader = hr.stamdata3",
+        "data = b'<enterprise>' + b'<enterprise/>' * 1_000_000 + b'</enterprise>'; reader = sas.pifu",
+        "data = b'<ExportInfo><!--' + b'x' * 20_000_000; reader = hr.stamdata3",
+        "data = b'<ExportInfo>' + b' ' * 20_000_000; reader = hr.stamdata3",
+        "data = b'<ExportInfo ' + b''.join(b'a%d=\"\" ' % i for i in range(300_000)); reader = hr.stamdata3",
+        "data = b'group,weekday,start,end,room\\n\"' + b'a,b\\n' * 4_000_000; reader = sas.timetable",
+    ],
+    ids=["resources", "one membership", "unknown", "roots", "comment", "blanks", "attributes", "quote"],
+)
+def test_memory_stays_flat_however_large_the_file(code):
+    assert memory_of(code) < 15
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "data = b'<ExportInfo><Resources><Resource>' + b'<a/>' * 5_000_000; reader = hr.stamdata3",
+        "data = b'{\"oppslag\":[' + b'{\"erGjeldende\":true},' * 400_000 + b'{}]}'; reader = freg.bulk",
+        "data = b'[' + b'\"aa\",' * 2_000_000 + b'0]'; reader = freg.bulk",
+        "data = b'[' + b'{},' * 5_000_000 + b'0]'; reader = freg.bulk",
+    ],
+    ids=["one entry", "objects", "texts", "brackets"],
+)
+def test_no_input_takes_far_more_memory_than_its_own_size(code):
+    assert memory_of(code) < 220

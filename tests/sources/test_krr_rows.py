@@ -1,0 +1,75 @@
+import io
+import os
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources.krr.rows import personer
+
+REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
+MOTHER = "02838639618"
+
+
+def rows(answer):
+    return list(personer(io.BytesIO(orjson.dumps(answer))))
+
+
+def test_everything_a_notice_depends_on_is_read_as_it_stands():
+    (row,) = rows(
+        {
+            "personer": [
+                {
+                    "personidentifikator": MOTHER,
+                    "status": "AKTIV",
+                    "reservasjon": "NEI",
+                    "varslingsstatus": "KAN_VARSLES",
+                    "kontaktinformasjon": {
+                        "epostadresse": "a@example.no",
+                        "epostadresse_oppdatert": "2026-03-29T10:14:52+02",
+                        "mobiltelefonnummer_sist_verifisert": "2023-08-05T10:45:15.768Z",
+                        "epostadresse_duplisert": "JA",
+                    },
+                    "digital_post": {"postkasseadresse": "x"},
+                    "spraak": "se",
+                    "ukjent_felt": 1,
+                }
+            ]
+        }
+    )
+    assert (row.personidentifikator, row.status, row.reservasjon, row.spraak) == (MOTHER, "AKTIV", "NEI", "se")
+    assert row.epostadresse_oppdatert == "2026-03-29T10:14:52+02"
+    assert row.mobiltelefonnummer_sist_verifisert == "2023-08-05T10:45:15.768Z"
+    assert row.epostadresse_duplisert == "JA"
+    assert row.mobiltelefonnummer is None
+
+
+@pytest.mark.parametrize("info", [None, {}, "", [], 5])
+def test_a_person_without_contact_information_is_still_a_person(info):
+    (row,) = rows({"personer": [{"personidentifikator": MOTHER, "kontaktinformasjon": info, "status": "SLETTET"}]})
+    assert (row.status, row.epostadresse) == ("SLETTET", None)
+
+
+def test_the_change_feed_holds_the_same_persons():
+    item = {"personidentifikator": MOTHER, "reservasjon": "JA"}
+    assert rows({"list": [item], "fraEndringsId": 1}) == rows({"personer": [item]}) == rows({"personer": item})
+
+
+def test_entries_that_name_nobody_give_no_row():
+    assert len(rows({"personer": [{"personidentifikator": MOTHER}, None, {}, {"status": "AKTIV"}]})) == 1
+    assert rows({"personer": []}) == []
+    with pytest.raises(Unreadable, match="no entry names a person"):
+        rows({"personer": [{}, None]})
+
+
+@pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")
+def test_the_reference_answers_are_read():
+    folder = Path(REFERENCE) / "krr"
+    with (folder / "krr_personer_response.json").open("rb") as stream:
+        mother, father, child = personer(stream)
+    assert (mother.epostadresse, mother.spraak) == ("mor@example.com", "nn")
+    assert (father.reservasjon, father.reservasjonstidspunkt) == ("JA", "2023-06-13T13:42:34+02")
+    assert child.status == "IKKE_REGISTRERT"
+    with (folder / "hentEndringer_page.json").open("rb") as stream:
+        assert len(list(personer(stream))) == 5

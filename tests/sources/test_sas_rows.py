@@ -1,0 +1,303 @@
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from dataflyt.errors import Unreadable
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, pifu, timetable
+
+REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
+NAMESPACES = [
+    "",
+    ' xmlns="http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-1.1"',
+    ' xmlns="http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-1.2"',
+    ' xmlns="http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1"',
+]
+
+
+def rows(inner, namespace=NAMESPACES[3]):
+    return list(pifu(io.BytesIO(f"<enterprise{namespace}>{inner}</enterprise>".encode())))
+
+
+def sid(value, kind=""):
+    return f"<sourcedid{kind and f' sourcedidtype={kind!r}'}><source>sas</source><id>{value}</id></sourcedid>"
+
+
+def person(inner="", ids=""):
+    return rows(f"<person>{ids or sid('p1')}{inner}</person>")
+
+
+def group(inner="", scheme="pifu-ims-go-grp", kind='<typevalue level="1">basisgruppe</typevalue>', parent="s1"):
+    (row,) = rows(
+        f"<group>{sid('g1')}<grouptype><scheme>{scheme}</scheme>{kind}</grouptype>"
+        f"<relationship relation='1'>{sid(parent)}</relationship>{inner}</group>"
+    )
+    return row
+
+
+def pifu_id(**values):
+    inner = "".join(
+        f"<pifu_id type='{kind}'><pifu_value>{value}</pifu_value></pifu_id>" for kind, value in values.items()
+    )
+    return f"<extension>{inner}</extension>"
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_every_version_of_the_format_gives_the_same_rows(namespace):
+    found = rows(
+        f"<person>{sid('p1')}<name><fn>Máret Đižžo</fn><n><family>Đižžo</family>"
+        "<given>Máret</given></n></name></person>",
+        namespace,
+    )
+    assert [(row.full_name, row.given_name, row.family_name) for row in found] == [("Máret Đižžo", "Máret", "Đižžo")]
+
+
+def test_a_changed_id_gives_the_new_and_the_old():
+    for ids in (sid("old", "Old") + sid("new", "New"), sid("new") + sid("old", "Old") + sid("twin", "Duplicate")):
+        (who,) = person(ids=ids)
+        assert (who.person_id, who.old_person_id) == ("new", "old")
+    assert person()[0].old_person_id is None
+
+
+def test_numbers_and_user_names_are_told_apart():
+    kinds = ("personNIN", "personLIN", "feideID", "username", "sisID", "workforceID")
+    (who,) = person("".join(f'<userid useridtype="{kind}" password="x">{kind}</userid>' for kind in kinds))
+    assert who[2:6] == ("personNIN", "personLIN", "feideID", "username")
+
+
+@pytest.mark.parametrize(("code", "sex"), [("1", "kvinne"), ("2", "mann"), ("0", None), ("9", None)])
+def test_gender_is_counted_as_ims_does(code, sex):
+    (who,) = person(f"<demographics><gender>{code}</gender><bday>2014-03-15T00:00:00</bday></demographics>")
+    assert (who.sex, who.birth_date) == (sex, "2014-03-15")
+
+
+def test_the_first_e_mail_and_mobile_go_before_those_at_work_and_at_home():
+    work_and_home = (
+        '<extension><pifu_email type="personEmailPrivate">home</pifu_email><pifu_email type="personEmailAtOrg">work'
+        '</pifu_email><pifu_tel type="personMobilePrivate">+471</pifu_tel></extension>'
+    )
+    (who,) = person(f'<email>first</email><tel teltype="1">+472</tel><tel teltype="3">+473</tel>{work_and_home}')
+    assert (who.email, who.mobile) == ("first", "+473")
+    (who,) = person(work_and_home)
+    assert (who.email, who.mobile) == ("work", "+471")
+
+
+def test_contact_persons_entered_by_hand_follow_the_child():
+    found = person(
+        f"<extension><pifu_hasContactPerson type='guardian'>{sid('p2')}</pifu_hasContactPerson>"
+        f"<pifu_hasContactPerson type='nextOfKin'>{sid('p3')}</pifu_hasContactPerson>"
+        "<pifu_hasContactPerson type='guardian'/></extension>"
+    )
+    assert found[1:] == [Guardian("p1", "p2", "guardian"), Guardian("p1", "p3", "nextOfKin")]
+
+
+def test_an_organisation_is_a_school_and_not_a_group():
+    school = group(
+        "<description><short>Skåredalen</short></description><extension><pifu_id type='organizationNumber'>"
+        "<pifu_value>NO 971 032 146</pifu_value></pifu_id>"
+        "<pifu_name type='name'><pifu_value>Skåredalen skole</pifu_value></pifu_name>"
+        "<pifu_schoolType>barneskole</pifu_schoolType></extension>",
+        scheme="pifu-ims-go-org",
+        kind="<typevalue level='2'>skole</typevalue>",
+    )
+    assert school == School("g1", "s1", "skole", "971032146", "Skåredalen skole", "barneskole")
+
+
+def test_the_school_owner_is_nobody_s_child():
+    owner = group(scheme="pifu-ims-go-org", kind="<typevalue level='1'/>", parent="g1")
+    assert (owner.level, owner.parent_id) == ("skoleeier", None)
+
+
+@pytest.mark.parametrize(
+    ("typevalue", "word"),
+    [
+        ('<typevalue level="2">undervisningsgruppe</typevalue>', "undervisningsgruppe"),
+        ('<typevalue level="7">Fag</typevalue>', "fag"),
+        ('<typevalue level="3"/>', "kontaktlærergruppe"),
+        ('<typevalue level="99">noe annet</typevalue>', "noe annet"),
+        ("", None),
+    ],
+)
+def test_group_types_have_pifu_s_words(typevalue, word):
+    assert group(kind=typevalue).group_type == word
+
+
+UUID = "7a8f9388-6d80-40d9-a078-7883dccbf693"
+
+
+@pytest.mark.parametrize(
+    ("ids", "code", "uri"),
+    [
+        ({"grepCodeShortForm": "MAT0006"}, "MAT0006", None),
+        ({"grepCode": f" uuid:{UUID}"}, None, f"uuid:{UUID}"),
+        ({"grepCode": f"uuid: uuid:{UUID}"}, None, f"uuid:{UUID}"),
+        ({"grepCode": UUID}, None, f"uuid:{UUID}"),
+        ({"grepCode": "uuid:"}, None, None),
+        ({"grepCode": "http://psi.udir.no/kl06/MAT0006"}, "MAT0006", "http://psi.udir.no/kl06/MAT0006"),
+        ({"grepCode": "MAT0006"}, "MAT0006", None),
+        ({"grepCodeShortForm": "ST", "grepCode": "http://psi.udir.no/x"}, "ST", "http://psi.udir.no/x"),
+        ({}, None, None),
+    ],
+)
+def test_grep_codes(ids, code, uri):
+    row = group(pifu_id(**ids))
+    assert (row.grep_code, row.grep_uri) == (code, uri)
+
+
+@pytest.mark.parametrize(
+    ("ids", "level"),
+    [
+        ({"grepCodeGradeLevel": "7"}, 7),
+        ({"grepCodeGradeLevel": "aarstrinn10"}, 10),
+        ({"grepCodeGradeLevel": "http://psi.udir.no/laereplan/aarstrinn/aarstrinn3"}, 3),
+        ({"grepCode": "http://psi.udir.no/laereplan/aarstrinn/aarstrinn1"}, 1),
+        ({"grepCode": "http://psi.udir.no/laereplan/aarstrinn/vg1"}, 11),
+        ({"grepCode": "http://psi.udir.no/laereplan/aarstrinn/vg3"}, 13),
+        ({"grepCodeGradeLevel": "0"}, None),
+        ({"grepCodeGradeLevel": "99"}, None),
+        ({"grepCode": "http://psi.udir.no/kl06/MAT0006"}, None),
+        ({}, None),
+    ],
+)
+def test_year_levels(ids, level):
+    assert group(pifu_id(**ids)).year_level == level
+
+
+def test_a_trinn_group_tells_its_level_by_the_short_code_too():
+    trinn = "<typevalue level='4'>trinn</typevalue>"
+    assert group(pifu_id(grepCodeShortForm="7. årstrinn"), kind=trinn).year_level == 7
+
+
+def test_a_group_keeps_its_own_dates_and_period():
+    row = group(
+        "<description><short>7A</short><full>Basisgruppe 7A</full></description><timeframe>"
+        "<begin restrict='0'>2026-08-01</begin><end>2027-07-31</end><adminperiod>2026/2027</adminperiod></timeframe>"
+    )
+    assert isinstance(row, Group)
+    assert (row.school_id, row.name, row.long_name) == ("s1", "7A", "Basisgruppe 7A")
+    assert (row.begin_date, row.end_date, row.adminperiod) == ("2026-08-01", "2027-07-31", "2026/2027")
+
+
+def test_every_role_of_a_member_is_a_row():
+    found = rows(
+        f"<membership>{sid('g1')}<member>{sid('p1')}<idtype>1</idtype><role roletype='1'><subrole>vikar</subrole>"
+        "<status>0</status><timeframe><begin>2026-08-01</begin><end>2027-07-31</end></timeframe><extension>"
+        "<pifu_primaryRelation>1</pifu_primaryRelation></extension></role><role roletype='06'><status>1</status></role>"
+        f"</member><member>{sid('p2')}</member><member>{sid('g2')}<idtype>2</idtype><role roletype='01'/></member>"
+        "</membership>"
+    )
+    assert found == [
+        Membership("g1", "p1", "01", "vikar", False, True, "2026-08-01", "2027-07-31"),
+        Membership("g1", "p1", "06", None, True, None, None, None),
+        Membership("g1", "p2", None, None, None, None, None, None),
+    ]
+
+
+def test_a_membership_far_larger_than_what_is_read_at_a_time_keeps_its_group():
+    members = "".join(f"<member>{sid(f'p{n}')}<role roletype='01'/></member>" for n in range(5000))
+    found = rows("".join(f"<membership>{sid(g)}{members}</membership>" for g in ("g1", "g2")))
+    assert [(row.group_id, row.person_id) for row in found] == [(g, f"p{n}") for g in ("g1", "g2") for n in range(5000)]
+
+
+@pytest.mark.parametrize("kind", ["delta", "event", "Delta"])
+def test_a_file_of_changes_is_refused(kind):
+    with pytest.raises(Unreadable, match=r"only changes.*full extract"):
+        rows(f"<properties><type>{kind}</type></properties><person>{sid('p1')}</person>")
+
+
+def test_a_full_file_of_nobody_is_readable_and_so_is_one_that_does_not_say():
+    assert rows("<properties><type>full</type></properties>") == []
+    assert rows("") == []
+
+
+@pytest.mark.parametrize("element", ["person", "group", "member"])
+def test_an_element_without_its_id_is_said_with_its_line(element):
+    inner = f"\n<{element}/>"
+    with pytest.raises(Unreadable, match=f"The element {element} in line 2 has no sourcedid"):
+        rows(f"<membership>{sid('g1')}{inner}</membership>" if element == "member" else inner)
+
+
+HEADER = "group,weekday,start,end,room\n"
+
+
+def lessons(text, encoding="utf-8"):
+    return list(timetable(io.BytesIO(text.encode(encoding))))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_timetable_is_read_as_spreadsheets_write_it(encoding, separator, ending):
+    text = (HEADER + 'g1,1,08:30,09:15,"Rom 1; nær, sjøen"\n\n,,,,\ng1,Fredag,8.30,9:5,\n').replace("\n", ending)
+    if separator == ";":
+        text = "group;weekday;start;end;room\ng1;1;08:30;09:15;'Rom 1; nær, sjøen'\n".replace("'", '"').replace(
+            "\n", ending
+        )
+    found = lessons(text, encoding)
+    assert found[0] == Timetable("g1", 1, "08:30", "09:15", "Rom 1; nær, sjøen")
+    assert found[1:] in ([], [Timetable("g1", 5, "08:30", "9:5", None)])
+
+
+@pytest.mark.parametrize(
+    ("word", "weekday"),
+    [
+        ("1", 1),
+        ("7", 7),
+        ("8", None),
+        ("0", None),
+        ("Mandag", 1),
+        ("SØNDAG", 7),
+        ("tysdag", 2),
+        ("", None),
+        ("123", None),
+    ],
+)
+def test_weekdays(word, weekday):
+    assert lessons(f"{HEADER}g1,{word},08:30,09:15,R\n")[0].weekday == weekday
+
+
+def test_columns_may_stand_in_any_order_with_others_beside():
+    assert lessons("Room, Group ,x,weekday,end,start\nR,g1,?,2,09:15,08:30:00\n") == [
+        Timetable("g1", 2, "08:30", "09:15", "R")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"group,weekday,start,end\n", "column room"),
+        (b"\x1f\x8b", "gzip"),
+        (b"<html>", "HTML"),
+        (HEADER.encode() + b"\xe5,1,08:30,09:15,R\n", "UTF-8"),
+        (HEADER.encode("utf-16"), "UTF-8"),
+        (HEADER.encode() + b",1,08:30,09:15,R\n", "line 2"),
+        (HEADER.encode() + b'"g1' + b"x" * 200_000, "CSV"),
+    ],
+    ids=["empty", "column", "gzip", "html", "latin-1", "utf-16", "no group", "quote"],
+)
+def test_a_broken_timetable_gives_one_sentence(content, words):
+    with pytest.raises(Unreadable, match=words):
+        list(timetable(io.BytesIO(content)))
+
+
+@pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")
+def test_the_reference_file_is_read():
+    with (Path(REFERENCE) / "pifu_ims" / "PIFU-IMS_SAS_eksempel.xml").open("rb") as stream:
+        found = list(pifu(stream))
+    by_kind = {
+        kind: [row for row in found if isinstance(row, kind)] for kind in (Person, Guardian, School, Group, Membership)
+    }
+    assert {kind.__name__: len(of) for kind, of in by_kind.items()} == {
+        "Person": 5,
+        "Guardian": 3,
+        "School": 2,
+        "Group": 7,
+        "Membership": 18,
+    }
+    janne = by_kind[Person][0]
+    assert (janne.person_id, janne.old_person_id, janne.sex) == ("global_ID_01235", "Måne_personid_1235", "kvinne")
+    assert [row.orgnr for row in by_kind[School]] == ["999000999", "333000333"]
+    assert {row.grep_uri for row in by_kind[Group]} >= {f"uuid:{UUID}"}
+    assert [row.year_level for row in by_kind[Group] if row.group_type == "trinn"] == [7]
