@@ -1,0 +1,157 @@
+"""What is caught in FREG's answers, and what must never be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dataflyt.sources.freg.rows import (
+    Adressebeskyttelse,
+    AnnenAdresse,
+    Bostedsadresse,
+    Familierelasjon,
+    Foreldreansvar,
+    Identifikasjonsnummer,
+    Navn,
+    Person,
+    Ubesvart,
+)
+
+CHILD, MOTHER, OTHER = "01819912345", "02818812345", "03818812345"
+
+
+def person(number: str, **fields: Any) -> Person:
+    known = {"identifikatortype": "foedselsnummer", "status": "bosatt", "foedselsdato": "2014-01-01"}
+    unknown = {"foedselsaar": None, "kjoenn": "kvinne", "doedsdato": None, "doed": False, "falskIdentitet": False}
+    return Person(**{"foedselsEllerDNummer": number, "oppslag": number, **known, **unknown, **fields})
+
+
+def responsible(child: str, ansvar: str | None = "felles", ansvarlig: str | None = MOTHER, **fields: Any) -> Any:
+    names = dict.fromkeys(Foreldreansvar._fields)
+    return Foreldreansvar(
+        **{
+            **names,
+            "foedselsEllerDNummer": child,
+            "ansvar": ansvar,
+            "ansvarlig": ansvarlig,
+            "erGjeldende": True,
+            **fields,
+        }
+    )
+
+
+def home(number: str, gradering: str | None = "ugradert", kommunenummer: str | None = "1106") -> Bostedsadresse:
+    fields = dict.fromkeys(Bostedsadresse._fields)
+    known = {"foedselsEllerDNummer": number, "adressegradering": gradering, "kommunenummer": kommunenummer}
+    return Bostedsadresse(**{**fields, **known})
+
+
+def elsewhere(number: str, gradering: str | None = "ugradert") -> AnnenAdresse:
+    return AnnenAdresse(number, "deltBosted", gradering, None, None, True, None)
+
+
+SOUND = [
+    person(CHILD),
+    person(MOTHER),
+    person(MOTHER, oppslag=OTHER),  # asked for by an old number too
+    Ubesvart("04818812345", "Fant ikke person"),
+    Identifikasjonsnummer(CHILD, CHILD, "foedselsnummer", "iBruk"),
+    Navn(CHILD, "SNILL", None, "ELEFANT", None, True, None),
+    Navn(CHILD, None, None, None, None, False, "2010-01-01"),  # no longer in use
+    Navn(MOTHER, None, None, "ÁHKKU", None, True, None),
+    home(CHILD),
+    home(MOTHER, "fortrolig", None),
+    elsewhere(CHILD, "klientadresse"),
+    Adressebeskyttelse(MOTHER, "fortrolig", True, None),
+    responsible(CHILD),
+    responsible(CHILD),  # repeated: merged into one
+    responsible(CHILD, "andre", None, ansvarligOrganisasjon="974588145"),
+    responsible(CHILD, "ukjent", None),
+    responsible(MOTHER, ansvarlig=MOTHER, ansvarssubjekt=CHILD),  # in the mother's own document
+    Familierelasjon(CHILD, MOTHER, False, "mor", "barn", True, None),
+]
+
+FAULTS = [
+    ("freg_person.number", person("123")),
+    ("freg_person.date", person("11811412345", foedselsdato="2000-1-1")),
+    ("freg_person.date", person("11811412346", foedselsdato="2014-02-30")),
+    ("freg_person.dates", person("12811412345", doedsdato="2013-01-01")),
+    ("freg_person.ambiguous", person("13811412345", kjoenn="mann")),
+    ("freg_person.ambiguous", person("13811412345", kjoenn="kvinne")),
+    ("freg_identifikasjonsnummer.other_number", Identifikasjonsnummer(CHILD, "1", None, None)),
+    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(CHILD, OTHER, None, "opphoert")),
+    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(MOTHER, OTHER, None, "opphoert")),
+    ("freg_navn.no_name", Navn(MOTHER, " ", None, "", None, None, None)),
+    ("freg_navn.unanswered", Navn(OTHER, "EN", None, "ANNEN", None, True, None)),
+    ("freg_bostedsadresse.number", home("")),
+    ("freg_annenAdresse.number", elsewhere("12345678901 ")),
+    ("freg_foreldreansvar.no_ansvar", responsible(CHILD, None)),
+    ("freg_foreldreansvar.ansvar", responsible(CHILD, "delt")),
+    ("freg_foreldreansvar.ansvarlig", responsible(CHILD, "mor", "0281881234")),
+    ("freg_foreldreansvar.ansvarssubjekt", responsible(CHILD, "mor", ansvarssubjekt="x")),
+    ("freg_foreldreansvar.self", responsible(CHILD, "mor", CHILD)),
+    ("freg_foreldreansvar.self", responsible(MOTHER, "mor", CHILD, ansvarssubjekt=CHILD)),
+    ("freg_foreldreansvar.ambiguous", responsible(CHILD, "far")),
+    ("freg_foreldreansvar.ambiguous", responsible(CHILD, "far", erGjeldende=False)),
+    ("freg_foreldreansvar.unanswered", responsible(OTHER)),
+    ("freg_familierelasjon.relatertPerson", Familierelasjon(CHILD, "", False, "far", "barn", True, None)),
+]
+
+
+@pytest.fixture(scope="module")
+def found(check: Callable[..., Any]) -> Any:
+    named = [(f"{at}", row) for at, (_, row) in enumerate(FAULTS)]
+    return check("freg", [*(("sound", row) for row in SOUND), *named])
+
+
+def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(found: Any) -> None:
+    assert found.quarantined == {(f"{at}", rule) for at, (rule, _) in enumerate(FAULTS)}
+    assert not found.broken
+    assert not found.noted
+
+
+def test_a_protection_is_never_quarantined_whatever_it_says(check: Callable[..., Any]) -> None:
+    protections = [
+        Adressebeskyttelse(CHILD, "heltNyGradering", True, "ikke et tidspunkt"),
+        Adressebeskyttelse(CHILD, None, None, None),
+        Adressebeskyttelse(OTHER, "strengtFortrolig", True, None),  # not among the answered
+        home(CHILD, "heltNyGradering", "x"),
+        home(OTHER, "strengtFortrolig", None),
+        elsewhere(CHILD, "heltNyGradering"),
+    ]
+    found = check("freg", [*SOUND, *protections])
+    assert not found.quarantined
+    assert not found.broken
+    assert found.noted == {
+        *("freg_adressebeskyttelse.grading", "freg_annenAdresse.grading"),
+        *("freg_bostedsadresse.grading", "freg_bostedsadresse.kommunenummer"),
+    }
+
+
+def test_a_protection_of_nobody_we_can_name_stops_the_run(check: Callable[..., Any]) -> None:
+    nameless = [Adressebeskyttelse("1", "fortrolig", True, None), home("2", "ny"), elsewhere("3", None)]
+    found = check("freg", [*SOUND, *nameless])
+    assert found.broken == {
+        *("freg_adressebeskyttelse.number", "freg_bostedsadresse.graded_number", "freg_annenAdresse.graded_number"),
+    }
+    assert not found.quarantined
+
+
+def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
+    previous = {"freg_person": 300, "freg_navn": 300, "freg_foreldreansvar": 400, "freg_bostedsadresse": 300}
+    assert check("freg", [], previous).broken == {
+        *("freg_person.empty", "freg_person.drop", "freg_navn.drop"),
+        *("freg_foreldreansvar.drop", "freg_bostedsadresse.drop"),
+    }
+
+
+@pytest.mark.parametrize(("unanswered", "stops"), [(10, False), (11, True)])
+def test_too_many_unanswered_stop_the_run(check: Callable[..., Any], unanswered: int, stops: bool) -> None:
+    rows = [*(person(f"{i:011}") for i in range(90)), *(Ubesvart(f"{i:011}", None) for i in range(unanswered))]
+    assert ("freg_ubesvart.share" in check("freg", rows).broken) is stops
+
+
+def test_code_values_that_are_new_to_us_are_noted_and_read(check: Callable[..., Any]) -> None:
+    found = check("freg", [person(CHILD, status="ny", kjoenn="ny"), responsible(CHILD, ansvarligOrganisasjon="1")])
+    assert found.noted == {"freg_person.status", "freg_person.kjoenn", "freg_foreldreansvar.organisation"}
+    assert not found.quarantined

@@ -1,0 +1,148 @@
+"""What is caught in the school administration system's files."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable
+
+
+def school(school_id: str, orgnr: str | None = "974588145", level: str = "skole", name: str = "Testskole") -> School:
+    return School(school_id, None, level, orgnr, name, None)
+
+
+def group(group_id: str, school_id: str | None = "s", **fields: Any) -> Group:
+    known = {"group_type": "basisgruppe", "name": "6A", "begin_date": "2026-08-01", "end_date": "2027-07-31"}
+    ids = {"group_id": group_id, "school_id": school_id}
+    return Group(**{**dict.fromkeys(Group._fields), **ids, **known, **fields})
+
+
+def person(person_id: str, number: str | None = None, **fields: Any) -> Person:
+    known = {"given_name": "SNILL", "family_name": "ELEFANT", "birth_date": "2014-01-01"}
+    return Person(**{**dict.fromkeys(Person._fields), "person_id": person_id, "number": number, **known, **fields})
+
+
+def member(group_id: str = "6a", person_id: str = "pupil", role: str | None = "01", **fields: Any) -> Membership:
+    ids = {"group_id": group_id, "person_id": person_id, "role": role}
+    return Membership(**{**dict.fromkeys(Membership._fields), **ids, "active": True, **fields})
+
+
+def lesson(
+    group_id: str = "6a", weekday: int | None = 1, start: str | None = "08:30", end: str | None = "09:15"
+) -> Any:
+    return Timetable(group_id, weekday, start, end, "101")
+
+
+SOUND = [
+    school("owner", None, "skoleeier"),
+    school("s"),
+    group("6a", year_level=6),
+    group("mat", group_type="undervisningsgruppe", grep_code="MAT0006"),
+    person("pupil", "02013299997"),  # a number by the 2032 rule
+    person("teacher", "41814061033", birth_date=None),
+    person("mother"),
+    member(),
+    member("s"),  # directly in the school
+    member(person_id="teacher", role="06"),
+    member("mat", subrole="x", begin_date="2026-08-01", end_date="2026-08-01"),
+    Guardian("pupil", "mother", "guardian"),
+    lesson(),
+]
+
+FAULTS = [
+    ("sas_school.id", school("", "971032146")),
+    ("sas_school.orgnr", school("s1", None)),
+    ("sas_school.orgnr", school("s2", "974588146")),
+    ("sas_school.orgnr", school("s3", "NO974588145")),
+    ("sas_school.ambiguous", school("s4", "971032146", name="Gammelt navn")),
+    ("sas_school.ambiguous", school("s4", "971032146", name="Nytt navn")),
+    ("sas_group.id", group("")),
+    ("sas_group.no_school", group("1", None)),
+    ("sas_group.no_school", group("2", "404")),
+    ("sas_group.date", group("3", begin_date="1. august")),
+    ("sas_group.dates", group("4", end_date="2026-07-31")),
+    ("sas_group.ambiguous", group("5", name="5A")),
+    ("sas_group.ambiguous", group("5", name="5B")),
+    ("sas_person.id", person("")),
+    ("sas_person.number", person("p1", "0201329999")),
+    ("sas_person.no_name", person("p2", given_name=None, family_name="")),
+    ("sas_person.birth_date", person("p3", birth_date="010114")),
+    ("sas_person.ambiguous", person("p4", given_name="STILLE")),
+    ("sas_person.ambiguous", person("p4", given_name="RASK")),
+    ("sas_membership.no_group", member("404")),
+    ("sas_membership.no_person", member(person_id="404")),
+    ("sas_membership.no_role", member(role=None)),
+    ("sas_membership.role", member(role="99")),
+    ("sas_membership.date", member("mat", "teacher", "02", begin_date="i fjor")),
+    ("sas_membership.dates", member("mat", "teacher", "04", begin_date="2026-08-02", end_date="2026-08-01")),
+    ("sas_guardian.no_child", Guardian("404", "mother", "guardian")),
+    ("sas_guardian.no_guardian", Guardian("pupil", "404", "guardian")),
+    ("sas_guardian.self", Guardian("pupil", "pupil", "guardian")),
+    ("sas_timetable.no_group", lesson("s")),
+    ("sas_timetable.no_weekday", lesson(weekday=None)),
+    ("sas_timetable.weekday", lesson(weekday=8)),
+    ("sas_timetable.time", lesson(start="08:60")),
+    ("sas_timetable.time", lesson(end=None)),
+    ("sas_timetable.time", lesson(start="10:00", end="09:00")),
+]
+
+
+@pytest.fixture(scope="module")
+def found(check: Callable[..., Any]) -> Any:
+    named = [(f"{at}", row) for at, (_, row) in enumerate(FAULTS)]
+    return check("sas", [*(("sound", row) for row in SOUND), *named])
+
+
+def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(found: Any) -> None:
+    assert found.quarantined == {(f"{at}", rule) for at, (rule, _) in enumerate(FAULTS)}
+    assert not found.broken
+
+
+def test_a_malformed_number_does_not_take_the_persons_classes_along(check: Callable[..., Any]) -> None:
+    rows = [*SOUND, ("number", person("typo", "123")), ("class", member(person_id="typo"))]
+    assert check("sas", rows).quarantined == {("number", "sas_person.number")}
+
+
+def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) -> None:
+    odd = [
+        school("s9", name=""),
+        group("9", name=None, year_level=14, group_type="undervisningsgruppe"),
+        *(person("p8", "02013299997"), person("p9", "02013299998")),
+        Guardian("pupil", "teacher", "nabo"),
+    ]
+    found = check("sas", [*SOUND, *odd, school("x", level="barnehage")])
+    assert found.noted == {
+        *("sas_school.no_name", "sas_school.shared_orgnr", "sas_school.no_pupils", "sas_school.level"),
+        *("sas_group.no_name", "sas_group.grep_code", "sas_group.year_level"),
+        *("sas_person.shared_number", "sas_person.control_digits", "sas_guardian.contact_type"),
+    }
+    assert not found.quarantined
+    assert check("sas", SOUND).noted == set()
+
+
+def test_an_empty_file_stops_the_run(check: Callable[..., Any]) -> None:
+    assert check("sas", []).broken == {"sas_school.empty", "sas_person.empty", "sas_membership.empty"}
+
+
+def test_a_shrunken_file_stops_the_run(check: Callable[..., Any]) -> None:
+    previous = {"sas_school": 3, "sas_group": 3, "sas_person": 5, "sas_membership": 6}
+    assert check("sas", SOUND, previous).broken == {
+        "sas_school.drop",
+        "sas_group.drop",
+        "sas_person.drop",
+        "sas_membership.drop",
+    }
+
+
+def test_a_file_whose_pupils_lack_numbers_stops_the_run_but_guardians_may(check: Callable[..., Any]) -> None:
+    people = [person(f"p{i}") for i in range(11)]
+    assert not check("sas", [*SOUND, *people]).broken
+    assert check("sas", [*SOUND, *people, *(member(person_id=f"p{i}") for i in range(11))]).broken == {
+        "sas_person.no_number"
+    }
+
+
+def test_a_file_whose_memberships_point_nowhere_stops_the_run(check: Callable[..., Any]) -> None:
+    lost = [*(member(f"g{i}") for i in range(6)), *(member(person_id=f"p{i}") for i in range(5))]
+    assert check("sas", [*SOUND, *lost]).broken == {"sas_membership.orphans"}
