@@ -109,7 +109,11 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
         answer = "approved" if approve else "rejected"
         if not approve:
             return failed, answer, None
-    for name, last in (("release", lambda: flow.release(job, digest)), ("publish", lambda: flow.publish(job))):
+    last_steps: list[tuple[str, Callable[[], object]]] = [
+        ("release", lambda: flow.release(job, digest)),
+        ("publish", lambda: flow.publish(job)),
+    ]
+    for name, last in last_steps:
         try:
             last()
             typer.echo(f"  {name}: ok")

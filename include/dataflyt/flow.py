@@ -57,8 +57,11 @@ FREG_PARTS = (
 
 @dataclass(frozen=True)
 class Environment:
-    """What lies outside: ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape),
-    ``storage`` is the address of the folder that holds landing/, exports/ and reports/."""
+    """What lies outside.
+
+    ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape), ``storage`` is the
+    address of the folder that holds landing/, exports/ and reports/.
+    """
 
     connect: Connect
     path: Callable[[str], Any]
@@ -272,7 +275,8 @@ def withdraw(job: Job) -> dict[str, int]:
     if learned.in_doubt:
         raise DataInDoubt(
             "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
-            "tilgang, og kjøringen stopper: undersøk om kommunen har mistet retten til foreldreansvar i Folkeregisteret."
+            "tilgang, og kjøringen stopper. Undersøk om kommunen har mistet retten til foreldreansvar i "
+            "Folkeregisteret."
         )
     return {}
 
@@ -310,9 +314,7 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction(lock=False) as connection:
         previous = report.staged_before(connection, job.owner, job.run.number)
     context = quality.Context(previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent)
-    suites = [
-        suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)
-    ]
+    suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
@@ -396,9 +398,7 @@ def merge(job: Job) -> dict[str, Any]:
         merged |= merging.merge_golden(connection, owner, number)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
-        limits = {
-            kind: guard.Limit(limit.percent, limit.count) for kind, limit in job.kommune.guard.limits.items()
-        }
+        limits = {kind: guard.Limit(limit.percent, limit.count) for kind, limit in job.kommune.guard.limits.items()}
         asks = guard.reasons(connection, limits, first_run=not released)
         changed = plan.counts(connection)
         runs.set_merged(connection, job.run, digest, " ".join(asks))
@@ -470,7 +470,9 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
         report.forget_contact_values(connection, job.owner)
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
-    publishing.write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
+    publishing.write_atomically(
+        folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2)
+    )
     publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
@@ -496,11 +498,11 @@ class OpenPlan:
     connection: Connection
 
     def counts(self) -> dict[str, int]:
-        """Rows per kind, without what only ``graded`` may see."""
+        """Count rows per kind, without what only ``graded`` may see."""
         return plan.counts(self.connection)
 
     def rows(self) -> Iterator[plan.PlanRow]:
-        """The rows, without what only ``graded`` may see."""
+        """Yield the rows, without what only ``graded`` may see."""
         return plan.rows(self.connection)
 
 

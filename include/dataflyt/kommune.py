@@ -228,6 +228,11 @@ class Feide(_Part):
         pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$",
         description="skriv domenet med små bokstaver, for eksempel haugesund.kommune.no",
     )
+    mail: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
+        description="skriv e-postadressen Feide skal vise for skoleeieren, for eksempel feide@haugesund.kommune.no",
+    )
 
 
 class Limit(_Part):

@@ -15,14 +15,16 @@ import orjson
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import CheckFailed
-from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.golden import Golden
+from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
 from dataflyt.warehouse import serving, veto
 from dataflyt.warehouse.runs import Run
 
 
-def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[dict[str, Any]]:
+def publish(
+    connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool
+) -> list[dict[str, Any]]:
     """Write the kommune's exports of a released run under all vetoes, check them, and publish them.
 
     Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed when a file does not pass its
@@ -82,13 +84,14 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
 
 def published(connection: Connection, owner: str) -> str | None:
     """Return the name of the newest publication that has not been withdrawn, None when there is none."""
-    return connection.scalar(
+    found: str | None = connection.scalar(
         text(
             "select publication from control.publication where owner = :owner and withdrawn_at is null "
             "order by run desc, last_veto desc limit 1"
         ),
         {"owner": owner},
     )
+    return found
 
 
 def withdraw_older(connection: Connection, owner: str, environment: Any) -> None:

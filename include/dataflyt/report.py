@@ -161,13 +161,16 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     if rows is None:
         in_quarantine = quarantined(connection, run.owner, run.number)
         rows = {
-            table: {"received": count, "quarantined": in_quarantine.get(table, 0), "held_over": 0, "duplicates": 0,
-                    "staged": count - in_quarantine.get(table, 0)}
+            table: {
+                "received": count,
+                "quarantined": in_quarantine.get(table, 0),
+                "held_over": 0,
+                "duplicates": 0,
+                "staged": count - in_quarantine.get(table, 0),
+            }
             for table, count in staging.counts(connection, run.owner, run.number).items()
         }
-    tables = [
-        {"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN
-    ]
+    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN]
     totals = {
         name: sum(table[name] for table in tables)
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")

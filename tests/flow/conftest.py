@@ -18,10 +18,6 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from simulator.files import write_files
-from simulator.model import Person, World
-from simulator.server import create_app
-from simulator.world import build
 from sqlalchemy import make_url, text
 
 from dataflyt import flow
@@ -29,6 +25,10 @@ from dataflyt.connections import Connection
 from dataflyt.errors import DataflytError
 from dataflyt.kommune import Kommune, find
 from dataflyt.warehouse.database import migrate
+from simulator.files import write_files
+from simulator.model import Person, World
+from simulator.server import create_app
+from simulator.world import build
 
 TODAY = date(2026, 11, 23)
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
@@ -84,7 +84,7 @@ def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Regist
 
 
 @pytest.fixture(scope="session")
-def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A migrated warehouse to copy from; roles are the server's, so workers make them one at a time."""
     admin = make_url(pg_url)
     name = f"template_{admin.database}"
@@ -98,7 +98,7 @@ def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         connection.execute(f"create database {name} owner dataflyt")
         url = admin.set(database=name, username="dataflyt").render_as_string(hide_password=False)
         migrate(url, ["haugesund", "bergen"])
-    yield name
+    return name
 
 
 def _libpq(url: Any) -> str:
@@ -178,7 +178,7 @@ class Installation:
             "where schemaname in ('history', 'golden') or tablename in ('account_name', 'contact_value') order by 1"
         )
         return {
-            table: sorted((tuple(map(str, row)) for row in self.query(f"select * from {table}"))) for (table,) in tables
+            table: sorted(tuple(map(str, row)) for row in self.query(f"select * from {table}")) for (table,) in tables
         }
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from dataflyt import flow, publishing
+from dataflyt.connections import Connection
 from dataflyt.warehouse import merge as merging
 from tests.flow.conftest import Installation, _libpq
 
@@ -79,9 +80,7 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
         installation.storage,
         installation.registers,
         flow.Environment(
-            lambda name: (
-                flow.Connection(name, copy_url) if name.startswith("warehouse") else job.environment.connect(name)
-            ),
+            lambda name: Connection(name, copy_url) if name.startswith("warehouse") else job.environment.connect(name),
             job.environment.path,
             job.environment.storage,
         ),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from simulator.manifest import people
-from simulator.model import Responsibility
 
 from dataflyt import feide, flow
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
+from simulator.manifest import people
+from simulator.model import Responsibility
 from tests.flow.conftest import Installation
 
 LEVELS = {None: 0, "ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}

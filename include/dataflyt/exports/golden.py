@@ -72,7 +72,9 @@ class Golden:
     def owner(self) -> Owner:
         """Return the school owner."""
         kommune = self._kommune
-        return Owner(realm=kommune.feide.realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=None)
+        return Owner(
+            realm=kommune.feide.realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail
+        )
 
     def schools(self) -> Iterator[School]:
         """Yield the schools by organisation number."""
@@ -80,7 +82,7 @@ class Golden:
             text("select unit_id, name from now_unit where kind = 'school' order by unit_id collate \"C\"")
         )
         for unit_id, name in found:
-            yield School(orgnr=unit_id, name=clean(name or unit_id), mail=None)
+            yield School(orgnr=unit_id, name=clean(name or unit_id), mail=self._kommune.feide.mail)
 
     def people(self) -> Iterator[Person]:
         """Yield everybody who is to be in the directory, by user name."""

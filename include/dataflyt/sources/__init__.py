@@ -1,4 +1,4 @@
-"""The sources: one folder each, all with ``client.py`` (asks, lands), ``rows.py`` (raw bytes to rows), ``checks.py``."""
+"""The sources, a folder each: ``client.py`` (asks, lands), ``rows.py`` (raw bytes to rows), ``checks.py`` (its suite)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
 
 def engine(url: str) -> Engine:
-    """An engine without a pool: tasks are short and forked. Parameters never show in errors."""
+    """Make an engine without a pool: tasks are short and forked. Parameters never show in errors."""
     return create_engine(url, poolclass=NullPool, hide_parameters=True)
 
 

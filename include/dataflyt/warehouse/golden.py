@@ -23,8 +23,10 @@ from dataflyt.warehouse.tables import GOLDEN, source_tables
 OSLO = ZoneInfo("Europe/Oslo")
 _SQL = Path(__file__).parent / "sql"
 
-_FOR_VETOES = ("unit", "school_year", "person_link", "grp", "membership", "enrolment", "employment", "guardian_access")
-_FOR_VETOES += ("person", "protection")
+_FOR_VETOES = (
+    *("unit", "school_year", "person_link", "grp", "membership", "enrolment", "employment", "guardian_access"),
+    *("person", "protection"),
+)
 _ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 
 
@@ -89,10 +91,7 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) 
         else:
             rest = ""
         connection.execute(
-            text(
-                f"create or replace temporary view {table.name} as "
-                f"select {columns} from {schema}.{table.name}{rest}"
-            )
+            text(f"create or replace temporary view {table.name} as select {columns} from {schema}.{table.name}{rest}")
         )
 
 
@@ -151,9 +150,7 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
     """
     bound = moment.bound()
     connection.execute(text("drop table if exists pg_temp.wanted_name"))
-    connection.execute(
-        text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop")
-    )
+    connection.execute(text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop"))
     people = connection.execute(text(statement("account_wanted")), bound)
     with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:
         for number, person in enumerate(people):

@@ -7,6 +7,7 @@ protected, and gain and loss for one child in one run.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -55,7 +56,7 @@ class Limit:
     count: int | None
 
 
-def reasons(connection: Connection, limits: Mapping[str, Limit], *, first_run: bool) -> list[str]:
+def reasons(connection: Connection, limits: Mapping[Any, Limit], *, first_run: bool) -> list[str]:
     """Say why the plan in the temporary table ``plan`` must be asked about; an empty list when it need not.
 
     Reasons are words without numbers of protection in them: ``first_run``, ``limit:<kind>``, or ``always`` for those

@@ -68,9 +68,7 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
             "union select oppslag from clean_freg_person"
         )
     )
-    connection.execute(
-        text("create or replace temporary view answered_krr as select subject from clean_krr_contact")
-    )
+    connection.execute(text("create or replace temporary view answered_krr as select subject from clean_krr_contact"))
 
 
 def _merge_source_table(

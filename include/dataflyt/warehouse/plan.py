@@ -17,8 +17,11 @@ GRADED_KINDS = frozenset({"protection_raised", "protection_lowered"})
 
 
 class PlanRow(NamedTuple):
-    """One change. ``subject`` is a person or group, ``other`` the adult, school, group or person it is about;
-    ``inferred`` is True when it rests on absence rather than on an answer."""
+    """One change.
+
+    ``subject`` is a person or group, ``other`` the adult, school, group or person it is about; ``inferred`` is True
+    when it rests on absence rather than on an answer.
+    """
 
     kind: str
     subject: str

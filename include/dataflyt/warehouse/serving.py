@@ -73,7 +73,8 @@ _UNDER_VETO = {
                     where v.kind = 'access_ended' and v.person_id = g.child_id and v.adult = g.adult
                 ) then 'ended'
                 when exists (
-                    select from {p}veto v where v.kind = 'death' and v.person_id::text = g.adult
+                    select from {p}veto v
+                    where v.kind = 'death' and (v.person_id = g.child_id or v.person_id::text = g.adult)
                 ) then 'dead'
                 when exists (
                     select from {p}veto v

@@ -23,7 +23,7 @@ _SQL_TYPES = {str: "text", bool: "boolean", int: "integer", float: "double preci
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A source's table as the warehouse knows it: ``name`` is ``freg_navn``, ``columns`` maps a field to its SQL type."""
+    """A source's table as the warehouse knows it: its ``name`` (``freg_navn``) and its fields' SQL types."""
 
     source: str
     table: Table
@@ -91,7 +91,8 @@ GOLDEN = {
         _golden(
             "enrolment",
             "person_id unit_id school_year",
-            "person_id uuid, unit_id text, school_year text, year_level int, from_date date, to_date date, main boolean",
+            "person_id uuid, unit_id text, school_year text, year_level int, from_date date, to_date date, "
+            "main boolean",
         ),
         _golden(
             "employment",

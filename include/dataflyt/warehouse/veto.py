@@ -76,7 +76,9 @@ def lift(connection: Connection, owner: str, run: int) -> None:
 def last(connection: Connection, owner: str) -> int:
     """Return the newest veto's number, 0 when there is none: with the run it names a state of the exports."""
     return (
-        connection.scalar(text("select coalesce(max(veto), 0) from control.veto where owner = :owner"), {"owner": owner})
+        connection.scalar(
+            text("select coalesce(max(veto), 0) from control.veto where owner = :owner"), {"owner": owner}
+        )
         or 0
     )
 

@@ -1,0 +1,1 @@
+"""The source freg: FREG (Folkeregisteret)."""

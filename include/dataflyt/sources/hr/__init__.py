@@ -1,0 +1,1 @@
+"""The source hr: the HR system."""

@@ -1,0 +1,1 @@
+"""The source krr: KRR (Kontakt- og reservasjonsregisteret)."""

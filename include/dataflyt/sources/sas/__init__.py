@@ -1,0 +1,1 @@
+"""The source sas: the school administration system."""

@@ -8,7 +8,7 @@ select
     c.mobiltelefonnummer as mobile_hash,
     t.mobile_at,
     coalesce(t.mobile_at > cast(:as_of as timestamptz) - interval '18 months', false) as mobile_fresh,
-    c.reservasjon = 'JA' as reserved,
+    coalesce(c.reservasjon <> 'NEI', false) as reserved,
     c.status,
     c.spraak
 from krr_contact c

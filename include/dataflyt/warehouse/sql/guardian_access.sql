@@ -72,7 +72,7 @@ select distinct on (e.child_id, e.adult)
             select from control.access_block b
             where b.owner = :owner and b.child_id = e.child_id and b.adult = e.adult and b.lifted_at is null
         ) then 'blocked'
-        when adult.dead then 'dead'
+        when adult.dead or child.dead then 'dead'
         -- From 18 the pupil decides (the pupil's own consent is a grant).
         when e.basis = 'foreldreansvar' and child.birth_date + interval '18 years' <= cast(:today as date) then 'of_age'
         else 'active'

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from alembic import op
 
+from dataflyt.warehouse.database import driver
+
 revision = "0001"
 down_revision = None
 
@@ -14,7 +16,7 @@ down_revision = None
 def upgrade() -> None:
     """Run the statements beside this file."""
     # Straight to the driver: no parameters, so no placeholder is looked for in the text.
-    op.get_bind().connection.driver_connection.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
 
 
 def downgrade() -> None:
