@@ -26,7 +26,7 @@ LEEWAY = 10
 LONGEST_GRANT = 120
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A grant that gives no token; ``status`` and ``body`` are the answer."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:

@@ -32,7 +32,7 @@ PARTS = {*PERSON_BASIS, *_OTHERS, *(part for parts in ALIASES.values() for part 
 """Every element that may be asked for by name. Those the simulator has nothing about are answered with nothing."""
 
 
-class UnknownPart(ValueError):  # noqa: N818
+class UnknownPart(ValueError):
     """Somebody asked for a ``part`` that does not exist."""
 
 

@@ -22,7 +22,7 @@ FREG_PATH = "/folkeregisteret/offentlig-med-hjemmel/api/v1/personer"
 KRR_PATH = "/rest/v2/personer"
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, body: Any) -> None:

@@ -1,4 +1,4 @@
-"""The sources, a folder each: ``client.py`` (asks, lands), ``rows.py`` (raw bytes to rows), ``checks.py`` (its suite)."""
+"""The sources, a folder each: ``client.py`` asks and lands, ``rows.py`` reads, ``checks.py`` has its suites."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
