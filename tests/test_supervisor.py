@@ -1,7 +1,6 @@
 """The supervisor: it leaves nothing running, answers as the approver and says so, and its summary can be read."""
 
 import io
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from supervisor import demo as demonstration
 from supervisor.demo import Demo, summarise
 from supervisor.processes import MARK, Processes, SupervisorError
 
@@ -98,7 +98,14 @@ def test_a_failed_errand_stops_the_rest(tmp_path):
 
 def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
     local = tmp_path / "local"
-    code = "import os, time; print([k for k in os.environ if k.startswith('AIRFLOW')], flush=True); time.sleep(300)"
+    code = (
+        "import json, os, psycopg, time\n"
+        "url = json.loads(os.environ['AIRFLOW_CONN_WAREHOUSE_HAUGESUND'])['host'].replace('+psycopg', '')\n"
+        "with psycopg.connect(url) as connection:\n"
+        "    print(connection.execute('select current_user').fetchone()[0], end=' ')\n"
+        "print([name for name in os.environ if name.startswith('AIRFLOW_CONN')], flush=True)\n"
+        "time.sleep(300)"
+    )
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "supervisor", "run", "--", sys.executable, "-c", code],
         env={**os.environ, "DATAFLYT_LOCAL": str(local)},
@@ -107,7 +114,8 @@ def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
     )
     assert supervisor.stdout is not None
     connections = supervisor.stdout.readline()
-    for name in ("WAREHOUSE_HAUGESUND", "FREG_HAUGESUND", "KRR_HAUGESUND", "HR_HAUGESUND", "SAS_HAUGESUND"):
+    assert connections.startswith("kommune_haugesund ")
+    for name in ("WAREHOUSE", "FREG_HAUGESUND", "KRR_HAUGESUND", "HR_HAUGESUND", "SAS_HAUGESUND"):
         assert f"AIRFLOW_CONN_{name}" in connections
     family = [process.pid for process in psutil.Process(supervisor.pid).children(recursive=True)]
     postgres = int((local / "postgres" / "postmaster.pid").read_text().splitlines()[0])
@@ -168,7 +176,10 @@ class FakeAirflow:
         return "Tabellen freg_person er tom."
 
 
-def demo(airflow, tmp_path):
+def demo(airflow, tmp_path, monkeypatch):
+    monkeypatch.setattr(demonstration, "PAUSE", 0.01)
+    monkeypatch.setattr(demonstration, "THINKING", 0.02)
+    monkeypatch.setattr(demonstration, "LONGEST_RETRY", 0.02)
     text = io.StringIO()
     processes = Processes(tmp_path)
     console = Console(file=text, width=200)
@@ -178,9 +189,9 @@ def demo(airflow, tmp_path):
     return state, text.getvalue()
 
 
-def test_the_demo_answers_as_the_approver_and_says_so(tmp_path):
+def test_the_demo_answers_as_the_approver_and_says_so(tmp_path, monkeypatch):
     airflow = FakeAirflow("success", {"approve": "success"})
-    state, text = demo(airflow, tmp_path)
+    state, text = demo(airflow, tmp_path, monkeypatch)
     assert state == "success"
     assert airflow.answers == [("approve", "Approve")]
     assert "Godkjenne kjøring 1?" in text
@@ -188,53 +199,67 @@ def test_the_demo_answers_as_the_approver_and_says_so(tmp_path):
     assert re.search(r"godkjenner, Anita Ingebretsen \(anita\), svarer ja", text)
 
 
-def test_the_demo_closes_a_run_that_was_cut_off_and_leaves_the_dag_paused(tmp_path):
+def test_the_demo_closes_a_run_that_was_cut_off_and_leaves_the_dag_paused(tmp_path, monkeypatch):
     airflow = FakeAirflow("success", {"approve": "success"})
-    _, text = demo(airflow, tmp_path)
+    _, text = demo(airflow, tmp_path, monkeypatch)
     assert airflow.calls == [("give up", "an old run"), ("pause", False), ("pause", True)]
     assert "avbrutt" in text
 
 
-def test_a_failed_run_shows_the_sentence_of_the_step_that_failed(tmp_path):
-    state, text = demo(FakeAirflow("failed", {"approve": "success", "check": "failed"}), tmp_path)
+def test_a_failed_run_shows_the_sentence_of_the_step_that_failed(tmp_path, monkeypatch):
+    state, text = demo(FakeAirflow("failed", {"approve": "success", "check": "failed"}), tmp_path, monkeypatch)
     assert state == "failed"
     assert "Check: Tabellen freg_person er tom." in text
 
 
+def test_the_demo_does_not_wait_for_a_long_retry(tmp_path, monkeypatch):
+    airflow = FakeAirflow("running", {"approve": "success", "extract_krr": "up_for_retry"})
+    state, text = demo(airflow, tmp_path, monkeypatch)
+    assert state == "failed"
+    assert "gir opp" in text
+    assert ("give up", "run-1") in airflow.calls
+
+
 def summary(report):
     text = io.StringIO()
-    summarise(report, Console(file=text, width=100))
+    summarise(report, Path("/somewhere/exports/haugesund"), Console(file=text, width=100))
     return text.getvalue().replace("\N{NO-BREAK SPACE}", " ")
 
 
 REPORT = {
     "outcome": "released",
     "tables": [
-        {"table": "freg_person", "received": 1200, "quarantined": 2, "staged": 1198},
-        {"table": "hr_employee", "received": 60, "quarantined": 0, "staged": 60},
+        {"table": "freg_person", "received": 1200, "quarantined": 2, "held_over": 1, "duplicates": 0, "staged": 1197},
+        {"table": "hr_employee", "received": 60, "quarantined": 0, "held_over": 0, "duplicates": 1, "staged": 59},
     ],
-    "merged": 1258,
-    "changed": {"Elever som begynner": 400, "Elever som slutter": 0},
+    "merged": {"freg_person": {"opened": 1197, "closed": 3}, "hr_employee": {"opened": 59, "closed": 0}},
+    "changed": {"pupil_starts": 400, "pupil_leaves": 0},
     "published": [{"file": "feide.ldif", "sha256": "ab" * 32, "bytes": 2048000, "entries": 700}],
-    "publication": "/somewhere/exports/haugesund/000001",
-    "sentences": ["2 rader i karantene: SAS-leverandøren må rette dem."],
+    "publication": "000001-000024",
+    "sentences": ["Kjøringen er frigitt.", "Endret: Elever som begynner: 400."],
 }
 
 
 def test_the_summary_says_what_came_in_what_changed_and_where_the_files_are():
     text = summary(REPORT)
-    assert re.search(r"freg_person +1 200 +2 +1 198", text)
-    assert re.search(r"i alt +1 260 +2 +1 258", text)
-    assert "Flettet: 1 258 rader" in text
+    assert re.search(r"freg_person +1 200 +2 +1 +0 +1 197", text)
+    assert re.search(r"i alt +1 260 +2 +1 +1 +1 256", text)
+    assert "Flettet: 1 256 nye rader i historikken, 3 lukket" in text
     assert "Elever som begynner: 400" in text
     assert "Elever som slutter" not in text
     assert "feide.ldif: 700 oppføringer, 2 048 000 byte" in text
-    assert "Filene ligger i: /somewhere/exports/haugesund/000001" in text
-    assert "2 rader i karantene: SAS-leverandøren må rette dem." in text
+    assert "Filene ligger i: /somewhere/exports/haugesund/000001-000024" in text
+    assert "Kjøringen er frigitt." in text
 
 
 def test_a_second_run_says_that_nothing_changed():
-    assert "Ingenting er endret." in summary(json.loads(json.dumps(REPORT)) | {"changed": {"Elever som begynner": 0}})
+    assert "Ingenting er endret." in summary(REPORT | {"changed": {}})
+
+
+def test_a_run_that_stopped_early_has_a_summary_too():
+    text = summary({"tables": [], "merged": None, "published": None, "sentences": ["Kjøringen stoppet."]})
+    assert "Publisert: 0 filer" in text
+    assert "Kjøringen stoppet." in text
 
 
 def test_make_alone_lists_the_commands():

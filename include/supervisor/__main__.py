@@ -64,7 +64,7 @@ class Supervisor:
         owner = json.dumps({"conn_type": "generic", "host": self.postgres.url("dataflyt")})
         self.processes.start(
             "warehouse-migrate",
-            [python, "-m", "dataflyt.cli", "warehouse", "migrate"],
+            [str(Path(python).with_name("dataflyt")), "warehouse", "migrate"],
             self.environment | {"AIRFLOW_CONN_WAREHOUSE": owner},
             errand=True,
         )
@@ -115,7 +115,7 @@ class Supervisor:
         self.console.print()
         if state != "success" and reports(folder) == known:
             raise SupervisorError(f"Kjøringen feilet og skrev ingen rapport; loggene ligger i {self.processes.logs}.")
-        summarise(newest_report(folder, known), self.console)
+        summarise(newest_report(folder, known), self.home.storage / "exports" / self.kommune.id, self.console)
         spent = time.monotonic() - began
         if state == "success":
             self.console.print(f"\n[bold green]Ferdig[/] på {spent:.0f} s.")

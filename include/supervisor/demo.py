@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from rich.live import Live
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from supervisor.airflow_api import AirflowApi
     from supervisor.processes import Processes
 
-APPROVE = "approve"
+PAUSE = 0.5
+"""Seconds between two looks at a run."""
+
+THINKING = 3.0
+"""Seconds before a question is answered. Airflow 3.3 runs a task anew, and asks again, when the answer comes before the
+scheduler has heard that the asking process ended."""
+
+LONGEST_RETRY = 20.0
+"""Seconds that the demo waits for a task that Airflow will try again."""
+
 STATES = {
     None: "venter",
     "scheduled": "venter",
@@ -56,7 +66,6 @@ class Demo:
     console: Console
     processes: Processes
     states: dict[str, str | None] = field(default_factory=dict)
-    answered: bool = False
 
     def wait_until_read(self, since: datetime) -> str:
         """Wait until Airflow has read the kommune's DAG after ``since``; give its display name."""
@@ -94,7 +103,8 @@ class Demo:
                 self.airflow.pause(self.dag, True)  # or the next start would begin with the runs missed in between
 
     def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:
-        """Show the tasks until the run has ended, and answer its question."""
+        """Show the tasks until the run has ended, and answer its question; give up on one that waits long to retry."""
+        asked = waited = 0.0
         while True:
             self.processes.check()
             state = self.airflow.run_state(self.dag, run)
@@ -102,14 +112,22 @@ class Demo:
             show(tasks)
             for task in tasks:
                 self.tell(task)
-            waiting = [task["task_id"] for task in tasks if task["state"] == "awaiting_input"]
-            if waiting and not self.answered:
-                self.answer(run, waiting[0])
+            asking = [task["task_id"] for task in tasks if task["state"] == "awaiting_input"]
+            asked = asked + PAUSE if asking else 0
+            if asked > THINKING:
+                self.answer(run, asking[0])
+                asked = 0
             if state in {"success", "failed"}:
                 if state == "failed":
-                    self.explain(run, tasks)
+                    self.explain(run, tasks, "failed")
                 return state
-            time.sleep(0.5)
+            waited = waited + PAUSE if any(task["state"] == "up_for_retry" for task in tasks) else 0
+            if waited > LONGEST_RETRY:
+                self.explain(run, tasks, "up_for_retry")
+                self.console.print("Airflow venter for å prøve igjen. Demoen har ingenting å vente på, og gir opp.")
+                self.airflow.give_up(self.dag, run)
+                return "failed"
+            time.sleep(PAUSE)
 
     def tell(self, task: dict[str, Any]) -> None:
         """Print a line when a task has come to a new state, where there is no table to show it in."""
@@ -121,22 +139,21 @@ class Demo:
     def answer(self, run: str, task: str) -> None:
         """Show the question and answer it as the approver, and say so."""
         question = self.airflow.question(self.dag, run, task)
-        self.console.print("\n[bold]Vakten spør:[/] " + question["subject"])
+        self.console.print(f"\n[bold]Vakten spør:[/] {escape(question['subject'])}")
         self.console.print(Padding(Markdown(question["body"] or ""), (0, 2)))
         self.approver().answer(self.dag, run, task, "Approve")
         self.console.print(
             f"[bold]Demoens godkjenner, {self.approver_name}, svarer ja[/] over Airflows REST-API. "
             "I drift er det et menneske som svarer, i Airflow.\n"
         )
-        self.answered = True
 
-    def explain(self, run: str, tasks: list[dict[str, Any]]) -> None:
-        """Print the sentence with which each failed task stopped."""
+    def explain(self, run: str, tasks: list[dict[str, Any]], state: str) -> None:
+        """Print the sentence with which each task in ``state`` stopped."""
         for task in tasks:
-            if task["state"] == "failed":
+            if task["state"] == state:
                 with suppress(httpx.HTTPError):
                     sentence = self.airflow.failure(self.dag, run, task)
-                    self.console.print(f"[red]{task['task_display_name']}:[/] {sentence or 'se loggen'}", markup=True)
+                    self.console.print(f"[red]{task['task_display_name']}:[/] {escape(sentence or 'se loggen')}")
 
 
 def order(task: dict[str, Any]) -> tuple[bool, str]:
@@ -171,28 +188,36 @@ def newest_report(folder: Path, known: set[Path]) -> dict[str, Any]:
     return report
 
 
-def summarise(report: dict[str, Any], console: Console) -> None:
-    """Print a run's report: received, quarantined, merged, changed, published, and where the files are."""
+COLUMNS = {
+    "received": "mottatt",
+    "quarantined": "karantene",
+    "held_over": "holdt over",
+    "duplicates": "dubletter",
+    "staged": "til fletting",
+}
+"""A report's columns, as the summary names them: the first is the sum of the others."""
+
+
+def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
+    """Print a run's report: received, quarantined, merged, changed, published, and the files' folder below ``exports``."""
     tables = Table(title="Mottatt", title_justify="left", title_style="bold", box=None, pad_edge=False)
     tables.add_column("tabell")
-    for column in ("mottatt", "karantene", "til fletting"):
-        tables.add_column(column, justify="right")
-    total = {"received": 0, "quarantined": 0, "staged": 0}
-    for row in report.get("tables", []):
-        tables.add_row(row["table"], *(number(row[column]) for column in total))
-        for column in total:
-            total[column] += row[column]
-    tables.add_row("[bold]i alt[/]", *(f"[bold]{number(count)}[/]" for count in total.values()))
+    for title in COLUMNS.values():
+        tables.add_column(title, justify="right")
+    rows = report.get("tables", [])
+    for row in rows:
+        tables.add_row(row["table"], *(number(row.get(column, 0)) for column in COLUMNS))
+    totals = {column: sum(row.get(column, 0) for row in rows) for column in COLUMNS}
+    tables.add_row("[bold]i alt[/]", *(f"[bold]{number(total)}[/]" for total in totals.values()))
     console.print(tables)
 
-    console.print(f"\n[bold]Flettet:[/] {number(report.get('merged') or 0)} rader")
+    merged = (report.get("merged") or {}).values()
+    opened, closed = (sum(table[what] for table in merged) for what in ("opened", "closed"))
+    console.print(f"\n[bold]Flettet:[/] {number(opened)} nye rader i historikken, {number(closed)} lukket")
     changed = {kind: count for kind, count in (report.get("changed") or {}).items() if count}
-    if changed:
-        console.print(f"[bold]Endret:[/] {number(sum(changed.values()))}")
-        for kind, count in changed.items():
-            console.print(f"  {kind}: {number(count)}", markup=False)
-    else:
-        console.print("[bold]Ingenting er endret.[/]")
+    console.print("[bold]Endret:[/]" if changed else "[bold]Ingenting er endret.[/]")
+    for kind, count in changed.items():
+        console.print(f"  {in_words(kind)}: {number(count)}", markup=False)
 
     published = report.get("published") or []
     console.print(f"[bold]Publisert:[/] {len(published)} {'fil' if len(published) == 1 else 'filer'}")
@@ -201,12 +226,22 @@ def summarise(report: dict[str, Any], console: Console) -> None:
             f"  {file['file']}: {number(file['entries'])} oppføringer, {number(file['bytes'])} byte, "
             f"sha256 {file['sha256'][:12]}…",
             markup=False,
-            highlight=False,
         )
-    if where := report.get("publication"):
-        console.print(f"[bold]Filene ligger i:[/] {where}", highlight=False, soft_wrap=True)
+    if published:
+        where = exports / (
+            report.get("publication") or json.loads((exports / "manifest.json").read_text())["publication"]
+        )
+        console.print(f"[bold]Filene ligger i:[/] {where}", soft_wrap=True)
     for sentence in report.get("sentences", []):
-        console.print(f"• {sentence}", markup=False, highlight=False)
+        if not sentence.startswith(("Endret:", "Ingenting er endret")):  # told above, line by line
+            console.print(sentence, markup=False)
+
+
+def in_words(kind: str) -> str:
+    """Say a kind of change in Norwegian."""
+    from dataflyt.report import KINDS
+
+    return KINDS.get(kind, kind)
 
 
 def number(count: int) -> str:
