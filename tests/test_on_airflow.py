@@ -1,6 +1,8 @@
 """Airflow's side: what leaves a step is counts or one sentence, and nobody is asked without a question."""
 
+import os
 import sys
+import tempfile
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -9,7 +11,7 @@ import pytest
 import dataflyt
 from dataflyt.errors import CheckFailed, SourceUnavailable
 
-pytest.importorskip("airflow")
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, DownstreamTasksSkipped, TaskAwaitingInput
 
 from dataflyt import on_airflow

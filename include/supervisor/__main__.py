@@ -191,7 +191,7 @@ def main(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     for number in SIGNALS:
         signal.signal(number, interrupted)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     supervisor = None
     try:
         supervisor = Supervisor(chosen.kommune, console)

@@ -199,7 +199,7 @@ COLUMNS = {
 
 
 def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
-    """Print a run's report: received, quarantined, merged, changed, published, and the files' folder below ``exports``."""
+    """Print a run's report: received, quarantined, merged, changed, published, and where below ``exports``."""
     tables = Table(title="Mottatt", title_justify="left", title_style="bold", box=None, pad_edge=False)
     tables.add_column("tabell")
     for title in COLUMNS.values():
