@@ -44,6 +44,7 @@ def test_the_demo_ends_with_a_directory_and_a_summary(demo: tuple[Path, list[str
         assert word in first
     assert "Anita Ingebretsen (anita), svarer ja" in first
     assert "Ingenting er endret" in second
+    assert re.search(r"sas_timetable +606 +2 ", first)
     exports = local / "storage" / "exports" / "haugesund"
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
     published = exports / manifest["publication"] / "feide.ldif"

@@ -210,6 +210,13 @@ def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
     totals = {column: sum(row.get(column, 0) for row in rows) for column in COLUMNS}
     tables.add_row("[bold]i alt[/]", *(f"[bold]{number(total)}[/]" for total in totals.values()))
     console.print(tables)
+    for held in report.get("quarantine") or []:
+        console.print(
+            f"  i karantene: {number(held['rows'])} i {held['table_name']}: {held['reason']} "
+            f"Rettes av: {held['responsible']}.",
+            markup=False,
+            soft_wrap=True,
+        )
 
     merged = (report.get("merged") or {}).values()
     opened, closed = (sum(table[what] for table in merged) for what in ("opened", "closed"))
