@@ -145,9 +145,12 @@ def forget_contact_values(connection: Connection, owner: str) -> None:
     """Forget in clear what no current contact refers to any more."""
     connection.execute(
         text(
-            "delete from control.contact_value v where owner = :owner and not exists ("
-            "select from golden.contact c where c.owner = :owner and c.to_run is null "
-            "and (c.email_hash = v.hash or c.mobile_hash = v.hash))"
+            # One "not exists" a column: PostgreSQL joins for these, and loops for an "or".
+            "delete from control.contact_value v where owner = :owner "
+            "and not exists (select from golden.contact c "
+            "where c.owner = :owner and c.to_run is null and c.email_hash = v.hash) "
+            "and not exists (select from golden.contact c "
+            "where c.owner = :owner and c.to_run is null and c.mobile_hash = v.hash)"
         ),
         {"owner": owner},
     )
