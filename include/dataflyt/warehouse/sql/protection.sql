@@ -54,15 +54,18 @@ near as (
     join new_guardian_access b on b.adult = a.adult and b.child_id <> a.child_id
     where a.adult_kind = 'person'
 ),
+-- Two joins, and not one with "or exists": PostgreSQL would look through every dwelling for each pair.
 through as (
     select n.person_id, b.level, n.cause, n.other_id
     from near n
     join base b on b.person_id = n.other_id and b.level >= 2
     where not exists (select from dwelling d where d.person_id = n.other_id)
-        or exists (
-            select from dwelling mine join dwelling theirs on theirs.bolig = mine.bolig
-            where mine.person_id = n.person_id and theirs.person_id = n.other_id
-        )
+    union all
+    select n.person_id, b.level, n.cause, n.other_id
+    from near n
+    join base b on b.person_id = n.other_id and b.level >= 2
+    join dwelling mine on mine.person_id = n.person_id
+    join dwelling theirs on theirs.person_id = n.other_id and theirs.bolig = mine.bolig
 ),
 unanswered as (
     select p.person_id
