@@ -144,6 +144,13 @@ protected as (
     ) as every
     order by person_id, level desc
 ),
+together as materialized (
+    select distinct p.person_id as child_id, a.person_id::text as adult
+    from protected p
+    join dwelling c on c.person_id = p.person_id
+    join dwelling a on a.bolig = c.bolig
+    where p.level = 2
+),
 pair as (
     select child_id, adult from new_guardian_access where state = 'active'
     union
@@ -155,10 +162,7 @@ from pair x
 join protected p on p.person_id = x.child_id
 where (
         p.level = 3
-        or not exists (
-            select from dwelling c join dwelling a on a.bolig = c.bolig
-            where c.person_id = x.child_id and a.person_id::text = x.adult
-        )
+        or not exists (select from together t where t.child_id = x.child_id and t.adult = x.adult)
     )
     and not exists (
         select from control.veto v
