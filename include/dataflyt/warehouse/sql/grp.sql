@@ -13,8 +13,9 @@ select
     g.year_level,
     coalesce(control.as_date(g.begin_date), y.from_date) as from_date,
     coalesce(control.as_date(g.end_date), y.to_date) as to_date,
-    exists (select from sas_timetable t where t.group_id = g.group_id) as timetabled
+    t.group_id is not null as timetabled
 from sas_group g
 join new_unit u on u.sas_id = g.school_id
+left join (select distinct group_id from sas_timetable) as t on t.group_id = g.group_id
 cross join new_school_year y
 where coalesce(control.as_date(g.end_date), y.to_date) >= cast(:today as date)
