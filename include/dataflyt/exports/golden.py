@@ -20,7 +20,7 @@ select
     a.uid, a.role, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date,
     case when coalesce(x.level, 0) < 2 then p.work_email end as mail,
     e.schools as pupil_at, e.levels, e.main as pupil_main,
-    w.schools as employed_at, w.main as employed_main, w.teaches,
+    w.schools as employed_at, w.main as employed_main, t.person_id is not null as teaches,
     g.groups
 from now_account a
 join now_person p on p.person_id = a.person_id
@@ -34,13 +34,11 @@ left join (
 ) e on e.person_id = a.person_id
 left join (
     select w.person_id, array_agg(distinct w.unit_id order by w.unit_id) as schools,
-        max(w.unit_id) filter (where w.main) as main,
-        exists (
-            select from now_membership m where m.person_id = w.person_id and m.role = 'faculty'
-        ) as teaches
+        max(w.unit_id) filter (where w.main) as main
     from now_employment w join now_unit u on u.unit_id = w.unit_id and u.kind = 'school'
     group by w.person_id
 ) w on w.person_id = a.person_id
+left join (select distinct person_id from now_membership where role = 'faculty') t on t.person_id = a.person_id
 left join (
     select m.person_id, json_agg(
         json_build_array(g.feide_type, g.grep_code, g.unit_id, g.group_id, g.from_date, g.to_date, m.role, g.name)
