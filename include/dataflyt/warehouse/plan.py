@@ -76,8 +76,8 @@ def digest(connection: Connection) -> str:
     """Return the SHA-256 of the plan, by which an approval names it."""
     value = connection.scalar(
         text(
-            "select encode(sha256(convert_to(coalesce(string_agg(md5(plan::text), '' order by plan::text), ''), "
-            "'UTF8')), 'hex') from plan"
+            "select encode(sha256(convert_to(coalesce(string_agg(md5(line), '' order by line collate \"C\"), ''), "
+            "'UTF8')), 'hex') from (select plan::text as line from plan) as lines"
         )
     )
     return str(value)
