@@ -10,10 +10,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from simulator.manifest import people
-from simulator.world import build
 
 from dataflyt import feide
+from simulator.manifest import people
+from simulator.world import build
 
 SOURCES = {"drop", "landing", "postgres"}
 """Where people may be: the sources' own files, their landed answers, and the warehouse."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt import publishing, report
 from dataflyt.connections import Connect
-from dataflyt.errors import CheckFailed, ConfigError, DataflytError, DataInDoubt
+from dataflyt.errors import CheckFailed, ConfigError, DataflytError, DataInDoubt, NotApproved
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.sources import Reader
@@ -216,8 +216,9 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
 
 
 def _stage(job: Job, source: str, *, skip_unreadable: bool = False) -> dict[str, int]:
-    """Copy everything a source has landed into staging anew."""
+    """Copy everything a source has landed into staging anew. Raises NotApproved when a newer run has begun."""
     with job.transaction() as connection:
+        runs.resume(connection, job.owner, job.run.number)
         staging.prepare(connection, job.owner, source)
         counts = staging.load(
             connection,
@@ -249,6 +250,10 @@ def withdraw(job: Job) -> dict[str, int]:
             intact = staging.exists(connection, job.owner, source) and staging.intact(
                 connection, job.owner, job.run.number, source
             )
+            # An extract that broke off has landed more than it has staged.
+            if source == "freg" and intact:
+                landed = {name for name, _ in _pages(job, source)}
+                intact = landed <= staging.pages(connection, job.owner, source)
         if not intact and job.landing(source).names():
             with contextlib.suppress(DataflytError):
                 _stage(job, source, skip_unreadable=source == "freg")
@@ -271,7 +276,7 @@ def withdraw(job: Job) -> dict[str, int]:
         )
     if learned.any_written:
         log.info("Something was taken away; what is published is written anew without it.")
-    _republish(job, purge=learned.protection_raised)
+    _republish(job)
     if learned.in_doubt:
         raise DataInDoubt(
             "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
@@ -281,17 +286,13 @@ def withdraw(job: Job) -> dict[str, int]:
     return {}
 
 
-def _republish(job: Job, *, purge: bool) -> None:
-    """Bring what is published in line with the vetoes, when it is not; with ``purge`` throw away what was kept."""
+def _republish(job: Job) -> None:
+    """Bring what is published in line with the vetoes: the run that is published, not one whose files did not pass."""
     with job.transaction() as connection:
-        released = runs.released_before(connection, job.owner)
-        if not released or not publishing.published(connection, job.owner):
-            return
-        publishing.publish(
-            connection, job.kommune, runs.get(connection, job.owner, released), job.environment, must_pass=False
-        )
-        if purge:
-            publishing.withdraw_older(connection, job.owner, job.environment)
+        published = publishing.published(connection, job.owner)
+        if published:
+            run = runs.get(connection, job.owner, published)
+            publishing.publish(connection, job.kommune, run, job.environment, must_pass=False)
 
 
 # --- check and merge ---------------------------------------------------------------------------------------------
@@ -383,11 +384,15 @@ def merge(job: Job) -> dict[str, Any]:
     _rebuild_staging(job)
     owner, number = job.owner, job.run.number
     with job.transaction() as connection:
+        # Now that the lock is held: the run may have been released or replaced meanwhile.
+        if runs.resume(connection, owner, number) == "released":
+            return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
         merging.undo(connection, owner, number)
         merging.clean_views(connection, owner, number)
         report.keep_contact_values(connection, job.run)
         report.note(connection, job.run, "rows", report.account(connection, owner, number))
         merged = merging.merge_history(connection, owner, number, job.run.secret)
+        report.note(connection, job.run, "merged", report.shown_pairs(merged))
         golden.views_of_history(connection, owner)
         golden.compute(connection, job.moment)
         released = runs.released_before(connection, owner, number)
@@ -395,14 +400,13 @@ def merge(job: Job) -> dict[str, Any]:
         # What people have decided since (an override) raises protection too; answered losses are withdraw's.
         veto.learn(connection, job.moment, answered=None, max_children_percent=0)
         veto.plan_lifts(connection, job.moment)
-        merged |= merging.merge_golden(connection, owner, number)
+        merging.merge_golden(connection, owner, number)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
         limits = {kind: guard.Limit(limit.percent, limit.count) for kind, limit in job.kommune.guard.limits.items()}
         asks = guard.reasons(connection, limits, first_run=not released)
         changed = plan.counts(connection)
         runs.set_merged(connection, job.run, digest, " ".join(asks))
-        report.note(connection, job.run, "merged", report.shown_pairs(merged))
         report.note(connection, job.run, "changed", changed)
     return {"digest": digest, "asks": int(bool(asks)), **changed}
 
@@ -415,7 +419,7 @@ def question(job: Job) -> Question | None:
     with job.transaction(lock=False) as connection:
         run = runs.get(connection, job.owner, job.run.number)
         noted = report.notes(connection, run)
-    if not run.asks or not run.digest:
+    if not run.asks or not run.digest or run.state == "released":
         return None
     lines = [f"- {report.KINDS.get(kind, kind)}: {count}" for kind, count in noted.get("changed", {}).items()]
     why = [report.reason(word) for word in run.asks.split()]
@@ -446,11 +450,16 @@ def release(job: Job, digest: str) -> dict[str, int]:
 
 
 def publish(job: Job) -> dict[str, int]:
-    """Write, check and publish the released run's exports. Raises CheckFailed; what was published then stays."""
+    """Write, check and publish the released run's exports. Raises CheckFailed; what was published then stays.
+
+    Raises NotApproved when a newer run has been released: an old one never takes its place again.
+    """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
         if run.state != "released":
             raise CheckFailed("Kjøringen er ikke frigitt og kan ikke publiseres.")
+        if runs.released_before(connection, job.owner) != run.number:
+            raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
     return {file["file"]: file["entries"] for file in files}

@@ -1,8 +1,8 @@
 """Publishing a released run: files under the publication's own folder, checked, and then the manifest.
 
-``exports/<owner>/<run>-<last veto>/feide.ldif`` and ``exports/<owner>/manifest.json``. Readers follow the manifest,
-which is written last, since object stores have no rename. A publication is named by the run and the newest veto laid
-over it, so the same state has the same name and the same bytes.
+``exports/<owner>/<run>-<digest>/feide.ldif`` and ``exports/<owner>/manifest.json``. Readers follow the manifest, which
+is written last, since object stores have no rename. A publication is named by its run and the digest of its files, so
+the same state has the same name and the same bytes, and no name tells how many vetoes there are.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ def publish(
     """Write the kommune's exports of a released run under all vetoes, check them, and publish them.
 
     Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed when a file does not pass its
-    check and ``must_pass``; nothing is then published. Needs the kommune's lock.
+    check and ``must_pass``; nothing is then published. Kept publications from before the newest raised protection are
+    thrown away: they may hold somebody who is now protected. Needs the kommune's lock.
     """
-    name = f"{run.number:06d}-{veto.last(connection, run.owner):06d}"
     root = environment.folder("exports") / run.owner
     serving.views(connection, run.owner, run.number, "now_")
-    files = []
+    files: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
         for export in kommune.exports:
             write, check, file = EXPORTS[export]
@@ -55,9 +55,12 @@ def publish(
                     "counts": counts._asdict(),
                 }
             )
-            target = root / name / file
+        digest = hashlib.sha256("".join(f"{file['file']}:{file['sha256']};" for file in files).encode()).hexdigest()
+        name = f"{run.number:06d}-{digest[:12]}"
+        for record in files:
+            target = root / name / record["file"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            with local.open("rb") as source, target.open("wb") as sink:
+            with (Path(work) / record["file"]).open("rb") as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
     manifest = orjson.dumps(
         {
@@ -74,46 +77,58 @@ def publish(
     connection.execute(
         text(
             "insert into control.publication (owner, publication, run, last_veto, published_at, manifest) "
-            "values (:owner, :name, :run, :veto, now(), :manifest) on conflict (owner, publication) do update "
-            "set manifest = excluded.manifest, withdrawn_at = null"
+            "values (:owner, :name, :run, :veto, clock_timestamp(), :manifest) on conflict (owner, publication) "
+            "do update set last_veto = excluded.last_veto, published_at = excluded.published_at, "
+            "manifest = excluded.manifest, withdrawn_at = null"
         ),
-        {"owner": run.owner, "name": name, "run": run.number, "veto": int(name[7:]), "manifest": manifest.decode()},
+        {
+            "owner": run.owner,
+            "name": name,
+            "run": run.number,
+            "veto": veto.last(connection, run.owner),
+            "manifest": manifest.decode(),
+        },
     )
+    _withdraw_unprotected(connection, run.owner, root)
     return files
 
 
-def published(connection: Connection, owner: str) -> str | None:
-    """Return the name of the newest publication that has not been withdrawn, None when there is none."""
-    found: str | None = connection.scalar(
+def published(connection: Connection, owner: str) -> int | None:
+    """Return the run that is published, None when none is."""
+    found: int | None = connection.scalar(
         text(
-            "select publication from control.publication where owner = :owner and withdrawn_at is null "
-            "order by run desc, last_veto desc limit 1"
+            "select run from control.publication where owner = :owner and withdrawn_at is null "
+            "order by published_at desc limit 1"
         ),
         {"owner": owner},
     )
     return found
 
 
-def withdraw_older(connection: Connection, owner: str, environment: Any) -> None:
-    """Throw away all kept publications but the newest: they hold somebody who is now protected."""
-    current = published(connection, owner)
-    root = environment.folder("exports") / owner
-    for folder in list(root.iterdir()) if root.exists() else []:
-        if folder.is_dir() and folder.name != current:
-            _remove(folder)
+def _withdraw_unprotected(connection: Connection, owner: str, root: Any) -> None:
+    """Throw away publications from before the newest raised protection, and what a killed publication has left."""
     connection.execute(
         text(
-            "update control.publication set withdrawn_at = now() "
-            "where owner = :owner and publication <> :current and withdrawn_at is null"
+            "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
+            "and last_veto < (select max(veto) from control.veto where owner = :owner and kind = 'protection')"
         ),
-        {"owner": owner, "current": current},
+        {"owner": owner},
     )
+    kept = set(
+        connection.execute(
+            text("select publication from control.publication where owner = :owner and withdrawn_at is null"),
+            {"owner": owner},
+        ).scalars()
+    )
+    for folder in list(root.iterdir()):
+        if folder.is_dir() and folder.name not in kept:
+            _remove(folder)
 
 
 def purge_landing(folder: Any, *, keep: int) -> None:
-    """Throw away the raw answers of all runs but ``keep``: they have done their work, and hold protected people too."""
+    """Throw away the raw answers of runs before ``keep``: they have done their work, and hold protected people too."""
     for run in list(folder.iterdir()) if folder.exists() else []:
-        if run.is_dir() and run.name != f"{keep:06d}":
+        if run.is_dir() and run.name < f"{keep:06d}":
             _remove(run)
 
 

@@ -207,7 +207,10 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
 
 
 def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
-    """Return rows opened and closed per table, of tables that may be counted."""
+    """Return rows opened and closed per source's table, of those that may be counted.
+
+    Not of the golden record: its accounts less those the plan tells of would be the protected.
+    """
     return {
         table: {"opened": opened, "closed": closed}
         for table, (opened, closed) in merged.items()

@@ -50,6 +50,10 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
                     text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
                 )
             yield connection
+    except psycopg.Error as error:  # of COPY, which goes past SQLAlchemy
+        if isinstance(error, psycopg.OperationalError):
+            raise SourceUnavailable("The warehouse did not answer; the run can be tried again.") from None
+        raise WarehouseError(f"The warehouse refused a statement (SQLSTATE {error.sqlstate or 'unknown'}).") from None
     except exc.OperationalError as error:
         raise SourceUnavailable(
             "The warehouse did not answer; the run can be tried again.", sqlstate=_sqlstate(error)

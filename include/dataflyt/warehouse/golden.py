@@ -73,7 +73,8 @@ def views_of_history(connection: Connection, owner: str) -> None:
 def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) -> None:
     """Make the same views over unchecked staged rows of the sources in ``staged``, over history for the rest.
 
-    Of a register, subjects that were not answered keep their open rows of history.
+    Of a register, subjects that were not answered keep their open rows of history. An answer speaks for all numbers
+    that it says the person has had: what stands under an old one is not left to hold.
     """
     views_of_history(connection, owner)
     schema = f"staging_{owner}"
@@ -82,11 +83,15 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) 
             continue
         columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
         if table.answered:
-            person = "freg_person" if table.source == "freg" else "krr_contact"
-            asked = "union select oppslag" if table.source == "freg" else "union select subject"
+            answered = (
+                f"select subject from {schema}.freg_person union select oppslag from {schema}.freg_person "
+                f"union select identifikasjonsnummer from {schema}.freg_identifikasjonsnummer"
+                if table.source == "freg"
+                else f"select subject from {schema}.krr_contact where subject is not null"
+            )
             rest = (
                 f" union all select {columns} from history.{table.name} where owner = '{owner}' and to_run is null "
-                f"and subject not in (select subject from {schema}.{person} {asked} from {schema}.{person})"
+                f"and subject not in ({answered})"
             )
         else:
             rest = ""

@@ -45,8 +45,8 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
     """Make the temporary views ``clean_<table>``: staged rows less what this run has in quarantine.
 
     For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
-    ``freg_person`` all of its subject's rows; ``answered_<source>`` are the subjects answered for (by the number asked
-    with and the number in use).
+    ``freg_person`` all of its subject's rows. ``answered_freg`` has the numbers answered for (the one asked with, the
+    one in use and those the person has had) and the subject whose ``answer`` it was; ``answered_krr`` likewise.
     """
     schema = f"staging_{checked_owner(owner)}"
     quarantine = f"from control.quarantine q where q.owner = '{owner}' and q.run = {run:d} and q.table_name"
@@ -64,11 +64,17 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
             connection.execute(text(f"create or replace temporary view {view} as {select}"))
     connection.execute(
         text(
-            "create or replace temporary view answered_freg as select subject from clean_freg_person "
-            "union select oppslag from clean_freg_person"
+            "create or replace temporary view answered_freg as "
+            "select subject, subject as answer from clean_freg_person "
+            "union select oppslag, subject from clean_freg_person "
+            "union select identifikasjonsnummer, subject from clean_freg_identifikasjonsnummer"
         )
     )
-    connection.execute(text("create or replace temporary view answered_krr as select subject from clean_krr_contact"))
+    connection.execute(
+        text(
+            "create or replace temporary view answered_krr as select subject, subject as answer from clean_krr_contact"
+        )
+    )
 
 
 def _merge_source_table(
@@ -92,12 +98,11 @@ def _merge_source_table(
     if table.name == "freg_ubesvart":
         scope = "true"
     elif table.answered:
-        scope = f"h.subject in (select subject from answered_{table.source})"
-        if table.source == "freg":
-            scope += (
-                " and not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
-                f"and q.table_name = '{table.name}' and q.subject = h.subject)"
-            )
+        scope = (
+            f"h.subject in (select a.subject from answered_{table.source} a where not exists ("
+            "select from control.quarantine q where q.owner = :owner and q.run = :run "
+            f"and q.table_name = '{table.name}' and q.subject in (a.subject, a.answer)))"
+        )
     else:
         scope = (
             "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "

@@ -74,7 +74,10 @@ _UNDER_VETO = {
                 ) then 'ended'
                 when exists (
                     select from {p}veto v
-                    where v.kind = 'death' and (v.person_id = g.child_id or v.person_id::text = g.adult)
+                    where v.kind = 'death' and v.person_id = g.child_id
+                ) or exists (
+                    select from {p}veto v
+                    where v.kind = 'death' and v.person_id::text = g.adult
                 ) then 'dead'
                 when exists (
                     select from {p}veto v
@@ -85,6 +88,11 @@ _UNDER_VETO = {
                     where b.owner = substr(current_user, 9) collate "default" and b.child_id = g.child_id
                         and b.adult = g.adult and b.lifted_at is null
                 ) then 'blocked'
+                when left(g.basis, 6) = 'grant:' and not exists (
+                    select from control.access_grant r
+                    where r.owner = substr(current_user, 9) collate "default" and r.child_id = g.child_id
+                        and r.adult = g.adult and r.withdrawn_at is null
+                ) then 'ended'
                 else 'active'
             end as state
         from {p}guardian_access_bare g

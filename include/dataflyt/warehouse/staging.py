@@ -137,6 +137,13 @@ def exists(connection: Connection, owner: str, source: str) -> bool:
     )
 
 
+def pages(connection: Connection, owner: str, source: str) -> set[str]:
+    """Name the landed pages that have rows in staging."""
+    schema = f"staging_{checked_owner(owner)}"
+    found = " union ".join(f"select page from {schema}.{table.name}" for table in _tables(source))
+    return set(connection.execute(text(found)).scalars())
+
+
 def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
     """Tell whether staging holds just what this run copied in: same run, same counts."""
     schema = f"staging_{checked_owner(owner)}"

@@ -29,9 +29,9 @@ def learn(connection: Connection, moment: Moment, *, answered: str | None, max_c
     """Write the vetoes that ``new_<table>`` give against what is true now (views ``now_<table>``).
 
     ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run; loss of
-    access is taken for those children only, and not at all when it would hit more than ``max_children_percent`` of the
-    kommune's children with access (at least five): a lost right to a part of FREG looks like that. Without
-    ``answered`` no loss is taken. Repeating it writes nothing new.
+    access is taken for those children only, and not at all when it would hit more than ``max_children_percent`` of
+    those of them with access (at least five): a lost right to a part of FREG looks like that. Without ``answered`` no
+    loss is taken. Repeating it writes nothing new.
     """
     bound = moment.bound()
     raised = connection.execute(text(_PROTECTION), bound).rowcount
@@ -41,10 +41,7 @@ def learn(connection: Connection, moment: Moment, *, answered: str | None, max_c
         lost = connection.execute(text(_LOST.format(answered=answered)), bound)
         lost.close()
         children = connection.scalar(text("select count(distinct child_id) from lost_access")) or 0
-        known = (
-            connection.scalar(text("select count(distinct child_id) from now_guardian_access where state = 'active'"))
-            or 0
-        )
+        known = connection.scalar(text(_KNOWN.format(answered=answered))) or 0
         in_doubt = children > max(_FEWEST_IN_DOUBT, ceil(known * max_children_percent / 100))
         if not in_doubt:
             ended = connection.execute(text(_ENDED), bound).rowcount
@@ -55,7 +52,8 @@ def learn(connection: Connection, moment: Moment, *, answered: str | None, max_c
 def plan_lifts(connection: Connection, moment: Moment) -> None:
     """Write down the vetoes that releasing this run would lift: older ones that fresh, clean answers contradict.
 
-    Needs ``new_<table>`` and the view ``answered_freg``.
+    A person of whom any row that says so is in quarantine has no clean answer: what is held over lifts nothing. Needs
+    ``new_<table>`` and the view ``answered_freg``.
     """
     bound = moment.bound()
     connection.execute(text("delete from control.lift where owner = :owner and run = :run"), bound)
@@ -119,6 +117,14 @@ where n.state in ('active', 'suspended')
     )
 """
 
+_KNOWN = """
+select count(distinct n.child_id)
+from now_guardian_access n
+where n.state = 'active' and n.child_id in (
+    select l.person_id from {answered} a join new_person_link l on l.scheme = 'number' and l.value = a.subject
+)
+"""
+
 _ENDED = """
 insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at)
 select :owner, 'access_ended', child_id, adult, 'answered', :run, now() from lost_access order by child_id, adult
@@ -176,10 +182,20 @@ order by x.child_id, x.adult
 """
 
 _LIFTS = """
-with fresh as (
-    select distinct l.person_id
+with answered as (
+    select l.person_id, bool_or(exists (
+        select from control.quarantine q
+        where q.owner = :owner and q.run = :run and q.subject = a.answer and q.table_name in (
+            'freg_person', 'freg_identifikasjonsnummer', 'freg_adressebeskyttelse', 'freg_bostedsadresse',
+            'freg_annenAdresse', 'freg_foreldreansvar'
+        )
+    )) as held_over
     from answered_freg a
     join new_person_link l on l.scheme = 'number' and l.value = a.subject
+    group by l.person_id
+),
+fresh as (
+    select person_id from answered where not held_over
 )
 insert into control.lift (owner, run, veto)
 select :owner, :run, v.veto

@@ -8,10 +8,15 @@ answered as (
     select
         l.person_id,
         bool_or(f.doed) as dead,
-        min(coalesce(control.as_date(f.foedselsdato), make_date(2099, 1, 1))) as birth_date
+        min(coalesce(control.as_date(f.foedselsdato), control.as_date(f.foedselsaar || '-01-01'))) as birth_date
     from freg_person f
     join new_person_link l on l.scheme = 'number' and l.value = f.foedselsEllerDNummer
     group by l.person_id
+),
+in_school as (
+    select i.person_id, min(control.as_date(s.birth_date)) as birth_date
+    from sas_person s join sas_identity i on i.sas_id = s.person_id
+    group by i.person_id
 ),
 by_register as (
     select
@@ -73,11 +78,15 @@ select distinct on (e.child_id, e.adult)
             where b.owner = :owner and b.child_id = e.child_id and b.adult = e.adult and b.lifted_at is null
         ) then 'blocked'
         when adult.dead or child.dead then 'dead'
+        -- Of whom FREG has never said anything we do not know who it is: a blocked adult's new number, perhaps.
+        when e.basis = 'foreldreansvar' and e.adult_kind = 'person' and adult.person_id is null then 'unanswered'
         -- From 18 the pupil decides (the pupil's own consent is a grant).
-        when e.basis = 'foreldreansvar' and child.birth_date + interval '18 years' <= cast(:today as date) then 'of_age'
+        when e.basis = 'foreldreansvar' and coalesce(child.birth_date, in_school.birth_date) + interval '18 years'
+            <= cast(:today as date) then 'of_age'
         else 'active'
     end as state
 from every e
 left join answered child on child.person_id = e.child_id
+left join in_school on in_school.person_id = e.child_id
 left join answered adult on adult.person_id::text = e.adult
 order by e.child_id, e.adult, e.basis = 'foreldreansvar' desc, e.ansvar

@@ -1,5 +1,6 @@
--- Which person an identifier stands for. People are matched by number, or by the school system's own id where they
--- have none; never by name. A number once linked stays linked, and a person keeps the id of the first number seen.
+-- Which person an identifier stands for. People are matched by number, or by the school system's or HR's own id where
+-- they have none; never by name. What was once linked stays linked, and a person keeps the id of the first number seen:
+-- who loses the number in a file is still the same person, and as protected as before.
 with seen as (
     select distinct number from (
         select foedselsEllerDNummer as number from freg_person
@@ -42,23 +43,28 @@ local_ids as (
         'sas' as scheme,
         s.person_id as value,
         coalesce(
-            own.person_id, old.person_id, substr(control.keyed_hash(:secret, 'sas:' || s.person_id), 1, 32)::uuid
+            n.person_id, own.person_id, old.person_id,
+            substr(control.keyed_hash(:secret, 'sas:' || s.person_id), 1, 32)::uuid
         ) as person_id,
         true as "current"
     from sas_person s
+    left join numbered n on n.value = s.number
     left join golden.person_link own
         on own.owner = :owner and own.to_run is null and own.scheme = 'sas' and own.value = s.person_id
     left join golden.person_link old
         on old.owner = :owner and old.to_run is null and old.scheme = 'sas' and old.value = s.old_person_id
-    where s.number is null or s.number !~ '^[0-9]{11}$'
     union all
     select
         'hr',
         h.employee_id,
-        substr(control.keyed_hash(:secret, 'hr:' || h.employee_id), 1, 32)::uuid,
+        coalesce(
+            n.person_id, own.person_id, substr(control.keyed_hash(:secret, 'hr:' || h.employee_id), 1, 32)::uuid
+        ),
         true
     from hr_employee h
-    where h.number is null or h.number !~ '^[0-9]{11}$'
+    left join numbered n on n.value = h.number
+    left join golden.person_link own
+        on own.owner = :owner and own.to_run is null and own.scheme = 'hr' and own.value = h.employee_id
 ),
 found as (
     select * from numbered union all select * from local_ids

@@ -33,6 +33,10 @@ where f.erGjeldende is not false
     and f.ansvarligUtenIdentifikator_etternavn is null
     and exists (select from new_enrolment e where e.person_id = c.person_id)
 union
+select 'responsible_unanswered', a.child_id::text, a.adult, null
+from new_guardian_access a
+where a.state = 'unanswered'
+union
 select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id
 from new_enrolment e
 where not exists (
