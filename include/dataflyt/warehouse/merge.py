@@ -98,11 +98,12 @@ def _merge_source_table(
     if table.name == "freg_ubesvart":
         scope = "true"
     elif table.answered:
-        scope = (
-            f"h.subject in (select a.subject from answered_{table.source} a where not exists ("
-            "select from control.quarantine q where q.owner = :owner and q.run = :run "
-            f"and q.table_name = '{table.name}' and q.subject in (a.subject, a.answer)))"
+        # One "not exists" a number: PostgreSQL joins for these, and loops for one with both.
+        held = (
+            "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
+            f"and q.table_name = '{table.name}' and q.subject = a."
         )
+        scope = f"h.subject in (select a.subject from answered_{table.source} a where {held}subject) and {held}answer))"
     else:
         scope = (
             "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "

@@ -182,16 +182,19 @@ order by x.child_id, x.adult
 """
 
 _LIFTS = """
-with answered as (
-    select l.person_id, bool_or(exists (
-        select from control.quarantine q
-        where q.owner = :owner and q.run = :run and q.subject = a.answer and q.table_name in (
-            'freg_person', 'freg_identifikasjonsnummer', 'freg_adressebeskyttelse', 'freg_bostedsadresse',
-            'freg_annenAdresse', 'freg_foreldreansvar'
-        )
-    )) as held_over
+with held as (
+    select distinct subject
+    from control.quarantine
+    where owner = :owner and run = :run and table_name in (
+        'freg_person', 'freg_identifikasjonsnummer', 'freg_adressebeskyttelse', 'freg_bostedsadresse',
+        'freg_annenAdresse', 'freg_foreldreansvar'
+    )
+),
+answered as (
+    select l.person_id, bool_or(q.subject is not null) as held_over
     from answered_freg a
     join new_person_link l on l.scheme = 'number' and l.value = a.subject
+    left join held q on q.subject = a.answer
     group by l.person_id
 ),
 fresh as (
