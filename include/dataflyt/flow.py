@@ -239,8 +239,8 @@ def withdraw(job: Job) -> dict[str, int]:
     """Write what the landed answers take away, and publish the released run anew under it if anything was written.
 
     Runs whatever became of the extracts, before any check: raised protection and ended access must not wait. Raises
-    DataInDoubt when the extract would end access for more children than the kommune's limit; protection is taken all
-    the same, the losses are not.
+    DataInDoubt when the extract would end access for more children than the kommune's limit (protection is taken all
+    the same, the losses are not), and when not one address protection is left in it.
     """
     if _done(job):
         return {}
@@ -282,6 +282,11 @@ def withdraw(job: Job) -> dict[str, int]:
             "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
             "tilgang, og kjøringen stopper. Undersøk om kommunen har mistet retten til foreldreansvar i "
             "Folkeregisteret."
+        )
+    if learned.ungraded:
+        raise DataInDoubt(
+            "Uttrekket fra Folkeregisteret er uten adressebeskyttelse. Ingen beskyttelse er senket, og kjøringen "
+            "stopper. Undersøk om kommunen har mistet retten til adressebeskyttelse i Folkeregisteret."
         )
     return {}
 

@@ -2,7 +2,8 @@
 
 Limits per kind, in percent of what there is and absolute: what is above either is asked about. Some things always ask:
 a first run, persons becoming one or several, lowered protection, a new guardian where anyone at the child's address is
-protected, and gain and loss for one child in one run.
+protected, gain and loss for one child in one run, and a guardian gained by what FREG has said before (a pupil comes
+back and FREG does not answer).
 """
 
 from collections.abc import Mapping
@@ -47,6 +48,18 @@ select exists (
 )
 """
 
+_GAIN_UNANSWERED = """
+select exists (
+    select from plan g
+    join after_guardian_access a on a.child_id::text = g.subject and a.adult = g.other and a.basis = 'foreldreansvar'
+    where g.kind = 'guardian_gains_access' and not exists (
+        select from answered_freg f
+        join new_person_link l on l.scheme = 'number' and l.value = f.subject
+        where l.person_id = a.child_id
+    )
+)
+"""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -59,6 +72,8 @@ class Limit:
 def reasons(connection: Connection, limits: Mapping[Any, Limit], *, first_run: bool) -> list[str]:
     """Say why the plan in the temporary table ``plan`` must be asked about; an empty list when it need not.
 
+    Needs the view ``answered_freg`` and ``new_person_link`` of the run.
+
     Reasons are words without numbers of protection in them: ``first_run``, ``limit:<kind>``, or ``always`` for those
     that must not tell more outside the plan's own page.
     """
@@ -70,6 +85,7 @@ def reasons(connection: Connection, limits: Mapping[Any, Limit], *, first_run: b
         any(found.get(kind) for kind in _ALWAYS)
         or connection.scalar(text(_GAIN_AND_LOSS))
         or connection.scalar(text(_GAIN_NEAR_PROTECTED))
+        or connection.scalar(text(_GAIN_UNANSWERED))
     )
     return why + (["always"] if always else [])
 

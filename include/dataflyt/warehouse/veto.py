@@ -18,11 +18,14 @@ _FEWEST_IN_DOUBT = 5
 
 @dataclass(frozen=True)
 class Learned:
-    """What an extract taught: whether anything was written, and whether its losses were too many to believe."""
+    """What an extract taught: whether anything was written, and what of it was too much to believe.
+
+    ``in_doubt``: its losses of access; ``ungraded``: not one grading is left, where there were several.
+    """
 
     any_written: bool
-    protection_raised: bool
     in_doubt: bool
+    ungraded: bool
 
 
 def learn(connection: Connection, moment: Moment, *, answered: str | None, max_children_percent: float) -> Learned:
@@ -36,17 +39,18 @@ def learn(connection: Connection, moment: Moment, *, answered: str | None, max_c
     bound = moment.bound()
     raised = connection.execute(text(_PROTECTION), bound).rowcount
     deaths = connection.execute(text(_DEATH), bound).rowcount
-    ended, in_doubt = 0, False
+    ended, in_doubt, ungraded = 0, False, False
     if answered:
         lost = connection.execute(text(_LOST.format(answered=answered)), bound)
         lost.close()
         children = connection.scalar(text("select count(distinct child_id) from lost_access")) or 0
         known = connection.scalar(text(_KNOWN.format(answered=answered))) or 0
         in_doubt = children > max(_FEWEST_IN_DOUBT, ceil(known * max_children_percent / 100))
+        ungraded = bool(connection.scalar(text(_UNGRADED.format(answered=answered)), bound))
         if not in_doubt:
             ended = connection.execute(text(_ENDED), bound).rowcount
     suspended = connection.execute(text(_SUSPENDED), bound).rowcount
-    return Learned(raised + deaths + ended + suspended > 0, raised > 0, in_doubt)
+    return Learned(raised + deaths + ended + suspended > 0, in_doubt, ungraded)
 
 
 def plan_lifts(connection: Connection, moment: Moment) -> None:
@@ -123,6 +127,22 @@ from now_guardian_access n
 where n.state = 'active' and n.child_id in (
     select l.person_id from {answered} a join new_person_link l on l.scheme = 'number' and l.value = a.subject
 )
+"""
+
+# What a lost right to that part looks like. Lowering is asked about, but the question may not say of how many.
+_UNGRADED = """
+with graded as (
+    select foedselsellerdnummer as subject
+    from history.freg_adressebeskyttelse
+    where owner = :owner and to_run is null and graderingsnivaa is distinct from 'ugradert'
+        and ergjeldende is not false
+        and foedselsellerdnummer in (select subject from {answered})
+)
+select count(*) >= 3 and not exists (
+    select from freg_adressebeskyttelse where graderingsnivaa is distinct from 'ugradert'
+        and foedselsellerdnummer in (select subject from {answered})
+)
+from graded
 """
 
 _ENDED = """

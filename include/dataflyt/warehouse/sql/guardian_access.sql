@@ -65,28 +65,33 @@ every as (
     select * from by_register where adult is not null
     union all
     select * from by_grant
+),
+judged as (
+    select
+        e.child_id,
+        e.adult,
+        e.adult_kind,
+        e.basis,
+        e.ansvar,
+        case
+            when exists (
+                select from control.access_block b
+                where b.owner = :owner and b.child_id = e.child_id and b.adult = e.adult and b.lifted_at is null
+            ) then 'blocked'
+            when adult.dead or child.dead then 'dead'
+            -- Of whom FREG has never said anything we do not know who it is: a blocked adult's new number, perhaps.
+            when e.basis = 'foreldreansvar' and e.adult_kind = 'person' and adult.person_id is null then 'unanswered'
+            -- From 18 the pupil decides (the pupil's own consent is a grant).
+            when e.basis = 'foreldreansvar' and coalesce(child.birth_date, in_school.birth_date) + interval '18 years'
+                <= cast(:today as date) then 'of_age'
+            else 'active'
+        end as state
+    from every e
+    left join answered child on child.person_id = e.child_id
+    left join in_school on in_school.person_id = e.child_id
+    left join answered adult on adult.person_id::text = e.adult
 )
-select distinct on (e.child_id, e.adult)
-    e.child_id,
-    e.adult,
-    e.adult_kind,
-    e.basis,
-    e.ansvar,
-    case
-        when exists (
-            select from control.access_block b
-            where b.owner = :owner and b.child_id = e.child_id and b.adult = e.adult and b.lifted_at is null
-        ) then 'blocked'
-        when adult.dead or child.dead then 'dead'
-        -- Of whom FREG has never said anything we do not know who it is: a blocked adult's new number, perhaps.
-        when e.basis = 'foreldreansvar' and e.adult_kind = 'person' and adult.person_id is null then 'unanswered'
-        -- From 18 the pupil decides (the pupil's own consent is a grant).
-        when e.basis = 'foreldreansvar' and coalesce(child.birth_date, in_school.birth_date) + interval '18 years'
-            <= cast(:today as date) then 'of_age'
-        else 'active'
-    end as state
-from every e
-left join answered child on child.person_id = e.child_id
-left join in_school on in_school.person_id = e.child_id
-left join answered adult on adult.person_id::text = e.adult
-order by e.child_id, e.adult, e.basis = 'foreldreansvar' desc, e.ansvar
+-- What gives access goes before what gives none: a pupil of 18 may consent to a parent.
+select distinct on (child_id, adult) child_id, adult, adult_kind, basis, ansvar, state
+from judged
+order by child_id, adult, state = 'active' desc, basis = 'foreldreansvar' desc, ansvar
