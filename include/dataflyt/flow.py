@@ -165,9 +165,9 @@ def extract_freg(job: Job) -> dict[str, int]:
     if job.kommune.legal_basis.freg == "med_hjemmel":
         parts += ("foreldreansvar", "familierelasjon")
     freg_client.extract(connection, _numbers(job, _PUPILS), parts, landing, "1-pupils")
-    _stage(job, "freg")
+    _stage(job, "freg", phase="1-pupils")
     freg_client.extract(connection, _numbers(job, _GUARDIANS), FREG_PARTS, landing, "2-guardians")
-    return _stage(job, "freg")
+    return _stage(job, "freg", phase="2-guardians", anew=False)
 
 
 def extract_krr(job: Job) -> dict[str, int]:
@@ -215,17 +215,23 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     return [(name, readers[source](name)) for name in names]
 
 
-def _stage(job: Job, source: str, *, skip_unreadable: bool = False) -> dict[str, int]:
-    """Copy everything a source has landed into staging anew. Raises NotApproved when a newer run has begun."""
+def _stage(
+    job: Job, source: str, *, phase: str = "", anew: bool = True, skip_unreadable: bool = False
+) -> dict[str, int]:
+    """Copy what a source has landed (in one phase, or all) into staging, anew or after what is there.
+
+    Raises NotApproved when a newer run has begun.
+    """
     with job.transaction() as connection:
         runs.resume(connection, job.owner, job.run.number)
-        staging.prepare(connection, job.owner, source)
+        if anew:
+            staging.prepare(connection, job.owner, source)
         counts = staging.load(
             connection,
             job.owner,
             job.run.number,
             source,
-            _pages(job, source),
+            [(name, reader) for name, reader in _pages(job, source) if name.startswith(phase)],
             job.landing(source),
             skip_unreadable=skip_unreadable,
         )
@@ -295,8 +301,8 @@ def _republish(job: Job) -> None:
     """Bring what is published in line with the vetoes: the run that is published, not one whose files did not pass."""
     with job.transaction() as connection:
         published = publishing.published(connection, job.owner)
-        if published:
-            run = runs.get(connection, job.owner, published)
+        if published and published.last_veto < veto.last(connection, job.owner):
+            run = runs.get(connection, job.owner, published.run)
             publishing.publish(connection, job.kommune, run, job.environment, must_pass=False)
 
 
@@ -467,6 +473,8 @@ def publish(job: Job) -> dict[str, int]:
             raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
+        current = publishing.published(connection, job.owner)
+        report.note(connection, run, "publication", current and current.publication)
     return {file["file"]: file["entries"] for file in files}
 
 
@@ -482,12 +490,15 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
             state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
             runs.undo(connection, job.owner, run.number, state)
         report.forget_contact_values(connection, job.owner)
+        raised = veto.raised_protection(connection, job.owner, run.number)
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
     publishing.write_atomically(
         folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2)
     )
-    publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+    # Raw answers of a run that raised somebody's protection are thrown away with it: they say where that person is.
+    keep = run.number + 1 if raised else run.number
+    publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=keep)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
     return {"outcome": written["outcome"], **written["totals"]}

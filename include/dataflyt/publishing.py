@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, text
@@ -29,7 +29,7 @@ def publish(
 
     Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed when a file does not pass its
     check and ``must_pass``; nothing is then published. Kept publications from before the newest raised protection are
-    thrown away: they may hold somebody who is now protected. Needs the kommune's lock.
+    thrown away: they may hold somebody who is now protected; so are all but the last two. Needs the kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     serving.views(connection, run.owner, run.number, "now_")
@@ -89,28 +89,38 @@ def publish(
             "manifest": manifest.decode(),
         },
     )
-    _withdraw_unprotected(connection, run.owner, root)
+    _withdraw_older(connection, run.owner, root)
     return files
 
 
-def published(connection: Connection, owner: str) -> int | None:
-    """Return the run that is published, None when none is."""
-    found: int | None = connection.scalar(
+class Published(NamedTuple):
+    """What is published now: its folder's name, its run, and the newest veto laid over it."""
+
+    publication: str
+    run: int
+    last_veto: int
+
+
+def published(connection: Connection, owner: str) -> Published | None:
+    """Return what is published, None when nothing is."""
+    found = connection.execute(
         text(
-            "select run from control.publication where owner = :owner and withdrawn_at is null "
-            "order by published_at desc limit 1"
+            "select publication, run, last_veto from control.publication "
+            "where owner = :owner and withdrawn_at is null order by published_at desc limit 1"
         ),
         {"owner": owner},
-    )
-    return found
+    ).one_or_none()
+    return Published(*found) if found else None
 
 
-def _withdraw_unprotected(connection: Connection, owner: str, root: Any) -> None:
-    """Throw away publications from before the newest raised protection, and what a killed publication has left."""
+def _withdraw_older(connection: Connection, owner: str, root: Any) -> None:
+    """Throw away publications from before the newest raised protection, all but the last two, and what is not known."""
     connection.execute(
         text(
             "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
-            "and last_veto < (select max(veto) from control.veto where owner = :owner and kind = 'protection')"
+            "and (last_veto < (select max(veto) from control.veto where owner = :owner and kind = 'protection') "
+            "or publication not in (select publication from control.publication where owner = :owner "
+            "and withdrawn_at is null order by published_at desc limit 2))"
         ),
         {"owner": owner},
     )

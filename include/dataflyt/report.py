@@ -14,8 +14,8 @@ from dataflyt.warehouse import runs, staging
 from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
-_UNSEEN = frozenset({"freg_adressebeskyttelse", "protection"})
-"""Tables whose number of rows would tell how many people are protected."""
+_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse"})
+"""Tables whose number of rows tells how many people are protected, or hints at it: their addresses are not given."""
 
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
@@ -42,6 +42,7 @@ KINDS = {
 
 _OUTCOMES = {
     "released": "Kjøringen er frigitt.",
+    "not_published": "Kjøringen er frigitt, men ikke publisert. Det som er publisert fra før, står.",
     "rejected": "Kjøringen ble avvist. Alt er som før.",
     "unanswered": "Ingen svarte innen fristen. Alt er som før.",
     "failed": "Kjøringen stoppet. Alt er som før.",
@@ -181,6 +182,8 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     changed = known.get("changed", {})
     published = known.get("published", [])
     outcome = "failed" if failed and state != "released" else state
+    if outcome == "released" and "publish" in failed:
+        outcome = "not_published"
     sentences = [_OUTCOMES.get(outcome, outcome)]
     if failed:
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")

@@ -227,6 +227,24 @@ def test_a_lowered_protection_is_asked_about_and_lifted_only_by_release(installa
     assert installation.query(level, number=child.number)[0][0] is None
 
 
+def test_a_row_in_quarantine_leaves_what_was_known_and_only_two_publications_are_kept(
+    installation: Installation,
+) -> None:
+    installation.run()
+    before = installation.ldif()
+    world = installation.registers.world
+    group = next(group for group in world.groups if group.kind[1] == "basisgruppe" and len(group.members) > 5)
+    pupil = next(member for member in group.members if member.role == "01")
+    pupil.role = "17"  # no role that PIFU-IMS knows
+    installation.registers.write()
+    report = installation.run()
+    assert [(row["table_name"], row["rule"]) for row in report["quarantine"] if row["table_name"] == "sas_membership"]
+    assert not any(report["changed"].values())
+    assert installation.ldif() == before
+    installation.run()
+    assert len([path for path in (installation.storage / "exports" / "haugesund").iterdir() if path.is_dir()]) == 2
+
+
 def test_another_kommune_sees_nothing(installation: Installation) -> None:
     installation.run()
     url = installation.warehouse_url.replace("kommune_haugesund", "kommune_bergen")

@@ -18,8 +18,8 @@ class Table:
 
     ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
     ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
-    a row is only taken as gone when its subject was answered for. ``hashed`` fields are kept in history as keyed
-    hashes only.
+    a row is only taken as gone when its subject was answered for and has no row of that table in quarantine.
+    ``hashed`` fields are kept in history as keyed hashes only.
     """
 
     name: str

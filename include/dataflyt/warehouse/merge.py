@@ -33,8 +33,8 @@ def merge_history(connection: Connection, owner: str, run: int, secret: str) -> 
     """Merge the clean staged rows of a run into history; return rows opened and closed per table.
 
     Registers that are asked person by person: rows are closed only for subjects that were answered and not
-    quarantined. Files: a row is closed when the file no longer has it, unless a row of its key is in quarantine.
-    Quarantined keys and unanswered subjects are thereby held over. Raises nothing of its own.
+    quarantined. Files: a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
+    What is quarantined or unanswered is thereby held over. Raises nothing of its own.
     """
     return {
         table.name: _merge_source_table(connection, owner, run, secret, table) for table in source_tables().values()
@@ -107,7 +107,7 @@ def _merge_source_table(
     else:
         scope = (
             "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
-            f"and q.table_name = '{table.name}' and q.key = h.key)"
+            f"and q.table_name = '{table.name}' and q.subject = h.subject)"
         )
     return _close_and_open(
         connection, owner, run, f"history.{table.name}", ["key"], ["subject", *columns], "incoming", scope

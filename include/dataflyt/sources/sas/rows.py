@@ -124,7 +124,7 @@ TABLES = {
         Table("school", School, ("school_id",), "school_id"),
         Table("group", Group, ("group_id",), "group_id"),
         Table("person", Person, ("person_id",), "person_id"),
-        Table("membership", Membership, ("group_id", "person_id", "role", "begin_date"), "group_id"),
+        Table("membership", Membership, ("group_id", "person_id", "role", "begin_date"), "person_id"),
         Table("guardian", Guardian, ("child_id", "guardian_id", "contact_type"), "child_id"),
         Table("timetable", Timetable, ("group_id", "weekday", "start", "room"), "group_id"),
     )
