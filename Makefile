@@ -10,7 +10,7 @@ SUPERVISOR := $(BIN)/python -m supervisor --kommune $(KOMMUNE)
 
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock plan run clean
+.PHONY: help setup demo test lint lock plan run bench clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ lock: $(STAMP)  ## write the versions that pyproject.toml resolves to into requi
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra dev \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
+
+bench: $(STAMP)  ## measure time and memory of every step, for kommuner of three sizes (a quarter of an hour)
+	$(BIN)/python benchmarks/scale.py --pupils 400 4000 40000 --runs 2
 
 clean:  ## remove .venv, and .local with the demo's database and files
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info

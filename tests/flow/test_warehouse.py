@@ -1,0 +1,80 @@
+"""The warehouse by itself: its schema is what the code says, and its line of runs remembers every state."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+
+from dataflyt import flow
+from dataflyt.warehouse import merge as merging
+from dataflyt.warehouse.tables import GOLDEN, source_tables
+from tests.flow.conftest import Installation
+
+TYPES = {"int": "integer", "timestamptz": "timestamp with time zone"}
+
+units = st.dictionaries(
+    st.sampled_from(["311060015", "311060023", "311060031"]),
+    st.tuples(st.sampled_from(["school", "sfo", None]), st.sampled_from(["Skåredalen", "Čáhci", None])),
+)
+"""A state of golden.unit: unit_id -> (kind, name)."""
+
+
+def test_the_schema_has_the_tables_and_columns_that_the_code_merges(installation: Installation) -> None:
+    found: dict[str, dict[str, str]] = {}
+    for schema, table, column, kind in installation.query(
+        "select table_schema, table_name, column_name, data_type from information_schema.columns "
+        "where table_schema in ('history', 'golden')"
+    ):
+        found.setdefault(f"{schema}.{table}", {})[column] = kind
+    versioned = {"owner": "text", "from_run": "bigint", "to_run": "bigint"}
+    expected = {
+        f"history.{table.name.lower()}": versioned
+        | {"key": "text", "subject": "text"}
+        | {name.lower(): kind for name, kind in table.columns.items()}
+        for table in source_tables().values()
+    } | {
+        f"golden.{table.name}": versioned | {name: TYPES.get(kind, kind) for name, kind in table.columns.items()}
+        for table in GOLDEN.values()
+    }
+    assert found == expected
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(states=st.lists(units, min_size=1, max_size=6), again=st.booleans())
+def test_any_line_of_runs_can_be_read_at_any_run_and_undone(
+    installation: Installation, states: list[dict[str, tuple[str | None, str | None]]], again: bool
+) -> None:
+    engine = flow.database.engine(installation.warehouse_url)
+    with engine.connect() as connection:
+        for run, state in enumerate(states, start=1):
+            for _ in range(2 if again else 1):  # a run merged twice is merged once
+                merging.undo(connection, "haugesund", run)
+                _merge(connection, run, state)
+        for run, state in enumerate(states, start=1):
+            assert _at(connection, run) == state
+        for run in range(len(states), 0, -1):
+            merging.undo(connection, "haugesund", run)
+            assert _at(connection, run) == (states[run - 2] if run > 1 else {})
+        connection.rollback()
+
+
+def _merge(connection: Connection, run: int, state: dict[str, tuple[str | None, str | None]]) -> None:
+    connection.execute(text("drop table if exists pg_temp.incoming"))
+    connection.execute(text("create temporary table incoming (unit_id text, kind text, name text)"))
+    for unit_id, (kind, name) in state.items():
+        connection.execute(
+            text("insert into incoming values (:unit_id, :kind, :name)"),
+            {"unit_id": unit_id, "kind": kind, "name": name},
+        )
+    merging._close_and_open(
+        connection, "haugesund", run, "golden.unit", ["unit_id"], ["kind", "name"], "incoming", "true"
+    )
+
+
+def _at(connection: Connection, run: int) -> dict[str, tuple[str | None, str | None]]:
+    found = connection.execute(
+        text(
+            "select unit_id, kind, name from golden.unit where from_run <= :run and (to_run is null or to_run > :run)"
+        ),
+        {"run": run},
+    )
+    return {row.unit_id: (row.kind, row.name) for row in found}
