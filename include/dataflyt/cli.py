@@ -30,11 +30,6 @@ app.add_typer(warehouse_app, name="warehouse")
 KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")]
 
 
-def kommuner_folder() -> Path:
-    """Return the folder of kommune files: DATAFLYT_KOMMUNER, or include/kommuner beside the package."""
-    return Path(os.environ.get("DATAFLYT_KOMMUNER") or Path(__file__).parent.parent / "kommuner")
-
-
 def environment() -> "Environment":
     """Return the environment of the command line: connections from variables, paths by their address."""
     from upath import UPath
@@ -154,11 +149,11 @@ def plan(
 @warehouse_app.command("migrate")
 def warehouse_migrate() -> None:
     """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""
-    from dataflyt.kommune import load_all
+    from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.warehouse.database import migrate
 
     def work() -> None:
-        kommuner, broken = load_all(kommuner_folder())
+        kommuner, broken = load_all(folder_of_kommuner())
         for file in broken:
             typer.echo(file.sentence, err=True)
         made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
@@ -168,9 +163,9 @@ def warehouse_migrate() -> None:
 
 
 def _with(name: str, work: "Callable[[Kommune], None]") -> None:
-    from dataflyt.kommune import find
+    from dataflyt.kommune import find, folder_of_kommuner
 
-    _sentence(lambda: work(find(kommuner_folder(), name)))
+    _sentence(lambda: work(find(folder_of_kommuner(), name)))
 
 
 def _sentence(work: Callable[[], None]) -> None:

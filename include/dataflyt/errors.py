@@ -39,5 +39,9 @@ class DataInDoubt(DataflytError):
     """An extract would take away more than its limit; nothing was taken and somebody must look."""
 
 
+class WarehouseError(DataflytError):
+    """The warehouse refused a statement that should have worked: a fault of ours. Never quotes a row."""
+
+
 class NotApproved(DataflytError):
     """A run was to be released without an answer that names its plan."""

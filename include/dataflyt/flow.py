@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt import publishing, report
 from dataflyt.connections import Connect
-from dataflyt.errors import CheckFailed, ConfigError, DataflytError, DataInDoubt, NotApproved
+from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.sources import Reader
@@ -261,7 +261,7 @@ def withdraw(job: Job) -> dict[str, int]:
                 landed = {name for name, _ in _pages(job, source)}
                 intact = landed <= staging.pages(connection, job.owner, source)
         if not intact and job.landing(source).names():
-            with contextlib.suppress(DataflytError):
+            with contextlib.suppress(Unreadable):
                 _stage(job, source, skip_unreadable=source == "freg")
                 intact = True
         if intact:

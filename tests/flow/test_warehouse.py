@@ -1,10 +1,12 @@
 """The warehouse by itself: its schema is what the code says, and its line of runs remembers every state."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from dataflyt import flow
+from dataflyt.errors import DataflytError
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 from tests.flow.conftest import Installation
@@ -78,3 +80,26 @@ def _at(connection: Connection, run: int) -> dict[str, tuple[str | None, str | N
         {"run": run},
     )
     return {row.unit_id: (row.kind, row.name) for row in found}
+
+
+def test_a_warehouse_that_is_not_there_or_not_set_up_is_one_sentence_without_its_address() -> None:
+    for address, sentence in {
+        "postgresql+psycopg://kommune_x:hemmelig@/warehouse?host=/nowhere": "svarer ikke",
+        "hemmelig": "kan ikke brukes",
+        "oracle://hemmelig@x": "kan ikke brukes",
+    }.items():
+        with (
+            pytest.raises(DataflytError, match=sentence) as raised,
+            flow.database.transaction(flow.database.engine(address), "haugesund"),
+        ):
+            pass
+        assert "hemmelig" not in str(raised.value)
+        assert raised.value.__cause__ is None
+
+
+def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str) -> None:
+    with (
+        pytest.raises(DataflytError, match="dataflyt warehouse migrate"),
+        flow.database.transaction(flow.database.engine(pg_url), "haugesund") as connection,
+    ):
+        connection.execute(text("select * from control.run"))

@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, text
 
-from dataflyt.errors import ConfigError, SourceUnavailable
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, WarehouseError
 
 # What a run has just written has no statistics before it is committed, and PostgreSQL then takes it for empty: it would
 # loop over a whole kommune for each of its rows. Joined by hash or merge it is fast whatever is believed.
@@ -25,8 +25,16 @@ _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
 
 def engine(url: str) -> Engine:
-    """Make an engine without a pool: tasks are short and forked. Parameters never show in errors."""
-    return create_engine(url, poolclass=NullPool, hide_parameters=True)
+    """Make an engine without a pool: tasks are short and forked. Parameters never show in errors.
+
+    Raises ConfigError for an address that is none.
+    """
+    try:
+        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+    except (exc.ArgumentError, ImportError):  # their text holds the address, and so perhaps a password
+        raise ConfigError(
+            "Adressen til varehuset kan ikke brukes: skriv postgresql+psycopg://rolle@vert/database i tilkoblingen."
+        ) from None
 
 
 def checked_owner(owner: str) -> str:
@@ -40,36 +48,39 @@ def checked_owner(owner: str) -> str:
 def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
     """One transaction, under the kommune's advisory lock unless ``lock`` is False.
 
-    A database error leaves without its text, which may quote a row.
+    Raises SourceUnavailable, ConfigError or WarehouseError for what the database says.
     """
+    with _in_our_words(), db.begin() as connection:
+        connection.execute(text(_PLANNING))
+        if lock:
+            connection.execute(
+                text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
+            )
+        yield connection
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Turn a database error into one of ours: its own text may quote a row."""
     try:
-        with db.begin() as connection:
-            connection.execute(text(_PLANNING))
-            if lock:
-                connection.execute(
-                    text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
-                )
-            yield connection
+        yield
     except psycopg.Error as error:  # of COPY, which goes past SQLAlchemy
-        if isinstance(error, psycopg.OperationalError):
-            raise SourceUnavailable("The warehouse did not answer; the run can be tried again.") from None
-        raise WarehouseError(f"The warehouse refused a statement (SQLSTATE {error.sqlstate or 'unknown'}).") from None
-    except exc.OperationalError as error:
-        raise SourceUnavailable(
-            "The warehouse did not answer; the run can be tried again.", sqlstate=_sqlstate(error)
-        ) from None
+        raise _said(error.sqlstate, isinstance(error, psycopg.OperationalError), "COPY") from None
     except exc.DBAPIError as error:
-        raise WarehouseError(
-            f"The warehouse refused a statement (SQLSTATE {_sqlstate(error)}, {_where(error)})."
-        ) from None
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        raise _said(sqlstate, isinstance(error, exc.OperationalError), _where(error)) from None
 
 
-class WarehouseError(Exception):
-    """A statement that should have worked did not: a fault of ours. Never quotes a row."""
-
-
-def _sqlstate(error: exc.DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or "unknown"
+def _said(sqlstate: str | None, passing: bool, where: str) -> DataflytError:
+    if passing:
+        return SourceUnavailable(
+            "Varehuset svarer ikke, eller slipper ikke kommunen inn. Kjøringen kan prøves på nytt.", sqlstate=sqlstate
+        )
+    if sqlstate in ("42P01", "3F000", "42883"):  # no such table, schema or function
+        return ConfigError("Varehuset er ikke satt opp for denne versjonen: kjør «dataflyt warehouse migrate».")
+    return WarehouseError(
+        f"Varehuset avviste noe det skulle ha tatt imot (SQLSTATE {sqlstate}): si fra til en dataingeniør.", where=where
+    )
 
 
 def _where(error: exc.DBAPIError) -> str:
@@ -92,7 +103,7 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
     """
     db = engine(url)
     made = []
-    with db.begin() as connection:
+    with _in_our_words(), db.begin() as connection:
         if not connection.scalar(text("select 1 from pg_roles where rolname = 'dataflyt_kommune'")):
             connection.execute(text("create role dataflyt_kommune nologin"))
         config = Config()
