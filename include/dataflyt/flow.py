@@ -445,7 +445,7 @@ def question(job: Job) -> Question | None:
             *(lines or ["- ingenting som vises her"]),
             "",
             f"Se hva som ligger bak tallene: `dataflyt plan {job.owner} --run {run.number}`.",
-            "Avvis endrer ingenting; svarer ingen innen fristen, regnes det som avvist.",
+            "«Approve» godkjenner. «Reject» avviser, og da endres ingenting; det samme gjelder om ingen svarer innen fristen.",
             "",
             f"Plan: `{run.digest[:16]}`",
         ]
