@@ -445,7 +445,7 @@ def question(job: Job) -> Question | None:
             *(lines or ["- ingenting som vises her"]),
             "",
             f"Se hva som ligger bak tallene: `dataflyt plan {job.owner} --run {run.number}`.",
-            "«Approve» godkjenner. «Reject» avviser: da endres ingenting, og heller ikke om ingen svarer innen fristen.",
+            "«Approve» godkjenner. «Reject» avviser; da endres ingenting, heller ikke om ingen svarer innen fristen.",
             "",
             f"Plan: `{run.digest[:16]}`",
         ]
