@@ -145,10 +145,11 @@ def purge_landing(folder: Any, *, keep: int) -> None:
 def write_atomically(path: Any, content: bytes) -> None:
     """Write a small file so that a reader sees the old one or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(path, Path):
-        temporary = path.with_name(f".{path.name}.tmp")
+    if isinstance(path, Path) or path.protocol in ("", "file", "local"):
+        local = Path(path if isinstance(path, Path) else path.path)
+        temporary = local.with_name(f".{local.name}.tmp")
         temporary.write_bytes(content)
-        temporary.replace(path)
+        temporary.replace(local)
     else:  # object stores show a file when it is complete
         path.write_bytes(content)
 

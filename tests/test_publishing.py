@@ -1,0 +1,27 @@
+"""A manifest is seen whole: the old one or the new one, on a disk by whatever name and in an object store."""
+
+import os
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from dataflyt.publishing import write_atomically
+
+
+@pytest.mark.parametrize("kind", [Path, UPath, lambda path: UPath(f"file://{path}")])
+def test_a_reader_who_has_the_old_manifest_open_keeps_it_whole(tmp_path, kind):
+    path = tmp_path / "exports" / "haugesund" / "manifest.json"
+    write_atomically(kind(path), b"old")
+    with path.open("rb") as reader:
+        write_atomically(kind(path), b"new and longer")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new and longer"
+    assert os.listdir(path.parent) == ["manifest.json"]
+
+
+def test_an_object_store_gets_the_file_in_one_piece():
+    path = UPath("memory://exports/manifest.json")
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
