@@ -46,6 +46,7 @@ class Home:
         self.passwords = folder / "airflow-passwords.json"
         for made in (self.airflow, self.drop / "hr", self.drop / "sas", self.storage):
             made.mkdir(parents=True, exist_ok=True)
+        self.storage.chmod(0o700)  # exports and landed answers hold people
         self.secrets = self.load_secrets()
         self.private_key = self.load_key()
 
