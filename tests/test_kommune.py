@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  the tables of sentences read best one a line
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -188,6 +189,30 @@ def test_a_wrong_unit_is_pointed_at(folder, units, expected):
 )
 def test_what_is_no_yaml_map_gives_one_sentence(folder, raw, expected):
     assert expected in sentence(folder, raw)
+
+
+def test_a_pipe_or_a_folder_among_the_files_is_named_and_not_waited_for(folder):
+    (folder / "haugesund.yaml").write_text(GOOD, encoding="utf-8")
+    os.mkfifo(folder / "ror.yaml")
+    (folder / "mappe.yaml").mkdir()
+    good, broken = kommune.load_all(folder)
+    assert [one.id for one in good] == ["haugesund"]
+    assert [one.sentence for one in broken] == [
+        f"{name} er ikke en vanlig fil: flytt den ut av mappen med kommunefilene."
+        for name in ("mappe.yaml", "ror.yaml")
+    ]
+
+
+def test_a_very_long_file_name_or_kommune_name_cannot_stop_the_dags_of_others(folder):
+    (folder / f"{'x' * 249}.yaml").write_text("", encoding="utf-8")
+    _, (broken,) = kommune.load_all(folder)
+    assert len(f"kommune_{broken.id}") <= 250  # the longest DAG id of Airflow
+    assert "«name»" in sentence(folder, GOOD.replace("name: Haugesund", f"name: {'x' * 101}"))  # a tag: 100
+
+
+def test_a_wrong_percent_is_answered_with_what_a_percent_is(folder):
+    said = sentence(folder, GOOD + "guard: {limits: {pupil_leaves: {percent: 500}}}\n")
+    assert "kan ikke være «500»: skriv et tall fra 0 til 100" in said
 
 
 def test_a_byte_order_mark_does_no_harm(folder):

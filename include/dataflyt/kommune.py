@@ -32,6 +32,8 @@ TIMEZONE = "Europe/Oslo"
 DEFAULTS = "_defaults.yaml"
 LONGEST_FILE = 256 * 1024
 LARGEST_DEPTH = 100
+LONGEST_BROKEN_ID = 100
+"""Airflow takes no DAG id longer than 250 letters, and one that is stops every DAG of the same file."""
 
 WEEKDAYS = {
     "monday": "mandag",
@@ -208,7 +210,9 @@ class SasSource(_Part):
     format: Literal["pifu"] = Field(description="skriv pifu")
     connection: ConnectionName
     files: FilePattern
-    timetable: FilePattern | None = None
+    timetable: FilePattern | None = Field(
+        default=None, description='skriv et filmønster, for eksempel "timeplan_*.csv", eller ta det bort'
+    )
 
 
 class Sources(_Part):
@@ -241,7 +245,7 @@ class Limit(_Part):
     What is above either is asked about; an empty one is no limit.
     """
 
-    percent: Percent | None = None
+    percent: Percent | None = Field(default=None, description="skriv et tall fra 0 til 100, for eksempel 5")
     count: Annotated[int, Field(strict=True, ge=0)] | None = Field(
         default=None, description="skriv et helt tall, for eksempel 20"
     )
@@ -269,7 +273,9 @@ class Kommune(_Part):
     """One school owner, as its file says it over the defaults."""
 
     id: Id
-    name: Text = Field(description="skriv kommunens navn")
+    name: str = Field(  # a tag in Airflow, which takes no longer one
+        min_length=1, max_length=100, pattern=r"\S", description="skriv kommunens navn"
+    )
     kommunenummer: Annotated[tuple[Kommunenummer, ...], AfterValidator(_different)] = Field(
         min_length=1, description='skriv en liste, for eksempel ["1106"]'
     )
@@ -362,7 +368,7 @@ def load_all(folder: Path) -> tuple[list[Kommune], list[Broken]]:
             broken.append(Broken(path, "", error.sentence))
     named: list[Broken] = []
     for one in broken:
-        wish = name = re.sub(r"[^a-z0-9_]+", "_", one.path.stem.lower()) or "uten_navn"
+        wish = name = re.sub(r"[^a-z0-9_]+", "_", one.path.stem.lower())[:LONGEST_BROKEN_ID] or "uten_navn"
         number = 1
         while name in ids:
             number += 1
@@ -384,7 +390,8 @@ def find(folder: Path, name: str) -> Kommune:
             raise ConfigError(one.sentence)
     close = difflib.get_close_matches(wanted, [kommune.id for kommune in good], n=1)
     hint = f"mente du «{close[0]}»?" if close else "«dataflyt kommune list» viser dem som finnes."
-    also = f" ({len(broken)} kommunefiler kunne ikke leses)" if broken else ""
+    files = "kommunefil" if len(broken) == 1 else "kommunefiler"
+    also = f" ({len(broken)} {files} kunne ikke leses)" if broken else ""
     raise ConfigError(f"Ingen kommune i {folder} heter «{_shown(name)}»{also}: {hint}")
 
 
@@ -645,6 +652,8 @@ def _at(node: yaml.Node) -> int:
 
 def _text(path: Path) -> str:
     """Read a file as UTF-8 text that YAML can take; raises ConfigError."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise ConfigError(f"{path.name} er ikke en vanlig fil: flytt den ut av mappen med kommunefilene.")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

@@ -175,14 +175,31 @@ def test_entities_are_refused_and_never_expanded(format, declarations, encoding)
 
 
 @every_xml
-def test_a_document_type_that_names_another_file_is_let_through_but_never_fetched(format, tmp_path):
-    dtd = tmp_path / "x.dtd"
-    dtd.write_text("this would be an error, were it read")
+def test_a_document_type_that_names_a_file_beside_it_is_let_through_but_never_fetched(format, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "IMS-EP01.dtd").write_text("this would be an error, were it read")
     root = root_of(format)
-    assert read(format, f'<!DOCTYPE {root} SYSTEM "{dtd.as_uri()}"><{root}/>') == []
-    assert read(format, f'<!DOCTYPE {root} SYSTEM "{dtd}"><{root}></{root}>') == []
-    named = ALL[format][1].replace("?>", f'?><!DOCTYPE {root} SYSTEM "{dtd}">', 1)
-    assert read(format, named) == read(format)
+    for names in ('SYSTEM "IMS-EP01.dtd"', "PUBLIC '-//IMS//DTD Enterprise//EN' 'IMS-EP01.dtd'"):
+        assert read(format, f"<!DOCTYPE {root} {names}><{root}/>") == []
+        assert read(format, ALL[format][1].replace("?>", f"?><!DOCTYPE {root} {names}>", 1)) == read(format)
+
+
+@every_xml
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        'SYSTEM "http://127.0.0.1:9/x.dtd"',
+        "SYSTEM 'file:///etc/passwd' ",
+        'SYSTEM "/etc/passwd"',
+        'SYSTEM "..\\x.dtd"',
+        'PUBLIC "-//X//EN" "http://127.0.0.1:9/x.dtd"',
+    ],
+)
+def test_a_document_type_that_points_elsewhere_is_refused(format, names, encoding):
+    root = root_of(format)
+    document = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE {root} {names}><{root}/>'
+    assert "another file" in sentence(format, document.encode(encoding))
 
 
 @every_xml
@@ -213,6 +230,7 @@ def test_a_name_with_an_unknown_entity_is_refused_and_not_cut_off(format, doctyp
         (b'<?xml version="1.0" encoding="UTF-7"?><ExportInfo/>', "encoding"),
         (b'<?xml version="1.0" encoding="klingon"?><ExportInfo/>', "encoding"),
         (b'<?xml version="1.0" encoding="utf-16"?><ExportInfo/>', "UTF-16"),
+        ('<?xml version="1.0" encoding="UTF-8"?><ExportInfo/>'.encode("utf-16"), "UTF-16"),
         ("<ExportInfo/>".encode("cp037"), "."),
         (b"<!-- no end", "."),
         (b'<?xml version="1.0"?>', "."),

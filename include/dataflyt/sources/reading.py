@@ -148,9 +148,10 @@ _ENCODINGS = re.compile(r"(utf-?8|utf-?16(le|be)?|iso-?8859-(1|4|10|15)|latin-?1
 _SINGLE_BYTE = re.compile(r"(iso|latin|windows)", re.I)
 _DECLARATION = re.compile(rb"""[\xef\xbb\xbf\xff\xfe]*\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
 _DOCTYPE = re.compile(  # blanks, comments and instructions, then a document type up to its [ or >
-    rb"""[\xef\xbb\xbf\xff\xfe]*+(?>\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE(?>[^"'>\[]++|"[^"]*+"|'[^']*+')*+([\[>]?)""",
+    rb"""[\xef\xbb\xbf\xff\xfe]*+(?>\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE((?>[^"'>\[]++|"[^"]*+"|'[^']*+')*+)([\[>]?)""",
     re.DOTALL | re.IGNORECASE,
 )
+_ELSEWHERE = re.compile(rb"""["'][^"']*[:/\\][^"']*["']\s*$""")
 _FOREIGN = "The file declares entities or rules of its own (DOCTYPE), or wants another file; such files are refused."
 _I18N_CONVERSION_FAILED = 6003
 _RESOURCE_LIMIT = 114
@@ -300,11 +301,12 @@ class _Records:
     def _check_doctype(self, prolog: bytes) -> None:
         """Refuse a document type that declares anything: entities and default values of attributes can be bombs.
 
-        One that only names its DTD, as files of IMS Enterprise do, is let through; the DTD is never fetched.
+        One that only names its DTD by a file name, as files of IMS Enterprise do, is let through; the DTD is never
+        fetched. One that points elsewhere, by an address or a path, is refused.
         """
         doctype = _DOCTYPE.match(prolog.replace(b"\0", b""))
         self.has_doctype = doctype is not None
-        if doctype is not None and doctype[1] == b"[":
+        if doctype is not None and (doctype[2] == b"[" or (doctype[2] == b">" and _ELSEWHERE.search(doctype[1]))):
             raise Unreadable(_FOREIGN)
 
     def _check_encoding(self, prolog: bytes) -> None:
@@ -315,6 +317,8 @@ class _Records:
             raise Unreadable("The file declares an encoding that is not accepted; use UTF-8, UTF-16 or ISO-8859-1.")
         if self.declared.lower().startswith("utf-16") and b"\0" not in prolog[:64]:
             raise Unreadable("The file says it is UTF-16 but is not.")
+        if declaration and not self.declared.lower().startswith("utf-16") and b"\0" in prolog[:4]:
+            raise Unreadable("The file says it is in another encoding but is UTF-16.")
         if _SINGLE_BYTE.match(self.declared) and not prolog.startswith(codecs.BOM_UTF8) and b"\0" not in prolog[:4]:
             self.disguise = codecs.getincrementaldecoder("utf-8")()
 
