@@ -6,7 +6,7 @@ KOMMUNE ?= haugesund
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SUPERVISOR := $(BIN)/python -m supervisor --kommune $(KOMMUNE)
+SUPERVISOR := $(BIN)/python -m supervisor --kommune '$(KOMMUNE)'
 
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
@@ -29,10 +29,10 @@ demo: $(STAMP)  ## run a kommune through everything on this machine, from regist
 	@$(SUPERVISOR) demo
 
 plan: $(STAMP)  ## show what the newest run would change: make plan KOMMUNE=haugesund
-	@$(SUPERVISOR) run -- dataflyt plan $(KOMMUNE)
+	@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)'
 
 run: $(STAMP)  ## run a kommune without Airflow, up to its plan: make run KOMMUNE=haugesund
-	@$(SUPERVISOR) run -- dataflyt run $(KOMMUNE)
+	@$(SUPERVISOR) run -- dataflyt run '$(KOMMUNE)'
 
 test: $(STAMP)  ## run the whole suite, in parallel
 	$(BIN)/python -m pytest -n 2

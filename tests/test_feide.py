@@ -463,6 +463,8 @@ def test_check_lists_findings_then_the_sum(tmp_path: Path) -> None:
     assert first.startswith("Missing required attribute: line ")
     assert second.startswith("Group ID not in canonical form: line ")
     assert total == "2 findings of 2 kinds."
+    path.write_text(without("sn:").replace("cn: ", "xx: "))
+    assert CliRunner().invoke(feide_app, ["check", str(path)]).stdout.splitlines()[-1].endswith("findings of 1 kind.")
     path.write_text(DIRECTORY)
     right = CliRunner().invoke(feide_app, ["check", str(path)])
     assert (right.exit_code, right.stdout) == (0, "No findings.\n")

@@ -96,6 +96,25 @@ def test_a_failed_errand_stops_the_rest(tmp_path):
     processes.stop()
 
 
+def test_a_folder_that_cannot_be_written_gives_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    stopped = subprocess.run(
+        [sys.executable, "-m", "supervisor", "demo"],
+        env={**os.environ, "DATAFLYT_LOCAL": str(tmp_path / "file" / "local")},
+        capture_output=True,
+        text=True,
+    )
+    assert (stopped.returncode, stopped.stderr) == (1, "")
+    assert stopped.stdout.count("\n") == 1
+    assert stopped.stdout.startswith(str(tmp_path))
+    assert "lov til å skrive" in stopped.stdout
+
+
+def test_an_empty_kommune_is_answered_in_a_sentence():
+    asked = subprocess.run(["make", "-n", "demo", "KOMMUNE="], cwd=REPOSITORY, capture_output=True, text=True)
+    assert "--kommune '' demo" in asked.stdout
+
+
 def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
     local = tmp_path / "local"
     code = (

@@ -19,7 +19,7 @@ feide_app = typer.Typer(help="Hold Feide values and FEIDE exports against Feide'
 
 @feide_app.command()
 def value(
-    text: Annotated[str, typer.Argument(metavar="VALUE", help="A value, such as 'urn:mace:feide.no:go:group:b::NO…'.")],
+    text: Annotated[str, typer.Argument(metavar="VALUE", help="A value, such as 'urn:mace:feide.no:go:group:…'.")],
 ) -> None:
     """Read a go:group, go:groupid or go:grep value and print what it is as JSON.
 
@@ -53,5 +53,6 @@ def check(
     if not found:
         typer.echo("No findings.")
         return
-    typer.echo(f"{found.total()} findings of {len(found)} kinds." if found.total() > 1 else "1 finding.")
+    kinds = "1 kind" if len(found) == 1 else f"{len(found)} kinds"
+    typer.echo(f"{found.total()} findings of {kinds}." if found.total() > 1 else "1 finding.")
     raise typer.Exit(1)

@@ -195,13 +195,21 @@ def main(arguments: list[str]) -> int:
     supervisor = None
     try:
         supervisor = Supervisor(chosen.kommune, console)
-        return supervisor.demo() if chosen.command == "demo" else supervisor.run(line or [])
+        code = supervisor.demo() if chosen.command == "demo" else supervisor.run(line or [])
     except (SupervisorError, DataflytError) as trouble:
-        console.print(str(trouble), style="red", markup=False, soft_wrap=True)
-        return 1
+        said = str(trouble)
+    except httpx.HTTPError as trouble:
+        said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i mappen .local/logs."
+    except OSError as trouble:
+        what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
+        said = f"{what} ({trouble.strerror}): se etter plass på disken og lov til å skrive."
+    else:
+        return code
     finally:
         if supervisor is not None:
             supervisor.stop()
+    console.print(said, style="red", markup=False, soft_wrap=True)
+    return 1
 
 
 if __name__ == "__main__":
