@@ -125,3 +125,14 @@ def test_the_reference_files_are_printed(source, format, file, tables):
     code, out, _ = call("read", source, format, Path(REFERENCE) / file)
     assert code == 0
     assert {json.loads(line)["table"] for line in out.splitlines()} >= tables
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_not_called_an_unreadable_file(krr):
+    command = [str(Path(sys.executable).with_name("dataflyt")), "read", "krr", "personer", str(krr)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{krr} could not be read, or its rows could not be written: No space left on device."
+    ]

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from dataflyt.flow import Environment, Job
     from dataflyt.kommune import Kommune
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Fra registrene til FEIDE.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs of the docstrings flow
+    help="From the registers to FEIDE.",
+)
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
 app.command("read")(read_command)
 app.command("id")(id_command)
@@ -99,8 +104,10 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
     question = flow.question(job)
     if question:
         typer.echo(question.body)
-        if approve is None:
-            approve = sys.stdin.isatty() and typer.confirm("Godkjenne?", default=False)
+        if approve is None and sys.stdin.isatty():
+            approve = typer.confirm("Godkjenne?", default=False)
+        elif approve is None:
+            typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
         answer = "approved" if approve else "rejected"
         if not approve:
             return failed, answer, None

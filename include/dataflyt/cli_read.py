@@ -40,12 +40,17 @@ def read_command(
     if file.is_dir():
         _fail(f"{file} is a folder, not a file.")
     try:
-        with file.open("rb") as stream:
+        stream = file.open("rb")
+    except OSError as error:
+        _fail(f"{file} cannot be opened: {error.strerror}.")
+    try:
+        with stream:
             _print(_objects(rows.TABLES, rows.FORMATS[format], stream))
     except Unreadable as error:
         _fail(error.sentence)
     except OSError as error:
-        _fail(f"{file} cannot be opened: {error.strerror}.")
+        _forget_output()
+        _fail(f"{file} could not be read, or its rows could not be written: {error.strerror}.")
 
 
 def id_command(

@@ -51,6 +51,10 @@ def connected(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> In
 
 
 def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Installation) -> None:
+    unanswered = runner.invoke(app, ["run", "haugesund"])  # no terminal to ask in
+    assert unanswered.exit_code == 0, unanswered.output
+    assert "ingen å spørre" in unanswered.output
+    assert "outcome: rejected" in unanswered.output
     rejected = runner.invoke(app, ["run", "haugesund", "--reject"])
     assert rejected.exit_code == 0, rejected.output
     assert "rejected" in rejected.output
