@@ -64,7 +64,7 @@ def run(
     key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
 ) -> None:
     """Run a kommune's whole flow here and now, without Airflow. Asks for approval where the guard does."""
-    from dataflyt import flow
+    from dataflyt import flow, report
 
     def steps(found: "Kommune") -> None:
         now = datetime.now(UTC)
@@ -72,9 +72,9 @@ def run(
         typer.echo(f"{found.display_name}, kjøring {job.run.number}")
         failed, answer, broken = _steps(job, approve)
         settled = flow.settle(job, failed, answer)
-        for name in ("received", "quarantined", "staged"):
-            typer.echo(f"  {name}: {settled[name]}")
-        typer.echo(f"  outcome: {settled['outcome']}")
+        for count, word in {"received": "mottatt", "quarantined": "i karantene", "staged": "til fletting"}.items():
+            typer.echo(f"  {word}: {settled[count]}")
+        typer.echo(report.OUTCOMES[settled["outcome"]])
         if broken:
             raise broken
 
@@ -94,9 +94,9 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
         try:
             counts = step(job)
             digest = counts.get("digest", digest)
-            typer.echo(f"  {name}: ok")
+            typer.echo(f"  {name}: ferdig")
         except DataflytError as error:
-            typer.echo(f"  {name}: stopped: {error.sentence}", err=True)
+            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
             failed.append(name)
             first = first or error
     if failed:
@@ -118,9 +118,9 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
     for name, last in last_steps:
         try:
             last()
-            typer.echo(f"  {name}: ok")
+            typer.echo(f"  {name}: ferdig")
         except DataflytError as error:
-            typer.echo(f"  {name}: stopped: {error.sentence}", err=True)
+            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
             return [name], answer, error
     return failed, answer, None
 

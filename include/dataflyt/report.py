@@ -40,14 +40,15 @@ KINDS = {
 }
 """What each kind of change is called for an operator; kinds about protection are not told as numbers."""
 
-_OUTCOMES = {
+OUTCOMES = {
     "released": "Kjøringen er frigitt.",
     "not_published": "Kjøringen er frigitt, men ikke publisert. Det som er publisert fra før, står.",
-    "rejected": "Kjøringen ble avvist. Alt er som før.",
-    "unanswered": "Ingen svarte innen fristen. Alt er som før.",
-    "failed": "Kjøringen stoppet. Alt er som før.",
+    "rejected": "Kjøringen ble avvist. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "unanswered": "Ingen svarte i tide. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "failed": "Kjøringen stoppet. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "superseded": "En nyere kjøring har tatt over.",
 }
+"""How a run ended, in a sentence for the operator."""
 
 
 def reason(word: str) -> str:
@@ -184,7 +185,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     outcome = "failed" if failed and state != "released" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
-    sentences = [_OUTCOMES.get(outcome, outcome)]
+    sentences = [OUTCOMES.get(outcome, outcome)]
     if failed:
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")
     sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]

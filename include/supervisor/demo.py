@@ -222,7 +222,9 @@ def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
     opened, closed = (sum(table[what] for table in merged) for what in ("opened", "closed"))
     console.print(f"\n[bold]Flettet:[/] {number(opened)} nye rader i historikken, {number(closed)} lukket")
     changed = {kind: count for kind, count in (report.get("changed") or {}).items() if count}
-    console.print("[bold]Endret:[/]" if changed else "[bold]Ingenting er endret.[/]")
+    done = report.get("outcome") in {"released", "not_published"}
+    title = "Endret:" if done else "Ville ha endret:"
+    console.print(f"[bold]{title}[/]" if changed else "[bold]Ingenting er endret.[/]")
     for kind, count in changed.items():
         console.print(f"  {in_words(kind)}: {number(count)}", markup=False)
 

@@ -54,15 +54,15 @@ def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Install
     unanswered = runner.invoke(app, ["run", "haugesund"])  # no terminal to ask in
     assert unanswered.exit_code == 0, unanswered.output
     assert "ingen å spørre" in unanswered.output
-    assert "outcome: rejected" in unanswered.output
+    assert "Kjøringen ble avvist" in unanswered.output
     rejected = runner.invoke(app, ["run", "haugesund", "--reject"])
     assert rejected.exit_code == 0, rejected.output
-    assert "rejected" in rejected.output
+    assert "Kjøringen ble avvist" in rejected.output
     assert not (connected.storage / "exports").exists()
     approved = runner.invoke(app, ["run", "1106", "--approve"])
     assert approved.exit_code == 0, approved.output
     assert "første kjøring" in approved.output
-    assert "outcome: released" in approved.output
+    assert "Kjøringen er frigitt." in approved.output
     assert "Konkurransedyktig" in connected.ldif()
     plan = runner.invoke(app, ["plan", "1106", "--rows"])
     assert plan.exit_code == 0
@@ -81,8 +81,8 @@ def test_a_run_that_stops_says_where_and_why_and_leaves_everything_as_it_was(con
         path.write_bytes(path.read_bytes()[:50_000])
     stopped = runner.invoke(app, ["run", "haugesund", "--approve"])
     assert stopped.exit_code == 2
-    assert "extract_sas: stopped:" in stopped.output
-    assert "outcome: failed" in stopped.output
+    assert "extract_sas: stoppet:" in stopped.output
+    assert "Kjøringen stoppet." in stopped.output
     assert "Traceback" not in stopped.output
     assert connected.query("select 1 from history.sas_person") == []
 
