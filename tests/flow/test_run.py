@@ -245,6 +245,20 @@ def test_a_row_in_quarantine_leaves_what_was_known_and_only_two_publications_are
     assert len([path for path in (installation.storage / "exports" / "haugesund").iterdir() if path.is_dir()]) == 2
 
 
+def test_an_answer_about_somebody_else_gives_a_child_nobody_elses_guardians(installation: Installation) -> None:
+    world = installation.registers.world
+    child, other = [p.person for p in world.pupils if p.person and not p.person.cases and not p.cases][:2]
+    world.by_any_number[child.number] = other
+    report = installation.run()
+    assert "freg_person.somebody_else" in {row["rule"] for row in report["quarantine"]}
+    assert _access(installation, child.number) == set()
+    assert child.number not in installation.ldif()
+    world.by_any_number[child.number] = child
+    installation.run()
+    assert _access(installation, child.number) == {record.ansvarlig for record in child.responsibility}
+    assert child.number in installation.ldif()
+
+
 def test_another_kommune_sees_nothing(installation: Installation) -> None:
     installation.run()
     url = installation.warehouse_url.replace("kommune_haugesund", "kommune_bergen")

@@ -55,6 +55,7 @@ SOUND = [
     person(MOTHER),
     person(MOTHER, oppslag=OTHER),  # asked for by an old number too
     Ubesvart("04818812345", "Fant ikke person"),
+    Identifikasjonsnummer(MOTHER, OTHER, "dNummer", "opphoert"),
     Identifikasjonsnummer(CHILD, CHILD, "foedselsnummer", "iBruk"),
     Navn(CHILD, "SNILL", None, "ELEFANT", None, True, None),
     Navn(CHILD, None, None, None, None, False, "2010-01-01"),  # no longer in use
@@ -78,9 +79,10 @@ FAULTS = [
     ("freg_person.dates", person("12811412345", doedsdato="2013-01-01")),
     ("freg_person.ambiguous", person("13811412345", kjoenn="mann")),
     ("freg_person.ambiguous", person("13811412345", kjoenn="kvinne")),
+    ("freg_person.somebody_else", person("14811412345", oppslag="15811412345")),
     ("freg_identifikasjonsnummer.other_number", Identifikasjonsnummer(CHILD, "1", None, None)),
-    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(CHILD, OTHER, None, "opphoert")),
-    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(MOTHER, OTHER, None, "opphoert")),
+    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(CHILD, "05818812345", None, "opphoert")),
+    ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(MOTHER, "05818812345", None, "opphoert")),
     ("freg_navn.no_name", Navn(MOTHER, " ", None, "", None, None, None)),
     ("freg_navn.unanswered", Navn(OTHER, "EN", None, "ANNEN", None, True, None)),
     ("freg_bostedsadresse.number", home("")),

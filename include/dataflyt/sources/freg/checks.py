@@ -77,6 +77,16 @@ RULES: Rules = {
         table("empty", filled(), _FREG, "Folkeregisteret svarte ikke for noen."),
         table("drop", kept(), _FREG, "Folkeregisteret svarte for langt færre enn sist."),
         _MALFORMED,
+        # Who is answered for by another number must have had it (Skatteetaten: the surviving person lists old numbers).
+        row(
+            "somebody_else",
+            never(
+                f"oppslag <> {_SUBJECT} and not exists (select from freg_identifikasjonsnummer as had "
+                f"where had.{_SUBJECT} = t.{_SUBJECT} and had.identifikasjonsnummer = t.oppslag)"
+            ),
+            _US,
+            "Folkeregisteret svarte med en annen person enn den vi spurte om.",
+        ),
         row(
             "date",
             never(unreadable("foedselsdato", "doedsdato")),
