@@ -29,7 +29,7 @@ from dataflyt.sources.krr import client as krr_client
 from dataflyt.sources.krr import rows as krr_rows
 from dataflyt.sources.sas import client as sas_client
 from dataflyt.sources.sas import rows as sas_rows
-from dataflyt.warehouse import database, golden, guard, plan, runs, serving, staging, veto
+from dataflyt.warehouse import contact, database, golden, guard, plan, runs, serving, staging, veto
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.golden import Moment
 from dataflyt.warehouse.runs import Run
@@ -400,7 +400,7 @@ def merge(job: Job) -> dict[str, Any]:
             return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
         merging.undo(connection, owner, number)
         merging.clean_views(connection, owner, number)
-        report.keep_contact_values(connection, job.run)
+        contact.keep(connection, job.run)
         report.note(connection, job.run, "rows", report.account(connection, owner, number))
         merged = merging.merge_history(connection, owner, number, job.run.secret)
         report.note(connection, job.run, "merged", report.shown_pairs(merged))
@@ -489,7 +489,7 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
         if run.state != "released":
             state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
             runs.undo(connection, job.owner, run.number, state)
-        report.forget_contact_values(connection, job.owner)
+        contact.forget(connection, job.owner)
         raised = veto.raised_protection(connection, job.owner, run.number)
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
+from dataflyt.errors import WarehouseError
 from dataflyt.kommune import Kommune
 from dataflyt.warehouse import runs, staging
 from dataflyt.warehouse.runs import Run
@@ -110,7 +111,7 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
     """Count what became of every staged row, each part by itself, and make sure that they add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views merge.clean_views made. Raises AssertionError when a row is lost.
+    views merge.clean_views made. Raises WarehouseError when a row is lost.
     """
     rows = {}
     in_quarantine = quarantined(connection, owner, number)
@@ -125,37 +126,9 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
             "staged": clean,
         }
         if received != sum(count for name, count in counted.items() if name != "received"):
-            raise AssertionError(f"rows of {table} do not add up")
+            raise WarehouseError(f"Radene i {table} går ikke opp: noe er mistet på veien. Si fra til en dataingeniør.")
         rows[table] = counted
     return rows
-
-
-def keep_contact_values(connection: Connection, run: Run) -> None:
-    """Keep KRR's newest e-mail and mobile in clear beside their keyed hashes."""
-    for column in ("epostadresse", "mobiltelefonnummer"):
-        connection.execute(
-            text(
-                "insert into control.contact_value (owner, hash, value) "
-                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from clean_krr_contact "
-                f"where {column} <> '' on conflict do nothing"
-            ),
-            {"owner": run.owner, "secret": run.secret},
-        )
-
-
-def forget_contact_values(connection: Connection, owner: str) -> None:
-    """Forget in clear what no current contact refers to any more."""
-    connection.execute(
-        text(
-            # One "not exists" a column: PostgreSQL joins for these, and loops for an "or".
-            "delete from control.contact_value v where owner = :owner "
-            "and not exists (select from golden.contact c "
-            "where c.owner = :owner and c.to_run is null and c.email_hash = v.hash) "
-            "and not exists (select from golden.contact c "
-            "where c.owner = :owner and c.to_run is null and c.mobile_hash = v.hash)"
-        ),
-        {"owner": owner},
-    )
 
 
 def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[str]) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 import logging
 import re
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import pytest
 
 from dataflyt import feide, flow
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
+from dataflyt.kommune import PlanKind
+from dataflyt.warehouse import guard
 from simulator.manifest import people
 from simulator.model import Responsibility
 from tests.flow.conftest import Installation
@@ -243,6 +246,23 @@ def test_a_row_in_quarantine_leaves_what_was_known_and_only_two_publications_are
     assert installation.ldif() == before
     installation.run()
     assert len([path for path in (installation.storage / "exports" / "haugesund").iterdir() if path.is_dir()]) == 2
+
+
+def test_limits_are_of_what_there_is_and_of_every_kind(installation: Installation) -> None:
+    installation.run()
+    plain = [p.person for p in installation.registers.world.pupils if p.person and not p.person.cases and not p.cases]
+    plain[0].family = "Nyttnavn"
+    job = installation.open()
+    installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
+    assert flow.question(job) is None  # one of many names, below 5 percent and 20
+    for pupil in plain[:21]:
+        pupil.family = "Nyttnavn"
+    job = installation.open()
+    installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
+    asked = flow.question(job)
+    assert asked is not None
+    assert "«Navn som endres» er over grensen" in asked.body
+    assert {kind.split("_")[0] for kind in get_args(PlanKind)} - {"protection"} == set(guard._BASE)
 
 
 def test_an_answer_about_somebody_else_gives_a_child_nobody_elses_guardians(installation: Installation) -> None:

@@ -77,11 +77,6 @@ def parse(text: str) -> Number:
     return Number(number, valid=True, kind=kind, synthetic=synthetic, rule=rule, birth_date=born)
 
 
-def is_valid(text: str) -> bool:
-    """Tell whether ``text`` can be a national identity number of any kind."""
-    return parse(text).valid
-
-
 def orgnr(text: str) -> str | None:
     """Return the nine digits of an organisation number, or None when the text is not one.
 

@@ -87,11 +87,11 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) 
                 f"select subject from {schema}.freg_person union select oppslag from {schema}.freg_person "
                 f"union select identifikasjonsnummer from {schema}.freg_identifikasjonsnummer"
                 if table.source == "freg"
-                else f"select subject from {schema}.krr_contact where subject is not null"
+                else f"select subject from {schema}.krr_contact"
             )
             rest = (
-                f" union all select {columns} from history.{table.name} where owner = '{owner}' and to_run is null "
-                f"and subject not in ({answered})"
+                f" union all select {columns} from history.{table.name} h where owner = '{owner}' and to_run is null "
+                f"and not exists (select from ({answered}) as a where a.subject = h.subject)"
             )
         else:
             rest = ""

@@ -14,16 +14,23 @@ from sqlalchemy import Connection, text
 
 from dataflyt.warehouse import plan
 
+_ACCESS = "select count(*) from before_guardian_access where state = 'active'"
+_PERSONS = "select count(*) from before_person"
 _BASE = {
-    "guardian": "select count(*) from before_guardian_access where state = 'active'",
+    "guardian": _ACCESS,
+    "sas": _ACCESS,
     "pupil": "select count(distinct person_id) from before_enrolment",
     "employee": "select count(distinct person_id) from before_employment",
+    "name": _PERSONS,
+    "number": _PERSONS,
+    "person": _PERSONS,
+    "persons": _PERSONS,
+    "contact": "select count(*) from before_contact",
     "group": "select count(*) from before_grp",
     "membership": "select count(*) from before_membership",
     "account": "select count(*) from before_account where state = 'active'",
-    "contact": "select count(*) from before_contact",
-    "sas": "select count(*) from before_guardian_access where state = 'active'",
 }
+"""What a limit's percent is of, by the first word of the kind."""
 
 _ALWAYS = frozenset({"persons_join", "person_splits", "protection_lowered"})
 
@@ -98,9 +105,5 @@ def _over(connection: Connection, kind: str, found: Mapping[str, int], limit: Li
         return True
     if limit.percent is None:
         return False
-    base = connection.scalar(text(_BASE[kind.split("_")[0].removesuffix("s")])) if _based(kind) else 0
-    return count > (base or 0) * limit.percent / 100
-
-
-def _based(kind: str) -> bool:
-    return kind.split("_")[0].removesuffix("s") in _BASE
+    base = connection.scalar(text(_BASE[kind.split("_")[0]])) or 0
+    return count > base * limit.percent / 100

@@ -85,6 +85,7 @@ def load(
             _load_page(connection, targets, page, reader, landing)
         except Unreadable:
             for target in targets.values():
+                target.last_id -= len(target.page_rows)
                 target.page_rows.clear()
             if not skip_unreadable:
                 raise

@@ -60,11 +60,6 @@ class GoldenTable:
     key: tuple[str, ...]
     columns: dict[str, str]
 
-    @property
-    def all_columns(self) -> tuple[str, ...]:
-        """Columns in their order, the key first."""
-        return tuple(self.columns)
-
 
 def _golden(name: str, key: str, columns: str) -> GoldenTable:
     pairs = (pair.split(None, 1) for pair in columns.split(","))

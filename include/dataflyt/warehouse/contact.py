@@ -1,0 +1,36 @@
+"""KRR's newest e-mails and phones in clear: history and golden keep keyed hashes only, and point here.
+
+Digdir: look up at each use rather than building a register of one's own.
+"""
+
+from sqlalchemy import Connection, text
+
+from dataflyt.warehouse.runs import Run
+
+
+def keep(connection: Connection, run: Run) -> None:
+    """Keep KRR's newest e-mail and mobile in clear beside their keyed hashes."""
+    for column in ("epostadresse", "mobiltelefonnummer"):
+        connection.execute(
+            text(
+                "insert into control.contact_value (owner, hash, value) "
+                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from clean_krr_contact "
+                f"where {column} <> '' on conflict do nothing"
+            ),
+            {"owner": run.owner, "secret": run.secret},
+        )
+
+
+def forget(connection: Connection, owner: str) -> None:
+    """Forget in clear what no current contact refers to any more."""
+    connection.execute(
+        text(
+            # One "not exists" a column: PostgreSQL joins for these, and loops for an "or".
+            "delete from control.contact_value v where owner = :owner "
+            "and not exists (select from golden.contact c "
+            "where c.owner = :owner and c.to_run is null and c.email_hash = v.hash) "
+            "and not exists (select from golden.contact c "
+            "where c.owner = :owner and c.to_run is null and c.mobile_hash = v.hash)"
+        ),
+        {"owner": owner},
+    )
