@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
@@ -127,6 +128,13 @@ FilePattern = Annotated[
     AfterValidator(_file_pattern),
     Field(min_length=1, description='skriv et filmønster, for eksempel "Stamdata3_*.xml"'),
 ]
+MailAddress = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
+        description="skriv en e-postadresse, for eksempel drift@haugesund.kommune.no",
+    ),
+]
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, description="skriv et tall fra 0 til 100, for eksempel 5")]
 
 
@@ -152,6 +160,11 @@ class Schedule(_Part):
         pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
         description='skriv klokkeslettet i anførselstegn, for eksempel "03:00"',
     )
+    done_by: str | None = Field(
+        default=None,
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description='skriv klokkeslettet kjøringen skal være ferdig, i anførselstegn: "06:00", eller ta det bort',
+    )
 
     @model_validator(mode="after")
     def _day_fits(self) -> Schedule:
@@ -168,6 +181,18 @@ class Schedule(_Part):
         if self.every == "week":
             return f"{minute} {hour} * * {_CRON_DAY[str(self.day)]}"
         return f"{minute} {hour} {self.day} * *"
+
+    @property
+    def time_allowed(self) -> timedelta | None:
+        """From the time a run is due to the time it is to be done, at most a day; None when the file does not say."""
+        if self.done_by is None:
+            return None
+        due, done = (datetime.strptime(hour, "%H:%M") for hour in (self.at, self.done_by))
+        return done - due if done > due else done - due + timedelta(days=1)
+
+    def due(self, day: date) -> bool:
+        """Tell whether a run is due on this day."""
+        return day.weekday() == list(WEEKDAYS).index(str(self.day)) if self.every == "week" else day.day == self.day
 
     @property
     def in_words(self) -> str:
@@ -232,9 +257,8 @@ class Feide(_Part):
         pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$",
         description="skriv domenet med små bokstaver, for eksempel haugesund.kommune.no",
     )
-    mail: str | None = Field(
+    mail: MailAddress | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
         description="skriv e-postadressen Feide skal vise for skoleeieren, for eksempel feide@haugesund.kommune.no",
     )
 
@@ -252,14 +276,28 @@ class Limit(_Part):
 
 
 class Guard(_Part):
-    """When a run has to ask (``limits``), and when it has to stop (the two others)."""
+    """When a run has to ask (``limits``, ``august``), how long it waits, and when it has to stop (the last two).
+
+    ``august`` holds the limits that are other in August, when the school year begins: each is laid over its own.
+    """
 
     limits: dict[PlanKind, Limit] = Field(
         default_factory=dict,
         description="skriv en endringstype og grensene, for eksempel pupil_leaves: {percent: 5, count: 20}",
     )
+    august: dict[PlanKind, Limit] = Field(
+        default_factory=dict,
+        description="skriv en endringstype og grensene i august, for eksempel pupil_starts: {percent: 25, count: null}",
+    )
+    answer_days: Annotated[int, Field(strict=True, ge=1, le=30)] = Field(
+        default=5, description="skriv hvor mange døgn en godkjenner har på seg, fra 1 til 30"
+    )
     max_drop_percent: Percent
     max_children_losing_access_percent: Percent
+
+    def limits_at(self, day: date) -> dict[PlanKind, Limit]:
+        """Return the limits that hold on this day."""
+        return {**self.limits, **self.august} if day.month == 8 else self.limits
 
 
 class Approver(_Part):
@@ -267,6 +305,15 @@ class Approver(_Part):
 
     id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukernavnet i Airflow, uten mellomrom")
     name: Text = Field(description="skriv navnet som skal vises")
+
+
+class Mail(_Part):
+    """Who is told by e-mail when a run asks, stops or is late; ``connection`` is the mail server. Counts, no names."""
+
+    to: Annotated[tuple[MailAddress, ...], AfterValidator(_different)] = Field(
+        min_length=1, description="skriv en liste med e-postadresser, for eksempel [drift@haugesund.kommune.no]"
+    )
+    connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
 
 
 class Kommune(_Part):
@@ -285,12 +332,21 @@ class Kommune(_Part):
     sources: Sources = Field(description="skriv sources: med freg, krr, hr og sas under")
     warehouse: ConnectionName
     feide: Feide = Field(description="skriv feide: {realm: haugesund.kommune.no}")
-    exports: Annotated[tuple[Literal["feide_ldif"], ...], AfterValidator(_different)] = Field(
-        min_length=1, description="skriv [feide_ldif]"
+    exports: Annotated[tuple[Literal["feide_ldif", "pifu"], ...], AfterValidator(_different)] = Field(
+        min_length=1, description="skriv [feide_ldif], [pifu] eller [feide_ldif, pifu]"
+    )
+    trial: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="skriv true mens kommunen prøver Dataflyt uten å publisere, ellers false"
+    )
+    accounts: Literal["dataflyt", "bas"] = Field(
+        default="dataflyt", description="skriv dataflyt eller bas: hvem som gir brukernavn"
     )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
         min_length=1, description='skriv minst én som kan godkjenne: [{id: anita, name: "Anita Ingebretsen"}]'
+    )
+    mail: Mail | None = Field(
+        default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
 
     @property
