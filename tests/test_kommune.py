@@ -98,7 +98,7 @@ def test_the_version_follows_the_content_and_not_the_layout(folder):
         ('"944073787"', '"94407378"', "linje 4: «orgnr» skal ha ni sifre: "),
         ("orgnr:", "orgnummer:", "linje 4: «orgnummer» er ikke et kjent felt: mente du «orgnr»?"),
         ("connection: sas_", "conection: sas_", "linje 11: «sources.sas.conection» er ikke et kjent felt: mente du «connection»?"),
-        ("name: Haugesund", "xyz: Haugesund", "linje 2: «xyz» er ikke et kjent felt: ta det bort eller skriv et av approvers,"),
+        ("name: Haugesund", "xyz: Haugesund", "linje 2: «xyz» er ikke et kjent felt: ta det bort eller skriv et av accounts, approvers,"),
         ("name: Haugesund\n", "", "linje 1: «name» mangler: skriv kommunens navn."),
         ("    connection: sas_haugesund\n", "", "linje 10: «sources.sas.connection» mangler: skriv en tilkobling"),
         ("  hr: {connection: hr_haugesund}\n", "", "linje 6: «sources.hr.connection» mangler: "),

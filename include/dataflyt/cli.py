@@ -62,13 +62,18 @@ def run(
         typer.Option("--approve/--reject", help="Answer the guard's question beforehand instead of being asked."),
     ] = None,
     key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
+    plan_only: Annotated[bool, typer.Option(help="Stop at the plan; nothing is released or published.")] = False,
+    full_reload: Annotated[
+        bool, typer.Option(help="A new beginning: not measured against the run before, and always asked about.")
+    ] = False,
 ) -> None:
     """Run a kommune's whole flow here and now, without Airflow. Asks for approval where the guard does."""
     from dataflyt import flow, report
 
     def steps(found: "Kommune") -> None:
         now = datetime.now(UTC)
-        job = flow.open_job(found, key or f"cli__{now.isoformat(timespec='seconds')}", now, environment())
+        name = key or f"cli__{now.isoformat(timespec='seconds')}"
+        job = flow.open_job(found, name, now, environment(), plan_only=plan_only, full_reload=full_reload)
         typer.echo(f"{found.display_name}, kjøring {job.run.number}")
         failed, answer, broken = _steps(job, approve)
         settled = flow.settle(job, failed, answer)
@@ -99,7 +104,7 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
             typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
             failed.append(name)
             first = first or error
-    if failed:
+    if failed or job.plan_only:
         return failed, None, first
     question = flow.question(job)
     if question:

@@ -83,11 +83,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Job:
-    """A kommune's run in its environment: what every step is given."""
+    """A kommune's run in its environment: what every step is given.
+
+    ``plan_only``: the run ends with its plan and is never released (so too for a kommune on trial). ``full_reload``: it
+    is a new beginning, not measured against the run before, and always asked about.
+    """
 
     kommune: Kommune
     run: Run
     environment: Environment
+    plan_only: bool = False
+    full_reload: bool = False
 
     @cached_property
     def db(self) -> Engine:
@@ -114,15 +120,24 @@ class Job:
         return Moment(self.owner, self.run.number, self.run.as_of, self.run.secret, units)
 
 
-def open_job(kommune: Kommune, key: str, as_of: datetime, environment: Environment) -> Job:
+def open_job(
+    kommune: Kommune,
+    key: str,
+    as_of: datetime,
+    environment: Environment,
+    *,
+    plan_only: bool = False,
+    full_reload: bool = False,
+) -> Job:
     """Open or find the run that ``key`` names (an Airflow run's id), undoing an unreleased one before it.
 
-    ``as_of`` counts only the first time. Raises ConfigError or SourceUnavailable.
+    ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` are to be the same each time. Raises
+    ConfigError or SourceUnavailable.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
-    return Job(kommune, run, environment)
+    return Job(kommune, run, environment, plan_only or kommune.trial, full_reload)
 
 
 def _done(job: Job) -> bool:
@@ -324,7 +339,7 @@ def check(job: Job) -> dict[str, int]:
 
     _rebuild_staging(job)
     with job.transaction(lock=False) as connection:
-        previous = report.staged_before(connection, job.owner, job.run.number)
+        previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
     context = quality.Context(previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
@@ -414,8 +429,8 @@ def merge(job: Job) -> dict[str, Any]:
         merging.merge_golden(connection, owner, number)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
-        limits = {kind: guard.Limit(limit.percent, limit.count) for kind, limit in job.kommune.guard.limits.items()}
-        asks = guard.reasons(connection, limits, first_run=not released)
+        limits = job.kommune.guard.limits_at(job.moment.today)
+        asks = guard.reasons(connection, job.moment, released, limits, full_reload=job.full_reload)
         changed = plan.counts(connection)
         runs.set_merged(connection, job.run, digest, " ".join(asks))
         report.note(connection, job.run, "changed", changed)
@@ -430,7 +445,7 @@ def question(job: Job) -> Question | None:
     with job.transaction(lock=False) as connection:
         run = runs.get(connection, job.owner, job.run.number)
         noted = report.notes(connection, run)
-    if not run.asks or not run.digest or run.state == "released":
+    if job.plan_only or not run.asks or not run.digest or run.state == "released":
         return None
     lines = [f"- {report.KINDS.get(kind, kind)}: {count}" for kind, count in noted.get("changed", {}).items()]
     why = [report.reason(word) for word in run.asks.split()]
@@ -455,6 +470,8 @@ def question(job: Job) -> Question | None:
 
 def release(job: Job, digest: str) -> dict[str, int]:
     """Make the merged run the kommune's current one; ``digest`` must name its plan. Raises NotApproved."""
+    if job.plan_only:
+        raise NotApproved("Kjøringen er bare en plan, og kan ikke frigis.")
     with job.transaction() as connection:
         runs.release(connection, job.owner, job.run.number, digest)
     return {"run": job.run.number}
@@ -482,11 +499,13 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
     """Close the run: undo it unless it was released, throw away what is no longer needed, write its report.
 
     ``failed`` names the steps that failed, ``answer`` is approved, rejected or unanswered where somebody was asked.
-    Returns the report's outcome and totals.
+    What was only to be planned stays as it is, to be looked at until the next run begins. Returns the
+    report's outcome and totals.
     """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
-        if run.state != "released":
+        planned = job.plan_only and run.state == "merged" and not failed
+        if run.state != "released" and not planned:
             state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
             runs.undo(connection, job.owner, run.number, state)
         contact.forget(connection, job.owner)

@@ -44,6 +44,7 @@ KINDS = {
 OUTCOMES = {
     "released": "Kjøringen er frigitt.",
     "not_published": "Kjøringen er frigitt, men ikke publisert. Det som er publisert fra før, står.",
+    "planned": "Kjøringen er bare en plan. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "rejected": "Kjøringen ble avvist. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "unanswered": "Ingen svarte i tide. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "failed": "Kjøringen stoppet. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
@@ -56,6 +57,8 @@ def reason(word: str) -> str:
     """Say a guard's reason in words for an approver."""
     if word == "first_run":
         return "Dette er kommunens første kjøring; den må alltid godkjennes."
+    if word == "full_reload":
+        return "Dette er en full innlasting, som ikke er målt mot forrige kjøring; den må alltid godkjennes."
     if word.startswith("limit:"):
         return f"«{KINDS.get(word[6:], word[6:])}» er over grensen kommunen har satt."
     return "Planen har endringer som alltid skal ses på av et menneske."
@@ -155,7 +158,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     }
     changed = known.get("changed", {})
     published = known.get("published", [])
-    outcome = "failed" if failed and state != "released" else state
+    outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
     sentences = [OUTCOMES.get(outcome, outcome)]

@@ -48,9 +48,16 @@ def checked_owner(owner: str) -> str:
 def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
     """One transaction, under the kommune's advisory lock unless ``lock`` is False.
 
-    Raises SourceUnavailable, ConfigError or WarehouseError for what the database says.
+    Raises SourceUnavailable, ConfigError or WarehouseError for what the database says, and ConfigError when the
+    connection logs in as somebody else than the kommune: another one's rows must be neither read nor written.
     """
+    role = f"kommune_{checked_owner(owner)}"
     with _in_our_words(), db.begin() as connection:
+        if connection.scalar(text("select current_user")) != role:
+            raise ConfigError(
+                f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet i tilkoblingen warehouse_"
+                f"{owner}, eller den som kommunefilen navngir."
+            )
         connection.execute(text(_PLANNING))
         if lock:
             connection.execute(

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -40,13 +40,18 @@ class Moment:
     secret: str = field(repr=False)
     units: Mapping[str, str]
 
+    @property
+    def today(self) -> date:
+        """The day of ``as_of`` in Norway."""
+        return self.as_of.astimezone(OSLO).date()
+
     def bound(self) -> dict[str, object]:
         """Return the parameters that the SQL files may name."""
         return {
             "owner": self.owner,
             "run": self.run,
             "as_of": self.as_of,
-            "today": self.as_of.astimezone(OSLO).date(),
+            "today": self.today,
             "secret": self.secret,
             "units": json.dumps(dict(self.units)),
         }

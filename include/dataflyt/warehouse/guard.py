@@ -1,18 +1,19 @@
 """The guard: whether a run's plan may be released without asking.
 
-Limits per kind, in percent of what there is and absolute: what is above either is asked about. Some things always ask:
-a first run, persons becoming one or several, lowered protection, a new guardian where anyone at the child's address is
-protected, gain and loss for one child in one run, and a guardian gained by what FREG has said before (a pupil comes
-back and FREG does not answer).
+Limits per kind, in percent of what there is and absolute: what is above either is asked about. Access that FREG has
+answered is ended is no matter for a limit: the veto has taken it already. Some things always ask: a first run, a full
+reload, persons becoming one or several, an identity found false, lowered protection, a new guardian where anyone at the
+child's address is protected, gain and loss for one child since the last release or on the same day, and a guardian
+gained by what FREG has said before (a pupil comes back and FREG does not answer).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, text
 
 from dataflyt.warehouse import plan
+from dataflyt.warehouse.golden import Moment
 
 _ACCESS = "select count(*) from before_guardian_access where state = 'active'"
 _PERSONS = "select count(*) from before_person"
@@ -34,24 +35,56 @@ _BASE = {
 
 _ALWAYS = frozenset({"persons_join", "person_splits", "protection_lowered"})
 
+# A loss that FREG answered may stand as a veto of a run that was rejected: it is in no later plan.
 _GAIN_AND_LOSS = """
 select exists (
     select from plan g join plan l on l.subject = g.subject
     where g.kind = 'guardian_gains_access' and l.kind = 'guardian_loses_access'
+) or exists (
+    select from plan g
+    join control.veto v on v.person_id::text = g.subject
+    join control.run r on r.owner = v.owner and r.run = v.run
+    where g.kind = 'guardian_gains_access' and v.owner = :owner and v.kind = 'access_ended'
+        and (v.run > :released or (r.as_of at time zone 'Europe/Oslo')::date = cast(:today as date))
 )
 """
 
+# Near: the child, an adult who may see it, and whoever is registered at the same dwelling.
 _GAIN_NEAR_PROTECTED = """
-select exists (
-    select from plan g
-    join after_protection p on p.level >= 2 and (
-        p.person_id::text = g.subject
-        or p.person_id in (
-            select a.adult::uuid from after_guardian_access a
-            where a.child_id::text = g.subject and a.adult_kind = 'person'
-        )
+with gains as (
+    select distinct subject from plan where kind = 'guardian_gains_access'
+),
+protected as (
+    select person_id from after_protection where level >= 2
+),
+dwelling as (
+    select distinct l.person_id, a.bolig
+    from (
+        select foedselsEllerDNummer, bolig, erGjeldende from freg_bostedsadresse
+        union all
+        select foedselsEllerDNummer, bolig, erGjeldende from freg_annenAdresse
+    ) as a
+    join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
+    where a.bolig is not null and a.erGjeldende is not false
+)
+select exists (select from gains g join protected p on p.person_id::text = g.subject)
+    or exists (
+        select from gains g
+        join after_guardian_access a on a.child_id::text = g.subject
+        join protected p on p.person_id::text = a.adult
     )
-    where g.kind = 'guardian_gains_access'
+    or exists (
+        select from gains g
+        join dwelling c on c.person_id::text = g.subject
+        join dwelling o on o.bolig = c.bolig
+        join protected p on p.person_id = o.person_id
+    )
+"""
+
+_FALSE_IDENTITY = """
+select exists (
+    select from history.freg_person
+    where owner = :owner and to_run is null and from_run = :run and falskidentitet
 )
 """
 
@@ -68,31 +101,42 @@ select exists (
 """
 
 
-@dataclass(frozen=True)
-class Limit:
+_INFERRED_LOSSES = "select count(*) from plan where kind = 'guardian_loses_access' and inferred"
+
+
+class Limit(Protocol):
     """At most ``percent`` of what there is and at most ``count`` rows of a kind go through unasked; None: no limit."""
 
-    percent: float | None
-    count: int | None
+    @property
+    def percent(self) -> float | None:
+        """Of what there is."""
+
+    @property
+    def count(self) -> int | None:
+        """Rows."""
 
 
-def reasons(connection: Connection, limits: Mapping[Any, Limit], *, first_run: bool) -> list[str]:
+def reasons(
+    connection: Connection, moment: Moment, released: int, limits: Mapping[Any, Limit], *, full_reload: bool = False
+) -> list[str]:
     """Say why the plan in the temporary table ``plan`` must be asked about; an empty list when it need not.
 
-    Needs the view ``answered_freg`` and ``new_person_link`` of the run.
+    ``released`` is the run that the plan is against, 0 when there is none. Needs the views of history,
+    ``answered_freg`` and ``new_person_link`` of the run.
 
-    Reasons are words without numbers of protection in them: ``first_run``, ``limit:<kind>``, or ``always`` for those
-    that must not tell more outside the plan's own page.
+    Reasons are words without numbers of protection in them: ``first_run``, ``full_reload``, ``limit:<kind>``, or
+    ``always`` for those that must not tell more outside the plan's own page.
     """
-    if first_run:
+    if not released:
         return ["first_run"]
+    bound = {**moment.bound(), "released": released}
     found = plan.all_counts(connection)
-    why = [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(connection, kind, found, limit)]
-    always = (
-        any(found.get(kind) for kind in _ALWAYS)
-        or connection.scalar(text(_GAIN_AND_LOSS))
-        or connection.scalar(text(_GAIN_NEAR_PROTECTED))
-        or connection.scalar(text(_GAIN_UNANSWERED))
+    limited = {**found, "guardian_loses_access": connection.scalar(text(_INFERRED_LOSSES)) or 0}
+    why = ["full_reload"] if full_reload else []
+    why += [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(connection, kind, limited, limit)]
+    always = any(found.get(kind) for kind in _ALWAYS) or any(
+        connection.scalar(text(question), bound)
+        for question in (_GAIN_AND_LOSS, _GAIN_NEAR_PROTECTED, _GAIN_UNANSWERED, _FALSE_IDENTITY)
     )
     return why + (["always"] if always else [])
 

@@ -99,9 +99,15 @@ from after_guardian_access a
 where a.state = 'active' and not exists (
     select from before_guardian_access b where b.child_id = a.child_id and b.adult = a.adult and b.state = 'active')
 union all
-select 'guardian_loses_access', b.child_id::text, b.adult, null, not exists (
-    select from control.veto v where v.owner = :owner and v.run = :run and v.person_id = b.child_id
-        and v.adult = b.adult)
+-- Not inferred when FREG has answered, when it is known why the access is none (18 years, dead, suspended), and when
+-- people have ended it.
+select 'guardian_loses_access', b.child_id::text, b.adult, null,
+    left(b.basis, 6) <> 'grant:'
+    and not exists (
+        select from after_guardian_access a where a.child_id = b.child_id and a.adult = b.adult)
+    and not exists (
+        select from control.veto v where v.owner = :owner and v.run = :run and v.person_id = b.child_id
+            and v.adult = b.adult)
 from before_guardian_access b
 where b.state = 'active' and not exists (
     select from after_guardian_access a where a.child_id = b.child_id and a.adult = b.adult and a.state = 'active')
