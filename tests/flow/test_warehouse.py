@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from dataflyt import flow
 from dataflyt.errors import DataflytError
@@ -97,9 +97,11 @@ def test_a_warehouse_that_is_not_there_or_not_set_up_is_one_sentence_without_its
         assert raised.value.__cause__ is None
 
 
-def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str) -> None:
+def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str, template: str) -> None:
+    assert template  # its roles are the server's; this database has nothing else
+    role = make_url(pg_url).set(username="kommune_haugesund").render_as_string(hide_password=False)
     with (
         pytest.raises(DataflytError, match="dataflyt warehouse migrate"),
-        flow.database.transaction(flow.database.engine(pg_url), "haugesund") as connection,
+        flow.database.transaction(flow.database.engine(role), "haugesund") as connection,
     ):
         connection.execute(text("select * from control.run"))
