@@ -134,7 +134,13 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
 def plan(
     kommune: KommuneName,
     number: Annotated[int | None, typer.Option("--run", help="The run's number; the newest when left out.")] = None,
-    rows: Annotated[bool, typer.Option(help="Show each row, by the warehouse's own ids.")] = False,
+    rows: Annotated[
+        bool,
+        typer.Option(
+            help="Show each row, by the warehouse's own ids: kind, subject, other, unit, and 1 where it is inferred "
+            "from absence, with tabs between."
+        ),
+    ] = False,
 ) -> None:
     """Show what a run would change, or changed: counts by kind, protected people left out."""
     from rich.console import Console
@@ -146,11 +152,19 @@ def plan(
     def show(found: "Kommune") -> None:
         console = Console()
         with open_plan(found, environment(), number) as opened:
-            console.print(f"{found.display_name}, kjøring {opened.run.number} ({opened.run.state})")
+            state = opened.run.state
+            console.print(f"{found.display_name}, kjøring {opened.run.number}: {report.STATES.get(state, state)}")
+            for word in (opened.run.asks or "").split():
+                console.print(report.reason(word))
             table = Table("Endring", "Antall")
-            for kind, count in opened.counts().items():
-                table.add_row(report.KINDS.get(kind, kind), str(count))
-            console.print(table if table.row_count else "Ingenting er endret.")
+            for what, count in opened.changes():
+                table.add_row(what, count)
+            if state == "open":
+                console.print("Planen er ikke klar før kjøringen er flettet.")
+            else:
+                console.print(table if table.row_count else "Ingen endringer.")
+            if rows and not opened.stands:
+                console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
             if rows:
                 for row in opened.rows():
                     typer.echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))

@@ -434,6 +434,7 @@ def merge(job: Job) -> dict[str, Any]:
         changed = plan.counts(connection)
         runs.set_merged(connection, job.run, digest, " ".join(asks))
         report.note(connection, job.run, "changed", changed)
+        report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
     return {"digest": digest, "asks": int(bool(asks)), **changed}
 
 
@@ -447,7 +448,8 @@ def question(job: Job) -> Question | None:
         noted = report.notes(connection, run)
     if job.plan_only or not run.asks or not run.digest or run.state == "released":
         return None
-    lines = [f"- {report.KINDS.get(kind, kind)}: {count}" for kind, count in noted.get("changed", {}).items()]
+    changes = report.changes(noted.get("changed", {}), noted.get("inferred_losses", 0))
+    lines = [f"- {what}: {count}" for what, count in changes]
     why = [report.reason(word) for word in run.asks.split()]
     body = "\n".join(
         [
@@ -541,13 +543,26 @@ class OpenPlan:
     run: Run
     connection: Connection
 
+    @property
+    def stands(self) -> bool:
+        """Whether its rows are there: of a run that was undone only the counts are kept."""
+        return self.run.state in ("merged", "released")
+
     def counts(self) -> dict[str, int]:
         """Count rows per kind, without what only ``graded`` may see."""
-        return plan.counts(self.connection)
+        if self.stands:
+            return plan.counts(self.connection)
+        changed: dict[str, int] = report.notes(self.connection, self.run).get("changed", {})
+        return changed
+
+    def changes(self) -> list[tuple[str, str]]:
+        """Say the counts in words for an operator."""
+        inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
+        return report.changes(self.counts(), inferred)
 
     def rows(self) -> Iterator[plan.PlanRow]:
-        """Yield the rows, without what only ``graded`` may see."""
-        return plan.rows(self.connection)
+        """Yield the rows, without what only ``graded`` may see; none of a run that was undone."""
+        return plan.rows(self.connection) if self.stands else iter(())
 
 
 @contextlib.contextmanager

@@ -52,6 +52,17 @@ OUTCOMES = {
 }
 """How a run ended, in a sentence for the operator."""
 
+STATES = {
+    "open": "ikke ferdig flettet",
+    "merged": "flettet, ikke frigitt",
+    "released": "frigitt",
+    "rejected": "avvist og angret",
+    "unanswered": "ikke besvart og angret",
+    "failed": "stoppet og angret",
+    "superseded": "erstattet av en nyere",
+}
+"""What a run's state in the warehouse is called."""
+
 
 def reason(word: str) -> str:
     """Say a guard's reason in words for an approver."""
@@ -62,6 +73,19 @@ def reason(word: str) -> str:
     if word.startswith("limit:"):
         return f"«{KINDS.get(word[6:], word[6:])}» er over grensen kommunen har satt."
     return "Planen har endringer som alltid skal ses på av et menneske."
+
+
+def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str, str]]:
+    """Say counts per kind of change in words; of losses of access how many are inferred from absence.
+
+    >>> changes({"guardian_loses_access": 3}, 2)
+    [('Foresatte som mister tilgang til et barn', '3 (2 fordi barnet eller den foresatte ikke lenger er i uttrekket)')]
+    """
+    said = {kind: str(count) for kind, count in changed.items()}
+    if inferred_losses and "guardian_loses_access" in said:
+        absent = f" ({inferred_losses} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
+        said["guardian_loses_access"] += absent
+    return [(KINDS.get(kind, kind), count) for kind, count in said.items()]
 
 
 def shown(counts: Mapping[str, int]) -> dict[str, int]:
@@ -166,7 +190,8 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")
     sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
     if outcome == "released":
-        sentences.append("Ingenting er endret." if not any(changed.values()) else _summary(changed))
+        summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
+        sentences.append(f"Endret: {summary}." if any(changed.values()) else "Ingenting er endret.")
     return {
         "owner": run.owner,
         "name": kommune.display_name,
@@ -180,6 +205,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "noted": known.get("noted", []),
         "merged": known.get("merged", {}),
         "changed": changed,
+        "inferred_losses": known.get("inferred_losses", 0),
         "published": published,
         "publication": known.get("publication"),
         "sentences": sentences,
@@ -196,11 +222,6 @@ def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, in
         for table, (opened, closed) in merged.items()
         if table not in _UNSEEN
     }
-
-
-def _summary(changed: Mapping[str, int]) -> str:
-    parts = [f"{KINDS[kind]}: {count}" for kind, count in changed.items() if kind in KINDS]
-    return "Endret: " + "; ".join(parts) + "."
 
 
 def _reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:

@@ -330,3 +330,19 @@ def test_the_calendar_of_a_kommune_says_when_a_run_is_due(installation: Installa
     days = [date(2027, 1, 1) + timedelta(days=offset) for offset in range(62)]
     assert [day for day in days if monthly.due(day)] == [date(2027, 1, 5), date(2027, 2, 5)]
     assert all(day.weekday() == 6 for day in days if installation.kommune.schedule.due(day))
+
+
+def test_a_run_that_was_rejected_still_says_what_it_would_have_changed(installation: Installation) -> None:
+    installation.run()
+    for pupil in _plain(installation)[:21]:
+        _leave(installation, pupil)
+    installation.registers.write()
+    installation.run(answer="rejected")
+    with flow.open_plan(installation.kommune, installation.environment, 2) as opened:
+        said = dict(opened.changes())
+        assert list(opened.rows()) == []
+        assert opened.run.asks is not None
+        assert "limit:pupil_leaves" in opened.run.asks
+    assert said["Elever som slutter"] == "21"
+    losses = said["Foresatte som mister tilgang til et barn"]
+    assert losses == "42 (42 fordi barnet eller den foresatte ikke lenger er i uttrekket)"

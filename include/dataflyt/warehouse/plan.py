@@ -67,6 +67,14 @@ def counts(connection: Connection) -> dict[str, int]:
     return {kind: count for kind, count in found}
 
 
+def inferred_losses(connection: Connection) -> int:
+    """Count the losses of access that rest on absence rather than on an answer, of those that ``counts`` counts."""
+    found = text(
+        f"select count(*) from plan where kind = 'guardian_loses_access' and inferred and not ({_ABOUT_PROTECTED})"
+    )
+    return connection.scalar(found) or 0
+
+
 def all_counts(connection: Connection) -> dict[str, int]:
     """Count rows per kind, protection too: for the guard, never to be shown."""
     return {kind: count for kind, count in connection.execute(text("select kind, count(*) from plan group by kind"))}
