@@ -39,7 +39,7 @@ def publish(
             write, check, file = EXPORTS[export]
             local = Path(work) / file
             with local.open("wb") as out:
-                counts = write(Golden(connection, kommune), out)
+                counts = write(Golden(connection, kommune, run.as_of), out)
             findings = [finding for finding in check(local) if finding.blocks]
             if findings and must_pass:
                 names = ", ".join(sorted({finding.name for finding in findings}))

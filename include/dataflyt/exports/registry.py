@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from dataflyt import feide
-from dataflyt.exports import feide_ldif
+from dataflyt.exports import feide_ldif, pifu
 
 
 class Export(NamedTuple):
@@ -15,4 +15,7 @@ class Export(NamedTuple):
     file: str
 
 
-EXPORTS = {"feide_ldif": Export(feide_ldif.write, feide.check, "feide.ldif")}
+EXPORTS = {
+    "feide_ldif": Export(feide_ldif.write, feide.check, "feide.ldif"),
+    "pifu": Export(pifu.write, pifu.check, "pifu.xml"),
+}

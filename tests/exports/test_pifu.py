@@ -1,0 +1,507 @@
+"""The PIFU export: what stands in it, that a school system's reader understands it, and that bad files are found."""
+
+import io
+import os
+import re
+import time
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from dataflyt.errors import Unreadable
+from dataflyt.exports import pifu
+from dataflyt.exports.feide_ldif import Owner, School
+from dataflyt.exports.pifu import Group, Membership, Person, check, write
+from dataflyt.identity.names import clean
+from dataflyt.sources.sas import rows as sas
+
+SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
+FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)
+MOMENT = datetime(2026, 11, 23, 4, 0, 7, 250000, timezone(timedelta(hours=1)))
+
+PUPIL = Person(
+    "11111111-0000-0000-0000-000000000001",
+    "Ánders  Øystein",
+    'Mæhlá & "Đuŋŋe" <',
+    'Ánders Øystein Mæhlá & "Đuŋŋe" <',
+    is_pupil=True,
+    number="13851367807",
+    uid="andmae",
+    birth_date=date(2013, 5, 13),
+    guardians=("11111111-0000-0000-0000-000000000003", "11111111-0000-0000-0000-000000000004"),
+)
+TEACHER = Person(
+    "11111111-0000-0000-0000-000000000002",
+    "Bodil",
+    "Tveit",
+    "Bodil Tveit",
+    is_employee=True,
+    local_number="21030212345",
+    uid="bodtve",
+    mail="bodil.tveit@haugesund.kommune.no",
+)
+MOTHER = Person(
+    "11111111-0000-0000-0000-000000000003",
+    "",
+    "Suharto",
+    "Suharto",
+    number="24878127125",
+    private_mail="suharto@example.com",
+    mobile="41 00 17 01",
+)
+FATHER = Person("11111111-0000-0000-0000-000000000004", "Lang", "Sjø", "Lang Sjø", number="28878731621")
+CLASS = Group("SKA/7A/2026", SKAAREDALEN, "basisgruppe", "7A", None, 7, FIRST, LAST)
+MATHS = Group("SKA/MAT-7A/2026", SKAAREDALEN, "undervisningsgruppe", "Matematikk 7A", "MAT0006", 7, FIRST, LAST)
+YEAR = Group("SKA/trinn7", SKAAREDALEN, "trinn", "7. trinn", None, 7, FIRST, LAST)
+
+
+@dataclass(frozen=True)
+class Kommune:
+    """A kommune that a test makes up."""
+
+    people: tuple[Person, ...] = (PUPIL, TEACHER, MOTHER, FATHER)
+    schools_: tuple[School, ...] = (School(SKAAREDALEN, "Skåredalen skole"), School(TESTSKOLE, "Testskole 1"))
+    groups_: tuple[Group, ...] = (CLASS, MATHS, YEAR)
+    parts: tuple[Membership, ...] = (
+        Membership(True, SKAAREDALEN, PUPIL.person_id, "01", True, FIRST, LAST),
+        Membership(True, SKAAREDALEN, TEACHER.person_id, "02", True, date(2019, 8, 1), None),
+        Membership(True, TESTSKOLE, TEACHER.person_id, "04", False),
+        Membership(False, CLASS.group_id, PUPIL.person_id, "01"),
+        Membership(False, CLASS.group_id, TEACHER.person_id, "02"),
+        Membership(False, CLASS.group_id, TEACHER.person_id, "06"),
+        Membership(False, MATHS.group_id, PUPIL.person_id, "01"),
+        Membership(False, YEAR.group_id, PUPIL.person_id, "01"),
+    )
+    moment: datetime = MOMENT
+
+    def owner(self) -> Owner:
+        return Owner("haugesund.kommune.no", "944073787", "Haugesund kommune")
+
+    def as_of(self) -> datetime:
+        return self.moment
+
+    def schools(self) -> Iterable[School]:
+        return self.schools_
+
+    def people_and_guardians(self) -> Iterable[Person]:
+        return self.people
+
+    def groups(self) -> Iterable[Group]:
+        return self.groups_
+
+    def memberships(self) -> Iterable[Membership]:
+        return self.parts
+
+
+HAUGESUND = Kommune()
+
+
+def written(kommune: object = HAUGESUND) -> bytes:
+    out = io.BytesIO()
+    write(kommune, out)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+class InMemory:
+    """A file that ``check`` can open."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def open(self, mode: str = "rb") -> io.BytesIO:
+        assert mode == "rb"
+        return io.BytesIO(self.content)
+
+
+def found(content: bytes) -> set[tuple[str, bool]]:
+    return {(finding.name, finding.blocks) for finding in check(InMemory(content))}
+
+
+@cache
+def xsd() -> etree.XMLSchema:
+    reference = os.environ.get("DATAFLYT_REFERENCE")
+    path = Path(reference or "") / "pifu_ims" / "PIFU-IMS_SAS.xsd"
+    if not reference or not path.exists():
+        pytest.skip("the XSD is not here: DATAFLYT_REFERENCE names no folder with pifu_ims/PIFU-IMS_SAS.xsd")
+    return etree.XMLSchema(etree.parse(path))
+
+
+def read(content: bytes) -> dict[str, list[tuple[object, ...]]]:
+    """Read a file as our own reader of school systems' files does."""
+    tables: dict[str, list[tuple[object, ...]]] = {"School": [], "Group": [], "Person": [], "Membership": []}
+    tables["Guardian"] = []
+    for row in sas.pifu(io.BytesIO(content)):
+        tables[type(row).__name__].append(tuple(row))
+    return tables
+
+
+# --- what stands in the file ------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_valid_by_pifus_own_schema() -> None:
+    schema = xsd()
+    assert schema.validate(etree.fromstring(written())), schema.error_log.last_error
+
+
+def test_a_reader_of_school_systems_files_gets_back_the_same_people_groups_memberships_and_guardians() -> None:
+    tables = read(written())
+    people = {str(row.person_id): row for row in map(sas.Person._make, tables["Person"])}  # type: ignore[arg-type]
+    assert list(people) == [person.person_id for person in HAUGESUND.people]
+    pupil, teacher, mother = (people[one.person_id] for one in (PUPIL, TEACHER, MOTHER))
+    assert (pupil.number, pupil.username, pupil.feide_id) == (PUPIL.number, "andmae", "andmae@haugesund.kommune.no")
+    assert (pupil.given_name, pupil.family_name) == ("Ánders Øystein", 'Mæhlá & "Đuŋŋe" <')
+    assert (pupil.birth_date, pupil.email, pupil.mobile, pupil.sex) == ("2013-05-13", None, None, None)
+    assert (teacher.number, teacher.local_number, teacher.email) == (None, "21030212345", TEACHER.mail)
+    assert (mother.given_name, mother.family_name, mother.full_name) == ("Suharto", "Suharto", "Suharto")
+    assert (mother.email, mother.mobile, mother.birth_date) == ("suharto@example.com", "+4741001701", None)
+    assert tables["Guardian"] == [
+        (PUPIL.person_id, MOTHER.person_id, "guardian"),
+        (PUPIL.person_id, FATHER.person_id, "guardian"),
+    ]
+    assert [row[:5] for row in tables["School"]] == [
+        ("skoleeier:944073787", None, "skoleeier", "944073787", "Haugesund kommune"),
+        (f"skole:{SKAAREDALEN}", "skoleeier:944073787", "skole", SKAAREDALEN, "Skåredalen skole"),
+        (f"skole:{TESTSKOLE}", "skoleeier:944073787", "skole", TESTSKOLE, "Testskole 1"),
+    ]
+    groups = [sas.Group._make(row) for row in tables["Group"]]  # type: ignore[arg-type]
+    assert [(group.group_id, group.group_type, group.name, group.grep_code, group.year_level) for group in groups] == [
+        (CLASS.group_id, "basisgruppe", "7A", None, 7),
+        (MATHS.group_id, "undervisningsgruppe", "Matematikk 7A", "MAT0006", None),
+        (YEAR.group_id, "trinn", "7. trinn", None, 7),
+    ]
+    assert {(group.school_id, group.begin_date, group.end_date) for group in groups} == {
+        (f"skole:{SKAAREDALEN}", "2026-08-01", "2027-07-31")
+    }
+    expected = [
+        (
+            f"skole:{part.target}" if part.of_school else part.target,
+            part.person_id,
+            part.role,
+            None,
+            True,
+            part.main,
+            part.from_date and part.from_date.isoformat(),
+            part.to_date and part.to_date.isoformat(),
+        )
+        for part in HAUGESUND.parts
+    ]
+    assert tables["Membership"] == expected
+
+
+def test_the_same_record_gives_the_same_bytes_and_the_time_is_the_runs() -> None:
+    first = written()
+    time.sleep(0.01)
+    assert written() == first
+    assert b"<type>full</type><datetime>2026-11-23T03:00:07Z</datetime>" in first
+    later = written(replace(HAUGESUND, moment=MOMENT.astimezone(UTC) + timedelta(days=7)))
+    assert later.replace(b"2026-11-30T03", b"2026-11-23T03") == first
+
+
+def test_pupils_and_employees_are_counted_and_guardians_are_not() -> None:
+    out = io.BytesIO()
+    counts = write(HAUGESUND, out)
+    assert counts == pifu.Counts(1, 2, people=2, pupils=1, employees=1, groups=3, memberships=7, left_out=0)
+    more = replace(HAUGESUND, people=(*HAUGESUND.people, FATHER._replace(person_id="another")))
+    assert write(more, io.BytesIO()) == counts
+
+
+def test_a_person_with_two_parts_in_a_group_is_one_member_with_two_roles() -> None:
+    members = [text for text in written().decode().split("<member>") if 'roletype="06"' in text]
+    assert len(members) == 1
+    assert re.findall(r'roletype="(\d\d)"', members[0]) == ["02", "06"]
+
+
+@pytest.mark.parametrize(
+    "mail", ["kari", "kari @example.com", "kari@nowhere", "kari@a.b\u0007", "k@" + "a" * 260 + ".no"]
+)
+def test_an_address_that_pifu_cannot_hold_is_left_out_and_counted(mail: str) -> None:
+    kommune = replace(HAUGESUND, people=(PUPIL, TEACHER, MOTHER._replace(private_mail=mail, mobile="123"), FATHER))
+    out = io.BytesIO()
+    assert write(kommune, out).left_out == 2
+    assert found(out.getvalue()) == set()
+    assert b"<tel" not in out.getvalue()
+    assert b"Private" not in out.getvalue()
+
+
+def test_there_is_no_address_gender_or_photo_in_the_file() -> None:
+    assert not re.search(r"<(pifu_)?(adr|street|locality|pcode|photo|gender)", written().decode())
+
+
+def test_a_kommune_without_people_and_groups_still_has_its_schools() -> None:
+    empty = written(Kommune(people=(), groups_=(), parts=()))
+    assert found(empty) == set()
+    assert len(read(empty)["School"]) == 3
+    assert xsd().validate(etree.fromstring(empty))
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+LETTERS_OF_XML = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), min_size=1, max_size=80).filter(
+    lambda text: text == text.strip() and text
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(given_names=ANY, family=ANY, school=ANY, group=ANY, group_id=LETTERS_OF_XML, uid=LETTERS_OF_XML)
+def test_names_of_any_letters_give_a_file_that_can_be_read(
+    given_names: str, family: str, school: str, group: str, group_id: str, uid: str
+) -> None:
+    pupil = PUPIL._replace(given_names=given_names, family_name=family, legal_name=f"{given_names} {family}", uid=uid)
+    kommune = Kommune(
+        people=(pupil, TEACHER, MOTHER, FATHER),
+        schools_=(School(SKAAREDALEN, school),),
+        groups_=(CLASS._replace(group_id=group_id, name=group),),
+        parts=(
+            Membership(True, SKAAREDALEN, pupil.person_id, "01", True),
+            Membership(False, group_id, pupil.person_id, "01"),
+            Membership(False, group_id, TEACHER.person_id, "06"),
+        ),
+    )
+    content = written(kommune)
+    assert found(content) == set()
+    tables = read(content)
+    person = sas.Person._make(tables["Person"][0])  # type: ignore[arg-type]
+    wanted = [
+        re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", clean(name))[:256].strip() or None
+        for name in (given_names, family)
+    ]
+    assert person.given_name == (wanted[0] or person.full_name)
+    assert person.family_name == (wanted[1] or person.full_name)
+    assert person.username == uid
+    assert sas.Group._make(tables["Group"][0]).group_id == group_id  # type: ignore[arg-type]
+    if os.environ.get("DATAFLYT_REFERENCE"):
+        assert xsd().validate(etree.fromstring(content))
+
+
+@dataclass(frozen=True)
+class Large(Kommune):
+    """A kommune of so many pupils, each with two guardians and ten groups, made as a stream."""
+
+    pupils: int = 0
+
+    def people_and_guardians(self) -> Iterator[Person]:
+        for number in range(self.pupils):
+            guardians = (f"{number:08d}-a", f"{number:08d}-b")
+            yield PUPIL._replace(person_id=f"{number:08d}-p", uid=f"uid{number}", guardians=guardians)
+            for guardian in guardians:
+                yield MOTHER._replace(person_id=guardian)
+
+    def memberships(self) -> Iterator[Membership]:
+        targets = [(True, SKAAREDALEN), *((False, f"G{number}") for number in range(9))]
+        for of_school, target in targets:
+            for number in range(self.pupils):
+                yield Membership(of_school, target, f"{number:08d}-p", "01")
+
+
+def test_memory_does_not_grow_with_the_kommune() -> None:
+    class Nowhere(io.RawIOBase):
+        def write(self, data: object) -> int:
+            return len(data)  # type: ignore[arg-type]
+
+    def peak(pupils: int) -> int:
+        tracemalloc.start()
+        write(Large(pupils=pupils), Nowhere())  # type: ignore[arg-type]
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    peak(100)
+    assert peak(1200) < peak(400) + 300_000
+
+
+# --- the check --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_ours_has_no_findings() -> None:
+    assert list(check(InMemory(written()))) == []
+
+
+OURS = "<sourcedid><source>dataflyt@944073787</source>"
+PUPIL_MEMBER = f"<member>{OURS}<id>{PUPIL.person_id}</id>"
+SCHOOL_ID = f"<id>skole:{SKAAREDALEN}</id>"
+FAULTS = {
+    "a guardian who is not in the file": (
+        f"<person>{OURS}<id>{FATHER.person_id}",
+        f"<person>{OURS}<id>x",
+        pifu.UNRESOLVED,
+        True,
+    ),
+    "a member who is not in the file": (PUPIL_MEMBER, PUPIL_MEMBER.replace("0001<", "9<"), pifu.UNRESOLVED, True),
+    "a group of a school that is not there": (
+        f"{SCHOOL_ID}</sourcedid><label>",
+        "<id>skole:1</id></sourcedid><label>",
+        pifu.UNRESOLVED,
+        True,
+    ),
+    "a membership in a group that is not there": (
+        f"<membership>{OURS}<id>{MATHS.group_id}</id>",
+        f"<membership>{OURS}<id>x</id>",
+        pifu.UNRESOLVED,
+        True,
+    ),
+    "two people with one id": (f"<id>{FATHER.person_id}</id>", f"<id>{MOTHER.person_id}</id>", pifu.DUPLICATE_ID, True),
+    "two people with one number": (FATHER.number, MOTHER.number, pifu.DUPLICATE_ID, True),
+    "two groups with one id": (f"<id>{MATHS.group_id}</id>", f"<id>{CLASS.group_id}</id>", pifu.DUPLICATE_ID, True),
+    "a group with a school's id": (f"<id>{MATHS.group_id}</id>", SCHOOL_ID, pifu.DUPLICATE_ID, True),
+    "a member twice": (f"<id>{TEACHER.person_id}</id>", f"<id>{PUPIL.person_id}</id>", pifu.DUPLICATE_ID, True),
+    "a pupil who is its own guardian": (
+        f'"guardian">{OURS}<id>{FATHER.person_id}</id>',
+        f'"guardian">{OURS}<id>{PUPIL.person_id}</id>',
+        pifu.DUPLICATE_ID,
+        True,
+    ),
+    "a guardian who has no child left": (
+        f'<pifu_hasContactPerson type="guardian">{OURS}<id>{FATHER.person_id}</id></sourcedid></pifu_hasContactPerson>',
+        "",
+        pifu.WITHOUT_PART,
+        True,
+    ),
+    "an unknown role": ('roletype="06"', 'roletype="17"', pifu.NOT_VALID, True),
+    "a relative of another kind": ('type="guardian"', 'type="nextOfKin"', pifu.NOT_VALID, True),
+    "an unknown kind of group": (">basisgruppe<", ">kor<", pifu.NOT_VALID, True),
+    "a level that is another kind's": (
+        'level="2">undervisningsgruppe',
+        'level="1">undervisningsgruppe',
+        pifu.NOT_VALID,
+        True,
+    ),
+    "no name": (re.compile("<name>.*?</name>"), "", pifu.NOT_VALID, True),
+    "an empty name": ("<fn>Lang Sjø</fn>", "<fn></fn>", pifu.NOT_VALID, True),
+    "a name that is too long": ("<fn>Lang Sjø</fn>", f"<fn>{'L' * 257}</fn>", pifu.NOT_VALID, True),
+    "a day that is none": ("<bday>2013-05-13<", "<bday>2013-02-30<", pifu.NOT_VALID, True),
+    "an e-mail address that is none": ("<email>suharto@example.com", "<email>suharto", pifu.NOT_VALID, True),
+    "only changes": ("<type>full<", "<type>delta<", pifu.NOT_VALID, True),
+    "an attribute too many": ("<person>", '<person recstatus="1">', pifu.NOT_VALID, True),
+    "a password": ('useridtype="username"', 'useridtype="username" password="x"', pifu.NOT_VALID, True),
+    "text between elements": ("</name><email>", "</name>Sjøgata 1<email>", pifu.NOT_VALID, True),
+    "no organisation number": ('type="organizationNumber"', 'type="domainName"', pifu.NOT_VALID, True),
+    "two school owners": ('level="2">skole<', 'level="1">skoleeier<', pifu.NOT_VALID, True),
+    "a membership of nobody": (re.compile("<member>.*?</member>\n", re.DOTALL), "", pifu.NOT_VALID, True),
+    "an address": (
+        "<extension><pifu_email",
+        "<adr><street>Sjøgata 1</street></adr><extension><pifu_email",
+        pifu.NOT_HERE,
+        True,
+    ),
+    "an entity": ("<fn>Lang Sjø</fn>", "<fn>Lang</fn><photo/>", pifu.NOT_HERE, True),
+    "something beside people and groups": ("</enterprise>", "<timetable/></enterprise>", pifu.NOT_HERE, True),
+    "a member outside a membership": ("</enterprise>", "<member/></enterprise>", pifu.NOT_HERE, True),
+    "a person after the groups": (
+        "</enterprise>",
+        f"<person><sourcedid><source>s</source><id>{FATHER.person_id}5</id></sourcedid><name><fn>A</fn><n>"
+        "<family>A</family><given>A</given></n></name></person></enterprise>",
+        pifu.OUT_OF_ORDER,
+        True,
+    ),
+    "no properties": (re.compile("<properties.*?</properties>\n"), "", pifu.OUT_OF_ORDER, True),
+    "a wrong number": (FATHER.number, "28878731612", pifu.WRONG_NUMBER, False),
+    "a wrong organisation number": (f"<pifu_value>{TESTSKOLE}<", "<pifu_value>994392329<", pifu.WRONG_ORGNR, False),
+    "a group that ends before it begins": ("<end>2027-07-31<", "<end>2025-07-31<", pifu.REVERSED, False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_check_finds(fault: str) -> None:
+    old, new, name, blocks = FAULTS[fault]
+    content = written().decode()
+    broken = old.sub(new, content) if isinstance(old, re.Pattern) else content.replace(old or "", new or "")
+    assert broken != content
+    assert (name, blocks) in found(broken.encode())
+
+
+def test_findings_tell_where_and_nothing_personal() -> None:
+    personal = [*re.findall(r"\d{11}|Sjø|Bodil|Suharto|@example", written().decode())]
+    for old, new, _, _ in FAULTS.values():
+        content = written().decode()
+        broken = old.sub(new, content) if isinstance(old, re.Pattern) else content.replace(old or "", new or "")
+        for finding in check(InMemory(broken.encode())):
+            assert re.fullmatch(r"line \d+", finding.where)
+            assert not [word for word in personal if word in str(finding)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"version: 1\ndn: dc=no\n",
+        b"{}",
+        written()[:2000],
+        written() + b"<more/>",
+        written().replace(b"pifu-ims_sas-v1", b"pifu-ims_sas-1.2"),
+        written().replace(b"\xc3\xb8", b"\xff"),
+        written().replace(b"</person>\n", b"</person>Kari\n", 1),
+        written().replace(b"</member>\n", b"</member>Kari\n"),
+        written().replace(b"</enterprise>", b"Kari</enterprise>"),
+        written().replace(b"<properties", b"Kari<properties"),
+        b'<?xml version="1.0"?><!DOCTYPE e [<!ENTITY a "' + b"a" * 99 + b'">]>' + written().partition(b"?>")[2][:99],
+    ],
+)
+def test_what_is_no_pifu_file_is_refused_in_a_sentence(content: bytes) -> None:
+    with pytest.raises(Unreadable) as refused:
+        list(check(InMemory(content)))
+    assert re.fullmatch(r"The file [a-z0-9A-Z .,()-]+\.", str(refused.value))
+
+
+def test_a_file_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match=r"The file cannot be opened: .*\."):
+        list(check(tmp_path / "nothing.xml"))
+
+
+def test_entities_are_not_expanded() -> None:
+    bomb = written().replace(b"<enterprise", b'<!DOCTYPE enterprise [<!ENTITY a "secret">]><enterprise', 1)
+    assert found(bomb) == set()
+    assert (pifu.NOT_HERE, True) in found(bomb.replace(b"Testskole 1", b"&a;")) or (pifu.NOT_VALID, True) in found(
+        bomb.replace(b"Testskole 1", b"&a;")
+    )
+
+
+def _elements(content: bytes) -> tuple[etree._Element, list[etree._Element]]:
+    root = etree.fromstring(content)
+    return root, [element for element in root.iter() if element is not root]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_pifus_own_schema_refuses_the_check_refuses_too(data: st.DataObject) -> None:
+    schema = xsd()
+    root, elements = _elements(written())
+    for _ in range(data.draw(st.integers(1, 2))):
+        one, other = data.draw(st.sampled_from(elements)), data.draw(st.sampled_from(elements))
+        parent = one.getparent()
+        if parent is None:
+            continue
+        match data.draw(st.sampled_from(["drop", "twice", "rename", "text", "attribute", "no attribute", "move"])):
+            case "drop":
+                parent.remove(one)
+            case "twice":
+                parent.insert(parent.index(one), etree.fromstring(etree.tostring(one)))
+            case "rename":
+                one.tag = other.tag
+            case "text":
+                one.text = data.draw(st.sampled_from([None, "", "x", "9", "2026-02-30", "L" * 300, other.text]))
+            case "attribute":
+                one.set("type", data.draw(st.sampled_from(["guardian", "x", ""])))
+            case "no attribute":
+                one.attrib.clear()
+            case "move" if other.getparent() is not None and one not in other.iterancestors() and one is not other:
+                other.addnext(one)
+    content = etree.tostring(root)
+    if not schema.validate(etree.fromstring(content)):
+        assert any(finding.blocks for finding in check(InMemory(content)))
+
+
+def test_a_finding_far_down_in_a_large_file_still_tells_its_line() -> None:
+    before, role, after = written(Large(pupils=6000)).rpartition(b'roletype="01"')
+    (finding,) = [
+        finding
+        for finding in check(InMemory(before + role.replace(b"1", b"9") + after))
+        if finding.name == pifu.NOT_VALID
+    ]
+    assert finding.line == before.count(b"\n") + 1 > 65_535
