@@ -11,9 +11,12 @@ from pathlib import Path
 import orjson
 
 from simulator.files import units, write_files
-from simulator.kommuner import KOMMUNER
+from simulator.kommuner import KOMMUNER, Kommune
+from simulator.large import MOST, Large, kommune_of
 from simulator.manifest import people
-from simulator.world import build
+from simulator.model import Country
+from simulator.weeks import advance
+from simulator.world import build_country
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,44 +25,82 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--kommune", default="1106", choices=sorted(KOMMUNER), help="kommunenummer (default %(default)s)"
+        "--kommune",
+        action="append",
+        choices=sorted(KOMMUNER),
+        help="kommunenummer, may be given several times (default 1106)",
     )
     common.add_argument("--seed", type=int, default=1, help="other seed, other people (default %(default)s)")
     common.add_argument("--date", type=date.fromisoformat, default=date.today(), help="YYYY-MM-DD (default today)")
-    serve = commands.add_parser("serve", parents=[common], help="write the files, then answer over HTTP until stopped")
-    serve.add_argument("--drop", type=Path, help="folder to write hr/ and sas/ into (default: write no files)")
+    common.add_argument(
+        "--start", type=date.fromisoformat, help="the day the world was made: time has passed from then to --date"
+    )
+    sized = argparse.ArgumentParser(add_help=False)
+    sized.add_argument(
+        "--pupils",
+        type=_pupils,
+        help=f"make the kommune with so many pupils, up to {MOST}, without holding it in memory; time changes nothing",
+    )
+    serve = commands.add_parser(
+        "serve", parents=[common, sized], help="write the files, then answer over HTTP until stopped"
+    )
+    serve.add_argument(
+        "--drop", type=Path, help="folder to write <kommunenummer>/hr/ and /sas/ into (default: write no files)"
+    )
     serve.add_argument("--key", type=Path, required=True, help="the client's public RSA key: JWK, JWK set or PEM")
     serve.add_argument(
         "--client-id", default="dataflyt-demo", help="the client's id, iss of its grants (default %(default)s)"
     )
     serve.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
     serve.add_argument("--ready", type=Path, help='file that gets {"port": …, "url": …} once the server answers')
-    files = commands.add_parser("files", parents=[common], help="write the HR and SAS files")
-    files.add_argument("--drop", type=Path, required=True, help="folder to write hr/ and sas/ into")
+    files = commands.add_parser("files", parents=[common, sized], help="write the HR and SAS files")
+    files.add_argument("--drop", type=Path, required=True, help="folder to write <kommunenummer>/hr/ and /sas/ into")
     commands.add_parser("people", parents=[common], help="who everybody is and what must come of them: JSON lines")
-    commands.add_parser("units", parents=[common], help="HR units to schools, as YAML for a kommune file")
+    commands.add_parser("units", parents=[common, sized], help="HR units to schools, as YAML for a kommune file")
     options = parser.parse_args(arguments)
     return {"serve": _serve, "files": _files, "people": _people, "units": _units}[options.command](options)
 
 
+def _pupils(text: str) -> int:
+    pupils = int(text)
+    if not 1 <= pupils <= MOST:
+        raise argparse.ArgumentTypeError(f"1 to {MOST}")
+    return pupils
+
+
+def _country(options: argparse.Namespace) -> Country:
+    if pupils := getattr(options, "pupils", None):
+        numbers = dict.fromkeys(options.kommune or ["1106"])
+        return Country.of(*(Large(number, options.seed, options.date, pupils) for number in numbers))
+    country = build_country(options.kommune or ["1106"], options.seed, options.start or options.date)
+    advance(country, options.date)
+    return country
+
+
 def _files(options: argparse.Namespace) -> int:
-    for path in write_files(build(options.kommune, options.seed, options.date), options.date, options.drop):
-        sys.stdout.write(f"{path}\n")
+    for world in _country(options).worlds.values():
+        for path in write_files(world, options.date, options.drop):
+            sys.stdout.write(f"{path}\n")
     return 0
 
 
 def _people(options: argparse.Namespace) -> int:
-    for person in people(build(options.kommune, options.seed, options.date)):
-        sys.stdout.buffer.write(orjson.dumps(person) + b"\n")
+    for world in _country(options).worlds.values():
+        for person in people(world):
+            sys.stdout.buffer.write(orjson.dumps(person) + b"\n")
     return 0
 
 
 def _units(options: argparse.Namespace) -> int:
-    kommune = KOMMUNER[options.kommune]
+    for number in options.kommune or ["1106"]:
+        _write_units(kommune_of(number, options.pupils) if options.pupils else KOMMUNER[number])
+    return 0
+
+
+def _write_units(kommune: Kommune) -> None:
     schools = {school.unit: school for school in kommune.schools}
     lines = [f'"{unit}": "{schools[unit].orgnr}"  # {name}' for unit, _, name in units(kommune) if unit in schools]
     sys.stdout.write("units:\n" + "".join(f"  {line}\n" for line in lines))
-    return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -70,8 +111,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s simulator %(message)s")
     key, kid = load_key(options.key)
-    world = build(options.kommune, options.seed, options.date)
-    if options.drop:
+    country = _country(options)
+    for world in country.worlds.values() if options.drop else ():
         write_files(world, options.date, options.drop)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +126,7 @@ def _serve(options: argparse.Namespace) -> int:
             if self.started and options.ready:
                 _write_atomically(options.ready, orjson.dumps({"port": port, "url": url}))
 
-    app = create_app(world, url, key, kid, options.client_id)
+    app = create_app(country, url, key, kid, options.client_id, drop=options.drop)
     # Paths hold identity numbers: no access log.
     server = Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3))
     server.run([listening])

@@ -21,7 +21,10 @@ class School(NamedTuple):
 
 
 class Kommune(NamedTuple):
-    """A school owner. ``pupils`` is how many the SAS has; ``rich`` when all the special people are among them."""
+    """A school owner. ``pupils`` is how many the SAS has; ``rich`` when all the special people are among them.
+
+    ``share`` is the part of the country's identity numbers, dwelling ids and mobile numbers that is handed out here.
+    """
 
     number: str
     name: str
@@ -31,6 +34,7 @@ class Kommune(NamedTuple):
     place: str
     pupils: int
     rich: bool
+    share: int
     schools: tuple[School, ...]
 
 
@@ -50,6 +54,7 @@ KOMMUNER = {
             "HAUGESUND",
             400,
             True,
+            2,
             (
                 School("SKA", "Skåredalen skole", organisation("31106001"), "011110", _classes(range(1, 11))),
                 School("TE1", "Testskole 1", organisation("31106002"), "011120", _classes(range(8, 11), "AB")),
@@ -63,9 +68,13 @@ KOMMUNER = {
             "orsta.kommune.no",
             "6150",
             "ØRSTA",
-            60,
+            150,
             False,
-            (School("ØRS", "Ørneskaret skule", organisation("31152001"), "015210", _classes(range(1, 11))),),
+            0,
+            (
+                School("ØRS", "Ørneskaret skule", organisation("31152001"), "015210", _classes(range(1, 11))),
+                School("FJE", "Fjellfoten skule", organisation("31152002"), "015220", _classes(range(1, 8))),
+            ),
         ),
         Kommune(
             "4601",
@@ -74,11 +83,15 @@ KOMMUNER = {
             "bergen.kommune.no",
             "5063",
             "BERGEN",
-            120,
+            2000,
             False,
+            1,
             (
-                School("RDS", "Regndråpen skole", organisation("34601001"), "046010", _classes(range(1, 8))),
-                School("PAR", "Paraplyen skole", organisation("34601002"), "046020", _classes(range(8, 11))),
+                School("RDS", "Regndråpen skole", organisation("34601001"), "046010", _classes(range(1, 8), "ABC")),
+                School("PAR", "Paraplyen skole", organisation("34601002"), "046020", _classes(range(8, 11), "ABCDEF")),
+                School("SYD", "Sydvesten skole", organisation("34601004"), "046030", _classes(range(1, 8), "ABC")),
+                School("FLØ", "Fløyblikk skole", organisation("34601005"), "046040", _classes(range(1, 11), "AB")),
+                School("SKO", "Skoddeheimen skole", organisation("34601006"), "046050", _classes(range(1, 11), "AB")),
             ),
         ),
     )

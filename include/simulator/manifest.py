@@ -5,12 +5,16 @@ alike, the others in the source they begin with. ``protection.effective`` and ``
 school owner: the strictest of the person's own grading, of their addresses' and of the guardians and siblings who live
 with them; access by foreldreansvar and nothing else; suspended for all when the child is strengtFortrolig, and for
 those not at the child's address when it is fortrolig. ``klientadresse`` is told as it is: the strictest that was found.
+
+A suspension stays until people decide, also when the protection has been lowered again. ``remember`` writes down whom
+protection has suspended; ``weeks.advance`` does so at the end of each week.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.model import Address, Person, Pupil, World
+from simulator.model import Address, Person, Pupil, Responsibility, World
 
 STRICTNESS = {"ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
 
@@ -19,10 +23,14 @@ def people(world: World) -> Iterator[dict[str, Any]]:
     """Everybody: pupils, guardians and other adults, employees."""
     pupils = {pupil.person.number: pupil for pupil in world.pupils if pupil.person}
     employees = {employee.person.number: employee for employee in world.employees}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for group in world.groups:
+        for sas_id in dict.fromkeys(member.person_id for member in group.members):
+            groups[sas_id].append(group.group_id)
     for person in world.persons.values():
         entry = _person(world, person)
         if pupil := pupils.get(person.number):
-            entry |= _pupil(world, pupil)
+            entry |= _pupil(world, pupil, groups)
         if employee := employees.get(person.number):
             entry["employee_id"] = employee.employee_id
             entry["cases"] = [*entry["cases"], *employee.cases]
@@ -34,7 +42,7 @@ def people(world: World) -> Iterator[dict[str, Any]]:
             yield {
                 "number": None, "roles": ["pupil"], "given": sas.given, "family": sas.family, "canaries": {},
                 "protection": {"own": None, "effective": None, "because": []}, "in_freg": False, "dead": False,
-            } | _pupil(world, pupil)  # fmt: skip
+            } | _pupil(world, pupil, groups)  # fmt: skip
 
 
 def canaries(world: World) -> dict[str, str]:
@@ -46,7 +54,7 @@ def effective(world: World, person: Person) -> tuple[str | None, list[str]]:
     """Tell the effective protection and where it comes from (own, address, guardian, sibling)."""
     causes = [(level, cause) for level, cause in _own(person)]
     for record in person.responsibility:
-        guardian = world.persons.get(record.ansvarlig or "") if record.current else None
+        guardian = world.person(record.ansvarlig) if record.current else None
         if guardian and _live_together(person, guardian):
             causes += [(level, "guardian") for level, _ in _own(guardian)]
     for sibling in _siblings(world, person):
@@ -79,11 +87,37 @@ def _dwellings(person: Person) -> list[Address]:
 
 def _siblings(world: World, person: Person) -> Iterator[Person]:
     seen = {person.number}
-    for _, parent in person.parents:
-        for number, role, _ in world.persons[parent].children:
-            if role and number not in seen:
-                seen.add(number)
-                yield world.persons[number]
+    for _, number in person.parents:
+        parent = world.person(number)
+        for sibling, role, _ in parent.children if parent else ():
+            if role and sibling not in seen:
+                seen.add(sibling)
+                if found := world.person(sibling):
+                    yield found
+
+
+def remember(world: World) -> None:
+    """Write down on each pupil the adults whose access its protection suspends now."""
+    for pupil in world.pupils:
+        if (child := pupil.person) and child.in_freg:
+            level, _ = effective(world, child)
+            if STRICTNESS[level or "ugradert"] >= STRICTNESS["fortrolig"]:
+                for record in child.responsibility:
+                    if record.current and (why := _suspends(level, child, world.person(record.ansvarlig))):
+                        child.suspended.setdefault(_adult(record), why)
+
+
+def _adult(record: Responsibility) -> str:
+    stranger = " ".join(record.uten_identifikator[:2]) if record.uten_identifikator else ""
+    return record.ansvarlig or (f"org:{record.organisasjon}" if record.organisasjon else f"uten:{stranger}")
+
+
+def _suspends(level: str | None, child: Person, adult: Person | None) -> str | None:
+    if level == "strengtFortrolig":
+        return "the child is strengtFortrolig"
+    if level == "fortrolig" and not (adult and adult.home and adult.home is child.home):
+        return "the child is fortrolig and this adult is not registered at its address"
+    return None
 
 
 def _person(world: World, person: Person) -> dict[str, Any]:
@@ -97,7 +131,7 @@ def _person(world: World, person: Person) -> dict[str, Any]:
             }
     return {
         "number": person.number,
-        "old_number": person.old_number,
+        "old_number": person.former_numbers[-1][0] if person.former_numbers else person.old_number,
         "roles": person.roles,
         "given": person.given,
         "middle": person.middle,
@@ -114,10 +148,11 @@ def _person(world: World, person: Person) -> dict[str, Any]:
         "children": [
             {"child": number, "ansvar": ansvar, "legal_parent": bool(role)} for number, role, ansvar in person.children
         ],
+        "happened": [f"{day} {kind}" for day, kind in person.happened],
     }
 
 
-def _pupil(world: World, pupil: Pupil) -> dict[str, Any]:
+def _pupil(world: World, pupil: Pupil, groups: dict[str, list[str]]) -> dict[str, Any]:
     person = pupil.person
     return {
         "cases": [*(person.cases if person else []), *pupil.cases],
@@ -128,9 +163,7 @@ def _pupil(world: World, pupil: Pupil) -> dict[str, Any]:
         "class": f"{pupil.level}{pupil.letter}" if pupil.letter else None,
         "school": pupil.school.orgnr,
         "second_school": pupil.second_school.orgnr if pupil.second_school else None,
-        "groups": [
-            group.group_id for group in world.groups if any(m.person_id == pupil.sas.person_id for m in group.members)
-        ],
+        "groups": groups.get(pupil.sas.person_id, []),
         "access": list(_access(world, person)) if person else [],
         "sas_guardians": [world.sas_guardians[guardian].number for guardian in pupil.sas.guardians],
     }
@@ -147,15 +180,14 @@ def _access(world: World, child: Person) -> Iterator[dict[str, Any]]:
         if not record.current or key in seen:
             continue
         seen.add(key)
-        adult = world.persons.get(record.ansvarlig or "")
+        adult = world.person(record.ansvarlig)
+        reason: str | None
         if not any(key):
             reason = "nobody is named"
         elif child.died or (adult and adult.died):
             reason = "dead"
-        elif level == "strengtFortrolig":
-            reason = "the child is strengtFortrolig"
-        elif level == "fortrolig" and not (adult and adult.home is child.home):
-            reason = "the child is fortrolig and this adult is not registered at its address"
+        elif why := _suspends(level, child, adult) or child.suspended.get(_adult(record)):
+            reason = why
         else:
             reason = None
         yield {"ansvar": record.ansvar, **party, "access": reason is None, "because": reason}

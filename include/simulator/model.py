@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from simulator.kommuner import Kommune, School
+
+if TYPE_CHECKING:
+    from simulator.world import Builder
 
 
 @dataclass
@@ -88,6 +92,9 @@ class Person:
     status: str = "bosatt"
     in_freg: bool = True
     old_number: str | None = None
+    """A D-number from before the world began."""
+    former_numbers: list[tuple[str, str, date]] = field(default_factory=list)
+    """Numbers that have ended since, the newest last: number, identifikatortype, the day it ended."""
     former_name: tuple[str, str] | None = None
     former_home: Address | None = None
     protection: str | None = None
@@ -112,6 +119,13 @@ class Person:
     canary: Canary | None = None
     cases: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
+    since: dict[str, date] = field(default_factory=dict)
+    """Since when FREG's elements are as they are, for those that have changed since the world was made."""
+    happened: list[tuple[date, str]] = field(default_factory=list)
+    """What has happened to this person since the world was made: day and kind, the newest last."""
+    suspended: dict[str, str] = field(default_factory=dict)
+    """Adults whose access to this child protection has suspended, and why: until people decide, also when the
+    protection has been lowered. By number, ``org:`` and a number, or ``uten:`` and a name."""
 
 
 @dataclass
@@ -147,6 +161,9 @@ class Pupil:
     level: int
     letter: str | None
     second_school: School | None = None
+    since: date | None = None
+    """When they came, if it was within the school year."""
+    second_since: date | None = None
     cases: list[str] = field(default_factory=list)
 
 
@@ -177,6 +194,8 @@ class Employee:
     positions: list[Position]
     sas: SasPerson | None = None
     cases: list[str] = field(default_factory=list)
+    seed: bool = False
+    """Whether the seed names them: they stay."""
 
 
 @dataclass
@@ -187,6 +206,8 @@ class Member:
     role: str
     main: bool | None = None
     subrole: str | None = None
+    since: date | None = None
+    """When it began, if it was within the school year."""
 
 
 @dataclass
@@ -201,6 +222,8 @@ class Group:
     grep_short: str | None = None
     grep_uri: str | None = None
     level: int | None = None
+    klass: str | None = None
+    """The class whose pupils are in it."""
     dated: bool = True
     members: list[Member] = field(default_factory=list)
     lessons: list[tuple[int, int, str]] = field(default_factory=list)
@@ -208,13 +231,15 @@ class Group:
 
 @dataclass
 class World:
-    """One kommune in one school year. Everything is in the order it was made in."""
+    """One kommune in one school year, on one day. Everything is in the order it was made in."""
 
     kommune: Kommune
     seed: int
     year: int
     """The school year's first calendar year."""
+    day: date
     persons: dict[str, Person] = field(default_factory=dict)
+    """Those who live here, go to school here or work here, and their families."""
     pupils: list[Pupil] = field(default_factory=list)
     employees: list[Employee] = field(default_factory=list)
     sas_guardians: dict[str, SasPerson] = field(default_factory=dict)
@@ -222,13 +247,81 @@ class World:
     """A guardian's number → SAS id."""
     groups: list[Group] = field(default_factory=list)
     by_any_number: dict[str, Person] = field(default_factory=dict)
+    """FREG's people who live here or have lived here, by their numbers in use and ended."""
+    behind: list[Person] = field(default_factory=list)
+    """People who have changed in FREG and not in the SAS yet."""
+    still: bool = False
+    """Whether time changes nothing here."""
+    weeks: int = 0
+    """Mondays that have passed since the world was made."""
+    maker: "Builder" = field(init=False, repr=False, compare=False)
+    """What made the world, and makes more people when time passes."""
+    country: "Country | None" = field(default=None, repr=False, compare=False)
 
     def find(self, number: str) -> Person | None:
         """Return the person FREG knows by this number, in use or not."""
         return self.by_any_number.get(number)
+
+    def person(self, number: str | None) -> Person | None:
+        """Return somebody by the number in use, wherever in the country they live; None when there is none."""
+        if number is None:
+            return None
+        found = self.persons.get(number) or self.by_any_number.get(number)
+        return found or (self.country.find(number) if self.country else None)
 
     def sas_persons(self) -> Iterator[SasPerson]:
         """Everybody in the SAS's file."""
         yield from (pupil.sas for pupil in self.pupils)
         yield from (employee.sas for employee in self.employees if employee.sas)
         yield from self.sas_guardians.values()
+
+    def memberships(self) -> Iterator[tuple[str, list[Member]]]:
+        """Group or school id and who is in it; one with nobody has no membership."""
+        pupils: dict[str, list[Member]] = {school.key: [] for school in self.kommune.schools}
+        for pupil in self.pupils:
+            pupils[pupil.school.key].append(Member(pupil.sas.person_id, "01", main=True, since=pupil.since))
+        for pupil in self.pupils:
+            if pupil.second_school:
+                second = Member(pupil.sas.person_id, "01", main=False, since=pupil.second_since)
+                pupils[pupil.second_school.key].append(second)
+        for school in self.kommune.schools:
+            members = pupils[school.key]
+            members += [member for employee in self.employees for member in _staff(employee, school.unit)]
+            if members:
+                yield school.school_id, members
+        for group in self.groups:
+            if group.members:
+                yield group.group_id, group.members
+
+
+def _staff(employee: Employee, unit: str) -> Iterator[Member]:
+    roles = {"Rektor": ("05", "rektor"), "Assistent": ("08", None), "Renholder": ("04", "renholdsarbeider")}
+    for index, position in enumerate(employee.positions):
+        if employee.sas and (position.unit == unit or (unit == "011110" and position.unit == "011111")):
+            role, subrole = roles.get(position.name, ("02", None))
+            yield Member(employee.sas.person_id, role, main=index == 0, subrole=subrole)
+
+
+@dataclass
+class Country:
+    """Kommuner on one day, and their people in one FREG: whoever asks finds anybody of any kommune."""
+
+    worlds: dict[str, World]
+    """By kommunenummer, in the order of the numbers."""
+    day: date
+
+    @classmethod
+    def of(cls, *worlds: World) -> "Country":
+        """Put worlds of the same day together."""
+        country = cls({world.kommune.number: world for world in sorted(worlds, key=_number)}, worlds[0].day)
+        for world in worlds:
+            world.country = country
+        return country
+
+    def find(self, number: str) -> Person | None:
+        """Return the person FREG knows by this number, in use or not."""
+        return next((person for world in self.worlds.values() if (person := world.find(number))), None)
+
+
+def _number(world: World) -> str:
+    return world.kommune.number

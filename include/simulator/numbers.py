@@ -48,11 +48,19 @@ def organisation(eight: str) -> str:
     return f"{eight}{control}"
 
 
-class Issuer:
-    """Hands out numbers, each once."""
+SHARES = 4
 
-    def __init__(self) -> None:
+
+class Issuer:
+    """Hands out numbers, each once.
+
+    With a ``share`` (0 to ``SHARES`` - 1) it keeps to that part of the individual digits, so that issuers of different
+    shares never hand out the same number, and each the same ones whether the others are there or not.
+    """
+
+    def __init__(self, share: int | None = None) -> None:
         self._issued: set[str] = set()
+        self._share = share
 
     def issue(self, born: date, sex: str, start: int, *, dnummer: bool = False, rule: int = 1964) -> str:
         """Make a new synthetic number for somebody ``born`` then.
@@ -66,10 +74,60 @@ class Issuer:
         odd = (sex == "mann") == (rule == 1964)
         for step in range(high - low):
             individual = low + (start - low + step) % (high - low)
-            if individual % 2 != odd:
+            if individual % 2 != odd or (self._share is not None and individual // 2 % SHARES != self._share):
                 continue
             number = with_control(f"{stem}{individual:03d}", 0 if rule == 1964 else 1 + start % 3)
             if number and number not in self._issued:
                 self._issued.add(number)
                 return number
         raise ValueError(f"no number left for {born}")
+
+
+class Series:
+    """The numbers of a share in order of day, sex and rank, by arithmetic: nothing is remembered of who has one.
+
+    Which individual digits have control digits depends on the date only through two sums modulo 11: there are 121
+    cases. Every day has at least ``RANKS`` numbers for each sex, D-numbers as many again.
+    """
+
+    RANKS = 40
+
+    def __init__(self, share: int) -> None:
+        self._share = share
+        self._known: dict[tuple[int, int, int, bool], tuple[int, ...]] = {}
+
+    def issue(self, born: date, sex: str, start: int, *, dnummer: bool = False, rule: int = 1964) -> str:
+        """Return the number of rank ``start``, 1 to ``RANKS``; by the rule of 1964 only."""
+        if rule != 1964:
+            raise ValueError("a series goes by the rule of 1964")
+        stem = f"{born.day + 40 * dnummer:02d}{born.month + 80:02d}{born.year % 100:02d}"
+        individual = self._individuals(stem, 500 if born.year >= 2000 else 0, sex == "mann")[start - 1]
+        number = with_control(f"{stem}{individual:03d}")
+        if number is None:
+            raise AssertionError("only those with control digits are listed")
+        return number
+
+    def place(self, number: str) -> tuple[date, str, int] | None:
+        """Tell the birth date, sex and rank of a number of this share; None for any other."""
+        if rest_of(number) != 0:
+            return None
+        day, month, individual = int(number[:2]), int(number[2:4]), int(number[6:9])
+        low = 500 if individual >= 500 else 0
+        try:
+            born = date(int(number[4:6]) + (2000 if low else 1900), month - 80, day - 40 * (day > 40))
+        except ValueError:
+            return None
+        numbers = self._individuals(number[:6], low, bool(individual % 2))
+        if individual not in numbers:
+            return None
+        return born, "mann" if individual % 2 else "kvinne", numbers.index(individual) + 1
+
+    def _individuals(self, stem: str, low: int, odd: bool) -> tuple[int, ...]:
+        key = (_sum(stem, _K1[:6]) % 11, _sum(stem, _K2[:6]) % 11, low, odd)
+        if key not in self._known:
+            self._known[key] = tuple(
+                individual
+                for individual in range(low + odd, low + 500, 2)
+                if individual // 2 % SHARES == self._share and with_control(f"{stem}{individual:03d}")
+            )
+        return self._known[key]

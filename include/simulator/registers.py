@@ -84,15 +84,18 @@ def _meta(since: date, *, current: bool = True, ended: date | None = None) -> Js
 
 
 def _numbers(person: Person) -> Iterator[Json]:
-    moved = person.born + timedelta(days=900)
+    since = person.born
+    ended = [*person.former_numbers]
     if person.old_number:
+        ended.insert(0, (person.old_number, "dNummer", person.born + timedelta(days=900)))
+    for number, kind, until in ended:
         yield {
-            **_meta(person.born, current=False, ended=moved),
+            **_meta(since, current=False, ended=until),
             "status": "opphoert",
-            "foedselsEllerDNummer": person.old_number,
-            "identifikatortype": "dNummer",
+            "foedselsEllerDNummer": number,
+            "identifikatortype": kind,
         }
-    since = moved if person.old_number else person.born
+        since = until
     yield {
         **_meta(since),
         "status": "iBruk",
@@ -101,13 +104,17 @@ def _numbers(person: Person) -> Iterator[Json]:
     }
 
 
+def _since(person: Person, element: str, otherwise: date | None = None) -> date:
+    return person.since.get(element, otherwise or person.born)
+
+
 def _status(person: Person) -> Iterator[Json]:
-    yield {**_meta(person.died or person.born), "status": person.status}
+    yield {**_meta(person.died or _since(person, "status")), "status": person.status}
 
 
 def _identity(person: Person) -> Iterator[Json]:
     yield {
-        **_meta(person.born),
+        **_meta(_since(person, "identitetsgrunnlag")),
         "identitetsgrunnlagstatus": "ikkeKontrollert" if person.id_type == "dNummer" else "kontrollert",
     }
 
@@ -145,11 +152,11 @@ def _citizenship(person: Person) -> Iterator[Json]:
 
 
 def _sex(person: Person) -> Iterator[Json]:
-    yield {**_meta(person.born), "kjoenn": person.sex}
+    yield {**_meta(_since(person, "kjoenn")), "kjoenn": person.sex}
 
 
 def _name(person: Person) -> Iterator[Json]:
-    changed = person.born + timedelta(days=2500)
+    changed = _since(person, "navn", person.born + timedelta(days=2500))
     if person.former_name:
         given, family = person.former_name
         yield {
@@ -200,7 +207,9 @@ def _home(person: Person) -> Iterator[Json]:
     if person.protection == "strengtFortrolig":
         return
     if person.former_home:
-        since = person.former_home.since - timedelta(days=3000)
+        since = person.former_home.since
+        if person.home and since >= person.home.since:
+            since -= timedelta(days=3000)
         yield {
             **_meta(since, current=False),
             **_dwelling(person.former_home),
@@ -257,7 +266,8 @@ def _post(person: Person) -> Iterator[Json]:
 
 def _protection(person: Person) -> Iterator[Json]:
     if person.protection:
-        yield {**_meta(person.born + timedelta(days=1200)), "graderingsnivaa": person.protection}
+        since = _since(person, "adressebeskyttelse", person.born + timedelta(days=1200))
+        yield {**_meta(since), "graderingsnivaa": person.protection}
 
 
 def _without_number(given: str, family: str, born: date) -> Json:
@@ -300,7 +310,7 @@ def _family(person: Person) -> Iterator[Json]:
 
 def _responsibility(person: Person) -> Iterator[Json]:
     for record in person.responsibility:
-        entry = {**_meta(person.born, current=record.current), "ansvar": record.ansvar}
+        entry = {**_meta(_since(person, "foreldreansvar"), current=record.current), "ansvar": record.ansvar}
         if person.names_itself:
             entry["ansvarssubjekt"] = person.number
         if record.ansvarlig:

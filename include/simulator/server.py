@@ -1,4 +1,7 @@
-"""Maskinporten, FREG and KRR over HTTP: one application, one kommune's people.
+"""Maskinporten, FREG and KRR over HTTP: one application, the people of one kommune or several.
+
+FREG and KRR are national: whoever asks finds anybody of any kommune. ``/simulator/date`` is the simulator's own: GET
+tells the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and "Returkoder"; Digdir,
 "Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up, their shape
@@ -7,15 +10,19 @@ is not. The answer to an unknown number is an ``oppslag`` with ``feilmelding``, 
 
 import time
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI, Request, Response
 
+from simulator.files import write_files
 from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, SCOPES, Maskinporten, Refused, Token
-from simulator.model import Person, World
+from simulator.model import Country, Person, World
 from simulator.registers import UnknownPart, elements, folkeregisterperson, krr_person
+from simulator.weeks import TimeGoesForward, advance
 
 MOST = 1000
 FREG_PATH = "/folkeregisteret/offentlig-med-hjemmel/api/v1/personer"
@@ -35,9 +42,19 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
 
 
 def create_app(
-    world: World, url: str, key: RSAPublicKey, kid: str | None, client_id: str, clock: Callable[[], float] = time.time
+    world: World | Country,
+    url: str,
+    key: RSAPublicKey,
+    kid: str | None,
+    client_id: str,
+    clock: Callable[[], float] = time.time,
+    drop: Path | None = None,
 ) -> FastAPI:
-    """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is."""
+    """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is.
+
+    When time passes the kommuner's files are written under ``drop``.
+    """
+    country = world if isinstance(world, Country) else world.country or Country.of(world)
     maskinporten = Maskinporten(f"{url}/", client_id, key, kid, clock)
     app = FastAPI(title="Register simulator", openapi_url=None)
 
@@ -47,7 +64,29 @@ def create_app(
 
     @app.get("/health")
     async def health() -> Response:
-        return _json({"status": "ok", "kommune": world.kommune.number, "school_year": world.year, "seed": world.seed})
+        worlds = country.worlds.values()
+        kommuner = [
+            {"kommune": world.kommune.number, "school_year": world.year, "seed": world.seed} for world in worlds
+        ]
+        return _json({"status": "ok", "date": str(country.day), "kommuner": kommuner})
+
+    @app.get("/simulator/date")
+    async def today() -> Response:
+        return _json({"date": str(country.day)})
+
+    @app.post("/simulator/date")
+    async def pass_time(request: Request) -> Response:
+        try:
+            until = date.fromisoformat(orjson.loads(await request.body())["date"])
+        except (ValueError, TypeError, KeyError):
+            raise Problem(400, {"error": 'Say until when: {"date": "2026-12-01"}.'}) from None
+        try:
+            counts = advance(country, until)
+        except TimeGoesForward as backward:
+            raise Problem(400, {"error": str(backward)}) from None
+        for moved in country.worlds.values() if drop else ():
+            write_files(moved, until, drop)
+        return _json({"date": str(until), "happened": counts})
 
     @app.get("/.well-known/oauth-authorization-server")
     async def metadata() -> Response:
@@ -113,7 +152,7 @@ def create_app(
         return _json({"oppslag": [_lookup(number, as_ordered, wanted, history) for number in asked]})
 
     def _lookup(number: str, as_ordered: bool, wanted: frozenset[str], history: bool) -> dict[str, Any]:
-        person = world.find(number)
+        person = country.find(number)
         if person is None or (as_ordered and number != person.number):
             return {
                 "foedselsEllerDNummer": number,
@@ -124,7 +163,7 @@ def create_app(
     @app.get(f"{FREG_PATH}/{{personidentifikator}}")
     async def personer(personidentifikator: str, request: Request) -> Response:
         wanted, history = freg_request(request)
-        person = world.find(personidentifikator)
+        person = country.find(personidentifikator)
         if person is None:
             raise Problem(404, {"kode": "FREG-001", "melding": "Ukjent person."})
         return _json(folkeregisterperson(person, wanted, history))
@@ -155,7 +194,7 @@ def create_app(
         if any(len(number) != 11 or not number.isdigit() for number in numbers):
             raise Problem(400, _krr_errors(400, "Bad Request", "Not a number of 11 digits.", "personidentifikatorer"))
         contact, mailbox = (not granted.scopes.isdisjoint(scopes) for scopes in (KRR_CONTACT, KRR_MAILBOX))
-        people: list[tuple[str, Person | None]] = [(number, world.find(number)) for number in dict.fromkeys(numbers)]
+        people: list[tuple[str, Person | None]] = [(number, country.find(number)) for number in dict.fromkeys(numbers)]
         return _json(
             {"personer": [krr_person(number, person, contact=contact, mailbox=mailbox) for number, person in people]}
         )

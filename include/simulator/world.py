@@ -2,9 +2,11 @@
 
 The people depend on the seed, the kommune and the school year of the date (1 August to 31 July), on nothing else: any
 day of the same school year has the same people, numbers and addresses. Each family is made with a random generator of
-its own, so that a family can be made without the ones before it.
+its own, so that a family can be made without the ones before it. A kommune has the same people alone and in company.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, timedelta
 from random import Random
 
@@ -14,6 +16,7 @@ from simulator.model import (
     Address,
     Canary,
     Contact,
+    Country,
     Employee,
     Group,
     Member,
@@ -47,7 +50,7 @@ def build(kommunenummer: str, seed: int, day: date) -> World:
     """Make the kommune. KeyError when it is not in ``kommuner.KOMMUNER``."""
     from simulator.cases import add_special_families, add_special_people_after
 
-    builder = Builder(KOMMUNER[kommunenummer], seed, school_year(day))
+    builder = Builder(KOMMUNER[kommunenummer], seed, day)
     if builder.kommune.rich:
         add_special_families(builder)
     builder.fill()
@@ -58,15 +61,27 @@ def build(kommunenummer: str, seed: int, day: date) -> World:
     return builder.finish()
 
 
+def build_country(kommunenumre: Iterable[str], seed: int, day: date) -> Country:
+    """Make several kommuner, whose people one FREG knows. KeyError as in ``build``."""
+    return Country.of(*(build(number, seed, day) for number in dict.fromkeys(kommunenumre)))
+
+
 class Builder:
     """Makes people, families, staff and groups of one kommune."""
 
-    def __init__(self, kommune: Kommune, seed: int, year: int) -> None:
-        self.kommune, self.year = kommune, year
-        self.world = World(kommune, seed, year)
-        self.start = date(year, 8, 1)
-        self._issuer = Issuer()
+    def __init__(self, kommune: Kommune, seed: int, day: date) -> None:
+        self.kommune, self.year = kommune, school_year(day)
+        self.world = World(kommune, seed, self.year, day)
+        self.world.maker = self
+        self.start = date(self.year, 8, 1)
+        self._issuer = Issuer(kommune.share)
         self._families = self._canaries = self._dwellings = self._mobiles = 0
+        self._pupils = self._guardians = self._employees = 0
+        self.teachers: dict[str, list[Employee]] = {}
+        self.heads: dict[str, Employee] = {}
+        self.assistants: dict[str, list[Employee]] = {}
+        self.lilly: Employee | None = None
+        self.finished = False
         self._usernames: set[str] = set()
         self._addresses: set[tuple[str, str, str]] = set()
         self.rng = self.random("kommune")
@@ -120,7 +135,7 @@ class Builder:
             unit,
             "4250" if elsewhere else self.kommune.postcode,
             "KOPERVIK" if elsewhere else self.kommune.place,
-            str(280_000_000 + self._dwellings),
+            str(280_000_000 + 1_000_000 * self.kommune.share + self._dwellings),
             self.start - timedelta(days=rng.randint(200, 4000)),
             husbokstav=rng.choice((None, None, None, "A", "B")),
             kind=kind,
@@ -133,10 +148,15 @@ class Builder:
             address.tokens = words.tokens
         return address
 
+    @staticmethod
+    def ascii(name: str) -> str:
+        """Turn a name into the first part of an e-mail address."""
+        return name.translate(_ASCII).lower().replace(" ", "")
+
     def mobile(self) -> str:
         """Make a mobile number nobody has."""
         self._mobiles += 1
-        return f"+474{1_000_000 + self._mobiles * 7}"
+        return f"+474{1_000_000 + 2_000_000 * self.kommune.share + self._mobiles * 7}"
 
     def fresh_day(self, rng: Random) -> date:
         """Return a day that is before the school year and less than 18 months back on each day of it."""
@@ -199,7 +219,16 @@ class Builder:
             **fields,  # type: ignore[arg-type]
         )
         self.world.persons[number] = person
+        if self.finished:
+            self.register(person)
         return person
+
+    def register(self, person: Person) -> None:
+        """Let FREG find this person by their numbers."""
+        if person.in_freg:
+            self.world.by_any_number[person.number] = person
+            if person.old_number:
+                self.world.by_any_number[person.old_number] = person
 
     def adult(self, rng: Random, role: str, oldest_child: date, contact: str = "any", **fields: object) -> Person:
         """Somebody who can be the parent of a child born then; ``contact`` as in ``contact_of``."""
@@ -229,10 +258,7 @@ class Builder:
             person.cases.append(f"krr_{state}")
         if state == "missing":
             return None
-        email = (
-            f"{person.given}.{person.family}{person.number[6:9]}".translate(_ASCII).lower().replace(" ", "")
-            + "@example.com"
-        )
+        email = f"{self.ascii(f'{person.given}.{person.family}{person.number[6:9]}')}@example.com"
         mobile = self.mobile()
         if person.canary:
             email = person.canary.word("krr.epostadresse", "krrepost").lower() + "@example.com"
@@ -289,7 +315,8 @@ class Builder:
 
     def enrol(self, rng: Random, person: Person, school: School, level: int, letter: str | None) -> Pupil:
         """Put a person into the SAS as a pupil."""
-        serial = len(self.world.pupils) + 1
+        self._pupils += 1
+        serial = self._pupils
         words = person.canary
         username = words.word("sas.username", "bruker").lower() if words else self.username(person.given, person.family)
         email = words.word("sas.email", "sasepost").lower() if words else username
@@ -337,9 +364,8 @@ class Builder:
         """Somebody at the school has entered this adult as the pupil's guardian."""
         if adult.number not in self.world.sas_ids:
             words = adult.canary
-            person_id = (
-                words.word("sas.person_id", "Lokalid") if words else f"F{100001 + len(self.world.sas_guardians)}"
-            )
+            person_id = words.word("sas.person_id", "Lokalid") if words else f"F{100001 + self._guardians}"
+            self._guardians += 1
             epost = email or (adult.contact.epost if adult.contact and adult.contact.epost else None)
             mobil = adult.contact.mobil if adult.contact else None
             if words:
@@ -437,13 +463,15 @@ class Builder:
             person.contact = self.contact_of(rng, person, "any")
         else:
             person.roles.append("employee")
-        employee_id = str(50_000 + 3 * len(self.world.employees) + 1)
+        employee_id = str(50_000 + 3 * self._employees + 1)
+        self._employees += 1
         username = self.username(person.given, person.family)
         email = (
             f"{person.given}.{person.family}.{employee_id}".translate(_ASCII).lower().replace(" ", "-")
             + f"@{self.kommune.domain}"
         )
         employee = Employee(employee_id, person, email, self.mobile(), username, positions, cases=list(cases))
+        employee.seed = given is not None
         if in_sas:
             employee.sas = SasPerson(
                 f"A{employee_id}",
@@ -484,10 +512,6 @@ class Builder:
 
     def staff(self) -> None:
         """Teachers (one a class and two more), a head and an assistant at each school; the seed's own people first."""
-        self.teachers: dict[str, list[Employee]] = {}
-        self.heads: dict[str, Employee] = {}
-        self.assistants: dict[str, list[Employee]] = {}
-        self.lilly: Employee | None = None
         known = {
             ("SKA", "6A"): ("Felicia", "Ansatt", "Lærer"),
             ("TE1", "9A"): ("Lisabeth", "Lærer", "Adjunkt"),
@@ -519,6 +543,15 @@ class Builder:
 
     def make_groups(self) -> None:
         """Year levels, classes, contact-teacher groups, subject groups with timetables, the pupils' council."""
+        self._of_class: dict[tuple[str, int, str | None], list[Pupil]] = defaultdict(list)
+        self._of_level: dict[tuple[str, int], list[Pupil]] = defaultdict(list)
+        self._guests: dict[tuple[str, int], list[Pupil]] = defaultdict(list)
+        for pupil in self.world.pupils:
+            self._of_class[pupil.school.key, pupil.level, pupil.letter].append(pupil)
+            self._of_level[pupil.school.key, pupil.level].append(pupil)
+            if pupil.second_school:
+                self._of_level[pupil.second_school.key, pupil.level].append(pupil)
+                self._guests[pupil.second_school.key, pupil.level].append(pupil)
         for school in self.kommune.schools:
             for level in sorted({level for level, _ in school.classes}):
                 self._level_group(school, level)
@@ -530,7 +563,7 @@ class Builder:
             council.members = [
                 Member(pupils[0].sas.person_id, "01")
                 for level, letter in school.classes
-                if (pupils := self._pupils(school, level, letter))
+                if (pupils := self._of_class[school.key, level, letter])
             ] + [Member(self._sas_id(self.heads[school.key]), "05")]
 
     def _group(
@@ -539,9 +572,6 @@ class Builder:
         group = Group(f"{local}/{self.year}", school, kind, short, long, **fields)  # type: ignore[arg-type]
         self.world.groups.append(group)
         return group
-
-    def _pupils(self, school: School, level: int, letter: str | None) -> list[Pupil]:
-        return [p for p in self.world.pupils if (p.school, p.level, p.letter) == (school, level, letter)]
 
     def _sas_id(self, employee: Employee) -> str:
         assert employee.sas is not None  # noqa: S101
@@ -553,14 +583,15 @@ class Builder:
             school, f"{school.key}/trinn{level}", ("4", "trinn"), str(level), f"{level}. trinn",
             grep_short=f"{level}. årstrinn", grep_uri=uri, level=level, dated=False,
         )  # fmt: skip
-        here = [p for p in self.world.pupils if p.level == level and school in (p.school, p.second_school)]
-        group.members = [Member(pupil.sas.person_id, "01") for pupil in here]
+        group.members = [Member(pupil.sas.person_id, "01") for pupil in self._of_level[school.key, level]]
 
     def _class_groups(self, school: School, level: int, letter: str, index: int) -> None:
         label, pool = f"{level}{letter}", self.teachers[school.key]
-        pupils = [Member(pupil.sas.person_id, "01") for pupil in self._pupils(school, level, letter)]
+        pupils = [Member(pupil.sas.person_id, "01") for pupil in self._of_class[school.key, level, letter]]
         contact = pool[index]
-        base = self._group(school, f"{school.key}/{label}", ("1", "basisgruppe"), label, f"Klasse {label}", level=level)
+        base = self._group(
+            school, f"{school.key}/{label}", ("1", "basisgruppe"), label, f"Klasse {label}", level=level, klass=label
+        )
         base.members = [Member(self._sas_id(contact), "06"), *pupils]
         name = f"{contact.person.given} {contact.person.family}"
         mentor = self._group(
@@ -569,6 +600,7 @@ class Builder:
             ("3", "kontaktlærergruppe"),
             f"Kontaktlærer {label}",
             f"Kontaktlærergruppe for {name}",
+            klass=label,
         )
         mentor.members = [Member(self._sas_id(contact), "06"), *pupils]
         subjects: list[tuple[str, str, str | None]] = list(SUBJECTS)
@@ -586,6 +618,7 @@ class Builder:
                 f"{long} {label}",
                 grep_short=code,
                 level=level,
+                klass=label,
             )
             teacher = pool[index] if level < 8 and offset % 3 else pool[(index + offset) % len(pool)]
             if (school.key, level) == ("TE1", 8) and (short in ("NOR", "SAM") or (short, letter) == ("UTD", "A")):
@@ -593,8 +626,8 @@ class Builder:
             elif teacher is self.lilly:
                 teacher = pool[-1]
             subrole = "faglærer" if level >= 8 else None
-            guests = [p for p in self.world.pupils if p.second_school == school and p.level == level and letter == "A"]
-            visiting = [Member(guest.sas.person_id, "01") for guest in guests if short == "MAT"]
+            guests = self._guests[school.key, level] if (short, letter) == ("MAT", "A") else []
+            visiting = [Member(guest.sas.person_id, "01") for guest in guests]
             group.members = [Member(self._sas_id(teacher), "02", subrole=subrole), *pupils, *visiting]
             groups[short] = group
         self._timetable(school, level, letter, groups)
@@ -625,10 +658,8 @@ class Builder:
     def finish(self) -> World:
         """Return the world, indexed."""
         for person in self.world.persons.values():
-            if person.in_freg:
-                self.world.by_any_number[person.number] = person
-                if person.old_number:
-                    self.world.by_any_number[person.old_number] = person
+            self.register(person)
+        self.finished = True
         return self.world
 
     def spare_number(self, born: date, sex: str, start: int, **kind: object) -> str:

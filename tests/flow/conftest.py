@@ -29,6 +29,7 @@ from dataflyt.warehouse.database import migrate
 from simulator.files import write_files
 from simulator.model import Person, World
 from simulator.server import create_app
+from simulator.weeks import advance
 from simulator.world import build
 
 TODAY = date(2026, 11, 23)
@@ -47,8 +48,15 @@ class Registers:
 
     def write(self) -> None:
         """Write the HR and SAS files anew."""
-        for path in write_files(self.world, TODAY, self.drop):
+        for path in write_files(self.world, self.world.day, self.drop):
             os.utime(path, (time.time() - 3600,) * 2)  # a file as young as it is would be watched for growth
+
+    def advance(self, day: date) -> dict[str, int]:
+        """Let time pass until ``day`` and write the files anew; return how often what has happened."""
+        assert self.world.country is not None
+        happened = advance(self.world.country, day)[self.world.kommune.number]
+        self.write()
+        return happened
 
     def person(self, case: str) -> Person:
         """Find the first person who stands for a case."""
@@ -215,8 +223,8 @@ def installation(
                 key,
                 register | {"scope": "krr:global/kontaktinformasjon.read"},
             ),
-            "hr": Connection(connection_name, str(registers.drop / "hr")),
-            "sas": Connection(connection_name, str(registers.drop / "sas")),
+            "hr": Connection(connection_name, str(registers.drop / "1106" / "hr")),
+            "sas": Connection(connection_name, str(registers.drop / "1106" / "sas")),
         }[source]
 
     storage = tmp_path / "storage"

@@ -323,7 +323,7 @@ def test_the_server_says_when_it_is_ready_answers_and_stops(tmp_path, key):
                 process.send_signal(signal.SIGTERM)
             assert process.wait(10) in (0, -signal.SIGTERM)
     assert bodies[0] == bodies[1]
-    assert sorted(p.name for p in (tmp_path / "hr").iterdir()) == ["Stamdata3_1106_20261123.xml"]
+    assert sorted(p.name for p in (tmp_path / "1106" / "hr").iterdir()) == ["Stamdata3_1106_20261123.xml"]
 
 
 def _people():
