@@ -116,8 +116,9 @@ class Job:
     @property
     def moment(self) -> Moment:
         """What the golden record of this run is computed from."""
-        units = self.kommune.sources.hr.units
-        return Moment(self.owner, self.run.number, self.run.as_of, self.run.secret, units)
+        kommune, run = self.kommune, self.run
+        units, accounts, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
+        return Moment(self.owner, run.number, run.as_of, run.secret, units, accounts, realm)
 
 
 def open_job(

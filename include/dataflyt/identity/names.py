@@ -1,8 +1,9 @@
-"""Names as people write them, and the ASCII of them that user names are made of."""
+"""Names as people write them, the ASCII of them that user names are made of, and user names as others write them."""
 
 import re
 import unicodedata
 
+_USER_NAME = re.compile(r"[^\W_][\w.+'-]{0,63}")
 _UNSEEN = re.compile(r"[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _FOLDED = str.maketrans(
     {
@@ -65,3 +66,19 @@ def ascii_fold(text: str) -> str:
 def user_name_part(text: str) -> str:
     """Return the name as it can stand in a user name: lower case a-z and 0-9 only; may be empty."""
     return re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower())
+
+
+def feide_name(text: str, realm: str) -> str | None:
+    """Return the name of a FEIDE account as directories compare it: lower case, Unicode NFKC, without ``@realm``.
+
+    None for what is no name (empty, blanks within, longer than 64 letters) and for a name of another realm.
+    Letters and digits of any language, and ``. _ + - '`` after the first; Feide does not say which it takes.
+
+    >>> feide_name("KariNor@Haugesund.kommune.no", "haugesund.kommune.no")
+    'karinor'
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).strip()
+    name, at, domain = folded.partition("@")
+    if at and domain != realm.lower():
+        return None
+    return name if _USER_NAME.fullmatch(name) else None

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from dataflyt.identity.names import user_name_part
+from dataflyt.identity.names import feide_name, user_name_part
 from dataflyt.warehouse.database import driver
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 
@@ -32,13 +32,18 @@ _ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 
 @dataclass(frozen=True)
 class Moment:
-    """Whose golden record, in which run, as of when, under which key and with which HR units at schools."""
+    """Whose golden record, in which run, as of when, under which key and with which HR units at schools.
+
+    ``accounts`` says who names accounts, ``dataflyt`` or ``bas``, in the FEIDE ``realm``.
+    """
 
     owner: str
     run: int
     as_of: datetime
     secret: str = field(repr=False)
     units: Mapping[str, str]
+    accounts: str = "dataflyt"
+    realm: str = ""
 
     @property
     def today(self) -> date:
@@ -154,36 +159,44 @@ def _identities(connection: Connection) -> None:
 
 
 def _name_accounts(connection: Connection, moment: Moment) -> None:
-    """Give each new account holder a name: the first letters of the name, numbered where it is taken.
+    """Give each new account holder a name, once and for all.
 
+    Who stands in the imported directory keeps the name there, or gets none when it is in doubt whose it is. For the
+    rest: the first letters of the name, numbered where it is taken; where a BAS names accounts, the name that the school
+    system says it has given, and none where it says none. No name that has stood in the directory is made for anybody.
     Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     bound = moment.bound()
-    connection.execute(text("drop table if exists pg_temp.wanted_name"))
+    connection.execute(text("drop table if exists pg_temp.wanted_name, pg_temp.sas_name, pg_temp.listed"))
     connection.execute(text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop"))
     people = connection.execute(text(statement("account_wanted")), bound)
     with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:
         for number, person in enumerate(people):
             copy.write_row((number, person.person_id, _user_name(person.fornavn, person.etternavn)))
-    # A name ends in its number from the second on, so that "kari2" can never be somebody else's base.
-    connection.execute(
-        text(
-            """
-            insert into control.account_name (owner, uid, base, person_id, run)
-            select :owner, base || case when place = 1 then '' else place::text end, base, person_id, :run
-            from (
-                select w.base, w.person_id,
-                    row_number() over (partition by w.base order by w.n) + coalesce(max(taken.places), 0) as place
-                from wanted_name w
-                left join (
-                    select base, count(*) as places from control.account_name where owner = :owner group by base
-                ) as taken on taken.base = w.base
-                group by w.base, w.person_id, w.n
-            ) as placed
-            """
-        ),
-        bound,
-    )
+    connection.execute(text("analyze wanted_name"))
+    connection.execute(text(f"create temporary table listed on commit drop as {statement('account_listed')}"), bound)
+    connection.execute(text("analyze listed"))
+    connection.execute(text(statement("account_kept")), bound)
+    if moment.accounts == "bas":
+        connection.execute(text("create temporary table sas_name (person_id uuid, uid text) on commit drop"))
+        said = connection.execute(text(_SAS_NAMES))
+        with driver(connection).cursor() as cursor, cursor.copy("copy sas_name from stdin") as copy:
+            for person_id, name in said:
+                if uid := feide_name(name, moment.realm):
+                    copy.write_row((person_id, uid))
+        connection.execute(text("analyze sas_name"))
+        connection.execute(text(statement("account_of_bas")), bound)
+    else:
+        connection.execute(text(statement("account_made")), bound)
+
+
+# The FEIDE id is what a BAS writes back to the school system; a bare user name counts where there is none.
+_SAS_NAMES = """
+select i.person_id, coalesce(s.feide_id, s.username)
+from sas_person s
+join sas_identity i on i.sas_id = s.person_id
+where coalesce(s.feide_id, s.username) is not null
+"""
 
 
 def _user_name(given: str | None, family: str | None) -> str:

@@ -31,13 +31,7 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
     A new run first undoes an unreleased one, which is then superseded. ``as_of`` counts the first time only, so that a
     run repeated is the same run. Must hold the kommune's lock.
     """
-    connection.execute(
-        text(
-            "insert into control.owner (owner, secret, created_at) values (:owner, :secret, now()) "
-            "on conflict do nothing"
-        ),
-        {"owner": owner, "secret": secrets.token_hex(32)},
-    )
+    secret_of(connection, owner)
     known = connection.execute(
         text("select run from control.run where owner = :owner and key = :key"), {"owner": owner, "key": key}
     ).scalar()
@@ -55,6 +49,19 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
             {"owner": owner, "key": key, "as_of": as_of, "version": config_version},
         )
     return get(connection, owner, int(known or 0))
+
+
+def secret_of(connection: Connection, owner: str) -> str:
+    """Return the key of the kommune's hashes and ids, making it the first time. Must hold the kommune's lock."""
+    connection.execute(
+        text(
+            "insert into control.owner (owner, secret, created_at) values (:owner, :secret, now()) "
+            "on conflict do nothing"
+        ),
+        {"owner": owner, "secret": secrets.token_hex(32)},
+    )
+    found = text("select secret from control.owner where owner = :owner")
+    return str(connection.scalar(found, {"owner": owner}))
 
 
 def resume(connection: Connection, owner: str, number: int) -> str:

@@ -52,3 +52,15 @@ union
 select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_grp g
 where g.group_type = 'undervisningsgruppe' and not g.timetabled
+union
+-- A name in doubt (two claim it, or one has two), or none from the BAS that is to give it.
+select 'account_not_named', s.person_id::text, '', min(s.unit_id)
+from (
+    select person_id, unit_id from new_enrolment
+    union all
+    select person_id, unit_id from new_employment
+) as s
+join new_unit u on u.unit_id = s.unit_id and u.kind = 'school'
+join new_person p on p.person_id = s.person_id and not p.dead
+where not exists (select from new_account a where a.person_id = s.person_id)
+group by s.person_id

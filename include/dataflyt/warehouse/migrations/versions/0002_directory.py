@@ -1,0 +1,23 @@
+"""The kommune's present directory, as imported: who bears which name, and every name that has ever stood there.
+
+Revision ID: 0002
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from dataflyt.warehouse.database import driver
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse: a name that is forgotten could be given to somebody else."""
+    raise NotImplementedError("restore a backup instead")
