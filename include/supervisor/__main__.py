@@ -1,7 +1,9 @@
-"""``python -m supervisor demo`` runs a kommune through everything; ``run -- CMD`` runs a command beside the services.
+"""What ``make`` starts: a demo, weeks of it, Airflow for trial, a command beside the services, backup and restore.
 
-Both start the embedded PostgreSQL and the simulated registers, ``demo`` Airflow too, and stop all of it, whatever
-happens. Exit code: the command's, 1 when a run or a component failed, 128 + n when stopped by signal n.
+``demo`` runs a kommune's DAG, ``demo --weeks 4`` three kommuner through weeks of a simulated calendar, ``up`` keeps
+Airflow running, ``run -- CMD`` runs a command, ``backup`` and ``restore`` keep the warehouse. Each starts what it
+needs of the embedded PostgreSQL, the simulated registers and Airflow, and stops all of it, whatever happens. Exit code:
+the command's, 1 when a run or a component failed, 128 + n when stopped by signal n.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import time
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,39 +26,71 @@ from rich.console import Console
 from dataflyt.errors import DataflytError
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
-from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, free_port
+from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
 from supervisor.postgres import Postgres
 from supervisor.processes import Processes, SupervisorError, bury
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+USUAL_PORT = 8080
 
 
 class Supervisor:
-    """Everything that is started, and its end."""
+    """Everything that is started in a folder, and its end. ``anew``: what the folder held is thrown away first.
 
-    def __init__(self, kommune: str, console: Console) -> None:
-        from dataflyt.kommune import find
+    Raises DataflytError when the kommune files cannot be read, SupervisorError when another one uses the folder.
+    """
+
+    def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
+        from dataflyt.kommune import load_all
 
         self.console = console
-        self.kommuner = Path(os.environ.get("DATAFLYT_KOMMUNER") or REPOSITORY / "include" / "kommuner").resolve()
-        self.kommune: Any = find(self.kommuner, kommune)
-        self.home = Home()
-        self.processes = Processes(self.home.folder)
-        self.postgres = Postgres(self.home.postgres)
-        self.environment = self.home.base_environment(self.kommuner)
+        self.folder_of_kommuner = Path(
+            os.environ.get("DATAFLYT_KOMMUNER") or REPOSITORY / "include" / "kommuner"
+        ).resolve()
+        self.kommuner, self.broken = load_all(self.folder_of_kommuner)
+        self.processes = Processes(folder)
+        self.postgres = Postgres(folder / "postgres")
+        try:
+            if anew:
+                self.postgres.stop()  # what a killed supervisor left
+                empty(folder)
+            self.home = Home(folder, start)
+        except BaseException:
+            self.stop()
+            raise
+        self.environment = self.home.base_environment(self.folder_of_kommuner)
+        self.simulator = ""
+
+    def find(self, name: str) -> Any:
+        """Find a kommune by id or number; raises ConfigError."""
+        from dataflyt.kommune import find
+
+        return find(self.folder_of_kommuner, name)
+
+    def simulated(self) -> list[Any]:
+        """Give the kommuner that the simulator has people of: those with a kommunenummer that it knows."""
+        from simulator.kommuner import KOMMUNER
+
+        return [kommune for kommune in self.kommuner if set(kommune.kommunenummer) & set(KOMMUNER)]
 
     def start_services(self) -> None:
         """Start the simulator and PostgreSQL, bring the warehouse up to date, and set the connections."""
         python = sys.executable
         self.home.ready.unlink(missing_ok=True)
+        numbers = [number for kommune in self.simulated() for number in kommune.kommunenummer[:1]]
+        if not numbers:
+            raise SupervisorError("Ingen av kommunefilene er for en kommune som simulatoren har innbyggere i.")
         self.processes.start(
             "simulator",
             [
-                *(python, "-m", "simulator", "serve", "--kommune", self.kommune.kommunenummer[0], "--seed", "1"),
-                *("--date", self.home.secrets["date"], "--port", "0", "--drop", str(self.home.drop)),
+                *(python, "-m", "simulator", "serve", "--seed", "1"),
+                *(word for number in numbers for word in ("--kommune", number)),
+                *("--start", self.home.start.isoformat(), "--date", self.home.today.isoformat()),
+                *("--port", "0", "--drop", str(self.home.drop)),
                 *("--key", str(self.home.public_key), "--ready", str(self.home.ready), "--client-id", CLIENT_ID),
             ],
             self.environment,
@@ -69,19 +104,15 @@ class Supervisor:
             errand=True,
         )
         self.processes.wait_for("Registersimulatoren", self.home.ready.exists)
-        simulator = address(self.home.ready)
-        self.environment |= self.home.connections(self.kommune, self.postgres, simulator)
+        self.simulator = address(self.home.ready)
+        self.environment |= self.home.connections(self.kommuner, self.postgres, self.simulator)
         self.processes.finish("warehouse-migrate")
 
-    def demo(self) -> int:
-        """Run the kommune's DAG in a real Airflow; 0 when the run succeeded."""
-        began = time.monotonic()
-        approver = self.kommune.approvers[0]
-        port = free_port()
-        users = {ADMIN: "admin", approver.id: "user"}
-        self.console.print(
-            f"[bold]Dataflyt, demo for {self.kommune.display_name}[/]  (alt ligger i {self.home.folder})"
-        )
+    def start_airflow(self, users: dict[str, str], port: int, *, triggerer: bool = False) -> str:
+        """Start the services and Airflow for ``users`` (name: role); give its URL when it is up.
+
+        The triggerer is what watches over deadlines.
+        """
         airflow = self.environment | self.home.airflow_environment(users, port)
         migrated = self.home.airflow / f"migrated-{airflow_version()}"
         if not migrated.exists():
@@ -94,28 +125,38 @@ class Supervisor:
             self.processes.finish("airflow-migrate")
             migrated.touch()
         airflow |= self.environment
-        since = now()
-        for name in ("api-server", "scheduler", "dag-processor"):
+        for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
             self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow)
         url = f"http://127.0.0.1:{port}"
         self.processes.wait_for("Airflow", lambda: healthy(url))
+        return url
+
+    def demo(self, name: str) -> int:
+        """Run a kommune's DAG in a real Airflow; 0 when the run succeeded."""
+        began = time.monotonic()
+        kommune = self.find(name)
+        approver = kommune.approvers[0]
+        users = {ADMIN: "admin", approver.id: "user"}
+        self.console.print(f"[bold]Dataflyt, demo for {kommune.display_name}[/]  (alt ligger i {self.home.folder})")
+        since = now()
+        url = self.start_airflow(users, free_port())
         demo = Demo(
             airflow=AirflowApi(url, ADMIN, self.home.password(ADMIN)),
             approver=lambda: AirflowApi(url, approver.id, self.home.password(approver.id)),
             approver_name=f"{approver.name} ({approver.id})",
-            dag=f"kommune_{self.kommune.id}",
+            dag=f"kommune_{kommune.id}",
             console=self.console,
             processes=self.processes,
         )
-        name = demo.wait_until_read(since)
-        self.console.print(f"Airflow er oppe på {url} etter {time.monotonic() - began:.0f} s. Kjører {name}:")
-        folder = self.home.storage / "reports" / self.kommune.id
+        shown = demo.wait_until_read(since)
+        self.console.print(f"Airflow er oppe på {url} etter {time.monotonic() - began:.0f} s. Kjører {shown}:")
+        folder = self.home.storage / "reports" / kommune.id
         known = reports(folder)
         state = demo.run()
         self.console.print()
         if state != "success" and reports(folder) == known:
             raise SupervisorError(f"Kjøringen feilet og skrev ingen rapport; loggene ligger i {self.processes.logs}.")
-        summarise(newest_report(folder, known), self.home.storage / "exports" / self.kommune.id, self.console)
+        summarise(newest_report(folder, known), self.home.storage / "exports" / kommune.id, self.console)
         spent = time.monotonic() - began
         if state == "success":
             self.console.print(f"\n[bold green]Ferdig[/] på {spent:.0f} s.")
@@ -124,6 +165,46 @@ class Supervisor:
             f"\n[bold red]Kjøringen feilet[/] etter {spent:.0f} s; loggene ligger i {self.processes.logs}."
         )
         return 1
+
+    def weeks(self, weeks: int) -> int:
+        """Run all kommuner through weeks of a simulated calendar, without Airflow."""
+        from supervisor.weeks import Approver, Calendar, Registers, environment
+
+        kommuner = self.simulated()
+        names = ", ".join(kommune.display_name for kommune in kommuner)
+        self.console.print(f"[bold]Dataflyt, {weeks} uker for {names}[/]  (alt ligger i {self.home.folder})")
+        self.console.print("Starter PostgreSQL og registersimulatoren …")
+        self.start_services()
+        calendar = Calendar(
+            kommuner=kommuner,
+            environment=environment(self.environment),
+            registers=Registers(self.simulator, self.home),
+            approver=Approver(kommuner),
+            console=self.console,
+            log=self.processes.logs / "weeks.log",
+        )
+        calendar.run(self.home.start, weeks)
+        return 0
+
+    def up(self, wanted: str) -> int:
+        """Keep Airflow running with all kommuner, until Ctrl-C or until something stops."""
+        from supervisor.up import let_run, tell
+
+        port = choose_port(wanted)
+        users = {approver.id: "user" for kommune in self.kommuner for approver in kommune.approvers} | {ADMIN: "admin"}
+        self.console.print(f"[bold]Dataflyt, til utprøving[/]  (alt ligger i {self.home.folder})")
+        if not wanted and port != USUAL_PORT:
+            self.console.print(
+                f"Port {USUAL_PORT} er opptatt; Airflow får port {port}. «make up PORT=…» velger en annen."
+            )
+        since = now()
+        url = self.start_airflow(users, port, triggerer=True)
+        airflow = AirflowApi(url, ADMIN, self.home.password(ADMIN))
+        let_run(airflow, self.kommuner, self.home, self.processes, since)
+        tell(self.console, url, self.kommuner, self.broken, self.home, parallelism())
+        while True:
+            self.processes.check()
+            time.sleep(1)
 
     def run(self, command: list[str]) -> int:
         """Run a command beside the services, with its terminal; give its exit code."""
@@ -134,6 +215,29 @@ class Supervisor:
             finally:
                 if process.poll() is None:
                     process.terminate()
+
+    def backup(self, file: str) -> int:
+        """Write a backup of the warehouse."""
+        from supervisor import backup
+
+        if not (self.home.postgres / "PG_VERSION").exists():
+            raise SupervisorError(f"Det er ikke noe varehus i {self.home.folder} å ta sikkerhetskopi av.")
+        self.postgres.start()
+        backup.keep(self.postgres, Path(file).absolute() if file else backup.new_name(self.home.folder), self.console)
+        return 0
+
+    def restore(self, file: str, *, sure: bool) -> int:
+        """Put the warehouse of a backup in the place of the one that is there."""
+        from supervisor import backup
+
+        if not file:
+            raise SupervisorError("Hvilken fil? Skriv: make restore FILE=.local/backups/….dump")
+        self.postgres.start()
+        if not backup.bring_back(self.postgres, Path(file).absolute(), self.console, sure=sure):
+            return 1
+        os.environ.update(self.environment | self.home.connections(self.kommuner, self.postgres, self.simulator))
+        backup.reconcile(self.kommuner, self.console)
+        return 0
 
     def stop(self) -> None:
         """Stop everything; Ctrl-C does not interrupt that."""
@@ -150,6 +254,17 @@ def address(ready: Path) -> str:
     """Read the simulator's URL from the file it writes when it listens."""
     url: str = json.loads(ready.read_text(encoding="utf-8"))["url"]
     return url.rstrip("/")
+
+
+def choose_port(wanted: str) -> int:
+    """Give the port that was wanted, 8080 if none was and it is free, else any free one; raises SupervisorError."""
+    if not wanted:
+        return USUAL_PORT if port_is_free(USUAL_PORT) else free_port()
+    if not wanted.isdigit() or not 1024 <= int(wanted) <= 65535:
+        raise SupervisorError("PORT er ikke et portnummer: skriv et tall fra 1024 til 65535, eller ta det bort.")
+    if not port_is_free(int(wanted)):
+        raise SupervisorError(f"Port {wanted} er opptatt: velg en annen, eller ta bort PORT.")
+    return int(wanted)
 
 
 def healthy(url: str) -> bool:
@@ -175,31 +290,80 @@ def interrupted(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def main(arguments: list[str]) -> int:
-    """Read the command line, and leave nothing running."""
+def understood(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line. Empty words count as not given: make passes its variables whether they are set or not."""
     parser = argparse.ArgumentParser(prog="python -m supervisor", description=__doc__)
     parser.add_argument("--kommune", default="haugesund", help="id or number (default: haugesund)")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="run the kommune's DAG in a real Airflow and show what became of it")
+    demo = commands.add_parser("demo", help="run the kommune's DAG in a real Airflow and show what became of it")
+    demo.add_argument("--weeks", default="", help="instead: all kommuner through so many weeks, without Airflow")
+    demo.add_argument("--start", default="", help="the day on which the weeks begin, YYYY-MM-DD (default: today)")
+    up = commands.add_parser("up", help="keep Airflow running with all kommuner until Ctrl-C")
+    up.add_argument("--port", default="", help="Airflow's port (default: 8080, another one when it is taken)")
     beside = commands.add_parser("run", help="run a command with the database, the registers and the connections")
     beside.add_argument("line", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    backup = commands.add_parser("backup", help="write a backup of the warehouse")
+    backup.add_argument("--file", default="", help="the file to write (default: a new one in .local/backups)")
+    restore = commands.add_parser("restore", help="put a backup in the place of the warehouse")
+    restore.add_argument("--file", default="", help="the file that backup wrote")
+    restore.add_argument("--yes", default="", help="1: do not ask")
     chosen = parser.parse_args(arguments)
-    line = chosen.line[1:] if chosen.command == "run" and chosen.line[:1] == ["--"] else getattr(chosen, "line", None)
-    if chosen.command == "run" and not line:
-        parser.error("run: which command? Write: python -m supervisor run -- dataflyt plan haugesund")
+    if chosen.command == "run":
+        chosen.line = chosen.line[1:] if chosen.line[:1] == ["--"] else chosen.line
+        if not chosen.line:
+            parser.error("run: which command? Write: python -m supervisor run -- dataflyt plan haugesund")
+    return chosen
 
+
+def task(chosen: argparse.Namespace) -> tuple[Callable[[Console], Supervisor], Callable[[Supervisor], int]]:
+    """Say what was chosen: how the supervisor is made, and what it is to do. Raises SupervisorError."""
+    if chosen.command == "demo" and (chosen.weeks or chosen.start):
+        weeks, start = number_of_weeks(chosen.weeks), first_day(chosen.start)
+        return (
+            lambda console: Supervisor(console, local() / "weeks", anew=True, start=start),
+            lambda supervisor: supervisor.weeks(weeks),
+        )
+    do: dict[str, Callable[[Supervisor], int]] = {
+        "demo": lambda supervisor: supervisor.demo(chosen.kommune),
+        "up": lambda supervisor: supervisor.up(chosen.port),
+        "run": lambda supervisor: supervisor.run(chosen.line),
+        "backup": lambda supervisor: supervisor.backup(chosen.file),
+        "restore": lambda supervisor: supervisor.restore(chosen.file, sure=chosen.yes not in ("", "0")),
+    }
+    return lambda console: Supervisor(console, local()), do[chosen.command]
+
+
+def number_of_weeks(text: str) -> int:
+    """Read WEEKS; raises SupervisorError."""
+    if not text.isdigit() or not 1 <= int(text) <= 520:
+        raise SupervisorError("WEEKS er ikke et antall uker: skriv et tall fra 1 til 520, for eksempel WEEKS=4.")
+    return int(text)
+
+
+def first_day(text: str) -> date:
+    """Read START, today when it is empty; raises SupervisorError."""
+    try:
+        return date.fromisoformat(text) if text else date.today()
+    except ValueError:
+        raise SupervisorError("START er ikke en dato: skriv den som 2026-07-20.") from None
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says, and leave nothing running."""
+    chosen = understood(arguments)
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     for number in SIGNALS:
         signal.signal(number, interrupted)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     supervisor = None
     try:
-        supervisor = Supervisor(chosen.kommune, console)
-        code = supervisor.demo() if chosen.command == "demo" else supervisor.run(line or [])
+        make, do = task(chosen)
+        supervisor = make(console)
+        code = do(supervisor)
     except (SupervisorError, DataflytError) as trouble:
         said = str(trouble)
     except httpx.HTTPError as trouble:
-        said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i mappen .local/logs."
+        said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
         said = f"{what} ({trouble.strerror}): se etter plass på disken og lov til å skrive."

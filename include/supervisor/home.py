@@ -1,9 +1,12 @@
 """The folder ``.local``: what lies in it, its secrets, and the environment that the started processes get.
 
-postgres/  airflow/  logs/       what the components keep
-drop/hr, drop/sas                where the simulated HR and SAS put their files
-storage/                         DATAFLYT_STORAGE: landing/, exports/, reports/
-secrets.json, simulator-key.pem  made once, readable by the owner only
+postgres/  airflow/  logs/          what the components keep
+drop/<kommunenummer>/hr and /sas    where the simulated HR and SAS put their files
+storage/                            DATAFLYT_STORAGE: landing/, exports/, reports/
+secrets.json, simulator-key.pem     made once, readable by the owner only
+calendar                            the day that it is here, where time is simulated
+backups/                            what make backup writes, readable by the owner only
+weeks/                              such a folder for make demo WEEKS=4, made anew each time
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 from base64 import urlsafe_b64encode
@@ -18,10 +22,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from supervisor.postgres import Postgres
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,11 +37,18 @@ CLIENT_ID = "dataflyt-demo"
 ADMIN = "admin"
 
 
-class Home:
-    """The folder ``.local`` of the repository, or the one DATAFLYT_LOCAL names; made when it is missing."""
+def local() -> Path:
+    """Give the folder ``.local`` of the repository, or the one that DATAFLYT_LOCAL names."""
+    return Path(os.environ.get("DATAFLYT_LOCAL") or REPOSITORY / ".local").resolve()
 
-    def __init__(self) -> None:
-        folder = Path(os.environ.get("DATAFLYT_LOCAL") or REPOSITORY / ".local").resolve()
+
+class Home:
+    """What lies in ``folder``; made when it is missing. ``start``: the simulated people's first day, today if None.
+
+    Whoever makes one holds the folder's lock (``Processes``).
+    """
+
+    def __init__(self, folder: Path, start: date | None = None) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres = folder / "postgres"
@@ -44,24 +58,34 @@ class Home:
         self.ready = folder / "simulator.json"
         self.public_key = folder / "simulator-key.public.pem"
         self.passwords = folder / "airflow-passwords.json"
-        for made in (self.airflow, self.drop / "hr", self.drop / "sas", self.storage):
+        self.calendar = folder / "calendar"
+        for made in (self.airflow, self.drop, self.storage):
             made.mkdir(parents=True, exist_ok=True)
-        self.storage.chmod(0o700)  # exports and landed answers hold people
-        self.secrets = self.load_secrets()
+        for private in (self.drop, self.storage):  # files, exports and landed answers hold people
+            private.chmod(0o700)
+        self.secrets = self.load_secrets(start or date.today())
         self.private_key = self.load_key()
 
-    def load_secrets(self) -> dict[str, str]:
-        """Read what was drawn at the first start, or draw it: Airflow's secrets, and the demo's date.
+    @property
+    def start(self) -> date:
+        """The day from which the simulated people live: that of the first start. Keeping it keeps the people."""
+        return date.fromisoformat(self.secrets["date"])
 
-        The simulated people are made from a seed and a date; keeping the date keeps the people.
-        """
+    @property
+    def today(self) -> date:
+        """The day it is here: on the wall, or on the calendar where time is simulated; never before the start."""
+        day = self.calendar.read_text(encoding="utf-8").strip() if self.calendar.exists() else ""
+        return max(date.fromisoformat(day) if day else date.today(), self.start)
+
+    def load_secrets(self, start: date) -> dict[str, str]:
+        """Read what was drawn at the first start, or draw it: Airflow's secrets, and the simulated people's day."""
         path = self.folder / "secrets.json"
         if not path.exists():
             drawn = {
                 "jwt": secrets.token_hex(32),
                 "api": secrets.token_hex(32),
                 "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-                "date": date.today().isoformat(),
+                "date": start.isoformat(),
             }
             write_private(path, json.dumps(drawn))
         loaded: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
@@ -107,42 +131,39 @@ class Home:
             "DATAFLYT_STORAGE": str(self.storage),
         }
 
-    def connections(self, kommune: Any, postgres: Postgres, simulator: str) -> dict[str, str]:
-        """Give one kommune's connections as Airflow reads them, to the simulator at the URL ``simulator``."""
-        register = {
-            "login": CLIENT_ID,
-            "password": self.private_key,
-            "extra": {
-                "token_endpoint": f"{simulator}/token",
-                "issuer": f"{simulator}/",
-                "kid": "dataflyt-demo",
-                "scope": "",
-            },
-        }
-
-        def scoped(scope: str) -> dict[str, Any]:
-            return register | {"extra": {**register["extra"], "scope": scope}}  # type: ignore[dict-item]
-
-        sources = kommune.sources
-        wanted: dict[str, dict[str, Any]] = {
-            "warehouse": {"host": postgres.url("dataflyt")},
-            kommune.warehouse: {"host": postgres.url(f"kommune_{kommune.id}")},
-        }
-        for source, connection in {
-            "freg": {"host": simulator + FREG_PATH} | scoped("folkeregister:deling/offentligmedhjemmel"),
-            "krr": {"host": simulator} | scoped("krr:global/kontaktinformasjon.read"),
-            "hr": {"host": (self.drop / "hr").as_uri()},
-            "sas": {"host": (self.drop / "sas").as_uri()},
-        }.items():
-            if settings := getattr(sources, source, None):
-                wanted[settings.connection] = connection
+    def connections(self, kommuner: Iterable[Any], postgres: Postgres, simulator: str) -> dict[str, str]:
+        """Give the connections of all kommuner as Airflow reads them, to the simulator at the URL ``simulator``."""
+        wanted: dict[str, dict[str, Any]] = {"warehouse": {"host": postgres.url("dataflyt")}}
+        for kommune in kommuner:
+            files = self.drop / kommune.kommunenummer[0]
+            wanted[kommune.warehouse] = {"host": postgres.url(f"kommune_{kommune.id}")}
+            for source, connection in {
+                "freg": self.register(simulator, simulator + FREG_PATH, "folkeregister:deling/offentligmedhjemmel"),
+                "krr": self.register(simulator, simulator, "krr:global/kontaktinformasjon.read"),
+                "hr": {"host": (files / "hr").as_uri()},
+                "sas": {"host": (files / "sas").as_uri()},
+            }.items():
+                wanted[getattr(kommune.sources, source).connection] = connection
         return {
             f"AIRFLOW_CONN_{name.upper()}": json.dumps({"conn_type": "generic"} | connection)
             for name, connection in wanted.items()
         }
 
+    def register(self, simulator: str, host: str, scope: str) -> dict[str, Any]:
+        """Give a connection to a register at ``host``, with a grant from the simulated Maskinporten."""
+        extra = {
+            "token_endpoint": f"{simulator}/token",
+            "issuer": f"{simulator}/",
+            "kid": "dataflyt-demo",
+            "scope": scope,
+        }
+        return {"host": host, "login": CLIENT_ID, "password": self.private_key, "extra": extra}
+
     def airflow_environment(self, users: dict[str, str], port: int) -> dict[str, str]:
-        """Configure a small Airflow on SQLite: four workers, one API process, quick to notice a changed file."""
+        """Configure a small Airflow on SQLite: one API process, quick to notice a changed file.
+
+        ``users`` are its logins with their roles.
+        """
         for user in users:
             self.password(user)
         url = f"http://127.0.0.1:{port}"
@@ -151,7 +172,7 @@ class Home:
             "CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",
             "CORE__LOAD_EXAMPLES": False,
             "CORE__EXECUTOR": "LocalExecutor",
-            "CORE__PARALLELISM": 4,
+            "CORE__PARALLELISM": parallelism(),
             "CORE__FERNET_KEY": self.secrets["fernet"],
             "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users.items()),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.passwords,
@@ -182,6 +203,30 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def empty(folder: Path) -> None:
+    """Throw away what an earlier start has made in ``folder``: nothing else, and not the lock."""
+    for name in ("postgres", "airflow", "drop", "storage"):  # never a backup
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("secrets.json", "calendar", "simulator.json", "simulator-key.pem", "simulator-key.public.pem"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def parallelism() -> int:
+    """Say how many of Airflow's tasks this machine can run at once: two a core, one a GiB, at least two."""
+    return max(2, min(2 * (os.cpu_count() or 1), psutil.virtual_memory().total // 2**30, 32))
+
+
+def port_is_free(port: int) -> bool:
+    """Tell whether nothing listens on a TCP port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:

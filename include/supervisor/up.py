@@ -1,0 +1,89 @@
+"""``make up``: let the kommuner's DAGs follow their schedules, and say where to look and how to log in."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from supervisor.home import ADMIN
+from supervisor.processes import SupervisorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from dataflyt.kommune import Broken, Kommune
+    from supervisor.airflow_api import AirflowApi
+    from supervisor.home import Home
+    from supervisor.processes import Processes
+
+
+def let_run(
+    airflow: AirflowApi, kommuner: Sequence[Kommune], home: Home, processes: Processes, since: datetime
+) -> None:
+    """Wait until every kommune's DAG is read, and let those run that are seen here for the first time.
+
+    A DAG that somebody has paused later stays so. What was due while nothing ran is not made up for, but for the last
+    time of each kommune: its DAG says ``catchup=False``. Raises SupervisorError when a DAG cannot be read.
+    """
+    missing = {f"kommune_{kommune.id}" for kommune in kommuner}
+
+    def read() -> bool:
+        for dag in sorted(missing):
+            details = airflow.dag(dag)
+            parsed = details and details.get("last_parsed_time")
+            if parsed and datetime.fromisoformat(parsed) >= since:
+                missing.discard(dag)
+        if errors := airflow.import_errors():
+            raise SupervisorError("Airflow kan ikke lese DAG-filen:\n" + errors[0].rstrip().splitlines()[-1])
+        return not missing
+
+    processes.wait_for("Airflows DAG-leser", read)
+    note = home.airflow / "followed.json"
+    known: list[str] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else []
+    for kommune in kommuner:
+        if kommune.id not in known:
+            airflow.pause(f"kommune_{kommune.id}", False)
+            known.append(kommune.id)
+    note.write_text(json.dumps(known), encoding="utf-8")
+
+
+def tell(
+    console: Console, url: str, kommuner: Sequence[Kommune], broken: Sequence[Broken], home: Home, parallelism: int
+) -> None:
+    """Say where Airflow is, how to log in, what there is to see, and how to stop it."""
+    console.print(f"\n[bold green]Airflow er oppe:[/] [bold]{url}[/]  ({parallelism} oppgaver kan kjøre samtidig)\n")
+    logins = Table("bruker", "passord", "kan", box=None, pad_edge=False)
+    logins.add_row(ADMIN, home.password(ADMIN), "alt, men ikke svare for en godkjenner")
+    for user, what in approvers(kommuner).items():
+        logins.add_row(user, home.password(user), f"starte kjøringer, og godkjenne for {what}")
+    console.print(logins)
+    console.print()
+    dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
+    for kommune in kommuner:
+        dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dags/kommune_{kommune.id}")
+    console.print(dags)
+    for one in broken:
+        console.print(one.sentence, style="red", markup=False, soft_wrap=True)
+    console.print(
+        "\nHver kommune følger sin plan når DAG-en ikke er satt på pause, og kan startes med «Trigger» på siden sin.\n"
+        "Første kjøring spør alltid: logg inn som godkjenneren, og svar under «Required Actions».\n"
+        "Sto noe for tur mens alt var stoppet, kjøres bare det siste, én gang for hver kommune.\n"
+        f"Registrene er simulert; der er det {home.today}, og dagene går som her.\n"
+        f"Filene kommer i {home.storage / 'exports'}, loggene i {home.folder / 'logs'}.\n"
+        "\n[bold]Ctrl-C stopper alt[/], også databasen. Neste «make up» finner alt som det var.",
+        soft_wrap=True,
+    )
+
+
+def approvers(kommuner: Sequence[Kommune]) -> dict[str, str]:
+    """Give the approvers' logins with whom they answer for: one may answer for several kommuner."""
+    found: dict[str, Any] = {}
+    for kommune in kommuner:
+        for approver in kommune.approvers:
+            found.setdefault(approver.id, []).append(kommune.name)
+    return {user: ", ".join(names) for user, names in found.items() if user != ADMIN}

@@ -1,0 +1,434 @@
+"""Weeks of a simulated calendar: three kommuner, their runs when they are due, and an approver who answers.
+
+The steps are those of ``dataflyt.flow``, the very functions that the DAGs call; only Airflow is left out, and a year
+passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after day the
+simulator is moved to the day, and what is due that day is run, with the time it was due as its ``as_of``.
+
+The approver says yes, but once no and once nothing, so that both can be seen: such a run must leave everything as it
+was, but for what takes away. That is looked at and told for every run that was not released.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import httpx
+from rich.markup import escape
+from rich.table import Table
+
+from supervisor.demo import in_words, number
+from supervisor.home import REPOSITORY
+from supervisor.processes import SupervisorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from dataflyt.flow import Environment, Job
+    from dataflyt.kommune import Kommune
+    from supervisor.home import Home
+
+OSLO = ZoneInfo("Europe/Oslo")
+MONTHS = (
+    *("januar", "februar", "mars", "april", "mai", "juni"),
+    *("juli", "august", "september", "oktober", "november", "desember"),
+)
+OUTCOMES = {
+    "released": "frigitt",
+    "rejected": "avvist",
+    "unanswered": "ubesvart",
+    "planned": "bare plan",
+    "not_published": "ikke publisert",
+    "failed": "stoppet",
+}
+"""How runs end, as the last table's columns; the last two of them are shown when there are any."""
+
+
+class Stand(NamedTuple):
+    """What must not change by a run that is not released: the pointer, and what is published (sha256, its run)."""
+
+    released: int
+    manifest: str
+    published_run: int
+
+
+@dataclass
+class Waiting:
+    """A run that has asked and was not answered: until ``until``."""
+
+    job: Job
+    until: datetime
+    before: Stand
+    changed: dict[str, int]
+
+
+class Registers:
+    """The simulator's clock, and the files that it writes."""
+
+    def __init__(self, url: str, home: Home) -> None:
+        self.home = home
+        self.http = httpx.Client(base_url=url, timeout=300, trust_env=False)
+        self.today = home.today
+
+    def advance(self, day: date) -> None:
+        """Let time pass until ``day``: people, registers and files. Raises SupervisorError."""
+        if day > self.today:
+            try:
+                self.http.post("/simulator/date", json={"date": day.isoformat()}).raise_for_status()
+            except httpx.HTTPError as error:
+                raise SupervisorError(
+                    f"Registersimulatoren kom ikke til {day} ({type(error).__name__}): se loggen {self.log}."
+                ) from None
+            self.today = day
+            self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
+        # The simulator answers when its files are whole; as young as they are, each would be watched for a second.
+        for file in self.home.drop.glob("*/*/*"):
+            os.utime(file, (file.stat().st_atime, time.time() - 3600))
+
+    @property
+    def log(self) -> Path:
+        """The simulator's log."""
+        return self.home.folder / "logs" / "simulator.log"
+
+
+class Approver:
+    """Answers for all kommuner: yes, but once no and once not at all.
+
+    Each first run is approved; the first that asks after that is rejected, the first of another kommune is left
+    unanswered, and all others are approved.
+    """
+
+    def __init__(self, kommuner: Sequence[Kommune]) -> None:
+        self.alone = len(kommuner) == 1
+        self.rejected = self.silent = ""
+
+    def answer(self, kommune: Kommune, *, first: bool) -> str:
+        """Give approved, rejected or unanswered."""
+        if first:
+            return "approved"
+        if not self.rejected:
+            self.rejected = kommune.id
+            return "rejected"
+        if not self.silent and (self.alone or kommune.id != self.rejected):
+            self.silent = kommune.id
+            return "unanswered"
+        return "approved"
+
+
+@dataclass
+class Calendar:
+    """The kommuner, where they are run, and what has become of their runs so far."""
+
+    kommuner: Sequence[Kommune]
+    environment: Environment
+    registers: Registers
+    approver: Approver
+    console: Console
+    log: Path
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    asked: int = 0
+    runs: int = 0
+
+    def run(self, start: date, weeks: int) -> None:
+        """Go through the calendar and tell. Raises SupervisorError when the simulator or a promise fails."""
+        began = time.monotonic()
+        write_log(self.log)
+        self.console.print(
+            "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.flow), her uten Airflow.\n"
+            "Demoens godkjenner svarer ja, men én gang nei og én gang ikke i det hele tatt."
+        )
+        self.console.rule(f"[bold]Første kjøring for hver kommune, {day_in_words(start)}", align="left")
+        self.registers.advance(start)
+        for kommune in self.kommuner:
+            self.one(kommune, due(kommune, start), first=True)
+        for week in range(1, weeks + 1):
+            days = [start + timedelta(days=7 * (week - 1) + ahead) for ahead in range(1, 8)]
+            self.console.rule(
+                f"[bold]Uke {week} av {weeks}, til og med {day_in_words(days[-1])}[/]  "
+                f"({time.monotonic() - began:.0f} s så langt)",
+                align="left",
+            )
+            asked, ran = self.asked, self.runs
+            for day in days:
+                self.pass_day(day)
+            if self.runs == ran:
+                self.console.print("Ingen kjøring sto for tur denne uken.")
+            elif self.asked == asked:
+                self.console.print("Ingen kjøring spurte denne uken: alt var innenfor grensene.")
+        for waiting in list(self.waiting.values()):
+            self.console.rule(f"[bold]Etter siste uke, {day_in_words(waiting.until.date())}", align="left")
+            self.time_out(waiting)
+        self.sum_up(time.monotonic() - began)
+
+    def pass_day(self, day: date) -> None:
+        """Close what nobody has answered by now, and run what is due on this day."""
+        todays = sorted(
+            (due(kommune, day), kommune.id, kommune) for kommune in self.kommuner if kommune.schedule.due(day)
+        )
+        for moment, _, kommune in [*todays, (datetime.combine(day, datetime.max.time(), OSLO), "", None)]:
+            for waiting in [waiting for waiting in self.waiting.values() if waiting.until <= moment]:
+                self.time_out(waiting)
+            if kommune is None:
+                break
+            if kommune.id in self.waiting:
+                self.console.print(
+                    f"\n{kommune.display_name}: forrige kjøring venter på svar, og den nye venter på den."
+                )
+                continue
+            self.registers.advance(day)
+            self.one(kommune, moment)
+
+    def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
+        """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""
+        from dataflyt import flow
+
+        began = time.monotonic()
+        self.runs += 1
+        job = flow.open_job(kommune, f"weeks__{moment.isoformat()}", moment, self.environment)
+        before = stand(job)
+        with self.console.status(f"{kommune.display_name}, kjøring {job.run.number} …") as status:
+            failed, said, merged = steps(job, lambda name: status.update(f"{kommune.display_name}: {name} …"))
+            question = None if failed else flow.question(job)
+            answer = None
+            if question:
+                self.asked += 1
+                answer = self.approver.answer(kommune, first=first)
+            if not failed and not job.plan_only and answer in (None, "approved"):
+                last, more = finish(job, merged["digest"])
+                failed, said = [*failed, *last], [*said, *more]
+        changed = {kind: count for kind, count in merged.items() if kind not in ("digest", "asks")}
+        self.console.print(
+            f"\n[bold]{escape(kommune.display_name)}, kjøring {job.run.number}[/], {day_in_words(moment.date())} "
+            f"kl. {moment:%H.%M}  ({time.monotonic() - began:.1f} s)"
+        )
+        self.tell_changes(changed, merged=bool(merged))
+        for sentence in said:
+            self.console.print(f"  [red]Stoppet:[/] {escape(sentence)}", soft_wrap=True)
+        if question:
+            self.tell_answer(job, answer)
+        if answer == "unanswered":
+            self.waiting[kommune.id] = Waiting(job, moment + timedelta(days=kommune.guard.answer_days), before, changed)
+        else:
+            self.close(job, failed, answer, before, changed, first=first)
+
+    def tell_changes(self, changed: Mapping[str, int], *, merged: bool) -> None:
+        """Say what a run would change, by kind; protection is in no number."""
+        if not merged:
+            return
+        if not any(changed.values()):
+            self.console.print("  Ville ikke endret noe som vises her.")
+        for kind, count in changed.items():
+            self.console.print(f"  {number(count):>7}  {in_words(kind)}", markup=False)
+
+    def tell_answer(self, job: Job, answer: str | None) -> None:
+        """Say why a run asked, and what the approver answered."""
+        from dataflyt import report
+        from dataflyt.warehouse import runs
+
+        with job.transaction(lock=False) as connection:
+            asks = runs.get(connection, job.owner, job.run.number).asks or ""
+        name = job.kommune.approvers[0].name
+        said = {
+            "approved": f"{name} svarte ja.",
+            "rejected": f"{name} svarte nei.",
+            "unanswered": f"{name} svarte ikke. Kjøringen venter i {job.kommune.guard.answer_days} døgn.",
+        }[answer or ""]
+        for word in asks.split():
+            self.console.print(f"  [yellow]Spurte:[/] {escape(report.reason(word))}", soft_wrap=True)
+        self.console.print(f"  {said}", markup=False)
+
+    def time_out(self, waiting: Waiting) -> None:
+        """Close a run that nobody has answered in time."""
+        del self.waiting[waiting.job.owner]
+        self.console.print(
+            f"\n[bold]{escape(waiting.job.kommune.display_name)}, kjøring {waiting.job.run.number}[/]: "
+            f"{waiting.job.kommune.guard.answer_days} døgn er gått, {day_in_words(waiting.until.date())}."
+        )
+        self.close(waiting.job, [], "unanswered", waiting.before, waiting.changed)
+
+    def close(
+        self,
+        job: Job,
+        failed: Sequence[str],
+        answer: str | None,
+        before: Stand,
+        changed: Mapping[str, int],
+        *,
+        first: bool = False,
+    ) -> None:
+        """Settle a run, say what came of it, and make sure that one that was not released left everything as it was."""
+        from dataflyt import flow, report
+
+        outcome = flow.settle(job, failed, answer)["outcome"]
+        self.ended[job.owner, outcome] += 1
+        self.console.print(f"  [bold]{report.OUTCOMES[outcome]}[/]", soft_wrap=True)
+        if outcome in ("released", "not_published"):
+            if not first:
+                self.changes.update({(job.owner, kind): count for kind, count in changed.items()})
+            return
+        after = stand(job)
+        if (after.released, after.published_run) != (before.released, before.published_run):
+            raise SupervisorError(
+                f"{job.kommune.display_name}, kjøring {job.run.number}, ble ikke frigitt, men det som gjelder, er "
+                "endret: si fra til en dataingeniør."
+            )
+        if not before.manifest and not after.manifest:
+            self.console.print("  Det er fremdeles ingenting frigitt og ingenting publisert.")
+        elif after == before:
+            self.console.print(
+                f"  Før og etter: frigitt kjøring {before.released}, samme manifest (sha256 {before.manifest[:12]}…)."
+            )
+        else:
+            self.console.print(
+                f"  Før og etter: frigitt kjøring {before.released}. Manifestet er skrevet på nytt "
+                f"(sha256 {before.manifest[:12]}… ble {after.manifest[:12]}…), uten dem som kjøringen lærte at ikke "
+                "lenger kan vises eller ha tilgang.",
+                soft_wrap=True,
+            )
+
+    def sum_up(self, spent: float) -> None:
+        """Print what the weeks have brought, by kommune and kind, and where it can be looked at."""
+        self.console.rule("[bold]Til sammen", align="left")
+        shown = [name for name in OUTCOMES if name in list(OUTCOMES)[:3] or self.total(name)] + ["failed"]
+        shown = list(dict.fromkeys(shown))
+        table = Table("kommune", box=None, pad_edge=False)
+        for title in ("kjøringer", *(OUTCOMES[name] for name in shown)):
+            table.add_column(title, justify="right")
+        for kommune in self.kommuner:
+            counts = [self.ended[kommune.id, name] for name in shown]
+            runs = sum(count for (owner, _), count in self.ended.items() if owner == kommune.id)
+            table.add_row(kommune.display_name, *(number(count) for count in (runs, *counts)))
+        self.console.print(table)
+        kinds = sorted({kind for _, kind in self.changes})
+        if kinds:
+            self.console.print()
+            table = Table("frigitte endringer etter første kjøring", box=None, pad_edge=False)
+            for kommune in self.kommuner:
+                table.add_column(kommune.name, justify="right")
+            for kind in kinds:
+                table.add_row(in_words(kind), *(number(self.changes[kommune.id, kind]) for kommune in self.kommuner))
+            self.console.print(table)
+        for outcome, words in {"rejected": "avvist", "unanswered": "ubesvart"}.items():
+            if not self.total(outcome):
+                self.console.print(f"Ingen kjøring ble {words}: for få spurte. Flere uker (WEEKS) gir flere.")
+        folder = self.registers.home.folder
+        shown_folder = folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder
+        self.console.print("\n[bold]Filene ligger i:[/]")
+        for kommune in self.kommuner:
+            manifest = folder / "storage" / "exports" / kommune.id / "manifest.json"
+            if manifest.exists():
+                publication = json.loads(manifest.read_bytes())["publication"]
+                self.console.print(f"  {manifest.parent / publication}", soft_wrap=True)
+        self.console.print("[bold]Se på det som ligger der:[/]")
+        for kommune in self.kommuner:
+            self.console.print(f"  DATAFLYT_LOCAL={shown_folder} make plan KOMMUNE={kommune.id}", soft_wrap=True)
+        self.console.print(f"\n[bold green]Ferdig[/] på {spent:.0f} s.")
+
+    def total(self, outcome: str) -> int:
+        """Count runs that ended so."""
+        return sum(count for (_, name), count in self.ended.items() if name == outcome)
+
+
+def environment(variables: Mapping[str, str]) -> Environment:
+    """Give the command line's environment with these variables set."""
+    from dataflyt import cli
+
+    os.environ.update(variables)
+    return cli.environment()
+
+
+def due(kommune: Kommune, day: date) -> datetime:
+    """Give the moment on ``day`` at which a kommune's runs are due."""
+    return datetime.combine(day, datetime.strptime(kommune.schedule.at, "%H:%M").time(), OSLO)
+
+
+def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
+    """Go through the steps up to the plan as the DAG does: withdraw always, the others only after success.
+
+    Returns the steps that failed, what each said, and what merge returned.
+    """
+    from dataflyt import flow
+
+    failed: list[str] = []
+    said: list[str] = []
+    merged: dict[str, Any] = {}
+    for name, step in flow.steps():
+        if failed and name != "withdraw":
+            continue
+        tell(name)
+        sentence, counts = attempt(lambda step=step: step(job))  # type: ignore[misc]
+        if sentence:
+            failed.append(name)
+            said.append(sentence)
+        elif name == "merge":
+            merged = counts
+    return failed, said, merged
+
+
+def finish(job: Job, digest: str) -> tuple[list[str], list[str]]:
+    """Release and publish; give the step that failed and what it said."""
+    from dataflyt import flow
+
+    for name, step in {"release": lambda: flow.release(job, digest), "publish": lambda: flow.publish(job)}.items():
+        sentence, _ = attempt(step)
+        if sentence:
+            return [name], [sentence]
+    return [], []
+
+
+def attempt(step: Any) -> tuple[str, Any]:
+    """Do a step; give the sentence it failed with, or "" and what it returned.
+
+    No text of an unexpected error is shown: it may quote a row.
+    """
+    from dataflyt.errors import DataflytError
+
+    try:
+        return "", step()
+    except DataflytError as error:
+        return error.sentence, None
+    except Exception as error:
+        return f"Uventet feil ({type(error).__name__}): si fra til en dataingeniør.", None
+
+
+def stand(job: Job) -> Stand:
+    """Look at what is released and published for a kommune now."""
+    from dataflyt.warehouse import runs
+
+    with job.transaction(lock=False) as connection:
+        released = runs.released_before(connection, job.owner)
+    manifest = job.environment.folder("exports") / job.owner / "manifest.json"
+    if not manifest.exists():
+        return Stand(released, "", 0)
+    content = manifest.read_bytes()
+    return Stand(released, hashlib.sha256(content).hexdigest(), json.loads(content)["run"])
+
+
+def day_in_words(day: date) -> str:
+    """Write a day in Norwegian.
+
+    >>> day_in_words(date(2026, 7, 20))
+    'mandag 20. juli 2026'
+    """
+    from dataflyt.kommune import WEEKDAYS
+
+    return f"{list(WEEKDAYS.values())[day.weekday()]} {day.day}. {MONTHS[day.month - 1]} {day.year}"
+
+
+def write_log(path: Path) -> None:
+    """Send what the flow logs to a file. Of libraries warnings only: their talk can hold URLs and rows."""
+    logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", force=True)
+    logging.getLogger("dataflyt").setLevel(logging.INFO)
