@@ -21,8 +21,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Dataflyt needs Python 3.11 or later: make PYTHON=python3.12 …"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP)  ## run a kommune through everything on this machine, from registers to FEIDE export
@@ -44,7 +43,7 @@ lint: $(STAMP)  ## check style and types
 
 lock: $(STAMP)  ## write the versions that pyproject.toml resolves to into requirements.txt
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra dev \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
 
 bench: $(STAMP)  ## measure time and memory of every step, for kommuner of three sizes (a quarter of an hour)
