@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--client-id", default="dataflyt-demo", help="the client's id, iss of its grants (default %(default)s)"
     )
     serve.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.add_argument("--url", help="where others reach it, when that is not http://127.0.0.1:PORT")
     serve.add_argument("--ready", type=Path, help='file that gets {"port": …, "url": …} once the server answers')
     files = commands.add_parser("files", parents=[common, sized], help="write the HR and SAS files")
     files.add_argument("--drop", type=Path, required=True, help="folder to write <kommunenummer>/hr/ and /sas/ into")
@@ -116,9 +118,9 @@ def _serve(options: argparse.Namespace) -> int:
         write_files(world, options.date, options.drop)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", options.port))
+    listening.bind((options.host, options.port))
     port = listening.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = (options.url or f"http://127.0.0.1:{port}").rstrip("/")
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
