@@ -5,6 +5,7 @@ is written last, since object stores have no rename. A publication is named by i
 the same state has the same name and the same bytes, and no name tells how many vetoes there are.
 """
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
@@ -160,7 +161,8 @@ def _remove(folder: Any) -> None:
             _remove(entry)
         else:
             entry.unlink()
-    folder.rmdir()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # in an object store it goes with its last file
+        folder.rmdir()
 
 
 def _sha256(path: Path) -> str:
