@@ -11,11 +11,20 @@ from datetime import timedelta
 from pathlib import Path
 from string import Template
 
-from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule, get_parsing_context
+from airflow.sdk import (
+    DAG,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    get_parsing_context,
+)
 
+from dataflyt import notices
 from dataflyt.errors import ConfigError
 from dataflyt.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
-from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, TryLater
+from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, TryLater, deadlines
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
@@ -25,43 +34,36 @@ RETRY = {  # only what did not answer is tried again, and a task whose process w
     "retry_delay": timedelta(seconds=5),
     "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
 }
+PARAMS = {  # of a run that a person starts; a scheduled one has neither
+    "plan_only": Param(False, type="boolean", title="Bare plan", description=notices.PLAN_ONLY),
+    "full_reload": Param(False, type="boolean", title="Full innlasting", description=notices.FULL_RELOAD),
+}
 
 
 def kommune_dag(kommune: Kommune) -> DAG:
     """Wire the flow's steps for one kommune."""
-    said = {
-        "name": kommune.display_name,
-        "exports": ", ".join(kommune.exports),
-        "schedule": kommune.schedule.in_words,
-        "approvers": ", ".join(approver.name for approver in kommune.approvers),
-    }
     with DAG(
         dag_id=f"kommune_{kommune.id}",
         dag_display_name=kommune.display_name,
-        doc_md=DOC.substitute(said),
-        tags=["kommune", kommune.name, *kommune.kommunenummer],
+        doc_md=DOC.substitute(notices.page(kommune)),
+        tags=["kommune", kommune.name, *kommune.kommunenummer, *(["på prøve"] if kommune.trial else [])],
         schedule=CronTriggerTimetable(kommune.cron, timezone="Europe/Oslo", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
+        params=PARAMS,
+        deadline=deadlines(kommune),
         default_args=RETRY,
     ) as dag:
 
-        def step(name: str, title: str, kind: type[Step] = Step, **more: str) -> Step:
-            return kind(task_id=name, task_display_name=title, kommune=kommune, **more)
+        def step(name: str, kind: type[Step] | type[GuardApproval] = Step, **more: str) -> Step | GuardApproval:
+            return kind(task_id=name, task_display_name=notices.STEPS[name], kommune=kommune, **more)
 
-        sas = step("extract_sas", "Hent fra skoleadministrativt system")
-        hr = step("extract_hr", "Hent fra HR")
-        freg = step("extract_freg", "Hent fra Folkeregisteret")
-        krr = step("extract_krr", "Hent fra KRR")
-        withdraw = step("withdraw", "Trekk tilbake", trigger_rule="all_done")
-        check = step("check", "Kontroller")
-        merge = step("merge", "Flett")
-        approve = GuardApproval(
-            task_id="approve", task_display_name="Godkjenn", kommune=kommune, response_timeout=timedelta(days=5)
-        )
-        release = step("release", "Frigi", Release)
-        publish = step("publish", "Publiser")
-        settle = step("settle", "Gjør opp", Settle, trigger_rule="all_done")
+        sas, hr, freg, krr = step("extract_sas"), step("extract_hr"), step("extract_freg"), step("extract_krr")
+        withdraw = step("withdraw", trigger_rule="all_done")
+        check, merge = step("check"), step("merge")
+        approve = step("approve", GuardApproval)
+        release, publish = step("release", Release), step("publish")
+        settle = step("settle", Settle, trigger_rule="all_done")
 
         extracts = [sas, hr, freg, krr]
         sas >> freg >> krr

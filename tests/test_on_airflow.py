@@ -1,18 +1,36 @@
-"""Airflow's side: what leaves a step is counts or one sentence, and nobody is asked without a question."""
+"""Airflow's side: what leaves a step is counts or one sentence, nobody is asked without a question, and who is told."""
 
+import asyncio
+import copy
+import email
+import email.policy
+import json
 import os
+import shutil
+import socket
 import sys
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from aiosmtpd.controller import Controller
 
 import dataflyt
 from dataflyt.errors import CheckFailed, SourceUnavailable
+from dataflyt.kommune import Kommune, Mail, load
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, DownstreamTasksSkipped, TaskAwaitingInput
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+    TaskAwaitingInput,
+)
 
 from dataflyt import on_airflow
 
@@ -20,13 +38,24 @@ SECRET = "Kari Nordmann 01815012345"
 DIGEST = "0123456789abcdef"
 
 
+KOMMUNER = Path(__file__).parents[1] / "include" / "kommuner"
+APPROVERS = "Anita Ingebretsen"
+RUN = "scheduled__2026-11-01T02:00:00+00:00"
+PAGE = "https://airflow.example.no/sti/dags/kommune_haugesund/runs/scheduled__2026-11-01T02%3A00%3A00%2B00%3A00"
+
+
 class Instance:
-    """As much of a task instance as the adapter uses."""
+    """As much of a task instance as the adapter uses; ``at`` gives another task's of the same run."""
 
-    dag_id, run_id, task_id, map_index, id = "kommune_x", "run-1", "approve", -1, "ti-1"
+    dag_id, run_id, map_index, id = "kommune_haugesund", RUN, -1, "ti-1"
 
-    def __init__(self, states=None, **xcoms):
-        self.states, self.xcoms = states or {}, xcoms
+    def __init__(self, states=None, task_id="approve", **xcoms):
+        self.states, self.task_id, self.xcoms = states or {}, task_id, xcoms
+
+    def at(self, task_id):
+        other = copy.copy(self)
+        other.task_id = task_id
+        return other
 
     def xcom_pull(self, task_ids, key="return_value"):
         return self.xcoms.get(f"{task_ids}_{key}")
@@ -38,26 +67,41 @@ class Instance:
         return {run_ids[0]: self.states}
 
 
+class Store(dict):
+    """Airflow's task state."""
+
+    set, delete = dict.__setitem__, dict.__delitem__
+
+
 @pytest.fixture
-def kommune():
-    return SimpleNamespace(id="x", approvers=(SimpleNamespace(id="anita", name="Anita Ingebretsen"),))
+def kommune() -> Kommune:
+    return load(KOMMUNER / "haugesund.yaml").model_copy(update={"mail": None})
 
 
 @pytest.fixture
 def flow(monkeypatch, tmp_path):
     """A flow that does what a test says."""
-    fake = SimpleNamespace(
-        Environment=SimpleNamespace, open_job=lambda kommune, **opened: SimpleNamespace(kommune=kommune, **opened)
-    )
+
+    def open_job(kommune, **opened):
+        return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
+
+    fake = SimpleNamespace(Environment=SimpleNamespace, open_job=open_job, question=lambda job: None)
     monkeypatch.setitem(sys.modules, "dataflyt.flow", fake)
     monkeypatch.setattr(dataflyt, "flow", fake, raising=False)
     monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
     return fake
 
 
-def context(instance):
-    run = SimpleNamespace(run_id="run-1", run_after=datetime(2026, 11, 1, tzinfo=UTC), start_date=None)
-    return {"ti": instance, "task_instance": instance, "dag_run": run, "task": None}
+def context(instance, task=None, **params):
+    run = SimpleNamespace(run_id=RUN, run_after=datetime(2026, 11, 1, 2, tzinfo=UTC), start_date=None)
+    return {
+        "ti": instance,
+        "task_instance": instance,
+        "dag_run": run,
+        "task": task,
+        "params": {"plan_only": False, "full_reload": False, **params},
+        "task_state_store": Store(),
+    }
 
 
 def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(flow, kommune):
@@ -65,7 +109,28 @@ def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(fl
     flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET, "digest": SECRET}
     counts = on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert counts == {"persons": 3}
-    assert (seen[0].key, seen[0].as_of) == ("run-1", datetime(2026, 11, 1, tzinfo=UTC))
+    assert (seen[0].key, seen[0].as_of) == (RUN, datetime(2026, 11, 1, 2, tzinfo=UTC))
+    assert (seen[0].plan_only, seen[0].full_reload) == (False, False)
+
+
+def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flow, kommune):
+    seen = []
+    flow.check = lambda job: seen.append((job.plan_only, job.full_reload)) or {}
+    flow.settle = lambda job, failed, answer: (
+        seen.append((job.plan_only, job.full_reload)) or {"outcome": "planned", "received": 4}
+    )
+    chosen = {"plan_only": True, "full_reload": True}
+    on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance(), **chosen))
+    settle = on_airflow.Settle(task_id="settle", kommune=kommune)
+    assert settle.execute(context(Instance(), **chosen)) == {"received": 4}
+    assert seen == [(True, True), (True, True)]
+
+
+@pytest.mark.parametrize(("chosen", "trial"), [(True, False), (False, True)])
+def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial):
+    approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
+    with pytest.raises(AirflowSkipException):
+        approve.execute(context(Instance(merge_return_value={"digest": DIGEST}), plan_only=chosen))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +201,8 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
     with pytest.raises(TaskAwaitingInput) as waiting:
         approve.execute(context(instance))
     assert (asked["subject"], asked["body"], asked["defaults"]) == ("Første kjøring", "400 elever", ["Reject"])
-    assert asked["assigned_users"] == [{"id": "anita", "name": "Anita Ingebretsen"}]
+    assert asked["assigned_users"] == [{"id": "anita", "name": APPROVERS}]
+    assert waiting.value.timeout == timedelta(days=kommune.guard.answer_days)
 
     answer = {
         "chosen_options": ["Approve"],
@@ -152,7 +218,7 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
 def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(kommune, timed_out, told):
     from airflow.sdk import DAG
 
-    with DAG("kommune_x", schedule=None):
+    with DAG("kommune_haugesund", schedule=None):
         approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
         approve >> on_airflow.Release(task_id="release", kommune=kommune)
     instance = Instance()
@@ -186,7 +252,7 @@ def test_a_run_with_a_failed_step_is_settled_and_ends_red(flow, kommune):
 
 def test_a_rejected_run_is_settled_and_ends_green(flow, kommune):
     settled = []
-    flow.settle = lambda job, failed, answer: settled.append((failed, answer)) or {"merged": 5}
+    flow.settle = lambda job, failed, answer: settled.append((failed, answer)) or {"outcome": "rejected", "merged": 5}
     instance = Instance({"approve": "success", "release": "skipped"}, approve_answer="rejected")
     assert on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance)) == {"merged": 5}
     assert settled == [([], "rejected")]
@@ -208,3 +274,321 @@ def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
     found = on_airflow.connection("freg_x")
     assert (found.url, found.login, found.password) == ("https://api.example.no/v1", "client", "pem")
     assert found.extra == {"scope": "a:b"}
+
+
+# --- mails -------------------------------------------------------------------------------------------------------
+
+
+class Post:
+    """A mail server's handler: keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[EmailMessage] = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        content = envelope.content.replace(b"\r\n", b"\n")
+        self.given.append(email.message_from_bytes(content, policy=email.policy.default))
+        self.given[-1]["X-Envelope"] = ", ".join(envelope.rcpt_tos)
+        return "250 OK"
+
+
+def smtp(port: int, **extra: object) -> str:
+    extra = {"from_email": "dataflyt@haugesund.kommune.no", "disable_ssl": True, "disable_tls": True, **extra}
+    return json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra})
+
+
+@pytest.fixture
+def post(monkeypatch) -> Iterator[Post]:
+    """A real mail server, Airflow's connection to it, and Airflow's address."""
+    handler = Post()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.no/sti/")
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture
+def told(kommune) -> Kommune:
+    """A kommune whose file says who is told."""
+    return kommune.model_copy(update={"mail": Mail(to=("drift@example.no", "it@example.no"), connection="post")})
+
+
+@pytest.fixture
+def asking(flow, monkeypatch):
+    """The guard has a question; what Airflow was asked to ask is returned."""
+    asked = []
+    monkeypatch.setattr(
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
+    )
+    body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
+    flow.question = lambda job: SimpleNamespace(subject="Godkjenne kjøring 7?", body=body, digest=DIGEST)
+    return asked
+
+
+ANSWER = {
+    "chosen_options": ["Approve"],
+    "params_input": {},
+    "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
+    "responded_by_user": {"id": "anita", "name": "anita"},
+}
+
+
+def settled(instance, kommune):
+    """Let ``settle`` run and Airflow call what it calls when the task has ended."""
+    settle = on_airflow.Settle(task_id="settle", kommune=kommune)
+    ended = context(instance.at("settle"), settle)
+    try:
+        settle.execute(ended)
+        calls = settle.on_success_callback
+    except AirflowException:
+        calls = settle.on_failure_callback
+    for call in calls:
+        call(ended)
+
+
+def no_person(message: EmailMessage) -> None:
+    everything = message.as_string() + message.get_content()
+    assert SECRET not in everything
+    assert APPROVERS not in everything
+
+
+def test_those_the_file_names_are_told_that_a_run_waits_for_an_answer(asking, told, post):
+    with pytest.raises(TaskAwaitingInput):
+        on_airflow.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+    assert len(asking) == 1
+    (message,) = post.given
+    assert message["X-Envelope"] == "drift@example.no, it@example.no"
+    assert message["From"] == "dataflyt@haugesund.kommune.no"
+    assert message["Subject"] == "Haugesund (1106): Godkjenne kjøring 7?"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content_type() == "text/plain"
+    body = message.get_content()
+    assert "Dette vil endres:\n\n- Elever som begynner: 12" in body
+    assert "*" not in body
+    assert f"innen 5 døgn:\n{PAGE}/tasks/approve/required_actions\n" in body
+    no_person(message)
+
+
+def test_a_task_that_airflow_runs_anew_does_not_tell_twice_of_the_same_question(asking, told, post):
+    approve = on_airflow.GuardApproval(task_id="approve", kommune=told)
+    once = context(Instance(), approve)
+    for _ in range(2):
+        with pytest.raises(TaskAwaitingInput):
+            approve.execute(once)
+    assert (len(asking), len(post.given)) == (2, 1)
+    approve.execute_complete(once, ANSWER, digest=DIGEST)
+    with pytest.raises(TaskAwaitingInput):  # somebody clears the task, long after
+        approve.execute(once)
+    assert len(post.given) == 2
+
+
+def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, post):
+    def stopped(sentence):
+        def step(job):
+            raise CheckFailed(sentence)
+
+        return step
+
+    flow.extract_hr, flow.check = stopped("HR-filen er tom."), stopped("Tabellen mangler elever.")
+    instance = Instance({"extract_sas": "success", "extract_hr": "failed", "check": "failed", "merge": "failed"})
+    for name in ("extract_hr", "check"):
+        with pytest.raises(AirflowFailException):
+            on_airflow.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
+    flow.settle = lambda job, failed, answer: {"outcome": "failed", "received": 4000}
+    settled(instance, told)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): kjøringen stoppet i «Kontroller», «Hent fra HR», «Flett»"
+    body = message.get_content()
+    assert "- Kontroller: Tabellen mangler elever.\n- Hent fra HR: HR-filen er tom.\n- Flett: sa ikke hvorfor" in body
+    assert "Kjøringen stoppet. Ingenting er endret" in body
+    assert PAGE + "\n" in body
+    no_person(message)
+
+
+def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
+    def merge(job):
+        raise KeyError(SECRET)
+
+    flow.merge = merge
+    instance = Instance({"merge": "failed"})
+    with pytest.raises(AirflowFailException):
+        on_airflow.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
+    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    settled(instance, told)
+    assert "- Flett: Unexpected KeyError in" in post.given[0].get_content()
+    no_person(post.given[0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "subject", "said"),
+    [
+        ("rejected", "kjøringen ble avvist", "Kjøringen ble avvist."),
+        ("unanswered", "kjøringen ble ikke besvart i tide", "Ingen svarte i tide."),
+    ],
+)
+def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told, post, answer, subject, said):
+    flow.settle = lambda job, failed, answer: {"outcome": answer}
+    instance = Instance(
+        {"release": "skipped"},
+        approve_answer=answer,
+        merge_return_value={"digest": DIGEST, "asks": 1, "pupil_leaves": 31, "protection_raised": 77},
+    )
+    settled(instance, told)
+    (message,) = post.given
+    assert message["Subject"] == f"Haugesund (1106): {subject}"
+    body = message.get_content()
+    assert said in body
+    assert "Dette ville den ha endret:\n- Elever som slutter: 31\n\n" in body
+    assert "77" not in body
+    assert PAGE + "\n" in body
+    no_person(message)
+
+
+@pytest.mark.parametrize("outcome", ["released", "planned"])
+def test_a_run_that_went_as_it_should_is_not_told_of(flow, told, post, outcome):
+    flow.settle = lambda job, failed, answer: {"outcome": outcome}
+    settled(Instance({"merge": "success"}), told)
+    assert post.given == []
+
+
+def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
+    def settle(job, failed, answer):
+        raise SourceUnavailable("Varehuset svarer ikke.")
+
+    flow.settle = settle
+    settled(Instance({"merge": "success"}), told)
+    body = post.given[0].get_content()
+    assert post.given[0]["Subject"] == "Haugesund (1106): kjøringen stoppet i «Gjør opp»"
+    assert "Kjøringen er ikke gjort opp." in body
+    assert "- Gjør opp: Varehuset svarer ikke." in body
+
+
+def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
+    with pytest.raises(TaskAwaitingInput):
+        on_airflow.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
+    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    settled(Instance({"check": "failed"}), kommune)
+    assert post.given == []
+    assert not [record for record in caplog.records if record.name == on_airflow.__name__]
+
+
+@pytest.mark.parametrize(
+    ("connection", "said"),
+    [
+        (smtp(1), "No mail was sent by post: ConnectionRefusedError"),
+        (smtp(1, from_email=None), "No mail was sent by post: ConnectionRefusedError"),
+        (None, "No mail was sent by post: Airflow"),
+    ],
+)
+def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
+    asking, flow, told, post, monkeypatch, caplog, connection, said
+):
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_POST", connection)
+    else:
+        monkeypatch.delenv("AIRFLOW_CONN_POST")
+    with pytest.raises(TaskAwaitingInput):
+        on_airflow.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    settle = on_airflow.Settle(task_id="settle", kommune=told)
+    ended = context(Instance({"check": "failed"}, "settle"), settle)
+    with pytest.raises(AirflowFailException, match="stoppet i check"):
+        settle.execute(ended)
+    on_airflow.tell_ended(ended)
+    warnings = [record for record in caplog.records if record.name == on_airflow.__name__]
+    assert [said in record.getMessage() for record in warnings] == [True, True]
+    assert "example.no" not in caplog.text
+    assert not [record for record in warnings if record.exc_info]
+
+
+def test_a_connection_without_a_sender_says_so(flow, told, post, monkeypatch, caplog):
+    port = json.loads(os.environ["AIRFLOW_CONN_POST"])["port"]
+    monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port, from_email=None))
+    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    settled(Instance({"check": "failed"}), told)
+    assert post.given == []
+    assert "The Airflow connection post has no from_email" in caplog.text
+
+
+# --- deadlines ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(monkeypatch, tmp_path):
+    """Let a deadline pass for a run in a state, whose tasks are in states; None when Airflow cannot say."""
+    shutil.copy(KOMMUNER / "_defaults.yaml", tmp_path)
+    text = (KOMMUNER / "haugesund.yaml").read_text("utf-8")
+    (tmp_path / "haugesund.yaml").write_text(text + "\nmail: {to: [drift@example.no], connection: post}\n", "utf-8")
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(tmp_path))
+
+    def pass_by(state, tasks):
+        def states(dag_id, run_ids):
+            if tasks is None:
+                raise ConnectionError(SECRET)
+            return {run_ids[0]: tasks}
+
+        monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", states)
+        run = {"dag_id": "kommune_haugesund", "dag_run_id": RUN, "state": state}
+        passed = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-11-01T06:00:00Z"}}
+        asyncio.run(on_airflow.tell_if_late("haugesund", passed))
+
+    return pass_by
+
+
+def test_the_deadline_is_the_files_hour_counted_from_when_the_run_was_due(kommune):
+    at = kommune.schedule.model_copy(update={"at": "22:30", "done_by": "06:00"})
+    (alert,) = on_airflow.deadlines(kommune.model_copy(update={"schedule": at}))
+    assert alert.interval == timedelta(hours=7, minutes=30)
+    assert alert.reference.serialize_reference() == {"reference_type": "DagRunLogicalDateDeadline"}
+    assert alert.callback.path == "dataflyt.on_airflow.tell_if_late"
+    assert alert.callback.kwargs == {"kommune": "haugesund"}, "no address in Airflow's database"
+    never = at.model_copy(update={"done_by": None})
+    assert on_airflow.deadlines(kommune.model_copy(update={"schedule": never})) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "said", "page"),
+    [
+        ("running", {"merge": "success", "approve": "awaiting_input"}, "Den venter på svar fra en godkjenner.", True),
+        (
+            "running",
+            {"extract_hr": "up_for_retry"},
+            "Noe svarte ikke; «Hent fra HR» prøves på nytt av seg selv.",
+            False,
+        ),
+        ("running", {"extract_hr": "success", "check": "running"}, "Den er kommet til «Kontroller».", False),
+        ("queued", {}, "Den har ikke begynt.", False),
+        ("running", None, "og er det ikke.", False),
+    ],
+)
+def test_a_late_run_is_told_of_with_what_it_is_doing(late, post, state, tasks, said, page):
+    late(state, tasks)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): kjøringen er ikke ferdig i tide"
+    body = message.get_content()
+    assert "skulle ha vært ferdig søndag 1.11. kl. 07.00" in body
+    assert said in body
+    assert PAGE + ("/tasks/approve/required_actions\n" if page else "\n") in body
+    no_person(message)
+
+
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_run_that_has_ended_is_not_late(late, post, state):
+    late(state, {})
+    assert post.given == []
+
+
+def test_a_late_run_of_a_kommune_that_names_nobody_or_whose_file_is_broken_tells_nobody(late, post, tmp_path, caplog):
+    file = tmp_path / "haugesund.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.partition("\nmail:")[0], "utf-8")
+    late("running", {})
+    file.write_text(text.replace("every: week", "every: fortnight"), "utf-8")
+    late("running", {})
+    assert post.given == []
+    assert "haugesund.yaml, linje" in caplog.text

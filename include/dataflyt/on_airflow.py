@@ -1,48 +1,75 @@
 """Airflow's side of Dataflyt: the only module that imports Airflow.
 
-In comes a task's context; out goes one step of ``dataflyt.flow`` on a Job, and nothing but counts into XCom.
-Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom, is read by people who may not see
-persons, and an exception from a library (a database's DETAIL, a parser's excerpt) can hold whole rows.
+In comes a task's context; out goes one step of ``dataflyt.flow`` on a Job, and nothing into XCom but counts and the
+sentence with which a step stopped. Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom,
+is read by people who may not see persons, and an exception from a library (a database's DETAIL, a parser's excerpt)
+can hold whole rows.
 
 - ``Step``: runs the step of ``flow`` that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
 - ``Settle``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
+- ``tell_ended``, ``tell_if_late``, ``tell``: who is told by mail. A mail that cannot be sent is a line in the log, and
+  changes nothing else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import traceback
 from contextlib import suppress
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime, localtime, make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import BaseHook, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, TaskAwaitingInput
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the deadlines
+    AsyncCallback,
+    BaseHook,
+    BaseOperator,
+    DeadlineAlert,
+    DeadlineReference,
+)
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+    TaskAwaitingInput,
+)
 
+from dataflyt import notices
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.kommune import folder_of_kommuner, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from airflow.sdk import Context
 
-    from dataflyt.flow import Job
-    from dataflyt.kommune import Kommune
+    from dataflyt.flow import Job, Question
+    from dataflyt.kommune import Kommune, Mail
+    from dataflyt.notices import Notice
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-RETRIED = {"OperationalError", "InterfaceError"}
-"""Errors of a lost or busy database (psycopg, SQLAlchemy), by name: neither is imported to parse a DAG."""
+RETRIED = {"OperationalError", "InterfaceError", "ConnectionError", "HTTPClientError"}
+"""Errors of a lost or busy database (psycopg, SQLAlchemy) or object store (botocore), by name: none of these is imported
+to parse a DAG."""
 
 DIGEST = re.compile(r"[0-9a-f]{8,128}")
+
+MAILED = "mailed"
+"""Under what name Airflow's task state keeps the digest of the plan that a mail was sent about."""
 
 
 class TryLater(AirflowException):  # type: ignore[misc]
@@ -57,8 +84,13 @@ class Step(BaseOperator):  # type: ignore[misc]
         self.kommune = kommune
 
     def execute(self, context: Context) -> dict[str, int | str]:
-        """Run the step and return its counts."""
-        counts = safely(lambda: counted(self.run_step(context)))
+        """Run the step and return its counts; the sentence of one that stops is kept for the mail about it."""
+        try:
+            counts = safely(lambda: counted(self.run_step(context)))
+        except AirflowException as stopped:
+            with suppress(Exception):
+                context["ti"].xcom_push(key="sentence", value=str(stopped))
+            raise
         self.log.info("%s: %s", self.task_id, counts)
         return counts
 
@@ -85,19 +117,23 @@ class Release(Step):
 class Settle(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
-    Airflow alone would show a run green whose last task went well. A rejected or unanswered run ends green: a person
-    has decided, nothing is broken, and the report says so.
+    Airflow alone would show a run green whose last task went well. A rejected, unanswered or planned run ends green: a
+    person has decided, nothing is broken, and the report says so. How it ended is told by mail when it has ended: not
+    by a try that is made again, and also when this task's process was killed.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(on_success_callback=tell_ended, on_failure_callback=tell_ended, **kwargs)
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call ``flow.settle`` with the tasks that failed and the answer that was given."""
         from dataflyt import flow
 
         ti = context["ti"]
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-        failed = sorted(task for task, state in states.items() if state == "failed" and task != self.task_id)
+        failed = failed_before(context)
         answer = ti.xcom_pull(task_ids="approve", key="answer")
         counts: Mapping[str, object] = flow.settle(open_job(self.kommune, context), failed, answer)
+        ti.xcom_push(key="outcome", value=counts["outcome"])
         if failed:
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
         return counts
@@ -107,24 +143,33 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
     """Ask the kommune's approvers when ``flow.question`` has a question; pass at once when it has none.
 
     The question holds counts only, since it lies in Airflow's database. Returns the digest of the plan that may be
-    released; pushes ``answer`` (approved, rejected or unanswered) when somebody was asked.
+    released; pushes ``answer`` (approved, rejected or unanswered) when somebody was asked. A run that is only to be
+    planned ends here: this task is skipped, and with it the release.
     """
 
     template_fields = ()  # the question is written by the flow, when the task runs
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
-        approvers = [{"id": approver.id, "name": approver.name} for approver in kommune.approvers]
-        super().__init__(subject="Godkjenn kjøringen", defaults=self.REJECT, assigned_users=approvers or None, **kwargs)
+        super().__init__(
+            subject="Godkjenn kjøringen",
+            defaults=self.REJECT,
+            assigned_users=[{"id": approver.id, "name": approver.name} for approver in kommune.approvers],
+            response_timeout=timedelta(days=kommune.guard.answer_days),
+            **kwargs,
+        )
         self.kommune = kommune
 
     def execute(self, context: Context) -> dict[str, str]:
         """Ask, or return the merged plan's digest without asking."""
-        question = safely(lambda: self.question(context))
+        plan_only, question = safely(lambda: self.question(context))
+        if plan_only:
+            raise AirflowSkipException("Bare plan: det blir ikke spurt om noe, og ingenting frigis.")
         if question is None:
             merged = context["ti"].xcom_pull(task_ids="merge") or {}
             self.log.info("The guard lets the run pass: nobody is asked.")
             return {"digest": str(merged.get("digest", ""))}
         self.subject, self.body = question.subject, question.body
+        self.tell_once(context, question)
         try:
             super().execute(context)
         except TaskAwaitingInput as waiting:
@@ -136,15 +181,36 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         """Pass on the answer; a rejection or a time-out skips the release."""
         approved = event.get("chosen_options") == [self.APPROVE]
         answer = "unanswered" if event.get("timedout") else "approved" if approved else "rejected"
+        with suppress(Exception):  # the question is over: asked again, it is a new one
+            context["task_state_store"].delete(MAILED)
         context["ti"].xcom_push(key="answer", value=answer)  # first: a rejection leaves the next line by an exception
         super().execute_complete(context, event)
         return {"digest": digest}
 
-    def question(self, context: Context) -> Any:
-        """Ask the flow whether this run has to be asked about."""
+    def question(self, context: Context) -> tuple[bool, Question | None]:
+        """Ask the flow whether the run is only to be planned, and what has to be asked about it."""
         from dataflyt import flow
 
-        return flow.question(open_job(self.kommune, context))
+        job = open_job(self.kommune, context)
+        return job.plan_only, flow.question(job)
+
+    def tell_once(self, context: Context, question: Question) -> None:
+        """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
+
+        Before: Airflow 3.3 runs the task anew when the answer comes while its process still lives, and a mail server
+        can keep a process waiting for long. For the same reason the earlier try is remembered, where tries are not
+        forgotten (XComs are, when a new one begins).
+        """
+        if self.kommune.mail is None:
+            return
+        with suppress(Exception):
+            if context["task_state_store"].get(MAILED) == question.digest:
+                return
+        ti = context["ti"]
+        link = page_of(ti.dag_id, ti.run_id, self.task_id)
+        if tell(self.kommune.mail, lambda: notices.asked(self.kommune, question.subject, question.body, link)):
+            with suppress(Exception):
+                context["task_state_store"].set(MAILED, question.digest)
 
 
 class Refuse(BaseOperator):  # type: ignore[misc]
@@ -164,8 +230,6 @@ def open_job(kommune: Kommune, context: Context) -> Job:
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
-    from airflow.sdk import ObjectStoragePath
-
     from dataflyt import flow
 
     storage = os.environ.get("DATAFLYT_STORAGE")
@@ -173,8 +237,37 @@ def open_job(kommune: Kommune, context: Context) -> Job:
         raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
     run = context["dag_run"]
     as_of: datetime = run.run_after or run.start_date
-    environment = flow.Environment(connect=connection, path=ObjectStoragePath, storage=storage)
-    return flow.open_job(kommune, key=run.run_id, as_of=as_of, environment=environment)
+    environment = flow.Environment(connect=connection, path=storage_path, storage=storage)
+    params = context["params"]
+    return flow.open_job(
+        kommune,
+        key=run.run_id,
+        as_of=as_of,
+        environment=environment,
+        plan_only=bool(params.get("plan_only")),
+        full_reload=bool(params.get("full_reload")),
+    )
+
+
+def failed_before(context: Context) -> list[str]:
+    """Name the tasks of this DAG run that have failed, without the one that asks."""
+    ti = context["ti"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    return sorted(task for task, state in states.items() if state == "failed" and task != ti.task_id)
+
+
+def storage_path(address: str) -> Any:
+    """Give Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
+
+    So ``s3://bucket/folder`` needs s3fs and its keys in the environment, and ``s3://connection@bucket/folder`` Airflow's
+    Amazon provider.
+    """
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
+    from upath import UPath
+
+    scheme, has_scheme, _ = address.partition("://")
+    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
 
 
 def connection(name: str) -> Connection:
@@ -241,3 +334,125 @@ def place(error: BaseException) -> list[str]:
     ours = [frame for frame in frames if frame.filename.startswith(home) and frame.name not in {"safely", "<lambda>"}]
     chosen = frames[:1] + [frame for frame in ours[:2] if frame is not frames[0]]
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in chosen]
+
+
+# --- mails -------------------------------------------------------------------------------------------------------
+
+
+def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
+    """Give the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
+
+    From when it was due (the logical date), not from when Airflow put it in its queue: a run that begins late, because
+    the one before it waited for an answer or nothing ran, is late at the same hour. A run that is started through
+    the API without a logical date was due at no time, and has no deadline.
+    """
+    allowed = kommune.schedule.time_allowed
+    if allowed is None:
+        return []
+    callback = AsyncCallback(tell_if_late, kwargs={"kommune": kommune.id})
+    reference = DeadlineReference.DAGRUN_LOGICAL_DATE
+    return [DeadlineAlert(reference=reference, interval=allowed, callback=callback, name="done_by")]
+
+
+async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
+    """Tell that a run has not ended at its deadline. Called by the triggerer, with the run as it was then.
+
+    The kommune's file is read anew: it says who is to be told now.
+    """
+    await asyncio.to_thread(_tell_if_late, kommune, context["dag_run"], context["deadline"]["deadline_time"])
+
+
+def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) -> None:
+    if run["state"] in ("success", "failed"):  # it has ended, and how is told already
+        return
+    try:
+        kommune = load(folder_of_kommuner() / f"{kommune_id}.yaml")
+    except ConfigError as error:
+        log.warning("A run is late, and nobody is told: %s", error.sentence)
+        return
+    if kommune.mail is None:
+        return
+    states: dict[str, str | None] = {}
+    with suppress(Exception):  # then the mail says less
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        found = RuntimeTaskInstance.get_task_states(dag_id=run["dag_id"], run_ids=[run["dag_run_id"]])
+        states = found.get(run["dag_run_id"], {})
+    waits = next((task for task, state in states.items() if state == "awaiting_input"), None)
+    link = page_of(run["dag_id"], run["dag_run_id"], waits)
+    when = due if isinstance(due, datetime) else datetime.fromisoformat(due)
+    tell(kommune.mail, lambda: notices.late(kommune, when, states, link))
+
+
+def tell_ended(context: Context) -> None:
+    """Tell that a run has stopped, was rejected or was never answered; nothing of one that went as it should.
+
+    A callback of ``settle``, in its process or, when that was killed, in the DAG processor's.
+    """
+    kommune: Kommune = context["task"].kommune
+    if kommune.mail is not None:
+        tell(kommune.mail, lambda: how_it_ended(kommune, context))
+
+
+def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
+    """Write the mail about a run that has ended, None when there is nothing to tell."""
+    from dataflyt import report
+
+    ti = context["ti"]
+    outcome: str | None = ti.xcom_pull(task_ids=ti.task_id, key="outcome")
+    failed = failed_before(context)
+    if outcome is None:
+        failed.append(ti.task_id)
+    if not failed and outcome not in ("rejected", "unanswered"):
+        return None
+    merged: dict[str, Any] = ti.xcom_pull(task_ids="merge") or {}
+    return notices.ended(
+        kommune,
+        outcome,
+        report.OUTCOMES[outcome] if outcome else "Kjøringen er ikke gjort opp. Neste kjøring begynner med å angre den.",
+        {task: ti.xcom_pull(task_ids=task, key="sentence") for task in failed},
+        report.changes({kind: count for kind, count in merged.items() if kind in report.KINDS}, 0),
+        page_of(ti.dag_id, ti.run_id),
+    )
+
+
+def page_of(dag: str, run: str, task: str | None = None) -> str:
+    """Give the address of a run's page in Airflow, or of the page where a task's question is answered."""
+    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    question = f"/tasks/{task}/required_actions" if task else ""
+    return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"
+
+
+def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
+    """Write a notice and mail it; tell whether it was sent. Never raises: no run fails because of its mail.
+
+    The server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender.
+    """
+    try:
+        notice = write()
+        if notice is None:
+            return False
+        _send(mail, notice)
+    except ConfigError as error:
+        log.warning("No mail was sent: %s", error.sentence)
+        return False
+    except Exception as error:  # its text may hold addresses, or what a server answered
+        log.warning("No mail was sent by %s: %s in %s", mail.connection, type(error).__name__, " < ".join(place(error)))
+        return False
+    log.info("A mail was sent: %s", notice.subject)
+    return True
+
+
+def _send(mail: Mail, notice: Notice) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    with SmtpHook(smtp_conn_id=mail.connection) as server:
+        if not server.from_email:
+            raise ConfigError(f"The Airflow connection {mail.connection} has no from_email: the sender of the mails.")
+        message = EmailMessage()
+        message["Subject"], message["From"], message["To"] = notice.subject, server.from_email, ", ".join(mail.to)
+        message["Date"] = format_datetime(localtime())
+        message["Message-ID"] = make_msgid(domain=server.from_email.rpartition("@")[2])
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply
+        message.set_content(notice.body, cte="quoted-printable")
+        server._smtp_client.send_message(message)  # the hook's own send takes HTML only

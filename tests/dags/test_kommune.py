@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-HEAVY = ("great_expectations", "pandas", "lxml", "psycopg", "alembic")
+KOMMUNER = REPOSITORY / "include" / "kommuner"
+HEAVY = ("great_expectations", "pandas", "lxml", "psycopg", "alembic", "aiosmtplib", "dataflyt.flow", "dataflyt.report")
 
 READ = """
 import json, os, sys
@@ -29,6 +31,16 @@ print(json.dumps({
             "paused": dag.is_paused_upon_creation,
             "catchup": dag.catchup,
             "runs": dag.max_active_runs,
+            "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
+            "deadlines": [
+                {
+                    "from": deadline.reference.reference_name,
+                    "seconds": deadline.interval.total_seconds(),
+                    "calls": deadline.callback.path,
+                    "with": deadline.callback.kwargs,
+                }
+                for deadline in dag.deadline or []
+            ],
             "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
             "tasks": {
                 task.task_id: {
@@ -38,6 +50,11 @@ print(json.dumps({
                     "retries": task.retries,
                     "asked": getattr(task, "assigned_users", None),
                     "default": getattr(task, "defaults", None),
+                    "days": task.response_timeout.days if hasattr(task, "response_timeout") else None,
+                    "told": [
+                        f"{call.__module__}.{call.__name__}"
+                        for call in [*task.on_success_callback, *task.on_failure_callback]
+                    ],
                 }
                 for task in dag.tasks
             },
@@ -84,13 +101,24 @@ def another(text: str, name: str, number: int) -> str:
     return text.replace('"1106"', f'"{number:04d}"').replace('"944073787"', f'"{orgnr(81000000 + 20 * number)}"')
 
 
+def copy_haugesund(folder: Path) -> str:
+    """Put Haugesund and the defaults into a folder; return Haugesund's file."""
+    folder.mkdir(exist_ok=True)
+    for name in ("_defaults.yaml", "haugesund.yaml"):
+        shutil.copy(KOMMUNER / name, folder)
+    return (folder / "haugesund.yaml").read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Haugesund as it is, Karmøy, and Oslo with a mistake in its file."""
+    """Haugesund as it is, Karmøy on trial in its own way, and Oslo with a mistake in its file."""
     folder = tmp_path_factory.mktemp("kommuner")
-    shutil.copytree(REPOSITORY / "include" / "kommuner", folder, dirs_exist_ok=True)
-    text = (folder / "haugesund.yaml").read_text("utf-8")
-    (folder / "karmoy.yaml").write_text(another(text, "karmoy", 1149), "utf-8")
+    text = copy_haugesund(folder)
+    own = yaml.safe_load(another(text, "karmoy", 1149))
+    own |= {"trial": True, "mail": {"to": ["drift@karmoy.kommune.no"]}}
+    own["guard"] = own.get("guard", {}) | {"answer_days": 2}
+    own["schedule"] = {"every": "month", "day": 1, "at": "23:00", "done_by": "04:30"}
+    (folder / "karmoy.yaml").write_text(yaml.safe_dump(own, allow_unicode=True), "utf-8")
     (folder / "oslo.yaml").write_text(another(text, "oslo", 301).replace("every: week", "every: fortnight"), "utf-8")
     return folder
 
@@ -144,6 +172,51 @@ def test_only_the_approvers_of_the_kommune_are_asked_and_silence_is_a_no(read):
     assert approve["default"] == ["Reject"]
 
 
+def test_each_kommune_gives_its_approvers_its_own_number_of_days(read):
+    assert read["dags"]["kommune_haugesund"]["tasks"]["approve"]["days"] == 5
+    assert read["dags"]["kommune_karmoy"]["tasks"]["approve"]["days"] == 2
+    assert "Svarfristen er 2 døgn." in read["dags"]["kommune_karmoy"]["doc"]
+
+
+def test_whoever_starts_a_run_may_choose_a_plan_or_a_full_reload(read):
+    params = read["dags"]["kommune_haugesund"]["params"]
+    assert {
+        name: (param["value"], param["schema"]["type"], param["schema"]["title"]) for name, param in params.items()
+    } == {
+        "plan_only": (False, "boolean", "Bare plan"),
+        "full_reload": (False, "boolean", "Full innlasting"),
+    }
+    assert all(param["description"] for param in params.values())
+    assert read["dags"]["kommune_oslo"]["params"] == {}
+
+
+def test_a_run_is_to_be_done_by_the_hour_its_kommune_says(read):
+    assert read["dags"]["kommune_karmoy"]["deadlines"] == [
+        {
+            "from": "DagRunLogicalDateDeadline",
+            "seconds": 5.5 * 3600,
+            "calls": "dataflyt.on_airflow.tell_if_late",
+            "with": {"kommune": "karmoy"},
+        }
+    ]
+    assert read["dags"]["kommune_oslo"]["deadlines"] == []
+    assert "skal være ferdig kl. 04.30" in read["dags"]["kommune_karmoy"]["doc"]
+
+
+def test_a_kommune_on_trial_says_so(read):
+    assert "**Kommunen er på prøve**" in read["dags"]["kommune_karmoy"]["doc"]
+    assert "på prøve" in read["dags"]["kommune_karmoy"]["tags"]
+    assert "på prøve" not in str(read["dags"]["kommune_haugesund"])
+
+
+def test_how_a_run_ended_is_told_when_it_is_settled_well_or_not(read):
+    tasks = read["dags"]["kommune_karmoy"]["tasks"]
+    assert {name: task["told"] for name, task in tasks.items() if task["told"]} == {
+        "settle": ["dataflyt.on_airflow.tell_ended"] * 2
+    }
+    assert "drift@" not in str(read), "whoever is told stands in the kommune file only"
+
+
 def test_the_operator_reads_what_to_do_in_norwegian(read):
     dag = read["dags"]["kommune_haugesund"]
     assert "hver søndag kl. 03.00" in dag["doc"]
@@ -179,8 +252,7 @@ def test_a_worker_of_a_broken_kommune_gets_the_task_that_says_so(kommuner, tmp_p
 
 def test_the_whole_country_is_read(tmp_path):
     folder = tmp_path / "kommuner"
-    shutil.copytree(REPOSITORY / "include" / "kommuner", folder)
-    text = (folder / "haugesund.yaml").read_text("utf-8")
+    text = copy_haugesund(folder)
     for number in range(356):
         (folder / f"kommune{number}.yaml").write_text(another(text, f"kommune{number}", 2000 + number), "utf-8")
     read = read_dags(folder, tmp_path)

@@ -1,0 +1,160 @@
+"""What people are told through Airflow: the steps' names, a kommune's page, and the mails. Pure texts.
+
+In comes what is known of a run; out goes Norwegian plain text with counts and a link: no names, and nothing about
+protection as a number. ``on_airflow`` knows when to send what, and how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from dataflyt.kommune import TIMEZONE, WEEKDAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from dataflyt.kommune import Kommune
+
+STEPS = {
+    "extract_sas": "Hent fra skoleadministrativt system",
+    "extract_hr": "Hent fra HR",
+    "extract_freg": "Hent fra Folkeregisteret",
+    "extract_krr": "Hent fra KRR",
+    "withdraw": "Trekk tilbake",
+    "check": "Kontroller",
+    "merge": "Flett",
+    "approve": "Godkjenn",
+    "release": "Frigi",
+    "publish": "Publiser",
+    "settle": "Gjør opp",
+}
+"""What each task of a kommune's DAG is called, in their order."""
+
+EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
+
+PLAN_ONLY = (
+    "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring."
+)
+FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
+
+SIGNATURE = "-- \nDataflyt. Meldingen er sendt av seg selv og har aldri navn eller fødselsnummer i seg."
+
+
+class Notice(NamedTuple):
+    """A mail: one line of subject, and plain text."""
+
+    subject: str
+    body: str
+
+
+def page(kommune: Kommune) -> dict[str, str]:
+    """Return what the page of a kommune's DAG (dags/kommune.md) says that differs from kommune to kommune."""
+    guard, done_by = kommune.guard, kommune.schedule.done_by
+    return {
+        "name": kommune.display_name,
+        "exports": ", ".join(EXPORTS[export] for export in kommune.exports),
+        "schedule": kommune.schedule.in_words,
+        "done_by": f" og skal være ferdig kl. {done_by.replace(':', '.')}" if done_by else "",
+        "trial": (
+            "**Kommunen er på prøve** (`trial: true` i kommunefilen): hver kjøring stopper når planen er regnet ut, og "
+            "ingenting frigis eller publiseres.\n"
+            if kommune.trial
+            else ""
+        ),
+        "plan_only": PLAN_ONLY,
+        "full_reload": FULL_RELOAD,
+        "approvers": ", ".join(approver.name for approver in kommune.approvers),
+        "answer_days": str(guard.answer_days),
+        "max_drop": _number(guard.max_drop_percent),
+        "max_children": _number(guard.max_children_losing_access_percent),
+        "mail": (
+            "Adressene i kommunefilen (`mail`) får e-post når noen må svare, når en kjøring stopper eller ikke blir "
+            "godkjent, og når den ikke er ferdig i tide."
+            if kommune.mail
+            else "Ingen får e-post: kommunefilen sier ikke hvem (`mail`)."
+        ),
+    }
+
+
+def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
+    """Tell that a run waits for an answer. ``question`` is what the approver is shown, in Markdown, ``link`` where."""
+    return _notice(
+        f"{kommune.display_name}: {subject}",
+        question.replace("**", "").replace("`", ""),
+        f"Logg inn i Airflow og svar. Bare kommunens godkjennere kan svare, innen {kommune.guard.answer_days} døgn:"
+        f"\n{link}",
+    )
+
+
+def ended(
+    kommune: Kommune,
+    outcome: str | None,
+    sentence: str,
+    stopped: Mapping[str, str | None],
+    changes: Sequence[tuple[str, str]],
+    link: str,
+) -> Notice:
+    """Tell that a run stopped, was rejected or was never answered.
+
+    ``outcome`` is the report's, None when the run could not be settled, and ``sentence`` says it in words; ``stopped``
+    has the steps that failed with what each said, ``changes`` what the run would have changed, in words and counts.
+    """
+    if stopped:
+        names = ", ".join(f"«{STEPS.get(step, step)}»" for step in stopped)
+        steps = "\n".join(
+            f"- {STEPS.get(step, step)}: {said or 'sa ikke hvorfor; det står i loggen.'}"
+            for step, said in stopped.items()
+        )
+        return _notice(
+            f"{kommune.display_name}: kjøringen stoppet i {names}",
+            sentence,
+            f"Her stoppet den:\n{steps}",
+            "Det som er publisert, står, uten dem som er blitt beskyttet siden. Er feilen rettet, start en ny kjøring.",
+            f"Logg inn i Airflow og se loggen til steget:\n{link}",
+        )
+    what = "ble avvist" if outcome == "rejected" else "ble ikke besvart i tide"
+    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingenting som vises her"
+    return _notice(
+        f"{kommune.display_name}: kjøringen {what}",
+        sentence,
+        f"Dette ville den ha endret:\n{would}",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
+    """Tell that a run was to be done at ``due`` and is not. ``states`` are its tasks' states in Airflow, if known."""
+    local = due.astimezone(ZoneInfo(TIMEZONE))
+    weekday = list(WEEKDAYS.values())[local.weekday()]
+    return _notice(
+        f"{kommune.display_name}: kjøringen er ikke ferdig i tide",
+        f"Kjøringen skulle ha vært ferdig {weekday} {local.day}.{local.month}. kl. {local:%H.%M}, og er det ikke. "
+        + _doing(states),
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def _doing(states: Mapping[str, str | None]) -> str:
+    """Say what an unfinished run is doing."""
+    by_state: dict[str | None, list[str]] = {}
+    for step, name in STEPS.items():
+        by_state.setdefault(states.get(step), []).append(f"«{name}»")
+    if "awaiting_input" in by_state:
+        return "Den venter på svar fra en godkjenner."
+    if waiting := by_state.get("up_for_retry"):
+        return f"Noe svarte ikke; {', '.join(waiting)} prøves på nytt av seg selv."
+    if working := [*by_state.get("running", []), *by_state.get("queued", [])]:
+        return f"Den er kommet til {', '.join(working)}."
+    if not any(states.values()):
+        return "Den har ikke begynt."
+    return "Den er mellom to steg."
+
+
+def _notice(subject: str, *paragraphs: str) -> Notice:
+    return Notice(" ".join(subject.split()), "\n\n".join([*paragraphs, SIGNATURE]) + "\n")
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace(".", ",")
