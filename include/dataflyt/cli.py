@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataflyt.cli_account import account_app
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_read import id_command, read_command
@@ -28,6 +29,7 @@ app = typer.Typer(
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
 app.command("read")(read_command)
 app.command("id")(id_command)
+app.add_typer(account_app, name="account")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
 app.add_typer(warehouse_app, name="warehouse")

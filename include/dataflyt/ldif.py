@@ -4,7 +4,7 @@ In: a binary file of entries (RFC 2849). Out: ``Entry``, streamed, so that memor
 Folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8 are understood. Lists of changes are refused,
 and so are values that point to another file (``attribute:< file:///…``): nothing but the file itself is ever opened.
 Distinguished names: RFC 4514. Everything that cannot be read raises ``errors.Unreadable`` with one sentence that names
-the line and never shows what stands on it.
+the line and never shows what stands on it; its facts are ``line`` and, in a word, ``problem``.
 """
 
 import base64
@@ -57,33 +57,51 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         raw_name, colon, rest = line.partition(b":")
         name = _name(raw_name)
         if not colon or name is None:
-            raise Unreadable(f"Line {number} is not LDIF: an attribute, a colon and a value were expected.")
+            raise Unreadable(
+                f"Line {number} is not LDIF: an attribute, a colon and a value were expected.",
+                line=number,
+                problem="not_ldif",
+            )
         text = _text(number, rest)
         if entry is None:
             if name == "version":
                 if text.strip() != "1":
-                    raise Unreadable(f"Line {number} says an LDIF version other than 1, the only one there is.")
+                    raise Unreadable(
+                        f"Line {number} says an LDIF version other than 1, the only one there is.",
+                        line=number,
+                        problem="version",
+                    )
                 continue
             if name != "dn":
-                raise Unreadable(f"The entry in line {number} has no dn: an entry begins with its dn.")
+                raise Unreadable(
+                    f"The entry in line {number} has no dn: an entry begins with its dn.", line=number, problem="no_dn"
+                )
             if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise Unreadable(f"The dn in line {number} is not UTF-8.")
+                raise Unreadable(f"The dn in line {number} is not UTF-8.", line=number, problem="not_utf8")
             entry, size, found = Entry(number, text, {}), len(line), found + 1
             continue
         if name == "dn":
-            raise Unreadable(f"Line {number} begins an entry without a blank line before it.")
+            raise Unreadable(
+                f"Line {number} begins an entry without a blank line before it.", line=number, problem="no_blank_line"
+            )
         if name in {"changetype", "control"}:
             raise Unreadable(
-                f"Line {number} is a change: the file is a list of changes, not the entries of a directory."
+                f"Line {number} is a change: the file is a list of changes, not the entries of a directory.",
+                line=number,
+                problem="changes",
             )
         size += len(line)
         if size > MAX_ENTRY:
-            raise Unreadable(f"The entry in line {entry.line} is larger than {MAX_ENTRY // 1024**2} MB.")
+            raise Unreadable(
+                f"The entry in line {entry.line} is larger than {MAX_ENTRY // 1024**2} MB.",
+                line=entry.line,
+                problem="too_large",
+            )
         entry.attributes.setdefault(name, []).append(Value(number, text))
     if entry is not None:
         yield entry
     if not found:
-        raise Unreadable("The file holds no entries.")
+        raise Unreadable("The file holds no entries.", line=1, problem="empty")
 
 
 @lru_cache(maxsize=512)
@@ -101,19 +119,23 @@ def _unfolded(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if b"\0" in raw:
-            raise Unreadable(f"Line {number} holds binary data; LDIF in UTF-8 was expected.")
+            raise Unreadable(
+                f"Line {number} holds binary data; LDIF in UTF-8 was expected.", line=number, problem="binary"
+            )
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
         size += len(line)
         if line.startswith(b" "):
             if not parts or not parts[0]:
-                raise Unreadable(f"Line {number} begins with a blank but continues no line.")
+                raise Unreadable(
+                    f"Line {number} begins with a blank but continues no line.", line=number, problem="blank"
+                )
             parts.append(line[1:])
         else:
             if parts:
                 yield start, parts[0] if len(parts) == 1 else b"".join(parts)
             parts, start, size = [line], number, len(line)
         if size > MAX_ENTRY:
-            raise Unreadable(f"Line {start} is longer than {MAX_ENTRY // 1024**2} MB.")
+            raise Unreadable(f"Line {start} is longer than {MAX_ENTRY // 1024**2} MB.", line=start, problem="too_large")
     if parts:
         yield start, b"".join(parts)
 
@@ -124,13 +146,17 @@ def _text(number: int, rest: bytes) -> str:
         try:
             return base64.b64decode(rest[1:].strip(b" "), validate=True).decode("utf-8", "surrogateescape")
         except binascii.Error:
-            raise Unreadable(f"The value in line {number} is not base64, which `::` says it is.") from None
+            raise Unreadable(
+                f"The value in line {number} is not base64, which `::` says it is.", line=number, problem="base64"
+            ) from None
     if rest.startswith(b"<"):
-        raise Unreadable(f"The value in line {number} is in another file, which is not opened.")
+        raise Unreadable(
+            f"The value in line {number} is in another file, which is not opened.", line=number, problem="other_file"
+        )
     try:
         return rest.lstrip(b" ").decode("utf-8")
     except UnicodeDecodeError:
-        raise Unreadable(f"Line {number} is not UTF-8.") from None
+        raise Unreadable(f"Line {number} is not UTF-8.", line=number, problem="not_utf8") from None
 
 
 def attribute(name: str, value: str) -> str:

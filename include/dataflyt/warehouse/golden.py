@@ -161,9 +161,9 @@ def _identities(connection: Connection) -> None:
 def _name_accounts(connection: Connection, moment: Moment) -> None:
     """Give each new account holder a name, once and for all.
 
-    Who stands in the imported directory keeps the name there, or gets none when it is in doubt whose it is. For the
-    rest: the first letters of the name, numbered where it is taken; where a BAS names accounts, the name that the school
-    system says it has given, and none where it says none. No name that has stood in the directory is made for anybody.
+    Who stands in the imported directory keeps the name there, or gets none when it is in doubt whose it is. The rest:
+    the first letters of the name, numbered where it is taken; or, where a BAS names accounts, what the school system
+    says it has named them, and none where it says nothing. No name that has stood in the directory is made for anybody.
     Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     bound = moment.bound()

@@ -1,0 +1,154 @@
+"""``dataflyt account``: import the kommune's present directory, and see how Dataflyt's would differ from it."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dataflyt.connections import from_environment
+from dataflyt.errors import ConfigError, DataflytError
+
+if TYPE_CHECKING:
+    from dataflyt.accounts import Row
+
+account_app = typer.Typer(
+    no_args_is_help=True, help="Who has which name: import the present directory, compare with it."
+)
+
+
+@account_app.command(name="import")
+def import_directory(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The present directory: LDIF, or CSV.")],
+    kommune: Annotated[
+        str | None, typer.Option(help="The kommune's id or number; found by the FEIDE realm in the file when left out.")
+    ] = None,
+    approve: Annotated[
+        bool | None, typer.Option("--approve/--reject", help="Answer beforehand instead of being asked.")
+    ] = None,
+    rows: Annotated[
+        bool,
+        typer.Option(
+            help="Show what there is to look at, a line each: kind, the warehouse's id of the person or the line in "
+            "the file, with a tab between. Those that match are only counted."
+        ),
+    ] = False,
+) -> None:
+    """Import the kommune's present directory, so that everybody keeps the name they have.
+
+    People are matched by number, never by name. A CSV file's first line names its columns: `eduPersonPrincipalName`
+    (or feide) or `uid` (or brukernavn), and `norEduPersonNIN` (or fødselsnummer); if wanted `eduPersonAffiliation` (or
+    rolle) and `norEduOrgUnitUniqueIdentifier` (or orgnr, the school's); others are read past. Comma or semicolon,
+    UTF-8 or ISO-8859-1. Names that Dataflyt has given stay; importing again replaces the rest.
+    """
+    from dataflyt import accounts
+    from dataflyt.kommune import folder_of_kommuner
+    from dataflyt.warehouse.database import engine
+
+    with _sentence():
+        found = accounts.kommune_of(file, folder_of_kommuner(), kommune)
+        db = engine(from_environment(found.warehouse).url)
+        with _progress(file) as progress:
+            proposal = accounts.propose(db, found, file, progress)
+        typer.echo(f"{found.display_name}: {file.name}")
+        if not proposal.run:
+            typer.echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
+        _table("Oppføringer", proposal.counts, accounts.IMPORT_KINDS)
+        if rows:
+            _rows(accounts.proposed_rows(db, found))
+        if approve is None and sys.stdin.isatty():
+            approve = typer.confirm("Godkjenne?", default=False)
+        elif approve is None:
+            typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
+        if not approve:
+            accounts.reject(db, found)
+            typer.echo("Importen ble avvist. Ingenting er endret.")
+            return
+        undone = accounts.accept(db, found, proposal.digest)
+        typer.echo("Katalogen er importert. Navnene i den gis bare til dem som har dem.")
+        if undone:
+            typer.echo(
+                f"Kjøring {undone} var ikke frigitt og er angret: den navnga kontoer uten katalogen. Kjør på nytt."
+            )
+
+
+@account_app.command()
+def difference(
+    kommune: Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")],
+    rows: Annotated[
+        bool,
+        typer.Option(
+            help="Show the people, a line each: kind and the warehouse's own id, with a tab between. Those who have "
+            "the same name, or stand in the directory alone, are only counted."
+        ),
+    ] = False,
+) -> None:
+    """Show how what the newest run would publish differs from the imported directory. Protected people are left out."""
+    from dataflyt import accounts
+    from dataflyt.kommune import find, folder_of_kommuner
+    from dataflyt.report import STATES
+    from dataflyt.warehouse import runs
+    from dataflyt.warehouse.database import engine, transaction
+
+    with _sentence():
+        found = find(folder_of_kommuner(), kommune)
+        with transaction(engine(from_environment(found.warehouse).url), found.id, lock=False) as connection:
+            imported = accounts.imported_at(connection, found.id)
+            if imported is None:
+                raise ConfigError(
+                    f"{found.display_name} har ingen importert katalog: «dataflyt account import FIL» importerer den."
+                )
+            newest = runs.newest(connection, found.id)
+            state = runs.get(connection, found.id, newest).state if newest else "none"
+            if state not in ("merged", "released"):
+                stands = f"kjøring {newest} er {STATES[state]}" if newest else "det er ingen kjøring ennå"
+                raise ConfigError(f"{found.display_name} har ingenting å sammenligne: {stands}. Kjør «dataflyt run».")
+            counts = accounts.compare(connection, runs.get(connection, found.id, newest))
+            typer.echo(
+                f"{found.display_name}, kjøring {newest} ({STATES[state]}), "
+                f"mot katalogen som ble importert {imported:%d.%m.%Y}"
+            )
+            _table("Kontoer", counts, accounts.COMPARED_KINDS)
+            if rows:
+                _rows(accounts.compared_rows(connection))
+
+
+def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dataflyt.accounts import said
+
+    table = Table(title, "Antall")
+    for what, count in said(counts, kinds):
+        table.add_row(what, count)
+    Console().print(table)
+
+
+def _rows(rows: "list[Row]") -> None:
+    for row in rows:
+        typer.echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal while the file is read."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    size = file.stat().st_size if file.is_file() else None
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
+        task = shown.add_task("Leser katalogen", total=size)
+        yield lambda read: shown.update(task, completed=read)
+
+
+@contextmanager
+def _sentence() -> Iterator[None]:
+    """Say an expected error in one sentence on stderr, and leave with exit code 2."""
+    try:
+        yield
+    except DataflytError as error:
+        typer.echo(error.sentence, err=True)
+        raise typer.Exit(2) from None

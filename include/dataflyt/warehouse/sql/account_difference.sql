@@ -1,0 +1,31 @@
+-- What a run would publish beside the imported directory. "missing" is whoever stands there and would not be published,
+-- for any reason: unknown to us, gone, without a number, or not to be shown. It counts entries, and has no rows.
+with entry as (
+    select e.uid, e.role, e.schools, a.person_id
+    from control.directory_entry e
+    left join (
+        select substr(control.keyed_hash(:secret, 'number:' || l.value), 1, 32)::uuid as number_id, a.person_id
+        from after_person_link l
+        join shown_account a on a.person_id = l.person_id
+        where l.scheme = 'number'
+    ) as a on a.number_id = e.number_id
+    where e.owner = :owner
+),
+ours as (
+    select
+        a.person_id,
+        count(e.person_id) as entries,
+        bool_or(e.uid = a.uid) as same_name,
+        bool_or(e.schools = a.schools) as same_schools,
+        bool_or(e.role = a.role) as same_role
+    from shown_account a
+    left join entry e on e.person_id = a.person_id
+    group by a.person_id
+)
+select case when entries = 0 then 'new' when same_name then 'same' else 'other_name' end as kind, person_id from ours
+union all
+select 'other_school', person_id from ours where not same_schools
+union all
+select 'other_role', person_id from ours where not same_role
+union all
+select 'missing', null from entry where person_id is null
