@@ -1,0 +1,307 @@
+"""The warehouse's work on Oslo: loading and merging persons, and computing golden record and plan for guardians.
+
+Pupils and guardians are the simulator's, landed once as the registers would answer and the school system deliver, in
+a temporary folder. Every time is measured beside a bare COPY: the same rows, written by the same client into plain
+tables without key or index in the same database, in the same run.
+"""
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+from measuring import KOMMUNER, Figure, postgres
+from sqlalchemy import text
+
+from dataflyt import flow
+from dataflyt.connections import Connection
+from dataflyt.kommune import find
+from dataflyt.landing import Landing
+from dataflyt.sources.freg import rows as freg_rows
+from dataflyt.warehouse import golden, merge, plan, staging
+from dataflyt.warehouse.database import driver
+from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
+from simulator.files import write_pifu
+from simulator.large import Family, Large
+from simulator.model import Member, Person, SasPerson
+from simulator.registers import elements, folkeregisterperson, krr_person
+
+DAY = date(2026, 11, 22)
+PER_PAGE = 1000
+T = TypeVar("T")
+
+
+class Guardians(Large):
+    """Pupils and guardians alone; what the registers would answer about them is landed as the SAS's file is written."""
+
+    def __init__(self, pupils: int, landing: Path) -> None:
+        super().__init__("1106", 1, DAY, pupils)
+        self.groups = []
+        self.guardians = 0
+        parts = (*flow.FREG_PARTS, "foreldreansvar", "familierelasjon")
+        self._wanted, _ = elements(parts)
+        names = {"freg/1-pupils": "oppslag", "freg/2-guardians": "oppslag", "krr/krr": "personer"}
+        self._pages = {name: _Pages(landing / name, key) for name, key in names.items()}
+
+    def sas_persons(self) -> Iterator[SasPerson]:
+        """Everybody in the SAS's file but employees."""
+        for number in range(self.people.families):
+            family = self.people.family_of(number)
+            self._land(family)
+            yield from (pupil.sas for pupil in family.pupils)
+            yield from family.sas_guardians
+        for pages in self._pages.values():
+            pages.flush()
+
+    def memberships(self) -> Iterator[tuple[str, list[Member]]]:
+        """Schools and their pupils."""
+        for school, members in super().memberships():
+            yield school, [member for member in members if member.role == "01"]
+
+    def _land(self, family: Family) -> None:
+        children = [pupil.person for pupil in family.pupils if pupil.person]
+        responsible = {record.ansvarlig for child in children for record in child.responsibility}
+        for child in children:
+            self._pages["freg/1-pupils"].add(self._answer(child))
+        for adult in family.adults:
+            if adult.number in responsible:
+                self.guardians += 1
+                self._pages["freg/2-guardians"].add(self._answer(adult))
+                self._pages["krr/krr"].add(krr_person(adult.number, adult, contact=True, mailbox=False))
+
+    def _answer(self, person: Person) -> dict[str, Any]:
+        document = folkeregisterperson(person, self._wanted, history=False)
+        return {"foedselsEllerDNummer": person.number, "folkeregisterperson": document}
+
+
+class _Pages:
+    """Answers to a thousand numbers each."""
+
+    def __init__(self, stem: Path, key: str) -> None:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        self._stem, self._key, self._page, self._waiting = stem, key, 0, []
+
+    def add(self, answer: dict[str, Any]) -> None:
+        self._waiting.append(answer)
+        if len(self._waiting) == PER_PAGE:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            self._page += 1
+            path = self._stem.with_name(f"{self._stem.name}-{self._page:05d}.json")
+            path.write_bytes(orjson.dumps({self._key: self._waiting}))
+            self._waiting = []
+
+
+class Timer:
+    """Seconds that named pieces of work took."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.took[name] = time.perf_counter() - began
+
+    def around(self, name: str, work: Callable[..., T]) -> Callable[..., T]:
+        """Return ``work``, timed whenever it is called."""
+
+        def timed(*args: Any, **kwargs: Any) -> T:
+            with self(name):
+                return work(*args, **kwargs)
+
+        return timed
+
+
+def job(owner: str, url: str, folder: Path, run: int) -> flow.Job:
+    """Open a run of a kommune of this id."""
+    kommune = find(KOMMUNER, "haugesund").model_copy(update={"id": owner})
+    environment = flow.Environment(lambda name: Connection(name, url), Path, str(folder))
+    return flow.open_job(kommune, f"run-{run}", datetime(2026, 11, 21 + run, 3, tzinfo=UTC), environment)
+
+
+# --- Persons --------------------------------------------------------------------------------------------------------
+
+
+class NoPages(Landing):
+    """Stands for landed pages where the rows are read already."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def open(self, name: str) -> io.BytesIO:
+        """Give an empty page."""
+        return io.BytesIO()
+
+
+def persons_of(landing: Path, count: int) -> list[NamedTuple]:
+    """Read the rows of so many persons."""
+    rows: list[NamedTuple] = []
+    for page in sorted((landing / "freg").glob("*.json"))[: -(-count // PER_PAGE)]:
+        with page.open("rb") as stream:
+            rows += freg_rows.bulk(stream)
+    return rows
+
+
+def one_in_a_hundred_renamed(rows: Iterable[NamedTuple]) -> tuple[list[NamedTuple], int]:
+    """Give one person in a hundred another family name; return how many."""
+    changed, seen, some = [], 0, 0
+    for row in rows:
+        if isinstance(row, freg_rows.Navn):
+            seen += 1
+            if seen % 100 == 0:
+                row, some = row._replace(etternavn="Nytt"), some + 1
+        changed.append(row)
+    return changed, some
+
+
+def bare_copy(opened: flow.Job, columns: dict[str, dict[str, str]], rows: dict[str, list[Any]]) -> float:
+    """COPY rows into new plain tables; seconds, the commit included."""
+    with opened.transaction() as connection:
+        for name, types in columns.items():
+            made = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
+            connection.execute(text(f"drop table if exists staging_{opened.owner}.bare_{name}"))
+            connection.execute(text(f"create table staging_{opened.owner}.bare_{name} ({made})"))
+    began = time.perf_counter()
+    with opened.transaction() as connection, driver(connection).cursor() as cursor:
+        for name, found in rows.items():
+            with cursor.copy(f"copy staging_{opened.owner}.bare_{name} from stdin") as copy:
+                for row in found:
+                    copy.write_row(row)
+    return time.perf_counter() - began
+
+
+def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, float, int]:
+    """Stage and merge persons; seconds for each, and history rows opened."""
+    began = time.perf_counter()
+    with opened.transaction() as connection:
+        staging.prepare(connection, opened.owner, "freg")
+        pages = [("page", lambda _: iter(rows))]
+        staging.load(connection, opened.owner, opened.run.number, "freg", pages, NoPages())
+    staged = time.perf_counter()
+    with opened.transaction() as connection:
+        merge.undo(connection, opened.owner, opened.run.number)
+        merge.clean_views(connection, opened.owner, opened.run.number)
+        merged = merge.merge_history(connection, opened.owner, opened.run.number, opened.run.secret)
+    return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())
+
+
+def measure_persons(url: str, folder: Path, rows: list[NamedTuple]) -> list[Figure]:
+    """Merge persons twice, the second time with one in a hundred changed, between two bare COPYs."""
+    first = job("persons", url, folder, 1)
+    with first.transaction() as connection:
+        for source in ("krr", "hr", "sas"):
+            staging.prepare(connection, "persons", source)
+    tables: dict[type, SourceTable] = {t.table.row: t for t in source_tables().values() if t.source == "freg"}
+    load_and_merge(first, rows)
+    renamed, some = one_in_a_hundred_renamed(rows)
+    by_table: dict[str, list[Any]] = {table.name: [] for table in tables.values()}
+    for row in renamed:
+        by_table[tables[type(row)].name].append(row)
+    columns = {table.name: table.columns for table in tables.values()}
+    persons = len(by_table["freg_person"])
+    with first.transaction() as connection:
+        connection.execute(text("update control.run set state = 'released' where owner = 'persons'"))
+    second = job("persons", url, folder, 2)
+    before = bare_copy(second, columns, by_table)
+    staged, merged, new = load_and_merge(second, renamed)
+    bare = (before + bare_copy(second, columns, by_table)) / 2
+    if new != some:
+        raise SystemExit(f"{new} rows opened where {some} were changed")
+    ratio = (staged + merged) / bare
+    return [
+        Figure(
+            f"COPY into staging and merge of {persons} persons ({len(rows)} rows), 1 % changed",
+            f"{staged + merged:.1f} s",
+        ),
+        Figure("  bare COPY of the same rows", f"{bare:.1f} s"),
+        Figure(
+            f"  ratio (staging {staged / bare:.1f}, merge {merged / bare:.1f})",
+            f"{ratio:.1f}",
+            "aim: at most 4",
+            ratio <= 4,
+        ),
+    ]
+
+
+# --- Guardians ------------------------------------------------------------------------------------------------------
+
+
+def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> list[Figure]:
+    """Compute the golden record and the plan of a first run, and of a second that changes nothing."""
+    timer = Timer()
+    real = golden.compute, plan.build
+    golden.compute, plan.build = timer.around("golden", real[0]), timer.around("plan", real[1])
+    try:
+        first = job("oslo", url, folder, 1)
+        with first.transaction() as connection:
+            staging.prepare(connection, "oslo", "hr")
+            staging.load(connection, "oslo", 1, "hr", [], first.landing("hr"))
+        for source in ("sas", "freg", "krr"):
+            flow._stage(first, source)
+        digest = flow.merge(first)["digest"]
+        new = dict(timer.took)
+        flow.release(first, digest)
+        second = job("oslo", url, folder, 2)
+        with second.transaction() as connection:  # the same answers again, as they stand in staging
+            connection.execute(text("update control.staged set run = 2 where owner = 'oslo'"))
+        flow.merge(second)
+        same = dict(timer.took)
+    finally:
+        golden.compute, plan.build = real
+    rows: dict[str, list[Any]] = {}
+    with second.transaction() as connection:
+        for name, table in GOLDEN.items():
+            wanted = ", ".join(f'"{column}"' for column in table.columns)
+            found = connection.execute(text(f"select {wanted} from golden.{name} where owner = 'oslo'"))
+            rows[name] = [tuple(row) for row in found]
+    bare = bare_copy(second, {name: table.columns for name, table in GOLDEN.items()}, rows)
+    count = sum(map(len, rows.values()))
+    return [
+        Figure(
+            f"golden record and plan of {guardians} guardians and {pupils} pupils, first run",
+            f"{new['golden'] + new['plan']:.1f} s",
+        ),
+        Figure(
+            f"  golden {new['golden']:.1f} s, plan {new['plan']:.1f} s; a second run, nothing changed: golden, plan",
+            f"{same['golden']:.1f} s, {same['plan']:.1f} s",
+        ),
+        Figure(f"  bare COPY of the golden record's {count} rows", f"{bare:.1f} s"),
+        Figure("  ratio, first run and second", f"{_ratio(new, bare):.1f}, {_ratio(same, bare):.1f}"),
+    ]
+
+
+def _ratio(took: dict[str, float], bare: float) -> float:
+    return (took["golden"] + took["plan"]) / bare
+
+
+def measure(pupils: int = 70_000, persons: int = 100_000) -> list[Figure]:
+    """Make the people, and measure both."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dataflyt-bench-") as made,
+        postgres(Path(made), ["persons", "oslo"]) as urls,
+    ):
+        folder = Path(made)
+        landing = folder / "landing" / "oslo" / "000001"
+        people = Guardians(pupils, landing)
+        (landing / "sas").mkdir(parents=True)
+        with (landing / "sas" / "pifu.xml").open("wb") as out:
+            write_pifu(people, DAY, out)
+        rows = persons_of(landing, persons)
+        found = measure_persons(urls["kommune_persons"], folder, rows)
+        rows.clear()
+        return found + measure_guardians(urls["kommune_oslo"], folder, people.guardians, pupils)
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(*measure(*(int(size) for size in sys.argv[1:])), sep="\n")
