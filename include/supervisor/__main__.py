@@ -178,10 +178,10 @@ class Supervisor:
         calendar = Calendar(
             kommuner=kommuner,
             environment=environment(self.environment),
+            home=self.home,
             registers=Registers(self.simulator, self.home),
             approver=Approver(kommuner),
             console=self.console,
-            log=self.processes.logs / "weeks.log",
         )
         calendar.run(self.home.start, weeks)
         return 0
@@ -189,6 +189,7 @@ class Supervisor:
     def up(self, wanted: str) -> int:
         """Keep Airflow running with all kommuner, until Ctrl-C or until something stops."""
         from supervisor.up import let_run, tell
+        from supervisor.weeks import Registers
 
         port = choose_port(wanted)
         users = {approver.id: "user" for kommune in self.kommuner for approver in kommune.approvers} | {ADMIN: "admin"}
@@ -202,8 +203,10 @@ class Supervisor:
         airflow = AirflowApi(url, ADMIN, self.home.password(ADMIN))
         let_run(airflow, self.kommuner, self.home, self.processes, since)
         tell(self.console, url, self.kommuner, self.broken, self.home, parallelism())
+        registers = Registers(self.simulator, self.home)
         while True:
             self.processes.check()
+            registers.advance(self.home.today)  # at midnight
             time.sleep(1)
 
     def run(self, command: list[str]) -> int:

@@ -52,7 +52,7 @@ OUTCOMES = {
     "not_published": "ikke publisert",
     "failed": "stoppet",
 }
-"""How runs end, as the last table's columns; the last two of them are shown when there are any."""
+"""How runs end, as the last table's columns."""
 
 
 class Stand(NamedTuple):
@@ -74,32 +74,24 @@ class Waiting:
 
 
 class Registers:
-    """The simulator's clock, and the files that it writes."""
+    """The simulator's clock."""
 
     def __init__(self, url: str, home: Home) -> None:
-        self.home = home
         self.http = httpx.Client(base_url=url, timeout=300, trust_env=False)
         self.today = home.today
+        self.log = home.folder / "logs" / "simulator.log"
 
     def advance(self, day: date) -> None:
         """Let time pass until ``day``: people, registers and files. Raises SupervisorError."""
-        if day > self.today:
-            try:
-                self.http.post("/simulator/date", json={"date": day.isoformat()}).raise_for_status()
-            except httpx.HTTPError as error:
-                raise SupervisorError(
-                    f"Registersimulatoren kom ikke til {day} ({type(error).__name__}): se loggen {self.log}."
-                ) from None
-            self.today = day
-            self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
-        # The simulator answers when its files are whole; as young as they are, each would be watched for a second.
-        for file in self.home.drop.glob("*/*/*"):
-            os.utime(file, (file.stat().st_atime, time.time() - 3600))
-
-    @property
-    def log(self) -> Path:
-        """The simulator's log."""
-        return self.home.folder / "logs" / "simulator.log"
+        if day <= self.today:
+            return
+        try:
+            self.http.post("/simulator/date", json={"date": day.isoformat()}).raise_for_status()
+        except httpx.HTTPError as error:
+            raise SupervisorError(
+                f"Registersimulatoren kom ikke til {day} ({type(error).__name__}): se loggen {self.log}."
+            ) from None
+        self.today = day
 
 
 class Approver:
@@ -132,10 +124,10 @@ class Calendar:
 
     kommuner: Sequence[Kommune]
     environment: Environment
+    home: Home
     registers: Registers
     approver: Approver
     console: Console
-    log: Path
     waiting: dict[str, Waiting] = field(default_factory=dict)
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -143,16 +135,19 @@ class Calendar:
     runs: int = 0
 
     def run(self, start: date, weeks: int) -> None:
-        """Go through the calendar and tell. Raises SupervisorError when the simulator or a promise fails."""
+        """Go through the calendar and tell.
+
+        Raises SupervisorError when the simulator stops, and when a run that was not released has changed something.
+        """
         began = time.monotonic()
-        write_log(self.log)
+        write_log(self.home.folder / "logs" / "weeks.log")
         self.console.print(
             "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.flow), her uten Airflow.\n"
             "Demoens godkjenner svarer ja, men én gang nei og én gang ikke i det hele tatt."
         )
         self.console.rule(f"[bold]Første kjøring for hver kommune, {day_in_words(start)}", align="left")
-        self.registers.advance(start)
-        for kommune in self.kommuner:
+        self.advance(start)
+        for kommune in sorted(self.kommuner, key=lambda kommune: due(kommune, start)):
             self.one(kommune, due(kommune, start), first=True)
         for week in range(1, weeks + 1):
             days = [start + timedelta(days=7 * (week - 1) + ahead) for ahead in range(1, 8)]
@@ -188,8 +183,16 @@ class Calendar:
                     f"\n{kommune.display_name}: forrige kjøring venter på svar, og den nye venter på den."
                 )
                 continue
-            self.registers.advance(day)
+            self.advance(day)
             self.one(kommune, moment)
+
+    def advance(self, day: date) -> None:
+        """Move the simulator to ``day``, and note it for those who start it again later."""
+        self.registers.advance(day)
+        self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
+        # The files are whole when the simulator has answered; as young as they are, each would be watched for a second.
+        for file in self.home.drop.glob("*/*/*"):
+            os.utime(file, (file.stat().st_atime, time.time() - 3600))
 
     def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
         """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""
@@ -302,8 +305,8 @@ class Calendar:
     def sum_up(self, spent: float) -> None:
         """Print what the weeks have brought, by kommune and kind, and where it can be looked at."""
         self.console.rule("[bold]Til sammen", align="left")
-        shown = [name for name in OUTCOMES if name in list(OUTCOMES)[:3] or self.total(name)] + ["failed"]
-        shown = list(dict.fromkeys(shown))
+        seldom = [name for name in ("planned", "not_published") if self.total(name)]
+        shown = ["released", "rejected", "unanswered", *seldom, "failed"]
         table = Table("kommune", box=None, pad_edge=False)
         for title in ("kjøringer", *(OUTCOMES[name] for name in shown)):
             table.add_column(title, justify="right")
@@ -324,7 +327,7 @@ class Calendar:
         for outcome, words in {"rejected": "avvist", "unanswered": "ubesvart"}.items():
             if not self.total(outcome):
                 self.console.print(f"Ingen kjøring ble {words}: for få spurte. Flere uker (WEEKS) gir flere.")
-        folder = self.registers.home.folder
+        folder = self.home.folder
         shown_folder = folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder
         self.console.print("\n[bold]Filene ligger i:[/]")
         for kommune in self.kommuner:
@@ -369,7 +372,7 @@ def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
         if failed and name != "withdraw":
             continue
         tell(name)
-        sentence, counts = attempt(lambda step=step: step(job))  # type: ignore[misc]
+        sentence, counts = attempt(lambda step=step: step(job))
         if sentence:
             failed.append(name)
             said.append(sentence)
