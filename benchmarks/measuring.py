@@ -130,25 +130,30 @@ def simulator(folder: Path, *options: str) -> Iterator[Simulator]:
         process.wait()
 
 
-def kommune_files(folder: Path, ids: list[str], *, source: str = "haugesund", **changes: str) -> None:
-    """Write a kommune file per id: that of ``source``, under another id, number and organisation number."""
-    import yaml
+def kommune_files(folder: Path, ids: list[str], numbers: list[str], units: dict[str, str] | None = None) -> None:
+    """Write a kommune file per id, each with a kommunenummer: Haugesund's under another name and organisation number.
 
-    from simulator.numbers import organisation
+    ``units`` are the HR units of all of them, Haugesund's when None.
+    """
+    import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "_defaults.yaml").write_bytes((KOMMUNER / "_defaults.yaml").read_bytes())
-    said = yaml.safe_load((KOMMUNER / f"{source}.yaml").read_text(encoding="utf-8"))
-    for at, name in enumerate(ids, 1):
-        number = next(n for n in range(10 * at, 10 * at + 10) if _has_control(organisation, f"9{n:07d}"))
-        one = {**said, "id": name, "name": name, "kommunenummer": [f"{1000 + at}"]}
-        one["orgnr"] = organisation(f"9{number:07d}")
+    said = yaml.safe_load((KOMMUNER / "haugesund.yaml").read_text(encoding="utf-8"))
+    if units:
+        said["sources"]["hr"]["units"] = units
+    for at, (name, number) in enumerate(zip(ids, numbers, strict=True), 1):
+        one = {**said, "id": name, "name": name, "kommunenummer": [number], "orgnr": _organisation(at)}
         one["sources"] = {kind: {**entry, "connection": f"{kind}_{name}"} for kind, entry in said["sources"].items()}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**one, **changes}, allow_unicode=True), encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(one, allow_unicode=True), encoding="utf-8")
 
 
-def _has_control(organisation: Any, digits: str) -> bool:
-    try:
-        return bool(organisation(digits))
-    except ValueError:
-        return False
+def _organisation(serial: int) -> str:
+    from simulator.numbers import organisation
+
+    for number in range(10 * serial, 10 * serial + 10):
+        try:
+            return organisation(f"9{number:07d}")
+        except ValueError:
+            continue
+    raise AssertionError("of any ten in a row some have a control digit")

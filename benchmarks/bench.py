@@ -1,0 +1,79 @@
+"""All benchmarks in one run, and a table: each figure with its aim beside it. ``make bench``.
+
+Ratios hold on any machine; seconds and hours are this one's. Exits with 1 when a figure is over its aim. Each part can
+be run by itself, with more to see: parsing.py, warehouse.py, steps.py, night.py.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from measuring import Figure
+
+
+def parsing(options: argparse.Namespace) -> list[Figure]:
+    """Kommune files parsed."""
+    from parsing import measure
+
+    return measure()
+
+
+def warehouse(options: argparse.Namespace) -> list[Figure]:
+    """COPY, history, golden record and plan, beside a bare COPY."""
+    from warehouse import measure
+
+    return measure(options.oslo, options.persons)
+
+
+def steps(options: argparse.Namespace) -> list[Figure]:
+    """Memory and time of every task at several sizes, FREG and KRR asked over HTTP."""
+    from steps import figures, measure
+
+    return figures({pupils: measure(pupils, options) for pupils in options.pupils}, options.limit)
+
+
+def night(options: argparse.Namespace) -> list[Figure]:
+    """What a kommune of 150 pupils costs in Airflow, and the length of a night."""
+    from night import measure
+
+    found, lines = measure(options.kommuner)
+    print(*lines, sep="\n", flush=True)
+    return found
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
+    part.__name__: part for part in (parsing, warehouse, steps, night)
+}
+
+
+def main() -> int:
+    """Run the parts that were asked for; the exit code."""
+    parser = argparse.ArgumentParser(description="All benchmarks: a quarter of an hour on two idle cores.")
+    parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=list(PARTS), help="parts to run")
+    parser.add_argument("--persons", type=int, default=100_000, help="persons loaded and merged (warehouse)")
+    parser.add_argument("--oslo", type=int, default=70_000, help="pupils whose guardians are computed (warehouse)")
+    parser.add_argument("--pupils", type=int, nargs="+", default=[400, 4000, 40_000], help="sizes of kommuner (steps)")
+    parser.add_argument("--runs", type=int, default=1, help="runs of each size; the second changes nothing (steps)")
+    parser.add_argument("--limit", type=float, default=512, help="MiB a task may take, its imports counted (steps)")
+    parser.add_argument("--kommuner", type=int, default=4, help="kommuner that run at once in Airflow (night)")
+    options = parser.parse_args()
+    options.faulty, options.slowest, options.keep = False, 0, None
+    found: dict[str, list[Figure]] = {}
+    for name in options.only:
+        began = time.monotonic()
+        print(f"{name}: {PARTS[name].__doc__}", flush=True)
+        found[name] = PARTS[name](options)
+        print(f"{name} took {time.monotonic() - began:.0f} s\n", flush=True)
+    load = os.getloadavg()[0]
+    print(f"Figures ({os.cpu_count()} cores; load {load:.1f})")
+    for name, lines in found.items():
+        print(f"\n{PARTS[name].__doc__}", *lines, sep="\n")
+    over = [line for lines in found.values() for line in lines if line.within is False]
+    print(f"\n{len(over)} over their aim" if over else "\nAll within their aims")
+    return int(bool(over))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
