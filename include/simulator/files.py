@@ -207,7 +207,7 @@ def _employment(employee: Employee, number: int, position: Position, names: dict
 def _organisation(unit: str, parent: str, name: str, managers: list[str], year: int) -> Xml:
     return _X.Organisation(
         *_leaves({"CompanyCode": "HK", "Name": name, "Id": unit, "ParentId": parent or None}),
-        _X.Managers(*(_leaf("string", manager) for manager in managers or [None])),
+        _X.Managers(*(_leaf("string", manager) for manager in managers or [""])),
         *_leaves({"DateFrom": "0001-01-01T00:00:00", "DateTo": "9999-12-31T23:59:59.9999999"}),
         *_leaves({"LastUpdate": f"{year}-06-05T09:42:31", "Status": "N"}),
     )

@@ -97,14 +97,14 @@ def _siblings(world: World, person: Person) -> Iterator[Person]:
 
 
 def remember(world: World) -> None:
-    """Write down on each pupil the adults whose access its protection suspends now."""
+    """Write down for each pupil the adults whose access its protection suspends now."""
     for pupil in world.pupils:
         if (child := pupil.person) and child.in_freg:
             level, _ = effective(world, child)
             if STRICTNESS[level or "ugradert"] >= STRICTNESS["fortrolig"]:
                 for record in child.responsibility:
                     if record.current and (why := _suspends(level, child, world.person(record.ansvarlig))):
-                        child.suspended.setdefault(_adult(record), why)
+                        world.suspended.setdefault((child.number, _adult(record)), why)
 
 
 def _adult(record: Responsibility) -> str:
@@ -186,7 +186,7 @@ def _access(world: World, child: Person) -> Iterator[dict[str, Any]]:
             reason = "nobody is named"
         elif child.died or (adult and adult.died):
             reason = "dead"
-        elif why := _suspends(level, child, adult) or child.suspended.get(_adult(record)):
+        elif why := _suspends(level, child, adult) or world.suspended.get((child.number, _adult(record))):
             reason = why
         else:
             reason = None

@@ -123,9 +123,6 @@ class Person:
     """Since when FREG's elements are as they are, for those that have changed since the world was made."""
     happened: list[tuple[date, str]] = field(default_factory=list)
     """What has happened to this person since the world was made: day and kind, the newest last."""
-    suspended: dict[str, str] = field(default_factory=dict)
-    """Adults whose access to this child protection has suspended, and why: until people decide, also when the
-    protection has been lowered. By number, ``org:`` and a number, or ``uten:`` and a name."""
 
 
 @dataclass
@@ -252,6 +249,9 @@ class World:
     """People who have changed in FREG and not in the SAS yet."""
     still: bool = False
     """Whether time changes nothing here."""
+    suspended: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(child, adult) → why this kommune's protection has suspended the adult's access: until people decide, also when
+    the protection has been lowered. The adult by number, ``org:`` and a number, or ``uten:`` and a name."""
     weeks: int = 0
     """Mondays that have passed since the world was made."""
     maker: "Builder" = field(init=False, repr=False, compare=False)

@@ -84,8 +84,9 @@ def create_app(
             counts = advance(country, until)
         except TimeGoesForward as backward:
             raise Problem(400, {"error": str(backward)}) from None
-        for moved in country.worlds.values() if drop else ():
-            write_files(moved, until, drop)
+        if drop:
+            for moved in country.worlds.values():
+                write_files(moved, until, drop)
         return _json({"date": str(until), "happened": counts})
 
     @app.get("/.well-known/oauth-authorization-server")

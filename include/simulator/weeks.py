@@ -156,25 +156,27 @@ class Week:
             and self.at_peace(person)
         )
 
-    def family(self, pupil: Pupil) -> Family | None:
+    def families(self, rng: Random, fits: Callable[[Pupil], bool]) -> Iterator[tuple[Pupil, Family]]:
+        """Yield, in any order, pupils who ``fit``, with their families: the ordinary ones."""
+        enrolled = {pupil.person.number: pupil for pupil in self.world.pupils if pupil.person}
+        for pupil in rng.sample(self.world.pupils, len(self.world.pupils)):
+            if fits(pupil) and (family := self.family(pupil, enrolled)):
+                yield pupil, family
+
+    def family(self, pupil: Pupil, enrolled: dict[str, Pupil]) -> Family | None:
         """Return the pupil's family when all of it is ordinary, has a home in this kommune and is not protected."""
         child = pupil.person
         if child is None or not child.home or child.home.kommunenummer != self.world.kommune.number:
             return None
-        numbers = {number for _, number in child.parents}
         parents = [parent for _, number in child.parents if (parent := self.world.person(number))]
-        pupils = [
-            one
-            for one in self.world.pupils
-            if one.person and any(number in numbers for _, number in one.person.parents)
-        ]
+        if len(parents) != 2 or not all(self.ordinary(parent, "guardian", "parent") for parent in parents):
+            return None
+        numbers = dict.fromkeys(number for parent in parents for number, role, _ in parent.children if role)
+        pupils = [enrolled[number] for number in numbers if number in enrolled]
         children = [one.person for one in pupils if one.person]
-        siblings = [self.world.person(number) for parent in parents for number, role, _ in parent.children if role]
         if (
-            len(parents) != 2
-            or any(one.cases for one in pupils)
-            or not all(self.ordinary(one, "pupil", "child") for one in siblings if one)
-            or not all(self.ordinary(parent, "guardian", "parent") for parent in parents)
+            any(one.cases for one in pupils)
+            or not all(self.ordinary(one, "pupil", "child") for number in numbers if (one := self.world.person(number)))
             or any(one.parents != child.parents or one.home is not child.home for one in children)
             or any(manifest.effective(self.world, one)[0] for one in children)
         ):
@@ -183,18 +185,13 @@ class Week:
 
     def pick_family(self, rng: Random, fits: Callable[[Family], bool] = lambda family: True) -> Family | None:
         """Choose an ordinary family that ``fits``."""
-        for pupil in rng.sample(self.world.pupils, len(self.world.pupils)):
-            family = self.family(pupil)
-            if family and fits(family):
-                return family
-        return None
+        found = (family for _, family in self.families(rng, lambda pupil: True) if fits(family))
+        return next(found, None)
 
     def pick_pupil(self, rng: Random, fits: Callable[[Pupil], bool]) -> tuple[Pupil, Person] | None:
         """Choose a pupil of an ordinary family who ``fits``."""
-        for pupil in rng.sample(self.world.pupils, len(self.world.pupils)):
-            if pupil.person and fits(pupil) and self.family(pupil):
-                return pupil, pupil.person
-        return None
+        found = ((pupil, pupil.person) for pupil, _ in self.families(rng, fits) if pupil.person)
+        return next(found, None)
 
     # -- schools ---------------------------------------------------------------------------------------------------
 
@@ -304,13 +301,15 @@ class Week:
                 world.by_any_number[number] = person
             if old in world.sas_ids:
                 world.sas_ids = {number if key == old else key: one for key, one in world.sas_ids.items()}
+            world.suspended = {
+                (number if child == old else child, number if adult == old else adult): why
+                for (child, adult), why in world.suspended.items()
+            }
         for child in [self.world.person(entry[0]) for entry in person.children]:
             if child:
                 child.parents[:] = [(role, number if parent == old else parent) for role, parent in child.parents]
                 for record in child.responsibility:
                     record.ansvarlig = number if record.ansvarlig == old else record.ansvarlig
-                if old in child.suspended:
-                    child.suspended[number] = child.suspended.pop(old)
         adults = [parent for _, parent in person.parents] + [r.ansvarlig for r in person.responsibility if r.ansvarlig]
         for adult in [self.world.person(number) for number in dict.fromkeys(adults)]:
             if adult:
@@ -355,6 +354,7 @@ class Week:
         for pupil in world.pupils:
             pupil.level += 1
             pupil.since = pupil.second_since = None
+        for pupil in world.pupils:
             if (pupil.level, pupil.letter) not in pupil.school.classes:
                 here = [school for school in self.schools(pupil.level) if school == pupil.school]
                 pupil.letter = None
@@ -943,7 +943,7 @@ def _by_hand_corrected(week: Week, rng: Random) -> bool:
 EVENTS = (
     Event("birth", 2, 1, 1, _birth),
     Event("moves_out", 2, 1, 1, _moves_out),
-    Event("moves_here", 2, 2, 1, _moves_here),
+    Event("moves_here", 4, 2, 1, _moves_here),
     Event("moves_home", 2, 1, 2, _moves_home),
     Event("from_abroad", 6, 1, 0.5, _from_abroad),
     Event("d_number_replaced", 2, 4, 0.5, _d_number_replaced),

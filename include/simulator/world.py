@@ -384,7 +384,8 @@ class Builder:
             self.sas_address(sas, adult)
             self.world.sas_guardians[person_id] = sas
             self.world.sas_ids[adult.number] = person_id
-        pupil.sas.guardians.append(self.world.sas_ids[adult.number])
+        if self.world.sas_ids[adult.number] not in pupil.sas.guardians:
+            pupil.sas.guardians.append(self.world.sas_ids[adult.number])
 
     def fill(self) -> None:
         """Ordinary families until every seat is taken."""

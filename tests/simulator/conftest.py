@@ -41,10 +41,10 @@ def key():
 class Registers:
     """The simulator's application, with a client that can make grants, and a clock that can be set."""
 
-    def __init__(self, world, key):
+    def __init__(self, world, key, drop=None):
         self.key = key
         self.offset = 0.0
-        self.http = TestClient(create_app(world, URL, key.public_key(), "kid-1", "client-1", self.now))
+        self.http = TestClient(create_app(world, URL, key.public_key(), "kid-1", "client-1", self.now, drop))
 
     def now(self):
         return time.time() + self.offset
