@@ -68,8 +68,8 @@ lock: $(STAMP)  ## write the versions that pyproject.toml resolves to into requi
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
 
-bench: $(STAMP)  ## measure time and memory of every step, for kommuner of three sizes (a quarter of an hour)
-	$(BIN)/python benchmarks/scale.py --pupils 400 4000 40000 --runs 2
+bench: $(STAMP)  ## measure time and memory, beside their aims (a quarter of an hour): make bench BENCH='--only parsing'
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean:  ## remove .venv, and .local with its databases, files and backups
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info
