@@ -126,7 +126,7 @@ class Large(World):
         kommune = kommune_of(number, pupils)
         maker = Maker(kommune, seed, day)
         super().__init__(kommune, seed, maker.year, day)
-        self._made = maker
+        self.people = maker
         self.still = True
         blocks = -(-pupils // LEVELS)
         count = len(kommune.schools)
@@ -137,13 +137,13 @@ class Large(World):
 
     def find(self, number: str) -> Person | None:
         """Return the person FREG knows by this number, in use or ended."""
-        person = self._made.person_of(number)
+        person = self.people.person_of(number)
         return person if person and person.in_freg and number in (person.number, person.old_number) else None
 
     def sas_persons(self) -> Iterator[SasPerson]:
         """Everybody in the SAS's file, family by family."""
-        for number in range(self._made.families):
-            family = self._made.family_of(number)
+        for number in range(self.people.families):
+            family = self.people.family_of(number)
             yield from (pupil.sas for pupil in family.pupils)
             yield from family.sas_guardians
         yield from (employee.sas for employee in self.employees if employee.sas)
@@ -168,7 +168,7 @@ class Large(World):
     def _staff(self, school: int) -> Sequence[int]:
         """Give those who work at a school, the head first."""
         count = len(self.kommune.schools)
-        return range(school, min(self._made.at_school * count, self._made.employees), count)
+        return range(school, min(self.people.at_school * count, self.people.employees), count)
 
     def _group(self, number: int) -> Group:
         """Make a group: the level, a class, a subject for all of the level, or one that some have chosen."""

@@ -46,7 +46,7 @@ def world(two_schools):
 @pytest.fixture(scope="module")
 def folk(two_schools):
     """Pupils, adults of their families, and employees, each made by their place."""
-    families = [two_schools._made.family_of(at) for at in range(two_schools._made.families)]
+    families = [two_schools.people.family_of(at) for at in range(two_schools.people.families)]
     return (
         [pupil.person for family in families for pupil in family.pupils],
         [adult for family in families for adult in family.adults],
