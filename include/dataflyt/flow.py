@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, text
 
-from dataflyt import publishing, report
+from dataflyt import accounts, publishing, report
 from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.kommune import Kommune
@@ -436,6 +436,8 @@ def merge(job: Job) -> dict[str, Any]:
         runs.set_merged(connection, job.run, digest, " ".join(asks))
         report.note(connection, job.run, "changed", changed)
         report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
+        if job.kommune.trial:
+            report.note(connection, job.run, "directory", accounts.compare(connection, job.run))
     return {"digest": digest, "asks": int(bool(asks)), **changed}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
+from dataflyt import accounts
 from dataflyt.errors import WarehouseError
 from dataflyt.kommune import Kommune
 from dataflyt.warehouse import runs, staging
@@ -192,6 +193,10 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     if outcome == "released":
         summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
         sentences.append(f"Endret: {summary}." if any(changed.values()) else "Ingenting er endret.")
+    directory = known.get("directory", {})
+    if outcome == "planned" and directory:
+        compared = "; ".join(f"{what}: {count}" for what, count in accounts.said(directory, accounts.COMPARED_KINDS))
+        sentences.append(f"Mot den importerte katalogen: {compared}.")
     return {
         "owner": run.owner,
         "name": kommune.display_name,
@@ -206,6 +211,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "merged": known.get("merged", {}),
         "changed": changed,
         "inferred_losses": known.get("inferred_losses", 0),
+        "directory": directory,
         "published": published,
         "publication": known.get("publication"),
         "sentences": sentences,
