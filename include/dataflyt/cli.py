@@ -13,6 +13,7 @@ from dataflyt.cli_account import account_app
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_read import id_command, read_command
+from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment
 from dataflyt.errors import ConfigError, DataflytError
 
@@ -33,6 +34,7 @@ app.add_typer(account_app, name="account")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
 app.add_typer(warehouse_app, name="warehouse")
+warehouse_app.command("login")(login_command)
 
 KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")]
 

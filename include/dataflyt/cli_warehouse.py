@@ -1,0 +1,29 @@
+"""``dataflyt warehouse login``: a kommune's way into the warehouse, with a new password."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from dataflyt.connections import from_environment
+from dataflyt.errors import DataflytError
+
+
+def login_command(
+    kommune: Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")],
+) -> None:
+    """Give a kommune's role a new password, and print its connection. The password before it is no good any more.
+
+    Keep what is printed where secrets are kept, for example in Airflow:
+    ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
+    """
+    from dataflyt.kommune import find, folder_of_kommuner
+    from dataflyt.warehouse.logins import new_password
+
+    try:
+        found = find(folder_of_kommuner(), kommune)
+        host = new_password(from_environment("warehouse").url, f"kommune_{found.id}")
+    except DataflytError as error:
+        typer.echo(error.sentence, err=True)
+        raise typer.Exit(2) from None
+    typer.echo(json.dumps({"conn_type": "generic", "host": host}))

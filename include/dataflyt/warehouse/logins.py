@@ -1,0 +1,38 @@
+"""Passwords of the kommuner's logins: made here, kept in an Airflow connection or a secrets backend and nowhere else.
+
+``migrate`` makes the roles without passwords, so that nobody can log in as them over a network.
+"""
+
+import secrets
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from dataflyt.errors import ConfigError, SourceUnavailable
+
+
+def new_password(url: str, role: str) -> str:
+    """Give ``role`` a new password, as the role at ``url`` that made it; return the role's own URL with the password.
+
+    The server, and so its log, sees the SCRAM verifier only. Raises ConfigError when there is no such role or it is not
+    ours to change, SourceUnavailable when the warehouse does not answer.
+    """
+    password = secrets.token_urlsafe(24)
+    address = make_url(url)
+    try:
+        with psycopg.connect(
+            address.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+            connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
+    except psycopg.OperationalError as error:
+        raise SourceUnavailable(
+            "Varehuset svarer ikke, eller slipper ikke tilkoblingen warehouse inn.", sqlstate=error.sqlstate
+        ) from None
+    except psycopg.Error as error:
+        raise ConfigError(
+            f"Rollen {role} finnes ikke, eller tilkoblingen warehouse er ikke den som laget den: kjør «dataflyt "
+            f"warehouse migrate» først, som rollen dataflyt (SQLSTATE {error.sqlstate})."
+        ) from None
+    return address.set(username=role, password=password).render_as_string(hide_password=False)

@@ -1,0 +1,128 @@
+"""The demo where its parts are on several machines, as docker-compose.yaml starts them under the profile ``demo``.
+
+    python -m supervisor.remote setup       files into the object store, passwords for the kommuner's logins in the
+                                            warehouse, and their connections into Airflow's database
+    python -m supervisor.remote registers   the simulated registers, for everybody who reaches this machine
+
+For simulated people only; DATAFLYT_LOCAL keeps the client's key and the day on which it all began. ``setup`` can be run
+again: it delivers the files of today, and everybody gets a new password. In production an operator does what it does,
+with real addresses: see README, "Several machines".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
+
+from dataflyt.connections import from_environment
+from dataflyt.kommune import Kommune, folder_of_kommuner, load_all
+from dataflyt.warehouse.logins import new_password
+from simulator.kommuner import KOMMUNER
+from supervisor.home import CLIENT_ID, Home, local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Logins:
+    """The warehouse at ``owner``, its owner's URL, as ``Home.connections`` wants it: who is asked for gets a password."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+    def url(self, role: str) -> str:
+        """Give the URL with which ``role`` logs in; the owner has its password already."""
+        return self.owner if role == "dataflyt" else new_password(self.owner, role)
+
+
+def simulated() -> list[Kommune]:
+    """Give the kommuner that the simulator has people of."""
+    kommuner, _ = load_all(folder_of_kommuner())
+    return [kommune for kommune in kommuner if set(kommune.kommunenummer) & set(KOMMUNER)]
+
+
+def simulator(home: Home, kommuner: Iterable[Kommune], command: str) -> list[str]:
+    """Give the simulator's command line for the people of these kommuner, as they are today."""
+    return [
+        *(sys.executable, "-m", "simulator", command, "--seed", "1"),
+        *(word for kommune in kommuner for word in ("--kommune", kommune.kommunenummer[0])),
+        *("--start", home.start.isoformat(), "--date", home.today.isoformat()),
+    ]
+
+
+def registers(home: Home, kommuner: Iterable[Kommune]) -> list[str]:
+    """Give the command that serves the registers to the client whose key lies in ``home``."""
+    return [
+        *simulator(home, kommuner, "serve"),
+        *("--key", str(home.public_key), "--client-id", CLIENT_ID, "--ready", str(home.ready)),
+    ]
+
+
+def upload(home: Home, kommuner: Iterable[Kommune], storage: str) -> int:
+    """Put the simulated HR and SAS files of today into the object store, below ``drop/``; give how many."""
+    with tempfile.TemporaryDirectory() as drop:
+        files = [*simulator(home, kommuner, "files"), "--drop", drop]
+        subprocess.run(files, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        paths = [path for path in sorted(Path(drop).rglob("*")) if path.is_file()]
+        for path in paths:
+            target = UPath(storage) / "drop" / path.relative_to(drop).as_posix()
+            target.parent.mkdir(parents=True, exist_ok=True)  # makes the bucket, too
+            target.write_bytes(path.read_bytes())
+    return len(paths)
+
+
+def connections(
+    home: Home, kommuner: Iterable[Kommune], warehouse: str, storage: str, registers: str
+) -> dict[str, dict[str, Any]]:
+    """Give every connection of the kommuner by its name, each role of the warehouse with a new password."""
+    home.drop = UPath(storage) / "drop"  # type: ignore[assignment]
+    variables = home.connections(kommuner, Logins(warehouse), registers)  # type: ignore[arg-type]
+    return {
+        variable.removeprefix("AIRFLOW_CONN_").lower(): json.loads(connection)
+        for variable, connection in variables.items()
+        if variable != "AIRFLOW_CONN_WAREHOUSE"  # its owner's: not for Airflow's tasks
+    }
+
+
+def bring_into_airflow(found: Mapping[str, dict[str, Any]], environment: Mapping[str, str]) -> None:
+    """Put the connections into the database of the Airflow that ``environment`` configures, over earlier ones."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:  # only its owner can read it
+        json.dump(found, file)
+        file.flush()
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "airflow", "connections", "import", "--overwrite", file.name],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def setup() -> None:
+    """Do all that the demo needs before its first run."""
+    home, kommuner, storage = Home(local()), simulated(), os.environ["DATAFLYT_STORAGE"]
+    files = upload(home, kommuner, storage)
+    found = connections(home, kommuner, from_environment("warehouse").url, storage, os.environ["SIMULATOR_URL"])
+    bring_into_airflow(found, os.environ)
+    sys.stdout.write(f"{len(kommuner)} kommuner: {files} files in the object store, {len(found)} connections.\n")
+
+
+def serve() -> None:
+    """Become the simulator, at SIMULATOR_URL."""
+    url = os.environ["SIMULATOR_URL"]
+    where = ["--host", "0.0.0.0", "--port", url.rsplit(":", 1)[1], "--url", url]  # noqa: S104
+    command = [*registers(Home(local()), simulated()), *where]
+    os.execv(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    does = {"setup": setup, "registers": serve}.get(" ".join(sys.argv[1:]))
+    if does is None:
+        sys.exit(__doc__)
+    does()

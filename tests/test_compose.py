@@ -1,0 +1,214 @@
+"""Several machines: docker-compose.yaml, Dockerfile and .env.example fit each other, Airflow and this repository."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from fnmatch import fnmatch
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+ONE_SHOT = {name for name, service in SERVICES.items() if service["restart"] == "no"}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+SECRET = re.compile(r"PASSWORD|SECRET|_KEY\b|ACCESS_KEY_ID|REDISCLI_AUTH")
+
+
+def environments() -> dict[str, dict[str, str]]:
+    """What each service's processes get, as it is written."""
+    return {name: service.get("environment", {}) for name, service in SERVICES.items()}
+
+
+def commands() -> dict[str, list[list[str]]]:
+    """The commands of each service of ours; a shell line is taken apart."""
+    found = {}
+    for name, service in OURS.items():
+        words = service["command"]
+        lines = words[2].split("&&") if words[:2] == ["sh", "-c"] else [shlex.join(words)]
+        found[name] = [shlex.split(line) for line in lines]
+        test = service.get("healthcheck", {}).get("test", ["NONE"])
+        if test[0] != "NONE":
+            found[name].append(shlex.split(test[1]) if test[0] == "CMD-SHELL" else test[1:])
+    return found
+
+
+def test_docker_compose_understands_the_file() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, ROOT / "docker-compose.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_whatever_a_service_waits_for_and_keeps_is_there() -> None:
+    volumes = set()
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in SERVICES, f"{name} waits for {other}"
+            assert how["condition"] == ("service_completed_successfully" if other in ONE_SHOT else "service_healthy"), (
+                f"{name} waits for {other}"
+            )
+            # What everybody needs must not be only in a profile.
+            assert not SERVICES[other].get("profiles") or service.get("profiles")
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).is_file()
+                assert os.access(ROOT / source, os.X_OK)
+            else:
+                volumes.add(source)
+    assert volumes == set(COMPOSE["volumes"])
+
+
+def test_no_machine_needs_the_disk_of_another() -> None:
+    users: dict[str, list[str]] = {}
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            users.setdefault(volume.split(":")[0], []).append(name)
+    assert {volume: names for volume, names in users.items() if len(names) > 1} == {
+        "demo": ["simulator-setup", "simulator"]  # the simulated client's key
+    }
+    assert {"worker-1", "worker-2"} <= SERVICES.keys()
+
+
+def test_env_example_explains_every_variable_and_no_other() -> None:
+    used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", TEXT))
+    assert used == EXAMPLE.keys()
+
+
+def test_a_variable_that_must_be_set_says_why_when_it_is_not() -> None:
+    required = dict(re.findall(r"(?<!\$)\$\{([A-Z_]+):\?([^}]*)\}", TEXT))
+    assert {name for name, value in EXAMPLE.items() if not value} == set(required)
+    assert all(len(sentence) > 20 for sentence in required.values())
+    with_default = set(re.findall(r"(?<!\$)\$\{([A-Z_]+):-", TEXT))
+    assert not with_default & set(required), "a secret has no default"
+
+
+def test_no_file_holds_a_secret() -> None:
+    for name, value in EXAMPLE.items():
+        assert not (SECRET.search(name) and value), f"{name} has a value in .env.example"
+    for service, environment in environments().items():
+        for name, value in environment.items():
+            for password in re.findall(r"://[^:/@\"]*:([^@\"]*)@", str(value)):
+                assert re.fullmatch(r"\$\{[^}]+\}", password), f"{service}: {name}"
+            if SECRET.search(name):
+                assert re.fullmatch(r"\$\{[^}]+\}", str(value)), f"{service}: {name}"
+    assert not re.search(r"(ENV|ARG)[^\n]*(PASSWORD|SECRET|TOKEN)", DOCKERFILE)
+    assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+
+
+def test_a_worker_knows_no_key_to_airflows_database() -> None:
+    for name in ("worker-1", "worker-2"):
+        text = str(SERVICES[name])
+        for kept in ("METADATA_PASSWORD", "FERNET", "JWT_SECRET", "WAREHOUSE_PASSWORD", "SUPERUSER"):
+            assert kept not in text
+
+
+def test_every_service_is_watched_limited_and_started_again() -> None:
+    for name, service in SERVICES.items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        if name in ONE_SHOT:
+            waiting = [one for one in SERVICES.values() if name in one.get("depends_on", {})]
+            assert waiting, f"nobody waits for {name}"
+        else:
+            assert service["restart"] == "unless-stopped", name
+            assert service["healthcheck"]["test"], name
+
+
+def test_versions_are_pinned() -> None:
+    images = [service["image"] for service in SERVICES.values()]
+    images += re.findall(r"^FROM (\S+:\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(images) > len(SERVICES)
+    for image in images:
+        assert re.search(r":\d+\.\d+", image), image
+    for line in re.findall(r"pip install[^\n]*", DOCKERFILE):
+        assert "--constraint requirements.txt" in line
+
+
+def test_the_image_is_made_of_files_that_are_here_and_sent_to_the_builder() -> None:
+    patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    sent = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    sources = [word for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
+    assert {"dags", "include", "plugins", "requirements.txt"} <= set(sources)
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert any(fnmatch(source, pattern) for pattern in sent), source
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
+    assert {service["build"]["target"] for service in OURS.values()} == stages
+
+
+def test_nothing_runs_as_root_in_our_image() -> None:
+    for stage in re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]:
+        users = re.findall(r"^USER (\S+)", stage, re.MULTILINE)
+        assert not users or users[-1] == "dataflyt"
+    assert "USER dataflyt" in DOCKERFILE
+
+
+@pytest.fixture(scope="module")
+def airflow_options() -> set[tuple[str, str]]:
+    from airflow.configuration import retrieve_configuration_description
+    from airflow.providers.celery.get_provider_info import get_provider_info
+
+    sections = retrieve_configuration_description(include_providers=False) | get_provider_info()["config"]
+    return {(section, option) for section, described in sections.items() for option in described["options"]}
+
+
+def test_airflow_knows_every_option_that_is_set(airflow_options: set[tuple[str, str]]) -> None:
+    names = {name for environment in environments().values() for name in environment}
+    names |= set(re.findall(r"\b(AIRFLOW__\w+)=", DOCKERFILE))
+    settings = {name for name in names if name.startswith("AIRFLOW__")}
+    assert len(settings) > 15
+    assert ("celery", "broker_url") in airflow_options
+    for name in settings:
+        section, option = name.removeprefix("AIRFLOW__").lower().split("__")
+        assert (section, option) in airflow_options, f"{name} is no option of this Airflow"
+
+
+def test_every_command_exists() -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    airflow = get_parser()
+    seen = set()
+    for service, lines in commands().items():
+        for command in lines:
+            program, *arguments = command
+            seen.add(program)
+            if program == "airflow":
+                arguments = ["hostname" if word.startswith("$") else word for word in arguments]
+                assert airflow.parse_args(arguments).func, service
+            elif program == "dataflyt":
+                from dataflyt.cli import app
+
+                assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0, service
+            elif program == "python" and arguments[0] == "-m":
+                assert find_spec(arguments[1]), service
+            elif program == "python":
+                compile(arguments[1], service, "exec")
+            elif program == "celery":
+                module, _, name = arguments[arguments.index("--app") + 1].rpartition(".")
+                assert hasattr(import_module(module), name), service
+            else:
+                assert program == "moto_server", f"{service} runs {program}"  # of the extra s3server
+    assert seen == {"airflow", "dataflyt", "python", "celery", "moto_server"}
+
+
+def test_what_the_parts_are_told_of_each_other_are_services() -> None:
+    for service, environment in environments().items():
+        for value in environment.values():
+            for host in re.findall(r"(?:://|@)(?:\$\{\w+:-)?(?:http://)?([a-z][a-z0-9-]+)\}?:\d+", str(value)):
+                assert host in SERVICES, f"{service} looks for {host}"
