@@ -8,6 +8,8 @@ which its tasks share. Without the variable nothing is imported.
 
 import os
 
+__all__: tuple[str, ...] = ()  # Airflow takes every other name as a setting
+
 if os.environ.get("DATAFLYT_PRELOAD") == "1":
     import great_expectations.expectations  # noqa: F401
 
