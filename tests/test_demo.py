@@ -1,7 +1,9 @@
 """``make demo`` as a newcomer runs it, twice; then every trace it left is searched for people."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +11,16 @@ from datetime import date
 from pathlib import Path
 
 import orjson
+import psutil
 import pytest
 
 from dataflyt import feide
 from simulator.manifest import people
 from simulator.world import build
-
-SOURCES = {"drop", "landing", "postgres"}
-"""Where people may be: the sources' own files, their landed answers, and the warehouse."""
+from supervisor.airflow_api import AirflowApi
+from supervisor.home import free_port
+from supervisor.processes import MARK
+from tests.traces import search, texts_below
 
 
 @pytest.fixture(scope="module")
@@ -54,30 +58,44 @@ def test_the_demo_ends_with_a_directory_and_a_summary(demo: tuple[Path, list[str
 
 def test_the_demo_leaves_no_trace_of_those_who_must_not_be_found(demo: tuple[Path, list[str]]) -> None:
     local, printed = demo
-    texts = {
-        path: path.read_bytes().decode(errors="replace").lower()
-        for path in local.rglob("*")
-        if path.is_file() and not SOURCES & set(path.relative_to(local).parts)
-    }
+    texts = texts_below(local)
     assert any(path.name == "airflow.db" for path in texts)
     assert any("task_id=merge" in str(path) for path in texts)
+    assert any(path.suffix == ".xml" for path in texts)
     texts[Path("printed")] = "".join(printed).lower()
     started = orjson.loads((local / "secrets.json").read_bytes())["date"]
-    world = list(people(build("1106", 1, date.fromisoformat(started))))
-    everybody = {person["number"] for person in world if person["number"]}
-    planted = 0
-    for person in world:
-        level = person["protection"]["effective"]
-        for where, word in person["canaries"].items():
-            # fortrolig: the name and the account stay; strengtFortrolig: nothing does.
-            if level == "strengtFortrolig" or (level == "fortrolig" and "navn" not in where):
-                planted += 1
-                leaks = [str(path) for path, text in texts.items() if word.lower() in text]
-                assert leaks == [], f"{where} of somebody who is {level}"
-    assert planted > 50
-    strictly = {p["number"] for p in world if p["protection"]["effective"] == "strengtFortrolig"}
-    in_directory = {p["number"] for p in world if "pupil" in p["roles"] or p.get("employee_id")} - strictly
-    for path, text in texts.items():
-        found = set(re.findall(r"(?<!\d)\d{11}(?!\d)", text)) & everybody
-        # Only the directory holds numbers, of pupils and employees: no guardian, with or without right.
-        assert found <= (in_directory if path.suffix == ".ldif" else set()), path
+    assert search(texts, people(build("1106", 1, date.fromisoformat(started)))) > 50
+
+
+def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(demo: tuple[Path, list[str]]) -> None:
+    local, _ = demo
+    up = subprocess.Popen(
+        [sys.executable, "-m", "supervisor", "up", "--port", str(free_port())],
+        env={**os.environ, "DATAFLYT_LOCAL": str(local), "COLUMNS": "160"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert up.stdout is not None
+    said = ""
+    for line in up.stdout:
+        said += line
+        if "Ctrl-C" in line:
+            break
+    try:
+        passwords = dict(re.findall(r"^(\w+) +(\S{20,}) ", said, re.MULTILINE))
+        assert set(passwords) == {"admin", "anita", "birgitte", "oddny"}
+        url = re.findall(r"http://127\.0\.0\.1:[0-9]+", said)[0]
+        anita = AirflowApi(url, "anita", passwords["anita"])
+        dags = {dag["dag_id"]: dag["is_paused"] for dag in anita.call("GET", "/dags")["dags"]}
+        assert dags == dict.fromkeys(["kommune_bergen", "kommune_haugesund", "kommune_orsta"], False)
+        assert len(anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]) == 2  # those of the demo
+        family = psutil.Process(up.pid).children(recursive=True)
+    finally:
+        up.send_signal(signal.SIGINT)
+        said += up.stdout.read()
+    assert up.wait(60) == 128 + signal.SIGINT
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not (local / "postgres" / "postmaster.pid").exists()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            assert process.environ().get(MARK) != str(local)

