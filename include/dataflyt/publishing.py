@@ -41,8 +41,9 @@ def publish(
             local = Path(work) / file
             with local.open("wb") as out:
                 counts = write(Golden(connection, kommune, run.as_of), out)
-            findings = [finding for finding in check(local) if finding.blocks]
-            if findings and must_pass:
+            # When somebody is to be taken out, nothing that a check says or takes time for may hold it up.
+            findings = [finding for finding in check(local) if finding.blocks] if must_pass else []
+            if findings:
                 names = ", ".join(sorted({finding.name for finding in findings}))
                 raise CheckFailed(
                     f"{file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."

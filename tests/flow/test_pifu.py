@@ -207,6 +207,19 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
     )
     flow.publish(job)
     assert _published(installation).guardians[pupil.person.number] == {stays}
+    # A guardian at a secret address, or who has died, is not a person in the file any more; the child stays.
+    for kind, level, gone in (("protection", 3, _guardians(granted)[0]), ("death", None, _guardians(granted)[1])):
+        assert gone in _published(installation).people
+        installation.query(
+            "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+            "values ('haugesund', :kind, :person, :level, 'own', 1, now()) returning 1",
+            kind=kind,
+            person=_id(installation, gone),
+            level=level,
+        )
+        flow.publish(job)
+        assert gone not in _published(installation).content.decode()
+        assert granted.person.number in _published(installation).pupils
     # By a grant somebody without foreldreansvar, from the next run on; and from 18 nobody without the pupil's own word.
     friend = next(
         one.number
