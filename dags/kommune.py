@@ -24,7 +24,7 @@ from airflow.sdk import (
 from dataflyt import notices
 from dataflyt.errors import ConfigError
 from dataflyt.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
-from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, TryLater, deadlines
+from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, TryLater, deadlines, tell_ended
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
@@ -52,6 +52,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
         max_active_runs=1,
         params=PARAMS,
         deadline=deadlines(kommune),
+        on_failure_callback=tell_ended,
         default_args=RETRY,
     ) as dag:
 

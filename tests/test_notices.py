@@ -39,7 +39,8 @@ def test_a_run_between_two_steps_and_one_of_several_steps_are_told_apart(kommune
 
 def test_a_subject_is_one_line(kommune):
     broken = kommune.model_copy(update={"name": "Haugesund\r\nBcc: noen@example.no"})
-    assert notices.asked(broken, "Godkjenne?", "…", "…").subject == "Haugesund Bcc: noen@example.no (1106): Godkjenne?"
+    late = notices.late(broken, datetime(2026, 7, 5, 4, tzinfo=UTC), {}, "…")
+    assert late.subject == "Haugesund Bcc: noen@example.no (1106): kjøringen er ikke ferdig i tide"
 
 
 def test_every_step_of_the_flow_has_a_name():

@@ -326,7 +326,9 @@ def asking(flow, monkeypatch):
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
     )
     body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
-    flow.question = lambda job: SimpleNamespace(subject="Godkjenne kjøring 7?", body=body, digest=DIGEST)
+    flow.question = lambda job: SimpleNamespace(
+        subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
+    )
     return asked
 
 
@@ -339,16 +341,17 @@ ANSWER = {
 
 
 def settled(instance, kommune):
-    """Let ``settle`` run and Airflow call what it calls when the task has ended."""
+    """Let ``settle`` run, and Airflow call what it calls when the task has succeeded or the DAG run has failed."""
     settle = on_airflow.Settle(task_id="settle", kommune=kommune)
-    ended = context(instance.at("settle"), settle)
+    ended = {**context(instance.at("settle"), settle), "dag": SimpleNamespace(get_task={"settle": settle}.get)}
     try:
         settle.execute(ended)
-        calls = settle.on_success_callback
     except AirflowException:
-        calls = settle.on_failure_callback
-    for call in calls:
-        call(ended)
+        last = sorted(task for task, state in {**instance.states, "settle": "failed"}.items() if state == "failed")[-1]
+        on_airflow.tell_ended({**ended, "ti": instance.at(last), "task": None})
+    else:
+        for call in settle.on_success_callback:
+            call(ended)
 
 
 def no_person(message: EmailMessage) -> None:
@@ -364,7 +367,7 @@ def test_those_the_file_names_are_told_that_a_run_waits_for_an_answer(asking, to
     (message,) = post.given
     assert message["X-Envelope"] == "drift@example.no, it@example.no"
     assert message["From"] == "dataflyt@haugesund.kommune.no"
-    assert message["Subject"] == "Haugesund (1106): Godkjenne kjøring 7?"
+    assert message["Subject"] == "Godkjenne kjøring 7 for Haugesund (1106)?"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message.get_content_type() == "text/plain"
     body = message.get_content()
@@ -468,6 +471,19 @@ def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
     assert "- Gjør opp: Varehuset svarer ikke." in body
 
 
+def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
+    def settle(job, failed, answer):
+        raise AssertionError("it was killed before")
+
+    flow.settle = settle
+    settle_task = on_airflow.Settle(task_id="settle", kommune=told)
+    instance = Instance({"check": "failed", "settle": "failed"}, check_sentence="Tabellen er tom.")
+    on_airflow.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"settle": settle_task}.get)})
+    body = post.given[0].get_content()
+    assert "Kjøringen er ikke gjort opp." in body
+    assert "- Kontroller: Tabellen er tom.\n- Gjør opp: sa ikke hvorfor; det står i loggen.\n" in body
+
+
 def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
     with pytest.raises(TaskAwaitingInput):
         on_airflow.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
@@ -497,6 +513,7 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
     flow.settle = lambda job, failed, answer: {"outcome": "failed"}
     settle = on_airflow.Settle(task_id="settle", kommune=told)
     ended = context(Instance({"check": "failed"}, "settle"), settle)
+    ended["dag"] = SimpleNamespace(get_task={"settle": settle}.get)
     with pytest.raises(AirflowFailException, match="stoppet i check"):
         settle.execute(ended)
     on_airflow.tell_ended(ended)

@@ -81,7 +81,7 @@ def page(kommune: Kommune) -> dict[str, str]:
 def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
     """Tell that a run waits for an answer. ``question`` is what the approver is shown, in Markdown, ``link`` where."""
     return _notice(
-        f"{kommune.display_name}: {subject}",
+        subject,
         question.replace("**", "").replace("`", ""),
         f"Logg inn i Airflow og svar. Bare kommunens godkjennere kan svare, innen {kommune.guard.answer_days} døgn:"
         f"\n{link}",
@@ -128,11 +128,12 @@ def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link
     """Tell that a run was to be done at ``due`` and is not. ``states`` are its tasks' states in Airflow, if known."""
     local = due.astimezone(ZoneInfo(TIMEZONE))
     weekday = list(WEEKDAYS.values())[local.weekday()]
+    act = "svar" if "awaiting_input" in states.values() else "se kjøringen"
     return _notice(
         f"{kommune.display_name}: kjøringen er ikke ferdig i tide",
         f"Kjøringen skulle ha vært ferdig {weekday} {local.day}.{local.month}. kl. {local:%H.%M}, og er det ikke. "
         + _doing(states),
-        f"Logg inn i Airflow og se kjøringen:\n{link}",
+        f"Logg inn i Airflow og {act}:\n{link}",
     )
 
 

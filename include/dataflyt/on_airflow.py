@@ -63,7 +63,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 RETRIED = {"OperationalError", "InterfaceError", "ConnectionError", "HTTPClientError"}
-"""Errors of a lost or busy database (psycopg, SQLAlchemy) or object store (botocore), by name: none of these is imported
+"""Errors of a lost or busy database (psycopg, SQLAlchemy) or object store (botocore), by name: none is imported
 to parse a DAG."""
 
 DIGEST = re.compile(r"[0-9a-f]{8,128}")
@@ -118,19 +118,18 @@ class Settle(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
     Airflow alone would show a run green whose last task went well. A rejected, unanswered or planned run ends green: a
-    person has decided, nothing is broken, and the report says so. How it ended is told by mail when it has ended: not
-    by a try that is made again, and also when this task's process was killed.
+    person has decided, nothing is broken, and the report says so.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(on_success_callback=tell_ended, on_failure_callback=tell_ended, **kwargs)
+        super().__init__(on_success_callback=tell_ended, **kwargs)
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call ``flow.settle`` with the tasks that failed and the answer that was given."""
         from dataflyt import flow
 
         ti = context["ti"]
-        failed = failed_before(context)
+        failed = failed_steps(context)
         answer = ti.xcom_pull(task_ids="approve", key="answer")
         counts: Mapping[str, object] = flow.settle(open_job(self.kommune, context), failed, answer)
         ti.xcom_push(key="outcome", value=counts["outcome"])
@@ -249,25 +248,11 @@ def open_job(kommune: Kommune, context: Context) -> Job:
     )
 
 
-def failed_before(context: Context) -> list[str]:
-    """Name the tasks of this DAG run that have failed, without the one that asks."""
+def failed_steps(context: Context) -> list[str]:
+    """Name the tasks of this DAG run that have failed; not ``settle``, which fails because of them."""
     ti = context["ti"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-    return sorted(task for task, state in states.items() if state == "failed" and task != ti.task_id)
-
-
-def storage_path(address: str) -> Any:
-    """Give Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
-
-    So ``s3://bucket/folder`` needs s3fs and its keys in the environment, and ``s3://connection@bucket/folder`` Airflow's
-    Amazon provider.
-    """
-    from airflow.sdk import ObjectStoragePath
-    from airflow.sdk.io import has_fs
-    from upath import UPath
-
-    scheme, has_scheme, _ = address.partition("://")
-    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
+    return sorted(task for task, state in states.items() if state == "failed" and task != "settle")
 
 
 def connection(name: str) -> Connection:
@@ -278,6 +263,20 @@ def connection(name: str) -> Connection:
     if found is None or not found.host:
         raise ConfigError(f"The Airflow connection {name} is not defined, or has no host: the host is the whole URL.")
     return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
+
+
+def storage_path(address: str) -> Any:
+    """Give Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
+
+    So ``s3://bucket/folder`` needs s3fs and keys in the environment, ``s3://connection@bucket/folder`` Airflow's Amazon
+    provider.
+    """
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
+    from upath import UPath
+
+    scheme, has_scheme, _ = address.partition("://")
+    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
 
 
 def counted(result: Mapping[str, object]) -> dict[str, int | str]:
@@ -387,9 +386,10 @@ def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) 
 def tell_ended(context: Context) -> None:
     """Tell that a run has stopped, was rejected or was never answered; nothing of one that went as it should.
 
-    A callback of ``settle``, in its process or, when that was killed, in the DAG processor's.
+    A callback of ``settle`` that succeeds, in its process, and of a DAG run that fails, in the DAG processor: whatever
+    killed the tasks. Not also of a run that succeeds, since the processor parses all kommune files for each callback.
     """
-    kommune: Kommune = context["task"].kommune
+    kommune: Kommune = context["dag"].get_task("settle").kommune
     if kommune.mail is not None:
         tell(kommune.mail, lambda: how_it_ended(kommune, context))
 
@@ -399,10 +399,10 @@ def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
     from dataflyt import report
 
     ti = context["ti"]
-    outcome: str | None = ti.xcom_pull(task_ids=ti.task_id, key="outcome")
-    failed = failed_before(context)
+    outcome: str | None = ti.xcom_pull(task_ids="settle", key="outcome")
+    failed = failed_steps(context)
     if outcome is None:
-        failed.append(ti.task_id)
+        failed.append("settle")
     if not failed and outcome not in ("rejected", "unanswered"):
         return None
     merged: dict[str, Any] = ti.xcom_pull(task_ids="merge") or {}
