@@ -98,13 +98,26 @@ def _siblings(world: World, person: Person) -> Iterator[Person]:
 
 def remember(world: World) -> None:
     """Write down for each pupil the adults whose access its protection suspends now."""
+    near = _near_protected(world)
     for pupil in world.pupils:
-        if (child := pupil.person) and child.in_freg:
+        child = pupil.person
+        if child and child.in_freg and child.number in near:
             level, _ = effective(world, child)
             if STRICTNESS[level or "ugradert"] >= STRICTNESS["fortrolig"]:
                 for record in child.responsibility:
                     if record.current and (why := _suspends(level, child, world.person(record.ansvarlig))):
                         world.suspended.setdefault((child.number, _adult(record)), why)
+
+
+def _near_protected(world: World) -> set[str]:
+    """Numbers of those who are protected, of their children, and of their brothers and sisters."""
+    near: set[str] = set()
+    for person in world.persons.values():
+        if any(_own(person)):
+            parents = [parent for _, number in person.parents if (parent := world.person(number))]
+            near.add(person.number)
+            near.update(child for one in [person, *parents] for child, *_ in one.children)
+    return near
 
 
 def _adult(record: Responsibility) -> str:

@@ -697,18 +697,19 @@ def _contact_unreserved(week: Week, rng: Random) -> bool:
 
 
 def _pick_contact(week: Week, rng: Random, *, reserved: bool) -> Person | None:
-    fits = [
-        person
-        for person in week.world.persons.values()
-        if person.roles == ["guardian"]
-        and person.contact
-        and person.contact.status == "AKTIV"
-        and (person.contact.reserved is not None) is reserved
-        and not person.cases
-        and not person.canary
-        and not person.died
-    ]
-    return rng.choice(fits) if fits else None
+    def fits(person: Person) -> bool:
+        return (
+            person.roles == ["guardian"]
+            and person.contact is not None
+            and person.contact.status == "AKTIV"
+            and (person.contact.reserved is not None) is reserved
+            and not (person.cases or person.canary or person.died)
+        )
+
+    people = list(week.world.persons.values())
+    if reserved:  # few are
+        people = list(filter(fits, people))
+    return next((one for one in (rng.choice(people) for _ in range(200) if people) if fits(one)), None)
 
 
 def _contacts_age(week: Week, rng: Random) -> int:

@@ -58,6 +58,11 @@ class Registers:
         self.write()
         return happened
 
+    def number(self, number: str) -> str:
+        """Return the number in use of whoever has or has had this one; what is no number stays as it is."""
+        person = self.world.country.find(number) if self.world.country else None
+        return person.number if person else number
+
     def person(self, case: str) -> Person:
         """Find the first person who stands for a case."""
         return next(person for person in self.world.persons.values() if case in person.cases)
