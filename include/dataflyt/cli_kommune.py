@@ -1,13 +1,18 @@
-"""``dataflyt kommune``: check the kommune files and list them."""
+"""``dataflyt kommune``: check the kommune files, list them, and begin a new one."""
 
+import json
+import re
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dataflyt.errors import ConfigError
-from dataflyt.kommune import find, folder_of_kommuner, load_all
+from dataflyt.identity.names import ascii_fold
+from dataflyt.kommune import claimed, find, folder_of_kommuner, load_all
 
-kommune_app = typer.Typer(help="Kommune files: check them, list them.", no_args_is_help=True)
+kommune_app = typer.Typer(help="Kommune files: check them, list them, begin a new one.", no_args_is_help=True)
 
 
 @kommune_app.command()
@@ -69,3 +74,123 @@ def list_kommuner() -> None:
     Console().print(table)
     for one in broken:
         typer.echo(f"FEIL {one.sentence}", err=True)
+
+
+@kommune_app.command()
+def new(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The kommunenummer, four digits: 1106.")],
+    name: Annotated[
+        str | None, typer.Option(help="The kommune's name; asked for when left out, since no list of them is kept.")
+    ] = None,
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="The file's name, which never changes; made of --name when left out."),
+    ] = None,
+) -> None:
+    """Write a commented kommune file to fill in, and say what comes next.
+
+    The kommune is on trial until the file says otherwise: it is planned and compared, and nothing is published.
+    """
+    try:
+        path = _write(folder_of_kommuner(), number.strip(), name, id_)
+    except ConfigError as error:
+        typer.echo(error.sentence, err=True)
+        raise typer.Exit(2) from None
+    typer.echo(_NEXT.format(path=path, id=path.stem))
+
+
+def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:
+    """Write the file and return its path; raises ConfigError and leaves no file where something is wrong."""
+    if not re.fullmatch("[0-9]{4}", number):
+        raise ConfigError("Et kommunenummer har fire sifre: skriv for eksempel «dataflyt kommune new 1106».")
+    if other := claimed(folder).get(number):
+        raise ConfigError(f"{other} har kommunenummer {number} fra før: rett den filen, eller skriv et annet nummer.")
+    if name is None and sys.stdin.isatty():
+        name = typer.prompt("Kommunens navn")
+    name = " ".join((name or "").split())
+    if not name or len(name) > 100 or not name.isprintable():
+        raise ConfigError(
+            "Skriv kommunens navn med --name, høyst 100 tegn: Dataflyt har ingen liste over kommuner å slå opp i."
+        )
+    kommune_id = given_id or re.sub("[^a-z0-9]+", "_", ascii_fold(name).lower()).strip("_")
+    if not re.fullmatch("[a-z][a-z0-9_]{1,40}", kommune_id):
+        raise ConfigError("Skriv en id med --id: små bokstaver a–z, sifre og understrek, fra 2 til 41 tegn.")
+    path = folder / f"{kommune_id}.yaml"
+    text = _TEMPLATE.format(id=kommune_id, comment=name, name=json.dumps(name, ensure_ascii=False), number=number)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{path.name} finnes fra før og blir ikke skrevet over: skriv en annen --id.") from None
+    except OSError:
+        raise ConfigError(f"{path.name} kan ikke skrives i {folder}: gi Dataflyt lov til å skrive der.") from None
+    return path
+
+
+_TEMPLATE = """\
+# {comment}. Alt som ikke står her, kommer fra _defaults.yaml.
+# Fyll ut linjene som er merket «fyll ut», og kontroller filen med: dataflyt kommune check {id}
+# Nøkler og passord skal aldri stå her: de ligger i tilkoblingene (connections).
+
+id: {id} # samme som filnavnet; endres aldri
+name: {name}
+kommunenummer: ["{number}"] # alltid i anførselstegn; flere når kommuner er slått sammen
+orgnr: # fyll ut: kommunens organisasjonsnummer i anførselstegn, "944073787"
+
+trial: true # på prøve: planlegger og sammenligner, publiserer ingenting; false når kommunen er klar
+
+legal_basis:
+  freg: # fyll ut: med_hjemmel, eller none (da blir foreldreansvar aldri hentet)
+  text: # fyll ut: hvilket rettslig grunnlag kommunen har for å hente opplysningene
+
+schedule: # norsk tid
+  every: week # week eller month
+  day: sunday # ukedag på engelsk, eller dato 1-28 når every er month
+  at: "03:00"
+  # done_by: "07:00"              # er kjøringen ikke ferdig da, sier Dataflyt fra
+
+sources:
+  freg: # Folkeregisteret
+    connection: freg_{id}
+  krr: # Kontakt- og reservasjonsregisteret
+    connection: krr_{id}
+  hr: # lønns- og personalsystemet: nyeste fil i tilkoblingens mappe
+    connection: hr_{id}
+    files: "Stamdata3_*.xml"
+    units: # fyll ut: HR-enhetens id og skolens organisasjonsnummer på hver sin linje under, begge i anførselstegn
+      # "011110": "311060015"
+  sas: # det skoleadministrative systemet
+    connection: sas_{id}
+    files: "pifu_*.xml"
+    # timetable: "timeplan_*.csv" # når det leverer timeplan
+
+feide:
+  realm: # fyll ut: kommunens domene i FEIDE, for eksempel haugesund.kommune.no
+  mail: # fyll ut: adressen FEIDE viser for skoleeier og skoler, for eksempel feide@haugesund.kommune.no
+
+accounts: dataflyt # hvem gir brukernavn: dataflyt, eller bas når kommunen har et brukeradministrativt system
+
+exports: [feide_ldif] # feide_ldif, pifu eller begge
+
+# Vakten spør en godkjenner når en kjøring endrer mer enn grensene i _defaults.yaml. Andre grenser for denne kommunen:
+# guard:
+#   limits:
+#     pupil_leaves: {{percent: 5, count: 20}}
+#   august:                       # egne grenser når skoleåret begynner
+#     pupil_starts: {{percent: 25, count: null}}
+
+approvers: # fyll ut: minst én linje under; id er brukernavnet i Airflow
+  # - {{id: anita, name: "Anita Ingebretsen"}}
+
+# Hvem får e-post når en kjøring spør, stopper eller er forsinket: antall og en lenke, ingen navn.
+# mail: {{to: [drift@haugesund.kommune.no]}}
+"""
+
+_NEXT = """\
+{path} er skrevet. Videre:
+  1. Fyll ut linjene som er merket «fyll ut», og kontroller: dataflyt kommune check {id}
+  2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}.
+  3. Gjør varehuset klart: dataflyt warehouse migrate
+  4. Importer dagens katalog: dataflyt account import FIL --kommune {id}
+  5. Første kjøring, på prøve: dataflyt run {id}, og så dataflyt account difference {id}
+Sett trial: false i filen når forskjellen er som den skal være."""

@@ -434,6 +434,21 @@ def load_all(folder: Path) -> tuple[list[Kommune], list[Broken]]:
     return good, named
 
 
+def claimed(folder: Path) -> dict[str, str]:
+    """Give the file of each kommunenummer that a file of the folder names, even one that cannot be used yet.
+
+    Raises ConfigError when the folder cannot be read.
+    """
+    found: dict[str, str] = {}
+    for path in _files(folder):
+        with contextlib.suppress(ConfigError):
+            numbers = _Yaml.read(path).data.get("kommunenummer")
+            for number in numbers if isinstance(numbers, list) else [numbers]:
+                if isinstance(number, str):
+                    found.setdefault(number, path.name)
+    return found
+
+
 def find(folder: Path, name: str) -> Kommune:
     """Find a kommune by id or kommunenummer; raises ConfigError when it is unknown or its file is broken."""
     good, broken = load_all(folder)
