@@ -66,6 +66,8 @@ class Demo:
     console: Console
     processes: Processes
     states: dict[str, str | None] = field(default_factory=dict)
+    paused: bool = True
+    """Whether the DAG is to be paused afterwards: as it was found."""
 
     def wait_until_read(self, since: datetime) -> str:
         """Wait until Airflow has read the kommune's DAG after ``since``; give its display name."""
@@ -84,6 +86,7 @@ class Demo:
         self.processes.wait_for("Airflows DAG-leser", read)
         if found["is_paused"] and "feil" in {tag["name"] for tag in found["tags"]}:
             raise SupervisorError(str(found["doc_md"]))
+        self.paused = bool(found["is_paused"])
         return str(found["dag_display_name"])
 
     def run(self) -> str:
@@ -100,7 +103,8 @@ class Demo:
                 return self.follow(run, lambda tasks: live.update(progress(tasks)))
         finally:
             with suppress(httpx.HTTPError):
-                self.airflow.pause(self.dag, True)  # or the next start would begin with the runs missed in between
+                # As it was: paused, unless make up has let it run. Or the next start would begin with a missed run.
+                self.airflow.pause(self.dag, self.paused)
 
     def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:
         """Show the tasks until the run has ended, and answer its question; give up on one that waits long to retry."""

@@ -43,9 +43,9 @@ def local() -> Path:
 
 
 class Home:
-    """What lies in ``folder``; made when it is missing. ``start``: the simulated people's first day, today if None.
+    """What lies in ``folder``; made when it is missing. Whoever makes one holds the folder's lock (``Processes``).
 
-    Whoever makes one holds the folder's lock (``Processes``).
+    ``start``: the day on which a simulated calendar begins here; if None, time is that of the wall.
     """
 
     def __init__(self, folder: Path, start: date | None = None) -> None:
@@ -64,6 +64,8 @@ class Home:
         for private in (self.drop, self.storage):  # files, exports and landed answers hold people
             private.chmod(0o700)
         self.secrets = self.load_secrets(start or date.today())
+        if start:
+            self.calendar.write_text(start.isoformat(), encoding="utf-8")
         self.private_key = self.load_key()
 
     @property
