@@ -35,7 +35,8 @@ STEPS = {
 EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
-    "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring."
+    "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
+    "begynner. Det som beskytter, virker likevel straks."
 )
 FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
 
