@@ -329,8 +329,11 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
         (f"uten@{REALM}", None, "student", school),
     ]
     bring(trial, directory_file(folder, *entries, header="feide;fnr;rolle;orgnr"))
-    planned(trial)
+    job = planned(trial)
     counts = compared(trial)
+    report = json.loads((trial.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
+    assert report["directory"] == counts
+    assert "Samme navn som i katalogen: 4;" in report["sentences"][-1]
     assert counts == {
         "same": 4,
         "new": counts["new"],
