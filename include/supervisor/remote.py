@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Logins:
-    """The warehouse at ``owner``, its owner's URL, as ``Home.connections`` wants it: who is asked for gets a password."""
+    """The warehouse at ``owner``, its owner's URL, as ``Home.connections`` wants it: who is named gets a password."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner

@@ -42,8 +42,18 @@ from supervisor.processes import Processes, SupervisorError, bury
 from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
 
-HEARTBEAT = {"WORKERS__MIN_HEARTBEAT_INTERVAL": 2, "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30}
-"""Seconds; Airflow's own are 5 and 300."""
+PATIENCE = {
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": 2,
+    "WORKERS__EXECUTION_API_TIMEOUT": 60,
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
+}
+"""Seconds: a dead worker is noticed sooner than by default (300), and a busy machine is waited for."""
+
+WRITING = """
+select 1 from pg_stat_activity
+where usename = %s and backend_xid is not null and query ~ '(insert|update).*history'
+"""
+"""Finds a kommune's open transaction that has written something and is in the middle of the history."""
 
 CENTRAL_ONLY = ("DATABASE__SQL_ALCHEMY_CONN", "CORE__FERNET_KEY", "API_AUTH__JWT_SECRET")
 """What no worker is told."""
@@ -120,7 +130,7 @@ class Cluster:
             "AIRFLOW__CELERY__BROKER_URL": self.redis.url(0),
             "AIRFLOW__CELERY__RESULT_BACKEND": self.redis.url(1),
             "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
-            **{f"AIRFLOW__{name}": str(seconds) for name, seconds in HEARTBEAT.items()},
+            **{f"AIRFLOW__{name}": str(seconds) for name, seconds in PATIENCE.items()},
         }
         central = {
             **self.base,
@@ -190,7 +200,7 @@ class Cluster:
                 for worker in self.workers:
                     worker.look()
             for kill in kills:
-                self.carry_out(kill, {task["task_id"]: task for task in tasks}, now - began)
+                self.carry_out(kill, {task["task_id"]: task for task in tasks}, began)
             if any(task["state"] == "awaiting_input" for task in tasks):
                 asked = asked or now
                 if now - asked > THINKING:
@@ -211,18 +221,19 @@ class Cluster:
             found[name] = [(one["hostname"] or "", one["state"] or "") for one in tries]
         return found
 
-    def carry_out(self, kill: Kill, tasks: dict[str, dict[str, Any]], now: float) -> None:
+    def carry_out(self, kill: Kill, tasks: dict[str, dict[str, Any]], began: float) -> None:
         """Kill the worker when its moment has come; afterwards note when it is noticed, taken up and done."""
+        now = time.monotonic() - began
         task = tasks[kill.task]
         if not kill.worker:
             if task["state"] == "running" and self.in_the_middle(kill.task):
+                now = time.monotonic() - began
                 worker = next(worker for worker in self.workers if worker.name == task["hostname"])
                 count = worker.kill(self.processes)
                 kill.worker, kill.at = worker.name, now
-                began = task["start_date"]
                 self.console.print(
-                    f"  {now:6.1f} s  [bold red]{worker.name} drept[/] (SIGKILL, {count} prosesser) midt i {kill.task}: "
-                    f"{kill.when}; oppgaven begynte {began[11:19]} UTC"
+                    f"  {now:6.1f} s  [bold red]{worker.name} drept[/] (SIGKILL, {count} prosesser) midt i "
+                    f"{kill.task}: {kill.when}; oppgaven begynte {task['start_date'][11:19]} UTC"
                 )
             return
         if kill.noticed is None and (task["state"] != "running" or task["try_number"] > 1):
@@ -237,20 +248,20 @@ class Cluster:
             self.console.print(f"  {now:6.1f} s  {kill.worker} starter på nytt, som etter en strømstans")
 
     def in_the_middle(self, task: str) -> bool:
-        """Tell whether a task is well on its way: an extract has landed something, a merge is writing."""
-        if task == "extract_freg":
-            number = self.newest()[0]
-            return bool(
-                flow.Landing(UPath(self.store.storage) / f"landing/{self.kommune.id}/{number:06d}/freg").names()
-            )
+        """Wait until a task is well on its way: an extract has landed something, a merge writes. False: too late."""
+        deadline = time.monotonic() + 120
+        landing = UPath(self.store.storage) / "landing" / self.kommune.id / f"{self.newest()[0]:06d}" / "freg"
         with self.warehouse.admin("warehouse") as connection:
-            return bool(
-                connection.execute(
-                    "select from pg_stat_activity where usename = %s and xact_start < clock_timestamp() - interval "
-                    "'100 ms' and backend_xid is not null",
-                    [f"kommune_{self.kommune.id}"],
-                ).fetchone()
-            )
+            while time.monotonic() < deadline:
+                if task == "extract_freg":
+                    landing.fs.invalidate_cache()
+                    found = bool(flow.Landing(landing).names())
+                else:
+                    found = bool(connection.execute(WRITING, [f"kommune_{self.kommune.id}"]).fetchone())
+                if found:
+                    return True
+                time.sleep(0.01)
+        return False
 
     def newest(self) -> tuple[int, Any]:
         """Give the number and ``as_of`` of the kommune's newest run."""
@@ -345,8 +356,8 @@ def experiment(cluster: Cluster) -> bool:
     began = time.monotonic()
     cluster.start()
     say(
-        f"Alt er oppe etter {time.monotonic() - began:.0f} s: Redis, to PostgreSQL, objektlager, simulator, api-server, "
-        "scheduler, dag-processor, triggerer, worker-1 og worker-2."
+        f"Alt er oppe etter {time.monotonic() - began:.0f} s: Redis, to PostgreSQL, objektlager, simulator, "
+        "api-server, scheduler, dag-processor, triggerer, worker-1 og worker-2."
     )
     say("\n[bold]Første kjøring, uforstyrret:[/]")
     first = cluster.run("make cluster: first run", [])
