@@ -5,6 +5,7 @@
 import os
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_a_wrong_value_gives_one_sentence_with_line_and_remedy(folder, wrong, ri
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ("exports: [feide]\n", "linje 16: «exports.1» kan ikke være «feide»: skriv [feide_ldif]."),
+        ("exports: [feide]\n", "linje 16: «exports.1» kan ikke være «feide»: skriv [feide_ldif], [pifu] eller [feide_ldif, pifu]."),
         ("schedule: {at: 13:00}\n", 'linje 16: «schedule.at» skal være tekst: skriv "13:00" i anførselstegn.'),
         ('schedule: {at: "3:00"}\n', "linje 16: «schedule.at» kan ikke være «3:00»: skriv klokkeslettet i anførselstegn"),
         ("schedule: {day: søndag}\n", "linje 16: «schedule» skal ha en ukedag som day når every er week: skriv day: sunday."),
@@ -157,6 +158,33 @@ def test_a_wrong_value_gives_one_sentence_with_line_and_remedy(folder, wrong, ri
 )  # fmt: skip
 def test_a_wrong_addition_gives_one_sentence_with_line_and_remedy(folder, more, expected):
     assert expected in sentence(folder, GOOD + more)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("trial: ja\n", "linje 16: «trial» kan ikke være «ja»: skriv true mens kommunen prøver Dataflyt"),
+        ("accounts: oss\n", "linje 16: «accounts» kan ikke være «oss»: skriv dataflyt eller bas: hvem som gir brukernavn."),
+        ("mail: {to: []}\n", "linje 16: «mail.to» er en tom liste: skriv en liste med e-postadresser"),
+        ("mail: {to: [drift]}\n", "linje 16: «mail.to.1» kan ikke være «drift»: skriv en e-postadresse"),
+        ("guard: {answer_days: 0}\n", "linje 16: «guard.answer_days» kan ikke være «0»: skriv hvor mange døgn"),
+        ("guard: {august: {elever: {}}}\n", "linje 16: «guard.august.elever» er ikke en kjent endringstype"),
+        (
+            'schedule: {every: week, day: sunday, at: "03:00", done_by: "6"}\n',
+            "linje 16: «schedule.done_by» kan ikke være «6»: skriv klokkeslettet kjøringen skal være ferdig",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_about_trial_accounts_mail_and_august_is_pointed_at(folder, more, expected):
+    assert expected in sentence(folder, GOOD + more)
+
+
+def test_a_run_is_given_the_time_from_when_it_is_due_to_when_it_is_to_be_done(folder):
+    said = {("03:00", "06:30"): 3.5, ("23:00", "06:00"): 7, ("03:00", "03:00"): 24}
+    for (at, done_by), hours in said.items():
+        schedule = f'schedule: {{every: week, day: sunday, at: "{at}", done_by: "{done_by}"}}\n'
+        (folder / "haugesund.yaml").write_text(GOOD + schedule)
+        assert kommune.load(folder / "haugesund.yaml").schedule.time_allowed == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(

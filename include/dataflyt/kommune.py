@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import os
 import re
+import types
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -597,6 +598,8 @@ def _annotation(loc: Loc) -> tuple[Any, str]:
     kind: Any = Kommune
     description = "se include/kommuner/haugesund.yaml for et eksempel"
     for part in loc:
+        if isinstance(kind, types.UnionType):  # what may be left out
+            kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             field = kind.model_fields.get(str(part))
             if field is None:
