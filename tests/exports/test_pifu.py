@@ -462,12 +462,19 @@ def test_entities_are_not_expanded() -> None:
     )
 
 
+def _refused(content: bytes) -> bool:
+    try:
+        return any(finding.blocks for finding in check(InMemory(content)))
+    except Unreadable:
+        return True
+
+
 def _elements(content: bytes) -> tuple[etree._Element, list[etree._Element]]:
     root = etree.fromstring(content)
     return root, [element for element in root.iter() if element is not root]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_pifus_own_schema_refuses_the_check_refuses_too(data: st.DataObject) -> None:
     schema = xsd()
@@ -494,7 +501,7 @@ def test_whatever_pifus_own_schema_refuses_the_check_refuses_too(data: st.DataOb
                 other.addnext(one)
     content = etree.tostring(root)
     if not schema.validate(etree.fromstring(content)):
-        assert any(finding.blocks for finding in check(InMemory(content)))
+        assert _refused(content)
 
 
 def test_a_finding_far_down_in_a_large_file_still_tells_its_line() -> None:

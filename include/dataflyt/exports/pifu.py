@@ -350,7 +350,7 @@ def _mail(value: str) -> str | None:
 
 
 def _mobile(value: str) -> str | None:
-    """Return the number with its country: KRR has them with +47, and some of eight digits."""
+    """Return the number with its country. KRR's are seen with +47; eight digits are assumed to be Norwegian."""
     bare = "".join(value.split())
     bare = f"+47{bare}" if _NORWEGIAN_MOBILE.fullmatch(bare) else bare
     return bare if _MOBILE.fullmatch(bare) else None
@@ -516,15 +516,14 @@ class _Check:
     """One walk through a file: what has to be remembered from one element to the next."""
 
     def __init__(self) -> None:
-        self._people: set[str] = set()
-        self._numbers: set[str] = set()
+        self._people: dict[str, bool] = {}  # id -> whether a member of something or somebody's guardian
+        self._numbers: set[int] = set()
         self._organisations: dict[str, str] = {}  # id -> skoleeier or skole
         self._groups: set[str] = set()
         self._memberships: set[str] = set()
         self._right: set[bytes] = set()
         self._members: set[str] = set()  # of the membership that is being read
-        self._named: dict[str, int] = {}  # guardian -> the first line that names it
-        self._unplaced: set[str] = set()  # people who are not yet a member or guardian
+        self._named: dict[str, int] = {}  # guardian who has not come yet -> the first line that names it
         self._parents: list[tuple[str, str, str, int]] = []  # word, id, parent, line
         self._rank = -1
 
@@ -553,25 +552,26 @@ class _Check:
         person_id = _id(person)
         if person_id in self._people:
             yield _finding(DUPLICATE_ID, person, "a person with the same sourcedid stands above")
-        self._people.add(person_id)
-        if person_id not in self._named:
-            self._unplaced.add(person_id)
+        self._people[person_id] = self._named.pop(person_id, None) is not None
         for user_id in person.iterchildren(_USERID):
             kind, value = user_id.get("useridtype"), user_id.text or ""
             if kind == "personNIN":
-                if not numbers.parse(value).valid:
+                if len(value) != 11 or not numbers.parse(value).valid:
                     yield _finding(WRONG_NUMBER, person, "personNIN")
-                if value in self._numbers:
+                    continue
+                if int(value) in self._numbers:
                     yield _finding(DUPLICATE_ID, person, "a person with the same personNIN stands above")
-                self._numbers.add(value)
+                self._numbers.add(int(value))
         named: set[str] = set()
         for contact in person.iter(_CONTACT):
             guardian = _id(contact)
             if guardian in named or guardian == person_id:
                 yield _finding(DUPLICATE_ID, person, "a guardian is named twice, or is the pupil")
             named.add(guardian)
-            self._named.setdefault(guardian, _line(person))
-            self._unplaced.discard(guardian)
+            if guardian in self._people:
+                self._people[guardian] = True
+            else:
+                self._named.setdefault(guardian, _line(person))
 
     def _group(self, group: etree._Element) -> Iterator[Finding]:
         yield from _faults(group)
@@ -610,12 +610,13 @@ class _Check:
             if not faults and len(self._right) < _ENOUGH:
                 self._right.add(shape)
         person_id = _id(member)
-        if person_id not in self._people:
+        if person_id in self._people:
+            self._people[person_id] = True
+        else:
             yield _finding(UNRESOLVED, member, "a member that is not among the people")
         if person_id in self._members:
             yield _finding(DUPLICATE_ID, member, "the same person is a member twice")
         self._members.add(person_id)
-        self._unplaced.discard(person_id)
         if any(_reversed(role) for role in member.iterchildren(_ROLE)):
             yield _finding(REVERSED, member, "the membership ends before it begins")
 
@@ -636,11 +637,10 @@ class _Check:
     def _end(self) -> Iterator[Finding]:
         if self._rank < 0:
             yield Finding(NOT_VALID, "line 1", "there are no properties", 1, blocks=True)
-        for guardian in sorted(self._named.keys() - self._people):
-            line = self._named[guardian]
+        for line in self._named.values():
             yield Finding(UNRESOLVED, f"line {line}", "a guardian that is not among the people", line, blocks=True)
-        if self._unplaced:
-            detail = f"{len(self._unplaced)} people are neither members of anything nor anybody's guardian"
+        if unplaced := list(self._people.values()).count(False):
+            detail = f"{unplaced} people are neither members of anything nor anybody's guardian"
             yield Finding(WITHOUT_PART, "line 1", detail, 1, blocks=True)
         if sorted(self._organisations.values()).count("skoleeier") != 1:
             yield Finding(NOT_VALID, "line 1", "there must be one school owner", 1, blocks=True)
