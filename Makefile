@@ -10,7 +10,7 @@ SUPERVISOR := $(BIN)/python -m supervisor --kommune '$(KOMMUNE)'
 
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run backup restore test lint lock bench clean
+.PHONY: help setup demo up plan run backup restore test cluster lint lock bench clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ restore: $(STAMP)  ## put a backup in the place of the warehouse, after asking: 
 
 test: $(STAMP)  ## run the whole suite, in parallel
 	$(BIN)/python -m pytest -n 2
+
+cluster: $(STAMP)  ## run a kommune over two Celery workers, kill them in mid-task, and compare (needs redis-server)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
+	$(BIN)/python -m tests.cluster
 
 lint: $(STAMP)  ## check style and types
 	$(BIN)/ruff check
