@@ -33,7 +33,8 @@ def settle_in(kommune: Kommune, environment: Any) -> dict[str, int]:
             ),
             {"owner": kommune.id},
         )
-        known = published is not None and manifest.exists() and manifest.read_bytes() == published.encode()
+        stands = manifest.read_bytes() if manifest.exists() else None
+        known = stands == (published.encode() if published is not None else None)
         if not known:
             connection.execute(
                 text(

@@ -115,6 +115,8 @@ def dump(source: Server, file: Path) -> None:
     """Write the warehouse into ``file``, which must be new, whole or not at all. Raises SupervisorError."""
     if file.exists():
         raise SupervisorError(f"{file} finnes fra før: velg et annet navn, eller flytt den.")
+    if not file.parent.is_dir():
+        raise SupervisorError(f"Mappen {file.parent} finnes ikke: lag den, eller velg en annen.")
     unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
     command = ["--format=custom", "--no-unlogged-table-data", "--no-password"]
     try:
@@ -222,11 +224,11 @@ def reconcile(kommuner: Sequence[Kommune], console: Console) -> None:
         known = settle_in(kommune, environment)
         if not known["newest"]:
             continue
-        published = (
-            "Det som er publisert, er det varehuset vet om."
-            if known["published_is_known"]
-            else "Det som er publisert, kan være nyere enn kopien og står til neste kjøring er frigitt: start den."
-        )
+        published = "Det som er publisert, kan være nyere enn kopien og står til neste kjøring er frigitt: start den."
+        if known["published_is_known"]:
+            published = (
+                "Det som er publisert, er det varehuset vet om." if known["released"] else "Ingenting er publisert."
+            )
         runs = f"frigitt kjøring {known['released']}, neste er {known['newest'] + 1}"
         console.print(f"  {kommune.display_name}: {runs}. {published}", soft_wrap=True)
     console.print("Råsvar fra tidligere kjøringer er kastet; neste kjøring henter alt på nytt.")
