@@ -192,6 +192,27 @@ def warehouse_migrate() -> None:
     _sentence(work)
 
 
+@warehouse_app.command("restored")
+def warehouse_restored() -> None:
+    """After pg_restore of a backup: bring the storage in line with it, for every kommune.
+
+    Throws away raw answers of runs that the warehouse does not know, and leaves what it does not know to be published
+    as it is until the next run is released.
+    """
+    from dataflyt.kommune import folder_of_kommuner, load_all
+    from dataflyt.restored import settle_in
+
+    def work() -> None:
+        for kommune in load_all(folder_of_kommuner())[0]:
+            known = settle_in(kommune, environment())
+            stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
+            typer.echo(
+                f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}."
+            )
+
+    _sentence(work)
+
+
 def _with(name: str, work: "Callable[[Kommune], None]") -> None:
     from dataflyt.kommune import find, folder_of_kommuner
 
