@@ -609,3 +609,17 @@ def test_a_late_run_of_a_kommune_that_names_nobody_or_whose_file_is_broken_tells
     late("running", {})
     assert post.given == []
     assert "haugesund.yaml, linje" in caplog.text
+
+
+def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
+    from airflow.sdk import ObjectStoragePath
+    from upath import UPath
+
+    for address in (str(tmp_path), tmp_path.as_uri()):
+        assert isinstance(on_airflow.storage_path(address), ObjectStoragePath)
+    elsewhere = on_airflow.storage_path("memory://bucket/dataflyt")
+    assert isinstance(elsewhere, UPath)
+    assert not isinstance(elsewhere, ObjectStoragePath)
+    (elsewhere / "reports" / "run.json").write_bytes(b"{}")
+    with (elsewhere / "reports" / "run.json").open("rb") as file:
+        assert file.read() == b"{}"
