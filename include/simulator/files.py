@@ -22,6 +22,7 @@ PIFU = "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XSD = "http://www.w3.org/2001/XMLSchema"
 DECLARATION = b"<?xml version='1.0' encoding='utf-8'?>\n"
+KEPT = 3
 SLOTS = ("08:30", "09:30", "10:30", "11:30", "12:30", "13:30")
 
 
@@ -49,7 +50,10 @@ _X = _Tags()
 
 
 def write_files(world: World, day: date, drop: Path) -> list[Path]:
-    """Write all files under ``drop/<kommunenummer>``; each appears when it is complete. Returns their paths."""
+    """Write all files under ``drop/<kommunenummer>``; each appears when it is complete. Returns their paths.
+
+    Of earlier deliveries the newest are kept, ``KEPT`` in all.
+    """
     drop /= world.kommune.number
     stamp = f"{world.kommune.number}_{day:%Y%m%d}"
     wanted: list[tuple[Path, Callable[[World, date, IO[bytes]], None]]] = [
@@ -63,6 +67,9 @@ def write_files(world: World, day: date, drop: Path) -> list[Path]:
         with unfinished.open("wb") as out:
             write(world, day, out)
         unfinished.replace(path)
+        earlier = sorted(path.parent.glob(f"{path.name.rpartition('_')[0]}_*{path.suffix}"))
+        for old in earlier[:-KEPT]:
+            old.unlink()
     return [path for path, _ in wanted]
 
 

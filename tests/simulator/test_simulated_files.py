@@ -82,3 +82,12 @@ def test_no_unfinished_file_is_left(files):
         "pifu_1106_20261123.xml",
         "timeplan_1106_20261123.csv",
     ]
+
+
+def test_three_deliveries_are_kept(tmp_path):
+    small = build("1520", 1, DAY)
+    for day in range(1, 6):
+        write_files(small, date(2026, 11, day), tmp_path)
+    assert sorted(p.name for p in (tmp_path / "1520" / "hr").iterdir()) == [
+        f"Stamdata3_1520_2026110{day}.xml" for day in (3, 4, 5)
+    ]
