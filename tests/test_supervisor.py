@@ -14,8 +14,10 @@ import pytest
 from rich.console import Console
 
 from supervisor import demo as demonstration
+from supervisor.__main__ import main
 from supervisor.demo import Demo, summarise
 from supervisor.processes import MARK, Processes, SupervisorError
+from supervisor.weeks import Approver
 
 REPOSITORY = Path(__file__).parents[1]
 SLEEP = [sys.executable, "-c", "import time; time.sleep(300)"]
@@ -281,7 +283,33 @@ def test_a_run_that_stopped_early_has_a_summary_too():
     assert "Kjøringen stoppet." in text
 
 
-def test_make_alone_lists_the_commands():
+def test_make_alone_lists_the_commands_and_their_variables():
     listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    for command in ("setup", "demo", "test", "lint", "lock", "plan", "run", "clean"):
+    for command in ("setup", "demo", "up", "plan", "run", "backup", "restore", "test", "lint", "lock", "clean"):
         assert re.search(rf"^make {command} +\w", listed, re.MULTILINE)
+    for variable in ("KOMMUNE", "WEEKS", "START", "PORT", "RUN", "FILE", "YES", "DATAFLYT_LOCAL", "DATAFLYT_KOMMUNER"):
+        assert re.search(rf"^  {variable}=.* +\w", listed, re.MULTILINE)
+
+
+def test_of_the_weeks_runs_that_ask_one_is_refused_and_one_never_answered():
+    approver = Approver()
+    asked = [approver.answer(first=first) for first in (True, True, True, False, False, False, False)]
+    assert asked == [*["approved"] * 3, "rejected", "unanswered", "approved", "approved"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["demo", "--weeks", "many"], "WEEKS er ikke et antall uker"),
+        (["demo", "--weeks", "4", "--start", "20.07.2026"], "START er ikke en dato"),
+        (["up", "--port", "http"], "PORT er ikke et portnummer"),
+        (["backup"], "ikke noe varehus"),
+        (["restore"], "Hvilken fil"),
+        (["restore", "--file", "none.dump"], "finnes ikke"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.setenv("DATAFLYT_LOCAL", str(tmp_path))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(words) == 1
+    assert sentence in capsys.readouterr().out

@@ -180,7 +180,7 @@ class Supervisor:
             environment=environment(self.environment),
             home=self.home,
             registers=Registers(self.simulator, self.home),
-            approver=Approver(kommuner),
+            approver=Approver(),
             console=self.console,
         )
         calendar.run(self.home.start, weeks)
@@ -235,6 +235,7 @@ class Supervisor:
 
         if not file:
             raise SupervisorError("Hvilken fil? Skriv: make restore FILE=.local/backups/….dump")
+        backup.contents(Path(file).absolute())  # before anything is started
         self.postgres.start()
         if not backup.bring_back(self.postgres, Path(file).absolute(), self.console, sure=sure):
             return 1

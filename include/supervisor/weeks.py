@@ -97,25 +97,16 @@ class Registers:
 class Approver:
     """Answers for all kommuner: yes, but once no and once not at all.
 
-    Each first run is approved; the first that asks after that is rejected, the first of another kommune is left
-    unanswered, and all others are approved.
+    Each first run is approved; of those that ask after that the first is rejected and the second left unanswered, be it
+    another kommune's or the same one's next, which asks again about what was rejected.
     """
 
-    def __init__(self, kommuner: Sequence[Kommune]) -> None:
-        self.alone = len(kommuner) == 1
-        self.rejected = self.silent = ""
+    def __init__(self) -> None:
+        self.answers = iter(("rejected", "unanswered"))
 
-    def answer(self, kommune: Kommune, *, first: bool) -> str:
+    def answer(self, *, first: bool) -> str:
         """Give approved, rejected or unanswered."""
-        if first:
-            return "approved"
-        if not self.rejected:
-            self.rejected = kommune.id
-            return "rejected"
-        if not self.silent and (self.alone or kommune.id != self.rejected):
-            self.silent = kommune.id
-            return "unanswered"
-        return "approved"
+        return "approved" if first else next(self.answers, "approved")
 
 
 @dataclass
@@ -208,7 +199,7 @@ class Calendar:
             answer = None
             if question:
                 self.asked += 1
-                answer = self.approver.answer(kommune, first=first)
+                answer = self.approver.answer(first=first)
             if not failed and not job.plan_only and answer in (None, "approved"):
                 last, more = finish(job, merged["digest"])
                 failed, said = [*failed, *last], [*said, *more]
