@@ -42,7 +42,7 @@ def merge_history(connection: Connection, owner: str, run: int, secret: str) -> 
 
 
 def clean_views(connection: Connection, owner: str, run: int) -> None:
-    """Make the temporary views ``clean_<table>``: staged rows less what this run has in quarantine.
+    """Make the temporary views ``clean_<table>``: staged rows less what this run has in quarantine; and two tables.
 
     For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
     ``freg_person`` all of its subject's rows. ``answered_freg`` has the numbers answered for (the one asked with, the
@@ -62,19 +62,16 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
             f"clean_{table.name}": f"select distinct on (key) * from unheld_{table.name} order by key, row_id",
         }.items():
             connection.execute(text(f"create or replace temporary view {view} as {select}"))
-    connection.execute(
-        text(
-            "create or replace temporary view answered_freg as "
-            "select subject, subject as answer from clean_freg_person "
-            "union select oppslag, subject from clean_freg_person "
-            "union select identifikasjonsnummer, subject from clean_freg_identifikasjonsnummer"
-        )
-    )
-    connection.execute(
-        text(
-            "create or replace temporary view answered_krr as select subject, subject as answer from clean_krr_contact"
-        )
-    )
+    # Tables, not views: every table of a register is merged by them.
+    for source, numbers in {
+        "freg": "select subject, subject as answer from clean_freg_person "
+        "union select oppslag, subject from clean_freg_person "
+        "union select identifikasjonsnummer, subject from clean_freg_identifikasjonsnummer",
+        "krr": "select subject, subject as answer from clean_krr_contact",
+    }.items():
+        connection.execute(text(f"drop table if exists pg_temp.answered_{source}"))
+        connection.execute(text(f"create temporary table answered_{source} on commit drop as {numbers}"))
+        connection.execute(text(f"analyze answered_{source}"))
 
 
 def _merge_source_table(
@@ -93,7 +90,6 @@ def _merge_source_table(
         ),
         {"secret": secret} if table.table.hashed else {},
     )
-    connection.execute(text("create index on incoming (key)"))
     connection.execute(text("analyze incoming"))
     if table.name == "freg_ubesvart":
         scope = "true"
