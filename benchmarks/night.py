@@ -11,10 +11,12 @@ Then the scheduler, whose processes run the tasks, is started anew with what the
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +158,19 @@ class Night:
 
     def preload(self) -> None:
         """Start the scheduler anew, with what the tasks import imported before they are forked."""
-        import sys
-
         processes = self.supervisor.processes
         scheduler = processes.running.pop("scheduler")
         scheduler.terminate()
         scheduler.wait(60)
         environment = self.airflow_settings | self.supervisor.environment | {"DATAFLYT_PRELOAD": "1"}
+        since = datetime.now(UTC)
         processes.start("scheduler", [sys.executable, "-m", "airflow", "scheduler"], environment)
+
+        def works() -> bool:
+            beat = self.airflow.call("GET", "/monitor/health")["scheduler"]["latest_scheduler_heartbeat"]
+            return beat is not None and datetime.fromisoformat(beat) > since
+
+        processes.wait_for("Airflow", works, timeout=300)  # what it imports at its start is no kommune's cost
 
     def memory(self) -> float:
         """Return what the scheduler and its workers have to themselves, in MiB (PSS where the system tells it)."""
@@ -219,7 +226,5 @@ def measure(kommuner: int = 4) -> tuple[list[Figure], list[str]]:
 
 
 if __name__ == "__main__":
-    import sys
-
     figures, lines = measure(*(int(count) for count in sys.argv[1:]))
     print(*lines, "", *figures, sep="\n")
