@@ -295,6 +295,8 @@ class Calendar:
 
     def sum_up(self, spent: float) -> None:
         """Print what the weeks have brought, by kommune and kind, and where it can be looked at."""
+        from dataflyt import report
+
         self.console.rule("[bold]Til sammen", align="left")
         seldom = [name for name in ("planned", "not_published") if self.total(name)]
         shown = ["released", "rejected", "unanswered", *seldom, "failed"]
@@ -306,7 +308,7 @@ class Calendar:
             runs = sum(count for (owner, _), count in self.ended.items() if owner == kommune.id)
             table.add_row(kommune.display_name, *(number(count) for count in (runs, *counts)))
         self.console.print(table)
-        kinds = sorted({kind for _, kind in self.changes})
+        kinds = [kind for kind in report.KINDS if any(name == kind for _, name in self.changes)]
         if kinds:
             self.console.print()
             table = Table("frigitte endringer etter første kjøring", box=None, pad_edge=False)

@@ -6,10 +6,11 @@ in force already.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from sqlalchemy import Connection, text
 
+from dataflyt.kommune import PlanKind
 from dataflyt.warehouse import serving
 
 GRADED_KINDS = frozenset({"protection_raised", "protection_lowered"})
@@ -60,11 +61,10 @@ def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
 
 
 def counts(connection: Connection) -> dict[str, int]:
-    """Count rows per kind, without what only ``graded`` may see."""
-    found = connection.execute(
-        text(f"select kind, count(*) from plan where not ({_ABOUT_PROTECTED}) group by kind order by kind")
-    )
-    return {kind: count for kind, count in found}
+    """Count rows per kind, in the order of ``PlanKind``, without what only ``graded`` may see."""
+    found = connection.execute(text(f"select kind, count(*) from plan where not ({_ABOUT_PROTECTED}) group by kind"))
+    counted = {kind: count for kind, count in found}
+    return {kind: counted[kind] for kind in get_args(PlanKind) if kind in counted}
 
 
 def inferred_losses(connection: Connection) -> int:
