@@ -34,7 +34,7 @@ def test_a_run_between_two_steps_and_one_of_several_steps_are_told_apart(kommune
     assert "Den er mellom to steg." in between.body
     several = {"extract_sas": "running", "extract_hr": "queued"}
     both = notices.late(kommune, datetime(2026, 7, 5, 4, tzinfo=UTC), several, "…")
-    assert "Den er kommet til «Hent fra skoleadministrativt system», «Hent fra HR»." in both.body
+    assert "Den er kommet til «Hent fra skolesystemet», «Hent fra HR»." in both.body
 
 
 def test_a_subject_is_one_line(kommune):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataflyt.kommune import Kommune
 
 STEPS = {
-    "extract_sas": "Hent fra skoleadministrativt system",
+    "extract_sas": "Hent fra skolesystemet",
     "extract_hr": "Hent fra HR",
     "extract_freg": "Hent fra Folkeregisteret",
     "extract_krr": "Hent fra KRR",

@@ -125,8 +125,9 @@ class Supervisor:
             self.processes.finish("airflow-migrate")
             migrated.touch()
         airflow |= self.environment
+        early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}}  # it forks the tasks: see airflow_local_settings
         for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
-            self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow)
+            self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow | early.get(name, {}))
         url = f"http://127.0.0.1:{port}"
         self.processes.wait_for("Airflow", lambda: healthy(url))
         return url
