@@ -262,7 +262,7 @@ def withdraw(job: Job) -> dict[str, int]:
 
     Runs whatever became of the extracts, before any check: raised protection and ended access must not wait. Raises
     DataInDoubt when the extract would end access for more children than the kommune's limit (protection is taken all
-    the same, the losses are not), and when not one address protection is left in it.
+    the same, the losses are not), and, unless this is a full reload, when not one address protection is left in it.
     """
     if _done(job):
         return {}
@@ -305,10 +305,11 @@ def withdraw(job: Job) -> dict[str, int]:
             "tilgang, og kjøringen stopper. Undersøk om kommunen har mistet retten til foreldreansvar i "
             "Folkeregisteret."
         )
-    if learned.ungraded:
+    if learned.ungraded and not job.full_reload:  # which always asks
         raise DataInDoubt(
             "Uttrekket fra Folkeregisteret er uten adressebeskyttelse. Ingen beskyttelse er senket, og kjøringen "
-            "stopper. Undersøk om kommunen har mistet retten til adressebeskyttelse i Folkeregisteret."
+            "stopper. Undersøk om kommunen har mistet retten til adressebeskyttelse i Folkeregisteret. Er ingen lenger "
+            "beskyttet, start en kjøring med full innlasting; da blir en godkjenner spurt."
         )
     return {}
 

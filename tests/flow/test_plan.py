@@ -211,6 +211,26 @@ def test_a_full_reload_goes_past_the_drop_that_stops_a_run_and_always_asks(insta
     assert "full innlasting" in asked
 
 
+def test_when_nobody_is_protected_any_more_a_full_reload_goes_on_and_asks(installation: Installation) -> None:
+    installation.run()
+    lowered = [
+        person
+        for person in installation.registers.world.persons.values()
+        if person.protection or person.home_grading != "ugradert" or person.stay_grading != "ugradert"
+    ]
+    assert len(lowered) > 3
+    for person in lowered:
+        person.protection, person.home_grading, person.stay_grading = None, "ugradert", "ugradert"
+    assert installation.run()["failed"] == ["withdraw"]
+    job = flow.open_job(
+        installation.kommune, "reload", datetime(2026, 11, 26, tzinfo=UTC), installation.environment, full_reload=True
+    )
+    asked = _asked(installation, job)
+    assert asked is not None
+    assert ALWAYS in asked
+    assert "protection_lowered" in {row[0] for row in _plan(installation)}
+
+
 # --- a school's weeks -------------------------------------------------------------------------------------------------
 
 
