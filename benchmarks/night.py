@@ -93,6 +93,7 @@ class Night:
         approver = self.supervisor.kommuner[0].approvers[0].id
         users = {ADMIN: "admin", approver: "user"}
         self.airflow_settings = self.supervisor.home.airflow_environment(users, port)
+        self.supervisor.preload = False  # until ``preload``
         url = self.supervisor.start_airflow(users, port)
         self.airflow = AirflowApi(url, ADMIN, self.supervisor.home.password(ADMIN))
         self.approver = AirflowApi(url, approver, self.supervisor.home.password(approver))

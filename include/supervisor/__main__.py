@@ -44,6 +44,9 @@ class Supervisor:
     Raises DataflytError when the kommune files cannot be read, SupervisorError when another one uses the folder.
     """
 
+    preload = True
+    """Whether the scheduler imports at its start what the tasks import."""
+
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
         from dataflyt.kommune import load_all
 
@@ -125,7 +128,8 @@ class Supervisor:
             self.processes.finish("airflow-migrate")
             migrated.touch()
         airflow |= self.environment
-        early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}}  # it forks the tasks: see airflow_local_settings
+        # It forks the tasks, and imports for them: see airflow_local_settings.
+        early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}
         for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
             self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow | early.get(name, {}))
         url = f"http://127.0.0.1:{port}"
