@@ -7,7 +7,7 @@ elsewhere by the same environment variable that Airflow reads, ``AIRFLOW_CONN_<N
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -26,7 +26,7 @@ class Connection:
     url: str
     login: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    extra: dict[str, str] = field(default_factory=dict, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 Connect: TypeAlias = Callable[[str], Connection]

@@ -22,7 +22,7 @@ import orjson
 
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable
-from dataflyt.http import Answer, Settings, open_client, post, require_https, unavailable
+from dataflyt.http import Answer, Settings, open_client, require_https, send, unavailable
 
 WHO = "Maskinporten"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -118,7 +118,7 @@ def _fetch(connection: Connection, extra: dict[str, str], settings: Settings) ->
 def _ask(client: httpx.Client, connection: Connection, extra: dict[str, str], settings: Settings) -> Answer:
     form = urlencode({"grant_type": GRANT_TYPE, "assertion": _grant(connection, extra)}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return post(client, WHO, extra["token_endpoint"], form, headers, settings)
+    return send(client, WHO, "POST", extra["token_endpoint"], form, headers, settings)
 
 
 def _grant(connection: Connection, extra: dict[str, str]) -> str:
