@@ -44,6 +44,10 @@ Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
 _AGAIN = {408, 425, 429}
+_FEW = 10
+"""So many unanswered are never too many."""
+_NAMED = re.compile(rb'"(?:foedselsEllerDNummer|personidentifikator|fnr)"\s*:\s*"([0-9]{11})"')
+"""A number as FREG, KRR and KRR at KS Fiks name whom an answer is about."""
 _ERROR_BODY = 64 * 1024
 
 # httpx logs every URL at INFO, whatever level the root logger is set to afterwards.
@@ -365,13 +369,47 @@ def land_pages(
     numbers: Iterable[str],
     key: str,
     progress: Progress | None = None,
-) -> None:
+    *,
+    who: str = "Registeret",
+) -> int:
     """Ask about ``numbers``, a thousand a page, and land each question and each answer.
 
     Lands ``<phase>-<i:05d>.request.json`` (the question as sent: ``{key: [numbers]}``) for all pages first, then
     ``<phase>-<i:05d>.json`` page by page. Called again, it asks the landed questions that have no answer, and about
     numbers that stand in no landed question; nothing is asked twice.
+
+    But numbers that stand in no answer are asked about once more when all pages are there, as the phase
+    ``<phase>-again``: nobody is gone because an answer forgot them. Those that are left out again are unanswered; gives
+    how many. Raises SourceUnavailable, and leaves that page to be asked anew, when they are more than a tenth.
     """
+    asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, None)
+    if missing:
+        log.warning("%s: %d of %d numbers are in no answer, and are asked about once more", phase, len(missing), asked)
+        most = max(_FEW, asked // 10)
+        _, missing = _land_phase(ask, landing, f"{phase}-again", missing, key, None, who, most)
+    return len(missing)
+
+
+def unanswered(landing: Landing, page: str, key: str) -> list[str]:
+    """Give the numbers that a landed page was asked about and does not name."""
+    with landing.open(f"{page}.request.json") as stream:
+        asked: list[str] = orjson.loads(stream.read())[key]
+    with landing.open(f"{page}.json") as stream:
+        named = _named(stream.read())
+    return [number for number in asked if number not in named]
+
+
+def _land_phase(
+    ask: Callable[[bytes], bytes],
+    landing: Landing,
+    phase: str,
+    numbers: Iterable[str],
+    key: str,
+    progress: Progress | None,
+    who: str,
+    most: int | None,
+) -> tuple[int, list[str]]:
+    """Land a phase; give how many were asked about, and who is in no answer (at most ``most``)."""
     pages = _landed_questions(landing, phase)
     asked: set[str] = set()
     for page in pages:
@@ -387,15 +425,33 @@ def land_pages(
     log.info("%s: %d pages to ask, %d of them landed before", phase, len(pages), done)
     if progress:
         progress(done, len(pages))
+    missing: list[str] = []
     for page in pages:
         if f"{page}.json" in landed:
+            missing += unanswered(landing, page, key)
             continue
         with landing.open(f"{page}.request.json") as stream:
             question = stream.read()
-        landing.write(f"{page}.json", ask(question))
+        answer = ask(question)
+        named = _named(answer)
+        missing += [number for number in orjson.loads(question)[key] if number not in named]
+        if most is not None and len(missing) > most:
+            raise SourceUnavailable(
+                f"{who} svarte bare for noen av dem vi spurte om, også da vi spurte igjen: Dataflyt prøver igjen. "
+                "Er det slik neste gang også, må den som forvalter Dataflyt, ta det opp med registeret.",
+                asked=len(asked),
+                missing=len(missing),
+            )
+        landing.write(f"{page}.json", answer)
         done += 1
         if progress:
             progress(done, len(pages))
+    return len(asked), missing
+
+
+def _named(answer: bytes) -> set[str]:
+    """Give the numbers that an answer names as somebody's. Without parsing: it is megabytes, and is read later."""
+    return {number.decode() for number in _NAMED.findall(answer)}
 
 
 def _landed_questions(landing: Landing, phase: str) -> list[str]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.http import Settings
+from dataflyt.http import Settings, unanswered
 from dataflyt.landing import Landing
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.faults = deque()
+        self.forgotten = set()
         self.asked = []
         self.answers = []
         self.queries = []
@@ -76,11 +77,12 @@ class Handler(BaseHTTPRequestHandler):
         ((key, asked),) = json.loads(raw).items()
         self.server.asked.append(asked)
         name = {
-            "/freg/v1/personer/bulkoppslag": ("foedselsEllerDNummer", "oppslag"),
-            "/rest/v2/personer": ("personidentifikatorer", "personer"),
+            "/freg/v1/personer/bulkoppslag": ("foedselsEllerDNummer", "oppslag", "foedselsEllerDNummer"),
+            "/rest/v2/personer": ("personidentifikatorer", "personer", "personidentifikator"),
         }[parts.path]
         assert key == name[0]
-        body = json.dumps({name[1]: [{"nr": number} for number in asked]}, indent=1).encode()
+        found = [{name[2]: number} for number in asked if number not in self.server.forgotten]
+        body = json.dumps({name[1]: found}, indent=1).encode()
         self.server.answers.append(body)
         return self.answer(200, body)
 
@@ -177,6 +179,11 @@ def ask(connection, landing):
     return ask
 
 
+def connection_of(connection, server):
+    """KRR's: its paths begin at the host."""
+    return Connection("krr_haugesund", f"{server.url}/", connection.login, connection.password, connection.extra)
+
+
 def landed(landing, name):
     with landing.open(name) as stream:
         return stream.read()
@@ -204,8 +211,7 @@ def test_the_question_says_json_and_who_we_are(server, ask):
 
 
 def test_krr_is_asked_its_own_way(server, connection, landing):
-    base = Connection("krr_haugesund", f"{server.url}/", connection.login, connection.password, connection.extra)
-    krr.extract(base, numbers(2), landing, settings=QUICK)
+    krr.extract(connection_of(connection, server), numbers(2), landing, settings=QUICK)
     assert landing.names() == ["krr-00001.json", "krr-00001.request.json"]
     assert json.loads(landed(landing, "krr-00001.request.json")) == {"personidentifikatorer": numbers(2)}
 
@@ -232,6 +238,29 @@ def test_an_extraction_that_died_goes_on_and_asks_nothing_twice(server, ask, lan
     assert seen == [(2, 5), (3, 5), (4, 5), (5, 5)]
     ask(numbers(3500))
     assert len(server.asked) == 5
+
+
+def test_who_is_in_no_answer_is_asked_about_once_more_and_counted(server, connection, landing):
+    server.forgotten = {*numbers(3, 998)}
+    left_out = krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK)
+    assert [len(page) for page in server.asked] == [1000, 500, 3]
+    assert left_out == 3
+    assert landing.names()[:2] == ["krr-00001.json", "krr-00001.request.json"]
+    assert unanswered(landing, "krr-again-00001", "personidentifikatorer") == numbers(3, 998)
+    assert krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
+    assert len(server.asked) == 3
+
+
+def test_when_many_are_left_out_twice_that_answer_is_not_taken(server, connection, landing):
+    server.forgotten = {*numbers(50)}
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable, match="svarte bare for noen av dem vi spurte om"):
+            krr.extract(connection_of(connection, server), numbers(100), landing, settings=QUICK)
+    assert [len(page) for page in server.asked] == [100, 50, 50]
+    assert "krr-again-00001.json" not in landing.names()
+    server.forgotten = set()
+    assert krr.extract(connection_of(connection, server), numbers(100), landing, settings=QUICK) == 0
+    assert [len(page) for page in server.asked] == [100, 50, 50, 50]
 
 
 def test_the_phases_of_a_source_do_not_meet(server, connection, landing):
@@ -335,7 +364,7 @@ def test_a_refusal_is_not_tried_again_and_says_who_must_act(server, ask, landing
 
 
 def test_a_compressed_answer_is_landed_unpacked(server, ask, landing):
-    body = b'{"oppslag": [ {"a": "\xc3\xb8"} ]}\n'
+    body = b'{"oppslag": [ {"foedselsEllerDNummer": "%s", "a": "\xc3\xb8"} ]}\n' % numbers(1)[0].encode()
     server.faults.append(says(200, gzip.compress(body), Content_Encoding="gzip"))
     ask(numbers(1))
     assert landed(landing, "1-pupils-00001.json") == body

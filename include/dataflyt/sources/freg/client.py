@@ -29,19 +29,23 @@ def extract(
     *,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> None:
-    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only."""
+) -> int:
+    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only.
+
+    Gives how many FREG left out, asked twice.
+    """
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     settings = settings or Settings()
     path = "/v1/personer/bulkoppslag?" + urlencode([("part", part) for part in parts])
     token = partial(maskinporten.token, connection, settings=settings)
     with Register(WHO, connection, token, settings, unit=0.001) as register:
-        land_pages(
+        return land_pages(
             lambda question: register.ask(path, question, "oppslag"),
             landing,
             phase,
             numbers,
             "foedselsEllerDNummer",
             progress,
+            who=WHO,
         )

@@ -25,16 +25,17 @@ def extract(
     *,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> None:
-    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``."""
+) -> int:
+    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``; give how many it left out, asked twice."""
     settings = settings or Settings()
     token = partial(maskinporten.token, connection, settings=settings)
     with Register(WHO, connection, token, settings) as register:
-        land_pages(
+        return land_pages(
             lambda question: register.ask("/rest/v2/personer", question, "personer"),
             landing,
             "krr",
             numbers,
             "personidentifikatorer",
             progress,
+            who=WHO,
         )
