@@ -188,7 +188,6 @@ def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, flo
         staging.load(connection, opened.owner, opened.run.number, "freg", pages, NoPages())
     staged = time.perf_counter()
     with opened.transaction() as connection:
-        merge.undo(connection, opened.owner, opened.run.number)
         merge.clean_views(connection, opened.owner, opened.run.number)
         merged = merge.merge_history(connection, opened.owner, opened.run.number, opened.run.secret)
     return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())

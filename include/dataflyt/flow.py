@@ -29,7 +29,7 @@ from dataflyt.sources.krr import client as krr_client
 from dataflyt.sources.krr import rows as krr_rows
 from dataflyt.sources.sas import client as sas_client
 from dataflyt.sources.sas import rows as sas_rows
-from dataflyt.warehouse import contact, database, golden, guard, plan, runs, serving, staging, veto
+from dataflyt.warehouse import contact, database, events, golden, guard, plan, runs, serving, staging, veto
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.golden import Moment
 from dataflyt.warehouse.runs import Run
@@ -298,7 +298,7 @@ def withdraw(job: Job) -> dict[str, int]:
         )
     if learned.any_written:
         log.info("Something was taken away; what is published is written anew without it.")
-    _republish(job)
+    republish(job)
     if learned.in_doubt:
         raise DataInDoubt(
             "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
@@ -314,7 +314,7 @@ def withdraw(job: Job) -> dict[str, int]:
     return {}
 
 
-def _republish(job: Job) -> None:
+def republish(job: Job) -> None:
     """Bring what is published in line with the vetoes: the run that is published, not one whose files did not pass."""
     with job.transaction() as connection:
         published = publishing.published(connection, job.owner)
@@ -413,9 +413,11 @@ def merge(job: Job) -> dict[str, Any]:
     owner, number = job.owner, job.run.number
     with job.transaction() as connection:
         # Now that the lock is held: the run may have been released or replaced meanwhile.
-        if runs.resume(connection, owner, number) == "released":
+        state = runs.resume(connection, owner, number)
+        if state == "released":
             return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
-        merging.undo(connection, owner, number)
+        if state == "merged":
+            merging.undo(connection, owner, number)
         merging.clean_views(connection, owner, number)
         contact.keep(connection, job.run)
         report.note(connection, job.run, "rows", report.account(connection, owner, number))
@@ -429,6 +431,7 @@ def merge(job: Job) -> dict[str, Any]:
         veto.learn(connection, job.moment, answered=None, max_children_percent=0)
         veto.plan_lifts(connection, job.moment)
         merging.merge_golden(connection, owner, number)
+        events.hold(connection, owner, events.HELD)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
         limits = job.kommune.guard.limits_at(job.moment.today)
@@ -480,6 +483,7 @@ def release(job: Job, digest: str) -> dict[str, int]:
         raise NotApproved("Kjøringen er bare en plan, og kan ikke frigis.")
     with job.transaction() as connection:
         runs.release(connection, job.owner, job.run.number, digest)
+        events.hold_no_others(connection, job.owner)
     return {"run": job.run.number}
 
 

@@ -48,7 +48,7 @@ def _drop(installation: Installation, name: str) -> None:
         connection.execute(f"drop database {name} with (force)")
 
 
-@pytest.mark.parametrize("moment", ["_close_and_open", "merge_golden"])
+@pytest.mark.parametrize("moment", ["_merge", "merge_golden"])
 def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     copy_url = _copy_of(installation, copy)
 
     with monkeypatch.context() as patched:
-        real, calls = merging._close_and_open, []
+        real, calls = merging._merge, []
 
         def after_some(*arguments: object, **named: object) -> object:
             calls.append(1)
@@ -69,7 +69,7 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
                 _kill_self()
             return real(*arguments, **named)  # type: ignore[arg-type]
 
-        patched.setattr(merging, moment, after_some if moment == "_close_and_open" else _kill_self)
+        patched.setattr(merging, moment, after_some if moment == "_merge" else _kill_self)
         _killed(lambda: flow.merge(job))
     killed = flow.merge(job)
 

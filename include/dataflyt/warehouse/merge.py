@@ -49,13 +49,14 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
     one in use and those the person has had) and the subject whose ``answer`` it was; ``answered_krr`` likewise.
     """
     schema = f"staging_{checked_owner(owner)}"
+    quarantined = _quarantined(connection, owner, run)
     quarantine = f"from control.quarantine q where q.owner = '{owner}' and q.run = {run:d} and q.table_name"
     for table in source_tables().values():
         staged = f"{schema}.{table.name} s"
-        bad = f"row_id in (select q.row_id {quarantine} = '{table.name}')"
+        bad = f"row_id in (select q.row_id {quarantine} = '{table.name}')" if table.name in quarantined else "false"
         # The row's subject is held over for this table, or for all of FREG.
-        names = ", ".join(f"'{name}'" for name in sorted({table.name, f"{table.source}_person"}))
-        held = f"subject in (select q.subject {quarantine} in ({names}))" if table.answered else "false"
+        holding = ", ".join(f"'{name}'" for name in sorted({table.name, f"{table.source}_person"} & quarantined))
+        held = f"subject in (select q.subject {quarantine} in ({holding}))" if table.answered and holding else "false"
         for view, select in {
             f"held_{table.name}": f"select * from {staged} where not {bad} and {held}",
             f"unheld_{table.name}": f"select * from {staged} where not {bad} and not coalesce({held}, false)",
@@ -64,99 +65,121 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
             connection.execute(text(f"create or replace temporary view {view} as {select}"))
     # Tables, not views: every table of a register is merged by them.
     for source, numbers in {
-        "freg": "select subject, subject as answer from clean_freg_person "
-        "union select oppslag, subject from clean_freg_person "
-        "union select identifikasjonsnummer, subject from clean_freg_identifikasjonsnummer",
-        "krr": "select subject, subject as answer from clean_krr_contact",
+        "freg": "select subject, subject as answer from unheld_freg_person "
+        "union select oppslag, subject from unheld_freg_person "
+        "union select identifikasjonsnummer, subject from unheld_freg_identifikasjonsnummer",
+        "krr": "select subject, subject as answer from unheld_krr_contact",
     }.items():
         connection.execute(text(f"drop table if exists pg_temp.answered_{source}"))
         connection.execute(text(f"create temporary table answered_{source} on commit drop as {numbers}"))
         connection.execute(text(f"analyze answered_{source}"))
 
 
+def _quarantined(connection: Connection, owner: str, run: int) -> set[str]:
+    """Names of the tables that have rows in quarantine."""
+    found = connection.execute(
+        text("select distinct table_name from control.quarantine where owner = :owner and run = :run"),
+        {"owner": owner, "run": run},
+    )
+    return set(found.scalars())
+
+
 def _merge_source_table(
     connection: Connection, owner: str, run: int, secret: str, table: SourceTable
 ) -> tuple[int, int]:
     columns = [f'"{name.lower()}"' for name in table.columns]
-    values = [
-        f"control.keyed_hash(:secret, {column})" if name in table.table.hashed else column
+    values = {
+        column: f"control.keyed_hash(:secret, {column})" if name in table.table.hashed else column
         for name, column in zip(table.columns, columns, strict=True)
-    ]
-    connection.execute(text("drop table if exists pg_temp.incoming"))
-    connection.execute(
-        text(
-            f"create temporary table incoming on commit drop as select key, subject, "
-            f"{', '.join(f'{v} as {c}' for v, c in zip(values, columns, strict=True))} from clean_{table.name}"
-        ),
-        {"secret": secret} if table.table.hashed else {},
+    }
+    quarantined = (
+        "exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
+        f"and q.table_name = '{table.name}' and q.subject = "
     )
-    connection.execute(text("analyze incoming"))
     if table.name == "freg_ubesvart":
-        scope = "true"
+        held_over = "false"
     elif table.answered:
         # One "not exists" a number: PostgreSQL joins for these, and loops for one with both.
-        held = (
-            "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
-            f"and q.table_name = '{table.name}' and q.subject = a."
+        held_over = (
+            f"not exists (select from answered_{table.source} a where a.subject = d.was "
+            f"and not {quarantined}a.subject) and not {quarantined}a.answer))"
         )
-        scope = f"h.subject in (select a.subject from answered_{table.source} a where {held}subject) and {held}answer))"
     else:
-        scope = (
-            "not exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
-            f"and q.table_name = '{table.name}' and q.subject = h.subject)"
-        )
-    return _close_and_open(
-        connection, owner, run, f"history.{table.name}", ["key"], ["subject", *columns], "incoming", scope
+        held_over = f"{quarantined}d.was)"
+    shown = ", ".join(f"{value} as {column}" for column, value in values.items())
+    return _merge(
+        connection,
+        {"owner": owner, "run": run} | ({"secret": secret} if table.table.hashed else {}),
+        f"history.{table.name}",
+        ["key"],
+        ["subject", *columns],
+        f"select row_id, key, subject, {shown} from unheld_{table.name}",
+        subject="subject",
+        held_over=held_over,
+        # Of rows with the same key the first stands.
+        repeated=f"exists (select from unheld_{table.name} e where e.key = d.key and e.row_id < d.row_id)",
     )
 
 
 def merge_golden(connection: Connection, owner: str, run: int) -> dict[str, tuple[int, int]]:
     """Merge the temporary tables ``new_<table>`` that golden.compute left into the golden record."""
-    return {
-        name: _close_and_open(
-            connection,
-            owner,
-            run,
-            f"golden.{name}",
-            [f'"{column}"' for column in table.key],
-            [f'"{column}"' for column in table.columns if column not in table.key],
-            f"new_{name}",
-            "true",
-        )
-        for name, table in GOLDEN.items()
-    }
+    found = {}
+    for name, table in GOLDEN.items():
+        key = [f'"{column}"' for column in table.key]
+        values = [f'"{column}"' for column in table.columns if column not in table.key]
+        incoming = f"select 0 as row_id, {', '.join([*key, *values])} from new_{name}"
+        bound = {"owner": owner, "run": run}
+        found[name] = _merge(connection, bound, f"golden.{name}", key, values, incoming)
+    return found
 
 
-def _close_and_open(
+def _merge(
     connection: Connection,
-    owner: str,
-    run: int,
+    bound: dict[str, object],
     target: str,
     key: Sequence[str],
     values: Sequence[str],
     incoming: str,
-    scope: str,
+    *,
+    subject: str = "null",
+    held_over: str = "false",
+    repeated: str = "false",
 ) -> tuple[int, int]:
-    same_key = " and ".join(f"i.{column} = h.{column}" for column in key)
-    same_row = (
-        f"({', '.join(f'i.{column}' for column in values)}) is not distinct from "
-        f"({', '.join(f'h.{column}' for column in values)})"
-        if values
-        else "true"
+    """Close and open rows of ``target`` until its open rows are ``incoming``; return rows opened and closed.
+
+    Both are compared once, and only what differs is written down: ``differing`` has the rows that come (``row_id`` is
+    not null), of which those with ``known`` replace an open row, and the open rows that are gone, whose subject is
+    ``was``. ``held_over`` says which of the latter stay open, ``repeated`` which of the former are repetitions.
+    """
+    columns = [*key, *values]
+    connection.execute(text("drop table if exists pg_temp.differing"))
+    connection.execute(
+        text(
+            f"create temporary table differing on commit drop as select i.row_id, h.{key[0]} is not null as known, "
+            f"h.was, {', '.join(f'coalesce(i.{column}, h.{column}) as {column}' for column in key)}"
+            f"{''.join(f', i.{column}' for column in values)} from ({incoming}) i full join "
+            f"(select {', '.join(columns)}, {subject} as was from {target} where owner = :owner and to_run is null) h "
+            f"on {' and '.join(f'i.{column} = h.{column}' for column in key)} "
+            f"where i.row_id is null or h.{key[0]} is null"
+            + "".join(f" or i.{column} is distinct from h.{column}" for column in values)
+        ),
+        bound,
     )
-    bound = {"owner": owner, "run": run}
+    connection.execute(text("analyze differing"))
+    for passed_over in (f"row_id is null and {held_over}", f"row_id is not null and {repeated}"):
+        connection.execute(text(f"delete from differing d where {passed_over}"), bound)
+    same_key = " and ".join(f"h.{column} = d.{column}" for column in key)
     closed = connection.execute(
         text(
-            f"update {target} h set to_run = :run where h.owner = :owner and h.to_run is null and {scope} "
-            f"and not exists (select from {incoming} i where {same_key} and {same_row})"
+            f"update {target} h set to_run = :run from differing d where h.owner = :owner and h.to_run is null "
+            f"and {same_key} and d.known"
         ),
         bound,
     ).rowcount
-    columns = ", ".join([*key, *values])
     opened = connection.execute(
         text(
-            f"insert into {target} (owner, from_run, {columns}) select :owner, :run, {columns} from {incoming} i "
-            f"where not exists (select from {target} h where h.owner = :owner and h.to_run is null and {same_key}) "
+            f"insert into {target} (owner, from_run, {', '.join(columns)}) "
+            f"select :owner, :run, {', '.join(columns)} from differing where row_id is not null order by row_id"
         ),
         bound,
     ).rowcount

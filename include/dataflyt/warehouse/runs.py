@@ -158,8 +158,10 @@ def release(connection: Connection, owner: str, number: int, digest: str) -> Non
 
 def undo(connection: Connection, owner: str, number: int, state: str) -> None:
     """Take back what an unreleased run wrote and say why by ``state``. Its vetoes stand."""
-    if get(connection, owner, number).state in UNSETTLED:
+    before = get(connection, owner, number).state
+    if before == "merged":
         merge.undo(connection, owner, number)
+    if before in UNSETTLED:
         connection.execute(
             text("update control.run set state = :state where owner = :owner and run = :run"),
             {"owner": owner, "run": number, "state": state},

@@ -18,33 +18,30 @@ from dataflyt.warehouse.database import checked_owner, driver
 from dataflyt.warehouse.tables import SourceTable, source_tables
 
 _CHUNK_ROWS = 20_000
-_SEPARATOR = "\x1f"
 
 
 @dataclass
 class _Target:
-    """Where rows of one type go, and how many have."""
+    """Where rows of one type go, how many have, and those that are to go next."""
 
     table: SourceTable
     copy: str
-    key: tuple[int, ...]
-    subject: int
-    last_id: int
-    page_rows: list[tuple[Any, ...]]
+    count: int
+    rows: list[tuple[Any, ...]]
 
 
 def prepare(connection: Connection, owner: str, source: str) -> None:
     """Empty the staging tables of one source, making them if they are not there."""
-    schema = f"staging_{checked_owner(owner)}"
     for table in _tables(source):
-        columns = "".join(f', "{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
-        connection.execute(
-            text(
-                f"create unlogged table if not exists {schema}.{table.name} (row_id bigint primary key, "
-                f"page text not null, key text not null, subject text{columns})"
-            )
-        )
-        connection.execute(text(f"truncate {schema}.{table.name}"))
+        name, definition = f"staging_{checked_owner(owner)}.{table.name}", _definition(table)
+        # What an earlier version made is made anew: it all comes from the landed pages.
+        made = connection.scalar(text("select obj_description(to_regclass(:name), 'pg_class')"), {"name": name})
+        if made == definition:
+            connection.execute(text(f"truncate {name} restart identity"))
+        else:
+            connection.execute(text(f"drop table if exists {name}"))
+            connection.execute(text(f"create unlogged table {name} ({definition})"))
+            connection.execute(text(f"comment on table {name} is {_literal(definition)}"))
     connection.execute(
         text("delete from control.staged where owner = :owner and source = :source"),
         {"owner": owner, "source": source},
@@ -69,24 +66,17 @@ def load(
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
     for table in _tables(source):
-        fields = table.table.row._fields  # type: ignore[attr-defined]
-        columns = ", ".join(f'"{name.lower()}"' for name in fields)
-        last_id = connection.scalar(text(f"select coalesce(max(row_id), 0) from {schema}.{table.name}"))
-        targets[table.table.row] = _Target(
-            table,
-            f"copy {schema}.{table.name} (row_id, page, key, subject, {columns}) from stdin",
-            tuple(fields.index(name) for name in table.table.key),
-            fields.index(table.table.subject),
-            last_id or 0,
-            [],
-        )
+        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+        count = connection.scalar(text(f"select count(*) from {schema}.{table.name}")) or 0
+        # A load that was rolled back has taken numbers too.
+        connection.execute(text(f"alter table {schema}.{table.name} alter row_id restart with {count + 1}"))
+        targets[table.table.row] = _Target(table, f"copy {schema}.{table.name} ({columns}) from stdin", count, [])
     for page, reader in pages:
         try:
             _load_page(connection, targets, page, reader, landing)
         except Unreadable:
             for target in targets.values():
-                target.last_id -= len(target.page_rows)
-                target.page_rows.clear()
+                target.rows.clear()
             if not skip_unreadable:
                 raise
     for target in targets.values():
@@ -96,24 +86,22 @@ def load(
                 "(:owner, :source, :table, :run, :rows) on conflict (owner, source, table_name) "
                 "do update set run = excluded.run, row_count = excluded.row_count"
             ),
-            {"owner": owner, "source": source, "table": target.table.name, "run": run, "rows": target.last_id},
+            {"owner": owner, "source": source, "table": target.table.name, "run": run, "rows": target.count},
         )
         connection.execute(text(f"analyze {schema}.{target.table.name}"))
-    return {target.table.name: target.last_id for target in targets.values()}
+    return {target.table.name: target.count for target in targets.values()}
 
 
 def _load_page(
     connection: Connection, targets: dict[type, _Target], page: str, reader: Reader, landing: Landing
 ) -> None:
+    connection.execute(text("select set_config('dataflyt.page', :page, true)"), {"page": page})
     waiting = 0
     with landing.open(page) as stream:
         for row in reader(stream):
-            target = targets[type(row)]
-            target.last_id += 1
-            key = _SEPARATOR.join("" if row[i] is None else str(row[i]) for i in target.key)
-            target.page_rows.append((target.last_id, page, key, row[target.subject], *row))
+            targets[type(row)].rows.append(row)
             waiting += 1
-            if waiting >= _CHUNK_ROWS:
+            if waiting == _CHUNK_ROWS:
                 _flush(connection, targets)
                 waiting = 0
     _flush(connection, targets)
@@ -122,11 +110,36 @@ def _load_page(
 def _flush(connection: Connection, targets: dict[type, _Target]) -> None:
     with driver(connection).cursor() as cursor:
         for target in targets.values():
-            if target.page_rows:
+            if target.rows:
                 with cursor.copy(target.copy) as copy:
-                    for row in target.page_rows:
+                    for row in target.rows:
                         copy.write_row(row)
-                target.page_rows.clear()
+                target.count += len(target.rows)
+                target.rows.clear()
+
+
+def _definition(table: SourceTable) -> str:
+    """Columns of a staging table. The server makes the first four, which is faster than sending them."""
+    columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
+    return (
+        "row_id bigint not null generated by default as identity, "
+        "page text not null default current_setting('dataflyt.page'), "
+        f"key text not null generated always as ({_key(table)}) stored, "
+        f'subject text generated always as ("{table.table.subject.lower()}") stored, {columns}'
+    )
+
+
+def _key(table: SourceTable) -> str:
+    """Give the SQL of a row's key. History has it, so it must not change: a boolean in it is ``True``."""
+    parts = [
+        f'initcap("{name.lower()}"::text)' if table.columns[name] == "boolean" else f'"{name.lower()}"::text'
+        for name in table.table.key
+    ]
+    return " || e'\\x1f' || ".join(f"coalesce({part}, '')" for part in parts)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def exists(connection: Connection, owner: str, source: str) -> bool:
