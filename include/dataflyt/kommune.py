@@ -204,18 +204,71 @@ class Schedule(_Part):
         return f"den {self.day}. i hver måned kl. {at}"
 
 
-class FregSource(_Part):
-    """Folkeregisteret. The connection's address is the base up to ``…/offentlig-med-hjemmel/api``."""
+Rolle = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        description="skriv rolleId fra KS Fiks (36 tegn), eller ta det bort og skriv den i tilkoblingen",
+    ),
+]
 
-    format: Literal["bulk"] = Field(description="skriv bulk")
+
+class Residents(_Part):
+    """Which of its own inhabitants a kommune looks for: those who reach these ages in the calendar year."""
+
+    from_age: Annotated[int, Field(strict=True, ge=0, le=25)] = Field(
+        description="skriv alderen de yngste fyller i år, fra 0 til 25, for eksempel 6"
+    )
+    to_age: Annotated[int, Field(strict=True, ge=0, le=25)] = Field(
+        description="skriv alderen de eldste fyller i år, fra 0 til 25, for eksempel 16"
+    )
+
+    @model_validator(mode="after")
+    def _ages_fit(self) -> Residents:
+        if self.from_age > self.to_age:
+            raise _wrong("har en from_age som er høyere enn to_age, skriv for eksempel {from_age: 6, to_age: 16}")
+        return self
+
+
+class FregSource(_Part):
+    """Folkeregisteret, by one of three routes.
+
+    The connection's address is the base up to ``…/offentlig-med-hjemmel/api`` for ``skatteetaten``, Fiks' own
+    (``https://api.fiks.ks.no``) for ``fiks`` and ``fiks_oppvekst``, which need a ``rolle`` here or in the connection.
+    ``residents``, when it is there: children who live in the kommune and are not in the school system are looked for.
+    """
+
+    route: Literal["skatteetaten", "fiks", "fiks_oppvekst"] = Field(
+        default="skatteetaten", description="skriv skatteetaten, fiks eller fiks_oppvekst"
+    )
+    rolle: Rolle | None = None
     connection: ConnectionName
+    residents: Residents | None = Field(
+        default=None, description="skriv residents: {from_age: 6, to_age: 16}, eller ta det bort"
+    )
+
+    @property
+    def format(self) -> Literal["bulk", "oppvekst"]:
+        """How the route's answers are read."""
+        return "oppvekst" if self.route == "fiks_oppvekst" else "bulk"
 
 
 class KrrSource(_Part):
-    """Kontakt- og reservasjonsregisteret. The connection's address is the base before ``/rest/v2/personer``."""
+    """Kontakt- og reservasjonsregisteret, by one of two routes.
 
-    format: Literal["personer"] = Field(description="skriv personer")
+    The connection's address is the base before ``/rest/v2/personer`` for ``digdir``, Fiks' own for ``fiks``, which
+    needs a ``rolle`` and asks for one person at a time.
+    """
+
+    route: Literal["digdir", "fiks"] = Field(default="digdir", description="skriv digdir eller fiks")
+    version: Literal[1, 2] = Field(default=2, description="skriv 1 eller 2: versjonen av Digdirs tjeneste")
+    rolle: Rolle | None = None
     connection: ConnectionName
+
+    @property
+    def format(self) -> Literal["personer", "fiks"]:
+        """How the route's answers are read."""
+        return "fiks" if self.route == "fiks" else "personer"
 
 
 class HrSource(_Part):
@@ -349,6 +402,15 @@ class Kommune(_Part):
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
+
+    @model_validator(mode="after")
+    def _guardians_may_be_asked_for(self) -> Kommune:
+        if self.sources.freg.route == "fiks_oppvekst" and self.legal_basis.freg != "med_hjemmel":
+            raise _wrong(
+                "henter foreldreansvar med fiks_oppvekst uten hjemmel, skriv freg: med_hjemmel under legal_basis, "
+                "eller route: fiks under sources.freg"
+            )
+        return self
 
     @property
     def cron(self) -> str:

@@ -1,23 +1,54 @@
 """Folkeregisteret (FREG): ask for people by number, in bulk, and land the answers as they came.
 
-Comes in: numbers, and the ``part`` names asked for. Goes out: the pages of ``land_pages``, phase by phase, with the
-question ``{"foedselsEllerDNummer": [...]}`` and FREG's answer ``{"oppslag": [...]}``.
-Says so: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering, returkoder): at most 1000
-numbers a call, and Retry-After in milliseconds.
+Comes in: numbers, and the ``part`` names asked for. Goes out: the pages of ``land_pages``, phase by phase, the question
+beside the answer. Three routes lead there:
+
+  skatteetaten    ``/v1/personer/bulkoppslag`` below the connection's address
+  fiks            the same below ``/folkeregister/api/v1/{rolleId}`` at KS Fiks, which passes it on
+  fiks_oppvekst   ``/register/api/v1/ks/{rolleId}/oppvekst`` at KS Fiks: pupils with their guardians joined, always all
+                  that the rolle covers, so ``part`` is not sent
+
+Says so: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering, returkoder, uttrekk): at
+most 1000 numbers a call, and Retry-After in milliseconds; KS, "Folkeregister" and the OpenAPI of oppvekst: 1000 too.
 When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused says who
 must do what.
 """
 
+import re
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import count
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
+
+import orjson
 
 from dataflyt import maskinporten
 from dataflyt.connections import Connection
-from dataflyt.http import Progress, Register, Settings, land_pages
+from dataflyt.errors import SourceRefused, SourceUnavailable
+from dataflyt.http import Answer, Progress, Register, Settings, land_pages
 from dataflyt.landing import Landing
+from dataflyt.sources import fiks
 
 WHO = "Folkeregisteret"
+Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
+
+_READY_TRIES = 50
+"""How often one batch of an extract is asked for before we give up: with growing waits about half an hour."""
+
+
+def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
+    """Open FREG by a route; use it in a ``with``."""
+    settings = settings or Settings()
+    if route != "skatteetaten":
+        return fiks.open_register(WHO, connection, settings)
+    return Register(WHO, connection, partial(maskinporten.token, connection, settings=settings), settings, unit=0.001)
+
+
+def base(connection: Connection, route: Route, rolle: str | None) -> str:
+    """Return what stands before ``/v1/…`` in the addresses of FREG's own services: nothing, or the way through Fiks."""
+    return "" if route == "skatteetaten" else f"/folkeregister/api/v1/{fiks.role(connection, rolle)}"
 
 
 def extract(
@@ -27,25 +58,123 @@ def extract(
     landing: Landing,
     phase: str,
     *,
+    route: Route = "skatteetaten",
+    rolle: str | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> int:
-    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only.
-
-    Gives how many FREG left out, asked twice.
-    """
+) -> None:
+    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only."""
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
-    settings = settings or Settings()
-    path = "/v1/personer/bulkoppslag?" + urlencode([("part", part) for part in parts])
-    token = partial(maskinporten.token, connection, settings=settings)
-    with Register(WHO, connection, token, settings, unit=0.001) as register:
-        return land_pages(
-            lambda question: register.ask(path, question, "oppslag"),
+    if route == "fiks_oppvekst":
+        path, key = oppvekst(connection, rolle), "foedselsnumre"
+    else:
+        path = (
+            f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{urlencode([('part', part) for part in parts])}"
+        )
+        key = "foedselsEllerDNummer"
+    shape = _is_list if route == "fiks_oppvekst" else _is_bulk
+    with open_register(connection, route, settings) as register:
+        land_pages(
+            lambda question: register.post(path, question, shape=shape).content,
             landing,
             phase,
             numbers,
-            "foedselsEllerDNummer",
+            key,
             progress,
             who=WHO,
         )
+
+
+def oppvekst(connection: Connection, rolle: str | None) -> str:
+    """Return the address of Fiks' service for pupils with their guardians."""
+    return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/oppvekst"
+
+
+def residents(
+    connection: Connection,
+    kommunenummer: str,
+    born: tuple[int, int],
+    landing: Landing,
+    *,
+    route: Route = "skatteetaten",
+    rolle: str | None = None,
+    settings: Settings | None = None,
+) -> list[str]:
+    """Give the numbers of those who live in a kommune and were born in these years, both included.
+
+    Orders an extract (``uttrekk/tilpasset``) and lands its batches as ``<kommunenummer>-<order>-<batch:05d>.json``:
+    called again, it goes on after the last. 404 is not ready yet, 410 no longer there, and an empty ``{}`` the end; what
+    is no longer there is ordered once more. One order at a time, of the ten that FREG allows. Whoever is
+    strengtFortrolig is in no such extract. Behind Fiks it is FREG's own, whichever route gives the persons.
+    """
+    settings = settings or Settings()
+    at = f"{base(connection, route, rolle)}/v1/uttrekk"
+    wanted = {
+        "personstatustyper": ["bosatt"],
+        "kommunenummer": {"bostedskommunenummer": kommunenummer},
+        "foedselsaarFraOgMed": str(born[0]),
+        "foedselsaarTilOgMed": str(born[1]),
+    }
+    with open_register(connection, route, settings) as register:
+        for order in (1, 2):
+            name = f"{kommunenummer}-{order}"
+            if not landing.has(f"{name}-job.json"):
+                answer = register.post(f"{at}/tilpasset", orjson.dumps(wanted), shape=_is_job)
+                landing.write(f"{name}-job.json", answer.content)
+            numbers = _batches(register, at, landing, name, settings)
+            if numbers is not None:
+                return numbers
+    raise SourceRefused(
+        f"{WHO} slettet uttrekket av innbyggere før det var hentet, to ganger: prøv igjen på en roligere tid av døgnet."
+    )
+
+
+def _batches(register: Register, at: str, landing: Landing, name: str, settings: Settings) -> list[str] | None:
+    """Land an order's batches until the empty one; give all numbers, or None when the order is no longer there."""
+    job = orjson.loads(_landed(landing, f"{name}-job.json"))["jobbId"]
+    numbers: list[str] = []
+    for batch in count():
+        page = f"{name}-{batch:05d}.json"
+        if not landing.has(page):
+            answer = _when_ready(register, f"{at}/{job}/batch/{batch}", settings)
+            if answer.status == 410:
+                return None
+            landing.write(page, answer.content)
+        found = orjson.loads(_landed(landing, page)).get("foedselsEllerDNummer") or []
+        if not found:
+            return numbers
+        numbers += [number for number in found if isinstance(number, str) and re.fullmatch(r"[0-9]{11}", number)]
+    raise AssertionError
+
+
+def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
+    for tries in range(1, _READY_TRIES + 1):
+        answer = register.get(path, also=(404, 410), shape=_is_batch)
+        if answer.status != 404:
+            return answer
+        time.sleep(min(2 * settings.first_wait * tries, settings.longest_wait))
+    raise SourceUnavailable(f"{WHO} har ikke gjort uttrekket av innbyggere klart ennå: Dataflyt prøver igjen.")
+
+
+def _landed(landing: Landing, page: str) -> bytes:
+    with landing.open(page) as stream:
+        return stream.read()
+
+
+def _is_bulk(body: Any) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("oppslag"), list)
+
+
+def _is_list(body: Any) -> bool:
+    return isinstance(body, list)
+
+
+def _is_job(body: Any) -> bool:
+    # It becomes a part of an address.
+    return isinstance(body, dict) and bool(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", str(body.get("jobbId") or "")))
+
+
+def _is_batch(body: Any) -> bool:
+    # With a feilmelding and no numbers it would look like the end.
+    return isinstance(body, dict) and not body.get("feilmelding")

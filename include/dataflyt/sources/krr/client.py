@@ -1,21 +1,32 @@
-"""Kontakt- og reservasjonsregisteret (KRR): ask for people by number, in bulk, and land the answers as they came.
+"""Kontakt- og reservasjonsregisteret (KRR): ask for people by number, and land the answers as they came.
 
-Comes in: numbers. Goes out: the pages of ``land_pages`` under the phase ``krr``, with the question
-``{"personidentifikatorer": [...]}`` and KRR's answer ``{"personer": [...]}``.
-Says so: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST": at most 1000 numbers a call.
+Comes in: numbers. Goes out: the pages of ``land_pages`` under the phase ``krr``, the question beside the answer. Two
+routes lead there:
+
+  digdir   ``/rest/v2/personer`` (or v1): a thousand a call. Digdir does not say what differs between the versions
+  fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. So that a page is no single person, the
+           answers to a question's numbers are landed together, as ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``;
+           404 is "Ingen treff", an entry without ``svar``
+
+Says so: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST"; KS, the OpenAPI of register KRR.
 When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused says who
 must do what.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import orjson
 
 from dataflyt import maskinporten
 from dataflyt.connections import Connection
 from dataflyt.http import Progress, Register, Settings, land_pages
 from dataflyt.landing import Landing
+from dataflyt.sources import fiks
 
 WHO = "Kontakt- og reservasjonsregisteret"
+Route: TypeAlias = Literal["digdir", "fiks"]
 
 
 def extract(
@@ -23,19 +34,50 @@ def extract(
     numbers: Iterable[str],
     landing: Landing,
     *,
+    route: Route = "digdir",
+    version: int = 2,
+    rolle: str | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> int:
-    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``; give how many it left out, asked twice."""
+) -> None:
+    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``."""
     settings = settings or Settings()
-    token = partial(maskinporten.token, connection, settings=settings)
-    with Register(WHO, connection, token, settings) as register:
-        return land_pages(
-            lambda question: register.ask("/rest/v2/personer", question, "personer"),
-            landing,
-            "krr",
-            numbers,
-            "personidentifikatorer",
-            progress,
-            who=WHO,
-        )
+    with open_register(connection, route, settings) as register:
+        ask: Callable[[bytes], bytes]
+        if route == "fiks":
+            ask = partial(_one_by_one, register, person_path(connection, rolle))
+        else:
+            ask = partial(register.ask, persons_path(version), expect="personer")
+        land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO)
+
+
+def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
+    """Open KRR by a route; use it in a ``with``."""
+    settings = settings or Settings()
+    if route == "fiks":
+        return fiks.open_register(WHO, connection, settings)
+    return Register(WHO, connection, partial(maskinporten.token, connection, settings=settings), settings)
+
+
+def persons_path(version: int) -> str:
+    """Return the address of Digdir's service for many."""
+    return f"/rest/v{version}/personer"
+
+
+def person_path(connection: Connection, rolle: str | None) -> str:
+    """Return the address of Fiks' service for one."""
+    return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/krr/person"
+
+
+def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
+    """Ask about each number of a question, and put the answers, byte by byte, into one page."""
+    entries = []
+    for number in orjson.loads(question)["personidentifikatorer"]:
+        answer = register.post(path, orjson.dumps({"fnr": number}), also=(404,), shape=_is_person)
+        found = b"" if answer.status == 404 else b', "svar": ' + answer.content.removeprefix(b"\xef\xbb\xbf")
+        entries.append(b'{"fnr": "%b"%b}' % (number.encode(), found))
+    return b'{"personer": [\n%b\n]}' % b",\n".join(entries)
+
+
+def _is_person(body: Any) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("fnr"), str)

@@ -1,0 +1,43 @@
+"""What KS Fiks wants besides a token from Maskinporten, whichever register stands behind it.
+
+``IntegrasjonId`` and ``IntegrasjonPassord`` come from the connection's extra (``integrasjon_id``,
+``integrasjon_passord``), the ``rolleId`` that stands in every address from the kommune file or the connection's extra
+(``rolle_id``). The rolle says on what legal basis, for what purpose and what may be asked for.
+Says so: KS, developers.fiks.ks.no, "Folkeregister" and the OpenAPI files of oppvekst and register KRR; the scope is
+``ks:fiks``.
+"""
+
+import re
+from functools import partial
+
+from dataflyt import maskinporten
+from dataflyt.connections import Connection
+from dataflyt.errors import ConfigError
+from dataflyt.http import Register, Settings
+
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def open_register(who: str, connection: Connection, settings: Settings) -> Register:
+    """Open a register at KS Fiks; raises ConfigError when the connection lacks the integration's id or password."""
+    extra = {name: str(connection.extra.get(name) or "") for name in ("integrasjon_id", "integrasjon_passord")}
+    if missing := [name for name, value in extra.items() if not value]:
+        raise ConfigError(f"Tilkoblingen {connection.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
+    if not all(value.isascii() and value.isprintable() for value in extra.values()):
+        raise ConfigError(f"Integrasjonens id eller passord i tilkoblingen {connection.name} er ikke skrevet rett.")
+    headers = {"IntegrasjonId": extra["integrasjon_id"], "IntegrasjonPassord": extra["integrasjon_passord"]}
+    # Whether Fiks passes on FREG's Retry-After, which is in milliseconds, is not known: read as seconds we wait longer.
+    return Register(
+        who, connection, partial(maskinporten.token, connection, settings=settings), settings, headers=headers
+    )
+
+
+def role(connection: Connection, rolle: str | None) -> str:
+    """Return the ``rolleId`` to ask with: the kommune file's, else the connection's. Raises ConfigError."""
+    found = rolle or str(connection.extra.get("rolle_id") or "")
+    if not re.fullmatch(UUID, found):
+        raise ConfigError(
+            f"Tilkoblingen {connection.name} går til KS Fiks og trenger en rolle: skriv rolleId fra Fiks som «rolle» i "
+            "kommunefilen eller «rolle_id» i tilkoblingen."
+        )
+    return found
