@@ -26,10 +26,9 @@ def open_register(who: str, connection: Connection, settings: Settings) -> Regis
     if not all(value.isascii() and value.isprintable() for value in extra.values()):
         raise ConfigError(f"Integrasjonens id eller passord i tilkoblingen {connection.name} er ikke skrevet rett.")
     headers = {"IntegrasjonId": extra["integrasjon_id"], "IntegrasjonPassord": extra["integrasjon_passord"]}
-    # Whether Fiks passes on FREG's Retry-After, which is in milliseconds, is not known: read as seconds we wait longer.
-    return Register(
-        who, connection, partial(maskinporten.token, connection, settings=settings), settings, headers=headers
-    )
+    token = partial(maskinporten.token, connection, settings=settings)
+    # Whether Fiks passes on FREG's Retry-After, in milliseconds, is not known: read as seconds we only wait longer.
+    return Register(who, connection, token, settings, headers=headers)
 
 
 def role(connection: Connection, rolle: str | None) -> str:

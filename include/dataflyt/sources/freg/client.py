@@ -67,13 +67,11 @@ def extract(
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     if route == "fiks_oppvekst":
-        path, key = oppvekst(connection, rolle), "foedselsnumre"
+        path, key, shape = oppvekst(connection, rolle), "foedselsnumre", _is_list
     else:
-        path = (
-            f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{urlencode([('part', part) for part in parts])}"
-        )
-        key = "foedselsEllerDNummer"
-    shape = _is_list if route == "fiks_oppvekst" else _is_bulk
+        query = urlencode([("part", part) for part in parts])
+        path = f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}"
+        key, shape = "foedselsEllerDNummer", _is_bulk
     with open_register(connection, route, settings) as register:
         land_pages(
             lambda question: register.post(path, question, shape=shape).content,
@@ -104,8 +102,8 @@ def residents(
     """Give the numbers of those who live in a kommune and were born in these years, both included.
 
     Orders an extract (``uttrekk/tilpasset``) and lands its batches as ``<kommunenummer>-<order>-<batch:05d>.json``:
-    called again, it goes on after the last. 404 is not ready yet, 410 no longer there, and an empty ``{}`` the end; what
-    is no longer there is ordered once more. One order at a time, of the ten that FREG allows. Whoever is
+    called again, it goes on after the last. 404 is not ready yet, 410 no longer there, and an empty ``{}`` the end;
+    what is no longer there is ordered once more. One order at a time, of the ten that FREG allows. Whoever is
     strengtFortrolig is in no such extract. Behind Fiks it is FREG's own, whichever route gives the persons.
     """
     settings = settings or Settings()

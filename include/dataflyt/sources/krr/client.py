@@ -4,9 +4,9 @@ Comes in: numbers. Goes out: the pages of ``land_pages`` under the phase ``krr``
 routes lead there:
 
   digdir   ``/rest/v2/personer`` (or v1): a thousand a call. Digdir does not say what differs between the versions
-  fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. So that a page is no single person, the
-           answers to a question's numbers are landed together, as ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``;
-           404 is "Ingen treff", an entry without ``svar``
+  fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. So that a page is no single person,
+           the answers to a question's numbers are landed together, as
+           ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``; 404 is "Ingen treff", an entry without ``svar``
 
 Says so: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST"; KS, the OpenAPI of register KRR.
 When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused says who
