@@ -62,8 +62,11 @@ def extract(
     rolle: str | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> None:
-    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only."""
+) -> int:
+    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only.
+
+    Gives how many FREG left out, asked twice.
+    """
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     if route == "fiks_oppvekst":
@@ -73,7 +76,7 @@ def extract(
         path = f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}"
         key, shape = "foedselsEllerDNummer", _is_bulk
     with open_register(connection, route, settings) as register:
-        land_pages(
+        return land_pages(
             lambda question: register.post(path, question, shape=shape).content,
             landing,
             phase,

@@ -39,8 +39,8 @@ def extract(
     rolle: str | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
-) -> None:
-    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``."""
+) -> int:
+    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``; give how many it left out, asked twice."""
     settings = settings or Settings()
     with open_register(connection, route, settings) as register:
         ask: Callable[[bytes], bytes]
@@ -48,7 +48,7 @@ def extract(
             ask = partial(_one_by_one, register, person_path(connection, rolle))
         else:
             ask = partial(register.ask, persons_path(version), expect="personer")
-        land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO)
+        return land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO)
 
 
 def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
