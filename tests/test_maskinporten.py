@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -70,7 +71,12 @@ def server():
 
 @pytest.fixture
 def connection(server, key):
-    extra = {"token_endpoint": f"{server.url}/token", "issuer": ISSUER, "kid": "key-1", "scope": "a:b c:d"}
+    extra = {
+        "token_endpoint": f"{server.url}/token",
+        "issuer": ISSUER,
+        "kid": "key-1",
+        "scope": "folkeregister:deling/x",
+    }
     return Connection("freg_haugesund", f"{server.url}/api", "client-1", pem(key), extra)
 
 
@@ -82,9 +88,39 @@ def test_the_grant_is_as_maskinporten_wants_it(server, connection, key):
     assert jwt.get_unverified_header(grant)["kid"] == "key-1"
     claims = jwt.decode(grant, key.public_key(), algorithms=["RS256"], audience=ISSUER)
     assert set(claims) == {"aud", "iss", "scope", "iat", "exp", "jti"}
-    assert (claims["iss"], claims["scope"]) == ("client-1", "a:b c:d")
+    assert (claims["iss"], claims["scope"]) == ("client-1", "folkeregister:deling/x")
     assert claims["exp"] - claims["iat"] <= 120
     assert abs(claims["iat"] - time.time()) < 5
+
+
+def test_a_delegated_grant_with_a_certificate_is_as_the_connection_says(server, connection):
+    extra = connection.extra | {"x5c": ["MIIB", "MIIC"], "alg": "RS512", "consumer_org": "944073787", "scope": "krr:x"}
+    del extra["kid"]
+    maskinporten.token(replace(connection, extra=extra | {"resource": ["https://krr.example.no"]}))
+    grant = server.forms[0]["assertion"][0]
+    header, claims = jwt.get_unverified_header(grant), jwt.decode(grant, options={"verify_signature": False})
+    assert (header["alg"], header["x5c"]) == ("RS512", ["MIIB", "MIIC"])
+    assert "kid" not in header
+    assert (claims["consumer_org"], claims["resource"]) == ("944073787", ["https://krr.example.no"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"kid": None}, "skal ha enten kid eller x5c"),
+        ({"x5c": ["MIIB"]}, "skal ha enten kid eller x5c"),
+        ({"kid": None, "x5c": "MIIB"}, "skriv sertifikatkjeden som en liste"),
+        ({"alg": "HS256"}, "skriv RS256, RS384, RS512"),
+        ({"consumer_org": "0192:944073787"}, "skriv ni sifre"),
+        ({"resource": ["https://freg.example.no"]}, "Folkeregisteret tar bare token uten: ta den bort"),
+        ({"scope": "krr:x", "resource": "https://krr.example.no"}, "skriv den som en liste"),
+    ],
+)
+def test_a_connection_that_says_what_cannot_be_asked_is_not_used(server, connection, changed, expected):
+    with pytest.raises(ConfigError, match=r"^Tilkoblingen freg_haugesund ") as caught:
+        maskinporten.token(replace(connection, extra=connection.extra | changed))
+    assert expected in caught.value.sentence
+    assert server.forms == []
 
 
 def test_a_token_is_kept_until_30_seconds_before_its_end(server, connection, monkeypatch):
@@ -130,10 +166,13 @@ def test_a_used_grant_is_replaced_once_by_a_fresh_one(server, connection):
     [
         ("MP-100", ConfigError, "må rette klient-id"),
         ("MP-110", ConfigError, "må rette issuer"),
-        ("MP-121", ConfigError, "må registrere en ny"),
+        ("MP-120", ConfigError, "må registrere den hos Digdir"),
+        ("MP-121", ConfigError, "nøkkelen er utløpt: den som forvalter klienten, må lage en ny"),
+        ("MP-123", ConfigError, "må skrive hele kjeden som en liste"),
+        ("MP-124", ConfigError, "må legge inn den private nøkkelen som hører til"),
         ("MP-130", SourceRefused, "må stille klokken"),
-        ("MP-200", ConfigError, "må rette scope"),
-        ("MP-250", SourceRefused, "må be eieren av registeret om tilgang"),
+        ("MP-200", ConfigError, "må rette scope, eller be Skatteetaten om tilgang"),
+        ("MP-250", SourceRefused, "kommunen må be Skatteetaten om tilgang til scopet"),
         ("MP-251", SourceRefused, "Altinn-ansvarlige må delegere"),
         ("MP-999", SourceRefused, "må ta det opp med Digdir"),
     ],
@@ -169,7 +208,7 @@ def test_a_firewall_is_named(server, connection):
 
 def test_a_connection_that_lacks_something_says_what(connection):
     bare = Connection("freg_haugesund", connection.url, None, connection.password, {"issuer": ISSUER})
-    with pytest.raises(ConfigError, match="freg_haugesund mangler token_endpoint, kid, scope, login:"):
+    with pytest.raises(ConfigError, match="freg_haugesund mangler login, token_endpoint, scope:"):
         maskinporten.token(bare)
 
 

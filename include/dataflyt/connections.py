@@ -18,8 +18,9 @@ from dataflyt.errors import ConfigError
 class Connection:
     """``url`` is the whole address (https://…, file:///…, postgresql+psycopg://…), ``extra`` what a kind needs besides.
 
-    HTTP registers: ``login`` is the Maskinporten client id, ``password`` the private key (PEM), ``extra`` holds
-    ``token_endpoint``, ``issuer``, ``kid``, ``scope``.
+    HTTP registers: ``login``, ``password`` and most of ``extra`` are a client of Maskinporten (``maskinporten`` says
+    how). Besides: ``contact``, whom the register may call; ``max_concurrent`` and ``max_per_second``, how fast one
+    process may ask it.
     """
 
     name: str
@@ -27,6 +28,12 @@ class Connection:
     login: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def require(self, *names: str) -> None:
+        """Raise ConfigError unless these are filled in: ``login``, ``password``, or fields of ``extra``."""
+        values = {**self.extra, "login": self.login, "password": self.password}
+        if missing := [name for name in names if not values.get(name)]:
+            raise ConfigError(f"Tilkoblingen {self.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
 
 
 Connect: TypeAlias = Callable[[str], Connection]
@@ -38,7 +45,7 @@ def from_environment(name: str) -> Connection:
     variable = f"AIRFLOW_CONN_{name.upper()}"
     text = os.environ.get(variable)
     if not text:
-        raise ConfigError(f"The connection {name} is not defined: set the environment variable {variable}.")
+        raise ConfigError(f"Tilkoblingen {name} finnes ikke: sett miljøvariabelen {variable}.")
     try:
         raw = orjson.loads(text)
         extra = raw.get("extra") or {}
@@ -47,5 +54,5 @@ def from_environment(name: str) -> Connection:
         return Connection(name, raw["host"], raw.get("login"), raw.get("password"), extra)
     except (ValueError, KeyError, AttributeError, TypeError):
         raise ConfigError(
-            f'{variable} is not a JSON object with a "host": write {{"conn_type": "generic", "host": "https://…"}}.'
+            f'{variable} er ikke et JSON-objekt med «host»: skriv {{"conn_type": "generic", "host": "https://…"}}.'
         ) from None

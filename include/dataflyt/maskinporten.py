@@ -1,19 +1,30 @@
 """Maskinporten: from a connection to an access token.
 
-Goes out: a grant signed with the connection's key (RFC 7523, RS256, ``kid`` in the header). Comes in: an access token
-that is opaque to us and kept in memory until 30 seconds before it ends. A grant can be used once, so every try makes a
-new one. Source: Digdir, "Maskinporten: API consumer guide" and its list of error codes (MP-nnn).
+Goes out: a grant (RFC 7523) signed with the connection's key. Comes in: an access token that is opaque to us and kept
+in memory until 30 seconds before it ends. A grant can be used once, so every try makes a new one. Source: Digdir,
+"Maskinporten: API consumer guide" and its list of error codes (MP-nnn).
 
-The connection: ``login`` is the client id, ``password`` the private key (PEM), ``extra`` has ``token_endpoint``,
-``issuer``, ``kid``, ``scope``. The key, the grant and the token are never logged or put into an exception.
+The connection: ``login`` is the client id, ``password`` the private key (PEM). Its ``extra``:
+
+- ``token_endpoint``, ``issuer``, ``scope``;
+- ``kid``, the id under which the key is registered, or ``x5c``, the list of the certificate chain, each base64 of DER;
+- ``alg``: RS256 (when left out), RS384 or RS512;
+- ``consumer_org``: the organisation number of the kommune that has delegated its access to the client's owner;
+- ``resource``: a list, only for who asks for it. FREG must not have it (Skatteetaten, "Maskinporten");
+- ``key_registered``: the day the key was registered, for ``dataflyt doctor``.
+
+The key, the grant and the token are never logged or put into an exception.
 """
 
+import contextlib
+import logging
 import re
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 import httpx
@@ -24,12 +35,17 @@ from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable
 from dataflyt.http import Answer, Settings, open_client, require_https, send, unavailable
 
+log = logging.getLogger(__name__)
+
 WHO = "Maskinporten"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ALGORITHMS = ("RS256", "RS384", "RS512")
 GRANT_LIFETIME = 100
 """Seconds; Maskinporten takes at most 120."""
 MARGIN = 30.0
 """A token is not used in its last seconds."""
+CLOCK_MAY_DIFFER = 5.0
+"""Seconds; Maskinporten takes 10, and the time that it tells is in whole ones."""
 
 Key: TypeAlias = tuple[str, ...]
 
@@ -44,29 +60,57 @@ _kept: dict[Key, _Kept] = {}
 _locks: dict[Key, threading.Lock] = {}
 _guard = threading.Lock()
 
-_KEY = "nøkkelen i tilkoblingen {name} er ukjent eller utløpt: den som forvalter klienten, må registrere en ny"
-_CLOCK = "den kom for sent eller to ganger: den som drifter maskinen, må stille klokken"
+_KEY = "legg nøkkelen og «kid» inn i tilkoblingen {name} med datoen som key_registered"
 _SYSTEM_USER = "systembrukeren er ikke satt opp: kommunens Altinn-ansvarlige må godkjenne den"
+_NO_SCOPE = "be {owner} om tilgang til scopet"
 _REASONS: dict[str, tuple[type[DataflytError], str]] = {
     "MP-100": (ConfigError, "klienten er ukjent: den som forvalter tilkoblingen {name}, må rette klient-id (login)"),
     "MP-110": (ConfigError, "issuer er feil: den som forvalter tilkoblingen {name}, må rette issuer"),
-    "MP-011": (ConfigError, "et felt er feil: den som forvalter tilkoblingen {name}, må rette den"),
-    "MP-120": (ConfigError, _KEY),
-    "MP-121": (ConfigError, _KEY),
-    "MP-122": (ConfigError, _KEY),
-    "MP-123": (ConfigError, _KEY),
-    "MP-124": (ConfigError, _KEY),
-    "MP-012": (SourceRefused, _CLOCK),
-    "MP-130": (SourceRefused, _CLOCK),
-    "MP-200": (ConfigError, "scope er feil: den som forvalter tilkoblingen {name}, må rette scope"),
+    "MP-011": (ConfigError, "et felt er feil: den som forvalter tilkoblingen {name}, må rette scope eller extra"),
+    "MP-120": (
+        ConfigError,
+        f"nøkkelen er ukjent: den som forvalter klienten, må registrere den hos Digdir, så {_KEY}",
+    ),
+    "MP-121": (
+        ConfigError,
+        f"nøkkelen er utløpt: den som forvalter klienten, må lage en ny og registrere den hos Digdir, så {_KEY}",
+    ),
+    "MP-122": (ConfigError, "sertifikatet kan ikke brukes: den som forvalter {name}, må legge inn et gyldig som x5c"),
+    "MP-123": (ConfigError, "x5c er feil: den som forvalter {name}, må skrive hele kjeden som en liste"),
+    "MP-124": (
+        ConfigError,
+        "signaturen er feil: den som forvalter {name}, må legge inn den private nøkkelen som hører til «kid» eller x5c",
+    ),
+    "MP-012": (SourceRefused, "den kom to ganger: prøv kjøringen på nytt"),
+    "MP-130": (SourceRefused, "den kom for sent: den som drifter maskinen, må stille klokken"),
+    "MP-200": (
+        ConfigError,
+        f"scope er feil, eller klienten har det ikke: den som forvalter {{name}}, må rette scope, eller {_NO_SCOPE}",
+    ),
     "MP-201": (ConfigError, "scope er feil: den som forvalter tilkoblingen {name}, må rette scope"),
-    "MP-250": (SourceRefused, "kommunen har ikke tilgang til scopet: kommunen må be eieren av registeret om tilgang"),
-    "MP-251": (SourceRefused, "delegeringen mangler: kommunens Altinn-ansvarlige må delegere tilgangen"),
+    "MP-250": (SourceRefused, f"kommunen har ikke tilgang til scopet: kommunen må {_NO_SCOPE}"),
+    "MP-251": (
+        SourceRefused,
+        "delegeringen mangler: kommunens Altinn-ansvarlige må delegere tilgangen i Altinn til den som eier klienten",
+    ),
     "MP-301": (SourceRefused, _SYSTEM_USER),
     "MP-302": (SourceRefused, _SYSTEM_USER),
     "MP-303": (SourceRefused, _SYSTEM_USER),
 }
 _ONCE_MORE = {"MP-012", "MP-130"}
+_OWNERS = {"folkeregister": "Skatteetaten", "krr": "Digdir", "ks": "KS"}
+
+
+@dataclass(frozen=True)
+class Client:
+    """What a connection says of a client of Maskinporten; ``claims`` and ``headers`` are the grant's."""
+
+    token_endpoint: str
+    issuer: str
+    scope: str
+    alg: str
+    headers: dict[str, Any] = field(repr=False)
+    claims: dict[str, Any] = field(repr=False)
 
 
 def token(connection: Connection, rejected: str | None = None, *, settings: Settings | None = None) -> str:
@@ -75,39 +119,71 @@ def token(connection: Connection, rejected: str | None = None, *, settings: Sett
     Asks at most once at a time per connection, and once per call: callers try again on SourceUnavailable. Raises
     ConfigError or SourceRefused when a person must do something.
     """
-    extra = _extra(connection)
-    key = (connection.name, connection.login or "", extra["token_endpoint"], extra["scope"])
+    client = client_of(connection)
+    key = (connection.name, client.token_endpoint, client.scope, repr(sorted(client.claims.items())))
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:
         kept = _kept.get(key)
         if kept is None or kept.token == rejected or time.monotonic() >= kept.until:
             _kept.pop(key, None)
-            kept = _kept[key] = _fetch(connection, extra, settings or Settings())
+            kept = _kept[key] = _fetch(connection, client, settings or Settings())
         return kept.token
 
 
-def _extra(connection: Connection) -> dict[str, str]:
-    names = ("token_endpoint", "issuer", "kid", "scope")
-    extra = {name: str(connection.extra.get(name) or "") for name in names}
-    missing = [name for name, value in extra.items() if not value]
-    missing += [name for name in ("login", "password") if not getattr(connection, name)]
-    if missing:
-        raise ConfigError(f"Tilkoblingen {connection.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
-    require_https(connection, extra["token_endpoint"])
-    return extra
+def client_of(connection: Connection) -> Client:
+    """Read the client out of a connection; raises ConfigError with what to write instead."""
+    extra = connection.extra
+    connection.require("login", "password", "token_endpoint", "issuer", "scope")
+    require_https(connection, str(extra["token_endpoint"]))
+    kid, x5c = extra.get("kid"), extra.get("x5c")
+    alg, scope = str(extra.get("alg") or "RS256"), str(extra["scope"])
+    consumer, resource = extra.get("consumer_org"), extra.get("resource")
+    wrong = None
+    if bool(kid) == bool(x5c):
+        wrong = "skal ha enten kid eller x5c: skriv den ene, og ta den andre bort"
+    elif x5c and not (isinstance(x5c, list) and all(isinstance(one, str) and one for one in x5c)):
+        wrong = "har en x5c som ikke er en liste: skriv sertifikatkjeden som en liste med base64 av DER"
+    elif alg not in ALGORITHMS:
+        wrong = f"har en alg som Maskinporten ikke tar: skriv {', '.join(ALGORITHMS)} eller ta den bort"
+    elif consumer and not re.fullmatch(r"[0-9]{9}", str(consumer)):
+        wrong = "har en consumer_org som ikke er et organisasjonsnummer: skriv ni sifre"
+    elif resource and not isinstance(resource, list):
+        wrong = "har en resource som ikke er en liste: skriv den som en liste, eller ta den bort"
+    elif resource and "folkeregister:" in scope:
+        wrong = "har resource, men Folkeregisteret tar bare token uten: ta den bort"
+    if wrong:
+        raise ConfigError(f"Tilkoblingen {connection.name} {wrong}.")
+    claims: dict[str, Any] = {"aud": str(extra["issuer"]), "iss": connection.login, "scope": scope}
+    claims |= {"consumer_org": str(consumer)} if consumer else {}
+    claims |= {"resource": resource} if resource else {}
+    headers: dict[str, Any] = {"x5c": x5c} if x5c else {"kid": str(kid)}
+    return Client(str(extra["token_endpoint"]), str(extra["issuer"]), scope, alg, headers, claims)
 
 
-def _fetch(connection: Connection, extra: dict[str, str], settings: Settings) -> _Kept:
-    with open_client(connection, settings) as client:
+def clock_ahead(answer: Answer) -> float:
+    """Give how many seconds this machine's clock is ahead of the server's, by the answer's Date; 0 when it has none."""
+    with contextlib.suppress(ValueError, TypeError):
+        return time.time() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    return 0.0
+
+
+def _fetch(connection: Connection, client: Client, settings: Settings) -> _Kept:
+    ahead = 0.0
+    with open_client(connection, settings) as http:
         asked = time.monotonic()
-        answer = _ask(client, connection, extra, settings)
-        if answer.status != httpx.codes.OK and _code(answer) in _ONCE_MORE:
-            answer = _ask(client, connection, extra, settings)
+        answer = _ask(http, connection, client, settings, ahead)
+        if answer.status == httpx.codes.BAD_REQUEST:
+            ahead = clock_ahead(answer)
+            wrong = abs(ahead) > CLOCK_MAY_DIFFER
+            if wrong:
+                log.warning("This machine's clock is %.0f s ahead of Maskinporten's: it should be set.", ahead)
+            if wrong or _code(answer) in _ONCE_MORE:
+                answer = _ask(http, connection, client, settings, ahead if wrong else 0.0)
     if error := unavailable(WHO, answer, 1.0, settings):
         raise error
     if answer.status != httpx.codes.OK:
-        raise _refusal(connection, answer)
+        raise _refusal(connection, client, answer, ahead)
     body = _object(answer)
     value, lifetime = body.get("access_token"), body.get("expires_in")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or not isinstance(lifetime, (int, float)):
@@ -115,24 +191,17 @@ def _fetch(connection: Connection, extra: dict[str, str], settings: Settings) ->
     return _Kept(value, asked + lifetime - MARGIN)
 
 
-def _ask(client: httpx.Client, connection: Connection, extra: dict[str, str], settings: Settings) -> Answer:
-    form = urlencode({"grant_type": GRANT_TYPE, "assertion": _grant(connection, extra)}).encode()
+def _ask(http: httpx.Client, connection: Connection, client: Client, settings: Settings, ahead: float) -> Answer:
+    grant = _grant(connection, client, int(time.time() - ahead))
+    form = urlencode({"grant_type": GRANT_TYPE, "assertion": grant}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return send(client, WHO, "POST", extra["token_endpoint"], form, headers, settings)
+    return send(http, WHO, "POST", client.token_endpoint, form, headers, settings)
 
 
-def _grant(connection: Connection, extra: dict[str, str]) -> str:
-    now = int(time.time())
-    claims = {
-        "aud": extra["issuer"],
-        "iss": connection.login,
-        "scope": extra["scope"],
-        "iat": now,
-        "exp": now + GRANT_LIFETIME,
-        "jti": str(uuid.uuid4()),
-    }
+def _grant(connection: Connection, client: Client, now: int) -> str:
+    claims = client.claims | {"iat": now, "exp": now + GRANT_LIFETIME, "jti": str(uuid.uuid4())}
     try:
-        return jwt.encode(claims, connection.password or "", algorithm="RS256", headers={"kid": extra["kid"]})
+        return jwt.encode(claims, connection.password or "", algorithm=client.alg, headers=client.headers)
     except Exception:  # noqa: S110  whatever the key is, its text must not come out
         pass
     raise ConfigError(
@@ -140,15 +209,24 @@ def _grant(connection: Connection, extra: dict[str, str]) -> str:
     )
 
 
-def _refusal(connection: Connection, answer: Answer) -> DataflytError:
+def _refusal(connection: Connection, client: Client, answer: Answer, ahead: float) -> DataflytError:
     code = _code(answer)
     kind, reason = _REASONS.get(
         code, (SourceRefused, "grunnen er ukjent: den som forvalter tilkoblingen {name}, må ta det opp med Digdir")
     )
+    if abs(ahead) > CLOCK_MAY_DIFFER and code in ("", "MP-130"):
+        kind, reason = SourceRefused, f"{said_of_clock(ahead)}: den som drifter maskinen, må stille den"
     if answer.html:
-        reason = "en brannmur stanset den: den som drifter maskinen, må åpne for Maskinporten"
+        kind, reason = SourceRefused, "en brannmur stanset den: den som drifter maskinen, må åpne for Maskinporten"
     why = f"HTTP {answer.status}{', ' if code else ''}{code}"
-    return kind(f"{WHO} avviste forespørselen ({why}), {reason.format(name=connection.name)}.", status=answer.status)
+    owner = _OWNERS.get(client.scope.partition(":")[0], "eieren av registeret")
+    said = reason.format(name=connection.name, owner=owner)
+    return kind(f"{WHO} avviste forespørselen ({why}), {said}.", status=answer.status)
+
+
+def said_of_clock(ahead: float) -> str:
+    """Say in Norwegian how wrong this machine's clock is."""
+    return f"klokken på denne maskinen går {abs(ahead):.0f} sekunder for {'fort' if ahead > 0 else 'sakte'}"
 
 
 def _code(answer: Answer) -> str:

@@ -5,11 +5,12 @@ import logging
 import os
 import socket
 import sys
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 
 import orjson
 
+from simulator.faults import FAULTS, PATHS, Switches, UnknownFault
 from simulator.files import units, write_files
 from simulator.kommuner import KOMMUNER, Kommune
 from simulator.large import MOST, Large, kommune_of
@@ -21,7 +22,12 @@ from simulator.world import build_country
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code."""
-    parser = argparse.ArgumentParser(prog="simulator", description=__import__("simulator").__doc__)
+    parser = argparse.ArgumentParser(
+        prog="simulator",
+        description=__import__("simulator").__doc__,
+        epilog=_faults_in_words(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -54,6 +60,18 @@ def main(arguments: list[str] | None = None) -> int:
     serve.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--url", help="where others reach it, when that is not http://127.0.0.1:PORT")
+    serve.add_argument(
+        "--key-registered",
+        type=date.fromisoformat,
+        help="YYYY-MM-DD, the day the key was registered: it is good for a year (default: it never grows old)",
+    )
+    serve.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[@PATH][:COUNT]",
+        help="a fault from the start, may be given several times; see simulator --help",
+    )
     serve.add_argument("--ready", type=Path, help='file that gets {"port": …, "url": …} once the server answers')
     files = commands.add_parser("files", parents=[common, sized], help="write the HR and SAS files")
     files.add_argument("--drop", type=Path, required=True, help="folder to write <kommunenummer>/hr/ and /sas/ into")
@@ -61,6 +79,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("units", parents=[common, sized], help="HR units to schools, as YAML for a kommune file")
     options = parser.parse_args(arguments)
     return {"serve": _serve, "files": _files, "people": _people, "units": _units}[options.command](options)
+
+
+def _faults_in_words() -> str:
+    names = "\n".join(f"  {fault.name:15} {fault.help}" for fault in FAULTS.values())
+    return (
+        f"faults of serve --fault NAME[@PATH][:COUNT]\n{names}\n\n"
+        f"PATH is one of {', '.join(PATHS)}, COUNT the number of requests (0: all; default 1, of a clock all).\n"
+        'Running: POST /simulator/faults {"name": "half", "path": "krr", "count": 2}; GET tells what is on and what\n'
+        "was asked, DELETE switches all off."
+    )
 
 
 def _pupils(text: str) -> int:
@@ -112,7 +140,15 @@ def _serve(options: argparse.Namespace) -> int:
     from simulator.server import create_app
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s simulator %(message)s")
+    faults = Switches()
+    try:
+        for text in options.fault:
+            faults.turn_on_text(text)
+    except UnknownFault as unknown:
+        sys.stderr.write(f"{unknown}\n")
+        return 2
     key, kid = load_key(options.key)
+    registered = options.key_registered and datetime.combine(options.key_registered, time.min).timestamp()
     country = _country(options)
     for world in country.worlds.values() if options.drop else ():
         write_files(world, options.date, options.drop)
@@ -128,9 +164,13 @@ def _serve(options: argparse.Namespace) -> int:
             if self.started and options.ready:
                 _write_atomically(options.ready, orjson.dumps({"port": port, "url": url}))
 
-    app = create_app(country, url, key, kid, options.client_id, drop=options.drop)
+    app = create_app(
+        country, url, key, kid, options.client_id, drop=options.drop, key_registered=registered, faults=faults
+    )
     # Paths hold identity numbers: no access log.
-    server = Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3))
+    server = Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, date_header=False, timeout_graceful_shutdown=3)
+    )
     server.run([listening])
     return 0
 

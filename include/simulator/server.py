@@ -2,6 +2,7 @@
 
 FREG and KRR are national: whoever asks finds anybody of any kommune. ``/simulator/date`` is the simulator's own: GET
 tells the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
+``/simulator/faults`` is for switching faults on and off (``faults``).
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and "Returkoder"; Digdir,
 "Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up, their shape
@@ -18,8 +19,19 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI, Request, Response
 
+from simulator.faults import Faulty, Switches, UnknownFault
 from simulator.files import write_files
-from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, SCOPES, Maskinporten, Refused, Token
+from simulator.maskinporten import (
+    ALGORITHMS,
+    FREG,
+    GRANT_TYPE,
+    KRR_CONTACT,
+    KRR_MAILBOX,
+    SCOPES,
+    Maskinporten,
+    Refused,
+    Token,
+)
 from simulator.model import Country, Person, World
 from simulator.registers import UnknownPart, elements, folkeregisterperson, krr_person
 from simulator.weeks import TimeGoesForward, advance
@@ -49,14 +61,25 @@ def create_app(
     client_id: str,
     clock: Callable[[], float] = time.time,
     drop: Path | None = None,
+    key_registered: float | None = None,
+    faults: Switches | None = None,
 ) -> FastAPI:
     """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is.
 
-    When time passes the kommuner's files are written under ``drop``.
+    When time passes the kommuner's files are written under ``drop``. All kommuner have delegated their access to the
+    client's owner. ``key_registered``: when the key was, by ``clock``; without it the key never grows old. The server
+    that runs this is to send no Date of its own.
     """
+    switches = faults or Switches()
+
     country = world if isinstance(world, Country) else world.country or Country.of(world)
-    maskinporten = Maskinporten(f"{url}/", client_id, key, kid, clock)
+    delegations = frozenset(world.kommune.orgnr for world in country.worlds.values())
+    maskinporten = Maskinporten(
+        f"{url}/", client_id, key, kid, lambda: clock() + switches.offset, delegations, key_registered
+    )
+    switches.forget_tokens = maskinporten.forget
     app = FastAPI(title="Register simulator", openapi_url=None)
+    app.add_middleware(Faulty, switches=switches, clock=clock)
 
     @app.exception_handler(Problem)
     async def problem(_: Request, failure: Problem) -> Response:
@@ -89,6 +112,25 @@ def create_app(
                 write_files(moved, until, drop)
         return _json({"date": str(until), "happened": counts})
 
+    @app.get("/simulator/faults")
+    async def told_faults() -> Response:
+        return _json(switches.told())
+
+    @app.post("/simulator/faults")
+    async def turn_fault_on(request: Request) -> Response:
+        try:
+            wanted = orjson.loads(await request.body())
+            switches.turn_on(wanted["name"], wanted.get("path"), wanted.get("count"))
+        except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+            said = str(wrong) if isinstance(wrong, UnknownFault) else 'Say which: {"name": "half", "path": "freg"}.'
+            raise Problem(400, {"error": said}) from None
+        return _json(switches.told())
+
+    @app.delete("/simulator/faults")
+    async def turn_faults_off() -> Response:
+        switches.clear()
+        return _json(switches.told())
+
     @app.get("/.well-known/oauth-authorization-server")
     async def metadata() -> Response:
         return _json(
@@ -97,7 +139,7 @@ def create_app(
                 "token_endpoint": f"{url}/token",
                 "grant_types_supported": [GRANT_TYPE],
                 "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-                "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
+                "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
                 "scopes_supported": sorted(SCOPES),
             }
         )

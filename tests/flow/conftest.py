@@ -26,6 +26,7 @@ from dataflyt.connections import Connection
 from dataflyt.errors import DataflytError
 from dataflyt.kommune import Kommune, find
 from dataflyt.warehouse.database import migrate
+from simulator.faults import Switches
 from simulator.files import write_files
 from simulator.model import Person, World
 from simulator.server import create_app
@@ -39,12 +40,16 @@ CLIENT = "test-client"
 
 @dataclass
 class Registers:
-    """The simulator in a thread: ``world`` may be changed between runs, and both registers and files follow."""
+    """The simulator in a thread: ``world`` may be changed between runs, and both registers and files follow.
+
+    ``faults`` are what the registers do wrong.
+    """
 
     world: World
     url: str
     drop: Path
     private_key: str
+    faults: Switches
 
     def write(self) -> None:
         """Write the HR and SAS files anew."""
@@ -79,8 +84,9 @@ def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Regist
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    app = create_app(world, url, signing_key.public_key(), None, CLIENT)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    faults = Switches()
+    app = create_app(world, url, signing_key.public_key(), None, CLIENT, faults=faults)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, date_header=False))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     for _ in range(100):
@@ -91,7 +97,7 @@ def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Regist
     pem = signing_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    registers = Registers(world, url, tmp_path / "drop", pem)
+    registers = Registers(world, url, tmp_path / "drop", pem, faults)
     registers.write()
     yield registers
     server.should_exit = True

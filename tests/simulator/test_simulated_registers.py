@@ -12,7 +12,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from simulator import manifest
-from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX
+from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, OWN_ORGNR
 from simulator.server import FREG_PATH
 
 ALL_PARTS = ("person-basis", "relasjon-utvidet", "identitetsgrunnlag-utvidet", "historikk")
@@ -30,7 +30,8 @@ def test_a_good_grant_gives_a_token_that_opens_freg(registers, world):
     assert answer["token_type"] == "Bearer"
     assert answer["scope"] == FREG
     assert 0 < answer["expires_in"] < 3600
-    assert answer["access_token"].count(".") == 0
+    consumer = jwt.decode(answer["access_token"], options={"verify_signature": False})["consumer"]
+    assert consumer == {"authority": "iso6523-actorid-upis", "ID": f"0192:{OWN_ORGNR}"}
     assert registers.freg([pupil(world, "seed_baug").number]).status_code == 200
 
 
