@@ -180,9 +180,9 @@ def extract_freg(job: Job) -> dict[str, int]:
     parts: tuple[str, ...] = FREG_PARTS
     if job.kommune.legal_basis.freg == "med_hjemmel":
         parts += ("foreldreansvar", "familierelasjon")
-    freg_client.extract(connection, _numbers(job, _PUPILS), parts, landing, "1-pupils")
+    freg_client.extract(connection, _numbers(job, _PUPILS, hold=True), parts, landing, "1-pupils")
     _stage(job, "freg", phase="1-pupils")
-    freg_client.extract(connection, _numbers(job, _GUARDIANS), FREG_PARTS, landing, "2-guardians")
+    freg_client.extract(connection, _numbers(job, _GUARDIANS, hold=True), FREG_PARTS, landing, "2-guardians")
     return _stage(job, "freg", phase="2-guardians", anew=False)
 
 
@@ -212,8 +212,11 @@ where f.ansvarlig ~ '^[0-9]{{11}}$' and f.ergjeldende is not false
 """
 
 
-def _numbers(job: Job, query: str) -> list[str]:
+def _numbers(job: Job, query: str, *, hold: bool = False) -> list[str]:
+    """Whom to ask about. ``hold``: what FREG tells of them from now on concerns the kommune, whatever it answers."""
     with job.transaction(lock=False) as connection:
+        if hold:
+            events.hold(connection, job.owner, query.format(owner=job.owner))
         return list(connection.execute(text(query.format(owner=job.owner))).scalars())
 
 

@@ -103,7 +103,7 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "_republish", _dies)
+        patched.setattr(flow, "republish", _dies)
         with pytest.raises(KeyboardInterrupt):
             flow.withdraw(job)
     flow.withdraw(job)

@@ -1,7 +1,8 @@
 """Connecting to the warehouse, and making its schema and roles.
 
-Two kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
-forced, sees no rows); ``kommune_<id>`` is a kommune's login and sees its own rows alone.
+Three kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
+forced, sees no rows); ``kommune_<id>`` is a kommune's login and sees its own rows alone; ``dataflyt_events`` reads
+FREG's event list for all of them, and sees hashes and whose they are.
 """
 
 import re
@@ -21,6 +22,9 @@ from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, Wareh
 # loop over a whole kommune for each of its rows. Joined by hash or merge it is fast whatever is believed.
 # Of what we analyze ourselves little more than the size has to be known: a tenth of the usual sample.
 _PLANNING = "set local enable_nestloop = off; set local work_mem = '64MB'; set local default_statistics_target = 10"
+
+EVENTS = "dataflyt_events"
+"""The role that reads the event list, and sees nothing else."""
 
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
@@ -53,17 +57,28 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
     connection logs in as somebody else than the kommune: another one's rows must be neither read nor written.
     """
     role = f"kommune_{checked_owner(owner)}"
-    with _in_our_words(), db.begin() as connection:
-        if connection.scalar(text("select current_user")) != role:
-            raise ConfigError(
-                f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet i tilkoblingen warehouse_"
-                f"{owner}, eller den som kommunefilen navngir."
-            )
+    where = f"i tilkoblingen warehouse_{owner}, eller den som kommunefilen navngir"
+    with _logged_in(db, role, where) as connection:
         connection.execute(text(_PLANNING))
         if lock:
             connection.execute(
                 text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
             )
+        yield connection
+
+
+@contextmanager
+def reading_events(db: Engine) -> Iterator[Connection]:
+    """One transaction as the reader of the event list; raises as ``transaction`` does."""
+    with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
+        yield connection
+
+
+@contextmanager
+def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
+    with _in_our_words(), db.begin() as connection:
+        if connection.scalar(text("select current_user")) != role:
+            raise ConfigError(f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet {where}.")
         yield connection
 
 
@@ -112,8 +127,9 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
     db = engine(url)
     made = []
     with _in_our_words(), db.begin() as connection:
-        if not connection.scalar(text("select 1 from pg_roles where rolname = 'dataflyt_kommune'")):
-            connection.execute(text("create role dataflyt_kommune nologin"))
+        for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login"}.items():
+            if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
+                connection.execute(text(f"create role {role} {login}"))
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection

@@ -80,24 +80,26 @@ def views_of_history(connection: Connection, owner: str) -> None:
         )
 
 
-def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) -> None:
+def views_of_staging(connection: Connection, owner: str, staged: Sequence[str], *, prefix: str | None = None) -> None:
     """Make the same views over unchecked staged rows of the sources in ``staged``, over history for the rest.
+
+    Their tables stand in the kommune's staging schema, or are those whose names begin with ``prefix``.
 
     Of a register, subjects that were not answered keep their open rows of history. An answer speaks for all numbers
     that it says the person has had: what stands under an old one is not left to hold.
     """
     views_of_history(connection, owner)
-    schema = f"staging_{owner}"
+    at = prefix or f"staging_{owner}."
     for table in source_tables().values():
         if table.source not in staged:
             continue
         columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
         if table.answered:
             answered = (
-                f"select subject from {schema}.freg_person union select oppslag from {schema}.freg_person "
-                f"union select identifikasjonsnummer from {schema}.freg_identifikasjonsnummer"
+                f"select subject from {at}freg_person union select oppslag from {at}freg_person "
+                f"union select identifikasjonsnummer from {at}freg_identifikasjonsnummer"
                 if table.source == "freg"
-                else f"select subject from {schema}.krr_contact"
+                else f"select subject from {at}krr_contact"
             )
             rest = (
                 f" union all select {columns} from history.{table.name} h where owner = '{owner}' and to_run is null "
@@ -106,7 +108,7 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str]) 
         else:
             rest = ""
         connection.execute(
-            text(f"create or replace temporary view {table.name} as select {columns} from {schema}.{table.name}{rest}")
+            text(f"create or replace temporary view {table.name} as select {columns} from {at}{table.name}{rest}")
         )
 
 

@@ -26,7 +26,8 @@ def views(
     if vetoes_before is not None:
         # A veto that this run has itself lifted by being released was in force before it.
         conditions[1] = f"(lifted_at is null or lifted_run >= {vetoes_before:d})"
-        conditions.append(f"run < {vetoes_before:d}")
+        # What was learned beside the line while this run was under way is true before it as well.
+        conditions.append(f"(run < {vetoes_before:d} or beside)")
     if lifting is not None:
         conditions.append(f"veto not in (select veto from control.lift where owner = '{owner}' and run = {lifting:d})")
     _view(connection, f"{prefix}veto", f"select * from control.veto where {' and '.join(conditions)}")

@@ -28,23 +28,33 @@ class Learned:
     ungraded: bool
 
 
-def learn(connection: Connection, moment: Moment, *, answered: str | None, max_children_percent: float) -> Learned:
+def learn(
+    connection: Connection,
+    moment: Moment,
+    *,
+    answered: str | None,
+    max_children_percent: float,
+    beside: bool = False,
+) -> Learned:
     """Write the vetoes that ``new_<table>`` give against what is true now (views ``now_<table>``).
 
     ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run; loss of
     access is taken for those children only, and not at all when it would hit more than ``max_children_percent`` of
     those of them with access (at least five): a lost right to a part of FREG looks like that. Without ``answered`` no
     loss is taken. Repeating it writes nothing new.
+
+    ``beside``: learned outside the run ``moment.run``, which is the newest and perhaps under way. Then only some are
+    answered for, and the limit is measured by everybody's children.
     """
-    bound = moment.bound()
+    bound = {**moment.bound(), "beside": beside}
     raised = connection.execute(text(_PROTECTION), bound).rowcount
     deaths = connection.execute(text(_DEATH), bound).rowcount
     ended, in_doubt, ungraded = 0, False, False
     if answered:
-        lost = connection.execute(text(_LOST.format(answered=answered)), bound)
-        lost.close()
+        connection.execute(text("drop table if exists pg_temp.lost_access"))
+        connection.execute(text(_LOST.format(answered=answered)), bound)
         children = connection.scalar(text("select count(distinct child_id) from lost_access")) or 0
-        known = connection.scalar(text(_KNOWN.format(answered=answered))) or 0
+        known = connection.scalar(text(_KNOWN + ("" if beside else _AMONG.format(answered=answered)))) or 0
         in_doubt = children > max(_FEWEST_IN_DOUBT, ceil(known * max_children_percent / 100))
         ungraded = bool(connection.scalar(text(_UNGRADED.format(answered=answered)), bound))
         if not in_doubt:
@@ -98,8 +108,8 @@ def last(connection: Connection, owner: str) -> int:
 
 
 _PROTECTION = """
-insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at)
-select :owner, 'protection', p.person_id, p.level, p.cause, p.cause_person_id, :run, now()
+insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, beside)
+select :owner, 'protection', p.person_id, p.level, p.cause, p.cause_person_id, :run, now(), :beside
 from new_protection p
 left join now_protection n on n.person_id = p.person_id
 where p.level in (2, 3) and p.level > coalesce(n.level, 0)
@@ -107,8 +117,8 @@ order by p.person_id
 """
 
 _DEATH = """
-insert into control.veto (owner, kind, person_id, cause, run, learned_at)
-select :owner, 'death', p.person_id, 'register', :run, now()
+insert into control.veto (owner, kind, person_id, cause, run, learned_at, beside)
+select :owner, 'death', p.person_id, 'register', :run, now(), :beside
 from new_person p
 where p.dead
     and not exists (select from now_veto v where v.kind = 'death' and v.person_id = p.person_id)
@@ -136,7 +146,10 @@ where n.state in ('active', 'suspended')
 _KNOWN = """
 select count(distinct n.child_id)
 from now_guardian_access n
-where n.state = 'active' and n.child_id in (
+where n.state = 'active'
+"""
+_AMONG = """
+and n.child_id in (
     select l.person_id from {answered} a join new_person_link l on l.scheme = 'number' and l.value = a.subject
 )
 """
@@ -158,8 +171,9 @@ from graded
 """
 
 _ENDED = """
-insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at)
-select :owner, 'access_ended', child_id, adult, 'answered', :run, now() from lost_access order by child_id, adult
+insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside)
+select :owner, 'access_ended', child_id, adult, 'answered', :run, now(), :beside from lost_access
+order by child_id, adult
 """
 
 # strengtFortrolig: every adult; fortrolig: those not registered at the child's address. Until decided adult by adult:
@@ -194,8 +208,8 @@ pair as (
     union
     select child_id, adult from now_guardian_access where state = 'active'
 )
-insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at)
-select :owner, 'access_suspended', x.child_id, x.adult, 'child_protected', :run, now()
+insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside)
+select :owner, 'access_suspended', x.child_id, x.adult, 'child_protected', :run, now(), :beside
 from pair x
 join protected p on p.person_id = x.child_id
 where (

@@ -1,0 +1,202 @@
+"""Who holds whom, how far FREG's event list has been read, and whom an owner has yet to ask about.
+
+Two roles meet here. ``kommune_<id>`` writes down whom it holds, by a keyed hash of each number, and takes away what it
+has dealt with; it sees its own rows alone. ``dataflyt_events`` reads the list: it sees hashes and owners, and nothing
+else of the warehouse. The key (``events.key``) is one for the installation and was drawn when the schema was made.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from dataflyt.warehouse.database import driver
+
+HELD = """
+select l.value
+from golden.person_link l
+where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person_id in (
+    select person_id from golden.enrolment where owner = :owner and to_run is null
+    union
+    select adult::uuid from golden.guardian_access where owner = :owner and to_run is null and adult_kind = 'person'
+)
+"""
+"""The numbers of pupils and guardians in the golden record, those they have had too."""
+
+_HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
+
+
+class Pointer(NamedTuple):
+    """Where to read on, with what the list called its last page there, and when it last answered."""
+
+    next_seq: int
+    etag: str | None
+    read_at: datetime
+
+
+class Waiting(NamedTuple):
+    """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for."""
+
+    hash: uuid.UUID
+    seq: int
+    number: str | None
+    pupil: bool
+
+
+# --- as the kommune ----------------------------------------------------------------------------------------------
+
+
+def hold(connection: Connection, owner: str, numbers: str) -> None:
+    """Let the list's reader know that the kommune holds the numbers that the query ``numbers`` gives."""
+    connection.execute(
+        text(
+            f"insert into events.route (hash, owner) select distinct {_HASH.format(number='n.value')}, :owner "
+            f"from ({numbers}) as n(value) cross join events.key k on conflict do nothing"
+        ),
+        {"owner": owner},
+    )
+
+
+def hold_no_others(connection: Connection, owner: str) -> None:
+    """Let the list's reader know whom the kommune holds, and forget everybody else it has held."""
+    connection.execute(text("drop table if exists pg_temp.held"))
+    connection.execute(
+        text(
+            f"create temporary table held on commit drop as select distinct {_HASH.format(number='n.value')} as hash "
+            f"from ({HELD}) n cross join events.key k"
+        ),
+        {"owner": owner},
+    )
+    connection.execute(text("analyze held"))
+    connection.execute(
+        text(
+            "delete from events.route r where owner = :owner and not exists (select from held h where h.hash = r.hash)"
+        ),
+        {"owner": owner},
+    )
+    connection.execute(
+        text(
+            "insert into events.route (hash, owner) select hash, :owner from held h where not exists "
+            "(select from events.route r where r.owner = :owner and r.hash = h.hash) on conflict do nothing"
+        ),
+        {"owner": owner},
+    )
+
+
+def waiting(connection: Connection, owner: str) -> list[Waiting]:
+    """List whom the kommune is to ask about, each by the number in use."""
+    found = connection.execute(
+        text(
+            f"""
+            with numbers as (
+                select l.value, l.person_id, l.current from golden.person_link l
+                where l.owner = :owner and l.to_run is null and l.scheme = 'number'
+            ),
+            known as (
+                select w.hash, w.seq, (array_agg(n.person_id))[1] as person_id
+                from events.waiting w
+                left join (
+                    select {_HASH.format(number="n.value")} as hash, n.person_id from numbers n cross join events.key k
+                ) n on n.hash = w.hash
+                where w.owner = :owner
+                group by w.hash, w.seq
+            ),
+            in_use as (
+                select distinct on (person_id) person_id, value from numbers order by person_id, current desc, value
+            )
+            select k.hash, k.seq, u.value, exists (
+                select from golden.enrolment e
+                where e.owner = :owner and e.to_run is null and e.person_id = k.person_id
+            )
+            from known k left join in_use u on u.person_id = k.person_id
+            order by u.value, k.hash
+            """
+        ),
+        {"owner": owner},
+    )
+    return [Waiting(*row) for row in found]
+
+
+def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> None:
+    """Take away who has been dealt with, unless the list has told of them again since."""
+    connection.execute(text("create temporary table done (hash uuid, seq bigint) on commit drop"))
+    with driver(connection).cursor() as cursor, cursor.copy("copy done from stdin") as copy:
+        for one in done:
+            copy.write_row((one.hash, one.seq))
+    connection.execute(
+        text("delete from events.waiting w using done d where w.owner = :owner and w.hash = d.hash and w.seq <= d.seq"),
+        {"owner": owner},
+    )
+
+
+# --- as the reader of the list -----------------------------------------------------------------------------------
+
+
+def pointer(connection: Connection, feed: str) -> Pointer | None:
+    """Return where to read on, None before the first time."""
+    row = connection.execute(
+        text("select next_seq, etag, read_at from events.pointer where feed = :feed"), {"feed": feed}
+    ).one_or_none()
+    return Pointer(*row) if row else None
+
+
+def move_pointer(connection: Connection, feed: str, next_seq: int, etag: str | None) -> None:
+    """Say where to read on, in the transaction that keeps what was read before it."""
+    connection.execute(
+        text(
+            "insert into events.pointer (feed, next_seq, etag, read_at) values (:feed, :seq, :etag, now()) "
+            "on conflict (feed) do update set next_seq = excluded.next_seq, etag = excluded.etag, read_at = now()"
+        ),
+        {"feed": feed, "seq": next_seq, "etag": etag},
+    )
+
+
+def key(connection: Connection) -> str:
+    """Return the key of the hashes."""
+    return str(connection.scalar(text("select secret from events.key")))
+
+
+def hashed(secret: str, number: str) -> str:
+    """Hash a number as ``hold`` does: numbers of people nobody holds never reach the warehouse."""
+    return hashlib.sha256(f"{secret}:{number}".encode()).hexdigest()[:32]
+
+
+def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
+    """Write down for every owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
+    connection.execute(text("create temporary table heard (hash uuid, seq bigint) on commit drop"))
+    with driver(connection).cursor() as cursor, cursor.copy("copy heard from stdin") as copy:
+        for one in heard:
+            copy.write_row(one)
+    connection.execute(text("analyze heard"))
+    connection.execute(
+        text(f"{_WAIT.format(source='heard h join events.route r on r.hash = h.hash', seq='max(h.seq)')}")
+    )
+    connection.execute(text("drop table heard"))
+
+
+def let_all_wait(connection: Connection, seq: int) -> None:
+    """Let every owner ask about everybody it holds: what the list told before ``seq`` is not known."""
+    connection.execute(text(_WAIT.format(source="events.route r", seq="cast(:seq as bigint)")), {"seq": seq})
+
+
+_WAIT = (
+    "insert into events.waiting (owner, hash, seq, heard_at) select r.owner, r.hash, {seq}, now() from {source} "
+    "group by r.owner, r.hash on conflict (owner, hash) do update set seq = greatest(waiting.seq, excluded.seq)"
+)
+
+
+class Owner(NamedTuple):
+    """An owner with people to ask about: how many, and since when the first waits."""
+
+    owner: str
+    people: int
+    since: datetime
+
+
+def owners(connection: Connection) -> list[Owner]:
+    """List the owners that have somebody to ask about, those with the fewest first."""
+    found = text("select owner, count(*), min(heard_at) from events.waiting group by owner order by 2, 1")
+    return [Owner(*row) for row in connection.execute(found)]
