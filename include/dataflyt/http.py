@@ -439,8 +439,8 @@ def _land_phase(
             raise SourceUnavailable(
                 f"{who} svarte bare for noen av dem vi spurte om, også da vi spurte igjen: Dataflyt prøver igjen. "
                 "Er det slik neste gang også, må den som forvalter Dataflyt, ta det opp med registeret.",
-                asked=len(asked),
                 missing=len(missing),
+                allowed=most,
             )
         landing.write(f"{page}.json", answer)
         done += 1

@@ -127,7 +127,7 @@ def _listed(change: Callable[[list[Any]], list[Any]]) -> Behaviour:
 
 async def _too_many(exchange: Exchange) -> None:
     # Of FREG in milliseconds (Skatteetaten, "SLA og bruksvilkår"), of others in seconds (RFC 9110).
-    wait = b"300" if exchange.path in ("freg", "fiks") else b"1"
+    wait = b"300" if exchange.path == "freg" else b"1"
     await exchange.answer(429, {b"retry-after": wait}, b"")
 
 
