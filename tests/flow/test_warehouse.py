@@ -67,9 +67,9 @@ def _merge(connection: Connection, run: int, state: dict[str, tuple[str | None, 
             text("insert into incoming values (:unit_id, :kind, :name)"),
             {"unit_id": unit_id, "kind": kind, "name": name},
         )
-    merging._close_and_open(
-        connection, "haugesund", run, "golden.unit", ["unit_id"], ["kind", "name"], "incoming", "true"
-    )
+    bound: dict[str, object] = {"owner": "haugesund", "run": run}
+    incoming = "select 0 as row_id, unit_id, kind, name from incoming"
+    merging._merge(connection, bound, "golden.unit", ["unit_id"], ["kind", "name"], incoming)
 
 
 def _at(connection: Connection, run: int) -> dict[str, tuple[str | None, str | None]]:
