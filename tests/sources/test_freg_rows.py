@@ -266,7 +266,7 @@ def test_an_empty_answer_is_no_error_but_one_that_names_nobody_is():
 
 
 def test_every_row_is_of_a_table():
-    assert set(FORMATS) == {"bulk", "person"}
+    assert set(FORMATS) == {"bulk", "person", "oppvekst", "residents"}
     assert {type(row) for row in rows(navn=[{"fornavn": "x"}])} <= {table.row for table in TABLES.values()}
 
 

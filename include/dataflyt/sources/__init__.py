@@ -19,7 +19,8 @@ class Table:
     ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
     ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
     a row is only taken as gone when its subject was answered for and has no row of that table in quarantine.
-    ``hashed`` fields are kept in history as keyed hashes only.
+    ``hashed`` fields are kept in history as keyed hashes only. ``whole``: every extract has all its rows, also where a
+    register is asked person by person; what an extract has not is gone.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Table:
     key: tuple[str, ...]
     subject: str
     hashed: tuple[str, ...] = ()
+    whole: bool = False

@@ -33,7 +33,7 @@ class SourceTable:
     @property
     def answered(self) -> bool:
         """True where a register is asked person by person; False where a file holds everything."""
-        return self.source in {"freg", "krr"}
+        return self.source in {"freg", "krr"} and not self.table.whole
 
 
 @cache

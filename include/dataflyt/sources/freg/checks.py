@@ -126,6 +126,13 @@ RULES: Rules = {
     "freg_identifikasjonsnummer": (
         _MALFORMED,
         _UNANSWERED,
+        note("status", one_of("status", "iBruk", "opphoert"), _US, "Et nummer har en status vi ikke kjenner."),
+        note(
+            "type",
+            one_of("identifikatortype", "foedselsnummer", "dNummer"),
+            _US,
+            "Folkeregisteret bruker en type nummer vi ikke kjenner.",
+        ),
         row(
             "other_number",
             matches("identifikasjonsnummer", NUMBER),
@@ -152,6 +159,12 @@ RULES: Rules = {
             never(f"{blank('fornavn', 'etternavn')} and erGjeldende is not false"),
             _FREG,
             "Navnet har verken fornavn eller etternavn.",
+        ),
+        note(
+            "temporary",
+            never("fornavn ~* '[*](PIKE|GUTT)$' and erGjeldende is not false"),
+            _FREG,
+            "Barnet har bare det midlertidige navnet nyfødte får; skolesystemets navn brukes.",
         ),
     ),
     "freg_bostedsadresse": (
@@ -207,6 +220,15 @@ RULES: Rules = {
             "Samme foreldreansvar står både som gjeldende og som ikke gjeldende.",
         ),
         note(
+            "nobody",
+            never(
+                f"{blank('ansvarlig', 'ansvarligOrganisasjon')} and erGjeldende is not false and "
+                f"{blank('ansvarligUtenIdentifikator_fornavn', 'ansvarligUtenIdentifikator_etternavn')}"
+            ),
+            _FREG,
+            "Det står ikke hvem som har foreldreansvaret. Det gir ingen tilgang; barnet står på arbeidslisten.",
+        ),
+        note(
             "organisation",
             matches("ansvarligOrganisasjon", r"^\d{9}$"),
             _FREG,
@@ -222,7 +244,17 @@ RULES: Rules = {
             _FREG,
             "Nummeret til den nærstående har ikke elleve siffer.",
         ),
+        note(
+            "role",
+            one_of(
+                "relatertPersonsRolle",
+                *("mor", "far", "medmor", "barn", "soesken", "ektefelleEllerPartner", "doedfoedtBarn"),
+            ),
+            _US,
+            "Folkeregisteret bruker en familierolle vi ikke kjenner.",
+        ),
     ),
+    "freg_resident": (_MALFORMED,),
 }
 
 

@@ -1,15 +1,18 @@
 """FREG answers to rows.
 
-In: one JSON answer of FREG "offentlig med hjemmel", either of ``personer/bulkoppslag`` (``bulk``) or of
-``personer/{personidentifikator}`` (``person``). Out: rows of the tables below, for each person first ``person``,
-then what belongs to it. Fields keep the register's names; values stay as they stand, no value is judged here.
-Elements that are absent, null or of another type give no row or an empty field; unknown elements are passed over,
-since Skatteetaten adds elements without a new version. An entry of a bulk answer that names nobody gives no row:
-its number counts as unanswered. An answer of another shape raises ``Unreadable``.
+In: one JSON answer of FREG "offentlig med hjemmel", of ``personer/bulkoppslag`` (``bulk``; ``residents`` of it reads no
+more than children who live here need) or of ``personer/{personidentifikator}`` (``person``), or of KS Fiks'
+``oppvekst``. Out: rows of the tables below, for each person first ``person``, then what belongs to it. Fields keep the
+register's names; values stay as they stand, no value is judged here. Elements that are absent, null or of another type
+give no row or an empty field; unknown ones are passed over and named once a page (``ukjentFelt``), since Skatteetaten
+adds them without a new version. An entry of a bulk answer that names nobody gives no row: its number counts as
+unanswered. An answer of another shape raises ``Unreadable``.
 
-Source: Skatteetaten, Folkeregisteret API documentation (information model, dataminimering, bulkoppslag).
+Source: Skatteetaten, Folkeregisteret API documentation (information model, dataminimering, bulkoppslag); KS, OpenAPI
+"folkeregister-oppvekst-api-v1".
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -144,12 +147,34 @@ class Familierelasjon(NamedTuple):
     gyldighetstidspunkt: str | None
 
 
+class Resident(NamedTuple):
+    """A child who lives here by FREG's extract and was not asked about as a pupil: no more than a work list needs.
+
+    ``graderingsnivaa`` is the strictest that stands, ``ukjent`` when it cannot be read.
+    """
+
+    foedselsEllerDNummer: str
+    oppslag: str
+    fornavn: str | None
+    mellomnavn: str | None
+    etternavn: str | None
+    foedselsaar: str | None
+    status: str | None
+    graderingsnivaa: str | None
+
+
+class UkjentFelt(NamedTuple):
+    """An element, or a field of one (``navn.nyttFelt``), that we do not know: a name of the schema, of no person."""
+
+    felt: str
+
+
 _SUBJECT = "foedselsEllerDNummer"
 TABLES = {
     table.name: table
     for table in (
         Table("person", Person, (_SUBJECT,), _SUBJECT),
-        Table("ubesvart", Ubesvart, ("oppslag",), "oppslag"),
+        Table("ubesvart", Ubesvart, ("oppslag",), "oppslag", whole=True),
         Table("identifikasjonsnummer", Identifikasjonsnummer, (_SUBJECT, "identifikasjonsnummer"), _SUBJECT),
         Table("navn", Navn, (_SUBJECT, "fornavn", "mellomnavn", "etternavn", "gyldighetstidspunkt"), _SUBJECT),
         Table(
@@ -167,12 +192,35 @@ TABLES = {
         Table("adressebeskyttelse", Adressebeskyttelse, (_SUBJECT, "graderingsnivaa", "gyldighetstidspunkt"), _SUBJECT),
         Table("foreldreansvar", Foreldreansvar, Foreldreansvar._fields[:9], _SUBJECT),
         Table("familierelasjon", Familierelasjon, Familierelasjon._fields[:5], _SUBJECT),
+        Table("resident", Resident, (_SUBJECT,), _SUBJECT, whole=True),
+        Table("ukjentFelt", UkjentFelt, ("felt",), "felt", whole=True),
     )
 }
 
 
 def bulk(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read an answer of ``personer/bulkoppslag``."""
+    unknown: set[str] = set()
+    for asked, document, message in _entries(stream):
+        if document:
+            _look_for_unknown(document, _FIELDS, unknown)
+            yield from _person(document, asked)
+        else:
+            yield Ubesvart(asked or "", message)
+    yield from _unknown(unknown)
+
+
+def residents(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read an answer of ``personer/bulkoppslag`` about children who live here: who they are and whether protected."""
+    for asked, document, message in _entries(stream):
+        if document:
+            yield _resident(document, asked)
+        else:
+            yield Ubesvart(asked or "", message)
+
+
+def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
+    """Yield of a bulk answer the number asked for, the person, and where there is none what is said instead."""
     answer = load_json(stream)
     if not isinstance(answer, dict) or not isinstance(answer.get("oppslag"), list | dict):
         raise Unreadable(f"The page is not an answer of FREG's bulk look-up: {_why_not_bulk(answer)}.")
@@ -182,11 +230,11 @@ def bulk(stream: BinaryIO) -> Iterator[NamedTuple]:
         person = part(entry, "folkeregisterperson")
         if person and (asked or _numbers(person)):
             named += 1
-            yield from _person(person, asked)
+            yield asked, person, None
         elif asked:
             named += 1
             message = part(entry, "feilmelding")
-            yield Ubesvart(asked, text(message or entry, "feilmelding"))
+            yield asked, {}, text(message or entry, "feilmelding")
     if answer["oppslag"] and not named:
         raise Unreadable("The page is not an answer of FREG's bulk look-up: no entry names a person.")
 
@@ -201,7 +249,44 @@ def person(stream: BinaryIO) -> Iterator[NamedTuple]:
     yield from _person(answer, None)
 
 
-FORMATS: dict[str, Reader] = {"bulk": bulk, "person": person}
+def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read an answer of KS Fiks' ``oppvekst``: pupils, and their guardians joined.
+
+    It is flattened: one current value of each, without ``erGjeldende`` and times, and does not say which number was
+    asked for. A guardian of whom nothing but the number is said gives no person, and is asked for. When nobody is named
+    as responsible, ``foreldreansvarstype`` stands alone: an organisation or somebody without a number, perhaps.
+    """
+    answer = load_json(stream)
+    if not isinstance(answer, list):
+        raise Unreadable(f"The page is not an answer of oppvekst: {_why_not_oppvekst(answer)}.")
+    unknown: set[str] = set()
+    told: set[str] = set()
+    named = 0
+    for document in answer:
+        me = _flat_number(document) if isinstance(document, dict) else None
+        if me is None:
+            continue
+        named += 1
+        _look_for_unknown(document, _FLAT_FIELDS, unknown)
+        yield from _flat_person(document, me)
+        guardians = parts(document, "foreldreansvarlige")
+        for guardian in guardians:
+            adult = _flat_number(guardian)
+            yield _flat_responsibility(me, text(guardian, "ansvar"), adult)
+            if adult and adult not in told and guardian.keys() - _ONLY_NAMED:
+                told.add(adult)
+                yield from _flat_person(guardian, adult)
+        if not guardians and (kind := text(document, "foreldreansvarstype")):
+            yield _flat_responsibility(me, kind, None)
+        for item in parts(document, "familierelasjoner"):
+            relative, role = number(item, "familierelasjonPerson"), text(item, "familierelasjonRolle")
+            yield Familierelasjon(me, relative, False, role, None, None, None)
+    if answer and not named:
+        raise Unreadable("The page is not an answer of oppvekst: no entry names a person.")
+    yield from _unknown(unknown)
+
+
+FORMATS: dict[str, Reader] = {"bulk": bulk, "person": person, "oppvekst": oppvekst, "residents": residents}
 
 
 def _why_not_bulk(answer: object) -> str:
@@ -224,8 +309,19 @@ def _why_not_person(answer: object) -> str:
     return _error_message(answer) or "it has no `identifikasjonsnummer`"
 
 
+def _why_not_oppvekst(answer: object) -> str:
+    if not isinstance(answer, dict):
+        return "it is not a list"
+    if "oppslag" in answer:
+        return "it looks like a bulk answer (format bulk)"
+    return _error_message(answer) or "it is one object, not a list"
+
+
 def _error_message(answer: Json) -> str | None:
-    return "it is an error message" if answer.keys() & {"kode", "feilkode", "code", "feilmelding"} else None
+    return "it is an error message" if answer.keys() & _OF_ERRORS else None
+
+
+_OF_ERRORS = {"kode", "feilkode", "code", "feilmelding", "errorId", "errorCode"}
 
 
 def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
@@ -266,14 +362,7 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
         yield _residence(me, item)
     for element in _OTHER_ADDRESSES:
         for item in parts(document, element):
-            yield AnnenAdresse(
-                me,
-                element,
-                _grade(item.get("adressegradering")),
-                _municipality(item),
-                None if element.startswith("post") else _dwelling(item),
-                *_validity(item),
-            )
+            yield _other_address(me, element, item)
     yield from _protection(me, document.get("adressebeskyttelse"))
     for item in parts(document, "foreldreansvar"):
         yield _responsibility(me, item)
@@ -303,6 +392,30 @@ def _protection(me: str, value: object) -> Iterator[Adressebeskyttelse]:
 def _grade(value: object) -> str | None:
     """Return a grading as text, of whatever type it is, so that an unknown one is seen as unknown."""
     return tidy(value if isinstance(value, str) else None if value is None else str(value))
+
+
+def _resident(document: Json, asked: str | None) -> Resident:
+    me = number(_current_number(_numbers(document), asked), _SUBJECT) or asked or ""
+    name, birth = _current(document, "navn"), _current(document, "foedsel")
+    return Resident(
+        me,
+        asked or me,
+        text(name, "fornavn"),
+        text(name, "mellomnavn"),
+        text(name, "etternavn"),
+        text(birth, "foedselsaar") or (text(birth, "foedselsdato") or "")[:4] or None,
+        text(_current(document, "status"), "status"),
+        _strictest(_protection(me, document.get("adressebeskyttelse"))),
+    )
+
+
+_GRADES = ("ugradert", "klientadresse", "fortrolig", "strengtFortrolig")
+
+
+def _strictest(gradings: Iterator[Adressebeskyttelse]) -> str | None:
+    """Return the strictest grading that holds: what is in no list is stricter than all."""
+    values = [row.graderingsnivaa or "ukjent" for row in gradings if row.erGjeldende is not False]
+    return max(values, key=lambda value: _GRADES.index(value) if value in _GRADES else len(_GRADES), default=None)
 
 
 def _validity(item: Json) -> tuple[bool | None, str | None]:
@@ -359,6 +472,17 @@ def _residence(me: str, item: Json) -> Bostedsadresse:
         text(place, "coAdressenavn"),
         _dwelling(item),
         text(item, "flyttedato"),
+        *_validity(item),
+    )
+
+
+def _other_address(me: str, element: str, item: Json) -> AnnenAdresse:
+    return AnnenAdresse(
+        me,
+        element,
+        _grade(item.get("adressegradering")),
+        _municipality(item),
+        None if element.startswith("post") else _dwelling(item),
         *_validity(item),
     )
 
@@ -424,3 +548,125 @@ def _responsibility(me: str, item: Json) -> Foreldreansvar:
         number(item, "ansvarssubjekt"),
         *_validity(item),
     )
+
+
+# --- oppvekst --------------------------------------------------------------------------------------------------------
+
+_ONLY_NAMED = {"ansvar", "identifikasjonsnummer"}
+
+
+def _flat_number(document: Json) -> str | None:
+    return number(part(document, "identifikasjonsnummer"), _SUBJECT)
+
+
+def _flat_person(document: Json, me: str) -> Iterator[NamedTuple]:
+    """Give all rows of one person of ``oppvekst``, pupil or guardian; the number is in use, the former has ended."""
+    kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
+    state, born = text(document, "personstatus"), text(document, "foedselsdato") or text(document, "foedsel")
+    year = (born or "")[:4] or None
+    yield Person(me, me, kind, state, born, year, text(document, "kjoenn"), None, state == "doed", False)
+    yield Identifikasjonsnummer(me, me, kind, "iBruk")
+    for former in parts(document, "tidligereIdentifikasjonsnummer"):
+        if old := number(former, _SUBJECT):
+            yield Identifikasjonsnummer(me, old, text(former, "identifikatortype"), "opphoert")
+    for name in parts(document, "navn"):
+        given, middle, family = (text(name, field) for field in ("fornavn", "mellomnavn", "etternavn"))
+        yield Navn(me, given, middle, family, None, None, None)
+    for item in parts(document, "bostedsadresse"):
+        yield _residence(me, item)
+    for element in _OTHER_ADDRESSES:
+        for item in parts(document, element):
+            yield _other_address(me, element, item)
+    yield from _protection(me, document.get("adressebeskyttelse"))
+
+
+def _flat_responsibility(me: str, ansvar: str | None, adult: str | None) -> Foreldreansvar:
+    return Foreldreansvar(me, ansvar, adult, None, None, None, None, None, None, None, None)
+
+
+# --- what we do not know ---------------------------------------------------------------------------------------------
+
+_META = ("ajourholdstidspunkt", "erGjeldende", "kilde", "aarsak", "gyldighetstidspunkt", "opphoerstidspunkt")
+
+
+def _fields(names: str, *more: str) -> frozenset[str]:
+    return frozenset((*names.split(), *more))
+
+
+_PLACE = "adressegradering adresseIdentifikatorFraMatrikkelen naerAdresseIdentifikatorFraMatrikkelen"
+_HOME = f"{_PLACE} vegadresse matrikkeladresse ukjentBosted flyttedato grunnkrets stemmekrets skolekrets kirkekrets"
+_SHARED_HOME = f"{_PLACE} vegadresse matrikkeladresse ukjentBosted startdatoForKontrakt sluttdatoForKontrakt"
+
+_FIELDS: dict[str, frozenset[str]] = {
+    "identifikasjonsnummer": _fields("foedselsEllerDNummer identifikatortype status", *_META),
+    "status": _fields("status", *_META),
+    "foedsel": _fields("foedselsdato foedselsaar foedested foedekommuneINorge foedeland", *_META),
+    "kjoenn": _fields("kjoenn", *_META),
+    "doedsfall": _fields("doedsdato", *_META),
+    "falskIdentitet": _fields(
+        "erFalsk rettIdentitetErUkjent rettIdentitetVedIdentifikasjonsnummer rettIdentitetVedOpplysninger", *_META
+    ),
+    "navn": _fields("fornavn mellomnavn etternavn forkortetNavn originaltNavn", *_META),
+    "bostedsadresse": _fields(_HOME, *_META),
+    "oppholdsadresse": _fields(
+        f"{_PLACE} vegadresse matrikkeladresse utenlandskAdresse adressenErUkjent oppholdsadressedato oppholdAnnetSted",
+        *_META,
+    ),
+    "deltBosted": _fields(_SHARED_HOME, *_META),
+    "postadresse": _fields(f"{_PLACE} postboksadresse vegadresse postadresseIFrittFormat", *_META),
+    "postadresseIUtlandet": _fields("adressegradering utenlandskAdresse utenlandskAdresseIFrittFormat", *_META),
+    "adressebeskyttelse": _fields("graderingsnivaa", *_META),
+    "foreldreansvar": _fields(
+        "ansvar ansvarlig ansvarligOrganisasjon ansvarligUtenIdentifikator ansvarssubjekt "
+        "ansvarssubjektUtenIdentifikator",
+        *_META,
+    ),
+    "familierelasjon": _fields(
+        "relatertPerson relatertPersonUtenFolkeregisteridentifikator relatertPersonsRolle minRolleForPerson", *_META
+    ),
+}
+"""Skatteetaten's fields of each element that we read: its OpenAPI 1.5 (2022). What is newer than that is told."""
+
+_FLAT_FIELDS: dict[str, frozenset[str]] = {
+    "identifikasjonsnummer": _fields("foedselsEllerDNummer identifikatortype"),
+    "tidligereIdentifikasjonsnummer": _fields("foedselsEllerDNummer identifikatortype"),
+    "navn": _fields("fornavn mellomnavn etternavn"),
+    "bostedsadresse": _fields(_HOME),
+    "oppholdsadresse": _fields(f"{_PLACE} vegadresse matrikkeladresse utenlandskAdresse"),
+    "deltBosted": _fields(_SHARED_HOME),
+    "postadresse": _fields(f"{_PLACE} postboksadresse vegadresseForPost frittFormat"),
+    "foreldreansvarlige": _fields(
+        "ansvar identifikasjonsnummer personstatus navn statsborgerskap kjoenn adressebeskyttelse bostedsadresse "
+        "oppholdsadresse postadresse foedsel"
+    ),
+    "familierelasjoner": _fields("familierelasjonPerson familierelasjonRolle"),
+}
+"""The same of KS Fiks' OpenAPI "folkeregister-oppvekst-api-v1"."""
+
+_UNREAD = _fields(
+    "foedselINorge statsborgerskap bibehold sivilstand innflytting utflytting opphold oppholdPaaSvalbard "
+    "identitetsgrunnlag utlendingsmyndighetenesIdentifikasjonsnummer utenlandskPersonidentifikasjon "
+    "legitimasjonsdokument brukAvSamiskSpraak forholdTilSametingetsValgmanntall kontaktinformasjonForDoedsbo "
+    "vergemaalEllerFremtidsfullmakt rettsligHandleevne fratattRettsligHandleevne preferertKontaktadresse "
+    "dufNummer foedselsdato personstatus foreldreansvarstype"
+)
+"""Elements that are known and not read as elements."""
+_KNOWN = _UNREAD | _FIELDS.keys() | _FLAT_FIELDS.keys()
+
+
+def _look_for_unknown(document: Json, fields: Mapping[str, frozenset[str]], found: set[str]) -> None:
+    for name, value in document.items():
+        known = fields.get(name)
+        if known is None:
+            if name not in _KNOWN:
+                found.add(name)
+            continue
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, dict) and not item.keys() <= known:
+                found.update(f"{name}.{field}" for field in item.keys() - known)
+
+
+def _unknown(found: set[str]) -> Iterator[UkjentFelt]:
+    """Name what was found, unless it does not look like a name of a schema."""
+    for felt in sorted({name if re.fullmatch(r"[A-Za-zÆØÅæøå_.]{1,80}", name) else "…" for name in found}):
+        yield UkjentFelt(felt)

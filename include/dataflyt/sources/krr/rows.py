@@ -1,11 +1,12 @@
 """KRR answers to rows.
 
-In: one JSON answer of ``/rest/v2/personer`` (``{"personer": […]}``) or a page of the change feed (``{"list":
-[…]}``); the persons in them are the same. Out: a ``contact`` row for each, every time and value as it stands. The
-digital mailbox and the certificate are not read. An entry without ``personidentifikator`` gives no row: its number
-counts as unanswered. An answer of another shape raises ``Unreadable``.
+In: one JSON answer of ``/rest/v2/personer`` or v1 (``{"personer": […]}``), a page of the change feed (``{"list":
+[…]}``), whose persons are the same, or answers of KS Fiks as the client lands them (``fiks``). Out: a ``contact`` row
+for each, every time and value as it stands. The digital mailbox and the certificate are not read. An entry without
+``personidentifikator`` gives no row: its number counts as unanswered. An answer of another shape raises ``Unreadable``.
 
-Source: Digdir, "Kontakt- og reservasjonsregisteret: oppslagstjenesten REST" and its attribute page.
+Source: Digdir, "Kontakt- og reservasjonsregisteret: oppslagstjenesten REST" and its attribute page (some clients write
+``sprak`` for ``spraak``: both are read); KS, OpenAPI "register-krr-api-v1".
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
 from dataflyt.sources import Reader, Table
-from dataflyt.sources.reading import Json, load_json, number, part, parts, text
+from dataflyt.sources.reading import Json, flag, load_json, number, part, parts, text
 
 
 class Contact(NamedTuple):
@@ -44,7 +45,7 @@ TABLES = {
         ("personidentifikator",),
         "personidentifikator",
         hashed=("epostadresse", "mobiltelefonnummer"),
-    )
+    ),
 }
 
 
@@ -64,7 +65,29 @@ def personer(stream: BinaryIO) -> Iterator[NamedTuple]:
         raise Unreadable("The page is not an answer of KRR: no entry names a person.")
 
 
-FORMATS: dict[str, Reader] = {"personer": personer}
+def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
+    """Read a page of answers of KS Fiks, one a number; "Ingen treff" is somebody who is not registered.
+
+    An answer about another number than the one asked for gives no row. That ``status`` is in KRR's words is an
+    assumption.
+    """
+    answer = load_json(stream)
+    if not isinstance(answer, dict) or not _is_list(answer, "personer"):
+        raise Unreadable(f"The page is not answers of KRR by Fiks: {_why_not(answer)}.")
+    named = 0
+    for entry in parts(answer, "personer"):
+        if who := number(entry, "fnr"):
+            named += 1
+            found = part(entry, "svar")
+            if not found:
+                yield Contact(who, "IKKE_REGISTRERT", *[None] * (len(Contact._fields) - 2))
+            elif number(found, "fnr") == who:
+                yield _fiks_contact(who, found)
+    if answer["personer"] and not named:
+        raise Unreadable("The page is not answers of KRR by Fiks: no entry names a person.")
+
+
+FORMATS: dict[str, Reader] = {"personer": personer, "fiks": fiks}
 
 
 def _is_list(answer: object, name: str) -> bool:
@@ -96,6 +119,28 @@ def _contact(who: str, item: Json) -> Contact:
         text(info, "mobiltelefonnummer_oppdatert"),
         text(info, "mobiltelefonnummer_sist_verifisert"),
         text(info, "mobiltelefonnummer_duplisert"),
-        text(item, "spraak"),
-        text(item, "spraak_oppdatert"),
+        text(item, "spraak") or text(item, "sprak"),
+        text(item, "spraak_oppdatert") or text(item, "sprak_oppdatert"),
+    )
+
+
+def _fiks_contact(who: str, item: Json) -> Contact:
+    email, mobile = part(item, "epost"), part(item, "tlf")
+    return Contact(
+        who,
+        text(item, "status"),
+        {True: "JA", False: "NEI", None: None}[flag(item, "reservert")],
+        None,
+        None,
+        {True: "KAN_VARSLES", False: "KAN_IKKE_VARSLES", None: None}[flag(item, "kanVarsles")],
+        text(email, "adresse"),
+        text(email, "sistOppdatert"),
+        text(email, "sistVerifisert"),
+        None,
+        text(mobile, "nummer"),
+        text(mobile, "sistOppdatert"),
+        text(mobile, "sistVerifisert"),
+        None,
+        None,
+        None,
     )

@@ -22,7 +22,10 @@ navn as (
     select distinct on (l.person_id) l.person_id, n.fornavn, n.mellomnavn, n.etternavn
     from freg_navn n
     join new_person_link l on l.scheme = 'number' and l.value = n.foedselsEllerDNummer
-    where n.erGjeldende is not false and coalesce(n.fornavn, n.etternavn) is not null
+    where n.erGjeldende is not false
+        and coalesce(n.fornavn, n.etternavn) is not null
+        -- Not a newborn's name for the time being, made of the mother's: KARI*PIKE (Skatteetaten, "Hendelser" 1.8).
+        and coalesce(n.fornavn, '') !~* '[*](PIKE|GUTT)$'
     order by l.person_id, l.current desc, n.gyldighetstidspunkt desc nulls last, n.fornavn, n.etternavn
 ),
 employee as (

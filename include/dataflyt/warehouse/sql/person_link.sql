@@ -7,6 +7,7 @@ with seen as (
         union all select oppslag from freg_person
         union all select identifikasjonsnummer from freg_identifikasjonsnummer
         union all select ansvarlig from freg_foreldreansvar
+        union all select foedselsEllerDNummer from freg_resident
         union all select number from sas_person
         union all select number from hr_employee
     ) as everywhere

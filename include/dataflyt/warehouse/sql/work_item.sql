@@ -37,6 +37,14 @@ select 'responsible_unanswered', a.child_id::text, a.adult, null
 from new_guardian_access a
 where a.state = 'unanswered'
 union
+-- A child of school age who lives here and goes to none of the schools. Who is protected is in no list: history has them.
+select 'resident_not_enrolled', l.person_id::text, '', null
+from freg_resident r
+join new_person_link l on l.scheme = 'number' and l.value = r.foedselsEllerDNummer
+where r.status = 'bosatt'
+    and coalesce(r.graderingsnivaa, 'ugradert') = 'ugradert'
+    and not exists (select from new_enrolment e where e.person_id = l.person_id)
+union
 select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id
 from new_enrolment e
 where not exists (
