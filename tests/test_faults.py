@@ -139,6 +139,7 @@ PASSES = {
     "truncated": 4,
     "html_200": 4,
     "empty": 4,  # all of that page are asked about once more
+    "few": 4,
     "half": 4,
     "duplicate_page": 4,
     "out_of_order": 3,

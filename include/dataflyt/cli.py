@@ -4,17 +4,17 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflyt.cli_account import account_app
+from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_read import id_command, read_command
 from dataflyt.cli_warehouse import login_command
-from dataflyt.connections import from_environment
+from dataflyt.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
 app.command("read")(read_command)
 app.command("id")(id_command)
+app.command("doctor")(doctor_command)
 app.add_typer(account_app, name="account")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
@@ -41,8 +42,6 @@ KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: ha
 
 def environment() -> "Environment":
     """Return the environment of the command line: connections from variables, paths by their address."""
-    from upath import UPath
-
     from dataflyt.flow import Environment
 
     storage = os.environ.get("DATAFLYT_STORAGE")
@@ -52,10 +51,7 @@ def environment() -> "Environment":
             "eller bruk «make run» og «make plan», som starter det som trengs."
         )
 
-    def path(address: str) -> Any:
-        return Path(address.removeprefix("file://")) if "://" not in address.removeprefix("file://") else UPath(address)
-
-    return Environment(from_environment, path, storage)
+    return Environment(from_environment, path_of, storage)
 
 
 @app.command()

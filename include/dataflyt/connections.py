@@ -7,6 +7,7 @@ elsewhere by the same environment variable that Airflow reads, ``AIRFLOW_CONN_<N
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import orjson
@@ -34,6 +35,14 @@ class Connection:
         values = {**self.extra, "login": self.login, "password": self.password}
         if missing := [name for name in names if not values.get(name)]:
             raise ConfigError(f"Tilkoblingen {self.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
+
+
+def path_of(address: str) -> Any:
+    """Give the path of a folder's address: one of this machine, or fsspec's of its scheme."""
+    from upath import UPath
+
+    local = address.removeprefix("file://")
+    return UPath(address) if "://" in local else Path(local)
 
 
 Connect: TypeAlias = Callable[[str], Connection]

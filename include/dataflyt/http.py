@@ -44,6 +44,8 @@ Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
 _AGAIN = {408, 425, 429}
+AGAIN = "-again"
+"""What a phase is called in which numbers are asked about once more."""
 _FEW = 10
 """So many unanswered are never too many."""
 _NAMED = re.compile(rb'"(?:foedselsEllerDNummer|personidentifikator|fnr)"\s*:\s*"([0-9]{11})"')
@@ -386,14 +388,15 @@ def land_pages(
     if missing:
         log.warning("%s: %d of %d numbers are in no answer, and are asked about once more", phase, len(missing), asked)
         most = max(_FEW, asked // 10)
-        _, missing = _land_phase(ask, landing, f"{phase}-again", missing, key, None, who, most)
+        _, missing = _land_phase(ask, landing, phase + AGAIN, missing, key, None, who, most)
     return len(missing)
 
 
-def unanswered(landing: Landing, page: str, key: str) -> list[str]:
+def unanswered(landing: Landing, page: str) -> list[str]:
     """Give the numbers that a landed page was asked about and does not name."""
+    asked: list[str]
     with landing.open(f"{page}.request.json") as stream:
-        asked: list[str] = orjson.loads(stream.read())[key]
+        (asked,) = orjson.loads(stream.read()).values()
     with landing.open(f"{page}.json") as stream:
         named = _named(stream.read())
     return [number for number in asked if number not in named]
@@ -428,7 +431,7 @@ def _land_phase(
     missing: list[str] = []
     for page in pages:
         if f"{page}.json" in landed:
-            missing += unanswered(landing, page, key)
+            missing += unanswered(landing, page)
             continue
         with landing.open(f"{page}.request.json") as stream:
             question = stream.read()

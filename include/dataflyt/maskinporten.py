@@ -16,6 +16,7 @@ The connection: ``login`` is the client id, ``password`` the private key (PEM). 
 The key, the grant and the token are never logged or put into an exception.
 """
 
+import base64
 import contextlib
 import logging
 import re
@@ -23,6 +24,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
@@ -161,6 +163,38 @@ def client_of(connection: Connection) -> Client:
     return Client(str(extra["token_endpoint"]), str(extra["issuer"]), scope, alg, headers, claims)
 
 
+def key_ends(connection: Connection) -> date | None:
+    """Give the last day of the connection's key: a certificate says it itself, a registered key is good for a year.
+
+    None when the connection does not say when it was registered. Raises ConfigError for what cannot be read, and for a
+    certificate that is another key's.
+    """
+    x5c, registered = connection.extra.get("x5c"), connection.extra.get("key_registered")
+    if x5c:
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.x509 import load_der_x509_certificate
+
+        try:
+            certificate = load_der_x509_certificate(base64.b64decode(x5c[0], validate=True))
+            key = load_pem_private_key((connection.password or "").encode(), None)
+        except (ValueError, TypeError):
+            certificate = None
+        if certificate is None or certificate.public_key() != key.public_key():
+            raise ConfigError(
+                f"Sertifikatet i tilkoblingen {connection.name} kan ikke leses eller hører til en annen nøkkel: skriv "
+                "kjeden som x5c, base64 av DER, nøkkelens eget sertifikat først."
+            )
+        return certificate.not_valid_after_utc.date()
+    if not registered:
+        return None
+    try:
+        return date.fromisoformat(str(registered)) + timedelta(days=365)
+    except ValueError:
+        raise ConfigError(
+            f"Tilkoblingen {connection.name} har en key_registered som ikke er en dato: skriv den slik: 2026-01-31."
+        ) from None
+
+
 def clock_ahead(answer: Answer) -> float:
     """Give how many seconds this machine's clock is ahead of the server's, by the answer's Date; 0 when it has none."""
     with contextlib.suppress(ValueError, TypeError):
@@ -192,13 +226,14 @@ def _fetch(connection: Connection, client: Client, settings: Settings) -> _Kept:
 
 
 def _ask(http: httpx.Client, connection: Connection, client: Client, settings: Settings, ahead: float) -> Answer:
-    grant = _grant(connection, client, int(time.time() - ahead))
-    form = urlencode({"grant_type": GRANT_TYPE, "assertion": grant}).encode()
+    assertion = grant(connection, client, int(time.time() - ahead))
+    form = urlencode({"grant_type": GRANT_TYPE, "assertion": assertion}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     return send(http, WHO, "POST", client.token_endpoint, form, headers, settings)
 
 
-def _grant(connection: Connection, client: Client, now: int) -> str:
+def grant(connection: Connection, client: Client, now: int) -> str:
+    """Sign a grant that was issued ``now``; raises ConfigError when the connection's key is none."""
     claims = client.claims | {"iat": now, "exp": now + GRANT_LIFETIME, "jti": str(uuid.uuid4())}
     try:
         return jwt.encode(claims, connection.password or "", algorithm=client.alg, headers=client.headers)

@@ -194,6 +194,10 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     if outcome == "released":
         summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
         sentences.append(f"Endret: {summary}." if any(changed.values()) else "Ingenting er endret.")
+    if known.get("krr_unanswered"):
+        sentences.append(
+            f"KRR svarte ikke for {known['krr_unanswered']} av dem vi spurte om: det som var kjent fra før, gjelder."
+        )
     directory = known.get("directory", {})
     if outcome == "planned" and directory:
         compared = "; ".join(f"{what}: {count}" for what, count in accounts.said(directory, accounts.COMPARED_KINDS))
@@ -209,6 +213,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "totals": totals,
         "quarantine": _reasons(connection, run),
         "noted": known.get("noted", []),
+        "unknown_fields": known.get("unknown_fields", []),
         "merged": known.get("merged", {}),
         "changed": changed,
         "inferred_losses": known.get("inferred_losses", 0),

@@ -210,16 +210,18 @@ _CODES = {
 }
 
 
+def _is_code(name: str, value: object) -> bool:
+    # What everybody has stays, or a grading nobody knows would be everybody's.
+    return name in _CODES and isinstance(value, str) and value != "ugradert"
+
+
 def _unknown_values(value: Any) -> Any:
     """Put a value nobody knows in every code, and a field nobody knows beside it."""
     if isinstance(value, list):
         return [_unknown_values(one) for one in value]
     if not isinstance(value, dict):
         return value
-    changed = {
-        name: "nyKode" if name in _CODES and isinstance(one, str) else _unknown_values(one)
-        for name, one in value.items()
-    }
+    changed = {name: "nyKode" if _is_code(name, one) else _unknown_values(one) for name, one in value.items()}
     return changed | ({"nyttFelt": {"nyKode": True}} if _CODES & value.keys() else {})
 
 
@@ -252,6 +254,7 @@ FAULTS = {
         Fault("html_200", "a firewall's page, with 200", _instead(200, HTML)),
         Fault("html_403", "a firewall's page, with 403", _instead(403, HTML)),
         Fault("empty", "an answer with nobody in it", _listed(lambda people: [])),
+        Fault("few", "three persons are missing from the answer", _listed(lambda people: people[3:])),
         Fault("half", "every second person is missing from the answer", _listed(lambda people: people[::2])),
         Fault("duplicate_page", "the answer of the request before, once more", _duplicate_page),
         Fault("out_of_order", "the persons in another order than asked", _listed(lambda people: people[::-1])),

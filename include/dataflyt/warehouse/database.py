@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, text
 
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, WarehouseError
@@ -119,6 +120,20 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
     return connection.connection.driver_connection  # type: ignore[return-value]
 
 
+def is_migrated(connection: Connection) -> bool:
+    """Tell whether the schema is this version's."""
+    if not connection.scalar(text("select has_table_privilege('public.alembic_version', 'select')")):
+        return False  # by a version before it could be asked about
+    head = ScriptDirectory.from_config(_migrations()).get_current_head()
+    return bool(connection.scalar(text("select version_num from public.alembic_version")) == head)
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
 def migrate(url: str, owners: Iterable[str]) -> list[str]:
     """Bring the schema to this version and make a role and a staging schema for each owner.
 
@@ -130,10 +145,10 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
         for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login"}.items():
             if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
                 connection.execute(text(f"create role {role} {login}"))
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config = _migrations()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        connection.execute(text("grant select on public.alembic_version to dataflyt_kommune"))
         for owner in owners:
             role = f"kommune_{checked_owner(owner)}"
             if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):

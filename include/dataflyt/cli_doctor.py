@@ -1,0 +1,76 @@
+"""``dataflyt doctor``: what is wrong around the kommuner, or soon will be."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataflyt.connections import Connect, from_environment, path_of
+from dataflyt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dataflyt.kommune import Kommune
+
+_WORDS = {"wrong": "FEIL", "soon": "VARSEL", "unknown": "UKJENT", "fine": "OK"}
+
+
+def doctor_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Ids or kommunenummer; none: all files.")
+    ] = None,
+    airflow: Annotated[
+        bool, typer.Option(help="Look connections up as Airflow's own command line does, in its database too.")
+    ] = False,
+) -> None:
+    """Examine kommuner: their warehouse, connections, keys and folders, and this machine's clock. A line a finding.
+
+    FEIL must be put right, VARSEL within 30 days, UKJENT could not be found out. Exit code 1 when there is a FEIL or a
+    VARSEL. Nobody is asked about, and no key is shown.
+    """
+    from dataflyt.doctor import Doctor
+
+    connect, path = _outside(airflow)
+    doctor = Doctor(connect, path, datetime.now(UTC).date())
+    lines: list[tuple[str, str, str]] = []
+    kommuner, broken = _kommuner(names)
+    lines += [("wrong", "kommunefil", sentence) for sentence in broken]
+    for kommune in kommuner:
+        lines += [(finding.level, kommune.id, finding.sentence) for finding in doctor.examine(kommune)]
+    for level, whose, sentence in lines:
+        typer.echo(f"{_WORDS[level]} {whose}: {sentence}")
+    if any(level in ("wrong", "soon") for level, _, _ in lines):
+        raise typer.Exit(1)
+
+
+def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
+    from dataflyt.kommune import find, folder_of_kommuner, load_all
+
+    try:
+        folder = folder_of_kommuner()
+        if not names:
+            good, broken = load_all(folder)
+            return good, [one.sentence for one in broken] or (
+                [] if good else [f"Mappen {folder} har ingen kommunefiler."]
+            )
+    except ConfigError as error:
+        return [], [error.sentence]
+    found, sentences = [], []
+    for name in names:
+        try:
+            found.append(find(folder, name))
+        except ConfigError as error:
+            sentences.append(error.sentence)
+    return found, sentences
+
+
+def _outside(airflow: bool) -> tuple[Connect, Callable[[str], Any]]:
+    """How connections and paths are looked up: by variables, or by Airflow."""
+    if airflow:
+        # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
+        os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+        from dataflyt.on_airflow import connection, storage_path
+
+        return connection, storage_path
+    return from_environment, path_of

@@ -1,0 +1,159 @@
+"""What is wrong with a kommune's surroundings, or soon will be, before a run finds out at night.
+
+In: a kommune file, and how to look up connections and paths. Out: findings, each one Norwegian sentence: what is wrong
+and who must do what, what ends within 30 days, and what cannot be known. Nothing is asked about people, no token is
+fetched, and no key or password is shown.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+from dataflyt import maskinporten
+from dataflyt.connections import Connect, Connection
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.http import Settings, open_client, send
+from dataflyt.kommune import Kommune
+from dataflyt.sources.freg import client as freg
+from dataflyt.sources.krr import client as krr
+from dataflyt.warehouse import database
+
+WARN_DAYS = 30
+_HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
+
+Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``wrong`` must be put right, ``soon`` within 30 days; ``unknown`` is what we could not find out."""
+
+    level: Level
+    sentence: str
+
+
+class Doctor:
+    """Examines kommuner, and the clock of this machine once for each Maskinporten."""
+
+    def __init__(self, connect: Connect, path: Callable[[str], Any], today: date) -> None:
+        self.connect = connect
+        self.path = path
+        self.today = today
+        self._clocks: dict[str, list[Finding]] = {}
+
+    def examine(self, kommune: Kommune) -> list[Finding]:
+        """Find what is wrong with a kommune's warehouse, registers, folders and mail; what is right is one finding."""
+        sources = kommune.sources
+        found = [*self._warehouse(kommune)]
+        for name, open_register in (
+            (sources.freg.connection, lambda connection: freg.open_register(connection, sources.freg.route)),
+            (sources.krr.connection, lambda connection: krr.open_register(connection, sources.krr.route)),
+        ):
+            found += self._register(kommune, name, open_register)
+        for name in dict.fromkeys((sources.hr.connection, sources.sas.connection)):
+            found += self._folder(name)
+        if kommune.mail:
+            with _kept(found):
+                self.connect(kommune.mail.connection)
+        found = list(dict.fromkeys(found))
+        if not any(finding.level in ("wrong", "soon") for finding in found):
+            found.append(Finding("fine", "Varehuset svarer, og tilkoblingene har det de skal ha."))
+        return found
+
+    def _warehouse(self, kommune: Kommune) -> list[Finding]:
+        found: list[Finding] = []
+        with _kept(found):
+            db = database.engine(self.connect(kommune.warehouse).url)
+            with database.transaction(db, kommune.id, lock=False) as connection:
+                if not database.is_migrated(connection):
+                    raise ConfigError(
+                        "Varehuset er ikke oppdatert til denne versjonen: kjør «dataflyt warehouse migrate»."
+                    )
+        return found
+
+    def _register(self, kommune: Kommune, name: str, open_register: Callable[[Connection], Any]) -> list[Finding]:
+        found: list[Finding] = []
+        with _kept(found):
+            connection = self.connect(name)
+            client = maskinporten.client_of(connection)
+            with open_register(connection):
+                pass
+            maskinporten.grant(connection, client, int(time.time()))  # is the key one?
+            consumer = client.claims.get("consumer_org")
+            if consumer not in (None, kommune.orgnr):
+                raise ConfigError(
+                    f"Tilkoblingen {name} henter på vegne av en annen enn kommunen: skriv {kommune.orgnr} som "
+                    "consumer_org, eller rett orgnr i kommunefilen."
+                )
+            found += self._key(connection)
+            found += self._clock(connection, client.issuer)
+        return found
+
+    def _key(self, connection: Connection) -> list[Finding]:
+        last = maskinporten.key_ends(connection)
+        if last is None:
+            return [
+                Finding(
+                    "unknown",
+                    f"Når nøkkelen i tilkoblingen {connection.name} utløper, er ikke kjent: skriv datoen den ble "
+                    "registrert hos Digdir, som key_registered (2026-01-31) i tilkoblingen.",
+                )
+            ]
+        days, said = (last - self.today).days, last.strftime("%d.%m.%Y")
+        what, do = "Nøkkelen", "den som forvalter klienten, må registrere en ny hos Digdir"
+        if connection.extra.get("x5c"):
+            what, do = "Sertifikatet", "den som forvalter klienten, må skaffe et nytt"
+        if days < 0:
+            return [Finding("wrong", f"{what} i tilkoblingen {connection.name} utløp {said}: {do}.")]
+        if days <= WARN_DAYS:
+            return [Finding("soon", f"{what} i tilkoblingen {connection.name} utløper {said}, om {days} døgn: {do}.")]
+        return []
+
+    def _clock(self, connection: Connection, issuer: str) -> list[Finding]:
+        if issuer not in self._clocks:
+            found: list[Finding] = []
+            self._clocks[issuer] = found
+            with _kept(found):
+                with open_client(connection, _HURRIED) as client:
+                    at = f"{issuer.rstrip('/')}/.well-known/oauth-authorization-server"
+                    answer = send(client, maskinporten.WHO, "GET", at, None, {}, _HURRIED)
+                ahead = maskinporten.clock_ahead(answer)
+                if "date" not in answer.headers:
+                    found.append(
+                        Finding("unknown", "Maskinporten sa ikke hva klokken er, så den er ikke sammenlignet.")
+                    )
+                elif abs(ahead) > maskinporten.CLOCK_MAY_DIFFER:
+                    said = maskinporten.said_of_clock(ahead)
+                    raise ConfigError(f"{said[0].upper()}{said[1:]}: den som drifter maskinen, må stille den.")
+        return self._clocks[issuer]
+
+    def _folder(self, name: str) -> list[Finding]:
+        found: list[Finding] = []
+        with _kept(found):
+            there = False
+            try:
+                there = bool(self.path(self.connect(name).url).is_dir())
+            except DataflytError:
+                raise
+            except Exception as error:  # of whichever file system; its text may hold a password
+                raise SourceUnavailable(
+                    f"Mappen i tilkoblingen {name} kan ikke leses ({type(error).__name__}): rett adressen, eller gi "
+                    "Dataflyt lov til å lese den."
+                ) from None
+            if not there:
+                raise ConfigError(
+                    f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet."
+                )
+        return found
+
+
+@contextmanager
+def _kept(found: list[Finding]) -> Iterator[None]:
+    """Keep an expected error as what is wrong."""
+    try:
+        yield
+    except DataflytError as error:
+        found.append(Finding("wrong", error.sentence))
