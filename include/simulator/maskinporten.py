@@ -27,7 +27,8 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 FREG = "folkeregister:deling/offentligmedhjemmel"
 KRR_CONTACT = ("krr:global/kontaktinformasjon.read", "krr:global/kontaktinfo.read")
 KRR_MAILBOX = ("krr:global/digitalpost.read", "krr:global/postkasse.read")
-SCOPES = {FREG, "folkeregister:deling/offentligutenhjemmel", *KRR_CONTACT, *KRR_MAILBOX}
+FIKS = "ks:fiks"
+SCOPES = {FREG, "folkeregister:deling/offentligutenhjemmel", *KRR_CONTACT, *KRR_MAILBOX, FIKS}
 """The scopes the simulator's client is registered with."""
 ALGORITHMS = ["RS256", "RS384", "RS512"]
 OWN_ORGNR = organisation("31000001")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from simulator.model import Address, Person
+from simulator.model import Address, Country, Person
 
 Json = dict[str, Any]
 
@@ -53,6 +53,22 @@ def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
         else:
             raise UnknownPart(part)
     return frozenset(wanted | {"identifikasjonsnummer"}), history
+
+
+def out_of_order(numbers: Iterable[str]) -> list[str]:
+    """Return each number once, in an order that is not the one they were asked in, and always the same."""
+    return sorted(set(numbers), key=lambda number: (number[::-1], number))
+
+
+def look_up(country: Country, number: str, wanted: frozenset[str], history: bool, *, ended: bool = True) -> Json:
+    """Return a number's entry in an answer of the bulk look-up; ``ended``: a number no longer in use finds somebody."""
+    person = country.find(number)
+    if person is None or (not ended and number != person.number):
+        return {
+            "foedselsEllerDNummer": number,
+            "feilmelding": {"feilmelding": "Ingen person funnet for angitt identifikator"},
+        }
+    return {"foedselsEllerDNummer": number, "folkeregisterperson": folkeregisterperson(person, wanted, history)}
 
 
 def folkeregisterperson(person: Person, wanted: frozenset[str], history: bool) -> Json:
@@ -168,7 +184,9 @@ def _name(person: Person) -> Iterator[Json]:
     parts = {"fornavn": person.given, "mellomnavn": person.middle, "etternavn": person.family}
     short = " ".join(part for part in parts.values() if part)[:40]
     since = changed if person.former_name else person.born
-    yield {**_meta(since), **{key: value for key, value in parts.items() if value}, "forkortetNavn": short}
+    entry = {**_meta(since), **{key: value for key, value in parts.items() if value}, "forkortetNavn": short}
+    # Skatteetaten adds fields without a new version.
+    yield entry | ({"nyttNavnefelt": "nytt"} if "unknown_grading" in person.cases else {})
 
 
 def _dwelling(address: Address) -> Json:

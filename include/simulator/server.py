@@ -19,6 +19,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI, Request, Response
 
+from simulator import extracts, fiks
 from simulator.faults import Faulty, Switches, UnknownFault
 from simulator.files import write_files
 from simulator.maskinporten import (
@@ -33,7 +34,7 @@ from simulator.maskinporten import (
     Token,
 )
 from simulator.model import Country, Person, World
-from simulator.registers import UnknownPart, elements, folkeregisterperson, krr_person
+from simulator.registers import UnknownPart, elements, folkeregisterperson, krr_person, look_up, out_of_order
 from simulator.weeks import TimeGoesForward, advance
 
 MOST = 1000
@@ -191,17 +192,9 @@ def create_app(
         if len(numbers) > MOST:
             raise Problem(400, {"kode": "FREG-005", "melding": f"Maks {MOST} identifikatorer per oppslag."})
         as_ordered = request.query_params.get("somBestilt") == "true"
-        asked = numbers if as_ordered else sorted(set(numbers))
-        return _json({"oppslag": [_lookup(number, as_ordered, wanted, history) for number in asked]})
-
-    def _lookup(number: str, as_ordered: bool, wanted: frozenset[str], history: bool) -> dict[str, Any]:
-        person = country.find(number)
-        if person is None or (as_ordered and number != person.number):
-            return {
-                "foedselsEllerDNummer": number,
-                "feilmelding": {"feilmelding": "Ingen person funnet for angitt identifikator"},
-            }
-        return {"foedselsEllerDNummer": number, "folkeregisterperson": folkeregisterperson(person, wanted, history)}
+        asked = numbers if as_ordered else out_of_order(numbers)
+        entries = [look_up(country, number, wanted, history, ended=not as_ordered) for number in asked]
+        return _json({"oppslag": entries})
 
     @app.get(f"{FREG_PATH}/{{personidentifikator}}")
     async def personer(personidentifikator: str, request: Request) -> Response:
@@ -210,6 +203,13 @@ def create_app(
         if person is None:
             raise Problem(404, {"kode": "FREG-001", "melding": "Ukjent person."})
         return _json(folkeregisterperson(person, wanted, history))
+
+    def freg_guard(request: Request) -> None:
+        freg_request(request)
+
+    orders = extracts.Extracts(country)
+    app.include_router(extracts.router(FREG_PATH.removesuffix("/personer"), orders, freg_guard))
+    app.include_router(fiks.router(country, maskinporten, orders))
 
     # -- KRR -----------------------------------------------------------------------------------------------------
 
@@ -222,6 +222,7 @@ def create_app(
         return granted
 
     @app.post(KRR_PATH)
+    @app.post(KRR_PATH.replace("v2", "v1"))
     async def krr(request: Request) -> Response:
         granted = krr_token(request)
         if not _is(request, "application/json"):
@@ -237,7 +238,7 @@ def create_app(
         if any(len(number) != 11 or not number.isdigit() for number in numbers):
             raise Problem(400, _krr_errors(400, "Bad Request", "Not a number of 11 digits.", "personidentifikatorer"))
         contact, mailbox = (not granted.scopes.isdisjoint(scopes) for scopes in (KRR_CONTACT, KRR_MAILBOX))
-        people: list[tuple[str, Person | None]] = [(number, country.find(number)) for number in dict.fromkeys(numbers)]
+        people: list[tuple[str, Person | None]] = [(number, country.find(number)) for number in out_of_order(numbers)]
         return _json(
             {"personer": [krr_person(number, person, contact=contact, mailbox=mailbox) for number, person in people]}
         )

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from simulator import manifest
+from simulator import fiks, manifest
 from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, OWN_ORGNR
 from simulator.server import FREG_PATH
 
@@ -160,7 +160,8 @@ def test_freg_answers_by_number_and_not_by_position(registers, world):
     answered = [
         entry["foedselsEllerDNummer"] for entry in registers.freg([*numbers, numbers[0]], "navn").json()["oppslag"]
     ]
-    assert answered == sorted(numbers)
+    assert sorted(answered) == sorted(numbers)
+    assert answered not in (numbers, sorted(numbers))
     ordered = registers.freg([*numbers, numbers[0]], "navn", somBestilt="true").json()["oppslag"]
     assert [entry["foedselsEllerDNummer"] for entry in ordered] == [*numbers, numbers[0]]
 
@@ -219,23 +220,144 @@ def test_answers_fit_skatteetatens_openapi(registers, world, reference):
     jsonschema = pytest.importorskip("jsonschema")
     api = yaml.safe_load((reference / "freg" / "freg-offentlig-med-hjemmel-openapi-1.5.yaml").read_text())
 
-    def closed(node):
-        if isinstance(node, dict):
-            if "properties" in node:
-                node["additionalProperties"] = False
-            for value in node.values():
-                closed(value)
-        elif isinstance(node, list):
-            for value in node:
-                closed(value)
-
-    closed(api["components"]["schemas"])
+    components = {"schemas": _closed(api["components"]["schemas"])}
     wanted = "folkeregisteret.tilgjengeliggjoering.person.v1.bulk.response.PersonBulkoppslagResponse"
-    schema = {"$ref": f"#/components/schemas/{wanted}", "components": api["components"]}
+    schema = {"$ref": f"#/components/schemas/{wanted}", "components": components}
     odd = pupil(world, "unknown_grading").number  # is meant not to fit
     answer = registers.freg([number for number in world.persons if number != odd][:1000], *ALL_PARTS).json()
     jsonschema.Draft4Validator(schema).validate(answer)
     assert len(answer["oppslag"]) > 900
+
+
+# -- FREG's extracts
+
+
+def extract(registers, **wanted):
+    url = FREG_PATH.removesuffix("/personer") + "/uttrekk"
+    job = registers.http.post(f"{url}/tilpasset", json=wanted, headers=registers.bearer())
+    return f"{url}/{job.json()['jobbId']}/batch" if job.status_code == 200 else job
+
+
+def test_an_extract_is_not_ready_then_ends_and_then_is_gone(registers, world):
+    born = {"foedselsaarFraOgMed": "2012", "foedselsaarTilOgMed": "2016"}
+    url = extract(registers, personstatustyper=["bosatt"], kommunenummer={"bostedskommunenummer": "1106"}, **born)
+    statuses, found = [], []
+    for batch in range(20):
+        for _ in range(2):
+            answer = registers.http.get(f"{url}/{batch}", headers=registers.bearer())
+            statuses.append(answer.status_code)
+        if answer.json() == {}:
+            break
+        found += answer.json()["foedselsEllerDNummer"]
+    assert statuses == [404, 200] * (batch + 1)
+    assert batch > 1
+    people = [world.find(number) for number in found]
+    assert {person.status for person in people} == {"bosatt"}
+    assert all(2012 <= person.born.year <= 2016 and person.home.kommunenummer == "1106" for person in people)
+    assert not any(person.protection == "strengtFortrolig" for person in people)
+    assert registers.http.get(f"{url}/0", headers=registers.bearer()).status_code == 410
+
+
+def test_ten_orders_at_a_time_are_all_that_an_extract_takes(registers):
+    for _ in range(10):
+        assert isinstance(extract(registers, personstatustyper=["doed"]), str)
+    refused = extract(registers, personstatustyper=["doed"])
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2000")
+    assert extract(registers, kommunenummer={}).status_code == 400
+    assert registers.http.get(f"{FREG_PATH.removesuffix('/personer')}/uttrekk/x/batch/0").status_code == 401
+
+
+# -- KS Fiks
+
+
+def fiks_post(registers, path, body, headers=None, **query):
+    given = registers.bearer("ks:fiks") | fiks.INTEGRATION if headers is None else headers
+    return registers.http.post(path, json=body, headers=given, params=query)
+
+
+def at(path):
+    return path.format(rolle=fiks.rolle_of("1106"))
+
+
+def test_fiks_passes_freg_on_for_what_the_rolle_is_for(registers, world):
+    numbers = sorted(world.persons)[:20]
+    url, body = f"{at(fiks.FREG)}/personer/bulkoppslag", {"foedselsEllerDNummer": numbers}
+    passed_on = fiks_post(registers, url, body, part=["navn", "foreldreansvar"]).json()
+    assert passed_on == registers.freg(numbers, "navn", "foreldreansvar").json()
+    for refused in ({}, {"part": ["person-basis"]}, {"part": ["sivilstand"]}):
+        assert fiks_post(registers, url, body, **refused).status_code == 403
+    bearer = registers.bearer("ks:fiks")
+    for headers, status in (
+        (fiks.INTEGRATION, 401),
+        (bearer, 403),
+        (bearer | fiks.INTEGRATION | {"IntegrasjonPassord": "feil"}, 403),
+        (registers.bearer() | fiks.INTEGRATION, 403),
+    ):
+        answer = fiks_post(registers, url, body, headers, part=["navn"])
+        assert (answer.status_code, answer.json()["status"]) == (status, status)
+    other = url.replace("1106", "9999")
+    assert fiks_post(registers, other, body, part=["navn"]).status_code == 403
+
+
+def test_the_answers_of_fiks_fit_its_openapi(registers, world, reference):
+    jsonschema = pytest.importorskip("jsonschema")
+    apis = [
+        json.loads((reference / "fiks" / f"{name}-api-v1.json").read_text()) for name in ("register-krr", _OPPVEKST)
+    ]
+    schemas = {name: schema for api in apis for name, schema in api["components"]["schemas"].items()}
+    components = {"schemas": _closed(schemas)}
+
+    def check(wanted, instance):
+        schema = {"$ref": f"#/components/schemas/{wanted}", "components": components}
+        jsonschema.Draft4Validator(schema).validate(instance)
+
+    children = [p.person for p in world.pupils if p.person and "unknown_grading" not in p.person.cases]
+    body = {"foedselsnumre": [child.number for child in children]}
+    pupils = fiks_post(registers, f"{at(fiks.REGISTER)}/oppvekst", body).json()
+    for one in pupils:
+        check("PersonDefinisjon", one)
+    guardians = [guardian for one in pupils for guardian in one["foreldreansvarlige"]]
+    assert len(pupils) > 300
+    assert {"navn" in guardian for guardian in guardians} == {True, False}
+
+    asked = [person.number for person in world.persons.values() if person.contact][:50]
+    found = [fiks_post(registers, f"{at(fiks.REGISTER)}/krr/person", {"fnr": number}) for number in asked]
+    for one in found:
+        check("KrrDefinisjon", one.json())
+    refused = fiks_post(registers, f"{at(fiks.REGISTER)}/krr/person", {"fnr": children[0].number})
+    assert refused.status_code == 404
+    check("ErrorMessage", refused.json())
+
+
+_OPPVEKST = "folkeregister-oppvekst"
+
+
+def test_krr_fits_what_digdir_and_its_clients_have_published(registers, world, reference):
+    published = json.loads((reference / "krr" / "krr_personer_response.json").read_text())
+    known = {key for person in published["personer"] for key in _keys(person)}
+    known |= {"reservasjon_oppdatert", "kontaktinformasjon.epostadresse_duplisert"}
+    known |= {"digital_post.postkasseadresse", "digital_post.postkasseleverandoeradresse"}
+    scopes = f"{KRR_CONTACT[0]} {KRR_MAILBOX[0]}"
+    numbers = sorted(world.persons)[:1000]
+    answer = registers.krr(numbers, scopes).json()["personer"]
+    assert {key for person in answer for key in _keys(person)} <= known
+    assert registers.http.post(
+        "/rest/v1/personer", json={"personidentifikatorer": numbers}, headers=registers.bearer(scopes)
+    ).json() == {"personer": answer}
+    assert [person["personidentifikator"] for person in answer] != numbers
+
+
+def _keys(value, before=""):
+    for key, found in value.items():
+        yield from _keys(found, f"{before}{key}.") if isinstance(found, dict) else [before + key]
+
+
+def _closed(node):
+    """Allow no properties but those that are named."""
+    if isinstance(node, dict):
+        closed = {key: _closed(value) for key, value in node.items()}
+        return closed | {"additionalProperties": False} if "properties" in node else closed
+    return [_closed(value) for value in node] if isinstance(node, list) else node
 
 
 # -- KRR
