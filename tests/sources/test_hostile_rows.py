@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import textwrap
+import zipfile
 from contextlib import suppress
 
 import orjson
@@ -35,6 +36,37 @@ PIFU = """<?xml version="1.0" encoding="UTF-8"?>
 <relationship relation="1"><sourcedid><id>s1</id></sourcedid></relationship></group>
 <membership><sourcedid><id>g1</id></sourcedid><member><sourcedid><id>p1</id></sourcedid><role roletype="01"/></member>
 </membership></enterprise>"""
+VISMA = """<?xml version="1.0" encoding="UTF-8"?>
+<personsXML><person personIdHRM="0071"><givenName>Áilu Čáppa</givenName><familyName>Ŋoavvi Bjørnå</familyName>
+<contactInfo><email>a@example.no</email></contactInfo><employments><employment><category id="F"/>
+<employeeId>7</employeeId><positions>
+<position isPrimaryPosition="true"><chart><unit id="0112" name="x"><manager id="1"/></unit></chart>
+<positionPercentage>80,5</positionPercentage></position></positions><startDate>2020-08-01</startDate></employment>
+</employments></person></personsXML>"""
+ICAL = """BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:7A\\, nær\r\nDTSTART;TZID="Europe/Oslo":20260824T083000
+DURATION:PT45M
+RRULE:FREQ=WEEKLY;BYDAY=MO,WE\r\nLOCATION:Rom\r\n 1\r\nEND:VEVENT\r\nEND:VCALENDAR"""
+ROSTER = {
+    "manifest": "propertyName,value\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\nfile.classes,bulk\n"
+    "file.enrollments,bulk\nfile.courses,bulk\nfile.academicSessions,bulk\nfile.demographics,bulk\n",
+    "orgs": "sourcedId,name,type,identifier\ns1,Skåredalen,school,311060015\n",
+    "users": 'sourcedId,role,orgSourcedIds,userIds,identifier,agentSourcedIds\np1,student,s1,"{Feide:a@b.no}",1,f1\n',
+    "classes": "sourcedId,title,classType,schoolSourcedId,courseSourcedId,termSourcedIds\ng1,7A,homeroom,s1,c1,t1\n",
+    "enrollments": "sourcedId,userSourcedId,classSourcedId,role,endDate\ne1,p1,g1,student,2027-01-01\n",
+    "courses": "sourcedId,title,courseCode,grades,subjectCodes\nc1,7. årstrinn,MAT0006,7,\n",
+    "academicSessions": "sourcedId,startDate,endDate,schoolYear\nt1,2026-08-01,2027-07-31,2027\n",
+    "demographics": "userSourcedId,birthdate,sex\np1,2014-03-15,male\n",
+}
+
+
+def roster(**changed: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in (ROSTER | changed).items():
+            archive.writestr(f"{name}.csv", text.encode(errors="replace"))
+    return out.getvalue()
+
+
 TIMETABLE = "group;weekday;start;end;room\ng1;mandag;8.30;09:15;R1\n"
 BULK = """{"oppslag": [{"foedselsEllerDNummer": "15831499815", "folkeregisterperson": {
 "identifikasjonsnummer": [{"foedselsEllerDNummer": "15831499815", "status": "iBruk", "erGjeldende": true}],
@@ -46,18 +78,29 @@ PERSONER = (
     """{"personer": [{"personidentifikator": "02838639618", "kontaktinformasjon": {"epostadresse": "a@b.no"}}]}"""
 )
 
-XML = {"stamdata3": (hr.stamdata3, STAMDATA3), "pifu": (sas.pifu, PIFU)}
+XML = {"stamdata3": (hr.stamdata3, STAMDATA3), "visma": (hr.visma, VISMA), "pifu": (sas.pifu, PIFU)}
 JSON = {"bulk": (freg.bulk, BULK), "person": (freg.person, PERSON), "personer": (krr.personer, PERSONER)}
-ALL = {**XML, **JSON, "timetable": (sas.timetable, TIMETABLE)}
+ALL = {
+    **XML,
+    **JSON,
+    "timetable": (sas.timetable, TIMETABLE),
+    "ical": (sas.ical, ICAL),
+    "oneroster": (sas.oneroster, roster()),
+}
 every_format = pytest.mark.parametrize("format", ALL)
 every_xml = pytest.mark.parametrize("format", XML)
 every_json = pytest.mark.parametrize("format", JSON)
 
 
 def read(format: str, data: bytes | str | None = None):
-    reader, example = ALL[format]
-    data = example if data is None else data
+    reader, _ = ALL[format]
+    data = example(format) if data is None else data
     return list(reader(io.BytesIO(data.encode() if isinstance(data, str) else data)))
+
+
+def example(format: str) -> bytes:
+    _, content = ALL[format]
+    return content.encode() if isinstance(content, str) else content
 
 
 def sentence(format: str, data: bytes | str) -> str:
@@ -72,7 +115,7 @@ def sentence(format: str, data: bytes | str) -> str:
 
 
 def root_of(format: str) -> str:
-    return {"stamdata3": "ExportInfo", "pifu": "enterprise"}[format]
+    return {"stamdata3": "ExportInfo", "visma": "personsXML", "pifu": "enterprise"}[format]
 
 
 # --- any bytes -------------------------------------------------------------------------------------------------------
@@ -91,7 +134,7 @@ def test_any_bytes_give_rows_or_one_sentence(format, data):
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_an_altered_file_gives_rows_or_one_sentence(format, data):
-    content = bytearray(ALL[format][1].encode())
+    content = bytearray(example(format))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content)))
         length = data.draw(st.integers(0, 30))
@@ -136,9 +179,65 @@ def test_values_of_any_type_anywhere_give_rows_or_one_sentence(format, value):
             assert "\0" not in "".join(field for field in row if isinstance(field, str))
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(sorted(ROSTER)),
+    cells=st.lists(st.lists(st.text('s1pe,"\n;{}:åÅ7-', max_size=8), max_size=9), max_size=4),
+)
+def test_a_roster_with_anything_in_its_files_gives_rows_or_one_sentence(name, cells):
+    with suppress(Unreadable):
+        read("oneroster", roster(**{name: ROSTER[name] + "\n".join(",".join(row) for row in cells)}))
+    with suppress(Unreadable):
+        read("oneroster", roster(**{name: "\n".join(",".join(row) for row in cells)}))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.sampled_from(["SUMMARY", "LOCATION", "DTSTART", "DTEND", "DURATION", "RRULE", "BEGIN", "END"]),
+            st.sampled_from(["VEVENT", "20260824T083000Z", "00010101T000000Z", "P9999W", "PT99H", "BYDAY=MO,X", "="])
+            | st.text(max_size=12),
+        ),
+        max_size=9,
+    )
+)
+def test_a_calendar_with_anything_in_it_gives_rows_or_one_sentence(lines):
+    inner = "\r\n".join(f"{name}:{value}" for name, value in lines)
+    with suppress(Unreadable):
+        read("ical", f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{inner}\nEND:VEVENT\nEND:VCALENDAR\n")
+
+
+def test_no_reader_opens_a_file_or_asks_the_network():
+    program = textwrap.dedent(
+        """
+        import io, sys
+        from tests.sources.test_hostile_rows import ALL, example
+        from dataflyt.errors import Unreadable
+
+        for format, (reader, _) in ALL.items():
+            list(reader(io.BytesIO(example(format))))
+        reached = []
+        forbidden = ("open", "socket.connect", "socket.getaddrinfo", "os.listdir", "subprocess.Popen", "os.rename")
+        sys.addaudithook(lambda event, _: reached.append(event) if event in forbidden else None)
+        outside = [b'<!DOCTYPE x SYSTEM "%s"><x/>' % place for place in (b"/etc/passwd", b"http://127.0.0.1:9/x")]
+        for format, (reader, _) in ALL.items():
+            content = example(format)
+            for data in (content, content[:-9], content.replace(b"08", b"\\xff"), *outside):
+                try:
+                    list(reader(io.BytesIO(data)))
+                except Unreadable:
+                    pass
+        print(sorted(set(reached)))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 @every_format
 def test_a_file_cut_off_anywhere_is_never_read_as_whole(format):
-    content = ALL[format][1].encode()
+    content = example(format)
     whole = read(format)
     for end in range(0, len(content), 7):
         try:
@@ -207,6 +306,7 @@ def test_a_document_type_that_points_elsewhere_is_refused(format, names, encodin
 def test_a_name_with_an_unknown_entity_is_refused_and_not_cut_off(format, doctype):
     inner = {
         "stamdata3": "<Resource><ResourceId>1</ResourceId><Surname>Bj&oslash;rn</Surname></Resource>",
+        "visma": "<person personIdHRM='1'><givenName>Bj&oslash;rn</givenName></person>",
         "pifu": "<person><sourcedid><id>1</id></sourcedid><name><fn>Bj&oslash;rn</fn></name></person>",
     }[format]
     root = root_of(format)
@@ -411,8 +511,10 @@ def memory_of(code: str) -> int:
         "data = b'<ExportInfo>' + b' ' * 20_000_000; reader = hr.stamdata3",
         "data = b'<ExportInfo ' + b''.join(b'a%d=\"\" ' % i for i in range(300_000)); reader = hr.stamdata3",
         "data = b'group,weekday,start,end,room\\n\"' + b'a,b\\n' * 4_000_000; reader = sas.timetable",
+        "data = b'group,weekday,start,end,room\\na,\"' + b'\",\"\\n' * 4_000_000; reader = sas.timetable",
+        "data = b'BEGIN:VCALENDAR\\nBEGIN:VEVENT' + b'\\nSUMMARY:x\\n y' * 200_000; reader = sas.ical",
     ],
-    ids=["resources", "one membership", "unknown", "roots", "comment", "blanks", "attributes", "quote"],
+    ids=["resources", "one membership", "unknown", "roots", "comment", "blanks", "attributes", "quote", "row", "ical"],
 )
 def test_memory_stays_flat_however_large_the_file(code):
     assert memory_of(code) < 15
@@ -426,8 +528,14 @@ def test_memory_stays_flat_however_large_the_file(code):
         "data = b'{\"oppslag\":[' + b'{\"erGjeldende\":true},' * 400_000 + b'{}]}'; reader = freg.bulk",
         "data = b'[' + b'\"aa\",' * 2_000_000 + b'0]'; reader = freg.bulk",
         "data = b'[' + b'{},' * 5_000_000 + b'0]'; reader = freg.bulk",
+        "r = b'<person><sourcedid sourcedidtype=\"Old\"><id>%d</id></sourcedid><sourcedid><id>p</id></sourcedid>'\n"
+        "data = b'<enterprise>' + b''.join((r + b'</person>') % i for i in range(60_000)) + b'</enterprise>'\n"
+        "reader = sas.pifu",
+        "from tests.sources.test_hostile_rows import ROSTER, roster\n"
+        "data = roster(courses=ROSTER['courses'] + ''.join('c%d,,,,\\n' % i for i in range(300_000)))\n"
+        "reader = sas.oneroster",
     ],
-    ids=["one entry", "objects", "texts", "brackets"],
+    ids=["one entry", "objects", "texts", "brackets", "old ids", "courses"],
 )
 def test_no_input_takes_far_more_memory_than_its_own_size(code):
     assert memory_of(code) < 220

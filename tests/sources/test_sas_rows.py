@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, pifu, timetable
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, ical, pifu, timetable
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 NAMESPACES = [
@@ -64,6 +64,38 @@ def test_numbers_and_user_names_are_told_apart():
     kinds = ("personNIN", "personLIN", "feideID", "username", "sisID", "workforceID")
     (who,) = person("".join(f'<userid useridtype="{kind}" password="x">{kind}</userid>' for kind in kinds))
     assert who[2:6] == ("personNIN", "personLIN", "feideID", "username")
+
+
+def test_memberships_that_point_with_an_old_id_are_given_the_new_one():
+    old_and_new = sid("1", "Old") + sid("p1", "New")
+    group = f"<group>{sid('1')}{sid('g0', 'Old')}<grouptype><scheme>pifu-ims-go-grp</scheme></grouptype></group>"
+    found = rows(
+        f"<person>{old_and_new}</person>{group}<membership>{sid('g0')}<member>{sid('1')}<role roletype='01'/></member>"
+        f"<member>{old_and_new}<role roletype='02'/></member></membership>"
+    )
+    assert [(row.group_id, row.person_id) for row in found[2:]] == [("1", "p1"), ("1", "p1")]
+
+
+def test_what_a_file_says_is_deleted_is_not_there():
+    assert rows(f"<person recstatus='3'>{sid('p1')}</person><group recstatus='3'>{sid('g1')}</group>") == []
+    assert len(rows(f"<person recstatus='1'>{sid('p1')}</person>")) == 1
+
+
+def test_plain_ims_enterprise_has_the_number_as_id_and_words_of_its_own():
+    text = (
+        "<enterprise><properties><datasource>x</datasource><datetime>2026-08-24</datetime></properties>"
+        f"<person>{sid('15831499815')}<userid>ola</userid><name><fn>Ola</fn></name><demographics><gender>2</gender>"
+        f"</demographics></person><person>{sid('20001')}<userid>15831499815</userid></person>"
+        f"<group>{sid('s1')}<grouptype><scheme>x</scheme><typevalue level='1'>School</typevalue></grouptype>"
+        "<org><orgname>Skåredalen</orgname><id>311060015</id></org><description><short>Skåredalen</short>"
+        f"</description></group><group>{sid('g1')}<grouptype><scheme>x</scheme><typevalue level='2'>Klasse</typevalue>"
+        f"</grouptype><relationship relation='1'>{sid('s1')}</relationship></group></enterprise>"
+    )
+    ola, other, school, group = pifu(io.BytesIO(text.encode("utf-8-sig")))
+    assert (ola.person_id, ola.number, ola.username, ola.sex) == ("15831499815", "15831499815", "ola", "mann")
+    assert (other.person_id, other.number, other.username) == ("20001", "15831499815", None)
+    assert (school.level, school.orgnr, school.name) == ("skole", "311060015", "Skåredalen")
+    assert (group.group_type, group.school_id) == ("basisgruppe", "s1")
 
 
 @pytest.mark.parametrize(("code", "sex"), [("1", "kvinne"), ("2", "mann"), ("0", None), ("9", None)])
@@ -211,6 +243,11 @@ def test_a_full_file_of_nobody_is_readable_and_so_is_one_that_does_not_say():
     assert rows("") == []
 
 
+def test_a_membership_without_its_group_is_refused():
+    with pytest.raises(Unreadable, match="The element membership in line 1 has no sourcedid"):
+        rows(f"<membership><member>{sid('p1')}</member></membership>")
+
+
 @pytest.mark.parametrize("element", ["person", "group", "member"])
 def test_an_element_without_its_id_is_said_with_its_line(element):
     inner = f"\n<{element}/>"
@@ -225,7 +262,7 @@ def lessons(text, encoding="utf-8"):
     return list(timetable(io.BytesIO(text.encode(encoding))))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1"])
 @pytest.mark.parametrize("separator", [",", ";"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_a_timetable_is_read_as_spreadsheets_write_it(encoding, separator, ending):
@@ -270,16 +307,102 @@ def test_columns_may_stand_in_any_order_with_others_beside():
         (b"group,weekday,start,end\n", "column room"),
         (b"\x1f\x8b", "gzip"),
         (b"<html>", "HTML"),
-        (HEADER.encode() + b"\xe5,1,08:30,09:15,R\n", "UTF-8"),
+        (HEADER.encode() + "å,1,08:30,09:15,R\n".encode() + b"\xe5,1,08:30,09:15,R\n", "one encoding"),
         (HEADER.encode("utf-16"), "UTF-8"),
         (HEADER.encode() + b",1,08:30,09:15,R\n", "line 2"),
         (HEADER.encode() + b'"g1' + b"x" * 200_000, "CSV"),
     ],
-    ids=["empty", "column", "gzip", "html", "latin-1", "utf-16", "no group", "quote"],
+    ids=["empty", "column", "gzip", "html", "two encodings", "utf-16", "no group", "quote"],
 )
 def test_a_broken_timetable_gives_one_sentence(content, words):
     with pytest.raises(Unreadable, match=words):
         list(timetable(io.BytesIO(content)))
+
+
+# --- calendars -------------------------------------------------------------------------------------------------------
+
+
+def calendar(*events, ending="\r\n"):
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VTIMEZONE", "TZID:Europe/Oslo", "BEGIN:STANDARD"]
+    lines += ["DTSTART:19701025T030000", "END:STANDARD", "END:VTIMEZONE"]
+    for event in events:
+        lines += ["BEGIN:VEVENT", "UID:1", *event, "END:VEVENT"]
+    return ending.join([*lines, "END:VCALENDAR", ""]).encode()
+
+
+def events(content):
+    return list(ical(io.BytesIO(content)))
+
+
+WHEN = ("DTSTART;TZID=Europe/Oslo:20260824T083000", "DTEND;TZID=Europe/Oslo:20260824T091500")
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n"])
+def test_an_event_is_a_lesson(ending):
+    event = ("SUMMARY:NOR Norsk\\, 8A", 'LOCATION;ALTREP="http://x:1/y";LANGUAGE=nb:Rom 1\\; nær', *WHEN)
+    assert events(calendar(event, ending=ending)) == [Timetable("NOR Norsk, 8A", 1, "08:30", "09:15", "Rom 1; nær")]
+
+
+@pytest.mark.parametrize(
+    ("when", "lesson"),
+    [
+        (("DTSTART:20260824T063000Z", "DTEND:20260824T071500Z"), (1, "08:30", "09:15")),
+        (("DTSTART:20270108T073000Z", "DURATION:PT45M"), (5, "08:30", "09:15")),
+        (("DTSTART:20260824T233000Z", "DTEND:20260825T001500Z"), (2, "01:30", "02:15")),
+        (("DTSTART;TZID=W. Europe Standard Time:20260826T083000",), (3, "08:30", None)),
+        (("dtstart:20260830T083000", "dtend:20260830T084500"), (7, "08:30", "08:45")),
+    ],
+)
+def test_times_are_norwegian_summer_and_winter(when, lesson):
+    assert [row[1:4] for row in events(calendar(("SUMMARY:8A", *when)))] == [lesson]
+
+
+def test_a_repeated_event_is_a_lesson_on_each_of_its_weekdays():
+    rule = "RRULE:FREQ=WEEKLY;UNTIL=20270618T000000Z;BYDAY=MO,1WE"
+    assert [row.weekday for row in events(calendar(("SUMMARY:8A", rule, *WHEN)))] == [1, 3]
+    assert [row.weekday for row in events(calendar(("SUMMARY:8A", "RRULE:FREQ=WEEKLY", *WHEN)))] == [1]
+
+
+def test_what_is_no_lesson_is_passed_over():
+    assert (
+        events(
+            calendar(
+                ("SUMMARY:8A", "STATUS:CANCELLED", *WHEN),
+                ("SUMMARY:Høstferie", "DTSTART;VALUE=DATE:20261005"),
+                WHEN,
+                ("BEGIN:VALARM", "SUMMARY:alarm", "DTSTART:20260824T083000", "END:VALARM", *WHEN),
+                ("SUMMARY:8A", "DTSTART:20269999T083000"),
+            )
+        )
+        == []
+    )
+
+
+def test_a_line_is_folded_anywhere_even_within_a_letter():
+    content = calendar(("SUMMARY:Språkopplæring 8A", *WHEN))
+    whole = events(content)
+    for place in range(content.index(b"SUMMARY") + 1, content.index(b"DTSTART;TZID=Europe/Oslo:2") - 2):
+        assert events(content[:place] + b"\r\n " + content[place:]) == whole
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"<html>", "HTML"),
+        (b"BEGIN:VCARD\r\n", "no calendar"),
+        (calendar(("SUMMARY:x", *WHEN))[:-15], "not whole"),
+        (calendar(("END:VCALENDAR",)), "does not fit"),
+        (calendar() + b"BEGIN:VCALENDAR", "not whole"),
+        (b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 50, "too deep"),
+        (b"BEGIN:VCALENDAR\nSUMMARY:" + b"x" * 200_000, "too long"),
+        (b"BEGIN:VCALENDAR\nSUMMARY:x" + b"\n xx" * 100_000, "too long"),
+    ],
+    ids=["empty", "html", "card", "cut off", "end", "second", "deep", "line", "folds"],
+)
+def test_a_broken_calendar_gives_one_sentence(content, words):
+    with pytest.raises(Unreadable, match=words):
+        events(content)
 
 
 @pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")

@@ -1,4 +1,4 @@
-"""What all readers share: taking JSON and XML from strangers without being hurt.
+"""What all readers share: taking JSON, XML and CSV from strangers without being hurt.
 
 In comes a stream of bytes that a register, an HR system or a school system made, or that somebody altered; out go plain
 Python values or lxml elements, one record at a time. Anything that cannot be read raises ``Unreadable`` with one
@@ -7,6 +7,10 @@ network, expands an entity, or holds more of an XML file than one record.
 """
 
 import codecs
+import contextlib
+import csv
+import io
+import itertools
 import re
 from collections.abc import Container, Iterator, Mapping
 from datetime import date
@@ -39,6 +43,7 @@ def tidy(value: str | None) -> str | None:
     return value.strip() or None
 
 
+@lru_cache(maxsize=4096)
 def day(value: str | None) -> str | None:
     """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands."""
     if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "T Z+"):
@@ -158,33 +163,49 @@ _RESOURCE_LIMIT = 114
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 
 
-@lru_cache(maxsize=4096)
-def _lower_name(tag: str) -> str:
-    return tag.rpartition("}")[2].lower()
+class _Names(dict[Any, str]):
+    """Names by tag, in lower case and without namespace: a look-up is what a reader does most."""
+
+    def __missing__(self, tag: object) -> str:
+        if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
+            raise Unreadable("The file uses an entity that it does not explain; entities are not expanded.")
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        name = self[tag] = tag.rpartition("}")[2].lower()
+        return name
+
+
+_MOST_NAMES = 4096
+_NAMES = _Names()
 
 
 def name_of(element: Element) -> str:
     """Return the element's name in lower case, without its namespace."""
-    tag = element.tag
-    if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
-        raise Unreadable("The file uses an entity that it does not explain; entities are not expanded.")
-    return _lower_name(tag)
+    return _NAMES[element.tag]
 
 
 def children(element: Element) -> Iterator[tuple[str, Element]]:
     """Yield the name and element of each child."""
     for child in element:
-        yield name_of(child), child
+        yield _NAMES[child.tag], child
 
 
-def texts(element: Element) -> dict[str, str | None]:
-    """Return the text of each child by name, tidied; the first one that has any counts."""
+def texts(element: Element, only: Container[str] | None = None) -> dict[str, str | None]:
+    """Return the text of each child (of those named in ``only``) by name, tidied; the first one that has any counts."""
     found: dict[str, str | None] = {}
     for child in element:
-        name = name_of(child)
-        if found.get(name) is None:
+        name = _NAMES[child.tag]
+        if found.get(name) is None and (only is None or name in only):
             found[name] = tidy(child.text)
     return found
+
+
+def text_in(element: Element, name: str) -> str | None:
+    """Return the text of the first child of this name that has any, tidied."""
+    for child in element:
+        if _NAMES[child.tag] == name and (found := tidy(child.text)):
+            return found
+    return None
 
 
 def attribute(element: Element, name: str) -> str | None:
@@ -192,7 +213,7 @@ def attribute(element: Element, name: str) -> str | None:
     value = element.get(name)
     if value is None:
         for key, other in element.items():
-            if _lower_name(str(key)) == name.lower():
+            if _NAMES[key] == name.lower():
                 value = str(other)
                 break
     return tidy(value)
@@ -408,3 +429,86 @@ def _sentence(error: Exception, parser: etree.XMLPullParser) -> str:
     if code == types.ERR_DOCUMENT_END:
         return f"The file goes on after its end{where}."
     return f"The file is not well-formed XML{where}."
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+_LONGEST_LINE = 64 * 1024
+_MOST_LINES = 200
+"""A record that goes on over more lines than this has a quotation mark that is not closed."""
+
+
+def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each record, the heading first; ``what`` names the file for people.
+
+    The separator, comma or semicolon, is the one the first line has most of. UTF-8 with or without a BOM, or, where the
+    first letters beyond ASCII are no UTF-8, windows-1252, of which ISO-8859-1's letters are part.
+    """
+    start = stream.read(4096)
+    refuse_other_formats(start, f"{what} in CSV")
+    if b"\0" in start:
+        raise Unreadable(f"The file ({what}) is not in UTF-8 or ISO-8859-1.")
+    whole = io.BufferedReader(_Resumed(start, stream))
+    lines = _Lines(io.TextIOWrapper(whole, encoding="utf-8-sig", errors="surrogateescape", newline=""))
+    try:
+        first = next(lines, "")
+        separator = ";" if first.count(";") > first.count(",") else ","
+        reader = csv.reader(itertools.chain([first], lines), delimiter=separator)
+        for row in reader:
+            lines.since = 0
+            yield reader.line_num, row
+        return
+    except UnicodeError:
+        sentence = f"The file ({what}) is not in one encoding; use UTF-8."
+    except csv.Error:
+        sentence = f"The file ({what}) is not CSV: a cell is too long or a quotation mark is not closed."
+    raise Unreadable(sentence)
+
+
+class _Resumed(io.RawIOBase):
+    """A stream again from its beginning, of which ``start`` has been read."""
+
+    def __init__(self, start: bytes, stream: BinaryIO) -> None:
+        self._start = start
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._start[: len(buffer)] or self._stream.read(len(buffer))
+        self._start = self._start[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Lines:
+    """Lines of text in the encoding that the first letters beyond ASCII are in. ``since`` counts them."""
+
+    def __init__(self, lines: io.TextIOWrapper) -> None:
+        self._lines = lines
+        self._is_utf8: bool | None = None
+        self.since = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._lines.readline(_LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.since += 1
+        if len(line) >= _LONGEST_LINE or self.since > _MOST_LINES:
+            raise csv.Error
+        if not line.isascii():
+            line = self._decoded(line)
+        return line.replace("\0", "")
+
+    def _decoded(self, line: str) -> str:
+        raw = line.encode("utf-8", "surrogateescape")
+        if self._is_utf8 is None:
+            with contextlib.suppress(UnicodeDecodeError):
+                raw.decode("utf-8")
+                self._is_utf8 = True
+            self._is_utf8 = bool(self._is_utf8)
+        return raw.decode("utf-8" if self._is_utf8 else "windows-1252")

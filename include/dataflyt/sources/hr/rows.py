@@ -1,20 +1,26 @@
-"""HR files to rows. Salary, bank, tax and dependants are never read into anything.
+"""HR files to rows. Salary, bank, tax and dependants are never read into anything: what is read is named below.
 
-In: a Stamdata3 file (``ExportInfo``, the extract of Unit4 Business World/Agresso); no schema of it is published, so
-the structure is that of samples and of others' readers. Names of elements are compared without regard to case and
-namespace. Out: ``employee`` and, for each of its ``Employment``, ``employment``; then ``org_unit``. Ids keep their
-leading zeros. Dates are ISO dates; the placeholders for "since always" (year 1) and "until further notice" (2099
-and later, or year 1) are empty. A ``Resource`` or ``Organisation`` without its id, and a file that is broken, raise
-``Unreadable``.
+In: a Stamdata3 file (``ExportInfo``, the extract of Unit4 Business World/Agresso) or one of Visma Enterprise HRM
+(``personsXML``). No schema of either is published, so the structure is that of samples and of others' readers. Names
+of elements are compared without regard to case and namespace. ``employment_types`` says what the customer's own codes
+for kinds of employment mean; a code that it has not stays as it is.
+
+Out: ``employee`` and, for each position, ``employment``; and ``org_unit``. Ids keep their leading zeros. Dates are ISO
+dates; the placeholders for "since always" (year 1) and "until further notice" (2099 and later, or year 1) are empty. A
+person or unit without its id, and a file that is broken, raise ``Unreadable``.
+
+Visma's file has units only where somebody works, and not what they lie under: those that are schools are named one by
+one in the kommune file. Its ``workplace_id`` is the organisation number of the workplace (``businessNumber``).
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources import Reader, Table
+from dataflyt.sources import Table
 from dataflyt.sources.reading import Element, attribute, children, day, name_of, records, texts, tidy
 
 
@@ -36,7 +42,10 @@ class Employee(NamedTuple):
 
 
 class Employment(NamedTuple):
-    """A position held. ``employment_id`` is unique within the employee."""
+    """A position held. ``employment_id`` is unique within the employee.
+
+    ``employment_type`` is the kommune file's word for the HR system's code, or the code.
+    """
 
     employee_id: str
     employment_id: str
@@ -83,23 +92,37 @@ _SEX = {
     "female": "kvinne",
 }
 """``M`` is seen in files; the others are assumed."""
+_NO_TYPES: Mapping[str, str] = MappingProxyType({})
+_TRUE = {"true": True, "1": True, "false": False, "0": False}
+
+
+# --- Stamdata3 -------------------------------------------------------------------------------------------------------
+
 _ORG_UNIT, _WORKPLACE = "mnal", "mnah"
+_OF_RESOURCE = frozenset(
+    ("resourceid", "socialsecuritynumber", "firstname", "surname", "birthdate", "sex", "status", "datefrom", "dateto")
+)
+_OF_EMPLOYMENT = frozenset(
+    (
+        *("employmenttype", "mainposition", "percentage", "postid", "postcode", "postcodedescription"),
+        *("datefrom", "dateto", "sequenceref", "sequenceno"),
+    )
+)
+_OF_RELATION = frozenset(("value", "datefrom", "dateto"))
+_OF_ORGANISATION = frozenset(("id", "name", "parentid", "status", "datefrom", "dateto"))
 
 
-def stamdata3(stream: BinaryIO) -> Iterator[NamedTuple]:
+def stamdata3(stream: BinaryIO, employment_types: Mapping[str, str] = _NO_TYPES) -> Iterator[NamedTuple]:
     """Read a Stamdata3 file."""
     for _, record in records(stream, "ExportInfo", _CONTAINERS, "a Stamdata3 file"):
         name = name_of(record)
         if name == "resource":
-            yield from _resource(record)
+            yield from _resource(record, employment_types)
         elif name == "organisation":
             yield _organisation(record)
 
 
-FORMATS: dict[str, Reader] = {"stamdata3": stamdata3}
-
-
-def _resource(resource: Element) -> Iterator[NamedTuple]:
+def _resource(resource: Element, employment_types: Mapping[str, str]) -> Iterator[NamedTuple]:
     values: dict[str, str | None] = {}
     user: dict[str, str | None] = {}
     related: dict[str, str] = {}
@@ -116,7 +139,7 @@ def _resource(resource: Element) -> Iterator[NamedTuple]:
             related = _relations(child)
         elif name == "user":
             user = texts(child)
-        elif values.get(name) is None:
+        elif name in _OF_RESOURCE and values.get(name) is None:
             values[name] = tidy(child.text)
     employee_id = values.get("resourceid") or next((attribute(e, "ResourceId") for e in employments), None)
     if employee_id is None:
@@ -136,7 +159,7 @@ def _resource(resource: Element) -> Iterator[NamedTuple]:
         date_from=_start(values.get("datefrom")),
         date_to=_end(values.get("dateto")),
     )
-    yield from _employments(employee_id, employments, related)
+    yield from _employments(employee_id, employments, related, employment_types)
 
 
 def _reachable(address: Element) -> tuple[str | None, str | None]:
@@ -160,7 +183,7 @@ def _relations(relations: Element) -> dict[str, str]:
         kind = attribute(relation, "Type")
         if kind is None:
             continue
-        values = texts(relation)
+        values = texts(relation, _OF_RELATION)
         value = values.get("value")
         if value:
             ranked = (_end(values.get("dateto")) or "9999", _start(values.get("datefrom")) or "", value)
@@ -168,7 +191,9 @@ def _relations(relations: Element) -> dict[str, str]:
     return {kind: ranked[2] for kind, ranked in best.items()}
 
 
-def _employments(employee_id: str, elements: list[Element], related: dict[str, str]) -> Iterator[Employment]:
+def _employments(
+    employee_id: str, elements: list[Element], related: dict[str, str], employment_types: Mapping[str, str]
+) -> Iterator[Employment]:
     read: list[tuple[dict[str, str | None], dict[str, str]]] = []
     for element in elements:
         values: dict[str, str | None] = {}
@@ -176,20 +201,19 @@ def _employments(employee_id: str, elements: list[Element], related: dict[str, s
         for name, child in children(element):
             if name == "relations":
                 own = _relations(child)
-            elif values.get(name) is None:
+            elif name in _OF_EMPLOYMENT and values.get(name) is None:
                 values[name] = tidy(child.text)
         read.append((values, related | own))
     for employment_id, (values, relations) in zip(_employment_ids([v for v, _ in read]), read, strict=True):
+        kind = values.get("employmenttype")
         yield Employment(
             employee_id=employee_id,
             employment_id=employment_id,
-            employment_type=values.get("employmenttype"),
+            employment_type=employment_types.get(kind, kind) if kind else None,
             position_code=values.get("postcode"),
             position_name=values.get("postcodedescription"),
             percentage=_decimal(values.get("percentage")),
-            main_position={"true": True, "1": True, "false": False, "0": False}.get(
-                (values.get("mainposition") or "").lower()
-            ),
+            main_position=_TRUE.get((values.get("mainposition") or "").lower()),
             org_unit_id=relations.get(_ORG_UNIT),
             workplace_id=relations.get(_WORKPLACE),
             date_from=_start(values.get("datefrom")),
@@ -208,6 +232,11 @@ def _employment_ids(employments: list[dict[str, str | None]]) -> list[str]:
         f"{i}-{e['sequenceno']}" if repeated[i] > 1 and e.get("sequenceno") else i
         for i, e in zip(ids, employments, strict=True)
     ]
+    return _unique(ids)
+
+
+def _unique(ids: list[str]) -> list[str]:
+    """Give those that are there already a number: ``a``, ``a#2``."""
     taken: set[str] = set()
     for place, wanted in enumerate(ids):
         unique, count = wanted, 1
@@ -225,7 +254,7 @@ def _organisation(organisation: Element) -> OrgUnit:
     for name, child in children(organisation):
         if name == "managers":
             managers += [manager for _, one in children(child) if (manager := tidy(one.text))]
-        elif values.get(name) is None:
+        elif name in _OF_ORGANISATION and values.get(name) is None:
             values[name] = tidy(child.text)
     org_unit_id = values.get("id")
     if org_unit_id is None:
@@ -258,3 +287,119 @@ def _decimal(value: str | None) -> float | None:
     except ValueError:
         return None
     return found if math.isfinite(found) else None
+
+
+# --- Visma Enterprise HRM --------------------------------------------------------------------------------------------
+
+
+def visma(stream: BinaryIO, employment_types: Mapping[str, str] = _NO_TYPES) -> Iterator[NamedTuple]:
+    """Read a file of persons from Visma Enterprise HRM. A unit follows the first one who works there."""
+    units: set[str] = set()
+    for _, record in records(stream, "personsXML", {"personsxml": frozenset[str]()}, "a personsXML file"):
+        if name_of(record) == "person":
+            for row in _visma_person(record, employment_types):
+                if isinstance(row, OrgUnit):
+                    if row.org_unit_id in units:
+                        continue
+                    units.add(row.org_unit_id)
+                yield row
+
+
+FORMATS = {"stamdata3": stamdata3, "visma": visma}
+
+_OF_PERSON = frozenset(("givenname", "familyname", "gendercode", "dateofbirth", "ssn"))
+_OF_VISMA_EMPLOYMENT = frozenset(("employeeid", "startdate", "enddate", "employmentpercentage"))
+_OF_POSITION = frozenset(("positionpercentage", "positionstartdate", "positionenddate"))
+
+
+def _visma_person(person: Element, employment_types: Mapping[str, str]) -> Iterator[NamedTuple]:
+    employee_id = attribute(person, "personIdHRM")
+    if employee_id is None:
+        raise Unreadable(f"The person in line {person.sourceline} has no personIdHRM.")
+    values = texts(person, _OF_PERSON)
+    contact = _texts_below(person, "contactinfo", ("email", "mobilephone"))
+    login = _texts_below(person, "authentication", ("userid",)).get("userid")
+    positions: list[tuple[str, Employment]] = []
+    units: list[OrgUnit] = []
+    for employment in _below(person, "employments", "employment"):
+        said = texts(employment, _OF_VISMA_EMPLOYMENT)
+        category = next(_below(employment, "category"), None)
+        kind = None if category is None else attribute(category, "id")
+        held: list[Element | None] = [*_below(employment, "positions", "position")]
+        for position in held or [None]:
+            wanted, row, unit = _visma_position(employee_id, said, position)
+            kind_of_it = employment_types.get(kind, kind) if kind else None
+            positions.append((wanted, row._replace(employment_type=kind_of_it)))
+            units += [unit] if unit else []
+    starts = [row.date_from for _, row in positions]
+    ends = [row.date_to for _, row in positions]
+    yield Employee(
+        employee_id=employee_id,
+        number=values.get("ssn"),
+        given_name=values.get("givenname"),
+        family_name=values.get("familyname"),
+        birth_date=_start(values.get("dateofbirth")),
+        sex=_SEX.get((values.get("gendercode") or "").lower()),
+        email=contact.get("email"),
+        mobile=contact.get("mobilephone"),
+        username=login,
+        status=None,
+        date_from=min(filter(None, starts), default=None) if all(starts) else None,
+        date_to=max(filter(None, ends), default=None) if all(ends) else None,
+    )
+    for employment_id, (_, row) in zip(_unique([wanted for wanted, _ in positions]), positions, strict=True):
+        yield row._replace(employment_id=employment_id)
+    yield from units
+
+
+def _visma_position(
+    employee_id: str, employment: Mapping[str, str | None], position: Element | None
+) -> tuple[str, Employment, OrgUnit | None]:
+    """Return the id it should have, the position (or the employment, where it has none) and its unit."""
+    values: dict[str, str | None] = {}
+    code = name = position_id = workplace = main = None
+    unit: OrgUnit | None = None
+    if position is not None:
+        values = texts(position, _OF_POSITION)
+        main = attribute(position, "isPrimaryPosition")
+        for found in _below(position, "positioninfo", "positioncode"):
+            code, name = attribute(found, "positionCode"), attribute(found, "name")
+            position_id = attribute(found, "positionId")
+        for found in _below(position, "positionstatistics", "businessnumber"):
+            workplace = attribute(found, "value")
+        for found in _below(position, "chart", "unit"):
+            unit_id = attribute(found, "id")
+            if unit_id:
+                managers = (attribute(manager, "id") for manager in _below(found, "manager"))
+                heads = " ".join(filter(None, managers)) or None
+                unit = OrgUnit(unit_id, attribute(found, "name"), None, heads, None, None, None)
+    starts = _start(values.get("positionstartdate") or employment.get("startdate"))
+    ends = [end for end in (_end(values.get("positionenddate")), _end(employment.get("enddate"))) if end]
+    row = Employment(
+        employee_id=employee_id,
+        employment_id="",
+        employment_type=None,
+        position_code=code,
+        position_name=name,
+        percentage=_decimal(values.get("positionpercentage") or employment.get("employmentpercentage")),
+        main_position=_TRUE.get((main or "").lower()),
+        org_unit_id=unit and unit.org_unit_id,
+        workplace_id=workplace,
+        date_from=starts,
+        date_to=min(ends, default=None),
+    )
+    return f"{employment.get('employeeid') or ''}/{position_id or ''}/{row.org_unit_id or ''}/{starts or ''}", row, unit
+
+
+def _below(element: Element, name: str, *deeper: str) -> Iterator[Element]:
+    """Yield the elements at the end of a path of names."""
+    for found, child in children(element):
+        if found == name:
+            if deeper:
+                yield from _below(child, *deeper)
+            else:
+                yield child
+
+
+def _texts_below(element: Element, name: str, wanted: Container[str]) -> dict[str, str | None]:
+    return next((texts(found, wanted) for found in _below(element, name)), {})
