@@ -37,6 +37,10 @@ class Connection:
             raise ConfigError(f"Tilkoblingen {self.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
 
 
+class NotDefined(ConfigError):
+    """There is no connection of that name."""
+
+
 def path_of(address: str) -> Any:
     """Give the path of a folder's address: one of this machine, or fsspec's of its scheme."""
     from upath import UPath
@@ -46,15 +50,15 @@ def path_of(address: str) -> Any:
 
 
 Connect: TypeAlias = Callable[[str], Connection]
-"""From a connection's name to the connection; raises ConfigError."""
+"""From a connection's name to the connection; raises ConfigError, NotDefined when there is none."""
 
 
 def from_environment(name: str) -> Connection:
-    """Read ``AIRFLOW_CONN_<NAME>`` (Airflow's JSON form, the address in ``host``)."""
+    """Read ``AIRFLOW_CONN_<NAME>`` (Airflow's JSON form, the address in ``host``); raises NotDefined."""
     variable = f"AIRFLOW_CONN_{name.upper()}"
     text = os.environ.get(variable)
     if not text:
-        raise ConfigError(f"Tilkoblingen {name} finnes ikke: sett miljøvariabelen {variable}.")
+        raise NotDefined(f"Tilkoblingen {name} finnes ikke: sett miljøvariabelen {variable}.")
     try:
         raw = orjson.loads(text)
         extra = raw.get("extra") or {}

@@ -232,7 +232,7 @@ def require_https(connection: Connection, url: str) -> None:
 
 
 class Register:
-    """A register that is asked about people, with a token from Maskinporten.
+    """A register that is asked about people, with a token from Maskinporten; without one where it is open to all.
 
     ``who`` is its name in sentences; ``unit`` is what its Retry-After counts in, in seconds; ``headers`` go with every
     question. Use it in a ``with``; threads may share it.
@@ -242,7 +242,7 @@ class Register:
         self,
         who: str,
         connection: Connection,
-        token: Token,
+        token: Token | None,
         settings: Settings,
         *,
         unit: float = 1.0,
@@ -322,9 +322,9 @@ class Register:
         also: Container[int],
         shape: Callable[[Any], bool],
     ) -> Answer:
-        token = self.token(None)
+        token = self.token(None) if self.token else None
         answer = self._send(method, path, content, headers, token)
-        if answer.status == httpx.codes.UNAUTHORIZED:
+        if answer.status == httpx.codes.UNAUTHORIZED and self.token:
             answer = self._send(method, path, content, headers, self.token(token))
         if answer.status in also and not answer.html:
             return answer
@@ -341,8 +341,10 @@ class Register:
             )
         return answer
 
-    def _send(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], token: str) -> Answer:
-        headers = {**self.headers, **headers, "Authorization": f"Bearer {token}"}
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], token: str | None
+    ) -> Answer:
+        headers = {**self.headers, **headers} | ({"Authorization": f"Bearer {token}"} if token else {})
         url = self.connection.url.rstrip("/") + path
         with self._limiter.turn(*self._limits):
             return send(self._client, self.who, method, url, content, headers, self.settings)
@@ -353,9 +355,9 @@ class Register:
             what = "En brannmur avviste forespørselen til {who} ({why}): be registeret slippe inn kommunens IP-adresse."
         elif status == httpx.codes.BAD_REQUEST:
             what = "{who} godtok ikke forespørselen ({why}): meld fra til den som forvalter Dataflyt."
-        elif status == httpx.codes.UNAUTHORIZED:
+        elif status == httpx.codes.UNAUTHORIZED and self.token:
             what = "{who} godtok ikke tokenet fra Maskinporten ({why}): rett scope eller miljø i tilkoblingen {name}."
-        elif status == httpx.codes.FORBIDDEN:
+        elif status == httpx.codes.FORBIDDEN and self.token:
             what = "{who} gir ikke kommunen tilgang ({why}): den som forvalter {name}, må skaffe rettigheten."
         elif status == httpx.codes.NOT_FOUND or 300 <= status < 400:
             what = "{who} finnes ikke på adressen i tilkoblingen {name} ({why}): rett adressen."
