@@ -1,0 +1,57 @@
+"""What a whole run does when a register gives less than it should, or what nobody knows (``simulator.faults``)."""
+
+from collections import Counter
+
+from tests.flow.conftest import Installation
+
+
+def test_whom_a_register_forgets_keeps_what_was_known_and_is_counted(installation: Installation) -> None:
+    first = installation.run()
+    before, known = installation.ldif(), installation.dump()
+    faults = installation.registers.faults
+    faults.requests.clear()
+    faults.turn_on("half", "freg", 0)
+    report = installation.run()
+    assert (report["outcome"], report["failed"]) == ("failed", ["extract_freg"])
+    assert installation.ldif() == before
+
+    # The same run again: only those who were missing are asked about, of whom three are left out again. So are three
+    # of KRR's, in the answer and in the one about those whom it left out.
+    faults.on.clear()
+    faults.turn_on("few", "freg", 1)
+    faults.turn_on("few", "krr", 2)
+    report = installation.run(job=installation.open(f"run-{installation.runs}"))
+    assert report["outcome"] == "released"
+    assert not any(report["changed"].values())
+    assert installation.ldif() == before
+    golden = {table: rows for table, rows in installation.dump().items() if table.startswith("golden.")}
+    assert golden == {table: rows for table, rows in known.items() if table.startswith("golden.")}
+    assert "KRR svarte ikke for 3 av dem vi spurte om: det som var kjent fra før, gjelder." in report["sentences"]
+    asked = Counter(asked["question"] for asked in faults.requests if asked["path"] == "freg" and not asked["fault"])
+    assert set(asked.values()) <= {1}
+    unanswered = [
+        next(table["received"] for table in one["tables"] if table["table"] == "freg_ubesvart")
+        for one in (first, report)
+    ]
+    assert unanswered[1] == unanswered[0] + 3
+
+
+def test_codes_nobody_knows_give_nobody_access_and_lower_no_protection(installation: Installation) -> None:
+    def rows(query: str) -> set[tuple[str, ...]]:
+        return {tuple(map(str, row)) for row in installation.query(query)}
+
+    access = "select child_id, adult from golden.guardian_access where to_run is null and state = 'active'"
+    protected = "select person_id from golden.protection where to_run is null and level >= 2"
+    installation.run()
+    before, sheltered = rows(access), rows(protected)
+    published = installation.ldif()
+    installation.registers.faults.turn_on("unknown_values", "freg", 0)
+    report = installation.run()
+    assert rows(access) <= before
+    assert rows(protected) >= sheltered
+    assert {"freg_person.status", "freg_person.kjoenn"} <= {noted["rule"] for noted in report["noted"]}
+    assert "freg_foreldreansvar.ansvar" in {row["rule"] for row in report["quarantine"]}
+    # A grading nobody knows counts as the strictest: who was fortrolig is not published any more, and nobody else is.
+    gone = published.count("\ndn: uid=") - installation.ldif().count("\ndn: uid=")
+    assert 0 < gone <= len(rows(protected))
+    assert rows(protected) >= sheltered
