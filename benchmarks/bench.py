@@ -1,7 +1,7 @@
 """All benchmarks in one run, and a table: each figure with its aim beside it. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this one's. Exits with 1 when a figure is over its aim. Each part can
-be run by itself, with more to see: parsing.py, warehouse.py, steps.py, night.py.
+be run by itself, with more to see: parsing.py, warehouse.py, steps.py, night.py, events.py.
 """
 
 import argparse
@@ -43,8 +43,15 @@ def night(options: argparse.Namespace) -> list[Figure]:
     return found
 
 
+def events(options: argparse.Namespace) -> list[Figure]:
+    """FREG's events at their peak, read and routed."""
+    from events import measure
+
+    return measure(options.events)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, warehouse, steps, night)
+    part.__name__: part for part in (parsing, warehouse, steps, night, events)
 }
 
 
@@ -58,6 +65,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, help="runs of each size; the second changes nothing (steps)")
     parser.add_argument("--limit", type=float, default=512, help="MiB a task may take, its imports counted (steps)")
     parser.add_argument("--kommuner", type=int, default=4, help="kommuner that run at once in Airflow (night)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of FREG that are read (events)")
     options = parser.parse_args()
     options.faulty, options.slowest, options.keep = False, 0, None
     found: dict[str, list[Figure]] = {}

@@ -32,6 +32,9 @@ STEPS = {
 }
 """What each task of a kommune's DAG is called, in their order."""
 
+EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
+"""What the DAG that reads FREG's events is called, and its task."""
+
 EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
@@ -121,6 +124,17 @@ def ended(
         f"{kommune.display_name}: kjøringen {what}",
         sentence,
         f"Dette ville den ha endret:\n{would}",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def events_failed(said: str | None, link: str) -> Notice:
+    """Tell that FREG's events were not read, or not dealt with for everybody. ``said``: a line for each trouble."""
+    return _notice(
+        f"{EVENTS}: noe må ses på",
+        "Det som beskytter, skal virke innen en time. Det gjør det ikke nå, for noen eller for alle.",
+        said or "Det ble ikke sagt hvorfor; det står i loggen.",
+        "Det prøves igjen hver time, og ingenting går tapt imens.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 

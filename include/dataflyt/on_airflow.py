@@ -9,8 +9,9 @@ can hold whole rows.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
 - ``Settle``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
-- ``tell_ended``, ``tell_if_late``, ``tell``: who is told by mail. A mail that cannot be sent is a line in the log, and
-  changes nothing else.
+- ``FastLane``: the one task of the DAG that reads FREG's events.
+- ``tell_ended``, ``tell_events_failed``, ``tell_if_late``, ``tell``: who is told by mail. A mail that cannot be sent is
+  a line in the log, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ from airflow.sdk.exceptions import (
 from dataflyt import notices
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
-from dataflyt.kommune import folder_of_kommuner, load
+from dataflyt.kommune import folder_of_kommuner, load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow.sdk import Context
 
-    from dataflyt.flow import Job, Question
+    from dataflyt.flow import Environment, Job, Question
     from dataflyt.kommune import Kommune, Mail
     from dataflyt.notices import Notice
 
@@ -85,12 +86,7 @@ class Step(BaseOperator):  # type: ignore[misc]
 
     def execute(self, context: Context) -> dict[str, int | str]:
         """Run the step and return its counts; the sentence of one that stops is kept for the mail about it."""
-        try:
-            counts = safely(lambda: counted(self.run_step(context)))
-        except AirflowException as stopped:
-            with suppress(Exception):
-                context["ti"].xcom_push(key="sentence", value=str(stopped))
-            raise
+        counts = safely_said(context, lambda: counted(self.run_step(context)))
         self.log.info("%s: %s", self.task_id, counts)
         return counts
 
@@ -224,6 +220,39 @@ class Refuse(BaseOperator):  # type: ignore[misc]
         raise AirflowFailException(self.sentence)
 
 
+class FastLane(BaseOperator):  # type: ignore[misc]
+    """Read FREG's event list and take away at once what it tells of, for all kommuner.
+
+    Fails when there is anything that somebody must look at, after everything else is done.
+    """
+
+    def execute(self, context: Context) -> dict[str, int | str]:
+        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        return safely_said(context, lambda: counted(self.run_lane()))
+
+    def run_lane(self) -> Mapping[str, object]:
+        """Run the fast lane; raises SourceUnavailable when another try may put right all that went wrong."""
+        from dataflyt import fast_lane
+
+        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
+        self.log.info("%s: %s", self.task_id, outcome.counts)
+        if not outcome.trouble:
+            return outcome.counts
+        passing = all(isinstance(trouble, SourceUnavailable) for trouble in outcome.trouble)
+        kind = SourceUnavailable if passing else DataflytError
+        raise kind("\n".join(trouble.sentence for trouble in outcome.trouble))
+
+
+def environment() -> Environment:
+    """Give the flow's environment in Airflow. Raises ConfigError when DATAFLYT_STORAGE is not set."""
+    from dataflyt import flow
+
+    storage = os.environ.get("DATAFLYT_STORAGE")
+    if not storage:
+        raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
+    return flow.Environment(connect=connection, path=storage_path, storage=storage)
+
+
 def open_job(kommune: Kommune, context: Context) -> Job:
     """Open the flow's Job of this DAG run: the run's id is its key, the time it was due its ``as_of``.
 
@@ -231,18 +260,14 @@ def open_job(kommune: Kommune, context: Context) -> Job:
     """
     from dataflyt import flow
 
-    storage = os.environ.get("DATAFLYT_STORAGE")
-    if not storage:
-        raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
     run = context["dag_run"]
     as_of: datetime = run.run_after or run.start_date
-    environment = flow.Environment(connect=connection, path=storage_path, storage=storage)
     params = context["params"]
     return flow.open_job(
         kommune,
         key=run.run_id,
         as_of=as_of,
-        environment=environment,
+        environment=environment(),
         plan_only=bool(params.get("plan_only")),
         full_reload=bool(params.get("full_reload")),
     )
@@ -305,6 +330,16 @@ def safely(work: Callable[[], T]) -> T:
     except Exception as error:
         clean = translated(error)
     raise clean  # outside the except block, so that the first error is not dragged along
+
+
+def safely_said(context: Context, work: Callable[[], T]) -> T:
+    """Do ``work`` safely; the sentence of one that stops is kept, as the XCom ``sentence``."""
+    try:
+        return safely(work)
+    except AirflowException as stopped:
+        with suppress(Exception):
+            context["ti"].xcom_push(key="sentence", value=str(stopped))
+        raise
 
 
 def translated(error: Exception) -> AirflowException:
@@ -392,6 +427,23 @@ def tell_ended(context: Context) -> None:
     kommune: Kommune = context["dag"].get_task("settle").kommune
     if kommune.mail is not None:
         tell(kommune.mail, lambda: how_it_ended(kommune, context))
+
+
+def tell_events_failed(context: Context) -> None:
+    """Mail whoever the connection ``freg_events`` names (``tell`` in its extra) that its DAG run has failed."""
+    from dataflyt.kommune import Mail
+
+    ti = context["ti"]
+    try:
+        extra = connection("freg_events").extra
+        to = str(extra.get("tell") or "").replace(",", " ").split()
+        mail = Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
+    except Exception as error:  # an address that is none, or no such connection
+        log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
+        return
+    if mail is not None:
+        said = ti.xcom_pull(task_ids="fast_lane", key="sentence")
+        tell(mail, lambda: notices.events_failed(said, page_of(ti.dag_id, ti.run_id)))
 
 
 def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:

@@ -134,14 +134,14 @@ def _withdraw_older(connection: Connection, owner: str, root: Any) -> None:
     )
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in kept:
-            _remove(folder)
+            remove(folder)
 
 
 def purge_landing(folder: Any, *, keep: int) -> None:
     """Throw away the raw answers of runs before ``keep``: they have done their work, and hold protected people too."""
     for run in list(folder.iterdir()) if folder.exists() else []:
         if run.is_dir() and run.name < f"{keep:06d}":
-            _remove(run)
+            remove(run)
 
 
 def write_atomically(path: Any, content: bytes) -> None:
@@ -156,10 +156,11 @@ def write_atomically(path: Any, content: bytes) -> None:
         path.write_bytes(content)
 
 
-def _remove(folder: Any) -> None:
-    for entry in list(folder.iterdir()):
+def remove(folder: Any) -> None:
+    """Throw away a folder and all that is in it; nothing when it is not there."""
+    for entry in list(folder.iterdir()) if folder.exists() else []:
         if entry.is_dir():
-            _remove(entry)
+            remove(entry)
         else:
             entry.unlink()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # in an object store it goes with its last file

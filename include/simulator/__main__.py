@@ -72,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAME[@PATH][:COUNT]",
         help="a fault from the start, may be given several times; see simulator --help",
     )
+    serve.add_argument(
+        "--events", type=int, default=0, help="begin FREG's event list with so many about nobody here (default none)"
+    )
     serve.add_argument("--ready", type=Path, help='file that gets {"port": …, "url": …} once the server answers')
     files = commands.add_parser("files", parents=[common, sized], help="write the HR and SAS files")
     files.add_argument("--drop", type=Path, required=True, help="folder to write <kommunenummer>/hr/ and /sas/ into")
@@ -165,7 +168,15 @@ def _serve(options: argparse.Namespace) -> int:
                 _write_atomically(options.ready, orjson.dumps({"port": port, "url": url}))
 
     app = create_app(
-        country, url, key, kid, options.client_id, drop=options.drop, key_registered=registered, faults=faults
+        country,
+        url,
+        key,
+        kid,
+        options.client_id,
+        drop=options.drop,
+        key_registered=registered,
+        faults=faults,
+        events=options.events,
     )
     # Paths hold identity numbers: no access log.
     server = Server(

@@ -309,6 +309,8 @@ class Country:
     worlds: dict[str, World]
     """By kommunenummer, in the order of the numbers."""
     day: date
+    events: list[tuple[date, str, str]] = field(default_factory=list)
+    """FREG's event list: day, the number it concerns (as it was then), hendelsetype."""
 
     @classmethod
     def of(cls, *worlds: World) -> "Country":

@@ -19,7 +19,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI, Request, Response
 
-from simulator import extracts, fiks
+from simulator import extracts, feed, fiks
 from simulator.faults import Faulty, Switches, UnknownFault
 from simulator.files import write_files
 from simulator.maskinporten import (
@@ -64,12 +64,13 @@ def create_app(
     drop: Path | None = None,
     key_registered: float | None = None,
     faults: Switches | None = None,
+    events: int = 0,
 ) -> FastAPI:
     """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is.
 
     When time passes the kommuner's files are written under ``drop``. All kommuner have delegated their access to the
-    client's owner. ``key_registered``: when the key was, by ``clock``; without it the key never grows old. The server
-    that runs this is to send no Date of its own.
+    client's owner. ``key_registered``: when the key was, by ``clock``; without it the key never grows old. FREG's event
+    list begins with so many ``events`` made by arithmetic. The server that runs this is to send no Date of its own.
     """
     switches = faults or Switches()
 
@@ -203,6 +204,8 @@ def create_app(
         if person is None:
             raise Problem(404, {"kode": "FREG-001", "melding": "Ukjent person."})
         return _json(folkeregisterperson(person, wanted, history))
+
+    app.include_router(feed.router(country, freg_request, events))
 
     def freg_guard(request: Request) -> None:
         freg_request(request)

@@ -136,6 +136,9 @@ class Week:
         """Remember on people what has happened to them."""
         for person in persons:
             person.happened.append((self.day, kind))
+            if kind in IN_FREG and person.in_freg:
+                event = "personErDoed" if person.died else IN_FREG[kind]
+                self.country.events.append((self.day, person.number, event))
 
     def at_peace(self, person: Person) -> bool:
         """Tell whether nothing has happened to this person lately."""
@@ -294,6 +297,8 @@ class Week:
         old = person.number
         person.former_numbers.append((old, person.id_type, day))
         person.number, person.id_type = number, kind
+        for one in (old, number):  # assumed: the list tells of it under both
+            self.country.events.append((self.day, one, "endringIIdentifikasjonsnummer"))
         for world in self.country.worlds.values():
             if world.persons.get(old) is person:
                 world.persons = {number if key == old else key: one for key, one in world.persons.items()}
@@ -970,6 +975,23 @@ EVENTS = (
     Event("by_hand", 4, 3, 0.5, _by_hand),
     Event("by_hand_corrected", 2, 4, 1, _by_hand_corrected),
 )
+IN_FREG = {
+    "birth": "endringIFamilierelasjon",
+    "moves_out": "endringIBostedsadresse",
+    "moves_home": "endringIBostedsadresse",
+    "moves_here": "endringIBostedsadresse",
+    "from_abroad": "personErOpprettet",
+    "father_replaced": "endringIForeldreansvar",
+    "parent_loses": "endringIForeldreansvar",
+    "parent_gains": "endringIForeldreansvar",
+    "name_changed": "endringINavn",
+    "gender_changed": "endringIKjoenn",
+    "protection_raised": "endringIAdressebeskyttelse",
+    "protection_lowered": "endringIAdressebeskyttelse",
+    "guardian_dies": "endringISivilstand",
+    "pupil_dies": "personErDoed",
+}
+"""What FREG's event list calls it when this has happened to somebody; of the dead, personErDoed."""
 KINDS = frozenset(event.kind for event in EVENTS) | {
     *("moves_in", "newborn_named", "contact_confirmed", "father_replaced"),
     *("school_year", "pupil_finishes", "pupil_begins"),

@@ -135,12 +135,17 @@ class Home:
 
     def connections(self, kommuner: Iterable[Any], postgres: Postgres, simulator: str) -> dict[str, str]:
         """Give the connections of all kommuner as Airflow reads them, to the simulator at the URL ``simulator``."""
-        wanted: dict[str, dict[str, Any]] = {"warehouse": {"host": postgres.url("dataflyt")}}
+        freg = self.register(simulator, simulator + FREG_PATH, "folkeregister:deling/offentligmedhjemmel")
+        wanted: dict[str, dict[str, Any]] = {
+            "warehouse": {"host": postgres.url("dataflyt")},
+            "warehouse_events": {"host": postgres.url("dataflyt_events")},
+            "freg_events": freg,
+        }
         for kommune in kommuner:
             files = self.drop / kommune.kommunenummer[0]
             wanted[kommune.warehouse] = {"host": postgres.url(f"kommune_{kommune.id}")}
             for source, connection in {
-                "freg": self.register(simulator, simulator + FREG_PATH, "folkeregister:deling/offentligmedhjemmel"),
+                "freg": freg,
                 "krr": self.register(simulator, simulator, "krr:global/kontaktinformasjon.read"),
                 "hr": {"host": (files / "hr").as_uri()},
                 "sas": {"host": (files / "sas").as_uri()},

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from supervisor.home import Home
     from supervisor.processes import Processes
 
+EVENTS = "freg_events"
+"""The DAG that reads FREG's events."""
+
 
 def let_run(
     airflow: AirflowApi, kommuner: Sequence[Kommune], home: Home, processes: Processes, since: datetime
 ) -> None:
-    """Wait until every kommune's DAG is read, and let those run that are seen here for the first time.
+    """Wait until every DAG is read, the kommuner's and FREG's events', and let those run that are new here.
 
     A DAG that somebody has paused later stays so. What was due while nothing ran is not made up for, but for the last
     time of each kommune: its DAG says ``catchup=False``. Raises SupervisorError when a DAG cannot be read.
     """
-    missing = {f"kommune_{kommune.id}" for kommune in kommuner}
+    dags = {EVENTS: EVENTS} | {kommune.id: f"kommune_{kommune.id}" for kommune in kommuner}
+    missing = set(dags.values())
 
     def read() -> bool:
         for dag in sorted(missing):
@@ -45,10 +49,10 @@ def let_run(
     processes.wait_for("Airflows DAG-leser", read)
     note = home.airflow / "followed.json"
     known: list[str] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else []
-    for kommune in kommuner:
-        if kommune.id not in known:
-            airflow.pause(f"kommune_{kommune.id}", False)
-            known.append(kommune.id)
+    for name, dag in dags.items():
+        if name not in known:
+            airflow.pause(dag, False)
+            known.append(name)
     note.write_text(json.dumps(known), encoding="utf-8")
 
 
@@ -66,6 +70,7 @@ def tell(
     dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
     for kommune in kommuner:
         dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dags/kommune_{kommune.id}")
+    dags.add_row("hendelser, for alle", "hver time", f"{url}/dags/{EVENTS}")
     console.print(dags)
     for one in broken:
         console.print(one.sentence, style="red", markup=False, soft_wrap=True)

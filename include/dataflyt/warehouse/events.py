@@ -60,6 +60,18 @@ def hold(connection: Connection, owner: str, numbers: str) -> None:
     )
 
 
+def hold_as(connection: Connection, owner: str, numbers: str) -> None:
+    """Let the reader know of numbers that are not in the golden record yet: ``numbers`` gives each with one that is."""
+    connection.execute(
+        text(
+            f"insert into events.route (hash, owner, known_as) select distinct on (1) {_HASH.format(number='n.new')}, "
+            f":owner, {_HASH.format(number='n.known')} from ({numbers}) as n(new, known) cross join events.key k "
+            "on conflict do nothing"
+        ),
+        {"owner": owner},
+    )
+
+
 def hold_no_others(connection: Connection, owner: str) -> None:
     """Let the list's reader know whom the kommune holds, and forget everybody else it has held."""
     connection.execute(text("drop table if exists pg_temp.held"))
@@ -165,7 +177,7 @@ def hashed(secret: str, number: str) -> str:
 
 
 def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
-    """Write down for every owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
+    """Write down for each owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
     connection.execute(text("create temporary table heard (hash uuid, seq bigint) on commit drop"))
     with driver(connection).cursor() as cursor, cursor.copy("copy heard from stdin") as copy:
         for one in heard:
@@ -183,20 +195,13 @@ def let_all_wait(connection: Connection, seq: int) -> None:
 
 
 _WAIT = (
-    "insert into events.waiting (owner, hash, seq, heard_at) select r.owner, r.hash, {seq}, now() from {source} "
-    "group by r.owner, r.hash on conflict (owner, hash) do update set seq = greatest(waiting.seq, excluded.seq)"
+    "insert into events.waiting (owner, hash, seq, heard_at) "
+    "select r.owner, coalesce(r.known_as, r.hash), {seq}, now() from {source} group by 1, 2 "
+    "on conflict (owner, hash) do update set seq = greatest(waiting.seq, excluded.seq)"
 )
 
 
-class Owner(NamedTuple):
-    """An owner with people to ask about: how many, and since when the first waits."""
-
-    owner: str
-    people: int
-    since: datetime
-
-
-def owners(connection: Connection) -> list[Owner]:
+def owners(connection: Connection) -> list[str]:
     """List the owners that have somebody to ask about, those with the fewest first."""
-    found = text("select owner, count(*), min(heard_at) from events.waiting group by owner order by 2, 1")
-    return [Owner(*row) for row in connection.execute(found)]
+    found = text("select owner from events.waiting group by owner order by count(*), owner")
+    return list(connection.execute(found).scalars())

@@ -14,10 +14,12 @@ create table events.pointer (
     read_at timestamptz not null
 );
 
--- Who holds whom: pupils and guardians, under every number they have or have had.
+-- Who holds whom: pupils and guardians, under every number they have or have had. known_as: the hash of a number that
+-- the owner's golden record has, for one that it has not yet.
 create table events.route (
     hash uuid not null,
     owner text not null,
+    known_as uuid,
     primary key (hash, owner)
 );
 create index on events.route (owner);

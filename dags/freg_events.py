@@ -1,0 +1,32 @@
+"""FREG's events, for all kommuner, every hour: wiring only, the work is in ``dataflyt.fast_lane``.
+
+A DAG of its own: a kommune's run that waits for an answer holds back the kommune's next one. freg_events.md is its
+page.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from dataflyt import notices
+from dataflyt.on_airflow import FastLane, TryLater, tell_events_failed
+
+PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
+
+with DAG(
+    dag_id="freg_events",
+    dag_display_name=notices.EVENTS,
+    doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
+    tags=["dataflyt"],
+    schedule=CronTriggerTimetable("12 * * * *", timezone="Europe/Oslo", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    on_failure_callback=tell_events_failed,
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+    },
+):
+    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE)

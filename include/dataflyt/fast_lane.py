@@ -1,0 +1,273 @@
+"""The fast lane: what FREG tells of people that a kommune holds takes away within the hour, whatever its runs do.
+
+    read FREG's event list once, for all kommuner -> who is held, and by whom, waits in the warehouse
+        -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew without what they take
+
+Only what takes away: protection, foreldreansvar, deaths, numbers that change. What gives waits for the kommune's next
+run. The list is read at the connection ``freg_events`` and kept track of by ``warehouse_events``, which sees keyed
+hashes and owners alone; each kommune's people are asked for at its own connection and handled as its own role.
+
+Killed at any point it is run again: the place in the list moves in the transaction that keeps what was read before it,
+and whoever waits does so until the kommune is published anew.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+
+from dataflyt import flow, publishing
+from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceUnavailable
+from dataflyt.flow import Environment, Job
+from dataflyt.kommune import Kommune
+from dataflyt.landing import Landing
+from dataflyt.sources.freg import client as freg_client
+from dataflyt.sources.freg import rows as freg_rows
+from dataflyt.sources.freg.events import EventList, TooOld
+from dataflyt.warehouse import database, events, golden, runs, serving, veto
+from dataflyt.warehouse.tables import source_tables
+
+log = logging.getLogger(__name__)
+
+FEED = "freg"
+LIST, WAREHOUSE = "freg_events", "warehouse_events"
+"""The connections of the installation: FREG's event list, and the warehouse as ``dataflyt_events``."""
+
+PAGES_AT_A_TIME = 100
+"""So many pages are read before what they told of is kept: at most 100 000 hashes in memory."""
+
+_FRESH = "fresh_"
+_ROWS_AT_A_TIME = 20_000
+
+
+@dataclass
+class Outcome:
+    """What became of it: counts that are safe to show, and what somebody must be told."""
+
+    counts: dict[str, int]
+    trouble: list[DataflytError] = field(default_factory=list)
+
+
+def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
+    """Read the list, and take away what it tells of, kommune by kommune. No trouble of one stops the others.
+
+    Raises ConfigError or SourceUnavailable when the warehouse itself cannot be reached.
+    """
+    db = database.engine(environment.connect(WAREHOUSE).url)
+    outcome = Outcome({"pages": 0, "events": 0, "kommuner": 0, "waiting": 0})
+    if trouble := _trouble(lambda: read(environment, outcome.counts), "Folkeregisterets hendelser"):
+        with database.reading_events(db) as connection:
+            known = events.pointer(connection, FEED)
+        since = f" De ble sist lest {known.read_at:%d.%m.%Y kl. %H.%M} UTC." if known else ""
+        outcome.trouble.append(type(trouble)(trouble.sentence + since, **trouble.facts))
+    by_id = {kommune.id: kommune for kommune in kommuner}
+    with database.reading_events(db) as connection:
+        waiting = events.owners(connection)
+    for owner in waiting:
+        if trouble := _trouble(partial(_withdraw_of, owner, by_id, environment), owner):
+            outcome.trouble.append(trouble)
+        else:
+            outcome.counts["kommuner"] += 1
+    with database.reading_events(db) as connection:
+        outcome.counts["waiting"] = len(events.owners(connection))
+    for trouble in outcome.trouble:
+        log.error("%s %s", trouble.sentence, trouble.facts or "")
+    return outcome
+
+
+def _withdraw_of(owner: str, by_id: Mapping[str, Kommune], environment: Environment) -> None:
+    if owner not in by_id:
+        raise ConfigError("kommunefilen mangler eller har feil, så hendelsene venter: kjør «dataflyt kommune check».")
+    withdraw(by_id[owner], environment)
+
+
+def _trouble(work: Callable[[], None], what: str) -> DataflytError | None:
+    """Do the work; give what went wrong as one of our errors, whose sentence begins with ``what``."""
+    try:
+        work()
+    except DataflytError as error:
+        return type(error)(f"{what}: {error.sentence}", **error.facts)
+    except Exception as error:  # its text may hold a row
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{what}: uventet feil ({type(error).__name__}), si fra til en dataingeniør."
+        return DataflytError(said, where=f"{Path(frame.filename).name}:{frame.lineno}")
+    return None
+
+
+def read(environment: Environment, counts: dict[str, int]) -> None:
+    """Read the list to its end, adding to ``counts``; what concerns nobody we hold is dropped unread.
+
+    The first time, and when the place we had come to is no longer kept (36 months), nobody knows what has been missed:
+    every kommune then asks about everybody it holds, and the list is read from its end. The latter raises DataInDoubt,
+    afterwards, so that somebody is told.
+    """
+    db = database.engine(environment.connect(WAREHOUSE).url)
+    with database.reading_events(db) as connection:
+        known, secret = events.pointer(connection, FEED), events.key(connection)
+    heard: dict[str, int] = {}
+    with EventList(environment.connect(LIST)) as event_list:
+        try:
+            for page in event_list.pages(known.next_seq, known.etag) if known else ():
+                heard.update((events.hashed(secret, number), seq) for number, seq in page.urgent)
+                counts["pages"] += 1
+                counts["events"] += page.events
+                if not page.events or counts["pages"] % PAGES_AT_A_TIME == 0:
+                    with database.reading_events(db) as connection:
+                        events.let_wait(connection, heard.items())
+                        events.move_pointer(connection, FEED, page.next_seq, page.etag)
+                    heard.clear()
+            if known:
+                return
+        except TooOld:
+            log.warning("The place in the event list is older than what FREG keeps: everybody is asked about anew.")
+        newest = event_list.last()
+    with database.reading_events(db) as connection:
+        events.let_all_wait(connection, newest)
+        events.move_pointer(connection, FEED, newest + 1, None)
+    if known:
+        raise DataInDoubt(
+            "noen som vi ikke har lest, er slettet, for de er eldre enn 36 måneder. Det blir spurt på nytt om alle som "
+            "kommunene har; start også en kjøring med full innlasting i hver kommune."
+        )
+
+
+def withdraw(kommune: Kommune, environment: Environment) -> None:
+    """Ask FREG about whom the list has told of, write what that takes away, and publish the kommune without it.
+
+    Raises SourceUnavailable or SourceRefused when FREG does not answer, for some or at all: they wait. DataInDoubt when
+    unusually many children would lose access: none does, all else is taken.
+    """
+    owner = kommune.id
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    landing = Landing(environment.folder("landing") / owner / "events")
+    publishing.remove(landing.folder)  # of a try that was killed: answers of then
+    try:
+        with database.transaction(db, owner, lock=False) as connection:
+            people = events.waiting(connection, owner)
+        numbers = {one.number: one.pupil for one in people if one.number}
+        if numbers:
+            _ask(kommune, environment, db, landing, numbers)
+        with database.transaction(db, owner) as connection:
+            job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
+            answered = _load(connection, kommune, landing)
+            in_doubt = bool(answered) and _learn(connection, job)
+            settled = job.run.state not in runs.UNSETTLED
+            if settled and veto.raised_protection(connection, owner, job.run.number):
+                # What a run has landed tells where they are. Of a run under way it goes when that is settled.
+                publishing.purge_landing(environment.folder("landing") / owner, keep=job.run.number + 1)
+        flow.republish(job)
+    finally:
+        publishing.remove(landing.folder)
+    if in_doubt:
+        raise DataInDoubt(
+            "hendelser i Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
+            "tilgang ennå. Undersøk om kommunen har mistet retten til foreldreansvar, og start en kjøring."
+        )
+    # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
+    if job.run.state != "open":
+        done = [one for one in people if one.number is None or one.number in answered]
+        with database.transaction(db, owner) as connection:
+            events.dealt_with(connection, owner, done)
+    if missing := len(numbers.keys() - answered):
+        raise SourceUnavailable(
+            "Folkeregisteret svarte ikke om alle det har meldt hendelser på: Dataflyt spør igjen.", missing=missing
+        )
+
+
+def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: dict[str, bool]) -> None:
+    """Land FREG's answers about pupils, about the others, and about adults that the pupils' answers name first now."""
+    source = kommune.sources.freg
+    connection = environment.connect(source.connection)
+    parts: Sequence[str] = flow.FREG_PARTS
+    if kommune.legal_basis.freg == "med_hjemmel":
+        parts = (*parts, "foreldreansvar", "familierelasjon")
+    pupils = [number for number, pupil in numbers.items() if pupil]
+    others = [number for number, pupil in numbers.items() if not pupil]
+    route, rolle = source.route, source.rolle
+    freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
+    with database.transaction(db, kommune.id, lock=False) as warehouse:
+        _load(warehouse, kommune, landing)
+        named = warehouse.execute(
+            text(
+                "select distinct ansvarlig from fresh_freg_foreldreansvar f where ansvarlig ~ '^[0-9]{11}$' "
+                "and ergjeldende is not false and ansvarlig <> all (:others) and not exists (select from "
+                "history.freg_person h where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
+            ),
+            {"owner": kommune.id, "others": others},
+        )
+        others += named.scalars()
+    freg_client.extract(connection, others, flow.FREG_PARTS, landing, "2-others", route=route, rolle=rolle)
+
+
+def _learn(connection: Connection, job: Job) -> bool:
+    """Write the vetoes of the answers in the fresh tables; tell whether losses of access were too many to believe."""
+    owner, moment = job.owner, job.moment
+    golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
+    golden.compute(connection, moment, for_vetoes=True)
+    # A run that waits for its answer must not give, or lift, when released what FREG has taken since.
+    against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
+    if job.run.state == "merged":
+        against.append((job.run.number, job.run.number))
+    in_doubt = False
+    for number, lifting in against:
+        serving.views(connection, owner, number, "now_", lifting=lifting)
+        learned = veto.learn(
+            connection,
+            moment,
+            answered=f"{_FRESH}freg_person",
+            max_children_percent=job.kommune.guard.max_children_losing_access_percent,
+            beside=True,
+        )
+        in_doubt = in_doubt or learned.in_doubt
+    # Numbers that we hear of here first: what FREG tells of them next is told under them.
+    events.hold_as(
+        connection,
+        owner,
+        f"select i.identifikasjonsnummer, p.oppslag from {_FRESH}freg_identifikasjonsnummer i "
+        f"join {_FRESH}freg_person p using (foedselsellerdnummer)",
+    )
+    return in_doubt
+
+
+def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
+    """Copy the landed answers into temporary tables; return the numbers that they answer for.
+
+    Not into staging, which is the run's under way.
+    """
+    tables = [table for table in source_tables().values() if table.source == "freg"]
+    for table in tables:
+        columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
+        subject = f'subject text generated always as ("{table.table.subject.lower()}") stored'
+        connection.execute(text(f"create temporary table {_FRESH}{table.name} ({columns}, {subject}) on commit drop"))
+    reader = freg_rows.FORMATS[kommune.sources.freg.format]
+    waiting: dict[type, list[tuple[object, ...]]] = {table.table.row: [] for table in tables}
+
+    def flush() -> None:
+        with database.driver(connection).cursor() as cursor:
+            for table in tables:
+                columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+                rows = waiting[table.table.row]
+                if rows:
+                    with cursor.copy(f"copy {_FRESH}{table.name} ({columns}) from stdin") as copy:
+                        for row in rows:
+                            copy.write_row(row)
+                    rows.clear()
+
+    for page in landing.names():
+        if not page.endswith(".request.json"):
+            with landing.open(page) as stream:
+                for count, row in enumerate(reader(stream), 1):
+                    waiting[type(row)].append(row)
+                    if count % _ROWS_AT_A_TIME == 0:
+                        flush()
+            flush()
+    for table in tables:
+        connection.execute(text(f"analyze {_FRESH}{table.name}"))
+    found = connection.execute(
+        text(f"select oppslag from {_FRESH}freg_person union select oppslag from {_FRESH}freg_ubesvart")
+    )
+    return set(found.scalars())

@@ -1,0 +1,123 @@
+"""FREG's event list (hendelsesliste): what has happened to whom, so that what protects need not wait for a run.
+
+Comes in: the ``sekvensnummer`` to read from, and what the list called its page there (ETag). Goes out: page by page,
+the events that can take something away, as numbers with their ``sekvensnummer``, and where to read on.
+Says so: Skatteetaten, Folkeregisteret API documentation (hendelsesliste): ``seq`` is inclusive, a page has 1000 events,
+304 when nothing is new, 406 for a ``seq`` older than 36 months. Assumed: that the end of the list is ``[]``, and that
+numbers may be missing in the sequence (so the next one is the last one seen and one more).
+When it fails: as ``http.Register``; Unreadable for a list that does not go forward.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeGuard, cast
+
+import orjson
+
+from dataflyt.connections import Connection
+from dataflyt.errors import ConfigError, Unreadable
+from dataflyt.http import Register, Settings
+from dataflyt.sources.freg.client import base, open_register
+
+LATER = frozenset(
+    {
+        # Name, family, citizenship, papers: what they change waits for the kommune's next run.
+        *("endringINavn", "endringIKjoenn", "endringIFoedsel", "endringIFoedselINorge", "endringISivilstand"),
+        *("endringIFamilierelasjon", "endringIStatsborgerskap", "endringIOpphold", "endringIOppholdPaaSvalbard"),
+        *("endringIIdentitetsgrunnlag", "endringILegitimasjonsdokument", "endringIUtenlandskPersonidentifikasjon"),
+        *("endringIUtlendingsmyndighetenesIdentifikasjonsnummer", "endringIAnnenIdentifikasjon"),
+        *("endringIFalskIdentitet", "endringIVergemaal", "endringIRettsligHandleevne"),
+        *("endringIFratattRettsligHandleevne", "endringIBrukAvSamiskSpraak", "endringISametingetsValgmanntall"),
+        "endringIKontaktopplysningerForDoedsbo",
+        # Where somebody lives. A grading of the person comes as endringIAdressebeskyttelse, with the addresses.
+        *("endringIBostedsadresse", "endringIBostedsadresseUtenFlytting"),
+        *("endringIBostedsadresseVedKommuneregulering", "endringIDeltBosted", "endringIOppholdsadresse"),
+        *("endringIKontaktinformasjon", "endringIInnflytting", "endringIUtflytting"),
+        *("personErOpprettet", "personErUtflyttet", "personErBosatt", "personErInaktiv", "personErReaktivert"),
+    }
+)
+"""Kinds of event (``hendelsetype``) that take nothing away. Every other kind does or may, also one we do not know:
+adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, which does not say what has changed."""
+
+
+class TooOld(Exception):
+    """The place to read from is older than what the list keeps (36 months)."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: how many ``events``, the ``urgent`` ones' numbers and sekvensnummer, and where and how to read on."""
+
+    events: int
+    urgent: list[tuple[str, int]] = field(repr=False)
+    next_seq: int
+    etag: str | None
+
+
+class EventList:
+    """The list at a connection: Skatteetaten's own, or (``route: fiks`` in its extra) through KS Fiks. For a ``with``.
+
+    Raises ConfigError for another route.
+    """
+
+    def __init__(self, connection: Connection, settings: Settings | None = None) -> None:
+        route = str(connection.extra.get("route") or "skatteetaten")
+        if route not in ("skatteetaten", "fiks"):
+            raise ConfigError(f"Tilkoblingen {connection.name} har en ukjent route: skriv skatteetaten eller fiks.")
+        route = cast("Any", route)
+        self._base = f"{base(connection, route, None)}/v1/hendelser"
+        self._register: Register = open_register(connection, route, settings)
+
+    def __enter__(self) -> Self:
+        self._register.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._register.__exit__(*error)
+
+    def last(self) -> int:
+        """Return the newest ``sekvensnummer`` of the list: a bare number."""
+        return int(orjson.loads(self._register.get(f"{self._base}/siste/sekvensnummer", shape=_is_number).content))
+
+    def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
+        """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld."""
+        while True:
+            answer = self._register.get(
+                f"{self._base}/feed?seq={seq}",
+                headers={"If-None-Match": etag} if etag else {},
+                also=(304, 406),
+                shape=lambda body: isinstance(body, list),
+            )
+            if answer.status == 406:
+                raise TooOld
+            if answer.status == 304:
+                yield Page(0, [], seq, etag)
+                return
+            page = read(answer.content, seq, answer.headers.get("etag"))
+            yield page
+            if not page.events:
+                return
+            seq, etag = page.next_seq, None
+
+
+def read(content: bytes, seq: int, etag: str | None) -> Page:
+    """Read one page of the list; an event without a kind counts as urgent. Raises Unreadable."""
+    urgent = []
+    newest = seq - 1
+    items = orjson.loads(content)
+    for item in items:
+        number = item.get("sekvensnummer") if isinstance(item, dict) else None
+        event = item.get("hendelse") if isinstance(item, dict) else None
+        if not _is_number(number) or not isinstance(event, dict):
+            raise Unreadable("En hendelse fra Folkeregisteret mangler sekvensnummer: meld fra til en dataingeniør.")
+        newest = max(newest, number)
+        if event.get("hendelsetype") not in LATER and isinstance(event.get("folkeregisteridentifikator"), str):
+            urgent.append((event["folkeregisteridentifikator"], number))
+    if items and newest < seq:
+        raise Unreadable("Folkeregisterets hendelser går ikke framover: meld fra til en dataingeniør.", seq=seq)
+    # The page at the end is asked for again, and its ETag tells whether it is still the end.
+    return Page(len(items), urgent, newest + 1, etag if not items else None)
+
+
+def _is_number(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,98 @@
+"""The DAG of FREG's events, read as Airflow reads it, and its task, run with a fast lane that does as a test says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+READ = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+from dataflyt import fast_lane as lane, on_airflow, notices
+from dataflyt.errors import ConfigError, SourceUnavailable
+
+bag = DagBag(dag_folder=sys.argv[1])
+dag = bag.dags["freg_events"]
+task = dag.get_task("fast_lane")
+mails, kept = [], {}
+on_airflow._send = lambda mail, notice: mails.append((mail.to, notice))
+context = {"ti": type("Instance", (), {
+    "dag_id": "freg_events", "run_id": "run-1", "xcom_push": lambda self, key, value: kept.update({key: value}),
+    "xcom_pull": lambda self, task_ids, key: kept.get(key),
+})()}
+
+def run(*trouble):
+    lane.run = lambda kommuner, environment: lane.Outcome({"events": 7, "who": "01815012345"}, list(trouble))
+    try:
+        return task.execute(context)
+    except Exception as stopped:
+        return [type(stopped).__name__, str(stopped)]
+
+said = {
+    "errors": bag.import_errors,
+    "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
+    "dag": [dag.catchup, dag.max_active_runs, list(dag.tasks)[0].retries],
+    "names": [dag.dag_display_name, task.task_display_name, dag.doc_md],
+    "well": run(),
+    "passing": run(SourceUnavailable("haugesund: FREG svarte ikke.")),
+    "both": run(SourceUnavailable("haugesund: FREG svarte ikke."), ConfigError("bergen: rett filen.")),
+}
+for callback in dag.on_failure_callback if isinstance(dag.on_failure_callback, list) else [dag.on_failure_callback]:
+    callback(context)
+said["mails"] = [[list(to), notice.subject, notice.body] for to, notice in mails]
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    connection = {
+        "conn_type": "generic",
+        "host": "https://freg.example.no",
+        "extra": {"tell": "drift@example.no, b@example.no"},
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "freg_events.py")],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
+            "AIRFLOW_CONN_FREG_EVENTS": json.dumps(connection),
+            "DATAFLYT_STORAGE": str(tmp_path_factory.mktemp("storage")),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_it_runs_every_hour_one_at_a_time_for_the_whole_installation(read: SimpleNamespace) -> None:
+    assert read.errors == {}
+    assert read.schedule["expression"].split()[1:] == ["*", "*", "*", "*"]
+    assert read.dag == [False, 1, 3]
+    assert read.names[:2] == ["Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"]
+    assert "warehouse_events" in read.names[2]
+
+
+def test_it_gives_counts_and_tries_again_only_what_passes(read: SimpleNamespace) -> None:
+    assert read.well == {"events": 7}
+    assert read.passing == ["TryLater", "haugesund: FREG svarte ikke."]
+    assert read.both == ["AirflowFailException", "haugesund: FREG svarte ikke.\nbergen: rett filen."]
+
+
+def test_the_engineer_is_told_what_each_kommune_waits_for(read: SimpleNamespace) -> None:
+    ((to, subject, body),) = read.mails
+    assert to == ["drift@example.no", "b@example.no"]
+    assert "Folkeregisteret" in subject
+    assert "haugesund: FREG svarte ikke.\nbergen: rett filen." in body
+    assert "/dags/freg_events/runs/run-1" in body
