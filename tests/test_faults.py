@@ -369,8 +369,8 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeyp
     os.utime(file, (hour_ago, hour_ago))
     real = landings._copied
 
-    def replaces(source, size, where):
-        for number, piece in enumerate(real(source, size, where)):
+    def replaces(*which):
+        for number, piece in enumerate(real(*which)):
             yield piece
             if number == 0:
                 newer = drop / ".new"

@@ -44,6 +44,8 @@ Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
 _AGAIN = {408, 425, 429}
+_PACKED = {"identity", "gzip", "deflate"}
+"""One layer, which packs a thousand to one at most: of two a piece of an answer can be larger than the memory."""
 AGAIN = "-again"
 """What a phase is called in which numbers are asked about once more."""
 _FEW = 10
@@ -110,7 +112,7 @@ def open_client(connection: Connection, settings: Settings) -> httpx.Client:
     name = f"dataflyt/{version('dataflyt')}" + (f" ({contact})" if contact else "")
     return httpx.Client(
         timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-        headers={"User-Agent": name, "Accept": "application/json"},
+        headers={"User-Agent": name, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
     )
 
 
@@ -158,6 +160,10 @@ def send(
     """
     try:
         with client.stream(method, url, content=content, headers=headers) as response:
+            if response.headers.get("Content-Encoding", "identity").strip().lower() not in _PACKED:
+                raise Unreadable(
+                    f"{who} pakket svaret på en måte vi ikke ba om: meld fra til den som forvalter Dataflyt."
+                )
             body = bytearray()
             until = time.monotonic() + settings.answer_timeout
             for piece in response.iter_bytes():

@@ -41,10 +41,12 @@ def key():
 class Registers:
     """The simulator's application, with a client that can make grants, and a clock that can be set."""
 
-    def __init__(self, world, key, drop=None):
+    def __init__(self, world, key, drop=None, registered=None):
         self.key = key
         self.offset = 0.0
-        self.http = TestClient(create_app(world, URL, key.public_key(), "kid-1", "client-1", self.now, drop))
+        self.http = TestClient(
+            create_app(world, URL, key.public_key(), "kid-1", "client-1", self.now, drop, registered)
+        )
 
     def now(self):
         return time.time() + self.offset

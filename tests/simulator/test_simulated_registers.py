@@ -10,6 +10,7 @@ import jwt
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.simulator.conftest import Registers
 
 from simulator import fiks, manifest
 from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, OWN_ORGNR
@@ -60,6 +61,10 @@ def test_metadata_tells_issuer_and_token_endpoint(registers):
         ({"headers": {"kid": "another"}}, "invalid_grant", "MP-120"),
         ({"headers": {}}, "invalid_grant", "MP-120"),
         ({"key": rsa.generate_private_key(public_exponent=65537, key_size=2048)}, "invalid_grant", "MP-124"),
+        ({"headers": {"x5c": "MIIB"}}, "invalid_grant", "MP-123"),
+        ({"headers": {"x5c": ["MIIB"], "kid": "kid-1"}}, "invalid_grant", "MP-120"),
+        ({"consumer_org": "974760673"}, "invalid_grant", "MP-251"),
+        ({"consumer_org": OWN_ORGNR}, "invalid_request", "MP-011"),
         ({"key": "a shared secret that is long enough", "alg": "HS256"}, "invalid_grant", "MP-124"),
     ],
 )
@@ -70,6 +75,22 @@ def test_a_bad_grant_is_refused_with_maskinportens_code(registers, changed, erro
     assert answer.status_code == 400
     assert answer.json()["error"] == error
     assert code in answer.json()["error_description"]
+
+
+@pytest.mark.parametrize("alg", ["RS384", "RS512"])
+def test_a_delegated_grant_gives_a_token_for_both_parties(registers, world, alg):
+    answer = registers.token(registers.grant(alg=alg, consumer_org=world.kommune.orgnr)).json()
+    claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+    assert claims["consumer"]["ID"] == f"0192:{world.kommune.orgnr}"
+    assert claims["supplier"]["ID"] == f"0192:{OWN_ORGNR}"
+
+
+def test_a_key_is_good_for_a_year(world, key):
+    registers = Registers(world, key, registered=time.time())
+    registers.offset = 364 * 24 * 3600
+    assert registers.token(registers.grant()).status_code == 200
+    registers.offset = 366 * 24 * 3600
+    assert "MP-121" in registers.token(registers.grant()).json()["error_description"]
 
 
 def test_a_grant_works_once(registers):

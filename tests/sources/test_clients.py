@@ -378,6 +378,15 @@ def test_an_answer_without_end_is_not_taken(server, ask, landing):
     assert landing.names() == ["1-pupils-00001.request.json"]
 
 
+def test_an_answer_packed_in_layers_is_not_unpacked(server, ask, landing):
+    bomb = gzip.compress(gzip.compress(b" " * 10_000_000))
+    server.faults.append(says(200, bomb, Content_Encoding="gzip, gzip"))
+    with pytest.raises(Unreadable, match="pakket svaret på en måte vi ikke ba om"):
+        ask(numbers(1))
+    assert server.headers[0]["Accept-Encoding"] == "gzip, deflate"
+    assert landing.names() == ["1-pupils-00001.request.json"]
+
+
 def test_a_server_that_is_not_there_is_unavailable(connection, landing):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
