@@ -286,7 +286,7 @@ def connection(name: str) -> Connection:
     with suppress(AirflowNotFoundException):
         found = BaseHook.get_connection(name)
     if found is None or not found.host:
-        raise ConfigError(f"The Airflow connection {name} is not defined, or has no host: the host is the whole URL.")
+        raise ConfigError(f"Tilkoblingen {name} finnes ikke i Airflow, eller mangler «host»: skriv hele adressen der.")
     return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
 
 
