@@ -172,6 +172,28 @@ def plan(
     _with(kommune, show)
 
 
+@app.command()
+def events() -> None:
+    """Do once what the DAG freg_events does every hour: read FREG's events, and take away at once what they tell of.
+
+    For all kommuner. A line for each trouble, and exit code 2 when there is any: it waits for the next time.
+    """
+    from dataflyt import fast_lane
+    from dataflyt.kommune import folder_of_kommuner, load_all
+
+    def work() -> None:
+        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
+        counts = outcome.counts
+        typer.echo(
+            f"Hendelser lest: {counts['events']}. Kommuner det er spurt for: {counts['kommuner']}, "
+            f"som venter: {counts['waiting']}."
+        )
+        if outcome.trouble:
+            raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
+
+    _sentence(work)
+
+
 @warehouse_app.command("migrate")
 def warehouse_migrate() -> None:
     """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""

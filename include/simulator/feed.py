@@ -20,7 +20,6 @@ from fastapi import APIRouter, Request, Response
 from simulator.model import Country
 from simulator.registers import folkeregisterperson
 
-PATH = "/folkeregisteret/offentlig-med-hjemmel/api/v1/hendelser"
 PAGE = 1000
 FIRST = 1_000_000
 """The oldest sekvensnummer; those before it were more than 36 months ago."""
@@ -114,14 +113,14 @@ class Feed:
         return {"dokumentidentifikator": identifier, "skjemaversjon": "1.0", "hendelse": event}
 
 
-def router(country: Country, guard: Callable[[Request], object], made: int = 0) -> APIRouter:
-    """Answer for the list. ``guard`` raises for whoever may not ask."""
-    routes = APIRouter()
-    feed = Feed(country, made)
+def router(at: str, feed: Feed, guard: Callable[[Request], Response | None]) -> APIRouter:
+    """Answer for the list below ``at``. ``guard`` gives the answer to whoever may not ask, or raises it."""
+    routes = APIRouter(prefix=f"{at}/hendelser")
 
-    @routes.get(f"{PATH}/feed")
+    @routes.get("/feed")
     async def page(request: Request) -> Response:
-        guard(request)
+        if refused := guard(request):
+            return refused
         seq = request.query_params.get("seq", "")
         if not seq.isascii() or not seq.isdigit():
             return _json({"kode": "FREG-006", "melding": "Ugyldig parameter: seq."}, 400)
@@ -134,14 +133,14 @@ def router(country: Country, guard: Callable[[Request], object], made: int = 0) 
             return Response(status_code=304, headers={"ETag": etag})
         return Response(content, headers={"ETag": etag}, media_type="application/json")
 
-    @routes.get(f"{PATH}/siste/sekvensnummer")
+    @routes.get("/siste/sekvensnummer")
     async def last(request: Request) -> Response:
-        guard(request)
-        return _json(feed.last())
+        return guard(request) or _json(feed.last())
 
-    @routes.post(f"{PATH}/bulkoppslag")
+    @routes.post("/bulkoppslag")
     async def documents(request: Request) -> Response:
-        guard(request)
+        if refused := guard(request):
+            return refused
         try:
             asked = orjson.loads(await request.body())["dokumentidentifikator"]
             found = [feed.document(str(identifier)) for identifier in asked]
@@ -149,11 +148,20 @@ def router(country: Country, guard: Callable[[Request], object], made: int = 0) 
             return _json({"kode": "FREG-007", "melding": "Ugyldig forespørsel: dokumentidentifikator mangler."}, 400)
         return _json([one for one in found if one])
 
-    @routes.get(f"{PATH}/{{hendelsesidentifikator}}")
+    @routes.get("/{hendelsesidentifikator}")
     async def document(hendelsesidentifikator: str, request: Request) -> Response:
-        guard(request)
+        if refused := guard(request):
+            return refused
         found = feed.document(hendelsesidentifikator)
         return _json(found) if found else _json({"kode": "FREG-008", "melding": "Ukjent dokumentid."}, 404)
+
+    return routes
+
+
+def switch(feed: Feed) -> APIRouter:
+    """Let protection be raised and ended."""
+    routes = APIRouter()
+    country = feed.country
 
     @routes.post("/simulator/protection")
     async def protect(request: Request) -> Response:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from simulator import extracts
+from simulator import extracts, feed
 from simulator.maskinporten import FIKS, Maskinporten
 from simulator.model import Contact, Country, Person
 from simulator.registers import (
@@ -43,7 +43,7 @@ def rolle_of(kommunenummer: str) -> str:
     return f"{kommunenummer}0000-0000-4000-8000-000000000000"
 
 
-def router(country: Country, maskinporten: Maskinporten, orders: extracts.Extracts) -> APIRouter:
+def router(country: Country, maskinporten: Maskinporten, orders: extracts.Extracts, events: feed.Feed) -> APIRouter:
     """Answer everything that is at KS Fiks."""
     routes = APIRouter()
     roles = {rolle_of(number) for number in country.worlds}
@@ -97,10 +97,7 @@ def router(country: Country, maskinporten: Maskinporten, orders: extracts.Extrac
             return parts
         return _json({"oppslag": [look_up(country, number, *parts) for number in out_of_order(numbers)]})
 
-    @routes.get(f"{FREG}/hendelser/siste/sekvensnummer")
-    async def newest(request: Request) -> Response:
-        return guard(request) or _json(1)
-
+    routes.include_router(feed.router(FREG, events, guard))
     routes.include_router(extracts.router(FREG, orders, guard))
 
     # -- Pupils with their guardians -----------------------------------------------------------------------------------

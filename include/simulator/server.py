@@ -1,4 +1,4 @@
-"""Maskinporten, FREG and KRR over HTTP: one application, the people of one kommune or several.
+"""Maskinporten, FREG, KRR and open registers over HTTP: one application, the people of one kommune or several.
 
 FREG and KRR are national: whoever asks finds anybody of any kommune. ``/simulator/date`` is the simulator's own: GET
 tells the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
@@ -19,7 +19,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI, Request, Response
 
-from simulator import extracts, feed, fiks
+from simulator import extracts, feed, fiks, reference
 from simulator.faults import Faulty, Switches, UnknownFault
 from simulator.files import write_files
 from simulator.maskinporten import (
@@ -205,14 +205,17 @@ def create_app(
             raise Problem(404, {"kode": "FREG-001", "melding": "Ukjent person."})
         return _json(folkeregisterperson(person, wanted, history))
 
-    app.include_router(feed.router(country, freg_request, events))
-
     def freg_guard(request: Request) -> None:
         freg_request(request)
 
     orders = extracts.Extracts(country)
     app.include_router(extracts.router(FREG_PATH.removesuffix("/personer"), orders, freg_guard))
-    app.include_router(fiks.router(country, maskinporten, orders))
+    event_list = feed.Feed(country, events)
+    app.include_router(feed.router(FREG_PATH.removesuffix("/personer"), event_list, freg_guard))
+    app.include_router(feed.switch(event_list))
+    app.include_router(fiks.router(country, maskinporten, orders, event_list))
+
+    app.include_router(reference.router(country))
 
     # -- KRR -----------------------------------------------------------------------------------------------------
 

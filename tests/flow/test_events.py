@@ -1,5 +1,6 @@
 """The fast lane: what FREG's event list tells of leaves what is published at once, and nothing else changes."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,14 @@ import httpx
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from typer.testing import CliRunner
 
 from dataflyt import fast_lane, flow
+from dataflyt.cli import app
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceUnavailable
 from dataflyt.warehouse import events
+from simulator import fiks
 from simulator.feed import FIRST
 from simulator.model import Person
 from tests.flow.conftest import Installation, _libpq
@@ -28,10 +32,13 @@ class Lane:
         url = make_url(installation.warehouse_url)
         self.reader = url.set(username="dataflyt_events").render_as_string(hide_password=False)
         self.refused: set[str] = set()
+        self.by_fiks = False
         self.connect = installation.environment.connect
         environment = flow.Environment(self._connect, Path, str(installation.storage))
+        sources = installation.kommune.sources
+        own = sources.model_copy(update={"freg": sources.freg.model_copy(update={"connection": "freg_bergen"})})
         bergen = installation.kommune.model_copy(
-            update={"id": "bergen", "name": "Bergen", "warehouse": "warehouse_bergen"}
+            update={"id": "bergen", "name": "Bergen", "warehouse": "warehouse_bergen", "sources": own}
         )
         installation.environment = environment
         self.other = Installation(
@@ -50,6 +57,15 @@ class Lane:
             return replace(found, url=self.other.warehouse_url)
         if name == "warehouse_events":
             return replace(found, url=self.reader)
+        if name == "freg_events" and self.by_fiks:
+            given = {
+                "scope": "ks:fiks",
+                "route": "fiks",
+                "rolle_id": fiks.rolle_of("1106"),
+                "integrasjon_id": fiks.INTEGRATION["IntegrasjonId"],
+                "integrasjon_passord": fiks.INTEGRATION["IntegrasjonPassord"],
+            }
+            return replace(found, url=self.here.registers.url, extra=found.extra | given)
         return replace(found, url=f"{found.url}/nowhere") if name in self.refused else found
 
     def run(self) -> fast_lane.Outcome:
@@ -77,19 +93,22 @@ class Lane:
         assert done.returncode == 0, done.stderr
 
     def children(self, count: int) -> list[Person]:
-        """Pupils about whom there is nothing special: of different families, published, with two guardians."""
+        """Pupils about whom there is nothing special: published, with two guardians, and no brothers or sisters."""
         world, shown = self.here.registers.world, published(self.here)
         plain = [
             pupil.person
             for pupil in world.pupils
             if pupil.person and pupil.person.number in shown and not pupil.person.cases
         ]
-        families = {
-            one.responsibility[0].ansvarlig: one
-            for one in reversed(plain)
-            if len(one.responsibility) == 2 and all(record.ansvarlig in world.persons for record in one.responsibility)
-        }
-        return list(families.values())[:count]
+        guardians = {one.number: [world.persons.get(r.ansvarlig or "") for r in one.responsibility] for one in plain}
+        found = [
+            one
+            for one in plain
+            if len(guardians[one.number]) == 2
+            and all(adult and len(adult.children) == 1 for adult in guardians[one.number])
+        ]
+        assert len(found) >= count
+        return found[:count]
 
     def adult(self, child: Person) -> Person:
         """The first of a child's guardians."""
@@ -280,8 +299,10 @@ def test_the_trouble_of_one_kommune_stops_no_other_and_a_kommune_sees_its_own_al
         assert "permission denied" in refused or "row-level security" in refused, statement
 
 
-def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_about_everybody(lane: Lane) -> None:
-    here, (child, second) = lane.here, lane.children(2)
+def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_about_everybody(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, (child, second, third) = lane.here, lane.children(3)
     world = here.registers.world
     old, new = child.number, world.maker.spare_number(child.born, child.sex, 7)
     lane.tell(child, "endringIIdentifikasjonsnummer")
@@ -294,6 +315,7 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
     lane.run()
     assert old not in published(here)
 
+    lane.by_fiks = True  # the same list by another way
     lane.protect(second)
     assert world.country
     world.country.events.clear()
@@ -302,6 +324,19 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
     assert "36 måneder" in told.sentence
     assert second.number not in published(here)
     assert lane.run().trouble == []
+
+    # From the command line.
+    lane.by_fiks = False
+    for name in ("warehouse_haugesund", "warehouse_events", "freg_haugesund", "freg_events"):
+        one = here.environment.connect(name)
+        said = {"host": one.url, "login": one.login, "password": one.password, "extra": one.extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({"conn_type": "generic", **said}))
+    monkeypatch.setenv("DATAFLYT_STORAGE", str(here.storage))
+    lane.protect(third)
+    done = CliRunner().invoke(app, ["events"])
+    assert done.exit_code == 0, done.output
+    assert done.output == "Hendelser lest: 1. Kommuner det er spurt for: 1, som venter: 0.\n"
+    assert third.number not in published(here)
 
 
 def _dies(*_: object, **__: object) -> None:
