@@ -41,6 +41,7 @@ class Server(ThreadingHTTPServer):
         self.script = deque()
         self.forms = []
         self.expires_in = 599
+        self.ahead = 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,6 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.ahead)
 
     def log_message(self, *_):
         pass
@@ -153,6 +157,22 @@ def test_many_threads_ask_once(server, connection):
         thread.join()
     assert found == ["token-1"] * 8
     assert len(server.forms) == 1
+
+
+@pytest.mark.parametrize("code", ["JWT is expired (MP-130)", "Issue time is after now"])
+@pytest.mark.parametrize(("ahead", "said"), [(-60, "for fort"), (60, "for sakte")])
+def test_a_clock_that_is_wrong_is_corrected_once_and_then_told(server, connection, code, ahead, said):
+    server.ahead = ahead
+    refused = (400, {"error": "invalid_grant", "error_description": f"Invalid assertion. {code}"})
+    server.script.extend([refused, refused, refused])
+    with pytest.raises(
+        SourceRefused, match=rf"klokken på denne maskinen går (59|60|61) sekunder {said}: den som drifter"
+    ):
+        maskinporten.token(connection)
+    issued = [jwt.decode(form["assertion"][0], options={"verify_signature": False})["iat"] for form in server.forms]
+    assert len(issued) == 2
+    assert abs(issued[1] - issued[0] - ahead) <= 2
+    assert maskinporten.token(connection) == "token-4"
 
 
 def test_a_used_grant_is_replaced_once_by_a_fresh_one(server, connection):

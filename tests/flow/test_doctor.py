@@ -73,32 +73,28 @@ def freg(**changed: Any) -> Callable[[Connection], Connection]:
     return change
 
 
-def test_a_kommune_where_nothing_is_wrong(examine: Callable[..., list[tuple[str, str]]]) -> None:
+CASES: list[tuple[dict[str, Any], str, str]] = [
+    ({"key_registered": "2025-12-20"}, "soon", "utløper 20.12.2026, om 26 døgn: den som forvalter klienten"),
+    ({"key_registered": "2025-11-20"}, "wrong", "utløp 20.11.2026"),
+    ({"key_registered": "i fjor"}, "wrong", "skriv den slik: 2026-01-31"),
+    ({"key_registered": None}, "unknown", "skriv datoen den ble registrert hos Digdir, som key_registered"),
+    ({"scope": None, "login": None}, "wrong", "freg_haugesund mangler login, scope"),
+    ({"password": "-----BEGIN hemmelig"}, "wrong", "legg inn en privat RSA-nøkkel"),
+    ({"url": "http://freg.example.no"}, "wrong", "skriv en som begynner med https://"),
+    ({"max_concurrent": "mange"}, "wrong", "har en max_concurrent som ikke kan brukes"),
+    ({"consumer_org": "310000019"}, "wrong", "skriv 944073787 som consumer_org"),
+    ({"consumer_org": "944073787"}, "fine", "tilkoblingene har det de skal ha"),
+]
+"""What is changed in FREG's connection, and how much of a fault it is, in which words."""
+
+
+def test_what_is_wrong_with_a_registers_connection(examine: Callable[..., list[tuple[str, str]]]) -> None:
     assert examine() == [("fine", "Varehuset svarer, og tilkoblingene har det de skal ha.")]
-
-
-@pytest.mark.parametrize(
-    ("changed", "level", "said"),
-    [
-        ({"key_registered": "2025-12-20"}, "soon", "utløper 20.12.2026, om 26 døgn: den som forvalter klienten"),
-        ({"key_registered": "2025-11-20"}, "wrong", "utløp 20.11.2026"),
-        ({"key_registered": "i fjor"}, "wrong", "skriv den slik: 2026-01-31"),
-        ({"key_registered": None}, "unknown", "skriv datoen den ble registrert hos Digdir, som key_registered"),
-        ({"scope": None, "login": None}, "wrong", "freg_haugesund mangler login, scope"),
-        ({"password": "-----BEGIN hemmelig"}, "wrong", "legg inn en privat RSA-nøkkel"),
-        ({"url": "http://freg.example.no"}, "wrong", "skriv en som begynner med https://"),
-        ({"max_concurrent": "mange"}, "wrong", "har en max_concurrent som ikke kan brukes"),
-        ({"consumer_org": "310000019"}, "wrong", "skriv 944073787 som consumer_org"),
-        ({"consumer_org": "944073787"}, "fine", "tilkoblingene har det de skal ha"),
-    ],
-)
-def test_what_is_wrong_with_a_registers_connection(
-    examine: Callable[..., list[tuple[str, str]]], changed: dict[str, Any], level: str, said: str
-) -> None:
-    found = [(kind, sentence) for kind, sentence in examine(freg(**changed)) if level == "fine" or kind != "fine"]
-    assert [kind for kind, _ in found] == [level]
-    assert said in found[0][1]
-    assert "hemmelig" not in found[0][1]
+    for changed, level, said in CASES:
+        found = [(kind, sentence) for kind, sentence in examine(freg(**changed)) if level == "fine" or kind != "fine"]
+        assert [kind for kind, _ in found] == [level], changed
+        assert said in found[0][1]
+        assert "hemmelig" not in found[0][1]
 
 
 def test_a_certificate_says_itself_when_it_ends_and_whose_it_is(
