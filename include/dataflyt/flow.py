@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from sqlalchemy import Connection, Engine, text
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from dataflyt import accounts, publishing, report
 from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
+from dataflyt.http import AGAIN, unanswered
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.sources import Reader
@@ -53,6 +54,9 @@ FREG_PARTS = (
     "adressebeskyttelse",
 )
 """What is asked of FREG for everybody; for pupils foreldreansvar and familierelasjon besides."""
+RESIDENTS = "3-residents"
+RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
+"""What is asked of FREG for children who live here and are no pupils."""
 
 
 @dataclass(frozen=True)
@@ -172,26 +176,57 @@ def extract_hr(job: Job) -> dict[str, int]:
 
 
 def extract_freg(job: Job) -> dict[str, int]:
-    """Ask FREG for the pupils in the school system's file, then for those who are responsible for them."""
+    """Ask FREG for the pupils in the school system's file, then for those responsible for them who did not come along.
+
+    Last, where the kommune's file says so, for children who live in the kommune and are none of its pupils.
+    """
     if _done(job):
         return {}
-    connection = job.environment.connect(job.kommune.sources.freg.connection)
+    source = job.kommune.sources.freg
+    connection = job.environment.connect(source.connection)
     landing = job.landing("freg")
     parts: tuple[str, ...] = FREG_PARTS
     if job.kommune.legal_basis.freg == "med_hjemmel":
         parts += ("foreldreansvar", "familierelasjon")
-    freg_client.extract(connection, _numbers(job, _PUPILS, hold=True), parts, landing, "1-pupils")
+    route, rolle = source.route, source.rolle
+    pupils = _numbers(job, _PUPILS, hold=True)
+    freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
     _stage(job, "freg", phase="1-pupils")
-    freg_client.extract(connection, _numbers(job, _GUARDIANS, hold=True), FREG_PARTS, landing, "2-guardians")
-    return _stage(job, "freg", phase="2-guardians", anew=False)
+    _numbers(job, _RESPONSIBLE, hold=True)
+    guardians = _numbers(job, _GUARDIANS)
+    freg_client.extract(connection, guardians, FREG_PARTS, landing, "2-guardians", route=route, rolle=rolle)
+    counts = _stage(job, "freg", phase="2-guardians", anew=False)
+    if source.residents is None:
+        return counts
+    if route == "fiks_oppvekst":
+        route = "fiks"  # oppvekst gives a child's guardians too
+    year, answered = job.moment.today.year, set(_numbers(job, _ANSWERED))
+    born = (year - source.residents.to_age, year - source.residents.from_age)
+    residents: list[str] = []
+    for number in job.kommune.kommunenummer:
+        residents += freg_client.residents(
+            connection, number, born, job.landing("freg_residents"), route=route, rolle=rolle
+        )
+    wanted = [number for number in residents if number not in answered]
+    freg_client.extract(connection, wanted, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
+    return _stage(job, "freg", phase=RESIDENTS, anew=False)
 
 
 def extract_krr(job: Job) -> dict[str, int]:
     """Ask KRR for e-mail and phone of those who are responsible for pupils."""
     if _done(job):
         return {}
-    connection = job.environment.connect(job.kommune.sources.krr.connection)
-    krr_client.extract(connection, _numbers(job, _RESPONSIBLE), job.landing("krr"))
+    source = job.kommune.sources.krr
+    left_out = krr_client.extract(
+        job.environment.connect(source.connection),
+        _numbers(job, _RESPONSIBLE),
+        job.landing("krr"),
+        route=source.route,
+        version=source.version,
+        rolle=source.rolle,
+    )
+    with job.transaction() as connected:
+        report.note(connected, job.run, "krr_unanswered", left_out)
     return _stage(job, "krr")
 
 
@@ -212,6 +247,12 @@ where f.ansvarlig ~ '^[0-9]{{11}}$' and f.ergjeldende is not false
 """
 
 
+_ANSWERED = """
+select oppslag from staging_{owner}.freg_person
+union select identifikasjonsnummer from staging_{owner}.freg_identifikasjonsnummer
+"""
+
+
 def _numbers(job: Job, query: str, *, hold: bool = False) -> list[str]:
     """Whom to ask about. ``hold``: what FREG tells of them from now on concerns the kommune, whatever it answers."""
     with job.transaction(lock=False) as connection:
@@ -226,12 +267,27 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     names = [name for name in landing.names() if not name.endswith(".request.json")]
     sources = job.kommune.sources
     readers: dict[str, Callable[[str], Reader]] = {
-        "freg": lambda _: freg_rows.FORMATS[sources.freg.format],
+        "freg": lambda name: _and_left_out(
+            freg_rows.FORMATS["residents" if name.startswith(RESIDENTS) else sources.freg.format], landing, name
+        ),
         "krr": lambda _: krr_rows.FORMATS[sources.krr.format],
         "hr": lambda _: hr_rows.FORMATS[sources.hr.format],
         "sas": lambda name: sas_rows.FORMATS["timetable" if name.startswith("timetable") else sources.sas.format],
     }
     return [(name, readers[source](name)) for name in names]
+
+
+def _and_left_out(reader: Reader, landing: Landing, name: str) -> Reader:
+    """Read, of a page that asked about numbers once more, those that it leaves out again as unanswered."""
+    if f"{AGAIN}-" not in name:
+        return reader
+
+    def read(stream: BinaryIO) -> Iterator[tuple[Any, ...]]:
+        yield from reader(stream)
+        for number in unanswered(landing, name.removesuffix(".json")):
+            yield freg_rows.Ubesvart(number, None)
+
+    return read
 
 
 def _stage(
@@ -363,6 +419,8 @@ def check(job: Job) -> dict[str, int]:
             "noted",
             [n._asdict() for n in result.noted if not n.rule.endswith(".grading")],
         )
+        unknown = f"select distinct felt from staging_{job.owner}.freg_ukjentfelt order by 1"
+        report.note(connection, job.run, "unknown_fields", list(connection.execute(text(unknown)).scalars()))
     if result.broken:
         sentences = "; ".join(f"{broken.reason} (ansvarlig: {broken.responsible})" for broken in result.broken)
         raise CheckFailed(f"Kjøringen er stoppet før noe ble endret: {sentences}")
