@@ -1,15 +1,19 @@
 """Landing: pages are there whole or not at all, wherever the storage is."""
 
+import hashlib
 import os
 import stat
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
+from dataflyt import landing as module
 from dataflyt.errors import SourceUnavailable
 from dataflyt.landing import Landing, land_newest
 from dataflyt.sources.hr import client as hr
@@ -110,7 +114,7 @@ def test_the_newest_file_is_landed_as_it_is(tmp_path):
     put(drop, "other_2027-01-01.xml", b"other")
     (drop / "Stamdata3_2099-01-01.xml").mkdir()
     hr.extract(drop, "Stamdata3_*.xml", landing)
-    assert landing.names() == ["hr-00001.xml"]
+    assert landing.names() == ["hr-00001.xml", "hr-00001.xml.file.json"]
     assert landed(landing, "hr-00001.xml") == b"\xef\xbb\xbf<new/>\r\n"
 
 
@@ -130,17 +134,17 @@ def test_a_landed_file_stands_when_a_newer_one_comes(tmp_path):
     drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
     put(drop, "pifu_1.xml", b"first")
     put(drop, "timeplan_1.csv", b"group;1")
-    sas.extract(drop, "pifu_*.xml", "timeplan_*.csv", landing)
+    sas.extract(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
     put(drop, "pifu_2.xml", b"second")
-    sas.extract(drop, "pifu_*.xml", "timeplan_*.csv", landing)
+    sas.extract(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
     assert landed(landing, "pifu-00001.xml") == b"first"
     assert landed(landing, "timetable-00001.csv") == b"group;1"
 
 
 def test_without_a_timetable_in_the_kommune_file_none_is_looked_for(tmp_path):
     put(tmp_path / "drop", "pifu_1.xml")
-    sas.extract(tmp_path / "drop", "pifu_*.xml", None, landing := Landing(tmp_path / "landing"))
-    assert landing.names() == ["pifu-00001.xml"]
+    sas.extract(tmp_path / "drop", "pifu", "pifu_*.xml", None, landing := Landing(tmp_path / "landing"))
+    assert landing.names() == ["pifu-00001.xml", "pifu-00001.xml.file.json"]
 
 
 def test_no_file_gives_a_sentence_with_folder_and_pattern(tmp_path):
@@ -181,9 +185,110 @@ def test_a_file_that_is_still_growing_is_not_taken(tmp_path):
     assert landed(landing, "pifu-00001.xml") == path.read_bytes()
 
 
-def test_files_are_read_from_any_storage(tmp_path):
-    drop = UPath(f"memory://{uuid.uuid4().hex}") / "drop"
-    drop.mkdir(parents=True)
-    (drop / "pifu_1.xml").write_bytes(b"<pifu/>")
-    land_newest(drop, "pifu_*.xml", landing := Landing(tmp_path), "pifu-00001.xml", look_again=0)
+@pytest.fixture(params=["path", "file", "memory", "airflow"])
+def storage(request, tmp_path):
+    """Give folders on every kind of storage, the landing on the same one."""
+
+    def airflow(address):
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(address)
+
+    return {
+        "path": lambda: tmp_path,
+        "file": lambda: UPath(tmp_path.as_uri()),
+        "memory": lambda: UPath(f"memory://{uuid.uuid4().hex}"),
+        "airflow": lambda: airflow(tmp_path.as_uri()),
+    }[request.param]()
+
+
+def deliver(folder, name, content):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def land(storage, run, **more):
+    landing = Landing(storage / "landing" / run)
+    land_newest(storage / "drop", "pifu_*.xml", landing, "pifu-00001.xml", look_again=0, **more)
+    return landing
+
+
+def test_files_are_read_from_any_storage(storage):
+    deliver(storage / "drop", "pifu_1.xml", b"<pifu/>")
+    landing = land(storage, "1")
     assert landed(landing, "pifu-00001.xml") == b"<pifu/>"
+    facts = landing.delivered("pifu-00001.xml")
+    assert (facts.name, facts.stamp.size, facts.sha256) == ("pifu_1.xml", 7, hashlib.sha256(b"<pifu/>").hexdigest())
+    assert facts.stamp.modified == pytest.approx(time.time(), abs=60)
+
+
+def test_a_file_that_is_read_already_is_not_copied_again(storage, monkeypatch):
+    deliver(storage / "drop", "pifu_1.xml", b"<pifu/>")
+    first = land(storage, "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("dataflyt.landing._copied", lambda *_: pytest.fail("the file was read once more"))
+        second = land(storage, "2", earlier=first)
+    assert landed(second, "pifu-00001.xml") == b"<pifu/>"
+    assert second.delivered("pifu-00001.xml") == first.delivered("pifu-00001.xml")
+    deliver(storage / "drop", "pifu_2.xml", b"<pifu/>")
+    third = land(storage, "3", earlier=second)
+    assert third.delivered("pifu-00001.xml").sha256 == first.delivered("pifu-00001.xml").sha256
+    assert third.delivered("pifu-00001.xml").name == "pifu_2.xml"
+    deliver(storage / "drop", "pifu_2.xml", b"<PIFU/>")
+    assert landed(land(storage, "4", earlier=third), "pifu-00001.xml") == b"<PIFU/>"
+
+
+def test_what_an_earlier_run_has_thrown_away_is_copied_again(storage):
+    deliver(storage / "drop", "pifu_1.xml", b"<pifu/>")
+    first = land(storage, "1")
+    first._path("pifu-00001.xml").unlink()
+    assert landed(land(storage, "2", earlier=first), "pifu-00001.xml") == b"<pifu/>"
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(storage):
+    deliver(storage / "drop", "pifu_1.xml", b"old " * 1_000_000)
+
+    def replaced(source, *rest):
+        chunks = original(source, *rest)
+        yield next(chunks)
+        time.sleep(0.02)
+        deliver(storage / "drop", "pifu_1.xml", b"new " * 1_000_000)
+        yield from chunks
+
+    original = module._copied
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_copied", replaced)
+        with pytest.raises(SourceUnavailable, match="ble byttet ut mens den ble lest"):
+            land(storage, "1")
+    assert not Landing(storage / "landing" / "1").has("pifu-00001.xml")
+    assert landed(land(storage, "1"), "pifu-00001.xml") == b"new " * 1_000_000
+
+
+def test_a_file_older_than_the_kommune_allows_stops_the_run(tmp_path):
+    put(tmp_path / "drop", "pifu_1.xml", age=10.5 * 86_400)
+    now = datetime.now(UTC)
+    with pytest.raises(SourceUnavailable, match=r"Filen pifu_1\.xml i .* er 10 dager gammel, og kommunen godtar 9"):
+        land(tmp_path, "1", as_of=now, max_age_days=9)
+    for days in (10, None):
+        assert land(tmp_path, f"of {days}", as_of=now, max_age_days=days).has("pifu-00001.xml")
+
+
+def test_what_a_storage_remembers_of_a_file_is_not_believed(monkeypatch):
+    """Time told as SFTP does, and kept once listed, as S3 does."""
+    known = {}
+    asked = MemoryFileSystem.info
+
+    def info(self, path, **kwargs):
+        if path not in known:
+            said = asked(self, path, **kwargs)
+            known[path] = {**said, "mtime": said.get("created")}
+        return known[path]
+
+    monkeypatch.setattr(MemoryFileSystem, "info", info)
+    monkeypatch.setattr(MemoryFileSystem, "invalidate_cache", lambda *_: known.clear())
+    storage = UPath(f"memory://{uuid.uuid4().hex}")
+    deliver(storage / "drop", "pifu_1.xml", b"old")
+    first = land(storage, "1")
+    assert first.delivered("pifu-00001.xml").stamp.modified == pytest.approx(time.time(), abs=60)
+    deliver(storage / "drop", "pifu_1.xml", b"newer")
+    assert landed(land(storage, "2", earlier=first), "pifu-00001.xml") == b"newer"

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 import orjson
@@ -20,7 +20,7 @@ from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.http import AGAIN, unanswered
 from dataflyt.kommune import Kommune
-from dataflyt.landing import Landing
+from dataflyt.landing import FACTS, Landing
 from dataflyt.sources import Reader
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg import rows as freg_rows
@@ -109,9 +109,9 @@ class Job:
         """The kommune's id."""
         return self.kommune.id
 
-    def landing(self, source: str) -> Landing:
-        """Where this run's raw answers of a source lie."""
-        return Landing(self.environment.folder("landing") / self.owner / f"{self.run.number:06d}" / source)
+    def landing(self, source: str, *, runs_ago: int = 0) -> Landing:
+        """Where this run's raw answers of a source lie, or those of one before it."""
+        return Landing(self.environment.folder("landing") / self.owner / f"{self.run.number - runs_ago:06d}" / source)
 
     def transaction(self, *, lock: bool = True) -> "contextlib.AbstractContextManager[Connection]":
         """One transaction in the warehouse, under the kommune's lock."""
@@ -161,8 +161,18 @@ def extract_sas(job: Job) -> dict[str, int]:
     """Land the newest file of the school administration system and its timetable, and stage them."""
     if _done(job):
         return {}
-    source, connection = job.kommune.sources.sas, job.environment.connect(job.kommune.sources.sas.connection)
-    sas_client.extract(job.environment.path(connection.url), source.files, source.timetable, job.landing("sas"))
+    source = job.kommune.sources.sas
+    sas_client.extract(
+        job.environment.path(job.environment.connect(source.connection).url),
+        source.format,
+        source.files,
+        source.timetable,
+        job.landing("sas"),
+        earlier=job.landing("sas", runs_ago=1),
+        as_of=job.run.as_of,
+        max_age_days=source.max_age_days,
+    )
+    _note_files(job, "sas")
     return _stage(job, "sas")
 
 
@@ -170,9 +180,32 @@ def extract_hr(job: Job) -> dict[str, int]:
     """Land the newest file of the HR system, and stage it."""
     if _done(job):
         return {}
-    source, connection = job.kommune.sources.hr, job.environment.connect(job.kommune.sources.hr.connection)
-    hr_client.extract(job.environment.path(connection.url), source.files, job.landing("hr"))
+    source = job.kommune.sources.hr
+    hr_client.extract(
+        job.environment.path(job.environment.connect(source.connection).url),
+        source.files,
+        job.landing("hr"),
+        earlier=job.landing("hr", runs_ago=1),
+        as_of=job.run.as_of,
+        max_age_days=source.max_age_days,
+    )
+    _note_files(job, "hr")
     return _stage(job, "hr")
+
+
+def _note_files(job: Job, source: str) -> None:
+    """Note which files the run has read, and which of them are byte by byte those of the released run before it."""
+    landing = job.landing(source)
+    files = {name: facts for name in landing.names() if (facts := landing.delivered(name))}
+    with job.transaction() as connection:
+        released = runs.released_before(connection, job.owner, job.run.number)
+        before = report.notes(connection, runs.get(connection, job.owner, released)) if released else {}
+        said = before.get(f"files_{source}", {})
+        noted = {
+            page: {"name": facts.name, "sha256": facts.sha256, "same": said.get(page, {}).get("sha256") == facts.sha256}
+            for page, facts in files.items()
+        }
+        report.note(connection, job.run, f"files_{source}", noted)
 
 
 def extract_freg(job: Job) -> dict[str, int]:
@@ -264,15 +297,15 @@ def _numbers(job: Job, query: str, *, hold: bool = False) -> list[str]:
 def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     """Landed pages of a source with the reader of each, in their order."""
     landing = job.landing(source)
-    names = [name for name in landing.names() if not name.endswith(".request.json")]
+    names = [name for name in landing.names() if not name.endswith((".request.json", FACTS))]
     sources = job.kommune.sources
     readers: dict[str, Callable[[str], Reader]] = {
         "freg": lambda name: _and_left_out(
             freg_rows.FORMATS["residents" if name.startswith(RESIDENTS) else sources.freg.format], landing, name
         ),
         "krr": lambda _: krr_rows.FORMATS[sources.krr.format],
-        "hr": lambda _: hr_rows.FORMATS[sources.hr.format],
-        "sas": lambda name: sas_rows.FORMATS["timetable" if name.startswith("timetable") else sources.sas.format],
+        "hr": lambda _: partial(hr_rows.FORMATS[sources.hr.format], employment_types=sources.hr.employment_types),
+        "sas": lambda name: sas_rows.FORMATS[sas_client.TIMETABLES.get(name, sources.sas.format)],
     }
     return [(name, readers[source](name)) for name in names]
 
@@ -335,7 +368,7 @@ def withdraw(job: Job) -> dict[str, int]:
             if source == "freg" and intact:
                 landed = {name for name, _ in _pages(job, source)}
                 intact = landed <= staging.pages(connection, job.owner, source)
-        if not intact and job.landing(source).names():
+        if not intact and _pages(job, source):
             with contextlib.suppress(Unreadable):
                 _stage(job, source, skip_unreadable=source == "freg")
                 intact = True

@@ -271,26 +271,46 @@ class KrrSource(_Part):
         return "fiks" if self.route == "fiks" else "personer"
 
 
+EmploymentType = Literal["fast", "midlertidig", "vikar", "timelønnet", "inaktiv"]
+"""What a customer's own code for a kind of employment means. ``inaktiv`` at 0 percent is no employment."""
+
+MaxAge = Annotated[int, Field(strict=True, ge=0, le=366)]
+
+
 class HrSource(_Part):
     """The HR system. The connection's address is a folder; ``units`` says which school an HR unit is."""
 
-    format: Literal["stamdata3"] = Field(description="skriv stamdata3")
+    format: Literal["stamdata3", "visma"] = Field(description="skriv stamdata3 eller visma")
     connection: ConnectionName
     files: FilePattern
+    max_age_days: MaxAge | None = Field(
+        default=None, description="skriv hvor mange døgn gammel filen kan være, for eksempel 10, eller ta det bort"
+    )
     units: dict[str, Orgnr] = Field(
         default_factory=dict,
         description='skriv HR-enhetens id og skolens organisasjonsnummer, begge i anførselstegn: "100": "974553031"',
     )
+    employment_types: dict[str, EmploymentType] = Field(
+        default_factory=dict,
+        description='skriv koden for ansettelsestypen og fast, midlertidig, vikar, timelønnet eller inaktiv: "A": fast',
+    )
 
 
 class SasSource(_Part):
-    """The school administration system. The connection's address is a folder; no ``timetable``, no timetable file."""
+    """The school administration system. The connection's address is a folder; no ``timetable``, no timetable file.
 
-    format: Literal["pifu"] = Field(description="skriv pifu")
+    A ``timetable`` that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV.
+    """
+
+    format: Literal["pifu", "oneroster"] = Field(description="skriv pifu eller oneroster")
     connection: ConnectionName
     files: FilePattern
+    max_age_days: MaxAge | None = Field(
+        default=None, description="skriv hvor mange døgn gammel filen kan være, for eksempel 10, eller ta det bort"
+    )
     timetable: FilePattern | None = Field(
-        default=None, description='skriv et filmønster, for eksempel "timeplan_*.csv", eller ta det bort'
+        default=None,
+        description='skriv et filmønster, for eksempel "timeplan_*.csv" eller "timeplan_*.ics", eller ta det bort',
     )
 
 

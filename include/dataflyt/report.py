@@ -190,6 +190,8 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     sentences = [OUTCOMES.get(outcome, outcome)]
     if failed:
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")
+    files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
+    sentences += [f"{_file(page)}: filen er den samme som sist." for page, file in files.items() if file["same"]]
     sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
     if outcome == "released":
         summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
@@ -209,6 +211,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "as_of": run.as_of.isoformat(),
         "outcome": outcome,
         "failed": list(failed),
+        "files": [files[page] for page in sorted(files)],
         "tables": tables,
         "totals": totals,
         "quarantine": _reasons(connection, run),
@@ -222,6 +225,11 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "publication": known.get("publication"),
         "sentences": sentences,
     }
+
+
+def _file(page: str) -> str:
+    kind = page.partition("-")[0]
+    return {"hr": "Lønns- og personalsystemet", "timetable": "Timeplanen"}.get(kind, "Skolesystemet")
 
 
 def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

@@ -1,12 +1,24 @@
 """The HR system: land the newest file it has delivered.
 
-Comes in: a folder and a file pattern. Goes out: ``hr-00001.xml``, the file as it was.
+Comes in: a folder and a file pattern. Goes out: ``hr-00001.xml``, the file as it was, and what it is a copy of.
 When it fails: SourceUnavailable names the folder and the pattern, and is worth another try.
 """
 
+from datetime import datetime
+
 from dataflyt.landing import AnyPath, Landing, land_newest
 
+PAGE = "hr-00001.xml"
 
-def extract(folder: AnyPath, files_pattern: str, landing: Landing) -> None:
-    """Land the newest complete file; one that is landed already stands."""
-    land_newest(folder, files_pattern, landing, "hr-00001.xml")
+
+def extract(
+    folder: AnyPath,
+    files_pattern: str,
+    landing: Landing,
+    *,
+    earlier: Landing | None = None,
+    as_of: datetime | None = None,
+    max_age_days: int | None = None,
+) -> None:
+    """Land the newest complete file; one that is landed already stands, one that ``earlier`` has is taken over."""
+    land_newest(folder, files_pattern, landing, PAGE, earlier=earlier, as_of=as_of, max_age_days=max_age_days)
