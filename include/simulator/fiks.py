@@ -18,6 +18,7 @@ from simulator.model import Contact, Country, Person
 from simulator.registers import (
     PARTS,
     UnknownPart,
+    ahead_of_its_time,
     elements,
     folkeregisterperson,
     look_up,
@@ -139,7 +140,7 @@ def pupil(country: Country, person: Person) -> Json:
         for item in document.get("foreldreansvar", [])
         if item.get("ansvarssubjekt", person.number) == person.number
     ]
-    if "unknown_grading" in person.cases:
+    if ahead_of_its_time(person):
         answer["nyttFelt"] = "nytt"
     if records:
         answer["foreldreansvarstype"] = records[0]["ansvar"]

@@ -185,8 +185,15 @@ def _name(person: Person) -> Iterator[Json]:
     short = " ".join(part for part in parts.values() if part)[:40]
     since = changed if person.former_name else person.born
     entry = {**_meta(since), **{key: value for key, value in parts.items() if value}, "forkortetNavn": short}
-    # Skatteetaten adds fields without a new version.
-    yield entry | ({"nyttNavnefelt": "nytt"} if "unknown_grading" in person.cases else {})
+    yield entry | ({"nyttNavnefelt": "nytt"} if ahead_of_its_time(person) else {})
+
+
+def ahead_of_its_time(person: Person) -> bool:
+    """Tell whether a person is graded with a word in no list, and comes with fields in no schema.
+
+    Skatteetaten adds values and fields without a new version.
+    """
+    return person.protection not in (None, "fortrolig", "strengtFortrolig")
 
 
 def _dwelling(address: Address) -> Json:
