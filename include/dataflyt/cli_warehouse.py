@@ -1,4 +1,4 @@
-"""``dataflyt warehouse login``: a way into the warehouse for a kommune, or the events' reader, with a new password."""
+"""``dataflyt warehouse login``: a role's way into the warehouse, with a new password."""
 
 import json
 from typing import Annotated
@@ -11,7 +11,7 @@ from dataflyt.errors import DataflytError
 
 def login_command(
     kommune: Annotated[
-        str, typer.Argument(help="The kommune's id or number: haugesund or 1106. For FREG's events: events.")
+        str, typer.Argument(help="The kommune's id or number: haugesund or 1106. Else: events, reference.")
     ],
 ) -> None:
     """Give a kommune's role a new password, and print its connection. The password before it is no good any more.
@@ -20,11 +20,12 @@ def login_command(
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
     from dataflyt.kommune import find, folder_of_kommuner
-    from dataflyt.warehouse.database import EVENTS
+    from dataflyt.warehouse.database import EVENTS, REFERENCE
     from dataflyt.warehouse.logins import new_password
 
     try:
-        role = EVENTS if kommune == "events" else f"kommune_{find(folder_of_kommuner(), kommune).id}"
+        role = {"events": EVENTS, "reference": REFERENCE}.get(kommune)
+        role = role or f"kommune_{find(folder_of_kommuner(), kommune).id}"
         host = new_password(from_environment("warehouse").url, role)
     except DataflytError as error:
         typer.echo(error.sentence, err=True)

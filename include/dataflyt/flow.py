@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import orjson
 from sqlalchemy import Connection, Engine, text
 
-from dataflyt import accounts, publishing, report
+from dataflyt import accounts, publishing, reference, report
 from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.http import AGAIN, unanswered
@@ -519,6 +519,8 @@ def merge(job: Job) -> dict[str, Any]:
         report.note(connection, job.run, "merged", report.shown_pairs(merged))
         golden.views_of_history(connection, owner)
         golden.compute(connection, job.moment)
+        missing = reference.notes(connection, job.kommune, job.run.as_of)
+        report.note(connection, job.run, "reference", [note._asdict() for note in missing])
         released = runs.released_before(connection, owner, number)
         serving.views(connection, owner, released, "now_")
         # What people have decided since (an override) raises protection too; answered losses are withdraw's.

@@ -35,11 +35,19 @@ STEPS = {
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
 """What the DAG that reads FREG's events is called, and its task."""
 
+REFERENCE = "Skoler og koder"
+"""What the DAG that reads NSR, Grep and Klass is called."""
+REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
+"""What its tasks are called, one a register."""
+
 EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
     "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
     "begynner. Det som beskytter, virker likevel straks."
+)
+ACCEPT_SMALLER = (
+    "Et svar med langt færre rader enn sist blir ellers ikke tatt imot. Velg dette når det er riktig at det er færre."
 )
 FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
 

@@ -10,6 +10,7 @@ can hold whole rows.
 - ``Settle``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
+- ``Reference``: a task of the DAG that reads what schools and codes there are.
 - ``tell_ended``, ``tell_events_failed``, ``tell_if_late``, ``tell``: who is told by mail. A mail that cannot be sent is
   a line in the log, and changes nothing else.
 """
@@ -22,7 +23,7 @@ import os
 import re
 import traceback
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from pathlib import Path
@@ -47,7 +48,7 @@ from airflow.sdk.exceptions import (
 )
 
 from dataflyt import notices
-from dataflyt.connections import Connection
+from dataflyt.connections import Connection, NotDefined
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.kommune import folder_of_kommuner, load, load_all
 
@@ -243,6 +244,20 @@ class FastLane(BaseOperator):  # type: ignore[misc]
         raise kind("\n".join(trouble.sentence for trouble in outcome.trouble))
 
 
+class Reference(BaseOperator):  # type: ignore[misc]
+    """Read one of the registers of schools and codes: the task's name is its name in ``dataflyt.reference``."""
+
+    def execute(self, context: Context) -> dict[str, int | str]:
+        """Read it, as of now, and return counts; with the DAG's parameter also when it has become much smaller."""
+        return safely(lambda: counted(self.refresh(bool(context["params"].get("accept_smaller")))))
+
+    def refresh(self, accept_smaller: bool) -> Mapping[str, object]:
+        """Call ``reference.refresh``."""
+        from dataflyt import reference
+
+        return reference.refresh(self.task_id, connection, datetime.now(UTC), accept_smaller=accept_smaller)
+
+
 def environment() -> Environment:
     """Give the flow's environment in Airflow. Raises ConfigError when DATAFLYT_STORAGE is not set."""
     from dataflyt import flow
@@ -281,12 +296,14 @@ def failed_steps(context: Context) -> list[str]:
 
 
 def connection(name: str) -> Connection:
-    """Look up an Airflow connection (environment, secrets backend or database); raises ConfigError."""
+    """Look up an Airflow connection (environment, secrets backend or database); raises ConfigError, or NotDefined."""
     found = None
     with suppress(AirflowNotFoundException):
         found = BaseHook.get_connection(name)
-    if found is None or not found.host:
-        raise ConfigError(f"Tilkoblingen {name} finnes ikke i Airflow, eller mangler «host»: skriv hele adressen der.")
+    if found is None:
+        raise NotDefined(f"Tilkoblingen {name} finnes ikke i Airflow: lag den, med hele adressen i «host».")
+    if not found.host:
+        raise ConfigError(f"Tilkoblingen {name} mangler «host»: skriv hele adressen der.")
     return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
 
 

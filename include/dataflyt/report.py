@@ -215,7 +215,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "tables": tables,
         "totals": totals,
         "quarantine": _reasons(connection, run),
-        "noted": known.get("noted", []),
+        "noted": known.get("noted", []) + known.get("reference", []),
         "unknown_fields": known.get("unknown_fields", []),
         "merged": known.get("merged", {}),
         "changed": changed,

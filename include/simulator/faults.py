@@ -28,12 +28,15 @@ PATHS = {
     "krr": ("/rest/",),
     "fiks": ("/folkeregister/", "/register/"),
     "token": ("/token", "/.well-known/"),
+    "nsr": ("/v4/",),
+    "grep": ("/kl06/",),
+    "klass": ("/api/klass/",),
 }
 STALL = 30.0
 CLOCK = 15.0
 HUGE = 2 * 1024**3
 HTML = b"<html><body>The requested URL was rejected. Please consult with your administrator.</body></html>"
-_LISTS = ("oppslag", "personer")
+_LISTS = ("oppslag", "personer", "EnhetListe", "codes")
 
 
 @dataclass

@@ -139,6 +139,10 @@ class Home:
         wanted: dict[str, dict[str, Any]] = {
             "warehouse": {"host": postgres.url("dataflyt")},
             "warehouse_events": {"host": postgres.url("dataflyt_events")},
+            "warehouse_reference": {"host": postgres.url("dataflyt_reference")},
+            "nsr": {"host": simulator},
+            "grep": {"host": f"{simulator}/kl06/v201906"},
+            "klass": {"host": f"{simulator}/api/klass/v1"},
             "freg_events": freg,
         }
         for kommune in kommuner:

@@ -1,8 +1,9 @@
 """Connecting to the warehouse, and making its schema and roles.
 
-Three kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
+Four kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
 forced, sees no rows); ``kommune_<id>`` is a kommune's login and sees its own rows alone; ``dataflyt_events`` reads
-FREG's event list for all of them, and sees hashes and whose they are.
+FREG's event list for all of them, and sees hashes and whose they are; ``dataflyt_reference`` writes what is open to all
+about schools and codes, and sees that alone.
 """
 
 import re
@@ -26,6 +27,9 @@ _PLANNING = "set local enable_nestloop = off; set local work_mem = '64MB'; set l
 
 EVENTS = "dataflyt_events"
 """The role that reads the event list, and sees nothing else."""
+
+REFERENCE = "dataflyt_reference"
+"""The role that writes the tables of schools and codes, and sees nothing else."""
 
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
@@ -72,6 +76,14 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
 def reading_events(db: Engine) -> Iterator[Connection]:
     """One transaction as the reader of the event list; raises as ``transaction`` does."""
     with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
+        yield connection
+
+
+@contextmanager
+def writing_reference(db: Engine) -> Iterator[Connection]:
+    """One transaction as the writer of schools and codes, one at a time; raises as ``transaction`` does."""
+    with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
+        connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
         yield connection
 
 
@@ -142,7 +154,7 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
     db = engine(url)
     made = []
     with _in_our_words(), db.begin() as connection:
-        for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login"}.items():
+        for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login", REFERENCE: "login"}.items():
             if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
                 connection.execute(text(f"create role {role} {login}"))
         config = _migrations()

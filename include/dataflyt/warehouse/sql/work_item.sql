@@ -61,6 +61,21 @@ select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_grp g
 where g.group_type = 'undervisningsgruppe' and not g.timetabled
 union
+-- Not among what the national registers had as of the run. Where they are not known or too old, nothing is said.
+select 'school_not_in_nsr', u.unit_id, '', u.unit_id
+from new_unit u
+where u.kind = 'school' and reference.fresh('nsr', :as_of) and not exists (
+    select from reference.school s
+    where s.orgnr = u.unit_id and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
+)
+union
+select 'group_not_in_grep', g.group_id, g.grep_code, g.unit_id
+from new_grp g
+where g.feide_type = 'u' and reference.fresh('grep', :as_of) and not exists (
+    select from reference.subject s
+    where s.code = g.grep_code and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
+)
+union
 -- A name in doubt (two claim it, or one has two), or none from the BAS that is to give it.
 select 'account_not_named', s.person_id::text, '', min(s.unit_id)
 from (

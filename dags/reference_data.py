@@ -1,0 +1,37 @@
+"""Schools and codes that the national registers have, for all kommuner, every week: wiring only.
+
+The work is in ``dataflyt.reference``. NSR, Grep and Klass 131 are read beside each other: one that does not answer is
+tried again alone. reference_data.md is the page.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
+from dataflyt import notices
+from dataflyt.on_airflow import Reference, TryLater
+
+PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=30))
+
+with DAG(
+    dag_id="reference_data",
+    dag_display_name=notices.REFERENCE,
+    doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
+    tags=["dataflyt"],
+    schedule=CronTriggerTimetable("40 20 * * 5", timezone="Europe/Oslo", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "accept_smaller": Param(
+            False, type="boolean", title="Godta et mindre svar", description=notices.ACCEPT_SMALLER
+        ),
+    },
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+    },
+):
+    for register, title in notices.REFERENCE_STEPS.items():
+        Reference(task_id=register, task_display_name=title)

@@ -1,0 +1,23 @@
+"""Schools, subject codes and kommuner, as NSR, Grep and Klass have them: one copy for all.
+
+Revision ID: 0005
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from dataflyt.warehouse.database import driver
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse: what earlier runs found would not be found again."""
+    raise NotImplementedError("restore a backup instead")
