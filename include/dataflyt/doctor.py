@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeAlias
 
-from dataflyt import maskinporten
+from dataflyt import maskinporten, reference
 from dataflyt.connections import Connect, Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.http import Settings, open_client, send
@@ -72,6 +72,9 @@ class Doctor:
                     raise ConfigError(
                         "Varehuset er ikke oppdatert til denne versjonen: kjør «dataflyt warehouse migrate»."
                     )
+                now = datetime.combine(self.today, datetime.max.time(), UTC)
+                if wrong := reference.wrong_number(connection, kommune, now):
+                    found.append(Finding("wrong", wrong))
         return found
 
     def _register(self, kommune: Kommune, name: str, open_register: Callable[[Connection], Any]) -> list[Finding]:

@@ -15,7 +15,7 @@ addresses; ``warehouse_reference`` is the warehouse as the role ``dataflyt_refer
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -291,9 +291,24 @@ def notes(connection: Connection, kommune: Kommune, as_of: datetime) -> list[Not
                 "Rett fagkoden på gruppene i skolesystemet."
             )
             found.append(Noted("sas_group", "sas_group.grep", reason, "skolen", sum(count for _, count in codes)))
-        if name == "klass" and (wrong := _wrong(kommune, connection.execute(text(_KOMMUNER), bound).scalars().all())):
+        if name == "klass" and (wrong := wrong_number(connection, kommune, as_of)):
             found.append(Noted("kommune", "kommune.klass", wrong, "dataingeniør", None))
     return found
+
+
+def wrong_number(connection: Connection, kommune: Kommune, as_of: datetime) -> str | None:
+    """Say what is wrong with a kommune's numbers by what Klass had at ``as_of``; None too when that is not known."""
+    bound = {"as_of": as_of, "numbers": list(kommune.kommunenummer)}
+    if not connection.scalar(text("select reference.fresh('klass', :as_of)"), bound):
+        return None
+    names = [name or "" for name in connection.execute(text(_KOMMUNER), bound).scalars()]
+    numbers = ", ".join(kommune.kommunenummer)
+    if not names:
+        return f"Kommunenummer {numbers} er ikke i bruk hos SSB (Klass 131): rett kommunenummer i kommunefilen."
+    # Klass has all the names a kommune has: «Oslo - Oslove».
+    if not any(part in kommune.name.casefold() for name in names for part in name.casefold().split(" - ")):
+        return f"Kommunenummer {numbers} er {', '.join(names)} hos SSB: rett kommunenummer eller name i kommunefilen."
+    return None
 
 
 def _hint(orgnr: str | None) -> str:
@@ -303,15 +318,3 @@ def _hint(orgnr: str | None) -> str:
 def _listed(names: list[str]) -> str:
     more = f" og {len(names) - _NAMED} til" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
-
-
-def _wrong(kommune: Kommune, names: Sequence[str | None]) -> str | None:
-    """Say what is wrong with a kommune's numbers, given what Klass calls them («Oslo - Oslove»), or None."""
-    numbers = ", ".join(kommune.kommunenummer)
-    if not names:
-        return f"Kommunenummer {numbers} er ikke i bruk hos SSB (Klass 131): rett kommunenummer i kommunefilen."
-    own = kommune.name.casefold()
-    if not any(part and part in own for name in names for part in (name or "").casefold().split(" - ")):
-        called = ", ".join(name for name in names if name)
-        return f"Kommunenummer {numbers} er {called} hos SSB: rett kommunenummer eller name i kommunefilen."
-    return None

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from supervisor.home import Home
     from supervisor.processes import Processes
 
-EVENTS = "freg_events"
-"""The DAG that reads FREG's events."""
+COMMON = {"freg_events": ("hendelser", "hver time"), "reference_data": ("skoler og koder", "fredag kl. 20.40")}
+"""The DAGs that are one for all kommuner: what each reads, and when."""
 
 
 def let_run(
     airflow: AirflowApi, kommuner: Sequence[Kommune], home: Home, processes: Processes, since: datetime
 ) -> None:
-    """Wait until every DAG is read, the kommuner's and FREG's events', and let those run that are new here.
+    """Wait until every DAG is read, the kommuner's and those common to all, and let those run that are new here.
 
     A DAG that somebody has paused later stays so. What was due while nothing ran is not made up for, but for the last
     time of each kommune: its DAG says ``catchup=False``. Raises SupervisorError when a DAG cannot be read.
     """
-    dags = {EVENTS: EVENTS} | {kommune.id: f"kommune_{kommune.id}" for kommune in kommuner}
+    dags = {dag: dag for dag in COMMON} | {kommune.id: f"kommune_{kommune.id}" for kommune in kommuner}
     missing = set(dags.values())
 
     def read() -> bool:
@@ -70,7 +70,8 @@ def tell(
     dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
     for kommune in kommuner:
         dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dags/kommune_{kommune.id}")
-    dags.add_row("hendelser, for alle", "hver time", f"{url}/dags/{EVENTS}")
+    for dag, (reads, when) in COMMON.items():
+        dags.add_row(f"{reads}, for alle", when, f"{url}/dags/{dag}")
     console.print(dags)
     for one in broken:
         console.print(one.sentence, style="red", markup=False, soft_wrap=True)

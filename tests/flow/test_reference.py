@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from sqlalchemy import make_url
 import simulator.reference as registers_of_codes
 from dataflyt import flow, reference
 from dataflyt.connections import Connection, NotDefined
+from dataflyt.doctor import Doctor, Finding
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.http import Settings
 from simulator.kommuner import KOMMUNER
@@ -138,6 +140,8 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
 def test_what_a_kommune_has_and_the_registers_have_not_is_told_and_stops_nothing(
     installation: Installation, read: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    units, renamed = registers_of_codes.units, registers_of_codes._unit("319999996", "TESTSKOLE 1 ", "1106")
+    monkeypatch.setattr(registers_of_codes, "units", lambda country: [*units(country), renamed])
     read()
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
@@ -153,8 +157,8 @@ def test_what_a_kommune_has_and_the_registers_have_not_is_told_and_stops_nothing
     assert {(row.kind, row.other) for row in found[:-1]} == {("group_not_in_grep", "RLE0030")}
     assert len(found) > 20
     assert told["sas_school.nsr"]["reason"] == (
-        f"Ikke blant de aktive i Nasjonalt skoleregister (NSR): Testskole 1 ({ORGNR['TE1']}). "
-        "Rett organisasjonsnummeret i skolesystemet, eller meld skolen til NSR."
+        f"Ikke blant de aktive i Nasjonalt skoleregister (NSR): Testskole 1 ({ORGNR['TE1']}; NSR har en med samme "
+        "navn: 319999996). Rett organisasjonsnummeret i skolesystemet, eller meld skolen til NSR."
     )
     assert told["sas_school.nsr"]["responsible"] == "systemansvarlig"
     assert told["sas_group.grep"]["reason"] == (
@@ -178,7 +182,10 @@ def test_where_the_registers_are_not_read_or_read_too_long_ago_that_is_told_inst
         "se DAG-en reference_data."
     )
     assert told["reference.grep"]["reason"].startswith("Grep er ikke lest ennå, så gruppenes fagkoder er ikke")
-    assert told["kommune.klass"]["reason"].startswith("Kommunenummer 1106 er Haugesund hos SSB: rett")
+    wrong = "Kommunenummer 1106 er Haugesund hos SSB: rett kommunenummer eller name i kommunefilen."
+    assert told["kommune.klass"]["reason"] == wrong
+    doctor = Doctor(installation.environment.connect, Path, NOON.date())
+    assert Finding("wrong", wrong) in doctor.examine(installation.kommune)
     assert installation.query("select * from golden.work_item where kind like '%_not_in_%'") == []
 
 
