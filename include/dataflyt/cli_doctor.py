@@ -31,7 +31,7 @@ def doctor_command(
     """
     from dataflyt.doctor import Doctor
 
-    connect, path = _outside(airflow)
+    connect, path = outside(airflow)
     doctor = Doctor(connect, path, datetime.now(UTC).date())
     lines: list[tuple[str, str, str]] = []
     kommuner, broken = _kommuner(names)
@@ -65,7 +65,7 @@ def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
     return found, sentences
 
 
-def _outside(airflow: bool) -> tuple[Connect, Callable[[str], Any]]:
+def outside(airflow: bool) -> tuple[Connect, Callable[[str], Any]]:
     """How connections and paths are looked up: by variables, or by Airflow."""
     if airflow:
         # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
-from dataflyt.kommune import claimed, find, folder_of_kommuner, load_all
+from dataflyt.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
 
 kommune_app = typer.Typer(help="Kommune files: check them, list them, begin a new one.", no_args_is_help=True)
 
@@ -20,34 +21,56 @@ def check(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Ids or kommunenummer; none: all files.")
     ] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask each source too: does it answer, and with whose rights.")
+    ] = False,
+    airflow: Annotated[
+        bool, typer.Option(help="Look connections up as Airflow's own command line does, in its database too.")
+    ] = False,
 ) -> None:
-    """Validate kommune files: one line a file, and exit code 1 when any is broken."""
+    """Validate kommune files: one line a file, and exit code 1 when any is broken.
+
+    With --online one line a source as well: whether it answers, whether its rights are the kommune's own, and how old
+    the newest file is. No person is asked about.
+    """
     folder = folder_of_kommuner()
-    lines: list[tuple[str, bool]] = []
+    good: list[Kommune] = []
+    broken: list[str] = []
     try:
         if names:
             for name in names:
                 try:
-                    lines.append((f"{find(folder, name).id}.yaml: OK", True))
+                    good.append(find(folder, name))
                 except ConfigError as error:
-                    lines.append((f"FEIL {error.sentence}", False))
+                    broken.append(error.sentence)
         else:
-            good, broken = load_all(folder)
-            lines = sorted(
-                [(f"{kommune.id}.yaml: OK", True) for kommune in good]
-                + [(f"FEIL {one.sentence}", False) for one in broken],
-                key=lambda line: (not line[1], line[0]),
-            )
-            if not lines:
-                lines = [
-                    (f"FEIL Mappen {folder} har ingen kommunefiler: legg en der, eller sett DATAFLYT_KOMMUNER.", False)
-                ]
+            good, wrong = load_all(folder)
+            broken = sorted(one.sentence for one in wrong)
+            if not good and not broken:
+                broken = [f"Mappen {folder} har ingen kommunefiler: legg en der, eller sett DATAFLYT_KOMMUNER."]
     except ConfigError as error:
-        lines = [(f"FEIL {error.sentence}", False)]
-    for line, _ in lines:
-        typer.echo(line)
-    if not all(fine for _, fine in lines):
+        broken.append(error.sentence)
+    fine = not broken
+    for kommune in sorted(good, key=lambda kommune: kommune.id):
+        typer.echo(f"{kommune.id}.yaml: OK")
+        fine = (not online or _answers(kommune, airflow)) and fine
+    for sentence in broken:
+        typer.echo(f"FEIL {sentence}")
+    if not fine:
         raise typer.Exit(1)
+
+
+def _answers(kommune: Kommune, airflow: bool) -> bool:
+    """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
+    from dataflyt import online
+    from dataflyt.cli_doctor import outside
+
+    connect, path = outside(airflow)
+    fine = True
+    for source, well, sentence in online.check(kommune, connect, path, datetime.now(UTC)):
+        typer.echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
+        fine = fine and well
+    return fine
 
 
 @kommune_app.command(name="list")
@@ -152,8 +175,13 @@ schedule: # norsk tid
 sources:
   freg: # Folkeregisteret
     connection: freg_{id}
+    # route: fiks                 # gjennom KS Fiks: fiks eller fiks_oppvekst, med rolleId fra Fiks
+    # rolle: 00000000-0000-0000-0000-000000000000
+    # residents: {{from_age: 6, to_age: 16}} # finn også barn som bor i kommunen og ikke står i skolesystemet
   krr: # Kontakt- og reservasjonsregisteret
     connection: krr_{id}
+    # route: fiks                 # gjennom KS Fiks, én person om gangen
+    # rolle: 00000000-0000-0000-0000-000000000000
   hr: # lønns- og personalsystemet: nyeste fil i tilkoblingens mappe
     connection: hr_{id}
     files: "Stamdata3_*.xml"
@@ -189,7 +217,8 @@ approvers: # fyll ut: minst én linje under; id er brukernavnet i Airflow
 _NEXT = """\
 {path} er skrevet. Videre:
   1. Fyll ut linjene som er merket «fyll ut», og kontroller: dataflyt kommune check {id}
-  2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}.
+  2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}, og prøv dem:
+     dataflyt kommune check {id} --online
   3. Gjør varehuset klart: dataflyt warehouse migrate
   4. Importer dagens katalog: dataflyt account import FIL --kommune {id}
   5. Første kjøring, på prøve: dataflyt run {id}, og så dataflyt account difference {id}

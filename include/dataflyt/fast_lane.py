@@ -13,7 +13,7 @@ and whoever waits does so until the kommune is published anew.
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -182,9 +182,7 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
     """Land FREG's answers about pupils, about the others, and about adults that the pupils' answers name first now."""
     source = kommune.sources.freg
     connection = environment.connect(source.connection)
-    parts: Sequence[str] = flow.FREG_PARTS
-    if kommune.legal_basis.freg == "med_hjemmel":
-        parts = (*parts, "foreldreansvar", "familierelasjon")
+    parts = flow.freg_parts(kommune)
     pupils = [number for number, pupil in numbers.items() if pupil]
     others = [number for number, pupil in numbers.items() if not pupil]
     route, rolle = source.route, source.rolle

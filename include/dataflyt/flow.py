@@ -217,10 +217,7 @@ def extract_freg(job: Job) -> dict[str, int]:
         return {}
     source = job.kommune.sources.freg
     connection = job.environment.connect(source.connection)
-    landing = job.landing("freg")
-    parts: tuple[str, ...] = FREG_PARTS
-    if job.kommune.legal_basis.freg == "med_hjemmel":
-        parts += ("foreldreansvar", "familierelasjon")
+    landing, parts = job.landing("freg"), freg_parts(job.kommune)
     route, rolle = source.route, source.rolle
     pupils = _numbers(job, _PUPILS, hold=True)
     freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
@@ -243,6 +240,12 @@ def extract_freg(job: Job) -> dict[str, int]:
     wanted = [number for number in residents if number not in answered]
     freg_client.extract(connection, wanted, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
     return _stage(job, "freg", phase=RESIDENTS, anew=False)
+
+
+def freg_parts(kommune: Kommune) -> tuple[str, ...]:
+    """Return what is asked of FREG for a kommune's pupils."""
+    more = ("foreldreansvar", "familierelasjon") if kommune.legal_basis.freg == "med_hjemmel" else ()
+    return FREG_PARTS + more
 
 
 def extract_krr(job: Job) -> dict[str, int]:

@@ -195,6 +195,12 @@ def land_newest(
     landing.write_stream(name, _copied(source, stamp, where, landing, name))
 
 
+def newest(folder: AnyPath, pattern: str) -> tuple[str, Stamp]:
+    """Name the file that ``land_newest`` would copy, and what its storage says of it. Raises SourceUnavailable."""
+    path, stamp = _newest(folder, pattern, re.sub(r"//[^/@]*@", "//", str(folder)))
+    return path.name, stamp
+
+
 def _newest(folder: AnyPath, pattern: str, where: str) -> tuple[AnyPath, Stamp]:
     found: list[tuple[AnyPath, Stamp]] = []
     there = True

@@ -26,6 +26,8 @@ import psutil
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from simulator.kommuner import KOMMUNER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -148,9 +150,13 @@ class Home:
         for kommune in kommuner:
             files = self.drop / kommune.kommunenummer[0]
             wanted[kommune.warehouse] = {"host": postgres.url(f"kommune_{kommune.id}")}
+            # The kommuner that the simulator knows have delegated their rights to the client's owner.
+            known = {one.orgnr for one in KOMMUNER.values()}
+            on_behalf_of = {"consumer_org": kommune.orgnr} if kommune.orgnr in known else {}
+            krr_scope = "krr:global/kontaktinfo.read" if on_behalf_of else "krr:global/kontaktinformasjon.read"
             for source, connection in {
-                "freg": freg,
-                "krr": self.register(simulator, simulator, "krr:global/kontaktinformasjon.read"),
+                "freg": freg | {"extra": freg["extra"] | on_behalf_of},
+                "krr": self.register(simulator, simulator, krr_scope, **on_behalf_of),
                 "hr": {"host": (files / "hr").as_uri()},
                 "sas": {"host": (files / "sas").as_uri()},
             }.items():
@@ -160,13 +166,14 @@ class Home:
             for name, connection in wanted.items()
         }
 
-    def register(self, simulator: str, host: str, scope: str) -> dict[str, Any]:
+    def register(self, simulator: str, host: str, scope: str, **more: str) -> dict[str, Any]:
         """Give a connection to a register at ``host``, with a grant from the simulated Maskinporten."""
         extra = {
             "token_endpoint": f"{simulator}/token",
             "issuer": f"{simulator}/",
             "kid": "dataflyt-demo",
             "scope": scope,
+            **more,
         }
         return {"host": host, "login": CLIENT_ID, "password": self.private_key, "extra": extra}
 

@@ -66,8 +66,8 @@ class Simulator:
         return self.connection("freg", FREG_SCOPE, FREG_PATH.removesuffix("/v1/personer"))
 
 
-@pytest.fixture(scope="module")
-def simulator():
+@contextlib.contextmanager
+def served():
     simulator = Simulator()
     server = uvicorn.Server(uvicorn.Config(simulator, log_level="warning", access_log=False, date_header=False))
     thread = threading.Thread(target=server.run, args=([simulator.listening],), daemon=True)
@@ -80,6 +80,12 @@ def simulator():
     yield simulator
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    with served() as simulator:
+        yield simulator
 
 
 @pytest.fixture

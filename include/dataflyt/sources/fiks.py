@@ -20,12 +20,14 @@ UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 def open_register(who: str, connection: Connection, settings: Settings) -> Register:
     """Open a register at KS Fiks; raises ConfigError when the connection lacks the integration's id or password."""
-    extra = {name: str(connection.extra.get(name) or "") for name in ("integrasjon_id", "integrasjon_passord")}
-    if missing := [name for name, value in extra.items() if not value]:
-        raise ConfigError(f"Tilkoblingen {connection.name} mangler {', '.join(missing)}: skriv det inn i tilkoblingen.")
-    if not all(value.isascii() and value.isprintable() for value in extra.values()):
-        raise ConfigError(f"Integrasjonens id eller passord i tilkoblingen {connection.name} er ikke skrevet rett.")
-    headers = {"IntegrasjonId": extra["integrasjon_id"], "IntegrasjonPassord": extra["integrasjon_passord"]}
+    connection.require("integrasjon_id", "integrasjon_passord")
+    names = {"IntegrasjonId": "integrasjon_id", "IntegrasjonPassord": "integrasjon_passord"}
+    headers = {header: str(connection.extra[name]) for header, name in names.items()}
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise ConfigError(
+            f"Integrasjonens id eller passord i tilkoblingen {connection.name} har tegn som ikke kan sendes: skriv dem "
+            "på nytt, uten linjeskift."
+        )
     token = partial(maskinporten.token, connection, settings=settings)
     # Whether Fiks passes on FREG's Retry-After, in milliseconds, is not known: read as seconds we only wait longer.
     return Register(who, connection, token, settings, headers=headers)

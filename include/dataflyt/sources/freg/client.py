@@ -16,7 +16,7 @@ must do what.
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 from typing import Any, Literal, TypeAlias
@@ -67,17 +67,10 @@ def extract(
 
     Gives how many FREG left out, asked twice.
     """
-    if not parts:
-        raise ValueError("without part FREG gives more than a school may ask for: name the parts")
-    if route == "fiks_oppvekst":
-        path, key, shape = oppvekst(connection, rolle), "foedselsnumre", _is_list
-    else:
-        query = urlencode([("part", part) for part in parts])
-        path = f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}"
-        key, shape = "foedselsEllerDNummer", _is_bulk
+    path, key, shape = question(connection, route, rolle, parts)
     with open_register(connection, route, settings) as register:
         return land_pages(
-            lambda question: register.post(path, question, shape=shape).content,
+            lambda numbers: register.post(path, numbers, shape=shape).content,
             landing,
             phase,
             numbers,
@@ -87,9 +80,16 @@ def extract(
         )
 
 
-def oppvekst(connection: Connection, rolle: str | None) -> str:
-    """Return the address of Fiks' service for pupils with their guardians."""
-    return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/oppvekst"
+def question(
+    connection: Connection, route: Route, rolle: str | None, parts: Sequence[str]
+) -> tuple[str, str, Callable[[Any], bool]]:
+    """Return where people are asked about, what the list of their numbers is called there, and an answer's shape."""
+    if not parts:
+        raise ValueError("without part FREG gives more than a school may ask for: name the parts")
+    if route == "fiks_oppvekst":
+        return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/oppvekst", "foedselsnumre", _is_list
+    query = urlencode([("part", part) for part in parts])
+    return f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}", "foedselsEllerDNummer", _is_bulk
 
 
 def residents(
