@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import socket
 import threading
 import time
@@ -203,15 +204,30 @@ class Installation:
         }
 
 
+@pytest.fixture(scope="session")
+def first_run(template: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Where warehouse and storage are kept as a first run leaves them; the first who needs them fills them."""
+    return f"first_run_of_{template}", tmp_path_factory.mktemp("first-run") / "storage"
+
+
 @pytest.fixture
 def installation(
-    pg_url: str, template: str, tmp_path: Path, registers: Registers, request: pytest.FixtureRequest
+    pg_url: str,
+    template: str,
+    first_run: tuple[str, Path],
+    tmp_path: Path,
+    registers: Registers,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Installation]:
+    """A new installation; for a test marked ``after_first_run``, one whose first run is released."""
     admin = make_url(pg_url)
     name = f"w_{admin.database}_{abs(hash(request.node.nodeid)) % 10**8}"
+    storage = tmp_path / "storage"
+    has_run = request.node.get_closest_marker("after_first_run") is not None
+    kept = has_run and first_run[1].exists()
     with psycopg.connect(_libpq(admin), autocommit=True) as connection:
         connection.execute(f"drop database if exists {name}")
-        connection.execute(f"create database {name} template {template} owner dataflyt")
+        connection.execute(f"create database {name} template {first_run[0] if kept else template} owner dataflyt")
     url = admin.set(database=name, username="kommune_haugesund").render_as_string(hide_password=False)
     register = {"token_endpoint": f"{registers.url}/token", "issuer": f"{registers.url}/", "kid": "test"}
 
@@ -238,8 +254,7 @@ def installation(
             "sas": Connection(connection_name, str(registers.drop / "1106" / "sas")),
         }[source]
 
-    storage = tmp_path / "storage"
-    yield Installation(
+    made = Installation(
         find(KOMMUNER, "haugesund"),
         pg_url,
         url,
@@ -247,5 +262,14 @@ def installation(
         registers,
         flow.Environment(connect, Path, str(storage)),
     )
+    if kept:
+        shutil.copytree(first_run[1], storage)
+        made.runs = 1
+    elif has_run:
+        made.run()
+        with psycopg.connect(_libpq(admin), autocommit=True) as connection:
+            connection.execute(f"create database {first_run[0]} template {name} owner dataflyt")
+        shutil.copytree(storage, first_run[1])
+    yield made
     with psycopg.connect(_libpq(admin), autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")

@@ -48,11 +48,11 @@ def _drop(installation: Installation, name: str) -> None:
         connection.execute(f"drop database {name} with (force)")
 
 
+@pytest.mark.after_first_run
 @pytest.mark.parametrize("moment", ["_merge", "merge_golden"])
 def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.run()
     child = next(p.person for p in installation.registers.world.pupils if p.person and not p.person.cases)
     child.family = "Nyttnavn"
     job = installation.open()
@@ -92,11 +92,11 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     _drop(installation, copy)
 
 
+@pytest.mark.after_first_run
 @pytest.mark.parametrize("moment", ["while a file is written", "before the manifest"])
 def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
     installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.run()
     old = installation.ldif()
     for pupil in installation.registers.world.pupils[:3]:
         if pupil.person:

@@ -37,8 +37,8 @@ def installation(installation: Installation) -> Installation:
     return installation
 
 
+@pytest.mark.after_first_run
 def test_those_with_access_are_in_the_file_and_nobody_who_is_hidden(installation: Installation) -> None:
-    installation.run()
     file = _published(installation)
     world = installation.registers.world
     everybody = {person["number"]: person for person in people(world) if person["number"]}
@@ -162,8 +162,8 @@ def test_pupils_are_in_the_groups_the_school_has_them_in_with_pifus_roles(instal
     assert b"Norsk for Lasse" not in _published(installation).content
 
 
+@pytest.mark.after_first_run
 def test_a_raised_protection_takes_child_and_guardians_out_before_anything_else(installation: Installation) -> None:
-    installation.run()
     pupil = _plain_pupils(installation)[0]
     child = pupil.person
     assert child

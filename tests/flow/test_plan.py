@@ -42,8 +42,8 @@ def test_the_plan_is_what_a_naive_comparison_finds(installation: Installation) -
     } <= seen.keys()
 
 
+@pytest.mark.after_first_run
 def test_a_loss_that_freg_answered_is_told_apart_from_one_inferred_from_absence(installation: Installation) -> None:
-    installation.run()
     answered, absent = _plain(installation)[:2]
     _person(answered).responsibility.pop(0)
     _leave(installation, absent)
@@ -80,14 +80,14 @@ def _asked(installation: Installation, job: flow.Job | None = None) -> str | Non
 ALWAYS = "Planen har endringer som alltid skal ses på av et menneske."
 
 
+@pytest.mark.after_first_run
 def test_a_new_guardian_alone_is_not_asked_about(installation: Installation) -> None:
-    installation.run()
     _gain(installation, _plain(installation)[0])
     assert _asked(installation) is None
 
 
+@pytest.mark.after_first_run
 def test_a_new_guardian_where_somebody_at_the_address_is_protected_is_asked_about(installation: Installation) -> None:
-    installation.run()
     pupil, other = _plain(installation)[:2]
     # A guardian of another child moves in, and is fortrolig: it is not the child's guardian, nor its sibling.
     lodger = installation.registers.world.persons[_person(other).responsibility[0].ansvarlig or ""]
@@ -99,8 +99,8 @@ def test_a_new_guardian_where_somebody_at_the_address_is_protected_is_asked_abou
     assert ALWAYS in asked
 
 
+@pytest.mark.after_first_run
 def test_a_gain_after_a_loss_that_came_with_a_rejected_run_is_asked_about(installation: Installation) -> None:
-    installation.run()
     guard = installation.kommune.guard
     strict = guard.model_copy(update={"limits": {**guard.limits, "name_changes": Limit(count=0)}})
     installation.kommune = installation.kommune.model_copy(update={"guard": strict})
@@ -118,8 +118,8 @@ def test_a_gain_after_a_loss_that_came_with_a_rejected_run_is_asked_about(instal
     assert "mister tilgang" not in asked
 
 
+@pytest.mark.after_first_run
 def test_a_limit_is_for_what_is_inferred_and_august_has_its_own(installation: Installation) -> None:
-    installation.run()
     guard = installation.kommune.guard.model_copy(
         update={
             "limits": {**installation.kommune.guard.limits, "guardian_loses_access": Limit(count=1)},
@@ -140,8 +140,8 @@ def test_a_limit_is_for_what_is_inferred_and_august_has_its_own(installation: In
     assert guard.limits_at(date(2027, 7, 31))["guardian_loses_access"].count == 1
 
 
+@pytest.mark.after_first_run
 def test_a_false_identity_is_asked_about(installation: Installation) -> None:
-    installation.run()
     number = _person(_plain(installation)[0]).number
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
@@ -155,8 +155,8 @@ def test_a_false_identity_is_asked_about(installation: Installation) -> None:
     assert ALWAYS in asked.body
 
 
+@pytest.mark.after_first_run
 def test_a_plan_only_run_shows_what_it_would_change_and_changes_nothing(installation: Installation) -> None:
-    installation.run()
     before, published = installation.dump(), installation.ldif()
     _person(_plain(installation)[0]).family = "Nyttnavn"
     job = flow.open_job(
@@ -196,8 +196,8 @@ def test_a_kommune_on_trial_publishes_nothing(installation: Installation) -> Non
     assert "første kjøring" in asked
 
 
+@pytest.mark.after_first_run
 def test_a_full_reload_goes_past_the_drop_that_stops_a_run_and_always_asks(installation: Installation) -> None:
-    installation.run()
     world = installation.registers.world
     for pupil in world.pupils[len(world.pupils) // 2 :]:
         _leave(installation, pupil)
@@ -211,8 +211,8 @@ def test_a_full_reload_goes_past_the_drop_that_stops_a_run_and_always_asks(insta
     assert "full innlasting" in asked
 
 
+@pytest.mark.after_first_run
 def test_when_nobody_is_protected_any_more_a_full_reload_goes_on_and_asks(installation: Installation) -> None:
-    installation.run()
     lowered = [
         person
         for person in installation.registers.world.persons.values()
@@ -352,8 +352,8 @@ def test_the_calendar_of_a_kommune_says_when_a_run_is_due(installation: Installa
     assert all(day.weekday() == 6 for day in days if installation.kommune.schedule.due(day))
 
 
+@pytest.mark.after_first_run
 def test_a_run_that_was_rejected_still_says_what_it_would_have_changed(installation: Installation) -> None:
-    installation.run()
     for pupil in _plain(installation)[:21]:
         _leave(installation, pupil)
     installation.registers.write()

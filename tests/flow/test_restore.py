@@ -70,10 +70,10 @@ def move_to_secret_address(installation: Installation) -> str:
     return child.number
 
 
+@pytest.mark.after_first_run
 def test_after_a_restore_the_next_run_goes_on_as_it_would_have(
     installation: Installation, server: Server, twin: Callable[[], Installation], tmp_path: Path
 ) -> None:
-    installation.run()
     number = move_to_secret_address(installation)
     installation.run()
     assert number not in installation.ldif()
@@ -107,10 +107,10 @@ def test_after_a_restore_the_next_run_goes_on_as_it_would_have(
     assert set(accounts) <= set(kept)
 
 
+@pytest.mark.after_first_run
 def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     installation: Installation, server: Server, tmp_path: Path
 ) -> None:
-    installation.run()
     file = tmp_path / "warehouse.dump"
     dump(server, file)
     number = move_to_secret_address(installation)

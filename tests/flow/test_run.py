@@ -49,8 +49,8 @@ def test_every_received_row_is_accounted_for(installation: Installation) -> None
     assert totals["received"] == sum(count for name, count in totals.items() if name != "received")
 
 
+@pytest.mark.after_first_run
 def test_a_second_run_changes_nothing_and_publishes_the_same_bytes(installation: Installation) -> None:
-    installation.run()
     first = installation.ldif()
     report = installation.run()
     assert report["outcome"] == "released"
@@ -59,8 +59,8 @@ def test_a_second_run_changes_nothing_and_publishes_the_same_bytes(installation:
     assert installation.ldif() == first
 
 
+@pytest.mark.after_first_run
 def test_access_is_by_foreldreansvar_alone(installation: Installation) -> None:
-    installation.run()
     with_access = {
         (child, adult)
         for child, adult in installation.query(
@@ -82,8 +82,8 @@ def test_access_is_by_foreldreansvar_alone(installation: Installation) -> None:
     assert with_access == expected
 
 
+@pytest.mark.after_first_run
 def test_protection_is_the_strictest_of_own_address_and_those_who_live_together(installation: Installation) -> None:
-    installation.run()
     found = dict(
         installation.query(
             "select p.number, x.level from golden.protection x join golden.person p using (person_id) "
@@ -136,8 +136,8 @@ def _outside_landing(storage: Path) -> list[Path]:
     return [path for path in storage.rglob("*") if path.is_file() and "landing" not in path.parts]
 
 
+@pytest.mark.after_first_run
 def test_a_check_that_stops_the_run_cannot_hold_back_a_raised_protection(installation: Installation) -> None:
-    installation.run()
     child = next(
         pupil for pupil in installation.registers.world.pupils if pupil.person and not pupil.person.cases
     ).person
@@ -160,8 +160,8 @@ def test_a_check_that_stops_the_run_cannot_hold_back_a_raised_protection(install
     assert all(child.number not in path.read_text() for path in kept_files)
 
 
+@pytest.mark.after_first_run
 def test_access_that_freg_ends_is_gone_even_when_the_run_is_rejected(installation: Installation) -> None:
-    installation.run()
     child, adult = _plain_pair(installation)
     child.responsibility[:] = [record for record in child.responsibility if record.ansvarlig != adult]
     child.responsibility.append(Responsibility("felles", _newcomer(installation, child.number)))
@@ -174,8 +174,8 @@ def test_access_that_freg_ends_is_gone_even_when_the_run_is_rejected(installatio
     } - {_newcomer(installation, child.number)}
 
 
+@pytest.mark.after_first_run
 def test_a_new_guardian_in_place_of_an_old_one_is_asked_about(installation: Installation) -> None:
-    installation.run()
     child, adult = _plain_pair(installation)
     newcomer = _newcomer(installation, child.number)
     child.responsibility[:] = [record for record in child.responsibility if record.ansvarlig != adult]
@@ -192,8 +192,8 @@ def test_a_new_guardian_in_place_of_an_old_one_is_asked_about(installation: Inst
     assert adult not in _access(installation, child.number)
 
 
+@pytest.mark.after_first_run
 def test_an_answer_without_foreldreansvar_takes_no_access_and_stops_the_run(installation: Installation) -> None:
-    installation.run()
     before = installation.query("select count(*) from golden.guardian_access where to_run is null and state = 'active'")
     for person in installation.registers.world.persons.values():
         person.responsibility.clear()
@@ -233,10 +233,10 @@ def test_a_lowered_protection_is_asked_about_and_lifted_only_by_release(installa
     assert installation.query(level, number=child.number)[0][0] is None
 
 
+@pytest.mark.after_first_run
 def test_a_row_in_quarantine_leaves_what_was_known_and_only_two_publications_are_kept(
     installation: Installation,
 ) -> None:
-    installation.run()
     before = installation.ldif()
     world = installation.registers.world
     group = next(group for group in world.groups if group.kind[1] == "basisgruppe" and len(group.members) > 5)
@@ -251,8 +251,8 @@ def test_a_row_in_quarantine_leaves_what_was_known_and_only_two_publications_are
     assert len([path for path in (installation.storage / "exports" / "haugesund").iterdir() if path.is_dir()]) == 2
 
 
+@pytest.mark.after_first_run
 def test_limits_are_of_what_there_is_and_of_every_kind(installation: Installation) -> None:
-    installation.run()
     plain = [p.person for p in installation.registers.world.pupils if p.person and not p.person.cases and not p.cases]
     plain[0].family = "Nyttnavn"
     job = installation.open()
@@ -282,8 +282,8 @@ def test_an_answer_about_somebody_else_gives_a_child_nobody_elses_guardians(inst
     assert child.number in installation.ldif()
 
 
+@pytest.mark.after_first_run
 def test_another_kommune_sees_nothing(installation: Installation) -> None:
-    installation.run()
     url = installation.warehouse_url.replace("kommune_haugesund", "kommune_bergen")
     engine = flow.database.engine(url)
     with flow.database.transaction(engine, "bergen", lock=False) as connection:
