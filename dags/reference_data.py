@@ -19,7 +19,8 @@ with DAG(
     dag_display_name=notices.REFERENCE,
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
-    schedule=CronTriggerTimetable("40 20 * * 5", timezone="Europe/Oslo", run_immediately=timedelta(0)),
+    # At once where nothing has been read: a new installation does not wait for a Friday.
+    schedule=CronTriggerTimetable("40 20 * * 5", timezone="Europe/Oslo", run_immediately=True),
     catchup=False,
     max_active_runs=1,
     params={

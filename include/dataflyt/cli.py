@@ -194,6 +194,33 @@ def events() -> None:
     _sentence(work)
 
 
+@app.command(name="reference")
+def read_reference(
+    accept_smaller: Annotated[
+        bool, typer.Option("--accept-smaller", help="Take an answer with far fewer rows than what is held.")
+    ] = False,
+) -> None:
+    """Do once what the DAG reference_data does every week: read schools, subject codes and kommuner, for all kommuner.
+
+    A line for each register; what did not go well is a sentence, and exit code 2 in the end.
+    """
+    from datetime import UTC, datetime
+
+    from dataflyt import reference
+
+    failed = []
+    for name, source in reference.SOURCES.items():
+        try:
+            counts = reference.refresh(name, from_environment, datetime.now(UTC), accept_smaller=accept_smaller)
+        except DataflytError as error:
+            failed.append(error.sentence)
+            continue
+        typer.echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
+    if failed:
+        typer.echo("\n".join(failed), err=True)
+        raise typer.Exit(2)
+
+
 @warehouse_app.command("migrate")
 def warehouse_migrate() -> None:
     """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""

@@ -10,9 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from typer.testing import CliRunner
 
 import simulator.reference as registers_of_codes
 from dataflyt import flow, reference
+from dataflyt.cli import app
 from dataflyt.connections import Connection, NotDefined
 from dataflyt.doctor import Doctor, Finding
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
@@ -204,6 +206,27 @@ def test_kommuner_read_the_tables_and_only_their_own_role_writes_them_and_sees_n
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             writer.execute(f"select * from {table}")
+
+
+def test_the_command_line_reads_them_all_and_says_which_could_not_be_read(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = make_url(installation.warehouse_url).set(username="dataflyt_reference")
+    hosts = {name: installation.registers.url + base for name, base in BASES.items()}
+    hosts[reference.WAREHOUSE] = warehouse.render_as_string(hide_password=False)
+    for name, host in hosts.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({"conn_type": "generic", "host": host}))
+    installation.registers.faults.turn_on("html_403", "grep", 1)
+    done = CliRunner().invoke(app, ["reference"])
+    assert done.exit_code == 2
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        "Nasjonalt skoleregister (NSR)",
+        "SSBs kommuneliste (Klass 131)",
+    ]
+    assert done.stderr.startswith("En brannmur avviste forespørselen til Grep")
+    again = CliRunner().invoke(app, ["reference"])
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.splitlines()[2] == "SSBs kommuneliste (Klass 131): 357 (0 nye, 0 borte eller endret)."
 
 
 def test_the_public_addresses_are_used_where_no_connection_says_another(
