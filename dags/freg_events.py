@@ -29,4 +29,4 @@ with DAG(
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
     },
 ):
-    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE)
+    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg")

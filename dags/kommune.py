@@ -59,7 +59,9 @@ def kommune_dag(kommune: Kommune) -> DAG:
         def step(name: str, kind: type[Step] | type[GuardApproval] = Step, **more: str) -> Step | GuardApproval:
             return kind(task_id=name, task_display_name=notices.STEPS[name], kommune=kommune, **more)
 
-        sas, hr, freg, krr = step("extract_sas"), step("extract_hr"), step("extract_freg"), step("extract_krr")
+        sas, hr = step("extract_sas"), step("extract_hr")
+        # The pools (pools.json) keep many kommuner at once from asking a register more than it bears.
+        freg, krr = step("extract_freg", pool="freg"), step("extract_krr", pool="krr")
         withdraw = step("withdraw", trigger_rule="all_done")
         check, merge = step("check"), step("merge")
         approve = step("approve", GuardApproval)

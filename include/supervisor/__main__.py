@@ -117,16 +117,21 @@ class Supervisor:
         The triggerer is what watches over deadlines.
         """
         airflow = self.environment | self.home.airflow_environment(users, port)
-        migrated = self.home.airflow / f"migrated-{airflow_version()}"
-        if not migrated.exists():
+        prepared = self.home.airflow / f"prepared-{airflow_version()}"
+        if not prepared.exists():
             self.processes.start(
                 "airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], airflow, errand=True
             )
         self.console.print("Starter PostgreSQL, registersimulatoren og Airflow …")
         self.start_services()
-        if not migrated.exists():
+        if not prepared.exists():
             self.processes.finish("airflow-migrate")
-            migrated.touch()
+            pools = str(REPOSITORY / "dags" / "pools.json")
+            self.processes.start(
+                "airflow-pools", [sys.executable, "-m", "airflow", "pools", "import", pools], airflow, errand=True
+            )
+            self.processes.finish("airflow-pools")
+            prepared.touch()
         airflow |= self.environment
         # It forks the tasks, and imports for them: see airflow_local_settings.
         early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}

@@ -139,6 +139,8 @@ class Cluster:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
         }
         self.errand("airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], central)
+        pools = str(REPOSITORY / "dags" / "pools.json")
+        self.errand("airflow-pools", [sys.executable, "-m", "airflow", "pools", "import", pools], central)
         migrate = [str(Path(sys.executable).with_name("dataflyt")), "warehouse", "migrate"]
         warehouse = json.dumps({"conn_type": "generic", "host": owner})
         self.errand("warehouse-migrate", migrate, self.base | {"AIRFLOW_CONN_WAREHOUSE": warehouse})
