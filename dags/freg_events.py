@@ -29,4 +29,5 @@ with DAG(
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
     },
 ):
-    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg")
+    # Before every kommune's extract that waits for a place in the pool.
+    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg", priority_weight=100)
