@@ -142,10 +142,16 @@ def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
     """``check("freg", rows, previous={…})`` stages the rows and runs the source's own suites on them."""
     from dataflyt import quality
 
-    def check(source: str, rows: Iterable[Any], previous: Mapping[str, int] | None = None) -> Found:
+    def check(
+        source: str,
+        rows: Iterable[Any],
+        previous: Mapping[str, int] | None = None,
+        pupils: Mapping[str, int] | None = None,
+    ) -> Found:
         schema = stage(**{source: rows})
         checks = importlib.import_module(f"dataflyt.sources.{source}.checks")
-        result = quality.run(pg_url, schema, checks.suites(quality.Context(previous or {}, max_drop_percent=30)))
+        context = quality.Context(previous or {}, max_drop_percent=30, pupils=pupils or {})
+        result = quality.run(pg_url, schema, checks.suites(context))
         with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
             named = {
                 (page, rule)

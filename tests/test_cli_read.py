@@ -68,8 +68,11 @@ def test_every_format_that_is_promised_is_there(tmp_path):
         ("freg", "person"),
         ("krr", "personer"),
         ("hr", "stamdata3"),
+        ("hr", "visma"),
         ("sas", "pifu"),
         ("sas", "timetable"),
+        ("sas", "oneroster"),
+        ("sas", "ical"),
     ]:
         assert "empty" in refused("read", source, format, empty)[1]
 

@@ -23,7 +23,11 @@ SOURCES = ("freg", "krr", "hr", "sas")
 def read_command(
     source: Annotated[str, typer.Argument(help="freg, krr, hr or sas")],
     format: Annotated[
-        str, typer.Argument(help="freg: bulk, person; krr: personer; hr: stamdata3; sas: pifu, timetable")
+        str,
+        typer.Argument(
+            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; hr: stamdata3, visma; "
+            "sas: pifu, oneroster, timetable, ical"
+        ),
     ],
     file: Annotated[Path, typer.Argument(help="The file to read.")],
 ) -> None:

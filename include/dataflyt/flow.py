@@ -437,9 +437,14 @@ def check(job: Job) -> dict[str, int]:
     _rebuild_staging(job)
     with job.transaction(lock=False) as connection:
         previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
-    context = quality.Context(previous=previous, max_drop_percent=job.kommune.guard.max_drop_percent)
+        pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
+    context = quality.Context(previous, job.kommune.guard.max_drop_percent, pupils)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
+    with job.transaction() as connection:
+        connection.execute(text(f"set local search_path to staging_{job.owner}"))
+        counted = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
+        report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in counted if orgnr})
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)
@@ -530,7 +535,6 @@ def merge(job: Job) -> dict[str, Any]:
         veto.learn(connection, job.moment, answered=None, max_children_percent=0)
         veto.plan_lifts(connection, job.moment)
         merging.merge_golden(connection, owner, number)
-        events.hold(connection, owner, events.HELD)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
         limits = job.kommune.guard.limits_at(job.moment.today)

@@ -87,11 +87,12 @@ class Context:
     """What rules need to know besides the rows.
 
     ``previous`` are the rows per table of the last released run (empty on the first), ``max_drop_percent`` how many
-    percent fewer there may be now.
+    percent fewer there may be now. ``pupils`` are those of each school (by organisation number) in that run.
     """
 
     previous: Mapping[str, int]
     max_drop_percent: float
+    pupils: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,15 @@ def staged_before(connection: Connection, owner: str, number: int) -> dict[str, 
     return {table: counts["received"] for table, counts in rows.items()}
 
 
+def pupils_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the pupils of each school in the last released run before this one; empty when there is none."""
+    released = runs.released_before(connection, owner, number)
+    known: dict[str, int] = (
+        notes(connection, runs.get(connection, owner, released)).get("pupils", {}) if released else {}
+    )
+    return known
+
+
 def quarantined(connection: Connection, owner: str, number: int) -> dict[str, int]:
     """Return the rows per table that are in quarantine in a run."""
     found = connection.execute(

@@ -76,6 +76,13 @@ def test_what_many_files_lack_is_noted(check: Callable[..., Any]) -> None:
     assert not found.quarantined
 
 
+def test_a_kind_of_employment_that_the_kommune_file_has_not_is_noted(check: Callable[..., Any]) -> None:
+    told = position(employment_id="7", employment_type="fast")
+    assert check("hr", [*SOUND, position(employment_id="8", employment_type="Q")]).noted == set()
+    found = check("hr", [*SOUND, told, position(employment_id="8", employment_type="Q")])
+    assert found.noted == {"hr_employment.employment_type"}
+
+
 def test_an_empty_or_shrunken_file_stops_the_run(check: Callable[..., Any]) -> None:
     assert check("hr", []).broken == {"hr_employee.empty"}
     found = check("hr", SOUND, {"hr_employee": 3, "hr_employment": 4})

@@ -146,3 +146,12 @@ def test_a_file_whose_pupils_lack_numbers_stops_the_run_but_guardians_may(check:
 def test_a_file_whose_memberships_point_nowhere_stops_the_run(check: Callable[..., Any]) -> None:
     lost = [*(member(f"g{i}") for i in range(6)), *(member(person_id=f"p{i}") for i in range(5))]
     assert check("sas", [*SOUND, *lost]).broken == {"sas_membership.orphans"}
+
+
+def test_a_school_that_has_lost_most_of_its_pupils_stops_the_run(check: Callable[..., Any]) -> None:
+    few = [person(f"p{at}") for at in range(6)]
+    file = [*SOUND, *few, *(member(person_id=one.person_id) for one in few)]  # seven pupils
+    for before, broken in ((14, set()), (15, {"sas_membership.emptied"})):
+        assert check("sas", file, pupils={"974588145": before}).broken == broken
+    assert check("sas", file, pupils={"974588145": 7, "971032146": 10}).broken == {"sas_membership.emptied"}
+    assert not check("sas", file, pupils={"971032146": 9, "no; number": 99}).broken

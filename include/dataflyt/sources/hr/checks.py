@@ -4,8 +4,9 @@ A row in quarantine leaves the last released row of its key as it was. A positio
 is noted only: many files come without their organisation.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from dataflyt.kommune import EmploymentType
 from dataflyt.quality import (
     NUMBER,
     Context,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 _HR = "HR"
+_ADMIN = "systemansvarlig"
+_KINDS = ", ".join(f"'{kind}'" for kind in get_args(EmploymentType))
 
 _UNREADABLE = row("date", never(unreadable("date_from", "date_to")), _HR, "Fra- eller til-datoen kan ikke leses.")
 _REVERSED = row("dates", never(reversed_dates("date_from", "date_to")), _HR, "Til-datoen er før fra-datoen.")
@@ -70,6 +73,15 @@ RULES: Rules = {
         note("over_full", between("percentage", 0, 100), _HR, "Stillingsprosenten er over 100."),
         _UNREADABLE,
         _REVERSED,
+        note(
+            "employment_type",
+            never(
+                f"employment_type not in ({_KINDS}) "
+                f"and exists (select from hr_employment as other where other.employment_type in ({_KINDS}))"
+            ),
+            _ADMIN,
+            "Ansettelsestypen står ikke i employment_types i kommunefilen.",
+        ),
         row(
             "ambiguous",
             ambiguous(rows.Employment._fields),

@@ -4,11 +4,14 @@ A row in quarantine leaves the last released row of its key as it was, and still
 that point to it: one malformed number does not take the person's classes along. Codes are PIFU-IMS 1.3's.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dataflyt.quality import (
     NUMBER,
+    Check,
     Context,
+    Rule,
     Rules,
     absent,
     ambiguous,
@@ -225,6 +228,45 @@ RULES: Rules = {
 }
 
 
+_MANY = 10
+"""A school of fewer pupils may lose most of them in a week."""
+
+
+def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
+    """Declare that no school has lost more than half of its pupils since the last released run.
+
+    A file that says it is full may hold only what has changed ("kompakt", seen in county schools' PIFU files): then
+    some schools are whole, and others nearly gone.
+    """
+    before = ", ".join(
+        f"('{orgnr}', {count})"
+        for orgnr, count in sorted(pupils.items())
+        if count >= _MANY and len(orgnr) == 9 and orgnr.isascii() and orgnr.isdecimal()
+    )
+    if not before:
+        return ()
+    query = (
+        f"select count(*) as found from (values {before}) as before (orgnr, pupils) left join ({PUPILS_PER_SCHOOL}) "
+        "as now on now.orgnr = before.orgnr where coalesce(now.pupils, 0) * 2 < before.pupils having count(*) > 0"
+    )
+    return (
+        table(
+            "emptied",
+            Check("UnexpectedRowsExpectation", {"unexpected_rows_query": query.replace("{memberships}", "{batch}")}),
+            _ADMIN,
+            "En skole har mistet over halvparten av elevene siden sist: filen er kanskje ikke hel, selv om den sier at "
+            "den er det. Er det riktig, start en kjøring med full innlasting.",
+        ),
+    )
+
+
+PUPILS_PER_SCHOOL = (
+    "select s.orgnr, count(distinct m.person_id) as pupils from {memberships} as m "
+    "left join sas_group as g on g.group_id = m.group_id "
+    "join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where m.role = '01' group by s.orgnr"
+)
+
+
 def suites(context: Context) -> "list[ExpectationSuite]":
     """Make the suites of the school administration system's tables; for a run that has read its files."""
-    return build(RULES, context)
+    return build({**RULES, "sas_membership": (*RULES["sas_membership"], *_emptied(context.pupils))}, context)

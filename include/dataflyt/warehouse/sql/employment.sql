@@ -1,11 +1,18 @@
--- Positions held now in units that are schools: the HR units the kommune file maps, and the units below them.
-with recursive mapped as (
+-- Positions held now in units that are schools: the HR units the kommune file maps, those whose id is a school's
+-- organisation number, and the units below them; else those whose workplace is a school's organisation number.
+with recursive named as (
     select key as org_unit_id, value as unit_id from json_each_text(cast(:units as json))
+    union all
+    select unit_id, unit_id from new_unit
+    where kind = 'school' and unit_id not in (select json_object_keys(cast(:units as json)))
+),
+mapped as (
+    select org_unit_id, unit_id from named
     union
     select c.org_unit_id, m.unit_id
     from hr_org_unit c
     join mapped m on c.parent_id = m.org_unit_id
-    where c.org_unit_id not in (select json_object_keys(cast(:units as json)))
+    where c.org_unit_id not in (select org_unit_id from named)
 ),
 held as (
     select
@@ -20,12 +27,14 @@ held as (
         control.as_date(e.date_to) as to_date
     from hr_employment e
     join hr_employee w on w.employee_id = e.employee_id
-    join mapped m on m.org_unit_id = e.org_unit_id
-    join new_unit u on u.unit_id = m.unit_id
+    left join mapped m on m.org_unit_id = e.org_unit_id
+    join new_unit u on u.unit_id = coalesce(m.unit_id, e.workplace_id) and (m.unit_id is not null or u.kind = 'school')
     join hr_identity l on l.employee_id = e.employee_id
     where coalesce(control.as_date(e.date_from), '-infinity') <= cast(:today as date)
         and coalesce(control.as_date(e.date_to), 'infinity') >= cast(:today as date)
         and coalesce(control.as_date(w.date_to), 'infinity') >= cast(:today as date)
+        -- A kind of employment that the kommune file calls inaktiv counts only with a percentage.
+        and not (e.employment_type = 'inaktiv' and coalesce(e.percentage, 0) <= 0)
 )
 select
     employee_id,

@@ -1,0 +1,84 @@
+"""What a run says and does about the files of HR and SAS."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from dataflyt.errors import SourceUnavailable
+from dataflyt.kommune import Kommune
+from tests.flow.conftest import Installation
+
+
+def _newest(installation: Installation, source: str, suffix: str) -> Path:
+    return max((installation.registers.drop / "1106" / source).glob(f"*{suffix}"))
+
+
+def _rewrite(path: Path, text: str, *, days_old: float = 0.1) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (time.time() - days_old * 86_400,) * 2)
+
+
+def _said(installation: Installation, source: str, **changed: object) -> Kommune:
+    """Return the kommune as its file would be with other words about a source."""
+    sources = installation.kommune.sources
+    other = getattr(sources, source).model_copy(update=changed)
+    return installation.kommune.model_copy(update={"sources": sources.model_copy(update={source: other})})
+
+
+def test_a_run_says_which_files_are_the_same_as_last_time_and_stops_at_one_that_is_too_old(
+    installation: Installation,
+) -> None:
+    same = {"Skolesystemet: filen er den samme som sist.", "Timeplanen: filen er den samme som sist."}
+    assert not same & set(installation.run()["sentences"])
+    hr = _newest(installation, "hr", ".xml")
+    _rewrite(hr, hr.read_text(encoding="utf-8") + "\n")
+    report = installation.run()
+    assert {sentence for sentence in report["sentences"] if "den samme" in sentence} == same
+    assert [file["same"] for file in report["files"]] == [False, True, True]
+    installation.kommune = _said(installation, "sas", max_age_days=2)
+    job = installation.open()
+    for days in (3, 2):
+        pifu = _newest(installation, "sas", ".xml")
+        os.utime(pifu, (job.run.as_of.timestamp() - days * 86_400 - 60,) * 2)
+        if days == 3:
+            with pytest.raises(SourceUnavailable, match="er 3 dager gammel, og kommunen godtar 2"):
+                installation.steps(job, "extract_sas")
+    assert installation.steps(job, "extract_sas")["sas_person"] > 400
+
+
+def test_a_file_that_calls_itself_full_and_lacks_a_school_s_pupils_stops_the_run(installation: Installation) -> None:
+    installation.run()
+    published = installation.ldif()
+    pifu = _newest(installation, "sas", ".xml")
+    text = pifu.read_text(encoding="utf-8")
+    school = installation.registers.world.kommune.schools[-1].school_id.rpartition("/")[2]
+    gone = rf"<membership><sourcedid><source>[^<]*</source><id>(skole/)?{school}(/[^<]*)?</id>.*?</membership>"
+    assert len(re.findall(gone, text)) > 1
+    _rewrite(pifu, re.sub(gone, "", text))
+    report = installation.run()
+    assert report["outcome"] == "failed"
+    assert any("En skole har mistet over halvparten av elevene siden sist" in said for said in report["sentences"])
+    assert installation.ldif() == published
+
+
+def test_who_works_at_a_school_is_told_by_its_organisation_number_too_and_what_counts_by_the_kommune(
+    installation: Installation,
+) -> None:
+    installation.run()
+    at_schools = "select person_id, unit_id, percentage > 0 from golden.employment where to_run is null order by 1, 2"
+    before = installation.query(at_schools)
+    hr = _newest(installation, "hr", ".xml")
+    text = hr.read_text(encoding="utf-8")
+    (unit, orgnr), *others = installation.kommune.sources.hr.units.items()
+    text = text.replace(f">{unit}<", f">{orgnr}<")  # one is its number in HR, the others have it as their workplace
+    for unit, orgnr in others:
+        text = text.replace(f"<Value>{unit.lstrip('0')}</Value>", f"<Value>{orgnr}</Value>")
+    _rewrite(hr, text)
+    installation.kommune = _said(installation, "hr", units={}, employment_types={"T": "inaktiv", "A": "fast"})
+    installation.run()
+    assert installation.query(at_schools) == [row for row in before if row[2]] != before
+    kinds = "select distinct employment_type from history.hr_employment where to_run is null order by 1"
+    assert installation.query(kinds) == [("fast",), ("inaktiv",)]
