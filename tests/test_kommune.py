@@ -358,6 +358,17 @@ def test_check_prints_a_line_a_file_and_fails_when_one_is_broken(run, folder):
     assert run("check", "bergen").exit_code == 1
 
 
+def test_check_of_a_named_kommune_says_who_works_at_a_school(run, folder):
+    file = folder / "haugesund.yaml"
+    file.write_text(GOOD.replace("hr_haugesund}", "hr_haugesund,\n    units: {'011110': '311060015'}}"))
+    assert run("check").output == "haugesund.yaml: OK\n"
+    assert run("check", "haugesund").output.splitlines() == [
+        "haugesund.yaml: OK",
+        "  Ansatte ved skole: HR-enhet 011110 (311060015) og enhetene under, og de som har en skoles organisasjonsnummer "
+        "som HR-enhet eller arbeidssted.",
+    ]
+
+
 def test_an_empty_folder_is_no_success(run, folder):
     (folder / "haugesund.yaml").unlink()
     assert run("check").exit_code == 1

@@ -28,7 +28,7 @@ def check(
         bool, typer.Option(help="Look connections up as Airflow's own command line does, in its database too.")
     ] = False,
 ) -> None:
-    """Validate kommune files: one line a file, and exit code 1 when any is broken.
+    """Validate kommune files: one line a file, and exit code 1 when any is broken. Named: who works at a school too.
 
     With --online one line a source as well: whether it answers, whether its rights are the kommune's own, and how old
     the newest file is. No person is asked about.
@@ -53,6 +53,8 @@ def check(
     fine = not broken
     for kommune in sorted(good, key=lambda kommune: kommune.id):
         typer.echo(f"{kommune.id}.yaml: OK")
+        if names and kommune.sources.hr.units and not online:
+            typer.echo(f"  {kommune.sources.hr.in_words}")
         fine = (not online or _answers(kommune, airflow)) and fine
     for sentence in broken:
         typer.echo(f"FEIL {sentence}")
@@ -183,14 +185,19 @@ sources:
     # route: fiks                 # gjennom KS Fiks, én person om gangen
     # rolle: 00000000-0000-0000-0000-000000000000
   hr: # lønns- og personalsystemet: nyeste fil i tilkoblingens mappe
+    # format: visma # når filen er Vismas personsXML og ikke Stamdata3
     connection: hr_{id}
     files: "Stamdata3_*.xml"
     units: # fyll ut: HR-enhetens id og skolens organisasjonsnummer på hver sin linje under, begge i anførselstegn
       # "011110": "311060015"
+    # employment_types: # hva kodene for ansettelsestype betyr: fast, midlertidig, vikar, timelønnet eller inaktiv
+    #   "H": inaktiv
   sas: # det skoleadministrative systemet
+    # format: oneroster # når filen er OneRoster (zip) og ikke PIFU; files er da "*.zip"
     connection: sas_{id}
     files: "pifu_*.xml"
-    # timetable: "timeplan_*.csv" # når det leverer timeplan
+    # max_age_days: 10 # en eldre fil stopper kjøringen; hr kan ha det også
+    # timetable: "timeplan_*.csv" # når det leverer timeplan; "timeplan_*.ics" når det er en kalender
 
 feide:
   realm: # fyll ut: kommunens domene i FEIDE, for eksempel haugesund.kommune.no

@@ -295,6 +295,15 @@ class HrSource(_Part):
         description='skriv koden for ansettelsestypen og fast, midlertidig, vikar, timelønnet eller inaktiv: "A": fast',
     )
 
+    @property
+    def in_words(self) -> str:
+        """Say in Norwegian which employees work at a school, where ``units`` names any."""
+        units = ", ".join(f"{unit} ({orgnr})" for unit, orgnr in sorted(self.units.items()))
+        return (
+            f"Ansatte ved skole: HR-enhet {units} og enhetene under, og de som har en skoles organisasjonsnummer som "
+            "HR-enhet eller arbeidssted."
+        )
+
 
 class SasSource(_Part):
     """The school administration system. The connection's address is a folder; no ``timetable``, no timetable file.
