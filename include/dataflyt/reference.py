@@ -68,7 +68,8 @@ class Source:
 
 
 def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
-    number, pages, received, total = 1, 1, 0, 0
+    number, pages, total, strange = 1, 1, 0, 0
+    seen: set[str] = set()
     while number <= min(pages, _MOST // _PER_PAGE):
         page = _asked(
             nsr,
@@ -81,13 +82,17 @@ def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
                 and isinstance(body.get("TotaltAntallEnheter"), int)
             ),
         )
-        pages, total = page["AntallSider"], page["TotaltAntallEnheter"]
-        received += len(page["EnhetListe"])
-        yield from map(_school, page["EnhetListe"])
+        pages, total = page["AntallSider"], max(total, page["TotaltAntallEnheter"])
+        for row in map(_school, page["EnhetListe"]):
+            if row is None:
+                strange += 1
+            else:
+                seen.add(row[0])
+            yield row
         number += 1
-    # The list may change while it is read: whoever is pushed to a page that we have had is in no answer.
-    if received < total:
-        raise SourceUnavailable(f"{nsr.who} ga ikke alle enhetene: Dataflyt prøver igjen.", missing=total - received)
+    # The list may change while it is read: what moves to a page that we have had is in no answer.
+    if missing := max(total - len(seen) - strange, 0):
+        raise SourceUnavailable(f"{nsr.who} ga ikke alle enhetene: Dataflyt prøver igjen.", missing=missing)
 
 
 def _school(entry: Any) -> Row | None:
@@ -172,6 +177,7 @@ def refresh(name: str, connect: Connect, at: datetime, *, accept_smaller: bool =
         connection = connect(name)
     except connections.NotDefined:
         connection = connections.Connection(name, source.address)
+    db = database.engine(connect(WAREHOUSE).url)
     rows: dict[str, Row] = {}
     received = strange = 0
     with Register(source.who, connection, None, SETTINGS) as register:
@@ -185,7 +191,7 @@ def refresh(name: str, connect: Connect, at: datetime, *, accept_smaller: bool =
                 raise _unknown(source, received=received)
     if strange > max(10, received * _STRANGE_PERCENT / 100):
         raise _unknown(source, received=received, strange=strange)
-    with database.writing_reference(database.engine(connect(WAREHOUSE).url)) as warehouse:
+    with database.writing_reference(db) as warehouse:
         return _replace(warehouse, name, source, list(rows.values()), at, accept_smaller=accept_smaller)
 
 

@@ -137,6 +137,7 @@ def router(country: Country) -> APIRouter:
         return _json(
             {
                 "Sidenummer": number,
+                "AntallPerSide": size,
                 "AntallSider": -(-len(found) // size),
                 "TotaltAntallEnheter": len(found),
                 "EnhetListe": found[(number - 1) * size : number * size],
