@@ -23,6 +23,8 @@ from tests.flow.conftest import Installation, _libpq
 from tests.flow.test_run import _access
 from tests.flow.test_separation import psql
 
+pytestmark = pytest.mark.after_first_run
+
 
 class Lane:
     """The fast lane of an installation with two kommuner, Haugesund and (the same people) Bergen."""
@@ -123,7 +125,6 @@ def published(installation: Installation) -> set[str]:
 @pytest.fixture
 def lane(installation: Installation) -> Lane:
     lane = Lane(installation)
-    installation.run()
     lane.run()  # finds its place in the list
     return lane
 

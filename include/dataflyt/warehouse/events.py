@@ -15,17 +15,6 @@ from sqlalchemy import Connection, text
 
 from dataflyt.warehouse.database import driver
 
-HELD = """
-select l.value
-from golden.person_link l
-where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person_id in (
-    select person_id from golden.enrolment where owner = :owner and to_run is null
-    union
-    select adult::uuid from golden.guardian_access where owner = :owner and to_run is null and adult_kind = 'person'
-)
-"""
-"""The numbers of pupils and guardians in the golden record, those they have had too."""
-
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
 
 
@@ -78,14 +67,15 @@ def hold_no_others(connection: Connection, owner: str) -> None:
     connection.execute(
         text(
             f"create temporary table held on commit drop as select distinct {_HASH.format(number='n.value')} as hash "
-            f"from ({HELD}) n cross join events.key k"
+            f"from ({_HELD}) n cross join events.key k"
         ),
         {"owner": owner},
     )
     connection.execute(text("analyze held"))
     connection.execute(
         text(
-            "delete from events.route r where owner = :owner and not exists (select from held h where h.hash = r.hash)"
+            "delete from events.route r where owner = :owner "
+            "and not exists (select from held h where h.hash = coalesce(r.known_as, r.hash))"
         ),
         {"owner": owner},
     )
@@ -96,6 +86,18 @@ def hold_no_others(connection: Connection, owner: str) -> None:
         ),
         {"owner": owner},
     )
+
+
+# Pupils and guardians, by the numbers they have and have had.
+_HELD = """
+select l.value
+from golden.person_link l
+where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person_id in (
+    select person_id from golden.enrolment where owner = :owner and to_run is null
+    union
+    select adult::uuid from golden.guardian_access where owner = :owner and to_run is null and adult_kind = 'person'
+)
+"""
 
 
 def waiting(connection: Connection, owner: str) -> list[Waiting]:
