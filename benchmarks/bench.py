@@ -20,6 +20,13 @@ def parsing(options: argparse.Namespace) -> list[Figure]:
     return measure()
 
 
+def files(options: argparse.Namespace) -> list[Figure]:
+    """Files of HR and the school system read to rows, beside a bare parser."""
+    from files import measure
+
+    return measure()
+
+
 def warehouse(options: argparse.Namespace) -> list[Figure]:
     """COPY, history, golden record and plan, beside a bare COPY."""
     from warehouse import measure
@@ -51,7 +58,7 @@ def events(options: argparse.Namespace) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, warehouse, steps, night, events)
+    part.__name__: part for part in (parsing, files, warehouse, steps, night, events)
 }
 
 
