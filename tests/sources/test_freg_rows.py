@@ -16,9 +16,13 @@ from dataflyt.sources.freg.rows import (
     Foreldreansvar,
     Navn,
     Person,
+    Resident,
     Ubesvart,
+    UkjentFelt,
     bulk,
+    oppvekst,
     person,
+    residents,
 )
 
 CHILD, MOTHER, FATHER, DNUMBER = "15831499815", "02838639618", "21908439829", "41810021827"
@@ -283,3 +287,119 @@ def test_the_reference_answers_are_read():
     assert {row.ansvarlig for row in only(Foreldreansvar, alone)} == {MOTHER, FATHER}
     assert [row.erGjeldende for row in only(Bostedsadresse, alone)] == [True, False]
     assert only(Navn, alone)[0].mellomnavn == "GRØNN"
+
+
+def test_fields_and_elements_we_do_not_know_are_named_once_a_page_and_never_a_value():
+    first = {"navn": [{"fornavn": "A", "nyttFelt": "hemmelig"}, {"fornavn": "B", "nyttFelt": 1}], "nyttElement": [{}]}
+    second = {"nyttElement": "hemmelig", "statsborgerskap": [{"nytt": 1}], "15831499815": {}, "foedsel": {"x y": 1}}
+    entries = [{"foedselsEllerDNummer": CHILD, "folkeregisterperson": one} for one in (first, second)]
+    found = list(bulk(io.BytesIO(orjson.dumps({"oppslag": entries}))))
+    # Of an element that is not read nothing is looked at; what is no name of a schema is not repeated.
+    assert [row.felt for row in only(UkjentFelt, found)] == ["navn.nyttFelt", "nyttElement", "…"]
+    assert len(only(Navn, found)) == 2
+
+
+# --- children who live here -------------------------------------------------------------------------------------------
+
+
+def resident(**elements):
+    document = {"identifikasjonsnummer": [number()], **elements}
+    entry = {"foedselsEllerDNummer": DNUMBER, "folkeregisterperson": document}
+    (row,) = residents(io.BytesIO(orjson.dumps({"oppslag": [entry]})))
+    return row
+
+
+def test_of_a_resident_no_more_is_read_than_who_and_whether_protected():
+    old = {"fornavn": "GAMMEL", "erGjeldende": False}
+    row = resident(
+        navn=[old, {"fornavn": "MÁRET", "etternavn": "ELEFANT", "erGjeldende": True}],
+        foedsel=[{"foedselsdato": "2014-03-15"}],
+        status=[{"status": "bosatt"}],
+        bostedsadresse=[{"vegadresse": road(), "adressegradering": "ugradert"}],
+        foreldreansvar=[{"ansvar": "felles", "ansvarlig": MOTHER}],
+    )
+    assert row == Resident(CHILD, DNUMBER, "MÁRET", None, "ELEFANT", "2014", "bosatt", None)
+
+
+@pytest.mark.parametrize(
+    ("protection", "grading"),
+    [
+        ([{"graderingsnivaa": "fortrolig"}, {"graderingsnivaa": "klientadresse"}], "fortrolig"),
+        ([{"graderingsnivaa": "fortrolig"}, {"graderingsnivaa": "heltNy"}], "heltNy"),
+        ([{"graderingsnivaa": "strengtFortrolig", "erGjeldende": False}], None),
+        ([{"gradering": "fortrolig"}], "ukjent"),
+        ("fortrolig", "fortrolig"),
+    ],
+)
+def test_a_residents_protection_is_the_strictest_and_what_cannot_be_read_is_stricter(protection, grading):
+    assert resident(adressebeskyttelse=protection).graderingsnivaa == grading
+
+
+def test_a_resident_without_an_answer_is_unanswered():
+    entry = {"foedselsEllerDNummer": CHILD, "feilmelding": {"feilmelding": "ukjent"}}
+    assert list(residents(io.BytesIO(orjson.dumps({"oppslag": [entry]})))) == [Ubesvart(CHILD, "ukjent")]
+
+
+# --- oppvekst ---------------------------------------------------------------------------------------------------------
+
+
+def flat(value=CHILD, **more):
+    return {"identifikasjonsnummer": {"foedselsEllerDNummer": value, "identifikatortype": "foedselsnummer"}, **more}
+
+
+def joined(*people):
+    return list(oppvekst(io.BytesIO(orjson.dumps(people))))
+
+
+def test_a_pupil_and_the_guardians_that_came_along_are_people_and_one_that_is_only_named_is_not():
+    mother = {**flat(MOTHER, navn={"fornavn": "ÁHKKU"}, adressebeskyttelse="fortrolig"), "ansvar": "felles"}
+    father = {**flat(FATHER), "ansvar": "felles"}
+    former = {"foedselsEllerDNummer": DNUMBER, "identifikatortype": "dNummer"}
+    child = flat(tidligereIdentifikasjonsnummer=former, foedselsdato="2014-03-15", foreldreansvarlige=[mother, father])
+    found = joined(child, flat("11811412345", foreldreansvarlige=[mother]))
+    assert [row.foedselsEllerDNummer for row in only(Person, found)] == [CHILD, MOTHER, "11811412345"]
+    assert [(row.foedselsEllerDNummer, row.ansvarlig) for row in only(Foreldreansvar, found)] == [
+        *((CHILD, MOTHER), (CHILD, FATHER), ("11811412345", MOTHER)),
+    ]
+    assert {(row.identifikasjonsnummer, row.status) for row in found if hasattr(row, "identifikasjonsnummer")} >= {
+        *((CHILD, "iBruk"), (DNUMBER, "opphoert")),
+    }
+    assert [row.graderingsnivaa for row in only(Adressebeskyttelse, found)] == ["fortrolig"]
+
+
+def test_a_responsibility_of_nobody_who_is_named_stands_alone():
+    (row,) = only(Foreldreansvar, joined(flat(foreldreansvarstype="andre", foreldreansvarlige=[])))
+    assert (row.ansvar, row.ansvarlig, row.ansvarligOrganisasjon) == ("andre", None, None)
+    (row,) = only(Foreldreansvar, joined(flat(foreldreansvarlige=[{"ansvar": "far"}])))
+    assert (row.ansvar, row.ansvarlig) == ("far", None)
+
+
+def test_addresses_of_oppvekst_tell_kommune_and_grading_in_all_forms():
+    places = [
+        {"vegadresse": road()},
+        {"matrikkeladresse": {"matrikkelnummer": {"kommunenummer": "1106", "gaardsnummer": 1, "bruksnummer": 2}}},
+        {"ukjentBosted": {"bostedskommune": "1106"}},
+    ]
+    found = joined(*(flat(bostedsadresse={"adressegradering": "klientadresse", **place}) for place in places))
+    assert {(row.kommunenummer, row.adressegradering) for row in only(Bostedsadresse, found)} == {
+        ("1106", "klientadresse")
+    }
+    (post,) = only(AnnenAdresse, joined(flat(postadresse={"adressegradering": "fortrolig", "frittFormat": {}})))
+    assert (post.element, post.adressegradering, post.bolig) == ("postadresse", "fortrolig", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"oppslag": []}, "format bulk"),
+        ({"errorId": "x", "status": 403}, "error message"),
+        ([{"a": 1}], "names a person"),
+    ],
+)
+def test_what_is_no_answer_of_oppvekst_is_said(answer, words):
+    with pytest.raises(Unreadable, match=words):
+        list(oppvekst(io.BytesIO(orjson.dumps(answer))))
+
+
+def test_nobody_known_to_oppvekst_is_no_error():
+    assert joined() == []

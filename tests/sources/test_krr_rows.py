@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.krr.rows import personer
+from dataflyt.sources.krr.rows import fiks, personer
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
-MOTHER = "02838639618"
+MOTHER, FATHER, CHILD = "02838639618", "21908439829", "15831499815"
 
 
 def rows(answer):
@@ -73,3 +73,29 @@ def test_the_reference_answers_are_read():
     assert child.status == "IKKE_REGISTRERT"
     with (folder / "hentEndringer_page.json").open("rb") as stream:
         assert len(list(personer(stream))) == 5
+
+
+def by_fiks(*entries):
+    return list(fiks(io.BytesIO(orjson.dumps({"personer": list(entries)}))))
+
+
+def test_an_answer_of_fiks_is_read_as_krrs_own_and_only_about_who_was_asked_for():
+    answer = {
+        "fnr": MOTHER,
+        "status": "AKTIV",
+        "reservert": True,
+        "kanVarsles": False,
+        "epost": {"adresse": "a@b.no", "sistOppdatert": "2026-03-29T10:14:52.768Z"},
+        "tlf": {"nummer": "", "sistVerifisert": "2023-06-10T21:00:01Z"},
+    }
+    (mother, unknown) = by_fiks({"fnr": MOTHER, "svar": answer}, {"fnr": FATHER}, {"fnr": CHILD, "svar": answer})
+    assert (mother.reservasjon, mother.varslingsstatus, mother.status) == ("JA", "KAN_IKKE_VARSLES", "AKTIV")
+    assert (mother.epostadresse, mother.epostadresse_oppdatert) == ("a@b.no", "2026-03-29T10:14:52.768Z")
+    assert mother.mobiltelefonnummer is None
+    assert (unknown.personidentifikator, unknown.status, unknown.epostadresse) == (FATHER, "IKKE_REGISTRERT", None)
+
+
+def test_the_language_is_read_as_digdir_and_as_others_spell_it():
+    person = {"personidentifikator": MOTHER, "sprak": "nn", "sprak_oppdatert": "2024-01-05T12:00:00+01"}
+    (contact,) = personer(io.BytesIO(orjson.dumps({"personer": [person]})))
+    assert (contact.spraak, contact.spraak_oppdatert) == ("nn", "2024-01-05T12:00:00+01")
