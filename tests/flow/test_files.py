@@ -9,6 +9,7 @@ import pytest
 
 from dataflyt.errors import SourceUnavailable
 from dataflyt.kommune import Kommune
+from simulator.formats import write_calendar, write_oneroster, write_visma
 from tests.flow.conftest import Installation
 
 
@@ -82,3 +83,33 @@ def test_who_works_at_a_school_is_told_by_its_organisation_number_too_and_what_c
     assert installation.query(at_schools) == [row for row in before if row[2]] != before
     kinds = "select distinct employment_type from history.hr_employment where to_run is null order by 1"
     assert installation.query(kinds) == [("fast",), ("inaktiv",)]
+
+
+def test_a_kommune_that_changes_systems_keeps_its_pupils_groups_and_employees(installation: Installation) -> None:
+    installation.run()
+    told = {
+        "enrolment": "person_id, unit_id, year_level, main, from_date",
+        "grp": "group_id, unit_id, group_type, feide_type, name, year_level, from_date, to_date, timetabled, "
+        "case when feide_type = 'u' then grep_code end",
+        "membership": "group_id, person_id, role",
+        "employment": "person_id, unit_id, percentage, main, from_date, to_date",
+        "person": "person_id, number, local_number, birth_date, kjoenn",
+        "guardian_access": "child_id, adult, state",
+        "account": "person_id, uid, state",
+    }
+    query = "select {} from golden.{} where to_run is null order by 1, 2, 3"
+    before = {table: installation.query(query.format(columns, table)) for table, columns in told.items()}
+    world, drop = installation.registers.world, installation.registers.drop / "1106"
+    for path, write in (
+        (drop / "sas" / "roster_20261124.zip", write_oneroster),
+        (drop / "sas" / "timeplan_20261124.ics", write_calendar),
+        (drop / "hr" / "visma_20261124.xml", write_visma),
+    ):
+        with path.open("wb") as out:
+            write(world, world.day, out)
+        os.utime(path, (time.time() - 3600,) * 2)
+    installation.kommune = _said(installation, "sas", format="oneroster", files="*.zip", timetable="*.ics")
+    installation.kommune = _said(installation, "hr", format="visma", files="visma_*.xml", units={})
+    assert installation.run()["outcome"] == "released"
+    for table, columns in told.items():
+        assert installation.query(query.format(columns, table)) == before[table], table

@@ -124,7 +124,7 @@ def _groups(archive: "_Archive") -> Iterator[Group]:
         course_title, course_code, course_grades, course_codes = courses.get(course or "", (None,) * 4)
         code, uri = _grep(codes, course_codes, course_code)
         during = [sessions[term] for term in _listed(terms) if term in sessions]
-        word = (kind or "").lower()
+        word = (kind or "").lower().removeprefix("ext:")
         yield Group(
             group_id=group_id,
             school_id=school_id,
