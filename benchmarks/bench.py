@@ -1,7 +1,7 @@
 """All benchmarks in one run, and a table: each figure with its aim beside it. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this one's. Exits with 1 when a figure is over its aim. Each part can
-be run by itself, with more to see: parsing.py, warehouse.py, steps.py, night.py, events.py.
+be run by itself, with more to see: parsing.py, warehouse.py, extract.py, steps.py, night.py, events.py.
 """
 
 import argparse

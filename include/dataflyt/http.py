@@ -25,6 +25,7 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
@@ -43,6 +44,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
+Shape: TypeAlias = Callable[[bytes], bool]
+"""Tells whether the content of an answer is what it should be."""
+
+_BOM = b"\xef\xbb\xbf"
 _AGAIN = {408, 425, 429}
 _PACKED = {"identity", "gzip", "deflate"}
 """One layer, which packs a thousand to one at most: of two a piece of an answer can be larger than the memory."""
@@ -237,6 +242,43 @@ def require_https(connection: Connection, url: str) -> None:
     )
 
 
+def parsed(check: Callable[[Any], bool]) -> Shape:
+    """Give the shape of an answer that is JSON for which ``check`` is true."""
+
+    def shape(content: bytes) -> bool:
+        try:
+            return check(orjson.loads(content.removeprefix(_BOM)))
+        except orjson.JSONDecodeError:
+            return False
+
+    return shape
+
+
+def list_under(name: str | None) -> Shape:
+    """Give the shape of a large answer: whole JSON with a list under ``name``; None: that is itself a list.
+
+    It is looked through without building what is in it, which takes a twentieth of the time.
+    """
+
+    def shape(content: bytes) -> bool:
+        content = content.removeprefix(_BOM)
+        try:
+            content.decode()  # which msgspec leaves to whoever reads it
+            found = (
+                msgspec.json.decode(content, type=msgspec.Raw)
+                if name is None
+                else msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get(name, b"")
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return bytes(found).lstrip()[:1] == b"["
+
+    return shape
+
+
+whole_json = parsed(lambda _: True)
+
+
 class Register:
     """A register that is asked about people, with a token from Maskinporten; without one where it is open to all.
 
@@ -276,9 +318,7 @@ class Register:
 
     def ask(self, path: str, content: bytes, expect: str) -> bytes:
         """Send a JSON question and give the answer's bytes, a JSON object with a list under ``expect``."""
-        return self.post(
-            path, content, shape=lambda body: isinstance(body, dict) and isinstance(body.get(expect), list)
-        ).content
+        return self.post(path, content, shape=list_under(expect)).content
 
     def get(
         self,
@@ -286,7 +326,7 @@ class Register:
         *,
         headers: Mapping[str, str] | None = None,
         also: Container[int] = (),
-        shape: Callable[[Any], bool] = lambda _: True,
+        shape: Shape = whole_json,
     ) -> Answer:
         """Ask without a body; else as ``post``. With an ETag: ``If-None-Match`` in ``headers``, 304 in ``also``."""
         return self._ask("GET", path, None, headers or {}, also, shape)
@@ -298,7 +338,7 @@ class Register:
         *,
         headers: Mapping[str, str] | None = None,
         also: Container[int] = (),
-        shape: Callable[[Any], bool] = lambda _: True,
+        shape: Shape = whole_json,
     ) -> Answer:
         """Send a JSON question and give the answer: a 200 whose content is JSON of that ``shape``.
 
@@ -315,7 +355,7 @@ class Register:
         content: bytes | None,
         headers: Mapping[str, str],
         also: Container[int],
-        shape: Callable[[Any], bool],
+        shape: Shape,
     ) -> Answer:
         return retrying(self.settings)(self._ask_once, method, path, content, headers, also, shape)
 
@@ -326,7 +366,7 @@ class Register:
         content: bytes | None,
         headers: Mapping[str, str],
         also: Container[int],
-        shape: Callable[[Any], bool],
+        shape: Shape,
     ) -> Answer:
         token = self.token(None) if self.token else None
         answer = self._send(method, path, content, headers, token)
@@ -338,7 +378,7 @@ class Register:
             raise error
         if answer.status != httpx.codes.OK:
             raise self._refusal(answer)
-        if not _is_json(answer.content, shape):
+        if not shape(answer.content):
             raise SourceUnavailable(
                 f"{self.who} sendte et svar som ikke er hele og gyldige data: Dataflyt prøver igjen.",
                 status=answer.status,
@@ -484,13 +524,6 @@ def _chunks(numbers: Iterable[str], asked: set[str]) -> Iterator[Sequence[str]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _is_json(content: bytes, shape: Callable[[Any], bool]) -> bool:
-    try:
-        return shape(orjson.loads(content.removeprefix(b"\xef\xbb\xbf")))
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _number(connection: Connection, name: str, default: float, *, at_least: float) -> float:

@@ -26,7 +26,7 @@ from sqlalchemy import Connection, text
 from dataflyt import connections
 from dataflyt.connections import Connect
 from dataflyt.errors import DataInDoubt, SourceUnavailable, Unreadable
-from dataflyt.http import Register, Settings
+from dataflyt.http import Register, Settings, parsed
 from dataflyt.kommune import Kommune
 from dataflyt.quality import Noted
 from dataflyt.warehouse import database
@@ -124,7 +124,7 @@ def _kommuner(klass: Register, day: date) -> Iterator[Row | None]:
 
 
 def _asked(register: Register, path: str, shape: Callable[[Any], bool]) -> Any:
-    return orjson.loads(register.get(path, shape=shape).content.removeprefix(b"\xef\xbb\xbf"))
+    return orjson.loads(register.get(path, shape=parsed(shape)).content.removeprefix(b"\xef\xbb\xbf"))
 
 
 def _is(pattern: str, value: object) -> bool:

@@ -112,22 +112,27 @@ def is_object(value: object) -> TypeGuard[Json]:
 
 def part(value: Mapping[str, Any], name: str) -> Json:
     """Return the object under ``name``; the first one of an array; an empty one when there is none."""
-    return next(iter(parts(value, name)), {})
+    found = value.get(name)
+    if isinstance(found, list):
+        return next((item for item in found if is_object(item)), {})
+    return found if is_object(found) else {}
 
 
 def parts(value: Mapping[str, Any], name: str) -> list[Json]:
     """Return the non-empty objects under ``name``, whether an array, a single object or nothing stands there."""
     found = value.get(name)
     if isinstance(found, list):
-        return [item for item in found if is_object(item)]
+        return [item for item in found if item and isinstance(item, dict)]
     return [found] if is_object(found) else []
 
 
 def text(value: Mapping[str, Any], name: str) -> str | None:
     """Return the text (or whole number, as text) under ``name``; None for anything else."""
     found = value.get(name)
-    if isinstance(found, str):
-        return tidy(found)
+    if found is None:
+        return None
+    if isinstance(found, str):  # as tidy, which is too slow to call for every field
+        return (found.replace("\0", "") if "\0" in found else found).strip() or None
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else None
 
 
@@ -140,9 +145,11 @@ def number(value: Mapping[str, Any], name: str) -> str | None:
 def flag(value: Mapping[str, Any], name: str) -> bool | None:
     """Return the boolean under ``name`` (``"true"`` as text too); None for anything else."""
     found = value.get(name)
+    if found is None or found is True or found is False:
+        return found
     if isinstance(found, str):
         return {"true": True, "false": False}.get(found.strip().lower())
-    return found if isinstance(found, bool) else None
+    return None
 
 
 # --- XML -------------------------------------------------------------------------------------------------------------

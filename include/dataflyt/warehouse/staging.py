@@ -5,7 +5,9 @@ COPY under it). Rows are numbered in the order they stand in the landed pages, s
 and every row keeps its ``row_id``. The counts are kept in a logged table: a server that crashes empties unlogged ones.
 """
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +99,7 @@ def _load_page(
 ) -> None:
     connection.execute(text("select set_config('dataflyt.page', :page, true)"), {"page": page})
     waiting = 0
-    with landing.open(page) as stream:
+    with landing.open(page) as stream, _without_collector():
         for row in reader(stream):
             targets[type(row)].rows.append(row)
             waiting += 1
@@ -105,6 +107,18 @@ def _load_page(
                 _flush(connection, targets)
                 waiting = 0
     _flush(connection, targets)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Leave rows to be freed when nothing refers to them: looking for circles among them takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _flush(connection: Connection, targets: dict[type, _Target]) -> None:

@@ -16,7 +16,7 @@ must do what.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import count
 from typing import Any, Literal, TypeAlias
@@ -27,7 +27,7 @@ import orjson
 from dataflyt import maskinporten
 from dataflyt.connections import Connection
 from dataflyt.errors import SourceRefused, SourceUnavailable
-from dataflyt.http import Answer, Progress, Register, Settings, land_pages
+from dataflyt.http import Answer, Progress, Register, Settings, Shape, land_pages, list_under, parsed
 from dataflyt.landing import Landing
 from dataflyt.sources import fiks
 
@@ -80,16 +80,15 @@ def extract(
         )
 
 
-def question(
-    connection: Connection, route: Route, rolle: str | None, parts: Sequence[str]
-) -> tuple[str, str, Callable[[Any], bool]]:
+def question(connection: Connection, route: Route, rolle: str | None, parts: Sequence[str]) -> tuple[str, str, Shape]:
     """Return where people are asked about, what the list of their numbers is called there, and an answer's shape."""
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     if route == "fiks_oppvekst":
-        return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/oppvekst", "foedselsnumre", _is_list
+        return f"/register/api/v1/ks/{fiks.role(connection, rolle)}/oppvekst", "foedselsnumre", list_under(None)
     query = urlencode([("part", part) for part in parts])
-    return f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}", "foedselsEllerDNummer", _is_bulk
+    path = f"{base(connection, route, rolle)}/v1/personer/bulkoppslag?{query}"
+    return path, "foedselsEllerDNummer", list_under("oppslag")
 
 
 def residents(
@@ -121,7 +120,7 @@ def residents(
         for order in (1, 2):
             name = f"{kommunenummer}-{order}"
             if not landing.has(f"{name}-job.json"):
-                answer = register.post(f"{at}/tilpasset", orjson.dumps(wanted), shape=_is_job)
+                answer = register.post(f"{at}/tilpasset", orjson.dumps(wanted), shape=parsed(_is_job))
                 landing.write(f"{name}-job.json", answer.content)
             numbers = _batches(register, at, landing, name, settings)
             if numbers is not None:
@@ -151,7 +150,7 @@ def _batches(register: Register, at: str, landing: Landing, name: str, settings:
 
 def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
     for tries in range(1, _READY_TRIES + 1):
-        answer = register.get(path, also=(404, 410), shape=_is_batch)
+        answer = register.get(path, also=(404, 410), shape=parsed(_is_batch))
         if answer.status != 404:
             return answer
         time.sleep(min(2 * settings.first_wait * tries, settings.longest_wait))
@@ -161,14 +160,6 @@ def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
 def _landed(landing: Landing, page: str) -> bytes:
     with landing.open(page) as stream:
         return stream.read()
-
-
-def _is_bulk(body: Any) -> bool:
-    return isinstance(body, dict) and isinstance(body.get("oppslag"), list)
-
-
-def _is_list(body: Any) -> bool:
-    return isinstance(body, list)
 
 
 def _is_job(body: Any) -> bool:

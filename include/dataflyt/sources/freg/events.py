@@ -16,7 +16,7 @@ import orjson
 
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
-from dataflyt.http import Register, Settings
+from dataflyt.http import Register, Settings, list_under, parsed
 from dataflyt.sources.freg.client import base, open_register
 
 LATER = frozenset(
@@ -77,7 +77,8 @@ class EventList:
 
     def last(self) -> int:
         """Return the newest ``sekvensnummer`` of the list: a bare number."""
-        return int(orjson.loads(self._register.get(f"{self._base}/siste/sekvensnummer", shape=_is_number).content))
+        answer = self._register.get(f"{self._base}/siste/sekvensnummer", shape=parsed(_is_number))
+        return int(orjson.loads(answer.content))
 
     def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld."""
@@ -86,7 +87,7 @@ class EventList:
                 f"{self._base}/feed?seq={seq}",
                 headers={"If-None-Match": etag} if etag else {},
                 also=(304, 406),
-                shape=lambda body: isinstance(body, list),
+                shape=list_under(None),
             )
             if answer.status == 406:
                 raise TooOld

@@ -429,6 +429,8 @@ def _numbers(document: Json) -> list[Json]:
 def _current_number(numbers: list[Json], asked: str | None) -> Json:
     """Find the number in use (``iBruk``, ``erGjeldende``; fødselsnummer before D-number), else the one asked for."""
     in_use = [n for n in numbers if text(n, "status") == "iBruk" and flag(n, "erGjeldende") is not False]
+    if len(in_use) == 1:
+        return in_use[0]
     if in_use:
         return max(
             in_use,
@@ -446,6 +448,8 @@ def _current_number(numbers: list[Json], asked: str | None) -> Json:
 def _current(document: Json, name: str) -> Json:
     """Find the value that applies: the newest with ``erGjeldende``, else the newest that does not say whether it is."""
     items = [item for item in parts(document, name) if flag(item, "erGjeldende") is not False]
+    if len(items) == 1:
+        return items[0]
     return max(
         items,
         key=lambda item: (flag(item, "erGjeldende") is True, text(item, "gyldighetstidspunkt") or ""),

@@ -21,7 +21,7 @@ import orjson
 
 from dataflyt import maskinporten
 from dataflyt.connections import Connection
-from dataflyt.http import Progress, Register, Settings, land_pages
+from dataflyt.http import Progress, Register, Settings, land_pages, parsed
 from dataflyt.landing import Landing
 from dataflyt.sources import fiks
 
@@ -73,7 +73,7 @@ def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
     """Ask about each number of a question, and put the answers, byte by byte, into one page."""
     entries = []
     for number in orjson.loads(question)["personidentifikatorer"]:
-        answer = register.post(path, orjson.dumps({"fnr": number}), also=(404,), shape=_is_person)
+        answer = register.post(path, orjson.dumps({"fnr": number}), also=(404,), shape=parsed(_is_person))
         found = b"" if answer.status == 404 else b', "svar": ' + answer.content.removeprefix(b"\xef\xbb\xbf")
         entries.append(b'{"fnr": "%b"%b}' % (number.encode(), found))
     return b'{"personer": [\n%b\n]}' % b",\n".join(entries)
