@@ -34,6 +34,13 @@ def warehouse(options: argparse.Namespace) -> list[Figure]:
     return measure(options.oslo, options.persons)
 
 
+def extract(options: argparse.Namespace) -> list[Figure]:
+    """FREG's answers over HTTP into staging, beside parsing them and a bare COPY."""
+    from extract import measure
+
+    return measure(options.asked)
+
+
 def steps(options: argparse.Namespace) -> list[Figure]:
     """Memory and time of every task at several sizes, FREG and KRR asked over HTTP."""
     from steps import figures, measure
@@ -58,7 +65,7 @@ def events(options: argparse.Namespace) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, files, warehouse, steps, night, events)
+    part.__name__: part for part in (parsing, files, warehouse, extract, steps, night, events)
 }
 
 
@@ -67,6 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="All benchmarks: a quarter of an hour on two idle cores.")
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=list(PARTS), help="parts to run")
     parser.add_argument("--persons", type=int, default=100_000, help="persons loaded and merged (warehouse)")
+    parser.add_argument("--asked", type=int, default=40_000, help="persons that FREG is asked about (extract)")
     parser.add_argument("--oslo", type=int, default=70_000, help="pupils whose guardians are computed (warehouse)")
     parser.add_argument("--pupils", type=int, nargs="+", default=[400, 4000, 40_000], help="sizes of kommuner (steps)")
     parser.add_argument("--runs", type=int, default=1, help="runs of each size; the second changes nothing (steps)")
