@@ -38,6 +38,8 @@ def doctor_command(
     lines += [("wrong", "kommunefil", sentence) for sentence in broken]
     for kommune in kommuner:
         lines += [(finding.level, kommune.id, finding.sentence) for finding in doctor.examine(kommune)]
+    if not names:
+        lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.events()]
     for level, whose, sentence in lines:
         typer.echo(f"{_WORDS[level]} {whose}: {sentence}")
     if any(level in ("wrong", "soon") for level, _, _ in lines):

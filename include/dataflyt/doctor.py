@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from dataflyt import maskinporten, reference
@@ -19,9 +19,11 @@ from dataflyt.http import Settings, open_client, send
 from dataflyt.kommune import Kommune
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
-from dataflyt.warehouse import database
+from dataflyt.warehouse import database, events
 
 WARN_DAYS = 30
+SILENT = timedelta(minutes=75)
+"""FREG's events are read every hour."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
@@ -61,6 +63,24 @@ class Doctor:
         found = list(dict.fromkeys(found))
         if not any(finding.level in ("wrong", "soon") for finding in found):
             found.append(Finding("fine", "Varehuset svarer, og tilkoblingene har det de skal ha."))
+        return found
+
+    def events(self) -> list[Finding]:
+        """Find out whether FREG's events are read every hour, for the whole installation."""
+        from dataflyt import fast_lane
+
+        found: list[Finding] = []
+        with _kept(found):
+            self.connect(fast_lane.LIST)
+            with database.reading_events(database.engine(self.connect(fast_lane.WAREHOUSE).url)) as connection:
+                known = events.pointer(connection, fast_lane.FEED)
+            since = f"siden {known.read_at:%d.%m.%Y kl. %H.%M} UTC" if known else "ennå"
+            if known is None or datetime.now(UTC) - known.read_at > SILENT:
+                raise ConfigError(
+                    f"Hendelsene i Folkeregisteret er ikke lest {since}: se til at DAG-en freg_events går, og les hva "
+                    "den sier."
+                )
+            found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
         return found
 
     def _warehouse(self, kommune: Kommune) -> list[Finding]:

@@ -338,6 +338,9 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
     assert done.exit_code == 0, done.output
     assert done.output == "Hendelser lest: 1. Kommuner det er spurt for: 1, som venter: 0.\n"
     assert third.number not in published(here)
+    for silent, said in (("1 minute", "OK freg_events: "), ("76 minutes", "FEIL freg_events: ")):
+        psql(lane.reader, f"update events.pointer set read_at = now() - interval '{silent}'")
+        assert f"\n{said}Hendelsene i Folkeregisteret er " in CliRunner().invoke(app, ["doctor"]).output
 
 
 def _dies(*_: object, **__: object) -> None:
