@@ -192,12 +192,12 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
         named = warehouse.execute(
             text(
                 "select distinct ansvarlig from fresh_freg_foreldreansvar f where ansvarlig ~ '^[0-9]{11}$' "
-                "and ergjeldende is not false and ansvarlig <> all (:others) and not exists (select from "
+                "and ergjeldende is not false and not exists (select from "
                 "history.freg_person h where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
             ),
-            {"owner": kommune.id, "others": others},
+            {"owner": kommune.id},
         )
-        others += named.scalars()
+        others += sorted(set(named.scalars()) - numbers.keys())
     freg_client.extract(connection, others, flow.FREG_PARTS, landing, "2-others", route=route, rolle=rolle)
 
 
