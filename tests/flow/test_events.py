@@ -231,6 +231,8 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     assert lane.owners("waiting") == []
     vetoes = here.query("select count(*), count(distinct person_id) from control.veto where kind = 'protection'")
     assert vetoes[0][0] == vetoes[0][1]
+    # What the run has landed, which is settled, told where they live.
+    assert not [path for path in (here.storage / "landing/haugesund").rglob("*") if path.is_file()]
 
     # FREG leaves somebody out of its answer.
     lane.protect(later)
