@@ -93,11 +93,11 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
             add("name_changes", person)
         if old["number"] != new["number"]:
             add("number_changes", person)
-    still = set(after.links.values())
+    known = set(before.links.values())
     for link in before.links.keys() & after.links.keys():
         old_id, new_id = before.links[link], after.links[link]
         if old_id != new_id:
-            add("person_splits" if old_id in still else "persons_join", old_id, new_id)
+            add("persons_join" if new_id in known else "person_splits", old_id, new_id)
     for person in before.contacts.keys() | after.contacts.keys():
         if before.contacts.get(person, (None,) * 3) != after.contacts.get(person, (None,) * 3):
             add("contact_changes", person)

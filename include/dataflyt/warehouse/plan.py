@@ -159,8 +159,8 @@ join after_person a using (person_id)
 where a.number is distinct from b.number
 union all
 select
-    case when exists (select from after_person_link r where r.person_id = b.person_id)
-        then 'person_splits' else 'persons_join' end,
+    case when exists (select from before_person_link r where r.person_id = a.person_id)
+        then 'persons_join' else 'person_splits' end,
     b.person_id::text, a.person_id::text, null, false
 from before_person_link b
 join after_person_link a on a.scheme = b.scheme and a.value = b.value

@@ -24,20 +24,38 @@ same_person as (
 numbers as (
     select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
 ),
+-- Of two who become one the older in the warehouse stays, of equals the one whose number is in use.
 known as (
-    select n.root, (array_agg(l.person_id order by l.from_run, l.person_id))[1] as person_id
+    select
+        n.root,
+        (array_agg(l.person_id order by l.from_run, l.value <> n.root, l.person_id))[1] as person_id,
+        bool_or(l.current) as was_current
     from numbers n
     join golden.person_link l
         on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
     group by n.root
 ),
+-- One becomes two (personErEndretVedSplitting) when FREG answers for two numbers of a person as two people. The one
+-- whose number was in use stays who it was; the other is somebody new, also where the first number seen was theirs.
+parted as (
+    select
+        k.root,
+        row_number() over (partition by k.person_id order by k.was_current desc, k.root) > 1 as is_new
+    from known k
+    where exists (select from freg_person p where p.foedselsEllerDNummer = k.root)
+),
 numbered as (
     select
         'number' as scheme,
         n.number as value,
-        coalesce(k.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid) as person_id,
+        case
+            when p.is_new then substr(control.keyed_hash(:secret, 'parted:' || n.root), 1, 32)::uuid
+            else coalesce(k.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid)
+        end as person_id,
         n.number = n.root as "current"
-    from numbers n left join known k on k.root = n.root
+    from numbers n
+    left join known k on k.root = n.root
+    left join parted p on p.root = n.root
 ),
 local_ids as (
     select
