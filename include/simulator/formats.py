@@ -27,12 +27,13 @@ def write_oneroster(world: World, day: date, out: IO[bytes]) -> None:
     tables = dict(_tables(world))
     manifest = [("propertyName", "value"), ("manifest.version", "1.0"), ("oneroster.version", "1.2")]
     manifest += [(f"file.{name}", "bulk") for name in tables]
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for name, rows in {"manifest": manifest, **tables}.items():
             text = io.StringIO()
             csv.writer(text, lineterminator="\r\n").writerows(rows)
             moment = (day.year, day.month, day.day, 3, 0, 0)
-            archive.writestr(zipfile.ZipInfo(f"{name}.csv", moment), text.getvalue().encode())
+            entry = zipfile.ZipInfo(f"{name}.csv", moment)
+            archive.writestr(entry, text.getvalue().encode(), zipfile.ZIP_DEFLATED)
 
 
 def _tables(world: World) -> Iterator[tuple[str, Iterable[tuple[object, ...]]]]:
