@@ -236,7 +236,7 @@ def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
     """Declare that no school has lost more than half of its pupils since the last released run.
 
     A file that says it is full may hold only what has changed ("kompakt", seen in county schools' PIFU files): then
-    some schools are whole, and others nearly gone.
+    some schools are whole, and others nearly gone. Barnehage and SFO are left out: they may empty in summer.
     """
     before = ", ".join(
         f"('{orgnr}', {count})"
@@ -263,7 +263,8 @@ def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
 PUPILS_PER_SCHOOL = (
     "select s.orgnr, count(distinct m.person_id) as pupils from {memberships} as m "
     "left join sas_group as g on g.group_id = m.group_id "
-    "join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where m.role = '01' group by s.orgnr"
+    "join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where m.role = '01' "
+    "and coalesce(s.school_type, '') not in ('barnehage', 'sfo') group by s.orgnr"
 )
 
 
