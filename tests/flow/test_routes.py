@@ -61,7 +61,10 @@ def test_a_run_by_fiks_finds_that_nothing_has_changed_but_what_fiks_has_no_place
         assert by_fiks.dump()[table] == before[table], table
 
 
-def test_a_child_who_lives_here_and_is_no_pupil_is_named_and_gets_nothing(by_fiks: Installation) -> None:
+def test_a_child_who_lives_here_and_is_no_pupil_is_named_and_gets_nothing(
+    by_fiks: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflyt.sources.freg.client._READY_WAIT", 0.01)
     world = by_fiks.registers.world
     plain = [
         pupil for pupil in _plain_pupils(by_fiks) if _person(pupil).home and 2010 <= _person(pupil).born.year <= 2020

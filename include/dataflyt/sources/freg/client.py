@@ -35,7 +35,8 @@ WHO = "Folkeregisteret"
 Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
 
 _READY_TRIES = 50
-"""How often one batch of an extract is asked for before we give up: with growing waits about half an hour."""
+_READY_WAIT = 2.0
+"""How often a batch of an extract is asked for before we give up, and seconds the first time we wait; half an hour."""
 
 
 def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
@@ -153,7 +154,7 @@ def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
         answer = register.get(path, also=(404, 410), shape=parsed(_is_batch))
         if answer.status != 404:
             return answer
-        time.sleep(min(2 * settings.first_wait * tries, settings.longest_wait))
+        time.sleep(min(_READY_WAIT * tries, settings.longest_wait))
     raise SourceUnavailable(f"{WHO} har ikke gjort uttrekket av innbyggere klart ennå: Dataflyt prøver igjen.")
 
 
