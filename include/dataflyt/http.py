@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any, Self, TypeAlias
@@ -103,12 +104,17 @@ class Answer:
     def code(self) -> str:
         """The register's own error code with a comma before it, or nothing. Its message may name a person."""
         try:
-            body = orjson.loads(self.content)
+            body = json_of(self.content)
         except orjson.JSONDecodeError:
             return ""
         values = [body.get(key) for key in ("kode", "feilkode", "code")] if isinstance(body, dict) else []
         found = [value for value in values if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,10}-[0-9]{1,6}", value)]
         return f", {found[0]}" if found else ""
+
+
+def json_of(content: bytes) -> Any:
+    """Parse an answer's JSON, which may begin with a byte order mark; raises orjson.JSONDecodeError."""
+    return orjson.loads(content.removeprefix(_BOM))
 
 
 def open_client(connection: Connection, settings: Settings) -> httpx.Client:
@@ -198,8 +204,11 @@ def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> So
         return None
     facts: dict[str, object] = {"status": answer.status}
     told = answer.headers.get("retry-after", "")
-    if re.fullmatch(r"[0-9]{1,12}", told):
-        facts["retry_after"] = min(int(told) * unit, settings.longest_wait)
+    wait = int(told) * unit if re.fullmatch(r"[0-9]{1,12}", told) else 0.0
+    with contextlib.suppress(ValueError, TypeError):  # HTTP allows a time there too
+        wait = max(wait, parsedate_to_datetime(told).timestamp() - time.time())
+    if wait:
+        facts["retry_after"] = min(wait, settings.longest_wait)
     return SourceUnavailable(f"{who} er opptatt eller nede (HTTP {answer.status}): Dataflyt prøver igjen.", **facts)
 
 
@@ -247,7 +256,7 @@ def parsed(check: Callable[[Any], bool]) -> Shape:
 
     def shape(content: bytes) -> bool:
         try:
-            return check(orjson.loads(content.removeprefix(_BOM)))
+            return check(json_of(content))
         except orjson.JSONDecodeError:
             return False
 

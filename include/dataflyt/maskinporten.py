@@ -35,7 +35,7 @@ import orjson
 
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable
-from dataflyt.http import Answer, Settings, open_client, require_https, send, unavailable
+from dataflyt.http import Answer, Settings, json_of, open_client, require_https, send, unavailable
 
 log = logging.getLogger(__name__)
 
@@ -272,7 +272,7 @@ def _code(answer: Answer) -> str:
 
 def _object(answer: Answer) -> dict[str, object]:
     try:
-        body = orjson.loads(answer.content)
+        body = json_of(answer.content)
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from collections import Counter, deque
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -322,6 +323,20 @@ def test_retry_after_of_freg_is_in_milliseconds(server, ask):
     ask(numbers(1))
     waited = server.times[1] - server.times[0]
     assert 0.29 < waited < 5
+
+
+def test_retry_after_may_be_a_time_of_day(server, ask):
+    server.faults.append(says(429, Retry_After="Fri, 31 Dec 2099 23:59:59 GMT"))
+    ask(numbers(1), replace(QUICK, longest_wait=0.3))
+    assert 0.29 < server.times[1] - server.times[0] < 5
+
+
+def test_a_byte_order_mark_hurts_no_answer(server, ask, landing, monkeypatch):
+    plain = Handler.answer
+    mark = b"\xef\xbb\xbf"
+    monkeypatch.setattr(Handler, "answer", lambda self, status, body, **more: plain(self, status, mark + body, **more))
+    ask(numbers(1))
+    assert landed(landing, "1-pupils-00001.json").startswith(mark)
 
 
 def test_a_very_long_retry_after_is_cut(server, ask):
