@@ -54,7 +54,7 @@ def _freg(kommune: Kommune, connection: Connection) -> str:
     path, key, shape = freg.question(connection, source.route, source.rolle, parts)
     with freg.open_register(connection, source.route, _HURRIED) as register:
         register.post(path, orjson.dumps({key: [NOBODY]}), shape=shape)
-    return f"{freg.WHO} svarer, {_rights(kommune, connection)}"
+    return f"{freg.WHO} svarer {_rights(kommune, connection)}"
 
 
 def _krr(kommune: Kommune, connection: Connection) -> str:
@@ -67,7 +67,7 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
             register.ask(
                 krr.persons_path(source.version), orjson.dumps({"personidentifikatorer": [NOBODY]}), "personer"
             )
-    return f"{krr.WHO} svarer, {_rights(kommune, connection)}"
+    return f"{krr.WHO} svarer {_rights(kommune, connection)}"
 
 
 def _rights(kommune: Kommune, connection: Connection) -> str:
@@ -82,8 +82,8 @@ def _rights(kommune: Kommune, connection: Connection) -> str:
             f"Tilkoblingen {connection.name} har rettighetene til {consumer} og ikke til kommunen ({kommune.orgnr}): "
             "skriv kommunens klient, eller kommunens organisasjonsnummer som consumer_org, i tilkoblingen."
         )
-    on_behalf = f", hentet av {supplier}" if supplier else ""
-    return f"med rettighetene til {consumer}{on_behalf} og scope {scope}."
+    fetched = f"hentet av {supplier}, " if supplier else ""
+    return f"med rettighetene til {consumer} ({fetched}scope {scope})."
 
 
 def _claims(token: str) -> dict[str, Any]:
