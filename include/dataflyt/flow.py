@@ -53,7 +53,7 @@ FREG_PARTS = (
     "postadresseIUtlandet",
     "adressebeskyttelse",
 )
-"""What is asked of FREG for everybody; for pupils foreldreansvar and familierelasjon besides."""
+"""What is asked of FREG for everybody; ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
 RESIDENTS = "3-residents"
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
 """What is asked of FREG for children who live here and are no pupils."""
@@ -158,7 +158,7 @@ def _done(job: Job) -> bool:
 
 
 def extract_sas(job: Job) -> dict[str, int]:
-    """Land the newest file of the school administration system and its timetable, and stage them."""
+    """Land the newest file of the school administration system, its timetable and its calendars, and stage them."""
     if _done(job):
         return {}
     source = job.kommune.sources.sas
@@ -172,6 +172,8 @@ def extract_sas(job: Job) -> dict[str, int]:
         as_of=job.run.as_of,
         max_age_days=source.max_age_days,
     )
+    if source.calendars:
+        sas_client.fetch_calendars(job.environment.connect(source.calendars), job.landing("sas"))
     _note_files(job, "sas")
     return _stage(job, "sas")
 
@@ -223,8 +225,8 @@ def extract_freg(job: Job) -> dict[str, int]:
     freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
     _stage(job, "freg", phase="1-pupils")
     _numbers(job, _RESPONSIBLE, hold=True)
-    guardians = _numbers(job, _GUARDIANS)
-    freg_client.extract(connection, guardians, FREG_PARTS, landing, "2-guardians", route=route, rolle=rolle)
+    guardians, parts = _numbers(job, _GUARDIANS), freg_parts(job.kommune, pupils=False)
+    freg_client.extract(connection, guardians, parts, landing, "2-guardians", route=route, rolle=rolle)
     counts = _stage(job, "freg", phase="2-guardians", anew=False)
     if source.residents is None:
         return counts
@@ -242,10 +244,15 @@ def extract_freg(job: Job) -> dict[str, int]:
     return _stage(job, "freg", phase=RESIDENTS, anew=False)
 
 
-def freg_parts(kommune: Kommune) -> tuple[str, ...]:
-    """Return what is asked of FREG for a kommune's pupils."""
-    more = ("foreldreansvar", "familierelasjon") if kommune.legal_basis.freg == "med_hjemmel" else ()
-    return FREG_PARTS + more
+def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
+    """Return what is asked of FREG for a kommune's pupils, or for adults.
+
+    False identity, foreldreansvar and familierelasjon are confidential (Skatteetaten, "taushetsbelagte opplysninger"):
+    without hjemmel they are never asked for.
+    """
+    if kommune.legal_basis.freg != "med_hjemmel":
+        return FREG_PARTS
+    return (*FREG_PARTS, "falskIdentitet", *(("foreldreansvar", "familierelasjon") if pupils else ()))
 
 
 def extract_krr(job: Job) -> dict[str, int]:
@@ -281,8 +288,6 @@ select distinct f.ansvarlig from staging_{owner}.freg_foreldreansvar f
 where f.ansvarlig ~ '^[0-9]{{11}}$' and f.ergjeldende is not false
     and not exists (select from staging_{owner}.freg_person p where p.oppslag = f.ansvarlig) order by 1
 """
-
-
 _ANSWERED = """
 select oppslag from staging_{owner}.freg_person
 union select identifikasjonsnummer from staging_{owner}.freg_identifikasjonsnummer
@@ -308,7 +313,7 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
         ),
         "krr": lambda _: krr_rows.FORMATS[sources.krr.format],
         "hr": lambda _: partial(hr_rows.FORMATS[sources.hr.format], employment_types=sources.hr.employment_types),
-        "sas": lambda name: sas_rows.FORMATS[sas_client.TIMETABLES.get(name, sources.sas.format)],
+        "sas": lambda name: sas_rows.FORMATS[sas_client.format_of(name, sources.sas.format)],
     }
     return [(name, readers[source](name)) for name in names]
 

@@ -33,6 +33,7 @@ MOST = 1000
 ROLE = frozenset({
     "identifikasjonsnummer", "status", "doedsfall", "foedsel", "kjoenn", "navn", "bostedsadresse", "oppholdsadresse",
     "deltBosted", "postadresse", "postadresseIUtlandet", "adressebeskyttelse", "foreldreansvar", "familierelasjon",
+    "falskIdentitet",
 })  # fmt: skip
 """The elements that every rolle is for."""
 

@@ -10,6 +10,7 @@ import pytest
 from dataflyt import flow
 from dataflyt.errors import NotApproved
 from dataflyt.kommune import Limit
+from simulator import registers
 from simulator.model import Contact, Employee, Member, Person, Pupil, Responsibility
 from simulator.numbers import with_control
 from tests.flow.conftest import Installation
@@ -141,18 +142,17 @@ def test_a_limit_is_for_what_is_inferred_and_august_has_its_own(installation: In
 
 
 @pytest.mark.after_first_run
-def test_a_false_identity_is_asked_about(installation: Installation) -> None:
-    number = _person(_plain(installation)[0]).number
-    job = installation.open()
-    installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
-    with flow.database.transaction(job.db, job.owner) as connection:
-        connection.exec_driver_sql(
-            "update staging_haugesund.freg_person set falskidentitet = true where foedselsellerdnummer = %s", (number,)
-        )
-    installation.steps(job, "withdraw", "check", "merge")
-    asked = flow.question(job)
+@pytest.mark.parametrize("who", ["pupil", "guardian"])
+def test_a_false_identity_is_asked_about(installation: Installation, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    pupil = _person(_plain(installation)[0])
+    number = pupil.number if who == "pupil" else pupil.responsibility[0].ansvarlig
+    false = {"erGjeldende": True, "erFalsk": True}
+    monkeypatch.setitem(
+        registers._ELEMENTS, "falskIdentitet", lambda person: [false] if person.number == number else []
+    )
+    asked = _asked(installation)
     assert asked is not None
-    assert ALWAYS in asked.body
+    assert ALWAYS in asked
 
 
 @pytest.mark.after_first_run

@@ -246,6 +246,18 @@ def test_every_kind_of_responsible_party_is_read():
     assert found[4].ansvar == "ukjent"
 
 
+def test_the_guardian_of_a_parents_child_without_a_number_is_not_the_parents():
+    child = {"navn": {"fornavn": "Máret", "etternavn": "Đižžo"}}
+    found = rows(foreldreansvar=[{"ansvar": "felles", "ansvarlig": FATHER, "ansvarssubjektUtenIdentifikator": child}])
+    assert only(Foreldreansvar, found) == []
+
+
+def test_a_responsibility_with_a_time_at_which_it_ended_has_ended():
+    ended = {"ansvar": "mor", "ansvarlig": MOTHER, "opphoerstidspunkt": "2026-01-02T00:00:00+01:00"}
+    assert the(Foreldreansvar, foreldreansvar=[ended]).erGjeldende is False
+    assert the(Foreldreansvar, foreldreansvar=[{**ended, "erGjeldende": True}]).erGjeldende is True
+
+
 def test_a_relation_to_a_person_without_a_number_is_kept():
     row = the(
         Familierelasjon,

@@ -365,7 +365,9 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
             yield _other_address(me, element, item)
     yield from _protection(me, document.get("adressebeskyttelse"))
     for item in parts(document, "foreldreansvar"):
-        yield _responsibility(me, item)
+        # Of a child without a number: in a parent's own document, where it would look like the parent's guardian.
+        if not is_object(item.get("ansvarssubjektUtenIdentifikator")):
+            yield _responsibility(me, item)
     for item in parts(document, "familierelasjon"):
         yield Familierelasjon(
             me,
@@ -540,6 +542,7 @@ def _plain_number(value: Mapping[str, Any], name: str) -> str | None:
 def _responsibility(me: str, item: Json) -> Foreldreansvar:
     unknown = part(item, "ansvarligUtenIdentifikator")
     name = part(unknown, "navn")
+    current, since = _validity(item)
     return Foreldreansvar(
         me,
         text(item, "ansvar"),
@@ -550,7 +553,9 @@ def _responsibility(me: str, item: Json) -> Foreldreansvar:
         text(name, "etternavn"),
         text(unknown, "foedselsdato"),
         number(item, "ansvarssubjekt"),
-        *_validity(item),
+        # What has ended and was not replaced has a time for it (Skatteetaten, "opphoerstidspunkt").
+        False if current is None and text(item, "opphoerstidspunkt") else current,
+        since,
     )
 
 
