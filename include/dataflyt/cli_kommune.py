@@ -198,6 +198,7 @@ sources:
     files: "pifu_*.xml"
     # max_age_days: 10 # en eldre fil stopper kjøringen; hr kan ha det også
     # timetable: "timeplan_*.csv" # når det leverer timeplan; "timeplan_*.ics" når det er en kalender
+    # calendars: calendars_{id} # når timeplanene hentes fra lenker til kalendere, som tilkoblingen har
 
 feide:
   realm: # fyll ut: kommunens domene i FEIDE, for eksempel haugesund.kommune.no

@@ -57,9 +57,10 @@ class Doctor:
             found += self._register(kommune, name, open_register)
         for name in dict.fromkeys((sources.hr.connection, sources.sas.connection)):
             found += self._folder(name)
-        if kommune.mail:
-            with _kept(found):
-                self.connect(kommune.mail.connection)
+        for other in (kommune.mail and kommune.mail.connection, sources.sas.calendars):
+            if other:
+                with _kept(found):
+                    self.connect(other)
         found = list(dict.fromkeys(found))
         if not any(finding.level in ("wrong", "soon") for finding in found):
             found.append(Finding("fine", "Varehuset svarer, og tilkoblingene har det de skal ha."))

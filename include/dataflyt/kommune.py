@@ -308,7 +308,8 @@ class HrSource(_Part):
 class SasSource(_Part):
     """The school administration system. The connection's address is a folder; no ``timetable``, no timetable file.
 
-    A ``timetable`` that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV.
+    A ``timetable`` that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV. ``calendars`` is a connection with
+    links to calendars: its address, and those in its extra's ``links``. They are as secret as a key.
     """
 
     format: Literal["pifu", "oneroster"] = Field(description="skriv pifu eller oneroster")
@@ -320,6 +321,10 @@ class SasSource(_Part):
     timetable: FilePattern | None = Field(
         default=None,
         description='skriv et filmønster, for eksempel "timeplan_*.csv" eller "timeplan_*.ics", eller ta det bort',
+    )
+    calendars: ConnectionName | None = Field(
+        default=None,
+        description="skriv navnet på tilkoblingen som har lenkene til kalenderne, eller ta det bort",
     )
 
 

@@ -9,6 +9,7 @@ Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and
 is not. The answer to an unknown number is an ``oppslag`` with ``feilmelding``, with its own wording.
 """
 
+import io
 import time
 from collections.abc import Callable
 from datetime import date
@@ -22,6 +23,7 @@ from fastapi import FastAPI, Request, Response
 from simulator import extracts, feed, fiks, reference
 from simulator.faults import Faulty, Switches, UnknownFault
 from simulator.files import write_files
+from simulator.formats import write_calendar
 from simulator.maskinporten import (
     ALGORITHMS,
     FREG,
@@ -86,6 +88,14 @@ def create_app(
     @app.exception_handler(Problem)
     async def problem(_: Request, failure: Problem) -> Response:
         return _json(failure.body, failure.status)
+
+    @app.get("/calendar/{kommunenummer}.ics")
+    async def calendar(kommunenummer: str) -> Response:
+        if kommunenummer not in country.worlds:
+            return Response(status_code=404)
+        out = io.BytesIO()
+        write_calendar(country.worlds[kommunenummer], country.day, out)
+        return Response(out.getvalue(), media_type="text/calendar")
 
     @app.get("/health")
     async def health() -> Response:

@@ -250,6 +250,7 @@ def installation(
                 key,
                 register | {"scope": "krr:global/kontaktinformasjon.read"},
             ),
+            "calendars": Connection(connection_name, f"{registers.url}/calendar/1106.ics"),
             "hr": Connection(connection_name, str(registers.drop / "1106" / "hr")),
             "sas": Connection(connection_name, str(registers.drop / "1106" / "sas")),
         }[source]

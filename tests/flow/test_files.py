@@ -3,12 +3,14 @@
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dataflyt.errors import SourceUnavailable
+from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.kommune import Kommune
+from dataflyt.sources.sas import client as sas_client
 from simulator.formats import write_calendar, write_oneroster, write_visma
 from tests.flow.conftest import Installation
 
@@ -113,3 +115,31 @@ def test_a_kommune_that_changes_systems_keeps_its_pupils_groups_and_employees(in
     assert installation.run()["outcome"] == "released"
     for table, columns in told.items():
         assert installation.query(query.format(columns, table)) == before[table], table
+
+
+def test_a_timetable_comes_by_links_to_calendars_too(installation: Installation) -> None:
+    lessons = "select distinct group_id, weekday, start, room from staging_haugesund.sas_timetable order by 1, 2, 3, 4"
+    installation.steps(installation.open(), "extract_sas")
+    by_file = [row for row in installation.query(lessons) if row.weekday and ":" in row.start]
+    installation.kommune = _said(installation, "sas", timetable=None, calendars="calendars_haugesund")
+    job = installation.open()
+    installation.steps(job, "extract_sas")
+    by_link = installation.query(lessons)
+    assert len(by_link) > 500
+    assert len(set(by_link) & set(by_file)) > 0.99 * len(by_link)
+    assert job.landing("sas").names()[0] == "calendar-00001.ics"
+
+
+def test_a_link_that_gives_no_calendar_stops_the_run_and_is_not_told(installation: Installation) -> None:
+    secret = "hemmelig-nokkel"
+    installation.kommune = _said(installation, "sas", calendars="calendars_haugesund")
+    whole = installation.environment.connect("calendars_haugesund")
+    for links, sentence in (
+        ([f"{installation.registers.url}/calendar/{secret}.ics"], "Kalender 2 i tilkoblingen calendars_haugesund"),
+        ([f"http://example.no/{secret}"], "https://"),
+        (secret, "har ingen lenker"),
+    ):
+        client = replace(whole, extra={"links": links})
+        with pytest.raises(DataflytError, match=sentence) as raised:
+            sas_client.fetch_calendars(client, installation.open().landing("sas"))
+        assert secret not in str(raised.value) + repr(raised.value.facts)
