@@ -179,6 +179,35 @@ def test_a_wrong_word_about_trial_accounts_mail_and_august_is_pointed_at(folder,
     assert expected in sentence(folder, GOOD + more)
 
 
+@pytest.mark.parametrize(
+    ("register", "more", "expected"),
+    [
+        ("freg", "route: fikz", "linje 7: «sources.freg.route» kan ikke være «fikz»: skriv skatteetaten, fiks eller"),
+        ("freg", "rolle: 1106", 'linje 7: «sources.freg.rolle» skal være tekst: skriv "1106"'),
+        ("freg", 'rolle: "1106"', "linje 7: «sources.freg.rolle» kan ikke være «1106»: skriv rolleId fra KS Fiks"),
+        ("freg", "residents: {from_age: 16, to_age: 6}", "«sources.freg.residents» har en from_age som er høyere"),
+        ("freg", "residents: {from_age: 6}", "«sources.freg.residents.to_age» mangler: skriv alderen de eldste fyller"),
+        ("krr", "version: 3", "linje 8: «sources.krr.version» kan ikke være «3»: skriv 1 eller 2"),
+        (
+            "krr",
+            "route: fiks_oppvekst",
+            "linje 8: «sources.krr.route» kan ikke være «fiks_oppvekst»: skriv digdir eller",
+        ),
+    ],
+)
+def test_a_wrong_word_about_a_registers_route_is_pointed_at(folder, register, more, expected):
+    connection = f"connection: {register}_haugesund"
+    assert expected in sentence(folder, GOOD.replace(connection, f"{connection}, {more}"))
+
+
+def test_without_legal_basis_no_route_that_always_gives_foreldreansvar_is_taken(folder):
+    text = GOOD.replace("{freg: med_hjemmel", "{freg: none").replace("freg_hauge", "fiks_hauge")
+    (folder / "haugesund.yaml").write_text(text.replace("connection: fiks", "route: fiks, connection: fiks"))
+    assert kommune.load(folder / "haugesund.yaml").sources.freg.format == "bulk"
+    said = sentence(folder, text.replace("connection: fiks", "route: fiks_oppvekst, connection: fiks"))
+    assert "henter foreldreansvar med fiks_oppvekst uten hjemmel: skriv freg: med_hjemmel" in said
+
+
 def test_a_run_is_given_the_time_from_when_it_is_due_to_when_it_is_to_be_done(folder):
     said = {("03:00", "06:30"): 3.5, ("23:00", "06:00"): 7, ("03:00", "03:00"): 24}
     for (at, done_by), hours in said.items():

@@ -204,13 +204,8 @@ class Schedule(_Part):
         return f"den {self.day}. i hver måned kl. {at}"
 
 
-Rolle = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-        description="skriv rolleId fra KS Fiks (36 tegn), eller ta det bort og skriv den i tilkoblingen",
-    ),
-]
+Rolle = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+_WRITE_ROLLE = "skriv rolleId fra KS Fiks (36 tegn), eller ta det bort og skriv den i tilkoblingen"
 
 
 class Residents(_Part):
@@ -241,7 +236,7 @@ class FregSource(_Part):
     route: Literal["skatteetaten", "fiks", "fiks_oppvekst"] = Field(
         default="skatteetaten", description="skriv skatteetaten, fiks eller fiks_oppvekst"
     )
-    rolle: Rolle | None = None
+    rolle: Rolle | None = Field(default=None, description=_WRITE_ROLLE)
     connection: ConnectionName
     residents: Residents | None = Field(
         default=None, description="skriv residents: {from_age: 6, to_age: 16}, eller ta det bort"
@@ -262,7 +257,7 @@ class KrrSource(_Part):
 
     route: Literal["digdir", "fiks"] = Field(default="digdir", description="skriv digdir eller fiks")
     version: Literal[1, 2] = Field(default=2, description="skriv 1 eller 2: versjonen av Digdirs tjeneste")
-    rolle: Rolle | None = None
+    rolle: Rolle | None = Field(default=None, description=_WRITE_ROLLE)
     connection: ConnectionName
 
     @property

@@ -96,9 +96,7 @@ def _merge_source_table(
         "exists (select from control.quarantine q where q.owner = :owner and q.run = :run "
         f"and q.table_name = '{table.name}' and q.subject = "
     )
-    if table.name == "freg_ubesvart":
-        held_over = "false"
-    elif table.answered:
+    if table.answered:
         # One "not exists" a number: PostgreSQL joins for these, and loops for one with both.
         held_over = (
             f"not exists (select from answered_{table.source} a where a.subject = d.was "
