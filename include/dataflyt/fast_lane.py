@@ -11,6 +11,7 @@ Killed at any point it is run again: the place in the list moves in the transact
 and whoever waits does so until the kommune is published anew.
 """
 
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -21,13 +22,14 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from dataflyt import flow, publishing
-from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceUnavailable
+from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceUnavailable, Unreadable
 from dataflyt.flow import Environment, Job
+from dataflyt.http import AGAIN
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg import rows as freg_rows
-from dataflyt.sources.freg.events import EventList, TooOld
+from dataflyt.sources.freg.events import EventList, Page, TooOld
 from dataflyt.warehouse import database, events, golden, runs, serving, veto
 from dataflyt.warehouse.tables import source_tables
 
@@ -109,21 +111,32 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
     with database.reading_events(db) as connection:
         known, secret = events.pointer(connection, FEED), events.key(connection)
     heard: dict[str, int] = {}
+    unkept: Page | None = None
+
+    def keep(page: Page) -> None:
+        with database.reading_events(db) as connection:
+            events.let_wait(connection, heard.items())
+            events.move_pointer(connection, FEED, page.next_seq, page.etag)
+        heard.clear()
+
     with EventList(environment.connect(LIST)) as event_list:
         try:
             for page in event_list.pages(known.next_seq, known.etag) if known else ():
                 heard.update((events.hashed(secret, number), seq) for number, seq in page.urgent)
                 counts["pages"] += 1
                 counts["events"] += page.events
+                unkept = page
                 if not page.events or counts["pages"] % PAGES_AT_A_TIME == 0:
-                    with database.reading_events(db) as connection:
-                        events.let_wait(connection, heard.items())
-                        events.move_pointer(connection, FEED, page.next_seq, page.etag)
-                    heard.clear()
+                    keep(page)
+                    unkept = None
             if known:
                 return
         except TooOld:
             log.warning("The place in the event list is older than what FREG keeps: everybody is asked about anew.")
+        except DataflytError:
+            if unkept:  # what was told before it stopped does not wait until all of it can be read
+                keep(unkept)
+            raise
         newest = event_list.last()
     with database.reading_events(db) as connection:
         events.let_all_wait(connection, newest)
@@ -153,7 +166,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             _ask(kommune, environment, db, landing, numbers)
         with database.transaction(db, owner) as connection:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
-            answered = _load(connection, kommune, landing)
+            answered, refused = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
             settled = job.run.state not in runs.UNSETTLED
             if settled and veto.raised_protection(connection, owner, job.run.number):
@@ -169,10 +182,14 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
         )
     # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
     if job.run.state != "open":
-        done = [one for one in people if one.number is None or one.number in answered]
+        done = [
+            one
+            for one in people
+            if one.number is None or one.number in answered or (one.number in refused and one.given_up)
+        ]
         with database.transaction(db, owner) as connection:
             events.dealt_with(connection, owner, done)
-    if missing := len(numbers.keys() - answered):
+    if missing := len(numbers.keys() - answered - refused):
         raise SourceUnavailable(
             "Folkeregisteret svarte ikke om alle det har meldt hendelser på: Dataflyt spør igjen.", missing=missing
         )
@@ -198,7 +215,8 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
             {"owner": kommune.id},
         )
         others += sorted(set(named.scalars()) - numbers.keys())
-    freg_client.extract(connection, others, flow.FREG_PARTS, landing, "2-others", route=route, rolle=rolle)
+    parts = flow.freg_parts(kommune, pupils=False)
+    freg_client.extract(connection, others, parts, landing, "2-others", route=route, rolle=rolle)
 
 
 def _learn(connection: Connection, job: Job) -> bool:
@@ -231,10 +249,11 @@ def _learn(connection: Connection, job: Job) -> bool:
     return in_doubt
 
 
-def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
-    """Copy the landed answers into temporary tables; return the numbers that they answer for.
+def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[set[str], set[str]]:
+    """Copy the landed answers into temporary tables; return the numbers of whom they tell, and those refused.
 
-    Not into staging, which is the run's under way.
+    Not into staging, which is the run's under way. Somebody's answer tells of the numbers that it says they have had,
+    also where another was asked for; what it was asked for alone is no sign that it is theirs.
     """
     tables = [table for table in source_tables().values() if table.source == "freg"]
     for table in tables:
@@ -257,7 +276,9 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
 
     for page in landing.names():
         if not page.endswith(".request.json"):
-            with landing.open(page) as stream:
+            # Of few who were asked about once more it may name nobody: they are in no answer, then.
+            again = contextlib.suppress(Unreadable) if f"{AGAIN}-" in page else contextlib.nullcontext()
+            with landing.open(page) as stream, again:
                 for count, row in enumerate(reader(stream), 1):
                     waiting[type(row)].append(row)
                     if count % _ROWS_AT_A_TIME == 0:
@@ -265,7 +286,9 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
             flush()
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))
-    found = connection.execute(
-        text(f"select oppslag from {_FRESH}freg_person union select oppslag from {_FRESH}freg_ubesvart")
+    told = text(
+        f"select foedselsellerdnummer from {_FRESH}freg_person "
+        f"union select identifikasjonsnummer from {_FRESH}freg_identifikasjonsnummer"
     )
-    return set(found.scalars())
+    refused = text(f"select oppslag from {_FRESH}freg_ubesvart")
+    return set(connection.execute(told).scalars()), set(connection.execute(refused).scalars())

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dataflyt import fast_lane, flow
 from dataflyt.cli import app
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceUnavailable
+from dataflyt.sources.freg.events import EventList, Page
 from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST
@@ -240,6 +242,21 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
         patched.setattr(fast_lane, "_ask", lambda *_: None)
         assert [type(trouble) for trouble in lane.run().trouble] == [SourceUnavailable]
     assert lane.owners("waiting") == ["haugesund"]
+    # FREG refuses to tell of somebody it has told of before: that may pass.
+    country = here.registers.world.country
+    assert country is not None
+    find = country.find
+    with monkeypatch.context() as patched:
+        patched.setattr(country, "find", lambda number: None if number == later.number else find(number))
+        assert lane.run().trouble == []
+    assert lane.owners("waiting") == ["haugesund"]
+    # The list breaks off: what it has told is not forgotten.
+    lane.tell(child, "personErOppdatert")
+    with monkeypatch.context() as patched:
+        patched.setattr(EventList, "pages", _breaks_off)
+        patched.setattr(fast_lane, "withdraw", lambda *_: None)
+        assert [type(trouble) for trouble in lane.run().trouble] == [SourceUnavailable]
+    assert lane.owners("waiting") == ["haugesund"] * 2
     # The list does not answer: it is told since when, and who waits is asked about all the same.
     lane.refused = {"freg_events"}
     (told,) = lane.run().trouble
@@ -347,3 +364,11 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
 
 def _dies(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+_pages = EventList.pages
+
+
+def _breaks_off(event_list: EventList, seq: int, etag: str | None) -> Iterator[Page]:
+    yield next(_pages(event_list, seq, etag))
+    raise SourceUnavailable("Svarer ikke.")

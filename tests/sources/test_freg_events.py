@@ -1,13 +1,20 @@
 """FREG's event list, read: what may take away is told, what cannot is passed over, and the list must go forward."""
 
 import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dataflyt.errors import Unreadable
-from dataflyt.sources.freg.events import read
+from dataflyt.connections import Connection
+from dataflyt.errors import SourceUnavailable, Unreadable
+from dataflyt.http import Settings
+from dataflyt.sources.freg.events import EventList, read
 
 FIRST = 10
 
@@ -64,3 +71,56 @@ def test_skatteetatens_own_page_is_read() -> None:
     content = (Path(os.environ["DATAFLYT_REFERENCE"]) / "freg" / "feed.json").read_bytes()
     page = read(content, 1, None)
     assert (page.events, page.urgent, page.next_seq) == (2, [], 3)
+
+
+class _List(BaseHTTPRequestHandler):
+    """FREG's list of one page, whose end is what ``server.end`` says."""
+
+    def do_POST(self) -> None:
+        self._answer(200, b'{"access_token": "t", "expires_in": 599}')
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/siste/sekvensnummer"):
+            self._answer(200, str(self.server.last).encode())  # type: ignore[attr-defined]
+        elif self.path.endswith(f"/feed?seq={FIRST}"):
+            self._answer(200, b"\xef\xbb\xbf" + _page("personErDoed"))
+        else:
+            self._answer(*self.server.end)  # type: ignore[attr-defined]
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[ThreadingHTTPServer, Connection]]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _List) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        extra = {"token_endpoint": f"{url}/token", "issuer": "x/", "kid": "k", "scope": "s"}
+        yield server, Connection("freg_events", url, "client", pem, extra)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("end", [(200, b"[]"), (200, b"{}"), (200, b""), (204, b""), (404, b'{"code": "FREG-1"}')])
+def test_whatever_stands_at_the_end_of_the_list_it_is_read_to_its_end_and_not_short_of_it(
+    served: tuple[ThreadingHTTPServer, Connection], end: tuple[int, bytes]
+) -> None:
+    server, connection = served
+    server.end, server.last = end, FIRST  # type: ignore[attr-defined]
+    with EventList(connection, Settings(attempts=1)) as event_list:
+        assert [page.events for page in event_list.pages(FIRST, None)] == [1, 0]
+        server.last = FIRST + 5000  # type: ignore[attr-defined]
+        pages = event_list.pages(FIRST, None)
+        assert next(pages).urgent == [("0" * 11, FIRST)]
+        with pytest.raises(SourceUnavailable, match="der det skal være flere"):
+            next(pages)

@@ -27,12 +27,16 @@ class Pointer(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for."""
+    """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for.
+
+    ``given_up``: a register that will not tell is believed, since it never has told, or has not for a day.
+    """
 
     hash: uuid.UUID
     seq: int
     number: str | None
     pupil: bool
+    given_up: bool
 
 
 # --- as the kommune ----------------------------------------------------------------------------------------------
@@ -110,13 +114,13 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
                 where l.owner = :owner and l.to_run is null and l.scheme = 'number'
             ),
             known as (
-                select w.hash, w.seq, (array_agg(n.person_id))[1] as person_id
+                select w.hash, w.seq, w.heard_at, (array_agg(n.person_id))[1] as person_id
                 from events.waiting w
                 left join (
                     select {_HASH.format(number="n.value")} as hash, n.person_id from numbers n cross join events.key k
                 ) n on n.hash = w.hash
                 where w.owner = :owner
-                group by w.hash, w.seq
+                group by w.hash, w.seq, w.heard_at
             ),
             in_use as (
                 select distinct on (person_id) person_id, value from numbers order by person_id, current desc, value
@@ -124,6 +128,9 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
             select k.hash, k.seq, u.value, exists (
                 select from golden.enrolment e
                 where e.owner = :owner and e.to_run is null and e.person_id = k.person_id
+            ), k.heard_at < now() - interval '1 day' or not exists (
+                select from history.freg_person f
+                where f.owner = :owner and f.to_run is null and f.subject = u.value
             )
             from known k left join in_use u on u.person_id = k.person_id
             order by u.value, k.hash

@@ -27,7 +27,7 @@ import orjson
 from dataflyt import maskinporten
 from dataflyt.connections import Connection
 from dataflyt.errors import SourceRefused, SourceUnavailable
-from dataflyt.http import Answer, Progress, Register, Settings, Shape, land_pages, list_under, parsed
+from dataflyt.http import Answer, Progress, Register, Settings, Shape, json_of, land_pages, list_under, parsed
 from dataflyt.landing import Landing
 from dataflyt.sources import fiks
 
@@ -133,7 +133,7 @@ def residents(
 
 def _batches(register: Register, at: str, landing: Landing, name: str, settings: Settings) -> list[str] | None:
     """Land an order's batches until the empty one; give all numbers, or None when the order is no longer there."""
-    job = orjson.loads(_landed(landing, f"{name}-job.json"))["jobbId"]
+    job = json_of(_landed(landing, f"{name}-job.json"))["jobbId"]
     numbers: list[str] = []
     for batch in count():
         page = f"{name}-{batch:05d}.json"
@@ -142,10 +142,10 @@ def _batches(register: Register, at: str, landing: Landing, name: str, settings:
             if answer.status == 410:
                 return None
             landing.write(page, answer.content)
-        found = orjson.loads(_landed(landing, page)).get("foedselsEllerDNummer") or []
+        found = json_of(_landed(landing, page)).get("foedselsEllerDNummer") or []
         if not found:
             return numbers
-        numbers += [number for number in found if isinstance(number, str) and re.fullmatch(r"[0-9]{11}", number)]
+        numbers += [number for number in found if re.fullmatch(r"[0-9]{11}", number)]
     raise AssertionError
 
 
@@ -169,5 +169,9 @@ def _is_job(body: Any) -> bool:
 
 
 def _is_batch(body: Any) -> bool:
-    # With a feilmelding and no numbers it would look like the end.
-    return isinstance(body, dict) and not body.get("feilmelding")
+    if not isinstance(body, dict) or body.get("feilmelding"):
+        return False
+    found = body.get("foedselsEllerDNummer")
+    if not found:
+        return not any(body.values())  # an error is not the end
+    return isinstance(found, list) and all(isinstance(number, str) for number in found)

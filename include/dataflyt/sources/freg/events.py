@@ -3,8 +3,8 @@
 Comes in: the ``sekvensnummer`` to read from, and what the list called its page there (ETag). Goes out: page by page,
 the events that can take something away, as numbers with their ``sekvensnummer``, and where to read on.
 Says so: Skatteetaten, Folkeregisteret API documentation (hendelsesliste): ``seq`` is inclusive, a page has 1000 events,
-304 when nothing is new, 406 for a ``seq`` older than 36 months. Assumed: that the end of the list is ``[]``, and that
-numbers may be missing in the sequence (so the next one is the last one seen and one more).
+304 when nothing is new, 406 for a ``seq`` older than 36 months. It does not say what stands at the list's end: ``[]``
+is assumed. Nor whether numbers are missing in the sequence (so the next one is the last one seen and one more).
 When it fails: as ``http.Register``; Unreadable for a list that does not go forward.
 """
 
@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeGuard, cast
 
-import orjson
-
 from dataflyt.connections import Connection
-from dataflyt.errors import ConfigError, Unreadable
-from dataflyt.http import Register, Settings, list_under, parsed
-from dataflyt.sources.freg.client import base, open_register
+from dataflyt.errors import ConfigError, SourceUnavailable, Unreadable
+from dataflyt.http import Register, Settings, json_of, list_under, parsed, whole_json
+from dataflyt.sources.freg.client import WHO, base, open_register
+from dataflyt.sources.reading import number as identity_number
 
 LATER = frozenset(
     {
@@ -38,6 +37,9 @@ LATER = frozenset(
 )
 """Kinds of event (``hendelsetype``) that take nothing away. Every other kind does or may, also one we do not know:
 adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, which does not say what has changed."""
+
+
+_is_page = list_under(None)
 
 
 class TooOld(Exception):
@@ -78,26 +80,37 @@ class EventList:
     def last(self) -> int:
         """Return the newest ``sekvensnummer`` of the list: a bare number."""
         answer = self._register.get(f"{self._base}/siste/sekvensnummer", shape=parsed(_is_number))
-        return int(orjson.loads(answer.content))
+        return int(json_of(answer.content))
 
     def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
-        """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld."""
+        """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
+
+        Whatever stands at the end, it is the end when ``last`` says that there is no more. Raises SourceUnavailable
+        when there is, and it does not come.
+        """
+        nothing_before = False
         while True:
             answer = self._register.get(
                 f"{self._base}/feed?seq={seq}",
                 headers={"If-None-Match": etag} if etag else {},
-                also=(304, 406),
-                shape=list_under(None),
+                also=(204, 304, 404, 406),
+                shape=lambda content: not content or whole_json(content),
             )
             if answer.status == 406:
                 raise TooOld
             if answer.status == 304:
                 yield Page(0, [], seq, etag)
                 return
-            page = read(answer.content, seq, answer.headers.get("etag"))
-            yield page
-            if not page.events:
-                return
+            is_page = answer.status == 200 and _is_page(answer.content)
+            page = read(answer.content if is_page else b"[]", seq, answer.headers.get("etag") if is_page else None)
+            if page.events or self.last() < seq:
+                yield page
+                if not page.events:
+                    return
+            elif nothing_before:
+                raise SourceUnavailable(f"{WHO} gir ingen hendelser der det skal være flere: Dataflyt prøver igjen.")
+            # Else the one that it has came between the two questions.
+            nothing_before = not page.events
             seq, etag = page.next_seq, None
 
 
@@ -105,15 +118,16 @@ def read(content: bytes, seq: int, etag: str | None) -> Page:
     """Read one page of the list; an event without a kind counts as urgent. Raises Unreadable."""
     urgent = []
     newest = seq - 1
-    items = orjson.loads(content)
+    items = json_of(content)
     for item in items:
         number = item.get("sekvensnummer") if isinstance(item, dict) else None
         event = item.get("hendelse") if isinstance(item, dict) else None
         if not _is_number(number) or not isinstance(event, dict):
             raise Unreadable("En hendelse fra Folkeregisteret mangler sekvensnummer: meld fra til en dataingeniør.")
         newest = max(newest, number)
-        if event.get("hendelsetype") not in LATER and isinstance(event.get("folkeregisteridentifikator"), str):
-            urgent.append((event["folkeregisteridentifikator"], number))
+        who = identity_number(event, "folkeregisteridentifikator")
+        if who and event.get("hendelsetype") not in LATER:
+            urgent.append((who, number))
     if items and newest < seq:
         raise Unreadable("Folkeregisterets hendelser går ikke framover: meld fra til en dataingeniør.", seq=seq)
     # The page at the end is asked for again, and its ETag tells whether it is still the end.
