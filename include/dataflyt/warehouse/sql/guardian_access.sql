@@ -43,6 +43,8 @@ by_register as (
     join pupil on pupil.person_id = c.person_id
     left join new_person_link a on a.scheme = 'number' and a.value = f.ansvarlig
     where f.erGjeldende is not false
+        -- A word that we do not know may say that somebody has lost it.
+        and f.ansvar in ('felles', 'mor', 'far', 'medmor', 'andre', 'ukjent')
         -- In a parent's own document the record speaks of somebody else's child.
         and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsEllerDNummer or exists (
             select from new_person_link s
