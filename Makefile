@@ -56,7 +56,7 @@ restore: $(STAMP)  ## put a backup in the place of the warehouse, after asking: 
 	@$(SUPERVISOR) restore --file '$(FILE)' --yes '$(YES)'
 
 test: $(STAMP)  ## run the whole suite, in parallel
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 cluster: $(STAMP)  ## run a kommune over two Celery workers, kill them in mid-task, and compare (needs redis-server)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
