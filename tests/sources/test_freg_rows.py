@@ -6,6 +6,9 @@ import orjson
 import pytest
 
 from dataflyt.errors import Unreadable
+from dataflyt.flow import _and_left_out
+from dataflyt.http import AGAIN
+from dataflyt.landing import Landing
 from dataflyt.sources.freg.rows import (
     FORMATS,
     TABLES,
@@ -35,7 +38,7 @@ def number(value=CHILD, status="iBruk", current=True, kind="foedselsnummer"):
 
 def rows(document=None, asked=CHILD, **elements):
     if document is None:
-        document = {"identifikasjonsnummer": [number()], **elements}
+        document = {"identifikasjonsnummer": [number()], "status": [{"status": "bosatt"}], **elements}
     entry = {"foedselsEllerDNummer": asked, "folkeregisterperson": document}
     return list(bulk(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
 
@@ -79,7 +82,8 @@ def test_the_number_asked_for_is_the_key_when_none_is_in_use():
 
 def test_a_fodselsnummer_goes_before_a_d_number_still_in_use():
     numbers = [number(DNUMBER, kind="dNummer"), number()]
-    assert only(Person, rows({"identifikasjonsnummer": numbers}, asked=DNUMBER))[0].foedselsEllerDNummer == CHILD
+    found = rows(identifikasjonsnummer=numbers, asked=DNUMBER)
+    assert only(Person, found)[0].foedselsEllerDNummer == CHILD
 
 
 def test_a_number_without_a_person_is_unanswered_and_not_a_person_without_guardians():
@@ -91,12 +95,21 @@ def test_a_number_without_a_person_is_unanswered_and_not_a_person_without_guardi
             {"foedselsEllerDNummer": "4", "folkeregisterperson": {}},
             {"foedselsEllerDNummer": "5"},
             {"foedselsEllerDNummer": "6", "folkeregisterperson": "?"},
+            {"foedselsEllerDNummer": "7", "folkeregisterperson": {"identifikasjonsnummer": [number("7")], "navn": []}},
             None,
             {},
         ]
     }
     found = list(bulk(io.BytesIO(orjson.dumps(answer))))
-    assert found == [Ubesvart(str(n), "ukjent" if n < 3 else None) for n in range(1, 7)]
+    assert found == [Ubesvart(str(n), "ukjent" if n < 3 else None) for n in range(1, 8)]
+
+
+def test_who_was_asked_about_once_more_and_is_not_named_is_unanswered_whatever_stands_there_instead(tmp_path):
+    landing, page = Landing(tmp_path), f"1-pupils{AGAIN}-00001"
+    landing.write(f"{page}.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
+    landing.write(f"{page}.json", b'{"oppslag": [null]}')
+    with landing.open(f"{page}.json") as stream:
+        assert list(_and_left_out(bulk, landing, f"{page}.json")(stream)) == [Ubesvart(CHILD, None)]
 
 
 def test_single_objects_stand_for_arrays_and_arrays_for_single_objects():

@@ -228,6 +228,9 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
     for entry in parts(answer, "oppslag"):
         asked = number(entry, "foedselsEllerDNummer")
         person = part(entry, "folkeregisterperson")
+        # Who is a number and nothing else, without a status even, is half an answer: it would end every access.
+        if asked and not any(person[name] for name in person.keys() - {"identifikasjonsnummer"}):
+            person = {}
         if person and (asked or _numbers(person)):
             named += 1
             yield asked, person, None
