@@ -55,8 +55,9 @@ backup: $(STAMP)  ## keep the warehouse in a file: make backup FILE=warehouse.du
 restore: $(STAMP)  ## put a backup in the place of the warehouse, after asking: make restore FILE=warehouse.dump
 	@$(SUPERVISOR) restore --file '$(FILE)' --yes '$(YES)'
 
+# Three for two cores: half of the time a test waits for the database.
 test: $(STAMP)  ## run the whole suite, in parallel
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 cluster: $(STAMP)  ## run a kommune over two Celery workers, kill them in mid-task, and compare (needs redis-server)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
