@@ -72,6 +72,9 @@ def postgres(folder: Path, owners: list[str]) -> Iterator[dict[str, str]]:
         roles = ["dataflyt", *(f"kommune_{owner}" for owner in owners)]
         urls = {role: url.set(username=role).render_as_string(hide_password=False) for role in roles}
         migrate(urls["dataflyt"], owners)
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for owner in owners:
+                connection.execute(f"grant pg_checkpoint to kommune_{owner}")
         yield urls
     finally:
         server.cleanup()
