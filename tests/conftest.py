@@ -1,10 +1,12 @@
 """What every test may use: a real PostgreSQL, one server a test session, one database a pytest worker."""
 
+import contextlib
 import importlib
 import itertools
 import logging
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -34,11 +36,19 @@ rm -rf {folder}
 """
 
 
+def _memory() -> str | None:
+    """Find a file system in memory with room for the server: there a database is made in a tenth of the time."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage("/dev/shm").free > 2**31:
+            return "/dev/shm"
+    return None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the session's server folder and watch over it. Workers of pytest-xdist inherit the name."""
     if hasattr(config, "workerinput"):
         return
-    folder = Path(tempfile.mkdtemp(prefix="dataflyt-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="dataflyt-test-", dir=_memory()))
     os.environ[_SERVER] = str(folder)
     pid = folder / "pgdata" / "postmaster.pid"
     script = _STOP_AFTER_US.format(pid=shlex.quote(str(pid)), folder=shlex.quote(str(folder)))

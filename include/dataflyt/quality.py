@@ -301,7 +301,7 @@ def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
     """
     result = Result()
     failure: CheckFailed | None = None
-    with _quiet(), _data_source(url, schema) as source:
+    with _quiet(), _data_source(url, schema, [suite.name for suite in suites]) as source:
         for suite in suites:
             try:
                 _run_suite(source, suite, result)
@@ -319,11 +319,10 @@ def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
 def _run_suite(source: Any, suite: "ExpectationSuite", result: Result) -> None:
     import sqlalchemy
 
-    table_name = suite.name.lower()  # PostgreSQL folds the case
-    asset = source.add_table_asset(name=suite.name, table_name=table_name)
-    batch = asset.add_batch_definition_whole_table(suite.name).get_batch()
+    asset = source.get_asset(suite.name)
+    batch = asset.get_batch(asset.build_batch_request())
     with source.get_execution_engine().engine.connect() as connection:
-        count = sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(table_name))
+        count = sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(asset.table_name))
         result.checked[suite.name] = connection.execute(count).scalar_one()
     outcomes = batch.validate(suite, result_format=_RESULT_FORMAT).results
     if len(outcomes) != len(suite.expectations):
@@ -381,13 +380,15 @@ def _failed(table_name: str, rule: str | None = None, **facts: object) -> CheckF
 
 
 @contextmanager
-def _data_source(url: str, schema: str) -> Iterator[Any]:
-    """Open a data source that sees this schema only and cannot write; close its connections afterwards."""
+def _data_source(url: str, schema: str, tables: Sequence[str]) -> Iterator[Any]:
+    """Open a data source that sees these tables of this schema and cannot write; close its connections afterwards."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
         raise ValueError(f"not a schema name that needs no quoting: {schema!r}")
 
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.datasource.fluent import SQLDatasource
+    from great_expectations.datasource.fluent.sql_datasource import TableAsset
     from sqlalchemy.engine import make_url
 
     context = gx.get_context(
@@ -402,9 +403,14 @@ def _data_source(url: str, schema: str) -> Iterator[Any]:
     options = f"-csearch_path={schema} -cdefault_transaction_read_only=on"
     if "options" in address.query:
         options = f"{address.query['options']} {options}"
+    # With its tables, because the context writes down its whole configuration for each that is added later.
     source = context.data_sources.add_sql(
-        name=schema,
-        connection_string=address.update_query_dict({"options": options}).render_as_string(hide_password=False),
+        SQLDatasource(
+            name=schema,
+            connection_string=address.update_query_dict({"options": options}).render_as_string(hide_password=False),
+            # PostgreSQL folds the case of names
+            assets=[TableAsset(name=table, table_name=table.lower()) for table in tables],
+        )
     )
     try:
         yield source
