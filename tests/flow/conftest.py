@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import psycopg
 import pytest
@@ -90,11 +89,9 @@ def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Regist
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, date_header=False))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    for _ in range(100):
-        with contextlib.suppress(httpx.HTTPError):
-            httpx.get(f"{url}/health", timeout=5)
-            break
-        time.sleep(0.05)
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
     pem = signing_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
