@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+import psycopg
 from measuring import KOMMUNER, Figure, postgres
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from dataflyt import flow
 from dataflyt.connections import Connection
@@ -151,14 +154,14 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
     return rows
 
 
-def one_in_a_hundred_renamed(rows: Iterable[NamedTuple]) -> tuple[list[NamedTuple], int]:
-    """Give one person in a hundred another family name; return how many."""
+def one_in_a_hundred_renamed(rows: Iterable[NamedTuple], name: str) -> tuple[list[NamedTuple], int]:
+    """Give one person in a hundred this family name; return how many."""
     changed, seen, some = [], 0, 0
     for row in rows:
         if isinstance(row, freg_rows.Navn):
             seen += 1
             if seen % 100 == 0:
-                row, some = row._replace(etternavn="Nytt"), some + 1
+                row, some = row._replace(etternavn=name), some + 1
         changed.append(row)
     return changed, some
 
@@ -167,6 +170,13 @@ def settle(opened: flow.Job) -> None:
     """Let the server write to disk what was done before, so that what is measured next does not wait for it."""
     with opened.transaction() as connection:
         connection.execute(text("checkpoint"))
+
+
+def a_week_passes(url: str) -> None:
+    """Let the server look after the tables that a first run has filled, as it does by itself in less than a week."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("vacuum (analyze)")
 
 
 def bare_copy(opened: flow.Job, columns: dict[str, dict[str, str]], rows: dict[str, list[Any]]) -> float:
@@ -199,40 +209,46 @@ def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, flo
     return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())
 
 
-def measure_persons(url: str, folder: Path, rows: list[NamedTuple]) -> list[Figure]:
-    """Merge persons twice, the second time with one in a hundred changed, between two bare COPYs."""
-    first = job("persons", url, folder, 1)
+def measure_persons(urls: dict[str, str], folder: Path, rows: list[NamedTuple]) -> list[Figure]:
+    """Merge persons, and then five times with one in a hundred changed, each time between two bare COPYs."""
+    job_of = partial(job, "persons", urls["kommune_persons"], folder)
+    first = job_of(1)
     with first.transaction() as connection:
         for source in ("krr", "hr", "sas"):
             staging.prepare(connection, "persons", source)
     tables: dict[type, SourceTable] = {t.table.row: t for t in source_tables().values() if t.source == "freg"}
-    load_and_merge(first, rows)
-    renamed, some = one_in_a_hundred_renamed(rows)
-    by_table: dict[str, list[Any]] = {table.name: [] for table in tables.values()}
-    for row in renamed:
-        by_table[tables[type(row)].name].append(row)
     columns = {table.name: table.columns for table in tables.values()}
-    persons = len(by_table["freg_person"])
-    with first.transaction() as connection:
-        connection.execute(text("update control.run set state = 'released' where owner = 'persons'"))
-    second = job("persons", url, folder, 2)
-    settle(second)
-    before = bare_copy(second, columns, by_table)
-    settle(second)
-    staged, merged, new = load_and_merge(second, renamed)
-    settle(second)
-    bare = (before + bare_copy(second, columns, by_table)) / 2
-    if new != some:
-        raise SystemExit(f"{new} rows opened where {some} were changed")
-    ratio = (staged + merged) / bare
+    load_and_merge(first, rows)
+    a_week_passes(urls["dataflyt"])
+    times: list[tuple[float, float, float]] = []
+    for run in range(2, 7):
+        rows, some = one_in_a_hundred_renamed(rows, f"Nytt{run}")
+        by_table: dict[str, list[Any]] = {name: [] for name in columns}
+        for row in rows:
+            by_table[tables[type(row)].name].append(row)
+        with first.transaction() as connection:
+            connection.execute(text("update control.run set state = 'released' where owner = 'persons'"))
+        next_ = job_of(run)
+        settle(next_)
+        before = bare_copy(next_, columns, by_table)
+        settle(next_)
+        staged, merged, new = load_and_merge(next_, rows)
+        if new != some:
+            raise SystemExit(f"{new} rows opened where {some} were changed")
+        settle(next_)
+        times.append((staged, merged, (before + bare_copy(next_, columns, by_table)) / 2))
+    staged, merged, bare = (median(took) for took in zip(*times, strict=True))
+    ratios = sorted((staged + merged) / bare for staged, merged, bare in times)
+    ratio = median(ratios)
     return [
         Figure(
-            f"COPY into staging and merge of {persons} persons ({len(rows)} rows), 1 % changed",
+            f"COPY into staging and merge of {len(by_table['freg_person'])} persons ({len(rows)} rows), 1 % changed",
             f"{staged + merged:.1f} s",
         ),
         Figure("  bare COPY of the same rows", f"{bare:.1f} s"),
         Figure(
-            f"  ratio (staging {staged / bare:.1f}, merge {merged / bare:.1f})",
+            f"  ratio, median of five from {ratios[0]:.1f} to {ratios[-1]:.1f} "
+            f"(staging {staged / bare:.1f}, merge {merged / bare:.1f})",
             f"{ratio:.1f}",
             "aim: at most 4",
             ratio <= 4,
@@ -304,7 +320,7 @@ def measure(pupils: int = 70_000, persons: int = 100_000) -> list[Figure]:
         with (landing / "sas" / "pifu.xml").open("wb") as out:
             write_pifu(people, DAY, out)
         rows = persons_of(landing, persons)
-        found = measure_persons(urls["kommune_persons"], folder, rows)
+        found = measure_persons(urls, folder, rows)
         rows.clear()
         return found + measure_guardians(urls["kommune_oslo"], folder, people.guardians, pupils)
 
