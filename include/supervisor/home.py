@@ -172,6 +172,7 @@ class Home:
             "token_endpoint": f"{simulator}/token",
             "issuer": f"{simulator}/",
             "kid": "dataflyt-demo",
+            "key_registered": date.fromtimestamp(self.public_key.stat().st_mtime).isoformat(),
             "scope": scope,
             **more,
         }
