@@ -153,7 +153,6 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
     rows = {}
     in_quarantine = quarantined(connection, owner, number)
     for table, received in staging.counts(connection, owner, number).items():
-        # As many as clean_<table> has, without sorting.
         clean = connection.scalar(text(f"select count(*) from (select from unheld_{table} group by key) as keys")) or 0
         passed = connection.scalar(text(f"select count(*) from unheld_{table}")) or 0
         counted = {

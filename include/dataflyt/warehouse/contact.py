@@ -14,7 +14,7 @@ def keep(connection: Connection, run: Run) -> None:
         connection.execute(
             text(
                 "insert into control.contact_value (owner, hash, value) "
-                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from clean_krr_contact "
+                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from unheld_krr_contact "
                 f"where {column} <> '' on conflict do nothing"
             ),
             {"owner": run.owner, "secret": run.secret},

@@ -42,11 +42,12 @@ def merge_history(connection: Connection, owner: str, run: int, secret: str) -> 
 
 
 def clean_views(connection: Connection, owner: str, run: int) -> None:
-    """Make the temporary views ``clean_<table>``: staged rows less what this run has in quarantine; and two tables.
+    """Make temporary views of staged rows less what this run has in quarantine, and two tables.
 
     For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
-    ``freg_person`` all of its subject's rows. ``answered_freg`` has the numbers answered for (the one asked with, the
-    one in use and those the person has had) and the subject whose ``answer`` it was; ``answered_krr`` likewise.
+    ``freg_person`` all of its subject's rows: these are in ``held_<table>``, the rest in ``unheld_<table>``.
+    ``answered_freg`` has the numbers answered for (the one asked with, the one in use and those the person has had)
+    and the subject whose ``answer`` it was; ``answered_krr`` likewise.
     """
     schema = f"staging_{checked_owner(owner)}"
     quarantined = _quarantined(connection, owner, run)
@@ -60,7 +61,6 @@ def clean_views(connection: Connection, owner: str, run: int) -> None:
         for view, select in {
             f"held_{table.name}": f"select * from {staged} where not {bad} and {held}",
             f"unheld_{table.name}": f"select * from {staged} where not {bad} and not coalesce({held}, false)",
-            f"clean_{table.name}": f"select distinct on (key) * from unheld_{table.name} order by key, row_id",
         }.items():
             connection.execute(text(f"create or replace temporary view {view} as {select}"))
     # Tables, not views: every table of a register is merged by them.
