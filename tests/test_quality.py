@@ -120,7 +120,7 @@ def test_a_check_that_cannot_be_carried_out_stops_the_run_and_names_the_rule_onl
 
 def test_a_missing_table_stops_the_run(pg_url: str, names: str) -> None:
     declared = rules(row("number", never("true"), "HR", "Feil."), table="sas_group")
-    with pytest.raises(CheckFailed, match=r"^Kontrollen av staging_test\d+ kunne ikke prøves"):
+    with pytest.raises(CheckFailed, match=r"^Kontrollen av sas_group kunne ikke prøves"):
         quality.run(pg_url, names, build(declared, FIRST))
 
 
@@ -129,7 +129,7 @@ def test_ids_that_do_not_add_up_stop_the_run(pg_url: str, names: str, answer: st
     check = quality.Check(
         "UnexpectedRowsExpectation", {"unexpected_rows_query": f"select {answer} from {{batch}} as t"}
     )
-    with pytest.raises(CheckFailed):
+    with pytest.raises(CheckFailed, match=r"freg_navn\.number"):
         quality.run(pg_url, names, build(rules(row("number", check, "Folkeregisteret", "Feil.")), FIRST))
 
 
