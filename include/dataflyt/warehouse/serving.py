@@ -3,6 +3,8 @@
 Nothing reads golden tables but through these views: plan, exports and explanations alike.
 """
 
+from datetime import date
+
 from sqlalchemy import Connection, text
 
 from dataflyt.warehouse.tables import GOLDEN
@@ -16,11 +18,13 @@ def views(
     *,
     vetoes_before: int | None = None,
     lifting: int | None = None,
+    day: date | None = None,
 ) -> None:
     """Make temporary views ``<prefix><table>`` of the golden record at ``run`` (0: nothing yet).
 
     Vetoes in force are laid over it: all of them, or with ``vetoes_before`` only those learned before that run (what
-    was true before it began), and with ``lifting`` less those that releasing that run would lift.
+    was true before it began), and with ``lifting`` less those that releasing that run would lift. With ``day`` what the
+    day takes away is taken: foreldreansvar at 18, a grant past its end.
     """
     conditions = [f"owner = '{owner}'", "lifted_at is null"]
     if vetoes_before is not None:
