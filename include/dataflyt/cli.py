@@ -141,6 +141,12 @@ def plan(
             "from absence, with tabs between."
         ),
     ] = False,
+    graded: Annotated[
+        bool,
+        typer.Option(
+            "--graded", help="Show protected people too, and why an extract was refused: for those who may see that."
+        ),
+    ] = False,
 ) -> None:
     """Show what a run would change, or changed: counts by kind, protected people left out."""
     from rich.console import Console
@@ -157,8 +163,10 @@ def plan(
             for word in (opened.run.asks or "").split():
                 console.print(report.reason(word))
             table = Table("Endring", "Antall")
-            for what, count in opened.changes():
+            for what, count in opened.changes(graded=graded):
                 table.add_row(what, count)
+            for doubt in opened.doubts() if graded else ():
+                console.print(doubt)
             if state == "open":
                 console.print("Planen er ikke klar før kjøringen er flettet.")
             else:
@@ -166,7 +174,7 @@ def plan(
             if rows and not opened.stands:
                 console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
             if rows:
-                for row in opened.rows():
+                for row in opened.rows(graded=graded):
                     typer.echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
 
     _with(kommune, show)

@@ -152,7 +152,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     """Ask FREG about whom the list has told of, write what that takes away, and publish the kommune without it.
 
     Raises SourceUnavailable or SourceRefused when FREG does not answer, for some or at all: they wait. DataInDoubt when
-    unusually many children would lose access: none does, all else is taken.
+    what is told is too much to believe: that is not taken, all else is.
     """
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
@@ -177,8 +177,9 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
         publishing.remove(landing.folder)
     if in_doubt:
         raise DataInDoubt(
-            "hendelser i Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
-            "tilgang ennå. Undersøk om kommunen har mistet retten til foreldreansvar, og start en kjøring."
+            "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. Det "
+            "som beskytter noen, gjelder likevel straks. Undersøk om kommunen har mistet rettigheter i Folkeregisteret, "
+            "eller om Folkeregisteret har endret svarene sine, og start en kjøring."
         )
     # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
     if job.run.state != "open":
@@ -220,7 +221,7 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; tell whether losses of access were too many to believe."""
+    """Write the vetoes of the answers in the fresh tables; tell whether some were too much to believe."""
     owner, moment = job.owner, job.moment
     golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
     golden.compute(connection, moment, for_vetoes=True)
@@ -234,11 +235,12 @@ def _learn(connection: Connection, job: Job) -> bool:
         learned = veto.learn(
             connection,
             moment,
+            job.kommune.guard,
             answered=f"{_FRESH}freg_person",
-            max_children_percent=job.kommune.guard.max_children_losing_access_percent,
             beside=True,
         )
-        in_doubt = in_doubt or learned.in_doubt
+        # A lowering waits for the next run anyway.
+        in_doubt = in_doubt or bool(learned.doubts - {"ungraded"})
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
     events.hold_as(
         connection,

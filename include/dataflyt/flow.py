@@ -54,6 +54,12 @@ FREG_PARTS = (
     "adressebeskyttelse",
 )
 """What is asked of FREG for everybody; ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
+IN_DOUBT = (
+    "Uttrekket fra Folkeregisteret er ikke godtatt: det skiller seg for mye fra det kommunen har. Det som beskytter noen, "
+    "gjelder likevel straks; ellers er ingenting endret, og kjøringen stopper. Undersøk om kommunen har mistet rettigheter "
+    "i Folkeregisteret, eller om Folkeregisteret har endret svarene sine. «dataflyt plan --graded» sier hva som er i tvil."
+)
+"""Of every extract that is not believed: the reason alone can tell of protection."""
 RESIDENTS = "3-residents"
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
 """What is asked of FREG for children who live here and are no pupils."""
@@ -366,8 +372,8 @@ def withdraw(job: Job) -> dict[str, int]:
     """Write what the landed answers take away, and publish the released run anew under it if anything was written.
 
     Runs whatever became of the extracts, before any check: raised protection and ended access must not wait. Raises
-    DataInDoubt when the extract would end access for more children than the kommune's limit (protection is taken all
-    the same, the losses are not), and, unless this is a full reload, when not one address protection is left in it.
+    DataInDoubt when some of what the extract says is too much to believe (``veto.learn``): that is not taken, all else
+    is. Why is noted for those who may see protection, and no sentence tells one reason from another.
     """
     if _done(job):
         return {}
@@ -395,27 +401,16 @@ def withdraw(job: Job) -> dict[str, int]:
         golden.compute(connection, job.moment, for_vetoes=True)
         released = runs.released_before(connection, job.owner)
         serving.views(connection, job.owner, released, "now_")
-        learned = veto.learn(
-            connection,
-            job.moment,
-            answered=f"staging_{job.owner}.freg_person",
-            max_children_percent=job.kommune.guard.max_children_losing_access_percent,
-        )
+        answered = f"staging_{job.owner}.freg_person"
+        learned = veto.learn(connection, job.moment, job.kommune.guard, answered=answered)
+        # A full reload is a new beginning, and always asked about.
+        doubts = learned.doubts - ({"ungraded"} if job.full_reload else set())
+        report.note(connection, job.run, "doubts", sorted(doubts))
     if learned.any_written:
         log.info("Something was taken away; what is published is written anew without it.")
     republish(job)
-    if learned.in_doubt:
-        raise DataInDoubt(
-            "Uttrekket fra Folkeregisteret ville tatt tilgangen fra uvanlig mange barns foresatte. Ingen har mistet "
-            "tilgang, og kjøringen stopper. Undersøk om kommunen har mistet retten til foreldreansvar i "
-            "Folkeregisteret."
-        )
-    if learned.ungraded and not job.full_reload:  # which always asks
-        raise DataInDoubt(
-            "Uttrekket fra Folkeregisteret er uten adressebeskyttelse. Ingen beskyttelse er senket, og kjøringen "
-            "stopper. Undersøk om kommunen har mistet retten til adressebeskyttelse i Folkeregisteret. Er ingen lenger "
-            "beskyttet, start en kjøring med full innlasting; da blir en godkjenner spurt."
-        )
+    if doubts:
+        raise DataInDoubt(IN_DOUBT)
     return {}
 
 
@@ -542,7 +537,8 @@ def merge(job: Job) -> dict[str, Any]:
         released = runs.released_before(connection, owner, number)
         serving.views(connection, owner, released, "now_")
         # What people have decided since (an override) raises protection too; answered losses are withdraw's.
-        veto.learn(connection, job.moment, answered=None, max_children_percent=0)
+        if veto.learn(connection, job.moment, job.kommune.guard, answered=None).doubts:
+            raise DataInDoubt(IN_DOUBT)
         veto.plan_lifts(connection, job.moment)
         merging.merge_golden(connection, owner, number)
         plan.build(connection, owner, number, released)
@@ -670,20 +666,29 @@ class OpenPlan:
         return self.run.state in ("merged", "released")
 
     def counts(self) -> dict[str, int]:
-        """Count rows per kind, without what only ``graded`` may see."""
-        if self.stands:
-            return plan.counts(self.connection)
+        """Count rows per kind, without what only ``graded`` may see: as it was told when the run was merged."""
         changed: dict[str, int] = report.notes(self.connection, self.run).get("changed", {})
         return changed
 
-    def changes(self) -> list[tuple[str, str]]:
-        """Say the counts in words for an operator."""
+    def doubts(self) -> list[str]:
+        """Say what of the extract was not believed; for those who may see protection."""
+        return [report.DOUBTS[doubt] for doubt in report.notes(self.connection, self.run).get("doubts", [])]
+
+    def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
+        """Say the counts in words for an operator, with ``graded`` those of all rows that stand."""
+        if graded and self.stands:
+            return report.changes(plan.all_counts(self.connection), 0)
         inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
         return report.changes(self.counts(), inferred)
 
-    def rows(self) -> Iterator[plan.PlanRow]:
-        """Yield the rows, without what only ``graded`` may see; none of a run that was undone."""
-        return plan.rows(self.connection) if self.stands else iter(())
+    def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
+        """Yield the rows; none of a run that was undone.
+
+        Without the right to see protection none either of a plan that has become another than was told: what is
+        missing from it would tell of whom.
+        """
+        told = self.stands and (graded or plan.counts(self.connection) == self.counts())
+        return plan.rows(self.connection, graded=graded) if told else iter(())
 
 
 @contextlib.contextmanager

@@ -62,6 +62,9 @@ PlanKind = Literal[
     "number_changes",
     "persons_join",
     "person_splits",
+    "identity_protection",
+    "identity_block",
+    "identity_access",
     "contact_changes",
     "group_appears",
     "group_vanishes",
@@ -359,7 +362,7 @@ class Limit(_Part):
 
 
 class Guard(_Part):
-    """When a run has to ask (``limits``, ``august``), how long it waits, and when it has to stop (the last two).
+    """When a run has to ask (``limits``, ``august``), how long it waits, and when it has to stop (the last three).
 
     ``august`` holds the limits that are other in August, when the school year begins: each is laid over its own.
     """
@@ -377,6 +380,7 @@ class Guard(_Part):
     )
     max_drop_percent: Percent
     max_children_losing_access_percent: Percent
+    max_unknown_grading_percent: Percent = 1
 
     def limits_at(self, day: date) -> dict[PlanKind, Limit]:
         """Return the limits that hold on this day."""

@@ -31,6 +31,8 @@ KINDS = {
     "number_changes": "Fødselsnummer som endres",
     "persons_join": "Personer som blir én",
     "person_splits": "Personer som blir flere",
+    "identity_block": "Sperringer som følger med når personer blir én eller flere",
+    "identity_access": "Tilganger som kommer eller går når personer blir én eller flere",
     "contact_changes": "Foresatte med ny eller endret kontaktinformasjon",
     "group_appears": "Nye grupper",
     "group_vanishes": "Grupper som forsvinner",
@@ -41,6 +43,23 @@ KINDS = {
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
 }
 """What each kind of change is called for an operator; kinds about protection are not told as numbers."""
+
+GRADED_KINDS = {
+    "protection_raised": "Adressebeskyttelse som heves",
+    "protection_lowered": "Adressebeskyttelse som senkes",
+    "identity_protection": "Beskyttede personer som blir én eller flere",
+}
+"""What kinds about protection are called for those who may see it."""
+
+DOUBTS = {
+    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar.",
+    "deaths": "Uventet mange er meldt døde.",
+    "unknown_grading": "Uventet mange har en gradering Dataflyt ikke kjenner. Er ordet riktig, må Dataflyt oppdateres; "
+    "grensen er max_unknown_grading_percent i kommunefilen.",
+    "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
+    "kjøring med full innlasting; da blir en godkjenner spurt.",
+}
+"""What of an extract was not believed, in words for those who may see protection."""
 
 OUTCOMES = {
     "released": "Kjøringen er frigitt.",
@@ -86,7 +105,7 @@ def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str,
     if inferred_losses and "guardian_loses_access" in said:
         absent = f" ({inferred_losses} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
         said["guardian_loses_access"] += absent
-    return [(KINDS.get(kind, kind), count) for kind, count in said.items()]
+    return [((KINDS | GRADED_KINDS).get(kind, kind), count) for kind, count in said.items()]
 
 
 def shown(counts: Mapping[str, int]) -> dict[str, int]:

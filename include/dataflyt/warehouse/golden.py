@@ -1,8 +1,9 @@
 """The golden record of a run: computed once from history as it stands in that run and ``run.as_of``, never the clock.
 
 Each table has its rule in ``sql/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views named as
-the sources' tables) and over the golden tables computed before it (``new_<table>``). They are computed in the order of
-``_ORDER``. The same SELECTs over unchecked staged rows tell the vetoes what a run has learned.
+the sources' tables) and over the tables computed before it (``new_<table>``). They are computed in the order of
+``_ORDER``; those that are no golden table are steps on the way, and are not kept. The same SELECTs over unchecked
+staged rows tell the vetoes what a run has learned.
 """
 
 import json
@@ -23,9 +24,10 @@ from dataflyt.warehouse.tables import GOLDEN, source_tables
 OSLO = ZoneInfo("Europe/Oslo")
 _SQL = Path(__file__).parent / "sql"
 
+_IDENTITY = ("person_link", "stands_for", "kin", "identity_change", "heir")
 _FOR_VETOES = (
-    *("unit", "school_year", "person_link", "grp", "membership", "enrolment", "employment", "guardian_access"),
-    *("person", "protection"),
+    *("unit", "school_year", *_IDENTITY, "grp", "membership", "enrolment", "employment", "vitals", "responsible"),
+    *("protection", "access_by_grant", "guardian_access", "person"),
 )
 _ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 
@@ -121,7 +123,8 @@ def compute(connection: Connection, moment: Moment, *, for_vetoes: bool = False)
     for name in _FOR_VETOES if for_vetoes else _ORDER:
         if name == "account":
             _name_accounts(connection, moment)
-        columns = ", ".join(f'"{column}"' for column in GOLDEN[name].columns)
+        table = GOLDEN.get(name)
+        columns = ", ".join(f'"{column}"' for column in table.columns) if table else "*"
         connection.execute(text(f"drop table if exists pg_temp.new_{name} cascade"))
         connection.execute(
             text(
@@ -129,7 +132,8 @@ def compute(connection: Connection, moment: Moment, *, for_vetoes: bool = False)
             ),
             bound,
         )
-        connection.execute(text(f"create index on new_{name} ({', '.join(GOLDEN[name].key)})"))
+        if table:
+            connection.execute(text(f"create index on new_{name} ({', '.join(table.key)})"))
         if name == "guardian_access":
             connection.execute(text("create index on new_guardian_access (adult)"))
         connection.execute(text(f"analyze new_{name}"))
@@ -169,7 +173,11 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
     Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     bound = moment.bound()
-    connection.execute(text("drop table if exists pg_temp.wanted_name, pg_temp.sas_name, pg_temp.listed"))
+    for name in ("wanted_name", "sas_name", "listed", "inherited_name"):
+        connection.execute(text(f"drop table if exists pg_temp.{name}"))
+    connection.execute(
+        text(f"create temporary table inherited_name on commit drop as {statement('account_inherited')}"), bound
+    )
     connection.execute(text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop"))
     people = connection.execute(text(statement("account_wanted")), bound)
     with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:

@@ -2,9 +2,10 @@
 
 Limits per kind, in percent of what there is and absolute: what is above either is asked about. Access that FREG has
 answered is ended is no matter for a limit: the veto has taken it already. Some things always ask: a first run, a full
-reload, persons becoming one or several, an identity found false, lowered protection, a new guardian where anyone at the
-child's address is protected, gain and loss for one child since the last release or on the same day, and a guardian
-gained by what FREG has said before (a pupil comes back and FREG does not answer).
+reload, persons becoming one or several and what that brings, somebody without a number who gets one, an identity found
+false, lowered protection, a new guardian where anyone at the child's address is protected or where somebody is blocked
+(also a known one with a new number), gain and loss for one child since the last release or on the same day, and a
+guardian gained by what FREG has said before (a pupil comes back and FREG does not answer).
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ _BASE = {
     "number": _PERSONS,
     "person": _PERSONS,
     "persons": _PERSONS,
+    "identity": _PERSONS,
     "contact": "select count(*) from before_contact",
     "group": "select count(*) from before_grp",
     "membership": "select count(*) from before_membership",
@@ -33,7 +35,12 @@ _BASE = {
 }
 """What a limit's percent is of, by the first word of the kind."""
 
-_ALWAYS = frozenset({"persons_join", "person_splits", "protection_lowered"})
+_ALWAYS = frozenset(
+    {
+        *("persons_join", "person_splits", "identity_protection", "identity_block", "identity_access"),
+        "protection_lowered",
+    }
+)
 
 # A loss that FREG answered may stand as a veto of a run that was rejected: it is in no later plan.
 _GAIN_AND_LOSS = """
@@ -79,6 +86,39 @@ select exists (select from gains g join protected p on p.person_id::text = g.sub
         join dwelling o on o.bolig = c.bolig
         join protected p on p.person_id = o.person_id
     )
+"""
+
+# A blocked adult's new number, perhaps, or an other one's that is the blocked adult.
+_NEAR_BLOCK = """
+select exists (
+    select from plan g
+    join after_block b on b.child_id::text = g.subject
+    where g.kind = 'guardian_gains_access'
+) or exists (
+    select from plan n
+    join after_guardian_access a on a.adult = n.subject and a.state = 'active'
+    join after_block b on b.child_id = a.child_id
+    where n.kind = 'number_changes'
+)
+"""
+
+_NUMBER_GIVEN = """
+select exists (
+    select from plan n
+    join before_person b on b.person_id::text = n.subject
+    where n.kind = 'number_changes' and b.number is null
+)
+"""
+
+# What stood for somebody else until a release, and is lifted: an access that a change of identity would give back.
+_LIFTED_OVER_IDENTITY = """
+select exists (
+    select from control.lift l
+    join control.veto v on v.owner = l.owner and v.veto = l.veto
+    where l.owner = :owner and l.run = :run and (
+        v.person_id in (select person_id from new_kin) or v.adult in (select person_id::text from new_kin)
+    )
+)
 """
 
 _FALSE_IDENTITY = """
@@ -136,7 +176,10 @@ def reasons(
     why += [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(connection, kind, limited, limit)]
     always = any(found.get(kind) for kind in _ALWAYS) or any(
         connection.scalar(text(question), bound)
-        for question in (_GAIN_AND_LOSS, _GAIN_NEAR_PROTECTED, _GAIN_UNANSWERED, _FALSE_IDENTITY)
+        for question in (
+            *(_GAIN_AND_LOSS, _GAIN_NEAR_PROTECTED, _GAIN_UNANSWERED, _NEAR_BLOCK),
+            *(_NUMBER_GIVEN, _LIFTED_OVER_IDENTITY, _FALSE_IDENTITY),
+        )
     )
     return why + (["always"] if always else [])
 

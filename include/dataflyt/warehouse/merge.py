@@ -23,7 +23,7 @@ def undo(connection: Connection, owner: str, run: int) -> None:
             text(f"update {table} set to_run = null where owner = :owner and to_run = :run"),
             {"owner": owner, "run": run},
         )
-    for table in ("control.lift", "control.account_name"):
+    for table in ("control.lift", "control.account_name", "control.identity_change"):
         connection.execute(
             text(f"delete from {table} where owner = :owner and run = :run"), {"owner": owner, "run": run}
         )
@@ -120,7 +120,17 @@ def _merge_source_table(
 
 
 def merge_golden(connection: Connection, owner: str, run: int) -> dict[str, tuple[int, int]]:
-    """Merge the temporary tables ``new_<table>`` that golden.compute left into the golden record."""
+    """Merge the temporary tables ``new_<table>`` that golden.compute left into the golden record.
+
+    What the run changes of who is who is kept beside it, for what protects to follow.
+    """
+    connection.execute(
+        text(
+            "insert into control.identity_change (owner, run, person_id, became, joined) "
+            "select :owner, :run, person_id, became, joined from new_identity_change"
+        ),
+        {"owner": owner, "run": run},
+    )
     found = {}
     for name, table in GOLDEN.items():
         key = [f'"{column}"' for column in table.key]

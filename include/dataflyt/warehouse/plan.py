@@ -3,6 +3,9 @@
 Before: the released golden record under the vetoes that stood when the run began. After: the run's golden record under
 all vetoes in force, less those that releasing it would lift. The vetoes a run itself brought are thus in its plan, and
 in force already.
+
+Without the right to see protection nobody can count the protected: whoever is in no export (strengtFortrolig, held
+back) is in no row, whoever is fortrolig is in the same rows as everybody, and suspended access counts as access.
 """
 
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from sqlalchemy import Connection, text
 from dataflyt.kommune import PlanKind
 from dataflyt.warehouse import serving
 
-GRADED_KINDS = frozenset({"protection_raised", "protection_lowered"})
+GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_protection"})
 """Kinds that only a reader with the right to see protection may see, and that are never told as a number elsewhere."""
 
 
@@ -35,25 +38,17 @@ def build(connection: Connection, owner: str, run: int, released: int) -> None:
     """Fill the temporary table ``plan`` for ``run`` against the run ``released`` before it (0: none)."""
     serving.views(connection, owner, released, "before_", vetoes_before=run)
     serving.views(connection, owner, run, "after_", lifting=run)
-    connection.execute(text("drop table if exists pg_temp.plan"))
-    connection.execute(
-        text(
-            f"create temporary table plan on commit drop as "
-            f"select kind, subject::text as subject, other::text as other, unit_id, inferred from ({_ROWS}) as rows"
-        ),
-        {"owner": owner, "run": run},
-    )
-    connection.execute(text("analyze plan"))
+    bound = {"owner": owner, "run": run}
+    for name, select in _TABLES.items():
+        connection.execute(text(f"drop table if exists pg_temp.{name}"))
+        connection.execute(text(f"create temporary table {name} on commit drop as {select}"), bound)
+        connection.execute(text(f"analyze {name}"))
 
 
 def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
-    """Yield the rows of ``plan`` in a fixed order.
-
-    Without ``graded`` neither rows about protection nor any row about a protected person are shown.
-    """
-    hidden = "" if graded else f"where not ({_ABOUT_PROTECTED})"
+    """Yield the rows of ``plan`` in a fixed order; without ``graded`` those that tell nothing of protection."""
     found = connection.execute(
-        text(f"select kind, subject, other, unit_id, inferred from plan {hidden} order by 1, 2, 3, 4, 5"),
+        text(f"select kind, subject, other, unit_id, inferred from {'plan' if graded else _OPEN} order by 1, 2, 3, 4, 5"),
         execution_options={"yield_per": 1000},
     )
     for row in found:
@@ -62,16 +57,14 @@ def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
 
 def counts(connection: Connection) -> dict[str, int]:
     """Count rows per kind, in the order of ``PlanKind``, without what only ``graded`` may see."""
-    found = connection.execute(text(f"select kind, count(*) from plan where not ({_ABOUT_PROTECTED}) group by kind"))
+    found = connection.execute(text(f"select kind, count(*) from {_OPEN} group by kind"))
     counted = {kind: count for kind, count in found}
     return {kind: counted[kind] for kind in get_args(PlanKind) if kind in counted}
 
 
 def inferred_losses(connection: Connection) -> int:
     """Count the losses of access that rest on absence rather than on an answer, of those that ``counts`` counts."""
-    found = text(
-        f"select count(*) from plan where kind = 'guardian_loses_access' and inferred and not ({_ABOUT_PROTECTED})"
-    )
+    found = text(f"select count(*) from {_OPEN} where kind = 'guardian_loses_access' and inferred")
     return connection.scalar(found) or 0
 
 
@@ -91,21 +84,20 @@ def digest(connection: Connection) -> str:
     return str(value)
 
 
-_PROTECTED = (
-    "select person_id::text from before_protection where level in (2, 3) "
-    "union select person_id::text from after_protection where level in (2, 3)"
-)
-_ABOUT_PROTECTED = (
-    f"kind in ({', '.join(repr(kind) for kind in sorted(GRADED_KINDS))}) "
-    f"or subject in ({_PROTECTED}) or other in ({_PROTECTED})"
-)
+_OPEN = """(
+    select kind, subject, other, unit_id, inferred from plan where not graded
+    union all
+    select kind, subject, other, unit_id, inferred from plan_of_fortrolig
+) as open_plan"""
 
-_ROWS = """
+# {active}: the states that count as access.
+_ACCESS = """
 select 'guardian_gains_access' as kind, a.child_id::text as subject, a.adult as other, cast(null as text) as unit_id,
     false as inferred
 from after_guardian_access a
-where a.state = 'active' and not exists (
-    select from before_guardian_access b where b.child_id = a.child_id and b.adult = a.adult and b.state = 'active')
+where a.state in ({active}) and not exists (
+    select from before_guardian_access b
+    where b.child_id = a.child_id and b.adult = a.adult and b.state in ({active}))
 union all
 -- Not inferred when FREG has answered, when it is known why the access is none (18 years, dead, suspended), and when
 -- people have ended it.
@@ -117,8 +109,13 @@ select 'guardian_loses_access', b.child_id::text, b.adult, null,
         select from control.veto v where v.owner = :owner and v.run = :run and v.person_id = b.child_id
             and v.adult = b.adult)
 from before_guardian_access b
-where b.state = 'active' and not exists (
-    select from after_guardian_access a where a.child_id = b.child_id and a.adult = b.adult and a.state = 'active')
+where b.state in ({active}) and not exists (
+    select from after_guardian_access a
+    where a.child_id = b.child_id and a.adult = b.adult and a.state in ({active}))
+"""
+
+_ROWS = """
+{access}
 union all
 select case when coalesce(a.level, 0) > coalesce(b.level, 0) then 'protection_raised' else 'protection_lowered' end,
     person_id::text, '', null, false
@@ -166,6 +163,26 @@ from before_person_link b
 join after_person_link a on a.scheme = b.scheme and a.value = b.value
 where a.person_id <> b.person_id
 union all
+-- What the change of identity itself would bring: whoever is concerned and protected under either id, before or after;
+-- blocks that come to hold for somebody else; access that appears or goes.
+select 'identity_protection', c.became::text, c.person_id::text, null, false
+from changed c
+where exists (select from before_protection p where p.person_id in (c.person_id, c.became) and p.level >= 2)
+    or exists (select from after_protection p where p.person_id in (c.person_id, c.became) and p.level >= 2)
+union all
+select 'identity_block', a.child_id::text, a.adult, null, false
+from after_block a
+where not exists (select from before_block b where b.child_id = a.child_id and b.adult = a.adult)
+union all
+select 'identity_access', coalesce(a.child_id, b.child_id)::text, coalesce(a.adult, b.adult), null, false
+from (select child_id, adult from after_guardian_access where state = 'active') as a
+full join (select child_id, adult from before_guardian_access where state = 'active') as b using (child_id, adult)
+where (a.child_id is null or b.child_id is null) and exists (
+    select from changed c
+    where coalesce(a.child_id, b.child_id) in (c.person_id, c.became)
+        or coalesce(a.adult, b.adult) in (c.person_id::text, c.became::text)
+)
+union all
 select 'contact_changes', person_id::text, '', null, false
 from before_contact b
 full join after_contact a using (person_id)
@@ -199,3 +216,43 @@ from after_work_item a
 where a.kind in ('sas_guardian_without_basis', 'sas_guardian_missing') and not exists (
     select from before_work_item b where b.kind = a.kind and b.subject = a.subject and b.other = a.other)
 """
+
+# Who is in no export, before or after; fortrolige are, and are told of as everybody is.
+_TABLES = {
+    "changed": "select person_id, became from control.identity_change where owner = :owner and run = :run",
+    "hidden": """
+        select person_id::text as person_id from before_protection where level = 3 or held_back
+        union
+        select person_id::text from after_protection where level = 3 or held_back
+    """,
+    "fortrolig": """
+        select person_id::text as person_id from before_protection where level = 2
+        union
+        select person_id::text from after_protection where level = 2
+        except
+        select person_id from hidden
+    """,
+    "hidden_group": """
+        select group_id
+        from (select group_id, person_id, role from before_membership
+            union all select group_id, person_id, role from after_membership) as every
+        where role = 'student'
+        group by group_id
+        having bool_and(person_id::text in (select person_id from hidden))
+    """,
+    "plan": f"""
+        select kind, subject::text as subject, other::text as other, unit_id, inferred,
+            kind in ({', '.join(repr(kind) for kind in sorted(GRADED_KINDS))})
+            or kind in ('guardian_gains_access', 'guardian_loses_access')
+                and subject in (select person_id from fortrolig)
+            or subject in (select person_id from hidden)
+            or other in (select person_id from hidden)
+            or kind in ('group_appears', 'group_vanishes') and subject in (select group_id from hidden_group) as graded
+        from ({_ROWS.format(access=_ACCESS.format(active="'active'"))}) as rows
+    """,
+    "plan_of_fortrolig": f"""
+        select kind, subject, other, unit_id, inferred
+        from ({_ACCESS.format(active="'active', 'suspended'")}) as rows
+        where subject in (select person_id from fortrolig) and other not in (select person_id from hidden)
+    """,
+}

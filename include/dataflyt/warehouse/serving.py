@@ -1,6 +1,7 @@
-"""Reading the golden record: as it stood in a run, always under the vetoes.
+"""Reading the golden record: as it stood in a run, always under what protects.
 
-Nothing reads golden tables but through these views: plan, exports and explanations alike.
+Nothing reads golden tables but through these views: plan, exports and explanations alike. What protects (vetoes,
+blocks) is about people, not about ids: it holds for everybody who is or has been one with the person of its row.
 """
 
 from datetime import date
@@ -23,42 +24,101 @@ def views(
     """Make temporary views ``<prefix><table>`` of the golden record at ``run`` (0: nothing yet).
 
     Vetoes in force are laid over it: all of them, or with ``vetoes_before`` only those learned before that run (what
-    was true before it began), and with ``lifting`` less those that releasing that run would lift. With ``day`` what the
-    day takes away is taken: foreldreansvar at 18, a grant past its end.
+    was true before it began), and with ``lifting`` less those that releasing that run would lift. ``day`` is for a
+    reading as of now: what the day takes away is taken (foreldreansvar at 18, a grant past its end), and an override
+    that raises protection holds whatever run it takes effect in.
     """
-    conditions = [f"owner = '{owner}'", "lifted_at is null"]
+    conditions = [f"v.owner = '{owner}'", "v.lifted_at is null"]
     if vetoes_before is not None:
         # A veto that this run has itself lifted by being released was in force before it.
-        conditions[1] = f"(lifted_at is null or lifted_run >= {vetoes_before:d})"
+        conditions[1] = f"(v.lifted_at is null or v.lifted_run >= {vetoes_before:d})"
         # What was learned beside the line while this run was under way is true before it as well.
-        conditions.append(f"(run < {vetoes_before:d} or beside)")
+        conditions.append(f"(v.run < {vetoes_before:d} or v.beside)")
     if lifting is not None:
-        conditions.append(f"veto not in (select veto from control.lift where owner = '{owner}' and run = {lifting:d})")
-    _view(connection, f"{prefix}veto", f"select * from control.veto where {' and '.join(conditions)}")
+        conditions.append(
+            f"v.veto not in (select l.veto from control.lift l where l.owner = '{owner}' and l.run = {lifting:d})"
+        )
+    placed = {
+        "p": prefix,
+        "owner": owner,
+        "run": run,
+        "in_force": " and ".join(conditions),
+        "day": f"date '{day.isoformat()}'" if day else "date '-infinity'",
+        "as_of_now": "true" if day else "false",
+    }
+    for name, select in _OF_PEOPLE.items():
+        _view(connection, f"{prefix}{name}", select.format(**placed))
     for name, table in GOLDEN.items():
         columns = ", ".join(f'"{column}"' for column in table.columns)
         bare = (
             f"select {columns} from golden.{name} where owner = '{owner}' and from_run <= {run:d} "
             f"and (to_run is null or to_run > {run:d})"
         )
-        if name in _UNDER_VETO:
-            _view(connection, f"{prefix}{name}_bare", bare)
-            bare = _UNDER_VETO[name].format(p=prefix)
-        _view(connection, f"{prefix}{name}", bare)
+        _view(connection, f"{prefix}{name}_bare" if name in _LAID_OVER else f"{prefix}{name}", bare)
+    for name, select in _LAID_OVER.items():
+        _view(connection, f"{prefix}{name}", select.format(**placed))
 
 
 def _view(connection: Connection, name: str, select: str) -> None:
     connection.execute(text(f"create or replace temporary view {name} as {select}"))
 
 
-_UNDER_VETO = {
+# kin: as in sql/kin.sql, of the changes of released runs and of the one that is read.
+_OF_PEOPLE = {
+    "kin": """
+        with recursive edge as (
+            select c.person_id, c.became as other_id from control.identity_change c
+            where c.owner = '{owner}' and (c.run = {run} or c.run <= (
+                select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
+            ))
+            union
+            select c.became, c.person_id from control.identity_change c
+            where c.owner = '{owner}' and (c.run = {run} or c.run <= (
+                select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
+            ))
+        ),
+        closure as (
+            select person_id, other_id from edge
+            union
+            select c.person_id, e.other_id from closure c join edge e on e.person_id = c.other_id
+        )
+        select person_id, other_id from closure
+    """,
+    "veto": """
+        select v.veto, v.kind, coalesce(c.other_id, v.person_id) as person_id,
+            coalesce(a.other_id::text, v.adult) as adult, v.level, v.cause, v.cause_person_id, v.unknown, v.run
+        from control.veto v
+        left join {p}kin c on c.person_id = v.person_id
+        left join {p}kin a on a.person_id::text = v.adult
+        where {in_force}
+    """,
+    "block": """
+        select distinct coalesce(c.other_id, b.child_id) as child_id, coalesce(a.other_id::text, b.adult) as adult
+        from control.access_block b
+        left join {p}kin c on c.person_id = b.child_id
+        left join {p}kin a on a.person_id::text = b.adult
+        where b.owner = '{owner}' and b.lifted_at is null
+    """,
+}
+
+# In this order: what is laid over access reads protection.
+_LAID_OVER = {
     "protection": """
         select distinct on (person_id) person_id, level,
-            bool_or(held_back) over (partition by person_id) as held_back, cause, cause_person_id
+            bool_or(held_back) over (partition by person_id) as held_back, cause, cause_person_id,
+            max(known_level) over (partition by person_id) as known_level
         from (
-            select person_id, level, held_back, cause, cause_person_id from {p}protection_bare
+            select person_id, level, held_back, cause, cause_person_id, coalesce(known_level, level) as known_level
+            from {p}protection_bare
             union all
-            select person_id, level, false, cause, cause_person_id from {p}veto where kind = 'protection'
+            select person_id, level, false, cause, cause_person_id, case when unknown then 0 else level end
+            from {p}veto where kind = 'protection'
+            union all
+            select coalesce(k.other_id, o.person_id), case o.value when 'fortrolig' then 2 else 3 end, false,
+                'override', null, case o.value when 'fortrolig' then 2 else 3 end
+            from control.override o
+            left join {p}kin k on k.person_id = o.person_id
+            where o.owner = '{owner}' and o.field = 'adressebeskyttelse' and o.ended_at is null and {as_of_now}
         ) as every
         order by person_id, level desc, cause, cause_person_id
     """,
@@ -68,6 +128,20 @@ _UNDER_VETO = {
             dead or exists (select from {p}veto v where v.kind = 'death' and v.person_id = g.person_id) as dead,
             source, answered
         from {p}person_bare g
+    """,
+    # Consent has fallen when anybody has withdrawn it, or when the child is protected.
+    "access_by_grant": """
+        select g.access_grant, g.child_id, g.adult, g.adult_kind, g.basis, g.ends_on
+        from {p}access_by_grant_bare g
+        join control.access_grant r on r.owner = '{owner}' and r.access_grant = g.access_grant
+        where r.withdrawn_at is null and coalesce(g.ends_on, 'infinity') > {day}
+            and coalesce(r.until, 'infinity') >= {day}
+            and (g.basis <> 'consent' or not exists (
+                select from control.consent s
+                where s.owner = '{owner}' and s.access_grant = g.access_grant and s.withdrawn_at is not null
+            ) and not exists (
+                select from {p}protection x where x.person_id = g.child_id and x.level >= 2
+            ))
     """,
     "guardian_access": """
         select child_id, adult, adult_kind, basis, ansvar,
@@ -89,17 +163,16 @@ _UNDER_VETO = {
                     where v.kind = 'access_suspended' and v.person_id = g.child_id and v.adult = g.adult
                 ) then 'suspended'
                 when exists (
-                    select from control.access_block b
-                    where b.owner = substr(current_user, 9) collate "default" and b.child_id = g.child_id
-                        and b.adult = g.adult and b.lifted_at is null
+                    select from {p}block b where b.child_id = g.child_id and b.adult = g.adult
                 ) then 'blocked'
-                when left(g.basis, 6) = 'grant:' and not exists (
-                    select from control.access_grant r
-                    where r.owner = substr(current_user, 9) collate "default" and r.child_id = g.child_id
-                        and r.adult = g.adult and r.withdrawn_at is null
-                ) then 'ended'
-                else 'active'
-            end as state
+                when g.basis = 'foreldreansvar' and coalesce(g.of_age_on, 'infinity') > {day} then 'active'
+                when exists (
+                    select from {p}access_by_grant h where h.child_id = g.child_id and h.adult = g.adult
+                ) then 'active'
+                when g.basis = 'foreldreansvar' then 'of_age'
+                else 'ended'
+            end as state,
+            of_age_on
         from {p}guardian_access_bare g
     """,
 }

@@ -98,7 +98,12 @@ GOLDEN = {
         _golden(
             "guardian_access",
             "child_id adult",
-            "child_id uuid, adult text, adult_kind text, basis text, ansvar text, state text",
+            "child_id uuid, adult text, adult_kind text, basis text, ansvar text, state text, of_age_on date",
+        ),
+        _golden(
+            "access_by_grant",
+            "access_grant child_id adult",
+            "access_grant bigint, child_id uuid, adult text, adult_kind text, basis text, ends_on date",
         ),
         _golden(
             "person",
@@ -109,7 +114,7 @@ GOLDEN = {
         _golden(
             "protection",
             "person_id",
-            "person_id uuid, level int, held_back boolean, cause text, cause_person_id uuid",
+            "person_id uuid, level int, held_back boolean, cause text, cause_person_id uuid, known_level int",
         ),
         _golden(
             "contact",

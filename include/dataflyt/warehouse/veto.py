@@ -4,74 +4,131 @@ Rows beside the line of runs, as of now, outside every run: protection raised, a
 suspended, deaths. They are written the moment they are learned, from staged rows before any check, and laid over every
 read (serving.views). A run that is undone leaves them standing. They are lifted by releasing a later run whose plan
 named the lifting, or by people.
+
+A veto is about a person, not about an id. It is written for whoever an answer is about now and for everybody the same
+number or local id stood for in the released run, and it is read for everybody who is or has been one with its person.
+
+A format that changes looks like a thousand secret addresses, or a thousand deaths. Words that we know are always
+believed; what rests on unknown words, and deaths and losses of access, up to a bound: above it none of them is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Protocol
 
 from sqlalchemy import Connection, text
 
 from dataflyt.warehouse.golden import Moment
 
 _FEWEST_IN_DOUBT = 5
+_FEWEST_UNKNOWN = 10
+
+
+class Bounds(Protocol):
+    """How much of an extract is believed, in percent of what is held."""
+
+    @property
+    def max_children_losing_access_percent(self) -> float:
+        """Of the children with access, how many may lose any of it; of the people, how many may die."""
+
+    @property
+    def max_unknown_grading_percent(self) -> float:
+        """Of the people, how many may be graded with a word that we do not know."""
 
 
 @dataclass(frozen=True)
 class Learned:
     """What an extract taught: whether anything was written, and what of it was too much to believe.
 
-    ``in_doubt``: its losses of access; ``ungraded``: not one grading is left, where there were several.
+    ``doubts`` are ``access`` (its losses), ``deaths``, ``unknown_grading``, and ``ungraded``: not one grading is left,
+    where there were several, and not of one family alone.
     """
 
     any_written: bool
-    in_doubt: bool
-    ungraded: bool
+    doubts: frozenset[str]
 
 
 def learn(
     connection: Connection,
     moment: Moment,
+    bounds: Bounds,
     *,
     answered: str | None,
-    max_children_percent: float,
     beside: bool = False,
 ) -> Learned:
     """Write the vetoes that ``new_<table>`` give against what is true now (views ``now_<table>``).
 
     ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run; loss of
-    access is taken for those children only, and not at all when it would hit more than ``max_children_percent`` of
-    those of them with access (at least five): a lost right to a part of FREG looks like that. Without ``answered`` no
-    loss is taken. Repeating it writes nothing new.
+    access is taken for those children only, and not at all when it would hit more than the bound's percent of those of
+    them with access (at least five): a lost right to a part of FREG looks like that. Without ``answered`` no loss is
+    taken. Unknown gradings are not believed of more than ten people and the bound's percent of all. Repeating it writes
+    nothing new.
 
     ``beside``: learned outside the run ``moment.run``, which is the newest and perhaps under way. Then only some are
     answered for, and the limit is measured by everybody's children.
     """
-    bound = {**moment.bound(), "beside": beside}
-    raised = connection.execute(text(_PROTECTION), bound).rowcount
-    deaths = connection.execute(text(_DEATH), bound).rowcount
-    ended, in_doubt, ungraded = 0, False, False
+    bound: dict[str, object] = {**moment.bound(), "beside": beside}
+    doubts = set()
+    for name, select in _STEPS.items():
+        connection.execute(text(f"drop table if exists pg_temp.{name}"))
+        connection.execute(text(f"create temporary table {name} on commit drop as {select}"), bound)
+        connection.execute(text(f"analyze {name}"))
+
+    def count(statement: str) -> int:
+        return connection.scalar(text(statement), bound) or 0
+
+    people = count("select greatest((select count(*) from now_person), (select count(*) from new_person))")
+    unknown = count("select count(*) from new_protection where level > known_level and cause = 'unknown_value'")
+    if unknown > max(_FEWEST_UNKNOWN, people * bounds.max_unknown_grading_percent / 100):
+        doubts.add("unknown_grading")
+    bound["believed"] = "unknown_grading" not in doubts
+    written = connection.execute(text(_PROTECTION), bound).rowcount
+    percent = bounds.max_children_losing_access_percent
+    if count(_DEATHS) > max(_FEWEST_IN_DOUBT, ceil(people * percent / 100)):
+        doubts.add("deaths")
+    else:
+        written += connection.execute(text(_DEATH), bound).rowcount
     if answered:
         connection.execute(text("drop table if exists pg_temp.lost_access"))
         connection.execute(text(_LOST.format(answered=answered)), bound)
-        children = connection.scalar(text("select count(distinct child_id) from lost_access")) or 0
-        known = connection.scalar(text(_KNOWN + ("" if beside else _AMONG.format(answered=answered)))) or 0
-        in_doubt = children > max(_FEWEST_IN_DOUBT, ceil(known * max_children_percent / 100))
-        ungraded = bool(connection.scalar(text(_UNGRADED.format(answered=answered)), bound))
-        if not in_doubt:
-            ended = connection.execute(text(_ENDED), bound).rowcount
-    suspended = connection.execute(text(_SUSPENDED), bound).rowcount
-    return Learned(raised + deaths + ended + suspended > 0, in_doubt, ungraded)
+        children = count("select count(distinct child_id) from lost_access")
+        known = count(_KNOWN + ("" if beside else _AMONG.format(answered=answered)))
+        if children > max(_FEWEST_IN_DOUBT, ceil(known * percent / 100)):
+            doubts.add("access")
+        else:
+            written += connection.execute(text(_ENDED), bound).rowcount
+        if _only_of_several_families(connection, answered, bound):
+            doubts.add("ungraded")
+    written += connection.execute(text(_SUSPENDED), bound).rowcount
+    return Learned(written > 0, frozenset(doubts))
+
+
+def _only_of_several_families(connection: Connection, answered: str, bound: Mapping[str, object]) -> bool:
+    """Tell whether the answers leave not one of several graded people graded, who are not all of one family.
+
+    The last protected family's ordinary lowering is asked about, as every lowering is.
+    """
+    found = connection.execute(text(_UNGRADED.format(answered=answered)), bound).scalars().all()
+    if len(found) <= _FEWEST_IN_DOUBT:
+        return False
+    families = [{person} for person in found]
+    for one, other in connection.execute(text(_FAMILY), {"people": [str(person) for person in found]}):
+        joined = [family for family in families if one in family or other in family]
+        families = [family for family in families if family not in joined] + [set().union(*joined)]
+    return len(families) > 1
 
 
 def plan_lifts(connection: Connection, moment: Moment) -> None:
     """Write down the vetoes that releasing this run would lift: older ones that fresh, clean answers contradict.
 
-    A person of whom any row that says so is in quarantine has no clean answer: what is held over lifts nothing. Needs
-    ``new_<table>`` and the view ``answered_freg``.
+    A person of whom any row that says so is in quarantine has no clean answer: what is held over lifts nothing. Nor does
+    a run lift what an identity that it changes brings along. Needs ``new_<table>`` and the view ``answered_freg``.
     """
     bound = moment.bound()
     connection.execute(text("delete from control.lift where owner = :owner and run = :run"), bound)
     connection.execute(text(_LIFTS), bound)
+    connection.execute(text(_LIFTS_OF_SUSPENSIONS), bound)
 
 
 def lift(connection: Connection, owner: str, run: int) -> None:
@@ -107,39 +164,83 @@ def last(connection: Connection, owner: str) -> int:
     )
 
 
+# meant: for whom something learned about somebody is written. moved: whose id is gone, and whose it is now.
+_STEPS = {
+    "meant": """
+        select person_id, person_id as target_id from new_protection
+        union
+        select person_id, known_id from new_stands_for
+    """,
+    "moved": """
+        select known_id, person_id from new_stands_for s
+        where not exists (select from new_person_link l where l.person_id = s.known_id)
+    """,
+    "past_veto": """
+        select v.kind, coalesce(c.other_id, v.person_id) as person_id, coalesce(a.other_id::text, v.adult) as adult,
+            v.level, v.unknown, v.learned_at, v.lifted_at
+        from control.veto v
+        left join new_kin c on c.person_id = v.person_id
+        left join new_kin a on a.person_id::text = v.adult
+        where v.owner = :owner
+    """,
+}
+
+# What known words give and what an unknown one adds are vetoes of their own: the latter goes with a clean answer.
 _PROTECTION = """
-insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, beside)
-select :owner, 'protection', p.person_id, p.level, p.cause, p.cause_person_id, :run, now(), :beside
-from new_protection p
-left join now_protection n on n.person_id = p.person_id
-where p.level in (2, 3) and p.level > coalesce(n.level, 0)
-order by p.person_id
+insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, beside, unknown)
+select :owner, 'protection', m.target_id, p.level, p.cause, p.cause_person_id, :run, now(), :beside, p.unknown
+from (
+    select person_id, known_level as level, false as unknown,
+        case when level = known_level then cause else 'known_word' end as cause,
+        case when level = known_level then cause_person_id end as cause_person_id
+    from new_protection
+    where known_level in (2, 3)
+    union all
+    select person_id, level, true, cause, cause_person_id
+    from new_protection
+    where level > known_level and level in (2, 3) and :believed
+) as p
+join meant m on m.person_id = p.person_id
+left join now_protection n on n.person_id = m.target_id
+where p.level > coalesce(case when p.unknown then n.level else n.known_level end, 0)
+order by m.target_id, p.unknown
+"""
+
+_DEATHS = """
+select count(distinct p.person_id)
+from new_person p
+where p.dead and not exists (select from now_person n where n.person_id = p.person_id and n.dead)
+    and exists (select from now_person n where n.person_id = p.person_id)
 """
 
 _DEATH = """
 insert into control.veto (owner, kind, person_id, cause, run, learned_at, beside)
-select :owner, 'death', p.person_id, 'register', :run, now(), :beside
+select distinct :owner, 'death', m.target_id, 'register', cast(:run as bigint), now(), cast(:beside as boolean)
 from new_person p
+join meant m on m.person_id = p.person_id
 where p.dead
-    and not exists (select from now_veto v where v.kind = 'death' and v.person_id = p.person_id)
-order by p.person_id
+    and not exists (select from now_veto v where v.kind = 'death' and v.person_id = m.target_id)
 """
 
+# A child or an adult whose id is gone is looked for under the one that they have now.
 _LOST = """
 create temporary table lost_access on commit drop as
-select n.child_id, n.adult
+select distinct n.child_id, n.adult, case n.basis when 'grant:consent' then 'consent' else 'answered' end as cause
 from now_guardian_access n
+left join moved c on c.known_id = n.child_id
+left join moved a on a.known_id::text = n.adult
 where n.state in ('active', 'suspended')
-    and n.basis = 'foreldreansvar'
+    and n.basis in ('foreldreansvar', 'grant:consent')
     and exists (
-        select from {answered} a
-        join new_person_link l on l.scheme = 'number' and l.value = a.subject
-        where l.person_id = n.child_id
+        select from {answered} f
+        join new_person_link l on l.scheme = 'number' and l.value = f.subject
+        where l.person_id = coalesce(c.person_id, n.child_id)
     )
-    and exists (select from new_enrolment e where e.person_id = n.child_id)
+    and exists (select from new_enrolment e where e.person_id = coalesce(c.person_id, n.child_id))
     and not exists (
         select from new_guardian_access g
-        where g.child_id = n.child_id and g.adult = n.adult and g.state = 'active'
+        where g.child_id = coalesce(c.person_id, n.child_id) and g.adult = coalesce(a.person_id::text, n.adult)
+            and g.state = 'active'
     )
 """
 
@@ -156,79 +257,110 @@ and n.child_id in (
 
 # What a lost right to that part looks like. Lowering is asked about, but the question may not say of how many.
 _UNGRADED = """
-with graded as (
-    select foedselsellerdnummer as subject
-    from history.freg_adressebeskyttelse
-    where owner = :owner and to_run is null and graderingsnivaa is distinct from 'ugradert'
-        and ergjeldende is not false
-        and foedselsellerdnummer in (select subject from {answered})
+select distinct l.person_id
+from history.freg_adressebeskyttelse h
+join new_person_link l on l.scheme = 'number' and l.value = h.foedselsellerdnummer
+where h.owner = :owner and h.to_run is null and h.ergjeldende is not false
+    and (h.graderingsnivaa is distinct from 'ugradert' or h.ukjent)
+    and h.foedselsellerdnummer in (select subject from {answered})
+    and not exists (
+        select from freg_adressebeskyttelse where (graderingsnivaa is distinct from 'ugradert' or ukjent)
+            and ergjeldende is not false and foedselsellerdnummer in (select subject from {answered})
+    )
+"""
+# Of one family: an adult and a child, two children of an adult, two adults of a child.
+_FAMILY = """
+with near as (
+    select child_id::text as person, adult as other from now_guardian_access
+    union
+    select adult, child_id::text from now_guardian_access
+    union
+    select person, person from unnest(cast(:people as text[])) as person
 )
-select count(*) >= 3 and not exists (
-    select from freg_adressebeskyttelse where graderingsnivaa is distinct from 'ugradert'
-        and foedselsellerdnummer in (select subject from {answered})
-)
-from graded
+select distinct cast(a.person as uuid), cast(b.person as uuid)
+from near a
+join near b on b.other = a.other and a.person < b.person
+where a.person = any(:people) and b.person = any(:people)
+union
+select cast(person as uuid), cast(other as uuid) from near where person = any(:people) and other = any(:people)
 """
 
 _ENDED = """
 insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside)
-select :owner, 'access_ended', child_id, adult, 'answered', :run, now(), :beside from lost_access
+select :owner, 'access_ended', child_id, adult, cause, :run, now(), :beside from lost_access
 order by child_id, adult
 """
 
 # strengtFortrolig: every adult; fortrolig: those not registered at the child's address. Until decided adult by adult:
-# a suspension that people have lifted since the protection was raised stays lifted.
+# a suspension that people have lifted since the protection was raised stays lifted. One that rests on an unknown word
+# alone says so.
 _SUSPENDED = """
-with dwelling as (
+with lives as (
     select distinct l.person_id, a.bolig
     from freg_bostedsadresse a
     join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
     where a.bolig is not null and a.erGjeldende is not false
 ),
+dwelling as (
+    select person_id, bolig from lives
+    union
+    select m.known_id, l.bolig from moved m join lives l on l.person_id = m.person_id
+),
+said as (
+    select person_id, known_level as level, true as known from new_protection
+    union all
+    select person_id, level, false from new_protection where :believed
+    union all
+    select person_id, known_level, true from now_protection
+    union all
+    select person_id, level, false from now_protection
+    union all
+    select person_id, level, not unknown from past_veto where kind = 'protection' and lifted_at is null
+),
 protected as (
-    select distinct on (person_id) person_id, level from (
-        select person_id, level from new_protection where level in (2, 3)
-        union all
-        select person_id, level from now_protection where level in (2, 3)
-        union all
-        select person_id, level from control.veto
-        where owner = :owner and kind = 'protection' and lifted_at is null
-    ) as every
-    order by person_id, level desc
+    select person_id, max(level) as level, coalesce(max(level) filter (where known), 0) as known_level
+    from said
+    where level in (2, 3)
+    group by person_id
 ),
 together as materialized (
     select distinct p.person_id as child_id, a.person_id::text as adult
     from protected p
     join dwelling c on c.person_id = p.person_id
     join dwelling a on a.bolig = c.bolig
-    where p.level = 2
+    where p.level = 2 or p.known_level = 2
 ),
 pair as (
     select child_id, adult from new_guardian_access where state = 'active'
     union
     select child_id, adult from now_guardian_access where state = 'active'
+),
+suspended as (
+    select x.child_id, x.adult, not (p.known_level = 3 or p.known_level = 2 and t.child_id is null) as unknown
+    from pair x
+    join protected p on p.person_id = x.child_id
+    left join together t on t.child_id = x.child_id and t.adult = x.adult
+    where p.level = 3 or t.child_id is null
 )
-insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside)
-select :owner, 'access_suspended', x.child_id, x.adult, 'child_protected', :run, now(), :beside
-from pair x
-join protected p on p.person_id = x.child_id
-where (
-        p.level = 3
-        or not exists (select from together t where t.child_id = x.child_id and t.adult = x.adult)
-    )
-    and not exists (
-        select from control.veto v
-        where v.owner = :owner and v.kind = 'access_suspended' and v.person_id = x.child_id and v.adult = x.adult
-            and (v.lifted_at is null or v.lifted_at >= coalesce((
-                select max(r.learned_at) from control.veto r
-                where r.owner = :owner and r.kind = 'protection' and r.person_id = x.child_id
-            ), v.lifted_at))
-    )
-order by x.child_id, x.adult
+insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside, unknown)
+select :owner, 'access_suspended', s.child_id, s.adult, 'child_protected', :run, now(), :beside, s.unknown
+from suspended s
+where not exists (
+    select from past_veto v
+    where v.kind = 'access_suspended' and v.person_id = s.child_id and v.adult = s.adult
+        and (s.unknown or not v.unknown)
+        and (v.lifted_at is null or v.lifted_at >= coalesce((
+            select max(r.learned_at) from past_veto r
+            where r.kind = 'protection' and r.person_id = s.child_id and (s.unknown or not r.unknown)
+        ), v.lifted_at))
+)
+order by s.child_id, s.adult
 """
 
-_LIFTS = """
-with held as (
+# stands: the vetoes that might be lifted, with everybody each holds for; not those that a change of this run carries to
+# somebody else. Whoever has become one with another, and is here, must be answered for too.
+_STANDS = """
+held as (
     select distinct subject
     from control.quarantine
     where owner = :owner and run = :run and table_name in (
@@ -245,28 +377,96 @@ answered as (
 ),
 fresh as (
     select person_id from answered where not held_over
+),
+member as (
+    select v.veto, coalesce(k.other_id, v.person_id) as person_id
+    from control.veto v
+    left join new_kin k on k.person_id = v.person_id
+    where v.owner = :owner and v.lifted_at is null and v.run < :run
+),
+of_adult as (
+    select v.veto, coalesce(k.other_id::text, v.adult) as adult
+    from control.veto v
+    left join new_kin k on k.person_id::text = v.adult
+    where v.owner = :owner and v.lifted_at is null and v.run < :run and v.adult is not null
+),
+changed as (
+    select person_id from new_identity_change
+    union
+    select became from new_identity_change
+),
+stands as (
+    select v.*
+    from control.veto v
+    where v.owner = :owner and v.lifted_at is null and v.run < :run
+        and v.veto in (select m.veto from member m where m.person_id in (select person_id from fresh))
+        and v.veto not in (
+            select m.veto from member m
+            where m.person_id in (select person_id from changed)
+                or m.person_id in (select person_id from new_person)
+                    and m.person_id not in (select person_id from fresh)
+        )
+        and v.veto not in (
+            select a.veto from of_adult a where a.adult in (select person_id::text from changed)
+        )
+        and (v.cause_person_id is null or v.cause_person_id in (select person_id from fresh) or exists (
+            select from new_kin k
+            where k.person_id = v.cause_person_id and k.other_id in (select person_id from fresh)
+        ))
 )
+"""
+
+_LIFTS = f"""
+with {_STANDS}
 insert into control.lift (owner, run, veto)
 select :owner, :run, v.veto
-from control.veto v
-where v.owner = :owner and v.lifted_at is null and v.run < :run
-    and v.person_id in (select person_id from fresh)
-    and (v.cause_person_id is null or v.cause_person_id in (select person_id from fresh))
-    and (
-        (
-            v.kind = 'protection'
-            and v.level > coalesce((select p.level from new_protection p where p.person_id = v.person_id), 0)
+from stands v
+where (
+        v.kind = 'protection'
+        and v.veto not in (
+            select m.veto from member m
+            join control.veto w on w.owner = :owner and w.veto = m.veto
+            join new_protection p on p.person_id = m.person_id
+            where p.level >= w.level
         )
-        or (
-            v.kind = 'access_ended'
-            and exists (
-                select from new_guardian_access g
-                where g.child_id = v.person_id and g.adult = v.adult and g.state = 'active'
-            )
+    )
+    or (
+        v.kind = 'access_ended'
+        and exists (
+            select from new_guardian_access g
+            join member m on m.person_id = g.child_id
+            join of_adult a on a.adult = g.adult
+            where m.veto = v.veto and a.veto = v.veto and g.state = 'active'
         )
-        or (
-            v.kind = 'death'
-            and exists (select from new_person p where p.person_id = v.person_id and not p.dead)
+    )
+    or (
+        v.kind = 'death'
+        and v.veto in (
+            select m.veto from member m join new_person p on p.person_id = m.person_id where not p.dead
         )
+        and v.veto not in (
+            select m.veto from member m join new_person p on p.person_id = m.person_id where p.dead
+        )
+    )
+"""
+
+# What an unknown word has suspended goes with the last of what protects the child, never with less.
+_LIFTS_OF_SUSPENSIONS = f"""
+with {_STANDS}
+insert into control.lift (owner, run, veto)
+select :owner, :run, v.veto
+from stands v
+where v.kind = 'access_suspended' and v.unknown
+    and v.veto not in (
+        select m.veto from member m
+        join new_protection p on p.person_id = m.person_id
+        where p.level >= 2
+    )
+    and v.veto not in (
+        select m.veto from member m
+        join member same on same.person_id = m.person_id
+        join control.veto w on w.owner = :owner and w.veto = same.veto
+        where w.kind = 'protection'
+            and w.veto not in (select l.veto from control.lift l where l.owner = :owner and l.run = :run)
     )
 """

@@ -13,13 +13,20 @@ roles as (
 ),
 before as (
     select person_id, role from golden.account where owner = :owner and to_run is null
+),
+-- One's own, or that of somebody whom one has been joined with and who is nobody any more.
+name as (
+    select n.person_id, n.uid from control.account_name n
+    where n.owner = :owner and n.uid not in (select uid from inherited_name)
+    union all
+    select person_id, uid from inherited_name
 )
 select
     n.person_id,
     n.uid,
     coalesce(r.role, b.role) as role,
     case when r.person_id is null then 'disabled' else 'active' end as state
-from control.account_name n
+from name n
 left join roles r on r.person_id = n.person_id
 left join before b on b.person_id = n.person_id
-where n.owner = :owner and (r.person_id is not null or b.person_id is not null)
+where r.person_id is not null or b.person_id is not null

@@ -13,4 +13,5 @@ where not p.dead
         )
     )
     and not exists (select from control.account_name n where n.owner = :owner and n.person_id = p.person_id)
+    and not exists (select from inherited_name i where i.person_id = p.person_id)
 order by sort_key, person_id

@@ -1,6 +1,6 @@
 -- Which person an identifier stands for. People are matched by number, or by the school system's or HR's own id where
 -- they have none; never by name. What was once linked stays linked, and a person keeps the id of the first number seen:
--- who loses the number in a file is still the same person, and as protected as before.
+-- who loses the number in a file is still the same person, and as protected as before. So is who gets one there.
 with seen as (
     select distinct number from (
         select foedselsEllerDNummer as number from freg_person
@@ -35,6 +35,30 @@ known as (
         on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
     group by n.root
 ),
+-- Nobody has had the number, and somebody without one has had the local id: it is theirs, once.
+local_before as (
+    select distinct on (person_id) person_id, root from (
+        select n.root, l.person_id
+        from (
+            select number, 'sas' as scheme, person_id as local_id from sas_person
+            union
+            select number, 'sas', old_person_id from sas_person
+            union
+            select number, 'hr', employee_id from hr_employee
+        ) as f
+        join numbers n on n.number = f.number
+        join golden.person_link l
+            on l.owner = :owner and l.to_run is null and l.scheme = f.scheme and l.value = f.local_id
+        where l.person_id not in (
+            select o.person_id from golden.person_link o
+            where o.owner = :owner and o.to_run is null and o.scheme = 'number'
+        )
+    ) as claimed
+    order by person_id, root
+),
+without_number as (
+    select root, (array_agg(person_id order by person_id))[1] as person_id from local_before group by root
+),
 -- One becomes two (personErEndretVedSplitting) when FREG answers for two numbers of a person as two people. The one
 -- whose number was in use stays who it was; the other is somebody new, also where the first number seen was theirs.
 parted as (
@@ -50,12 +74,15 @@ numbered as (
         n.number as value,
         case
             when p.is_new then substr(control.keyed_hash(:secret, 'parted:' || n.root), 1, 32)::uuid
-            else coalesce(k.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid)
+            else coalesce(
+                k.person_id, w.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid
+            )
         end as person_id,
         n.number = n.root as "current"
     from numbers n
     left join known k on k.root = n.root
     left join parted p on p.root = n.root
+    left join without_number w on w.root = n.root
 ),
 local_ids as (
     select

@@ -1,38 +1,47 @@
 -- How protected a person is, and why: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. Held back: a pupil FREG
 -- was asked about and never answered for, in no export until we know.
--- Own grading, any address's grading, an override; for a pupil also that of guardians and siblings who live with it:
--- same dwelling, or an address that is withheld. A value we do not know counts as strengtFortrolig.
-with graded as (
-    select foedselsEllerDNummer as number, 'own' as cause, graderingsnivaa as grading
+-- Own grading, any address's grading, an override; also that of guardians and siblings who live with the person: same
+-- dwelling, or where either's address is withheld. A word that we do not know counts as strengtFortrolig; known_level is
+-- what known words give. Everybody has a row: their number tells nothing.
+with word as (
+    select foedselsEllerDNummer as number, 'own' as cause, coalesce(graderingsnivaa, 'ukjent') as grading
     from freg_adressebeskyttelse where erGjeldende is not false
+    union all
+    select foedselsEllerDNummer, 'own', 'ukjent'
+    from freg_adressebeskyttelse where erGjeldende is not false and ukjent
     union all
     select foedselsEllerDNummer, 'address', coalesce(adressegradering, 'ugradert')
     from freg_bostedsadresse where erGjeldende is not false
     union all
     select foedselsEllerDNummer, 'address', coalesce(adressegradering, 'ugradert')
     from freg_annenAdresse where erGjeldende is not false
+    union all
+    select foedselsEllerDNummer, 'own', coalesce(graderingsnivaa, 'ugradert') from freg_resident
 ),
 base as (
-    select distinct on (person_id) person_id, level, cause from (
+    select person_id, level, known, cause from (
         select
             l.person_id,
-            case g.grading
+            case w.grading
                 when 'ugradert' then 0 when 'klientadresse' then 1 when 'fortrolig' then 2 else 3
             end as level,
-            case when g.grading in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')
-                then g.cause else 'unknown_value' end as cause
-        from graded g
-        join new_person_link l on l.scheme = 'number' and l.value = g.number
+            w.grading in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig') as known,
+            case when w.grading in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')
+                then w.cause else 'unknown_value' end as cause
+        from word w
+        join new_person_link l on l.scheme = 'number' and l.value = w.number
         union all
-        select
-            o.person_id,
-            case o.value when 'fortrolig' then 2 else 3 end,
-            'override'
+        select coalesce(k.other_id, o.person_id), case o.value when 'fortrolig' then 2 else 3 end, true, 'override'
         from control.override o
+        left join new_kin k on k.person_id = o.person_id
         where o.owner = :owner and o.field = 'adressebeskyttelse' and o.from_run <= :run and o.ended_at is null
     ) as every
     where level > 0
-    order by person_id, level desc, cause
+),
+-- Of each person the strictest by a known word, and by any.
+graded as (
+    select distinct on (person_id, known) person_id, known, level, cause from base
+    order by person_id, known, level desc, cause
 ),
 dwelling as (
     select distinct l.person_id, a.bolig from (
@@ -44,49 +53,67 @@ dwelling as (
     join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
     where a.bolig is not null
 ),
+-- By foreldreansvar for any child that FREG has told of, pupil here or not, and by what people have granted.
+guardian as (
+    select child_id, adult::uuid as adult_id from new_responsible where adult_kind = 'person'
+    union
+    select g.child_id, g.adult::uuid from control.access_grant g
+    where g.owner = :owner and g.adult_kind = 'person' and g.withdrawn_at is null
+),
 near as (
-    select a.child_id as person_id, a.adult::uuid as other_id, 'guardian' as cause
-    from new_guardian_access a
-    where a.adult_kind = 'person'
+    select child_id as person_id, adult_id as other_id, 'guardian' as cause from guardian
     union
     select a.child_id, b.child_id, 'sibling'
-    from new_guardian_access a
-    join new_guardian_access b on b.adult = a.adult and b.child_id <> a.child_id
-    where a.adult_kind = 'person'
+    from guardian a
+    join guardian b on b.adult_id = a.adult_id and b.child_id <> a.child_id
 ),
--- Two joins, and not one with "or exists": PostgreSQL would look through every dwelling for each pair.
+protects as (
+    select n.person_id, b.level, b.known, n.cause, n.other_id
+    from near n
+    join graded b on b.person_id = n.other_id and b.level >= 2
+),
+-- Three joins, and not one with "or exists": PostgreSQL would look through every dwelling for each pair.
 through as (
-    select n.person_id, b.level, n.cause, n.other_id
-    from near n
-    join base b on b.person_id = n.other_id and b.level >= 2
-    where not exists (select from dwelling d where d.person_id = n.other_id)
-    union all
-    select n.person_id, b.level, n.cause, n.other_id
-    from near n
-    join base b on b.person_id = n.other_id and b.level >= 2
-    join dwelling mine on mine.person_id = n.person_id
-    join dwelling theirs on theirs.person_id = n.other_id and theirs.bolig = mine.bolig
+    select p.* from protects p where not exists (select from dwelling d where d.person_id = p.other_id)
+    union
+    select p.* from protects p where not exists (select from dwelling d where d.person_id = p.person_id)
+    union
+    select p.*
+    from protects p
+    join dwelling mine on mine.person_id = p.person_id
+    join dwelling theirs on theirs.person_id = p.other_id and theirs.bolig = mine.bolig
 ),
-unanswered as (
-    select p.person_id
-    from new_person p
-    where not p.answered
-        and p.number is not null
-        and exists (select from new_enrolment e where e.person_id = p.person_id)
+every as (
+    select person_id, level, known, cause, cast(null as uuid) as cause_person_id from graded
+    union all
+    select person_id, level, known, cause, other_id from through
 ),
 highest as (
-    select distinct on (person_id) person_id, level, cause, cause_person_id from (
-        select person_id, level, cause, cast(null as uuid) as cause_person_id from base
-        union all
-        select person_id, level, cause, other_id from through
-    ) as every
-    order by person_id, level desc, cause_person_id is not null, cause, cause_person_id
+    select distinct on (person_id) person_id, level, cause, cause_person_id
+    from every
+    order by person_id, level desc, known desc, cause_person_id is not null, cause, cause_person_id
+),
+by_known as (
+    select person_id, max(level) as level from every where known group by person_id
+),
+person as (
+    select distinct person_id from new_person_link
+),
+unanswered as (
+    select e.person_id
+    from (select distinct person_id from new_enrolment) as e
+    left join new_vitals v on v.person_id = e.person_id
+    where v.answered is not true
+        and exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number')
 )
 select
-    person_id,
+    p.person_id,
     coalesce(h.level, 0) as level,
     u.person_id is not null as held_back,
-    coalesce(h.cause, 'never_answered') as cause,
-    h.cause_person_id
-from highest h
-full join unanswered u using (person_id)
+    coalesce(h.cause, case when u.person_id is not null then 'never_answered' else 'none' end) as cause,
+    h.cause_person_id,
+    coalesce(k.level, 0) as known_level
+from person p
+left join highest h on h.person_id = p.person_id
+left join by_known k on k.person_id = p.person_id
+left join unanswered u on u.person_id = p.person_id

@@ -1,0 +1,26 @@
+-- Whom somebody has become by a joining that people have confirmed (a released run's plan named it, and was answered) or
+-- that this run's plan names: the end of the line. Not by one that has been undone: whoever was parted again.
+with recursive change as (
+    select c.run, c.person_id, c.became, c.joined
+    from control.identity_change c
+    join control.run r on r.owner = c.owner and r.run = c.run
+    where c.owner = :owner and r.state = 'released'
+    union
+    select cast(:run as bigint), person_id, became, joined from new_identity_change
+),
+standing as (
+    select c.person_id, c.became
+    from change c
+    where c.joined and not exists (
+        select from change parted
+        where not parted.joined and parted.person_id = c.became and parted.run > c.run
+    )
+),
+line as (
+    select person_id, became from standing
+    union
+    select l.person_id, s.became from line l join standing s on s.person_id = l.became
+)
+select person_id, became
+from line l
+where not exists (select from standing s where s.person_id = l.became)

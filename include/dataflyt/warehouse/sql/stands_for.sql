@@ -1,0 +1,10 @@
+-- Whose identifiers have come to stand for somebody else: the person that a number or local id stands for now, and each
+-- one that it stood for in the released run or in one that waits. What protects the one protects the other.
+select distinct n.person_id, o.person_id as known_id
+from new_person_link n
+join golden.person_link o on o.scheme = n.scheme and o.value = n.value
+where o.owner = :owner
+    and o.person_id <> n.person_id
+    and coalesce(o.to_run > (
+        select coalesce(max(r.run), 0) from control.run r where r.owner = :owner and r.state = 'released'
+    ), true)
