@@ -38,7 +38,9 @@ def views(
         conditions.append(
             f"v.veto not in (select l.veto from control.lift l where l.owner = '{owner}' and l.run = {lifting:d})"
         )
+    changes = f"c.run < {vetoes_before:d}" if vetoes_before is not None else _KNOWN_CHANGES.format(owner=owner, run=run)
     placed = {
+        "changes": changes,
         "p": prefix,
         "owner": owner,
         "run": run,
@@ -63,19 +65,20 @@ def _view(connection: Connection, name: str, select: str) -> None:
     connection.execute(text(f"create or replace temporary view {name} as {select}"))
 
 
-# kin: as in sql/kin.sql, of the changes of released runs and of the one that is read.
+# Of released runs, and of the one that is read: what is published may be older than what is released.
+_KNOWN_CHANGES = """(c.run = {run:d} or c.run <= (
+    select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
+))"""
+
+# kin: as in sql/kin.sql.
 _OF_PEOPLE = {
     "kin": """
         with recursive edge as (
             select c.person_id, c.became as other_id from control.identity_change c
-            where c.owner = '{owner}' and (c.run = {run} or c.run <= (
-                select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
-            ))
+            where c.owner = '{owner}' and {changes}
             union
             select c.became, c.person_id from control.identity_change c
-            where c.owner = '{owner}' and (c.run = {run} or c.run <= (
-                select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
-            ))
+            where c.owner = '{owner}' and {changes}
         ),
         closure as (
             select person_id, other_id from edge
