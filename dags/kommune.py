@@ -1,6 +1,6 @@
 """One DAG for every kommune file: wiring only, the work is in ``dataflyt.flow``.
 
-    extract_sas -> extract_freg -> extract_krr, and extract_hr beside them
+    extract_sas -> extract_freg -> extract_krr, and extract_hr beside them (before, where FREG is asked for staff)
         -> withdraw -> check -> merge -> approve -> release -> publish -> settle
 
 A broken kommune file becomes a paused DAG that says what is wrong; the others go on. kommune.md is the operator's page.
@@ -61,7 +61,9 @@ def kommune_dag(kommune: Kommune) -> DAG:
 
         sas, hr = step("extract_sas"), step("extract_hr")
         # The pools (pools.json) keep many kommuner at once from asking a register more than it bears.
-        freg, krr = step("extract_freg", pool="freg"), step("extract_krr", pool="krr")
+        employees = kommune.sources.freg.employees  # no file from HR: those of the last run are asked about
+        freg = step("extract_freg", pool="freg", trigger_rule="all_done" if employees else "all_success")
+        krr = step("extract_krr", pool="krr")
         withdraw = step("withdraw", trigger_rule="all_done")
         check, merge = step("check"), step("merge")
         approve = step("approve", GuardApproval)
@@ -69,7 +71,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
         settle = step("settle", Settle, trigger_rule="all_done")
 
         extracts = [sas, hr, freg, krr]
-        sas >> freg >> krr
+        ([sas, hr] if employees else [sas]) >> freg >> krr
         extracts >> withdraw
         [*extracts, withdraw] >> check >> merge >> approve >> release >> publish
         # Not after approve itself: a rejection skips the tasks next to it, whatever their trigger rule.

@@ -5,6 +5,7 @@ import json
 import unicodedata
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,53 @@ groups = st.builds(
     st.sampled_from(feide.ROLES),
     text,
 )
+
+
+# --- a kommune's own numbers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        ("21030212345", "haugesund.kommune.no:localnin:21030212345"),
+        (" U 1001 ", "haugesund.kommune.no:localnin:U 1001"),
+        ("haugesund.kommune.no:localnin:123", "haugesund.kommune.no:localnin:123"),
+        ("Haugesund.Kommune.NO:LocalNIN: 123", "haugesund.kommune.no:localnin:123"),
+        ("haugesund.kommune.no:localnin:haugesund.kommune.no:localnin:123", "haugesund.kommune.no:localnin:123"),
+        ("feide.trondelagfylke.no:fin:51030299250", "feide.trondelagfylke.no:fin:51030299250"),
+        ("haugesund.kommune.no:localnin:sveio.kommune.no:localnin:7", "sveio.kommune.no:localnin:7"),
+        ("haugesund.kommune.no:employee:035016", "haugesund.kommune.no:employee:035016"),
+        ("6A:12", "haugesund.kommune.no:localnin:6A:12"),
+        ("", None),
+        ("  ", None),
+        ("haugesund.kommune.no:localnin:", None),
+        ("haugesund.kommune.no:localnin: haugesund.kommune.no:localnin: ", None),
+    ],
+)
+def test_a_number_that_the_kommune_gave_has_one_prefix_its_givers(number: str, value: str | None) -> None:
+    assert feide.local_number("haugesund.kommune.no", "localnin", number) == value
+
+
+_prefixes = st.builds(
+    "{}{}:{}{}:{}".format,
+    st.sampled_from(("haugesund.kommune.no", "Sveio.kommune.no", "måne.no")),
+    st.sampled_from(("", " ")),
+    st.sampled_from(("localnin", "employee", "fin", "LocalNIN")),
+    st.sampled_from(("", " ")),
+    st.sampled_from(("", " ")),
+)
+
+
+@given(st.lists(_prefixes, max_size=4), st.text(), st.sampled_from(("localnin", "employee")))
+def test_a_number_is_written_once_and_writing_it_again_changes_nothing(
+    prefixes: list[str], number: str, kind: Literal["localnin", "employee"]
+) -> None:
+    plain = feide.local_number("haugesund.kommune.no", kind, number)
+    written = feide.local_number("haugesund.kommune.no", kind, "".join(prefixes) + number)
+    assert (written is None) == (plain is None)
+    if written and plain:
+        assert feide.local_number("haugesund.kommune.no", kind, written) == written
+        assert written.split(":", 2)[2] == plain.split(":", 2)[2]
 
 
 # --- values -----------------------------------------------------------------------------------------------------

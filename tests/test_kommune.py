@@ -187,6 +187,11 @@ def test_a_wrong_word_about_trial_accounts_mail_and_august_is_pointed_at(folder,
         ("freg", 'rolle: "1106"', "linje 7: «sources.freg.rolle» kan ikke være «1106»: skriv rolleId fra KS Fiks"),
         ("freg", "residents: {from_age: 16, to_age: 6}", "«sources.freg.residents» har en from_age som er høyere"),
         ("freg", "residents: {from_age: 6}", "«sources.freg.residents.to_age» mangler: skriv alderen de eldste fyller"),
+        (
+            "freg",
+            "employees: 1",
+            "linje 7: «sources.freg.employees» kan ikke være «1»: skriv true når kommunen har rett",
+        ),
         ("krr", "version: 3", "linje 8: «sources.krr.version» kan ikke være «3»: skriv 1 eller 2"),
         (
             "krr",
@@ -198,6 +203,18 @@ def test_a_wrong_word_about_trial_accounts_mail_and_august_is_pointed_at(folder,
 def test_a_wrong_word_about_a_registers_route_is_pointed_at(folder, register, more, expected):
     connection = f"connection: {register}_haugesund"
     assert expected in sentence(folder, GOOD.replace(connection, f"{connection}, {more}"))
+
+
+def test_employees_are_asked_about_only_where_the_file_says_so_and_never_with_their_children(folder):
+    for more, asked, route in [
+        ("", False, "skatteetaten"),
+        (", employees: true", True, "skatteetaten"),
+        (", employees: true, route: fiks_oppvekst", True, "fiks"),
+    ]:
+        text = GOOD.replace("connection: freg_haugesund", f"connection: freg_haugesund{more}")
+        (folder / "haugesund.yaml").write_text(text)
+        freg = kommune.load(folder / "haugesund.yaml").sources.freg
+        assert (freg.employees, freg.route_alone) == (asked, route)
 
 
 def test_without_legal_basis_no_route_that_always_gives_foreldreansvar_is_taken(folder):

@@ -86,7 +86,9 @@ def test_all_is_well_and_each_source_says_whose_rights_it_is_asked_with(check: A
     assert simulator.world.find(NOBODY) is None
 
 
-def test_by_fiks_the_rolle_and_the_integration_are_tried(check: Any, simulator: Simulator) -> None:
+def test_by_fiks_the_rolle_and_the_integration_are_tried(
+    check: Any, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     integration = {"integrasjon_id": "IntegrasjonId", "integrasjon_passord": "IntegrasjonPassord"}
     way = {"host": simulator.url, "scope": "ks:fiks", "rolle_id": ROLLE}
     way |= {ours: fiks.INTEGRATION[theirs] for ours, theirs in integration.items()}
@@ -97,6 +99,13 @@ def test_by_fiks_the_rolle_and_the_integration_are_tried(check: Any, simulator: 
         code, said, _ = check(freg=way | {"rolle_id": ROLLE.replace("1106", "9999")}, file=lines)
         assert code == 1
         assert said["freg"].startswith("FEIL haugesund, freg: Folkeregisteret gir ikke kommunen tilgang (HTTP 403)")
+    lines = (lines[0], f"{lines[1]}\n    employees: true")
+    code, said, output = check(freg=way, file=lines)
+    assert (code, said["freg"].endswith("scope ks:fiks).")) == (0, True), output
+    # Who may have pupils with their guardians, and not people one by one.
+    monkeypatch.setattr(fiks, "ROLE", fiks.ROLE - {"deltBosted"})
+    code, said, _ = check(freg=way, file=lines)
+    assert (code, "HTTP 403" in said["freg"]) == (1, True)
     lines = ("connection: krr_haugesund", "connection: krr_haugesund\n    route: fiks")
     code, said, output = check(krr=way, file=lines)
     assert (code, said["krr"].endswith("scope ks:fiks).")) == (0, True), output

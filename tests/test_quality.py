@@ -11,7 +11,7 @@ import pytest
 
 from dataflyt import quality
 from dataflyt.errors import CheckFailed
-from dataflyt.quality import Context, build, kept, matches, never, never_any, note, one_of, row, seldom, table
+from dataflyt.quality import Context, build, filled, kept, matches, never, never_any, note, one_of, row, seldom, table
 from dataflyt.sources.freg.rows import Adressebeskyttelse, Navn
 from dataflyt.sources.sas.rows import Group, Membership
 
@@ -79,6 +79,14 @@ def test_a_table_that_has_lost_more_than_the_kommune_allows_stops_the_run(
     context = Context({} if before is None else {"freg_navn": before}, 30)
     result = quality.run(pg_url, names, build(rules(table("drop", kept(), "HR", "Færre enn sist.")), context))
     assert bool(result.broken) is stops
+
+
+@pytest.mark.parametrize(("beside", "stops"), [(0, set()), (91, set()), (92, {"drop"}), (301, {"drop", "empty"})])
+def test_rows_beside_make_up_for_none_that_is_missing(pg_url: str, names: str, beside: int, stops: set[str]) -> None:
+    context = Context({"freg_navn": 300}, 30, beside={"freg_navn": beside})
+    declared = rules(table("drop", kept(), "HR", "Færre enn sist."), table("empty", filled(), "HR", "Ingen."))
+    result = quality.run(pg_url, names, build(declared, context))
+    assert {one.rule.removeprefix("freg_navn.") for one in result.broken} == stops
 
 
 def test_no_value_is_returned_printed_or_logged(

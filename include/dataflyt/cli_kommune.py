@@ -180,6 +180,7 @@ sources:
     # route: fiks                 # gjennom KS Fiks: fiks eller fiks_oppvekst, med rolleId fra Fiks
     # rolle: 00000000-0000-0000-0000-000000000000
     # residents: {{from_age: 6, to_age: 16}} # finn også barn som bor i kommunen og ikke står i skolesystemet
+    # employees: true # spør også om ansatte ved skolene, når kommunen har rett til det
   krr: # Kontakt- og reservasjonsregisteret
     connection: krr_{id}
     # route: fiks                 # gjennom KS Fiks, én person om gangen

@@ -27,8 +27,8 @@ from dataflyt.flow import Environment, Job
 from dataflyt.http import AGAIN
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
+from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
-from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.freg.events import EventList, Page, TooOld
 from dataflyt.warehouse import database, events, golden, runs, serving, veto
 from dataflyt.warehouse.tables import source_tables
@@ -161,7 +161,8 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
-        numbers = {one.number: one.pupil for one in people if one.number}
+        employees = kommune.sources.freg.employees
+        numbers = {one.number: one.part for one in people if one.number and (employees or one.part != "employee")}
         if numbers:
             _ask(kommune, environment, db, landing, numbers)
         with database.transaction(db, owner) as connection:
@@ -186,7 +187,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
         done = [
             one
             for one in people
-            if one.number is None or one.number in answered or (one.number in refused and one.given_up)
+            if one.number not in numbers or one.number in answered or (one.number in refused and one.given_up)
         ]
         with database.transaction(db, owner) as connection:
             events.dealt_with(connection, owner, done)
@@ -196,13 +197,17 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
         )
 
 
-def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: dict[str, bool]) -> None:
-    """Land FREG's answers about pupils, about the others, and about adults that the pupils' answers name first now."""
+def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: Mapping[str, str]) -> None:
+    """Land FREG's answers about pupils, about the others, and about adults that the pupils' answers name first now.
+
+    About employees no more is asked than a run asks.
+    """
     source = kommune.sources.freg
     connection = environment.connect(source.connection)
     parts = flow.freg_parts(kommune)
-    pupils = [number for number, pupil in numbers.items() if pupil]
-    others = [number for number, pupil in numbers.items() if not pupil]
+    pupils, others, employees = (
+        [number for number, part in numbers.items() if part == wanted] for wanted in ("pupil", "other", "employee")
+    )
     route, rolle = source.route, source.rolle
     freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
     with database.transaction(db, kommune.id, lock=False) as warehouse:
@@ -218,6 +223,8 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
         others += sorted(set(named.scalars()) - numbers.keys())
     parts = flow.freg_parts(kommune, pupils=False)
     freg_client.extract(connection, others, parts, landing, "2-others", route=route, rolle=rolle)
+    alone, parts = source.route_alone, flow.EMPLOYEE_PARTS
+    freg_client.extract(connection, employees, parts, landing, EMPLOYEES, route=alone, rolle=rolle)
 
 
 def _learn(connection: Connection, job: Job) -> bool:
@@ -262,7 +269,6 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[s
         columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
         subject = f'subject text generated always as ("{table.table.subject.lower()}") stored'
         connection.execute(text(f"create temporary table {_FRESH}{table.name} ({columns}, {subject}) on commit drop"))
-    reader = freg_rows.FORMATS[kommune.sources.freg.format]
     waiting: dict[type, list[tuple[object, ...]]] = {table.table.row: [] for table in tables}
 
     def flush() -> None:
@@ -281,7 +287,7 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[s
             # Of few who were asked about once more it may name nobody: they are in no answer, then.
             again = contextlib.suppress(Unreadable) if f"{AGAIN}-" in page else contextlib.nullcontext()
             with landing.open(page) as stream, again:
-                for count, row in enumerate(reader(stream), 1):
+                for count, row in enumerate(flow.freg_reader(kommune, page)(stream), 1):
                     waiting[type(row)].append(row)
                     if count % _ROWS_AT_A_TIME == 0:
                         flush()

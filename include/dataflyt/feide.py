@@ -6,6 +6,8 @@ Values: the groups, group ids and Grep codes that stand in ``eduPersonEntitlemen
     urn:mace:feide.no:go:groupid:<type>:<org>:<local id in lower case>:<from>:<to>
     urn:mace:feide.no:go:grep:<Grep address, or uuid:…>
 
+and a kommune's own numbers (``local_number``).
+
 Check: an LDIF file in, findings out, by the names that Feide's own LDAP validator gives them, before Feide finds them.
 
 Sources: "Feides informasjonsmodell for grunnopplæringa" 2018-03, attributes and appendices 2, 3 and 4; Feide, "LDAP
@@ -53,6 +55,7 @@ _UUID = re.compile(r"uuid:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _GREP_ADDRESS = re.compile(r"https?://psi\.udir\.no/[A-Za-z0-9._~/%#-]+")
 _AARSTRINN = re.compile(r"https?://psi\.udir\.no/(?:laereplan/)?aarstrinn/(.*)")
 _YEAR = re.compile(r"aarstrinn(?:[1-9]|10)|vg[1-3]")
+_PREFIXED = re.compile(r"([^\s:.]+(?:\.[^\s:.]+)+) ?: ?([A-Za-z]+) ?: ?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,18 @@ class Value:
     def valid(self) -> bool:
         """True when there are no errors."""
         return not self.errors
+
+
+def local_number(realm: str, kind: Literal["localnin", "employee"], number: str) -> str | None:
+    """Return ``<realm>:<kind>:<number>``, as ``norEduPersonLIN`` has a number that a kommune gave; None of blanks.
+
+    A number that has a prefix keeps it, another realm's too: who gave the number tells it from others', and a kommune
+    may have had another realm when it did. Of several prefixes the last stands.
+    """
+    number, prefix = " ".join(number.split()), f"{realm}:{kind}"
+    while prefixed := _PREFIXED.fullmatch(number):
+        prefix, number = f"{prefixed[1]}:{prefixed[2]}".lower(), prefixed[3]
+    return f"{prefix}:{number}" if number else None
 
 
 def parse(value: str) -> Value:

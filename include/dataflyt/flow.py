@@ -19,9 +19,10 @@ from dataflyt import accounts, publishing, reference, report
 from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.http import AGAIN, unanswered
-from dataflyt.kommune import Kommune
+from dataflyt.kommune import Kommune, Residents
 from dataflyt.landing import FACTS, Landing
 from dataflyt.sources import Reader
+from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.hr import client as hr_client
@@ -63,6 +64,19 @@ IN_DOUBT = (
 RESIDENTS = "3-residents"
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
 """What is asked of FREG for children who live here and are no pupils."""
+EMPLOYEE_PARTS = (
+    "identifikasjonsnummer",
+    "status",
+    "doedsfall",
+    "navn",
+    "bostedsadresse",
+    "deltBosted",
+    "oppholdsadresse",
+    "postadresse",
+    "postadresseIUtlandet",
+    "adressebeskyttelse",
+)
+"""What is asked of FREG for employees: who is protected, by whichever of their addresses."""
 
 
 @dataclass(frozen=True)
@@ -219,10 +233,14 @@ def _note_files(job: Job, source: str) -> None:
 def extract_freg(job: Job) -> dict[str, int]:
     """Ask FREG for the pupils in the school system's file, then for those responsible for them who did not come along.
 
-    Last, where the kommune's file says so, for children who live in the kommune and are none of its pupils.
+    Then, where the kommune's file says so, for children who live in the kommune and are none of its pupils, and for
+    those who work at its schools. Raises CheckFailed when the school system's file is not staged in this run.
     """
     if _done(job):
         return {}
+    with job.transaction(lock=False) as warehouse:
+        if not staging.counts(warehouse, job.owner, job.run.number, "sas"):
+            raise CheckFailed("Folkeregisteret blir ikke spurt, for skolesystemets fil er ikke lest i denne kjøringen.")
     source = job.kommune.sources.freg
     connection = job.environment.connect(source.connection)
     landing, parts = job.landing("freg"), freg_parts(job.kommune)
@@ -234,20 +252,60 @@ def extract_freg(job: Job) -> dict[str, int]:
     guardians, parts = _numbers(job, _GUARDIANS), freg_parts(job.kommune, pupils=False)
     freg_client.extract(connection, guardians, parts, landing, "2-guardians", route=route, rolle=rolle)
     counts = _stage(job, "freg", phase="2-guardians", anew=False)
-    if source.residents is None:
-        return counts
-    if route == "fiks_oppvekst":
-        route = "fiks"  # oppvekst gives a child's guardians too
+    if source.residents:
+        counts = _ask_residents(job, source.residents)
+    if source.employees:
+        counts = _ask_employees(job)
+    return counts
+
+
+def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
+    """Ask FREG for children of these ages who live in the kommune, and are not answered for."""
+    source, landing = job.kommune.sources.freg, job.landing("freg")
+    connection, route, rolle = job.environment.connect(source.connection), source.route_alone, source.rolle
     year, answered = job.moment.today.year, set(_numbers(job, _ANSWERED))
-    born = (year - source.residents.to_age, year - source.residents.from_age)
+    born = (year - wanted.to_age, year - wanted.from_age)
     residents: list[str] = []
     for number in job.kommune.kommunenummer:
         residents += freg_client.residents(
             connection, number, born, job.landing("freg_residents"), route=route, rolle=rolle
         )
-    wanted = [number for number in residents if number not in answered]
-    freg_client.extract(connection, wanted, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
+    numbers = [number for number in residents if number not in answered]
+    freg_client.extract(connection, numbers, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
     return _stage(job, "freg", phase=RESIDENTS, anew=False)
+
+
+def _ask_employees(job: Job) -> dict[str, int]:
+    """Ask FREG for those who hold a position at a school on the run's day, and are not answered for.
+
+    By the golden record's own rule (employment.sql), over what this run has staged. Where HR has not answered: over
+    the HR file of the last released run, for whoever was protected since must not wait for a file.
+    """
+    source, owner = job.kommune.sources.freg, job.owner
+    with job.transaction(lock=False) as warehouse:
+        hr_is_staged = staging.intact(warehouse, owner, job.run.number, "hr")
+        golden.views_of_staging(warehouse, owner, ["sas", "hr"] if hr_is_staged else ["sas"])
+        for table, select in {
+            "new_unit": golden.statement("unit"),
+            "hr_identity": "select employee_id, number as person_id from hr_employee",
+            "at_school": f"select distinct person_id as number from ({golden.statement('employment')}) as held",
+        }.items():
+            warehouse.execute(text(f"drop table if exists pg_temp.{table} cascade"))
+            warehouse.execute(text(f"create temporary table {table} on commit drop as {select}"), job.moment.bound())
+        wanted = "select number from at_school where number ~ '^[0-9]{11}$'"
+        events.hold(warehouse, owner, wanted)
+        found = text(f"{wanted} except ({_ANSWERED.format(owner=owner)}) order by 1")
+        numbers = list(warehouse.execute(found).scalars())
+    freg_client.extract(
+        job.environment.connect(source.connection),
+        numbers,
+        EMPLOYEE_PARTS,
+        job.landing("freg"),
+        EMPLOYEES,
+        route=source.route_alone,
+        rolle=source.rolle,
+    )
+    return _stage(job, "freg", phase=EMPLOYEES, anew=False)
 
 
 def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
@@ -259,6 +317,13 @@ def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
     if kommune.legal_basis.freg != "med_hjemmel":
         return FREG_PARTS
     return (*FREG_PARTS, "falskIdentitet", *(("foreldreansvar", "familierelasjon") if pupils else ()))
+
+
+def freg_reader(kommune: Kommune, page: str) -> Reader:
+    """Return the reader of a landed page of FREG."""
+    if page.startswith(RESIDENTS):
+        return freg_rows.residents
+    return freg_rows.FORMATS["bulk" if page.startswith(EMPLOYEES) else kommune.sources.freg.format]
 
 
 def extract_krr(job: Job) -> dict[str, int]:
@@ -314,9 +379,7 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     names = [name for name in landing.names() if not name.endswith((".request.json", FACTS))]
     sources = job.kommune.sources
     readers: dict[str, Callable[[str], Reader]] = {
-        "freg": lambda name: _and_left_out(
-            freg_rows.FORMATS["residents" if name.startswith(RESIDENTS) else sources.freg.format], landing, name
-        ),
+        "freg": lambda name: _and_left_out(freg_reader(job.kommune, name), landing, name),
         "krr": lambda name: _and_left_out(krr_rows.FORMATS[sources.krr.format], landing, name),
         "hr": lambda _: partial(hr_rows.FORMATS[sources.hr.format], employment_types=sources.hr.employment_types),
         "sas": lambda name: sas_rows.FORMATS[sas_client.format_of(name, sources.sas.format)],
@@ -443,13 +506,20 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction(lock=False) as connection:
         previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
         pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
-    context = quality.Context(previous, job.kommune.guard.max_drop_percent, pupils)
+        counting = "select count(*) from staging_{}.{} where starts_with(page, '{}')"
+        beside = {
+            table: connection.scalar(text(counting.format(job.owner, table, EMPLOYEES))) or 0
+            for table, rules in freg_checks.RULES.items()
+            if any(rule.check in (quality.filled(), quality.kept()) for rule in rules)
+        }
+    context = quality.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:
         connection.execute(text(f"set local search_path to staging_{job.owner}"))
         counted = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
         report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in counted if orgnr})
+        report.note(connection, job.run, "beside", beside)
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)
@@ -592,7 +662,7 @@ def release(job: Job, digest: str) -> dict[str, int]:
         raise NotApproved("Kjøringen er bare en plan, og kan ikke frigis.")
     with job.transaction() as connection:
         runs.release(connection, job.owner, job.run.number, digest)
-        events.hold_no_others(connection, job.owner)
+        events.hold_no_others(connection, job.owner, employees=job.kommune.sources.freg.employees)
     return {"run": job.run.number}
 
 

@@ -234,6 +234,7 @@ class FregSource(_Part):
     The connection's address is the base up to ``…/offentlig-med-hjemmel/api`` for ``skatteetaten``, Fiks' own
     (``https://api.fiks.ks.no``) for ``fiks`` and ``fiks_oppvekst``, which need a ``rolle`` here or in the connection.
     ``residents``, when it is there: children who live in the kommune and are not in the school system are looked for.
+    ``employees``: those who work at a school are asked about too, so that the protected among them are known.
     """
 
     route: Literal["skatteetaten", "fiks", "fiks_oppvekst"] = Field(
@@ -244,11 +245,19 @@ class FregSource(_Part):
     residents: Residents | None = Field(
         default=None, description="skriv residents: {from_age: 6, to_age: 16}, eller ta det bort"
     )
+    employees: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="skriv true når kommunen har rett til å spørre om ansatte ved skolene, ellers false"
+    )
 
     @property
     def format(self) -> Literal["bulk", "oppvekst"]:
         """How the route's answers are read."""
         return "oppvekst" if self.route == "fiks_oppvekst" else "bulk"
+
+    @property
+    def route_alone(self) -> Literal["skatteetaten", "fiks"]:
+        """The route to people who are no pupils, always read as ``bulk``: oppvekst gives guardians too."""
+        return "fiks" if self.route == "fiks_oppvekst" else self.route
 
 
 class KrrSource(_Part):

@@ -50,10 +50,13 @@ def check(
 def _freg(kommune: Kommune, connection: Connection) -> str:
     """Ask as a run asks, for the same parts: the right to each of them is tried too."""
     source = kommune.sources.freg
-    parts = flow.freg_parts(kommune)
-    path, key, shape = freg.question(connection, source.route, source.rolle, parts)
-    with freg.open_register(connection, source.route, _HURRIED) as register:
-        register.post(path, orjson.dumps({key: [NOBODY]}), shape=shape)
+    questions = {source.route: flow.freg_parts(kommune)}
+    if source.employees:
+        questions.setdefault(source.route_alone, flow.EMPLOYEE_PARTS)
+    for route, parts in questions.items():
+        path, key, shape = freg.question(connection, route, source.rolle, parts)
+        with freg.open_register(connection, route, _HURRIED) as register:
+            register.post(path, orjson.dumps({key: [NOBODY]}), shape=shape)
     return f"{freg.WHO} svarer {_rights(kommune, connection)}"
 
 

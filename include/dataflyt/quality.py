@@ -88,11 +88,13 @@ class Context:
 
     ``previous`` are the rows per table of the last released run (empty on the first), ``max_drop_percent`` how many
     percent fewer there may be now. ``pupils`` are those of each school (by organisation number) in that run.
+    ``beside`` are rows per table now that ``previous`` has no counterpart of: they make up for none that is missing.
     """
 
     previous: Mapping[str, int]
     max_drop_percent: float
     pupils: Mapping[str, int] = field(default_factory=dict)
+    beside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -275,6 +277,8 @@ def build(rules: Rules, context: Context) -> "list[ExpectationSuite]":
                     if name not in context.previous:
                         continue
                     arguments["min_value"] = math.ceil(context.previous[name] * (1 - context.max_drop_percent / 100))
+                if rule.check in (filled(), kept()):
+                    arguments["min_value"] += context.beside.get(name, 0)
                 expectation = getattr(gxe, rule.check.expectation)
                 meta = {
                     "rule": f"{name}.{rule.name}",

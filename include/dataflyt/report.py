@@ -134,12 +134,16 @@ def notes(connection: Connection, run: Run) -> dict[str, Any]:
 
 
 def staged_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
-    """Return the rows per table that the last released run before this one received; empty when there is none."""
+    """Return the rows per table that the last released run before this one received; empty when there is none.
+
+    Without those ``beside`` them, about people whom the kommune may choose to ask about or not.
+    """
     released = runs.released_before(connection, owner, number)
     if not released:
         return {}
-    rows = notes(connection, runs.get(connection, owner, released)).get("rows", {})
-    return {table: counts["received"] for table, counts in rows.items()}
+    known = notes(connection, runs.get(connection, owner, released))
+    beside = known.get("beside", {})
+    return {table: counts["received"] - beside.get(table, 0) for table, counts in known.get("rows", {}).items()}
 
 
 def pupils_before(connection: Connection, owner: str, number: int) -> dict[str, int]:

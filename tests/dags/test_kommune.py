@@ -122,6 +122,7 @@ def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kommuner")
     text = copy_haugesund(folder)
     own = yaml.safe_load(another(text, "karmoy", 1149))
+    own["sources"]["freg"]["employees"] = True
     own |= {"trial": True, "mail": {"to": ["drift@karmoy.kommune.no"]}}
     own["guard"] = own.get("guard", {}) | {"answer_days": 2}
     own["schedule"] = {"every": "month", "day": 1, "at": "23:00", "done_by": "04:30"}
@@ -163,6 +164,14 @@ def test_the_steps_run_in_their_order(read):
         "release": ["approve"],
         "publish": ["release"],
         "settle": ["check", *extracts, "merge", "publish", "release", "withdraw"],
+    }
+
+
+def test_freg_waits_for_hr_where_it_is_asked_about_employees_and_not_for_its_success(read):
+    tasks = read["dags"]["kommune_karmoy"]["tasks"]
+    assert tasks["extract_freg"]["after"] == ["extract_hr", "extract_sas"]
+    assert {name for name, task in tasks.items() if task["rule"] == "all_done"} == {
+        *("extract_freg", "withdraw", "settle"),
     }
 
 

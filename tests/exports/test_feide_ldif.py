@@ -152,6 +152,20 @@ def test_a_teacher_at_two_schools_is_employee_and_member_and_shares_the_pupils_g
     assert teacher["edupersonentitlement"][1] == CLASS.groupid
 
 
+def test_a_local_number_that_has_its_prefix_already_is_written_once() -> None:
+    prefixed = replace(
+        TEACHER,
+        local_number="haugesund.kommune.no:localnin:21030212345",
+        employee_number="haugesund.kommune.no:localnin:21030212345",
+    )
+    (teacher,) = (
+        entry for dn, entry in entries(written(replace(HAUGESUND, people_=(prefixed,)))).items() if "uid=" in dn
+    )
+    assert teacher["noredupersonlin"] == ["haugesund.kommune.no:localnin:21030212345"]
+    blank = replace(TEACHER, local_number=" ", employee_number=None)
+    assert b"norEduPersonLIN" not in written(replace(HAUGESUND, people_=(blank,)))
+
+
 def test_the_counts_say_what_was_written() -> None:
     assert write(HAUGESUND, io.BytesIO()) == Counts(
         owners=1, schools=2, people=3, pupils=1, employees=2, groups=2, memberships=3, left_out=2

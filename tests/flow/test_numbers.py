@@ -1,5 +1,7 @@
 """Numbers that change: who somebody is survives, the plan tells, and two people are never taken for one."""
 
+import pytest
+
 from dataflyt import flow
 from simulator.model import Person, Pupil
 from tests.flow.conftest import Installation
@@ -84,3 +86,14 @@ def _becomes(installation: Installation, person: Person, number: str) -> None:
         ]
     person.number = number
     world.persons[number] = world.by_any_number[number] = person
+
+
+@pytest.mark.after_first_run
+def test_a_number_that_the_school_gave_a_pupil_stands_in_the_directory_as_the_school_wrote_it(
+    installation: Installation,
+) -> None:
+    (pupil,) = [one for one in installation.registers.world.pupils if "pupil_without_number" in one.cases]
+    given = pupil.sas.local_number
+    assert given
+    assert given.startswith("haugesund.kommune.no:localnin:")
+    assert f"\nnorEduPersonLIN: {given}\n" in installation.ldif()

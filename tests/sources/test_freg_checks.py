@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg.rows import (
     Adressebeskyttelse,
     AnnenAdresse,
@@ -152,6 +153,23 @@ def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
 def test_too_many_unanswered_stop_the_run(check: Callable[..., Any], unanswered: int, stops: bool) -> None:
     rows = [*(person(f"{i:011}") for i in range(90)), *(Ubesvart(f"{i:011}", None) for i in range(unanswered))]
     assert ("freg_ubesvart.share" in check("freg", rows).broken) is stops
+
+
+def test_employees_who_are_unanswered_are_noted_and_stop_nothing(check: Callable[..., Any]) -> None:
+    rows = [
+        *(person(f"{i:011}") for i in range(9)),
+        *((f"{EMPLOYEES}-1", Ubesvart(f"{i:011}", None)) for i in range(90)),
+    ]
+    found = check("freg", rows)
+    assert not found.broken
+    assert not found.quarantined
+    assert found.noted == {"freg_ubesvart.employees"}
+    # Nor do those who are answered for make up for pupils who are not.
+    rows = [
+        *((f"{EMPLOYEES}-1", person(f"{i:011}")) for i in range(900)),
+        *(Ubesvart(f"{i:011}", None) for i in range(11)),
+    ]
+    assert "freg_ubesvart.share" in check("freg", rows).broken
 
 
 def test_code_values_that_are_new_to_us_are_noted_and_read(check: Callable[..., Any]) -> None:

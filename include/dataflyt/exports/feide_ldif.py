@@ -221,10 +221,11 @@ class _Writer:
         ]
         if person.number:
             lines.append(attribute("norEduPersonNIN", person.number))
-        if person.local_number:
-            lines.append(attribute("norEduPersonLIN", f"{self._realm}:localnin:{person.local_number}"))
-        if person.employee_number:
-            lines.append(attribute("norEduPersonLIN", f"{self._realm}:employee:{person.employee_number}"))
+        local = {
+            feide.local_number(self._realm, "localnin", person.local_number or ""): None,
+            feide.local_number(self._realm, "employee", person.employee_number or ""): None,
+        }
+        lines += [attribute("norEduPersonLIN", number) for number in local if number]
         if person.birth_date:
             lines.append(f"norEduPersonBirthDate: {person.birth_date.isoformat().replace('-', '')}\n")
         lines.append(self._mail(person.mail))

@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -29,13 +29,14 @@ class Pointer(NamedTuple):
 class Waiting(NamedTuple):
     """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for.
 
+    ``part`` is what they are here first of all: who only works here is an employee.
     ``given_up``: a register that will not tell is believed, since it never has told, or has not for a day.
     """
 
     hash: uuid.UUID
     seq: int
     number: str | None
-    pupil: bool
+    part: Literal["pupil", "employee", "other"]
     given_up: bool
 
 
@@ -65,15 +66,18 @@ def hold_as(connection: Connection, owner: str, numbers: str) -> None:
     )
 
 
-def hold_no_others(connection: Connection, owner: str) -> None:
-    """Let the list's reader know whom the kommune holds, and forget everybody else it has held."""
+def hold_no_others(connection: Connection, owner: str, *, employees: bool = False) -> None:
+    """Let the list's reader know whom the kommune holds, and forget everybody else it has held.
+
+    Pupils and guardians, and ``employees`` where the kommune asks FREG about them.
+    """
     connection.execute(text("drop table if exists pg_temp.held"))
     connection.execute(
         text(
             f"create temporary table held on commit drop as select distinct {_HASH.format(number='n.value')} as hash "
             f"from ({_HELD}) n cross join events.key k"
         ),
-        {"owner": owner},
+        {"owner": owner, "employees": employees},
     )
     connection.execute(text("analyze held"))
     connection.execute(
@@ -92,7 +96,7 @@ def hold_no_others(connection: Connection, owner: str) -> None:
     )
 
 
-# Pupils and guardians, by the numbers they have and have had.
+# By the numbers they have and have had.
 _HELD = """
 select l.value
 from golden.person_link l
@@ -100,6 +104,8 @@ where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person
     select person_id from golden.enrolment where owner = :owner and to_run is null
     union
     select adult::uuid from golden.guardian_access where owner = :owner and to_run is null and adult_kind = 'person'
+    union
+    select person_id from golden.employment where owner = :owner and to_run is null and :employees
 )
 """
 
@@ -125,10 +131,20 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
             in_use as (
                 select distinct on (person_id) person_id, value from numbers order by person_id, current desc, value
             )
-            select k.hash, k.seq, u.value, exists (
-                select from golden.enrolment e
-                where e.owner = :owner and e.to_run is null and e.person_id = k.person_id
-            ), k.heard_at < now() - interval '1 day' or not exists (
+            select k.hash, k.seq, u.value, case
+                when exists (
+                    select from golden.enrolment e
+                    where e.owner = :owner and e.to_run is null and e.person_id = k.person_id
+                ) then 'pupil'
+                when exists (
+                    select from golden.employment e
+                    where e.owner = :owner and e.to_run is null and e.person_id = k.person_id
+                ) and not exists (
+                    select from golden.guardian_access g
+                    where g.owner = :owner and g.to_run is null and g.adult = k.person_id::text
+                ) then 'employee'
+                else 'other'
+            end, k.heard_at < now() - interval '1 day' or not exists (
                 select from history.freg_person f
                 where f.owner = :owner and f.to_run is null and f.subject = u.value
             )

@@ -33,7 +33,7 @@ from dataflyt.quality import (
     table,
     unreadable,
 )
-from dataflyt.sources.freg import rows
+from dataflyt.sources.freg import EMPLOYEES, rows
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -50,6 +50,7 @@ _UNANSWERED = row(
     "Opplysningen hører til en som ikke er i svaret.",
 )
 _OPEN = "t.adressegradering = 'ugradert'"
+_EMPLOYEE = f"starts_with(page, '{EMPLOYEES}')"
 _ADDRESS = (
     table(
         "graded_number",
@@ -116,12 +117,15 @@ RULES: Rules = {
         table(
             "share",
             never(
-                "(select count(*) from freg_ubesvart) > greatest(10, "
-                "0.1 * ((select count(*) from freg_ubesvart) + (select count(*) from freg_person)))"
+                f"(select count(*) from freg_ubesvart where not {_EMPLOYEE}) > greatest(10, "
+                f"0.1 * ((select count(*) from freg_ubesvart where not {_EMPLOYEE}) "
+                f"+ (select count(*) from freg_person where not {_EMPLOYEE})))"
             ),
             "systemansvarlig",
-            "Folkeregisteret svarte ikke for over ti prosent av dem vi spurte om.",
+            "Folkeregisteret svarte ikke for over ti prosent av elevene og foresatte vi spurte om.",
         ),
+        # HR's numbers are HR's to correct, and stop no pupils.
+        note("employees", never(_EMPLOYEE), "HR", "Folkeregisteret svarte ikke for en ansatt."),
     ),
     "freg_identifikasjonsnummer": (
         _MALFORMED,
