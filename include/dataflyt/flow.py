@@ -455,6 +455,7 @@ def check(job: Job) -> dict[str, int]:
         connection.execute(text(f"set local search_path to staging_{job.owner}"))
         counted = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
         report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in counted if orgnr})
+        report.note(connection, job.run, "addresses", connection.scalar(text(freg_checks.ADDRESSES)))
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)

@@ -46,6 +46,11 @@ def home(number: str, gradering: str | None = "ugradert", kommunenummer: str | N
     return Bostedsadresse(**{**fields, **known})
 
 
+def homeless(number: str) -> Bostedsadresse:
+    """The row of a document without a residential address."""
+    return Bostedsadresse(number, *[None] * 14)
+
+
 def elsewhere(number: str, gradering: str | None = "ugradert") -> AnnenAdresse:
     return AnnenAdresse(number, "deltBosted", gradering, None, None, True, None)
 
@@ -63,7 +68,8 @@ SOUND = [
     home(CHILD),
     home(MOTHER, "fortrolig", None),
     elsewhere(CHILD, "klientadresse"),
-    Adressebeskyttelse(MOTHER, "fortrolig", True, None),
+    Adressebeskyttelse(CHILD, "ugradert", False, True, None),
+    Adressebeskyttelse(MOTHER, "fortrolig", False, True, None),
     responsible(CHILD),
     responsible(CHILD),  # repeated: merged into one
     responsible(CHILD, "andre", None, ansvarligOrganisasjon="974588145"),
@@ -114,9 +120,9 @@ def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(found:
 
 def test_a_protection_is_never_quarantined_whatever_it_says(check: Callable[..., Any]) -> None:
     protections = [
-        Adressebeskyttelse(CHILD, "heltNyGradering", True, "ikke et tidspunkt"),
-        Adressebeskyttelse(CHILD, None, None, None),
-        Adressebeskyttelse(OTHER, "strengtFortrolig", True, None),  # not among the answered
+        Adressebeskyttelse(CHILD, "ugradert", True, True, "ikke et tidspunkt"),
+        Adressebeskyttelse(CHILD, "fortrolig", True, True, None),
+        Adressebeskyttelse(OTHER, "strengtFortrolig", False, True, None),  # not among the answered
         home(CHILD, "heltNyGradering", "x"),
         home(OTHER, "strengtFortrolig", None),
         elsewhere(CHILD, "heltNyGradering"),
@@ -132,12 +138,23 @@ def test_a_protection_is_never_quarantined_whatever_it_says(check: Callable[...,
 
 
 def test_a_protection_of_nobody_we_can_name_stops_the_run(check: Callable[..., Any]) -> None:
-    nameless = [Adressebeskyttelse("1", "fortrolig", True, None), home("2", "ny"), elsewhere("3", None)]
-    found = check("freg", [*SOUND, *nameless])
-    assert found.broken == {
+    stops = {
         *("freg_adressebeskyttelse.number", "freg_bostedsadresse.graded_number", "freg_annenAdresse.graded_number"),
     }
-    assert not found.quarantined
+    for protection in (("fortrolig", False), ("ugradert", True)):
+        nameless = [Adressebeskyttelse("1", *protection, True, None), home("2", "ny"), elsewhere("3", None)]
+        found = check("freg", [*SOUND, *nameless])
+        assert found.broken == stops
+        assert not found.quarantined
+
+
+def test_a_document_without_a_number_that_protects_nobody_is_held_back_and_stops_nothing(
+    check: Callable[..., Any],
+) -> None:
+    nobody = [person("1"), Adressebeskyttelse("1", "ugradert", False, True, None), homeless("1")]
+    found = check("freg", [*SOUND, *(("nobody", row) for row in nobody)])
+    assert found.quarantined == {("nobody", "freg_person.number")}
+    assert not found.broken
 
 
 def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
@@ -146,6 +163,15 @@ def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
         *("freg_person.empty", "freg_person.drop", "freg_navn.drop"),
         *("freg_foreldreansvar.drop", "freg_bostedsadresse.drop"),
     }
+
+
+def test_addresses_that_are_gone_stop_the_run_although_everybody_has_a_row(check: Callable[..., Any]) -> None:
+    people = [f"{i:011}" for i in range(10)]
+    for given, stops in ((7, False), (6, True)):
+        rows = [home(one) if at < given else homeless(one) for at, one in enumerate(people)]
+        found = check("freg", [*map(person, people), *rows], {"freg_bostedsadresse": 10})
+        assert found.broken == ({"freg_bostedsadresse.drop"} if stops else set())
+        assert not found.quarantined
 
 
 @pytest.mark.parametrize(("unanswered", "stops"), [(10, False), (11, True)])

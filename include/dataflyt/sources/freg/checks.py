@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dataflyt.quality import (
     NUMBER,
     Context,
+    Rule,
     Rules,
     absent,
     ambiguous,
@@ -50,27 +51,35 @@ _UNANSWERED = row(
     "Opplysningen hører til en som ikke er i svaret.",
 )
 _OPEN = "t.adressegradering = 'ugradert'"
-_ADDRESS = (
-    table(
-        "graded_number",
-        never_any(f"{not_digits(_SUBJECT, 11)} and {_OPEN} is not true"),
-        _FREG,
-        "En gradert adresse har ikke et gyldig fødsels- eller d-nummer, så vi vet ikke hvem den skjermer.",
-    ),
-    row(
-        "number",
-        never(f"{not_digits(_SUBJECT, 11)} and {_OPEN}"),
-        _FREG,
-        "Fødsels- eller d-nummeret har ikke elleve siffer.",
-    ),
-    note("kommunenummer", matches("kommunenummer", r"^\d{4}$"), _FREG, "Kommunenummeret har ikke fire siffer."),
-    note(
-        "grading",
-        never_any("t.adressegradering not in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')"),
-        _US,
-        "Folkeregisteret bruker en gradering vi ikke kjenner. Den regnes som strengt fortrolig.",
-    ),
-)
+# The row of somebody without any: without a valid number it is held back with its person.
+_NO_ADDRESS = "row(adressegradering, adressetype, kommunenummer, bolig, flyttedato, gyldighetstidspunkt) is null"
+ADDRESSES = f"select count(*) from freg_bostedsadresse where not ({_NO_ADDRESS})"
+"""Counts the residential addresses given, for the next run's ``drop``."""
+
+
+def _address(nothing: str = "false") -> tuple[Rule, ...]:
+    return (
+        table(
+            "graded_number",
+            never_any(f"{not_digits(_SUBJECT, 11)} and {_OPEN} is not true and not ({nothing})"),
+            _FREG,
+            "En gradert adresse har ikke et gyldig fødsels- eller d-nummer, så vi vet ikke hvem den skjermer.",
+        ),
+        row(
+            "number",
+            never(f"{not_digits(_SUBJECT, 11)} and {_OPEN}"),
+            _FREG,
+            "Fødsels- eller d-nummeret har ikke elleve siffer.",
+        ),
+        note("kommunenummer", matches("kommunenummer", r"^\d{4}$"), _FREG, "Kommunenummeret har ikke fire siffer."),
+        note(
+            "grading",
+            never_any("t.adressegradering not in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')"),
+            _US,
+            "Folkeregisteret bruker en gradering vi ikke kjenner. Den regnes som strengt fortrolig.",
+        ),
+    )
+
 
 RULES: Rules = {
     "freg_person": (
@@ -168,23 +177,25 @@ RULES: Rules = {
         ),
     ),
     "freg_bostedsadresse": (
-        table("drop", kept(), _FREG, "Folkeregisteret oppgir langt færre bostedsadresser enn sist."),
-        *_ADDRESS,
+        table(
+            "drop",
+            kept(f"not ({_NO_ADDRESS})"),
+            _FREG,
+            "Folkeregisteret oppgir langt færre bostedsadresser enn sist.",
+        ),
+        *_address(_NO_ADDRESS),
     ),
-    "freg_annenAdresse": _ADDRESS,
+    "freg_annenAdresse": _address(),
     "freg_adressebeskyttelse": (
         table(
             "number",
-            never_any(not_digits(_SUBJECT, 11)),
+            never_any(f"{not_digits(_SUBJECT, 11)} and (graderingsnivaa <> 'ugradert' or ukjent)"),
             _FREG,
             "En adressebeskyttelse har ikke et gyldig fødsels- eller d-nummer, så vi vet ikke hvem den skjermer.",
         ),
         note(
             "grading",
-            never_any(
-                "t.graderingsnivaa is null "
-                "or t.graderingsnivaa not in ('ugradert', 'klientadresse', 'fortrolig', 'strengtFortrolig')"
-            ),
+            never_any("t.ukjent"),
             _US,
             "Folkeregisteret bruker en gradering vi ikke kjenner. Den regnes som strengt fortrolig.",
         ),
