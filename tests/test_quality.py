@@ -150,9 +150,9 @@ def test_patterns_and_words_are_taken_as_they_are_written(pg_url: str, names: st
 
 
 def test_how_many_are_protected_is_not_told(pg_url: str, stage: Callable[..., str]) -> None:
-    schema = stage(freg=[Adressebeskyttelse(f"0181991234{i}", "ny verdi", True, None) for i in range(7)])
+    schema = stage(freg=[Adressebeskyttelse(f"0181991234{i}", "ugradert", True, True, None) for i in range(7)])
     declared = rules(
-        note("grading", never_any("graderingsnivaa = 'ny verdi'"), "dataingeniør", "Ukjent gradering."),
+        note("grading", never_any("ukjent"), "dataingeniør", "Ukjent gradering."),
         table="freg_adressebeskyttelse",
     )
     result = quality.run(pg_url, schema, build(declared, FIRST))

@@ -261,8 +261,10 @@ def _learn(connection: Connection, job: Job) -> bool:
 def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[set[str], set[str]]:
     """Copy the landed answers into temporary tables; return the numbers of whom they tell, and those refused.
 
-    Not into staging, which is the run's under way. Somebody's answer tells of the numbers that it says they have had,
-    also where another was asked for; what it was asked for alone is no sign that it is theirs.
+    Not into staging, which is the run's under way. Documents that disagree are not told apart: access is only taken
+    here, and only from whom no document gives it; the strictest protection of all counts. Somebody's answer tells of
+    the numbers that it says they have had, also where another was asked for; what it was asked for alone is no sign
+    that it is theirs.
     """
     tables = [table for table in source_tables().values() if table.source == "freg"]
     for table in tables:

@@ -506,11 +506,10 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction(lock=False) as connection:
         previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
         pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
-        counting = "select count(*) from staging_{}.{} where starts_with(page, '{}')"
+        counting = "select count(*) from staging_{}.{} where starts_with(page, '{}') and {}"
         beside = {
-            table: connection.scalar(text(counting.format(job.owner, table, EMPLOYEES))) or 0
-            for table, rules in freg_checks.RULES.items()
-            if any(rule.check in (quality.filled(), quality.kept()) for rule in rules)
+            table: connection.scalar(text(counting.format(job.owner, table, EMPLOYEES, among))) or 0
+            for table, among in freg_checks.COUNTED.items()
         }
     context = quality.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
@@ -520,6 +519,7 @@ def check(job: Job) -> dict[str, int]:
         counted = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
         report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in counted if orgnr})
         report.note(connection, job.run, "beside", beside)
+        report.note(connection, job.run, "addresses", connection.scalar(text(freg_checks.ADDRESSES)))
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)

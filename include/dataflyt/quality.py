@@ -67,11 +67,7 @@ class Noted(NamedTuple):
 
 @dataclass
 class Result:
-    """What the checks found. ``checked`` is the number of rows per table.
-
-    The number of rows in ``freg_adressebeskyttelse`` tells how many people are protected: it must not reach a log, an
-    XCom or a page.
-    """
+    """What the checks found. ``checked`` is the number of rows per table."""
 
     quarantined: list[Quarantined] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
@@ -86,8 +82,9 @@ class Result:
 class Context:
     """What rules need to know besides the rows.
 
-    ``previous`` are the rows per table of the last released run (empty on the first), ``max_drop_percent`` how many
-    percent fewer there may be now. ``pupils`` are those of each school (by organisation number) in that run.
+    ``previous`` are the rows per table, or those that ``kept`` counts, of the last released run (empty on the first),
+    ``max_drop_percent`` how many percent fewer there may be now. ``pupils`` are those of each school (by organisation
+    number) in that run.
     ``beside`` are rows per table now that ``previous`` has no counterpart of: they make up for none that is missing.
     """
 
@@ -191,9 +188,25 @@ def filled() -> Check:
     return Check("ExpectTableRowCountToBeBetween", {"min_value": 1})
 
 
-def kept() -> Check:
-    """Expect that the table has not lost more rows since the last released run than the kommune allows."""
-    return Check("ExpectTableRowCountToBeBetween", {"min_value": None})
+def kept(among: str | None = None) -> Check:
+    """Expect that the table has not lost more rows since the last released run than the kommune allows.
+
+    ``among`` (an SQL condition) says which rows count; ``Context.previous`` and ``beside`` have counted the same.
+    """
+    return Check(_KEPT, {"among": among})
+
+
+_KEPT = "kept"
+"""Becomes an expectation when the number of rows that there must be is known."""
+
+
+def _at_least(rows: int, among: str | None = None) -> Check:
+    if among is None:
+        return Check("ExpectTableRowCountToBeBetween", {"min_value": rows})
+    return Check(
+        "UnexpectedRowsExpectation",
+        {"unexpected_rows_query": f"select 1 as found from {_ROWS} where {among} having count(*) < {rows}"},
+    )
 
 
 def seldom(*faults: str, percent: float, among: str = "true") -> Check:
@@ -272,21 +285,22 @@ def build(rules: Rules, context: Context) -> "list[ExpectationSuite]":
         for name, declared in rules.items():
             expectations = []
             for rule in declared:
-                arguments = dict(rule.check.arguments)
-                if rule.check == kept():
+                check = rule.check
+                if check.expectation == _KEPT:
                     if name not in context.previous:
                         continue
-                    arguments["min_value"] = math.ceil(context.previous[name] * (1 - context.max_drop_percent / 100))
-                if rule.check in (filled(), kept()):
-                    arguments["min_value"] += context.beside.get(name, 0)
-                expectation = getattr(gxe, rule.check.expectation)
+                    rows = math.ceil(context.previous[name] * (1 - context.max_drop_percent / 100))
+                    check = _at_least(rows + context.beside.get(name, 0), check.arguments["among"])
+                elif check == filled():
+                    check = _at_least(1 + context.beside.get(name, 0))
+                expectation = getattr(gxe, check.expectation)
                 meta = {
                     "rule": f"{name}.{rule.name}",
                     "scope": rule.scope,
                     "reason": rule.reason,
                     "responsible": rule.responsible,
                 }
-                expectations.append(expectation(**arguments, severity=_SEVERITY[rule.scope], meta=meta))
+                expectations.append(expectation(**check.arguments, severity=_SEVERITY[rule.scope], meta=meta))
             suites.append(gx.ExpectationSuite(name=name, expectations=expectations))
         return suites
 

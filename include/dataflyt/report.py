@@ -17,7 +17,7 @@ from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
 _UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse"})
-"""Tables whose number of rows tells how many people are protected, or hints at it: their addresses are not given."""
+"""Tables whose rows, opened and closed too, hint at how many people are protected: their addresses are not given."""
 
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
@@ -137,13 +137,17 @@ def staged_before(connection: Connection, owner: str, number: int) -> dict[str, 
     """Return the rows per table that the last released run before this one received; empty when there is none.
 
     Without those ``beside`` them, about people whom the kommune may choose to ask about or not.
+    Of ``freg_bostedsadresse`` the addresses: who has none has a row too.
     """
     released = runs.released_before(connection, owner, number)
     if not released:
         return {}
-    known = notes(connection, runs.get(connection, owner, released))
-    beside = known.get("beside", {})
-    return {table: counts["received"] - beside.get(table, 0) for table, counts in known.get("rows", {}).items()}
+    noted = notes(connection, runs.get(connection, owner, released))
+    beside = noted.get("beside", {})
+    received = {table: counts["received"] for table, counts in noted.get("rows", {}).items()}
+    if "addresses" in noted:
+        received["freg_bostedsadresse"] = noted["addresses"]
+    return {table: count - beside.get(table, 0) for table, count in received.items()}
 
 
 def pupils_before(connection: Connection, owner: str, number: int) -> dict[str, int]:

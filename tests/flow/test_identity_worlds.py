@@ -182,7 +182,9 @@ class Read(dict):  # type: ignore[type-arg]
         self.access: set[tuple[Identifier, Identifier]] = set()
         with here.open_reading() as connection:
             by_id: dict[str, set[Identifier]] = defaultdict(set)
-            for scheme, value, person in connection.execute(text("select scheme, value, person_id from now_person_link")):
+            for scheme, value, person in connection.execute(
+                text("select scheme, value, person_id from now_person_link")
+            ):
                 self[scheme, value] = str(person)
                 by_id[str(person)].add((scheme, value))
             levels = connection.execute(text("select person_id, level from now_protection"))
@@ -224,7 +226,9 @@ def _stage(job: flow.Job, source: str, rows: Iterator[Any]) -> None:
 def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_answer(
     installation: Installation, seed: int
 ) -> None:
-    with psycopg.connect(_libpq(make_url(installation.admin_url).set(database=make_url(installation.warehouse_url).database))) as connection:
+    with psycopg.connect(
+        _libpq(make_url(installation.admin_url).set(database=make_url(installation.warehouse_url).database))
+    ) as connection:
         for schema in ("control", "history", "golden"):
             for (table,) in connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)):
                 connection.execute(f"truncate {schema}.{table}")  # type: ignore[arg-type]
@@ -296,7 +300,11 @@ class Watched:
         for one, level in before.level.items():
             if after.level[one] < level:
                 assert asked
-                assert ("protection_lowered", before[one], "") in named or ("protection_lowered", after[one], "") in named
+                assert ("protection_lowered", before[one], "") in named or (
+                    "protection_lowered",
+                    after[one],
+                    "",
+                ) in named
         for child, adult in after.access - before.access:
             pair = (after[child], after[adult])
             if any(one in before and before[one] != after[one] for one in (child, adult)):

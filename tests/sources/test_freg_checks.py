@@ -47,6 +47,11 @@ def home(number: str, gradering: str | None = "ugradert", kommunenummer: str | N
     return Bostedsadresse(**{**fields, **known})
 
 
+def homeless(number: str) -> Bostedsadresse:
+    """The row of a document without a residential address."""
+    return Bostedsadresse(number, *[None] * 14)
+
+
 def elsewhere(number: str, gradering: str | None = "ugradert") -> AnnenAdresse:
     return AnnenAdresse(number, "deltBosted", gradering, None, None, True, None)
 
@@ -64,7 +69,8 @@ SOUND = [
     home(CHILD),
     home(MOTHER, "fortrolig", None),
     elsewhere(CHILD, "klientadresse"),
-    Adressebeskyttelse(MOTHER, "fortrolig", True, None),
+    Adressebeskyttelse(CHILD, "ugradert", False, True, None),
+    Adressebeskyttelse(MOTHER, "fortrolig", False, True, None),
     responsible(CHILD),
     responsible(CHILD),  # repeated: merged into one
     responsible(CHILD, "andre", None, ansvarligOrganisasjon="974588145"),
@@ -115,9 +121,9 @@ def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(found:
 
 def test_a_protection_is_never_quarantined_whatever_it_says(check: Callable[..., Any]) -> None:
     protections = [
-        Adressebeskyttelse(CHILD, "heltNyGradering", True, "ikke et tidspunkt"),
-        Adressebeskyttelse(CHILD, None, None, None),
-        Adressebeskyttelse(OTHER, "strengtFortrolig", True, None),  # not among the answered
+        Adressebeskyttelse(CHILD, "ugradert", True, True, "ikke et tidspunkt"),
+        Adressebeskyttelse(CHILD, "fortrolig", True, True, None),
+        Adressebeskyttelse(OTHER, "strengtFortrolig", False, True, None),  # not among the answered
         home(CHILD, "heltNyGradering", "x"),
         home(OTHER, "strengtFortrolig", None),
         elsewhere(CHILD, "heltNyGradering"),
@@ -133,12 +139,23 @@ def test_a_protection_is_never_quarantined_whatever_it_says(check: Callable[...,
 
 
 def test_a_protection_of_nobody_we_can_name_stops_the_run(check: Callable[..., Any]) -> None:
-    nameless = [Adressebeskyttelse("1", "fortrolig", True, None), home("2", "ny"), elsewhere("3", None)]
-    found = check("freg", [*SOUND, *nameless])
-    assert found.broken == {
+    stops = {
         *("freg_adressebeskyttelse.number", "freg_bostedsadresse.graded_number", "freg_annenAdresse.graded_number"),
     }
-    assert not found.quarantined
+    for protection in (("fortrolig", False), ("ugradert", True)):
+        nameless = [Adressebeskyttelse("1", *protection, True, None), home("2", "ny"), elsewhere("3", None)]
+        found = check("freg", [*SOUND, *nameless])
+        assert found.broken == stops
+        assert not found.quarantined
+
+
+def test_a_document_without_a_number_that_protects_nobody_is_held_back_and_stops_nothing(
+    check: Callable[..., Any],
+) -> None:
+    nobody = [person("1"), Adressebeskyttelse("1", "ugradert", False, True, None), homeless("1")]
+    found = check("freg", [*SOUND, *(("nobody", row) for row in nobody)])
+    assert found.quarantined == {("nobody", "freg_person.number")}
+    assert not found.broken
 
 
 def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
@@ -147,6 +164,122 @@ def test_an_empty_answer_stops_the_run(check: Callable[..., Any]) -> None:
         *("freg_person.empty", "freg_person.drop", "freg_navn.drop"),
         *("freg_foreldreansvar.drop", "freg_bostedsadresse.drop"),
     }
+
+
+def test_addresses_that_are_gone_stop_the_run_although_everybody_has_a_row(check: Callable[..., Any]) -> None:
+    people = [f"{i:011}" for i in range(10)]
+    for given, stops in ((7, False), (6, True)):
+        rows = [home(one) if at < given else homeless(one) for at, one in enumerate(people)]
+        found = check("freg", [*map(person, people), *rows], {"freg_bostedsadresse": 10})
+        assert found.broken == ({"freg_bostedsadresse.drop"} if stops else set())
+        assert not found.quarantined
+
+
+# --- several documents about one person -------------------------------------------------------------------------------
+
+
+def document(number: str = CHILD, *, ansvarlig: tuple[str, ...] = (MOTHER,), **changed: Any) -> list[Any]:
+    """What a document says, of which ``changed`` replaces rows of a kind by others."""
+    said = {
+        "person": [person(number)],
+        "numbers": [Identifikasjonsnummer(number, number, "foedselsnummer", "iBruk")],
+        "name": [Navn(number, "SNILL", None, "ELEFANT", None, True, None)],
+        "home": [home(number)],
+        "other": [elsewhere(number)],
+        "grading": [Adressebeskyttelse(number, "ugradert", False, True, None)],
+        "ansvar": [responsible(number, ansvarlig=adult) for adult in ansvarlig],
+    }
+    return [row for rows in (said | changed).values() for row in rows]
+
+
+PAGE, OTHER_PAGE, AGAIN, GUARDIANS = "1-pupils-1.json", "1-pupils-2.json", "1-pupils-1.json#2", "2-guardians-1.json"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (document(ansvarlig=(MOTHER, OTHER)), document()),
+        (document(ansvarlig=(OTHER,)), document()),
+        (document(), document(ansvarlig=())),
+        (document(), document(ansvar=[responsible(CHILD, "mor")])),
+        (document(), document(ansvar=[responsible(CHILD, erGjeldende=False)])),
+        (document(), document(ansvar=[responsible(CHILD, ansvarssubjekt=OTHER)])),
+        (document(), document(grading=[Adressebeskyttelse(CHILD, "fortrolig", False, True, None)])),
+        (document(), document(grading=[Adressebeskyttelse(CHILD, "ugradert", True, True, None)])),
+        (document(), document(home=[home(CHILD, "fortrolig")])),
+        (document(), document(home=[home(CHILD)._replace(bolig="1106|x|1||")])),
+        (document(), document(other=[elsewhere(CHILD, "klientadresse")])),
+        (document(), document(numbers=[Identifikasjonsnummer(CHILD, CHILD, "foedselsnummer", "opphoert")])),
+        (document(), document(name=[Navn(CHILD, "SNILL", None, "MÅNE", None, True, None)])),
+        (document(), document(person=[person(CHILD, status="utflyttet")])),
+        (document(), document(person=[person(CHILD, oppslag=OTHER)], ansvarlig=(OTHER,), numbers=[])),
+    ],
+)
+@pytest.mark.parametrize("page", [AGAIN, OTHER_PAGE, GUARDIANS])
+def test_who_has_documents_that_disagree_is_quarantined_whole(
+    check: Callable[..., Any], first: list[Any], second: list[Any], page: str
+) -> None:
+    others = [*document(MOTHER, ansvarlig=()), *document(OTHER, ansvarlig=())]
+    if page == GUARDIANS and not any(isinstance(row, Foreldreansvar) and row.erGjeldende for row in second):
+        return  # it was not asked: see below
+    rows = [*((PAGE, row) for row in first + others), *((page, row) for row in second)]
+    found = check("freg", rows)
+    persons = {(at, rule) for at, rule in found.quarantined if rule in SEVERAL}
+    assert {at for at, _ in persons} == {PAGE, page}
+    assert not found.broken
+
+
+SEVERAL = {"freg_person.documents", "freg_person.ambiguous"}
+
+
+@pytest.mark.parametrize(
+    ("page", "second"),
+    [
+        (AGAIN, document()),
+        (OTHER_PAGE, document(person=[person(CHILD, oppslag=OTHER)])),
+        # Only what applies is compared, however often and in whatever order it is said.
+        (
+            AGAIN,
+            document(
+                ansvarlig=(MOTHER, MOTHER), home=[home(CHILD), home(CHILD, "fortrolig")._replace(erGjeldende=False)]
+            ),
+        ),
+        (AGAIN, document(name=document()[2:3] * 2, home=[home(CHILD, None)])),
+        # Guardians are not asked about foreldreansvar; who comes along with a pupil has no place for numbers.
+        (GUARDIANS, document(ansvarlig=())),
+        (OTHER_PAGE, document(numbers=[])),
+    ],
+)
+def test_a_document_that_comes_twice_is_only_repeated(check: Callable[..., Any], page: str, second: list[Any]) -> None:
+    numbers = [Identifikasjonsnummer(CHILD, OTHER, "dNummer", "opphoert"), *document()[1:2]]
+    first = document(numbers=numbers)
+    if any(isinstance(row, Identifikasjonsnummer) for row in second):
+        second = [*second, numbers[0]]
+    rows = [*((PAGE, row) for row in first + document(MOTHER, ansvarlig=())), *((page, row) for row in second)]
+    assert not check("freg", rows).quarantined
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        # Asked by the same number: it is of one of them.
+        [
+            *document(OTHER, person=[person(OTHER, oppslag="04818812345")], ansvarlig=()),
+            Identifikasjonsnummer(OTHER, "04818812345", None, "opphoert"),
+        ],
+        # The number of one is said to be a former one of the other's.
+        [*document(OTHER, ansvarlig=()), Identifikasjonsnummer(OTHER, CHILD, None, "opphoert")],
+        document(OTHER, person=[person(OTHER, oppslag=CHILD)], ansvarlig=()),
+    ],
+)
+def test_a_number_that_documents_say_is_of_two_people_gives_neither_anything(
+    check: Callable[..., Any], second: list[Any]
+) -> None:
+    first = document(person=[person(CHILD, oppslag="04818812345")])
+    first.append(Identifikasjonsnummer(CHILD, "04818812345", None, "opphoert"))
+    rows = [*((PAGE, row) for row in first + document(MOTHER, ansvarlig=())), *((OTHER_PAGE, row) for row in second)]
+    found = check("freg", rows)
+    assert {(PAGE, "freg_person.two_persons"), (OTHER_PAGE, "freg_person.two_persons")} <= found.quarantined
 
 
 @pytest.mark.parametrize(("unanswered", "stops"), [(10, False), (11, True)])

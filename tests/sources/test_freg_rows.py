@@ -135,7 +135,8 @@ def test_the_current_value_is_used_when_history_came_with_it():
         ],
     )
     assert (who.status, who.kjoenn, who.foedselsdato) == ("bosatt", "kvinne", "2014-03-16")
-    assert the(Person, status=[{"status": "bosatt", "erGjeldende": False}]).status is None
+    historical = {"status": "bosatt", "erGjeldende": False}
+    assert the(Person, status=[historical], kjoenn=[{"kjoenn": "mann"}]).status is None
 
 
 @pytest.mark.parametrize(
@@ -219,17 +220,129 @@ def test_a_postal_address_is_no_dwelling():
     assert dwelling({"vegadresse": road(), "adressegradering": "fortrolig"}, "postadresse") is None
 
 
-def test_a_grading_that_cannot_be_read_never_looks_like_none():
-    def levels(value):
-        return [row.graderingsnivaa for row in only(Adressebeskyttelse, rows(adressebeskyttelse=value))]
+def protection(value):
+    """The one row: level, whether a word is unknown, and since when."""
+    row = the(Adressebeskyttelse, adressebeskyttelse=value)
+    assert row.erGjeldende is True
+    return row.graderingsnivaa, row.ukjent, row.gyldighetstidspunkt
 
-    assert levels([{"graderingsnivaa": "strengtFortrolig"}]) == ["strengtFortrolig"]
-    assert levels({"graderingsnivaa": "fortrolig"}) == ["fortrolig"]
-    assert levels("strengtFortrolig") == ["strengtFortrolig"]
-    assert levels([{}]) == [None]
-    assert levels(7) == ["7"]
-    assert levels([{"graderingsnivaa": ["x"]}]) == ["['x']"]
-    assert levels(None) == levels([]) == levels([None]) == []
+
+def entry(word, since=None, current=None):
+    return {"graderingsnivaa": word, "gyldighetstidspunkt": since, "erGjeldende": current}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, [], {}, "", " \t", "\0", [{}], [None], [""], [{}, None, " ", []], [entry("fortrolig", current=False)]],
+)
+def test_nothing_is_no_grading_in_whatever_form_it_comes(value):
+    assert protection(value) == ("ugradert", False, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(7, 0, False, True, "heltNy", ["heltNy"], [["fortrolig"]]),
+        *([entry(None)], [entry("")], [entry([])], [entry({})], [entry("Fortrolig")], [entry(["fortrolig"])]),
+        *({"erGjeldende": True}, {"nyttFelt": "fortrolig"}, entry("", current="nei")),
+    ],
+)
+def test_a_grading_that_cannot_be_read_never_looks_like_none(value):
+    assert protection(value) == ("ugradert", True, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([entry("strengtFortrolig")], ("strengtFortrolig", False, None)),
+        (entry(" fortrolig\0", "2020"), ("fortrolig", False, "2020")),
+        ("strengtFortrolig", ("strengtFortrolig", False, None)),
+        ([entry("ugradert", "2020")], ("ugradert", False, "2020")),
+        ([entry("fortrolig", "2020"), entry("klientadresse", "2021")], ("fortrolig", False, "2020")),
+        ([entry("fortrolig", "2020"), entry("fortrolig", "2021"), {}], ("fortrolig", False, "2021")),
+        ([entry("fortrolig", "2020"), entry("heltNy", "2021")], ("fortrolig", True, "2020")),
+        ([entry("strengtFortrolig", current="false"), entry("klientadresse")], ("klientadresse", False, None)),
+        ([entry("heltNy", current=False), "fortrolig"], ("fortrolig", False, None)),
+    ],
+)
+def test_of_several_gradings_the_strictest_known_stands_and_an_unknown_is_told_beside_it(value, found):
+    assert protection(value) == found
+
+
+@pytest.mark.parametrize("grading", [None, {}, [], "", " ", [{}], [""]])
+@pytest.mark.parametrize(("element", "kind"), [("bostedsadresse", Bostedsadresse), ("postadresse", AnnenAdresse)])
+def test_an_address_graded_with_nothing_is_not_graded(element, kind, grading):
+    assert the(kind, **{element: {"adressegradering": grading, "vegadresse": road()}}).adressegradering is None
+
+
+@pytest.mark.parametrize("grading", [7, False, True, 1.5, {"x": 1}, ["fortrolig"], "heltNy"])
+@pytest.mark.parametrize(("element", "kind"), [("bostedsadresse", Bostedsadresse), ("postadresse", AnnenAdresse)])
+def test_an_address_graded_with_something_unreadable_has_a_word_in_no_list(element, kind, grading):
+    found = the(kind, **{element: {"adressegradering": grading}}).adressegradering
+    assert found
+    assert found not in ("ugradert", "klientadresse", "fortrolig", "strengtFortrolig")
+
+
+def test_how_many_rows_there_are_tells_nothing_about_protection():
+    def counts(found):
+        return len(only(Adressebeskyttelse, found)), len(only(Bostedsadresse, found))
+
+    gradings = (None, "fortrolig", [entry("fortrolig"), entry("klientadresse")], "heltNy", [{}])
+    home = {"vegadresse": road(), "adressegradering": "ugradert"}
+    for value in gradings:
+        for elements in ({}, {"bostedsadresse": []}, {"bostedsadresse": [{}]}, {"bostedsadresse": home}):
+            assert counts(rows(adressebeskyttelse=value, **elements)) == (1, 1)
+            assert counts(alone(status={"status": "bosatt"}, adressebeskyttelse=value, **elements)) == (1, 1)
+            guardian = {**flat(MOTHER, personstatus="bosatt", adressebeskyttelse=value, **elements), "ansvar": "mor"}
+            came = joined(flat(adressebeskyttelse=value, **elements, foreldreansvarlige=[guardian]))
+            assert counts(came) == (2, 2)
+    assert the(Bostedsadresse) == Bostedsadresse(CHILD, *[None] * 14)
+
+
+def alone(**elements):
+    return list(person(io.BytesIO(orjson.dumps({"identifikasjonsnummer": [number()], **elements}))))
+
+
+HISTORICAL = [
+    {},
+    {"navn": []},
+    {"status": [{}, None, ""], "navn": None, "foreldreansvar": " "},
+    {"status": {"status": "bosatt", "erGjeldende": False}},
+    {
+        "status": [{"status": "bosatt", "erGjeldende": False}, {"status": "utflyttet", "erGjeldende": "false"}],
+        "navn": [{"fornavn": "Máret", "erGjeldende": False}],
+        "foreldreansvar": [{"ansvar": "mor", "ansvarlig": MOTHER, "erGjeldende": False}, {}],
+        "adressebeskyttelse": [{"graderingsnivaa": "fortrolig", "erGjeldende": False}],
+        "doedsfall": {"doedsdato": "2026-01-02", "erGjeldende": False},
+        "nyttElement": [{"erGjeldende": False}],
+    },
+]
+
+
+@pytest.mark.parametrize("elements", HISTORICAL)
+def test_a_document_in_which_nothing_applies_is_half_an_answer(elements):
+    numbers = [number(DNUMBER, "opphoert", False, "dNummer"), number()]
+    document = {"identifikasjonsnummer": numbers, **elements}
+    for asked in (CHILD, DNUMBER):
+        assert rows(document, asked=asked) == [Ubesvart(asked, None)]
+        assert resident_rows(document, asked) == [Ubesvart(asked, None)]
+    assert rows(document, asked=None) == [Ubesvart(CHILD, None)]
+    assert list(person(io.BytesIO(orjson.dumps(document)))) == [Ubesvart(CHILD, None)]
+
+
+@pytest.mark.parametrize("elements", HISTORICAL)
+@pytest.mark.parametrize(
+    "applies",
+    [
+        {"kjoenn": [{"kjoenn": "mann", "erGjeldende": True}]},
+        {"kjoenn": [{"kjoenn": "kvinne", "erGjeldende": False}, {"kjoenn": "mann"}]},
+        {"adressebeskyttelse": "strengtFortrolig"},
+        {"adressebeskyttelse": [{"graderingsnivaa": ""}]},
+    ],
+)
+def test_a_document_in_which_anything_applies_is_an_answer(elements, applies):
+    assert len(only(Person, rows(**{"status": [], **elements, **applies}))) == 1
+    assert len(only(Person, alone(**{**elements, **applies}))) == 1
 
 
 def test_every_kind_of_responsible_party_is_read():
@@ -284,7 +397,7 @@ def test_a_number_written_as_a_json_number_gets_its_zero_back():
 
 
 def test_a_single_person_is_its_own_look_up():
-    (who, *_) = person(io.BytesIO(orjson.dumps({"identifikasjonsnummer": [number()]})))
+    (who, *_) = alone(status={"status": "bosatt"})
     assert who.oppslag == who.foedselsEllerDNummer == CHILD
 
 
@@ -327,10 +440,13 @@ def test_fields_and_elements_we_do_not_know_are_named_once_a_page_and_never_a_va
 # --- children who live here -------------------------------------------------------------------------------------------
 
 
+def resident_rows(document, asked=DNUMBER):
+    entry = {"foedselsEllerDNummer": asked, "folkeregisterperson": document}
+    return list(residents(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
+
+
 def resident(**elements):
-    document = {"identifikasjonsnummer": [number()], **elements}
-    entry = {"foedselsEllerDNummer": DNUMBER, "folkeregisterperson": document}
-    (row,) = residents(io.BytesIO(orjson.dumps({"oppslag": [entry]})))
+    (row,) = resident_rows({"identifikasjonsnummer": [number()], "kjoenn": {"kjoenn": "mann"}, **elements})
     return row
 
 
@@ -353,6 +469,7 @@ def test_of_a_resident_no_more_is_read_than_who_and_whether_protected():
         ([{"graderingsnivaa": "fortrolig"}, {"graderingsnivaa": "heltNy"}], "heltNy"),
         ([{"graderingsnivaa": "strengtFortrolig", "erGjeldende": False}], None),
         ([{"gradering": "fortrolig"}], "ukjent"),
+        *((nothing, None) for nothing in ([], {}, "", " ", [{}], [""], [{}, None])),
         ("fortrolig", "fortrolig"),
     ],
 )
@@ -389,7 +506,36 @@ def test_a_pupil_and_the_guardians_that_came_along_are_people_and_one_that_is_on
     assert {(row.identifikasjonsnummer, row.status) for row in found if hasattr(row, "identifikasjonsnummer")} >= {
         *((CHILD, "iBruk"), (DNUMBER, "opphoert")),
     }
-    assert [row.graderingsnivaa for row in only(Adressebeskyttelse, found)] == ["fortrolig"]
+    assert [row[:2] for row in only(Adressebeskyttelse, found)] == [
+        *((CHILD, "ugradert"), (MOTHER, "fortrolig"), ("11811412345", "ugradert")),
+    ]
+    # What follows a person belongs to that person; of a guardian's numbers only the one in use is told.
+    of = [row.foedselsEllerDNummer for row in found]
+    assert of == sorted(of, key=[CHILD, MOTHER, "11811412345"].index)
+    assert not any(hasattr(row, "identifikasjonsnummer") for row in found if row.foedselsEllerDNummer == MOTHER)
+
+
+def test_a_guardian_who_comes_along_in_two_ways_is_read_twice():
+    """What protects may stand in one of them only."""
+    mother = flat(MOTHER, navn={"fornavn": "ÁHKKU"})
+    secret = {**mother, "adressebeskyttelse": "strengtFortrolig"}
+    children = [CHILD, "11811412345", "12811412345"]
+    guardians = [{**one, "ansvar": "felles"} for one in (mother, secret, {**mother, "ansvar": "mor"})]
+    found = joined(*(flat(at, foreldreansvarlige=[one]) for at, one in zip(children, guardians, strict=True)))
+    assert [row.graderingsnivaa for row in only(Adressebeskyttelse, found) if row[0] == MOTHER] == [
+        *("ugradert", "strengtFortrolig"),
+    ]
+
+
+def test_of_oppvekst_a_number_alone_is_half_an_answer_for_a_pupil_and_a_guardian():
+    former = {"foedselsEllerDNummer": DNUMBER, "identifikatortype": "dNummer"}
+    empty = {"navn": {}, "bostedsadresse": None, "adressebeskyttelse": "", "familierelasjoner": []}
+    assert joined(flat(tidligereIdentifikasjonsnummer=former, foreldreansvarlige=[], **empty)) == [
+        Ubesvart(CHILD, None)
+    ]
+    found = joined(flat(foreldreansvarlige=[{**flat(MOTHER, **empty), "ansvar": "mor"}]))
+    assert [row.foedselsEllerDNummer for row in only(Person, found)] == [CHILD]
+    assert [row.ansvarlig for row in only(Foreldreansvar, found)] == [MOTHER]
 
 
 def test_a_responsibility_of_nobody_who_is_named_stands_alone():

@@ -195,6 +195,91 @@ def test_values_of_any_type_anywhere_give_rows_or_one_sentence(format, value):
             assert "\0" not in "".join(field for field in row if isinstance(field, str))
 
 
+words = st.sampled_from(
+    [
+        "ugradert",
+        "klientadresse",
+        "fortrolig",
+        "strengtFortrolig",
+        " fortrolig\t",
+        "heltNy",
+        "ukjent",
+        "",
+        "\0 ",
+        "2020",
+    ]
+)
+grading_values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.just(0.5) | words,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "graderingsnivaa": words | inner,
+                "erGjeldende": st.sampled_from([True, False, None, "false", "True", "nei", 0]),
+                "gyldighetstidspunkt": st.sampled_from(["2020", "2021", None, "", 7]),
+                "nyttFelt": inner,
+            },
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def summed_up(value):
+    """A second reading of ``adressebeskyttelse``, step by step: level, whether anything is unknown, since when."""
+    level, since, unknown = 0, None, False
+    for one in value if type(value) is list else [value]:
+        if one is None or one == {} or one == [] or (type(one) is str and one.replace("\0", "").strip() == ""):
+            continue
+        word, when = one, None
+        if type(one) is dict:
+            if one.get("erGjeldende") is False or str(one.get("erGjeldende")).lower() == "false":
+                continue
+            word, when = one.get("graderingsnivaa"), one.get("gyldighetstidspunkt")
+            when = {"": None, 7: "7"}.get(when, when)
+        word = word.replace("\0", "").strip() if type(word) is str else None
+        if word not in ("ugradert", "klientadresse", "fortrolig", "strengtFortrolig"):
+            unknown = True
+            continue
+        strictness = {"ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}[word]
+        if strictness > level:
+            level, since = strictness, when
+        elif strictness == level and when and (since is None or when > since):
+            since = when
+    return ["ugradert", "klientadresse", "fortrolig", "strengtFortrolig"][level], unknown, True, since
+
+
+@settings(max_examples=1000, deadline=None)
+@given(value=grading_values | json_values)
+def test_whatever_stands_as_a_protection_is_summed_up_as_a_naive_second_reading_does(value):
+    number = {"foedselsEllerDNummer": "15831499815"}
+    told = {"navn": {"fornavn": "Máret"}, "adressebeskyttelse": value}
+    document = {"identifikasjonsnummer": [number], **told}
+    content = {
+        "bulk": {"oppslag": [{**number, "folkeregisterperson": document}]},
+        "person": document,
+        "oppvekst": [{"identifikasjonsnummer": number, **told}],
+    }
+    for format, answer in content.items():
+        try:
+            rows = read(format, orjson.dumps(answer))
+        except orjson.JSONEncodeError:
+            return
+        (row,) = [row for row in rows if isinstance(row, freg.Adressebeskyttelse)]
+        assert tuple(row) == ("15831499815", *summed_up(value))
+
+
+def test_values_in_values_in_values_are_read():
+    deep = "[" * 800 + "]" * 800
+    for content in (f'"adressebeskyttelse": {deep}', f'"postadresse": {{"adressegradering": {deep}, "x": 1}}'):
+        rows = read("person", PERSON.replace('"navn"', f'{content}, "navn"'))
+        words = {row.adressegradering for row in rows if isinstance(row, freg.AnnenAdresse)}
+        unknown = {row.ukjent for row in rows if isinstance(row, freg.Adressebeskyttelse)}
+        assert (words, unknown) in ((set(), {True}), ({"ukjent"}, {False}))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     name=st.sampled_from(sorted(ROSTER)),

@@ -20,7 +20,8 @@ class Table:
     ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
     a row is only taken as gone when its subject was answered for and has no row of that table in quarantine.
     ``hashed`` fields are kept in history as keyed hashes only. ``whole``: every extract has all its rows, also where a
-    register is asked person by person; what an extract has not is gone.
+    register is asked person by person; what an extract has not is gone. ``begins``: with a row of it begins a document
+    about its subject, to which the rows that follow belong.
     """
 
     name: str
@@ -29,3 +30,4 @@ class Table:
     subject: str
     hashed: tuple[str, ...] = ()
     whole: bool = False
+    begins: bool = False

@@ -48,7 +48,9 @@ def build(connection: Connection, owner: str, run: int, released: int) -> None:
 def rows(connection: Connection, *, graded: bool = False) -> Iterator[PlanRow]:
     """Yield the rows of ``plan`` in a fixed order; without ``graded`` those that tell nothing of protection."""
     found = connection.execute(
-        text(f"select kind, subject, other, unit_id, inferred from {'plan' if graded else _OPEN} order by 1, 2, 3, 4, 5"),
+        text(
+            f"select kind, subject, other, unit_id, inferred from {'plan' if graded else _OPEN} order by 1, 2, 3, 4, 5"
+        ),
         execution_options={"yield_per": 1000},
     )
     for row in found:
@@ -242,7 +244,7 @@ _TABLES = {
     """,
     "plan": f"""
         select kind, subject::text as subject, other::text as other, unit_id, inferred,
-            kind in ({', '.join(repr(kind) for kind in sorted(GRADED_KINDS))})
+            kind in ({", ".join(repr(kind) for kind in sorted(GRADED_KINDS))})
             or kind in ('guardian_gains_access', 'guardian_loses_access')
                 and subject in (select person_id from fortrolig)
             or subject in (select person_id from hidden)

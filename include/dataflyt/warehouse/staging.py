@@ -2,11 +2,13 @@
 
 A schema per kommune (``staging_bergen``) that only its role may use, without row-level security (PostgreSQL refuses
 COPY under it). Rows are numbered in the order they stand in the landed pages, so staging can be rebuilt from landing
-and every row keeps its ``row_id``. The counts are kept in a logged table: a server that crashes empties unlogged ones.
+and every row keeps its ``row_id``. ``page`` tells what one document says of a subject from what another says: the
+second on a page is at ``<page>#2``. The counts are kept in a logged table: a server that crashes empties unlogged ones.
 """
 
 import gc
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,11 +109,19 @@ def _load_page(
     for target in targets.values():
         target.whole = len(target.rows)
     add = {kind: target.rows.append for kind, target in targets.items()}
+    begins = next((target.table.table for target in targets.values() if target.table.table.begins), None)
+    documents: Counter[str] = Counter()
+    label = page
     with landing.open(page) as stream, _without_collector():
         rows = reader(stream)
         while some := list(itertools.islice(rows, _AT_A_TIME)):
             for row in some:
-                add[type(row)]((page, *row))
+                kind = type(row)
+                if begins is not None and kind is begins.row:
+                    subject = getattr(row, begins.subject)
+                    documents[subject] += 1
+                    label = page if documents[subject] == 1 else f"{page}#{documents[subject]}"
+                add[kind]((label, *row))
             waiting = sum(len(target.rows) for target in targets.values())
             if waiting >= _WAITING_ROWS:
                 for target in targets.values():
@@ -180,7 +190,7 @@ def pages(connection: Connection, owner: str, source: str) -> set[str]:
     """Name the landed pages that have rows in staging."""
     schema = f"staging_{checked_owner(owner)}"
     found = " union ".join(f"select page from {schema}.{table.name}" for table in _tables(source))
-    return set(connection.execute(text(found)).scalars())
+    return {page.partition("#")[0] for page in connection.execute(text(found)).scalars()}
 
 
 def intact(connection: Connection, owner: str, run: int, source: str) -> bool:

@@ -2,11 +2,15 @@
 
 In: one JSON answer of FREG "offentlig med hjemmel", of ``personer/bulkoppslag`` (``bulk``; ``residents`` of it reads no
 more than children who live here need) or of ``personer/{personidentifikator}`` (``person``), or of KS Fiks'
-``oppvekst``. Out: rows of the tables below, for each person first ``person``, then what belongs to it. Fields keep the
-register's names; values stay as they stand, no value is judged here. Elements that are absent, null or of another type
-give no row or an empty field; unknown ones are passed over and named once a page (``ukjentFelt``), since Skatteetaten
-adds them without a new version. An entry of a bulk answer that names nobody gives no row: its number counts as
-unanswered. An answer of another shape raises ``Unreadable``.
+``oppvekst``. Out: rows of the tables below, for each document first ``person``, then what belongs to it. Fields keep
+the register's names; values stay as they stand. Elements that are absent, null or of another type give no row or an
+empty field; unknown ones are passed over and named once a page (``ukjentFelt``), since Skatteetaten adds them without a
+new version. An entry of a bulk answer that names nobody gives no row: its number counts as unanswered. So does that of
+a document in which nothing applies but numbers: half an answer would end every access. An answer of another shape
+raises ``Unreadable``.
+
+Every document gives one row of ``adressebeskyttelse`` and at least one of ``bostedsadresse``, whatever it says: the
+number of rows in a table tells nothing about protection.
 
 Source: Skatteetaten, Folkeregisteret API documentation (information model, dataminimering, bulkoppslag); KS, OpenAPI
 "folkeregister-oppvekst-api-v1".
@@ -14,7 +18,7 @@ Source: Skatteetaten, Folkeregisteret API documentation (information model, data
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
@@ -39,7 +43,7 @@ class Person(NamedTuple):
 
 
 class Ubesvart(NamedTuple):
-    """A number that was in an answer without a person (``feilmelding``)."""
+    """A number that was in an answer without a person (``feilmelding``), or with one of whom nothing applies."""
 
     oppslag: str
     feilmelding: str | None
@@ -70,7 +74,8 @@ class Bostedsadresse(NamedTuple):
     """A residential address: ``adressetype`` is vegadresse, matrikkeladresse or ukjentBosted.
 
     ``kommunenummer`` is taken from wherever the address has it (three places). ``bolig`` tells one
-    dwelling from another: two people with the same non-null value live together.
+    dwelling from another: two people with the same non-null value live together. All is empty but the number for
+    somebody without one.
     """
 
     foedselsEllerDNummer: str
@@ -107,10 +112,16 @@ class AnnenAdresse(NamedTuple):
 
 
 class Adressebeskyttelse(NamedTuple):
-    """A grading of the person."""
+    """How a document grades its person, summed up: each document gives one row, an ungraded one too.
+
+    ``graderingsnivaa`` is the strictest of the known words that apply, ``ugradert`` when there is none, and
+    ``gyldighetstidspunkt`` is that entry's. ``ukjent``: an entry that applies has a word in no list, or cannot be read.
+    ``erGjeldende`` is always true.
+    """
 
     foedselsEllerDNummer: str
-    graderingsnivaa: str | None
+    graderingsnivaa: str
+    ukjent: bool
     erGjeldende: bool | None
     gyldighetstidspunkt: str | None
 
@@ -173,7 +184,7 @@ _SUBJECT = "foedselsEllerDNummer"
 TABLES = {
     table.name: table
     for table in (
-        Table("person", Person, (_SUBJECT,), _SUBJECT),
+        Table("person", Person, (_SUBJECT,), _SUBJECT, begins=True),
         Table("ubesvart", Ubesvart, ("oppslag",), "oppslag", whole=True),
         Table("identifikasjonsnummer", Identifikasjonsnummer, (_SUBJECT, "identifikasjonsnummer"), _SUBJECT),
         Table("navn", Navn, (_SUBJECT, "fornavn", "mellomnavn", "etternavn", "gyldighetstidspunkt"), _SUBJECT),
@@ -189,7 +200,7 @@ TABLES = {
             (_SUBJECT, "element", "bolig", "gyldighetstidspunkt", "adressegradering"),
             _SUBJECT,
         ),
-        Table("adressebeskyttelse", Adressebeskyttelse, (_SUBJECT, "graderingsnivaa", "gyldighetstidspunkt"), _SUBJECT),
+        Table("adressebeskyttelse", Adressebeskyttelse, (_SUBJECT,), _SUBJECT),
         Table("foreldreansvar", Foreldreansvar, Foreldreansvar._fields[:9], _SUBJECT),
         Table("familierelasjon", Familierelasjon, Familierelasjon._fields[:5], _SUBJECT),
         Table("resident", Resident, (_SUBJECT,), _SUBJECT, whole=True),
@@ -228,9 +239,8 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
     for entry in parts(answer, "oppslag"):
         asked = number(entry, "foedselsEllerDNummer")
         person = part(entry, "folkeregisterperson")
-        # Who is a number and nothing else, without a status even, is half an answer: it would end every access.
-        if asked and not any(person[name] for name in person.keys() - {"identifikasjonsnummer"}):
-            person = {}
+        if not _says_anything(person):
+            asked, person = asked or _number_in_use(person), {}
         if person and (asked or _numbers(person)):
             named += 1
             yield asked, person, None
@@ -242,6 +252,28 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
         raise Unreadable("The page is not an answer of FREG's bulk look-up: no entry names a person.")
 
 
+def _says_anything(document: Json) -> bool:
+    """Tell whether anything that applies stands in a document beside numbers; without is half an answer."""
+    return any(
+        not _is_nothing(item) and not (isinstance(item, dict) and flag(item, "erGjeldende") is False)
+        for name, value in document.items()
+        if name not in _NUMBERS
+        for item in (value if isinstance(value, list) else (value,))
+    )
+
+
+_NUMBERS = {"identifikasjonsnummer", "tidligereIdentifikasjonsnummer"}
+
+
+def _is_nothing(value: object) -> bool:
+    """Tell whether nothing stands there: null, a blank text, an empty object or list, or a list of such."""
+    return all(map(_is_blank, value)) if isinstance(value, list) else _is_blank(value)
+
+
+def _is_blank(value: object) -> bool:
+    return tidy(value) is None if isinstance(value, str) else value is None or value in ({}, [])
+
+
 def person(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read an answer of ``personer/{personidentifikator}``; it does not say which number was asked for."""
     answer = load_json(stream)
@@ -249,21 +281,26 @@ def person(stream: BinaryIO) -> Iterator[NamedTuple]:
         answer = answer[0]
     if not isinstance(answer, dict) or not _numbers(answer):
         raise Unreadable(f"The page is not a person of FREG: {_why_not_person(answer)}.")
-    yield from _person(answer, None)
+    if _says_anything(answer):
+        yield from _person(answer, None)
+    else:
+        yield Ubesvart(_number_in_use(answer) or "", None)
 
 
 def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read an answer of KS Fiks' ``oppvekst``: pupils, and their guardians joined.
 
     It is flattened: one current value of each, without ``erGjeldende`` and times, and does not say which number was
-    asked for. A guardian of whom nothing but the number is said gives no person, and is asked for. When nobody is named
-    as responsible, ``foreldreansvarstype`` stands alone: an organisation or somebody without a number, perhaps.
+    asked for. A guardian of whom nothing but the number is said gives no person, and is asked for. What came along of a
+    guardian is a document too, without the numbers they have had; what is said again word for word is passed over. When
+    nobody is named as responsible, ``foreldreansvarstype`` stands alone: an organisation or somebody without a number,
+    perhaps.
     """
     answer = load_json(stream)
     if not isinstance(answer, list):
         raise Unreadable(f"The page is not an answer of oppvekst: {_why_not_oppvekst(answer)}.")
     unknown: set[str] = set()
-    told: set[str] = set()
+    told: set[tuple[NamedTuple, ...]] = set()
     named = 0
     for document in answer:
         me = _flat_number(document) if isinstance(document, dict) else None
@@ -271,19 +308,16 @@ def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
             continue
         named += 1
         _look_for_unknown(document, _FLAT_FIELDS, unknown)
-        yield from _flat_person(document, me)
-        guardians = parts(document, "foreldreansvarlige")
-        for guardian in guardians:
+        if not _says_anything(document):
+            yield Ubesvart(me, None)
+            continue
+        yield from _flat_pupil(document, me)
+        for guardian in parts(document, "foreldreansvarlige"):
             adult = _flat_number(guardian)
-            yield _flat_responsibility(me, text(guardian, "ansvar"), adult)
-            if adult and adult not in told and guardian.keys() - _ONLY_NAMED:
-                told.add(adult)
-                yield from _flat_person(guardian, adult)
-        if not guardians and (kind := text(document, "foreldreansvarstype")):
-            yield _flat_responsibility(me, kind, None)
-        for item in parts(document, "familierelasjoner"):
-            relative, role = number(item, "familierelasjonPerson"), text(item, "familierelasjonRolle")
-            yield Familierelasjon(me, relative, False, role, None, None, None)
+            said = {name: value for name, value in guardian.items() if name != "ansvar"}
+            if adult and _says_anything(said) and (came_along := tuple(_flat_person(said, adult))) not in told:
+                told.add(came_along)
+                yield from came_along
     if answer and not named:
         raise Unreadable("The page is not an answer of oppvekst: no entry names a person.")
     yield from _unknown(unknown)
@@ -361,12 +395,12 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
             text(item, "forkortetNavn"),
             *_validity(item),
         )
-    for item in parts(document, "bostedsadresse"):
+    for item in parts(document, "bostedsadresse") or [{}]:
         yield _residence(me, item)
     for element in _OTHER_ADDRESSES:
         for item in parts(document, element):
             yield _other_address(me, element, item)
-    yield from _protection(me, document.get("adressebeskyttelse"))
+    yield _protection(me, document.get("adressebeskyttelse"))
     for item in parts(document, "foreldreansvar"):
         # Of a child without a number: in a parent's own document, where it would look like the parent's guardian.
         if not is_object(item.get("ansvarssubjektUtenIdentifikator")):
@@ -385,18 +419,37 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
 _OTHER_ADDRESSES = ("oppholdsadresse", "deltBosted", "postadresse", "postadresseIUtlandet")
 
 
-def _protection(me: str, value: object) -> Iterator[Adressebeskyttelse]:
-    """Give a row for whatever stands as ``adressebeskyttelse``: one that cannot be read must not look like none."""
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, dict):
-            yield Adressebeskyttelse(me, _grade(item.get("graderingsnivaa")), *_validity(item))
-        elif item is not None:
-            yield Adressebeskyttelse(me, _grade(item), None, None)
+_GRADES = ("ugradert", "klientadresse", "fortrolig", "strengtFortrolig")
+
+
+def _protection(me: str, value: object) -> Adressebeskyttelse:
+    """Sum up whatever stands as ``adressebeskyttelse``: what cannot be read must not look like none."""
+    found = list(_gradings(value))
+    known = ((_GRADES.index(word), since or "") for word, since in found if word in _GRADES)
+    level, since = max(known, default=(0, ""))
+    unknown = any(word not in _GRADES for word, _ in found)
+    return Adressebeskyttelse(me, _GRADES[level], unknown, True, since or None)
+
+
+def _gradings(value: object) -> Iterator[tuple[str | None, str | None]]:
+    """Yield word and time of each grading that applies; no word where an entry has none that can be read."""
+    for item in value if isinstance(value, list) else (value,):
+        if _is_blank(item):
+            continue
+        if not isinstance(item, dict):
+            yield _grade(item), None
+        elif flag(item, "erGjeldende") is not False:
+            yield _grade(item.get("graderingsnivaa")), text(item, "gyldighetstidspunkt")
 
 
 def _grade(value: object) -> str | None:
     """Return a grading as text, of whatever type it is, so that an unknown one is seen as unknown."""
-    return tidy(value if isinstance(value, str) else None if value is None else str(value))
+    if _is_nothing(value):
+        return None
+    return tidy(value) if isinstance(value, str) else _UNREADABLE
+
+
+_UNREADABLE = "ukjent"
 
 
 def _resident(document: Json, asked: str | None) -> Resident:
@@ -410,17 +463,13 @@ def _resident(document: Json, asked: str | None) -> Resident:
         text(name, "etternavn"),
         text(birth, "foedselsaar") or (text(birth, "foedselsdato") or "")[:4] or None,
         text(_current(document, "status"), "status"),
-        _strictest(_protection(me, document.get("adressebeskyttelse"))),
+        _strictest(word or _UNREADABLE for word, _ in _gradings(document.get("adressebeskyttelse"))),
     )
 
 
-_GRADES = ("ugradert", "klientadresse", "fortrolig", "strengtFortrolig")
-
-
-def _strictest(gradings: Iterator[Adressebeskyttelse]) -> str | None:
-    """Return the strictest grading that holds: what is in no list is stricter than all."""
-    values = [row.graderingsnivaa or "ukjent" for row in gradings if row.erGjeldende is not False]
-    return max(values, key=lambda value: _GRADES.index(value) if value in _GRADES else len(_GRADES), default=None)
+def _strictest(words: Iterable[str]) -> str | None:
+    """Return the strictest grading: what is in no list is stricter than all."""
+    return max(words, key=lambda word: _GRADES.index(word) if word in _GRADES else len(_GRADES), default=None)
 
 
 def _validity(item: Json) -> tuple[bool | None, str | None]:
@@ -429,6 +478,11 @@ def _validity(item: Json) -> tuple[bool | None, str | None]:
 
 def _numbers(document: Json) -> list[Json]:
     return [item for item in parts(document, "identifikasjonsnummer") if number(item, _SUBJECT)]
+
+
+def _number_in_use(document: Json) -> str | None:
+    numbers = _numbers(document)
+    return number(_current_number(numbers, None), _SUBJECT) if numbers else None
 
 
 def _current_number(numbers: list[Json], asked: str | None) -> Json:
@@ -564,32 +618,44 @@ def _responsibility(me: str, item: Json) -> Foreldreansvar:
 
 # --- oppvekst --------------------------------------------------------------------------------------------------------
 
-_ONLY_NAMED = {"ansvar", "identifikasjonsnummer"}
-
 
 def _flat_number(document: Json) -> str | None:
     return number(part(document, "identifikasjonsnummer"), _SUBJECT)
 
 
-def _flat_person(document: Json, me: str) -> Iterator[NamedTuple]:
-    """Give all rows of one person of ``oppvekst``, pupil or guardian; the number is in use, the former has ended."""
+def _flat_pupil(document: Json, me: str) -> Iterator[NamedTuple]:
+    """Give all rows of a pupil; the number is in use, the former has ended."""
+    yield from _flat_person(document, me)
     kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
-    state, born = text(document, "personstatus"), text(document, "foedselsdato") or text(document, "foedsel")
-    year = (born or "")[:4] or None
-    yield Person(me, me, kind, state, born, year, text(document, "kjoenn"), None, state == "doed", False)
     yield Identifikasjonsnummer(me, me, kind, "iBruk")
     for former in parts(document, "tidligereIdentifikasjonsnummer"):
         if old := number(former, _SUBJECT):
             yield Identifikasjonsnummer(me, old, text(former, "identifikatortype"), "opphoert")
+    guardians = parts(document, "foreldreansvarlige")
+    for guardian in guardians:
+        yield _flat_responsibility(me, text(guardian, "ansvar"), _flat_number(guardian))
+    if not guardians and (kind := text(document, "foreldreansvarstype")):
+        yield _flat_responsibility(me, kind, None)
+    for item in parts(document, "familierelasjoner"):
+        relative, role = number(item, "familierelasjonPerson"), text(item, "familierelasjonRolle")
+        yield Familierelasjon(me, relative, False, role, None, None, None)
+
+
+def _flat_person(document: Json, me: str) -> Iterator[NamedTuple]:
+    """Give the rows that a pupil and a guardian have alike."""
+    kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
+    state, born = text(document, "personstatus"), text(document, "foedselsdato") or text(document, "foedsel")
+    year = (born or "")[:4] or None
+    yield Person(me, me, kind, state, born, year, text(document, "kjoenn"), None, state == "doed", False)
     for name in parts(document, "navn"):
         given, middle, family = (text(name, field) for field in ("fornavn", "mellomnavn", "etternavn"))
         yield Navn(me, given, middle, family, None, None, None)
-    for item in parts(document, "bostedsadresse"):
+    for item in parts(document, "bostedsadresse") or [{}]:
         yield _residence(me, item)
     for element in _OTHER_ADDRESSES:
         for item in parts(document, element):
             yield _other_address(me, element, item)
-    yield from _protection(me, document.get("adressebeskyttelse"))
+    yield _protection(me, document.get("adressebeskyttelse"))
 
 
 def _flat_responsibility(me: str, ansvar: str | None, adult: str | None) -> Foreldreansvar:
