@@ -87,7 +87,8 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         url = re.findall(r"http://127\.0\.0\.1:[0-9]+", said)[0]
         anita = AirflowApi(url, "anita", passwords["anita"])
         dags = {dag["dag_id"]: dag["is_paused"] for dag in anita.call("GET", "/dags")["dags"]}
-        followed = ["freg_events", "kommune_bergen", "kommune_haugesund", "kommune_orsta", "reference_data"]
+        kommuner = ["kommune_bergen", "kommune_haugesund", "kommune_orsta"]
+        followed = ["freg_events", "nightly", "reference_data", *kommuner]
         assert {dag: dags.get(dag) for dag in followed} == dict.fromkeys(followed, False)
         assert len(anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]) == 2  # those of the demo
         family = psutil.Process(up.pid).children(recursive=True)

@@ -202,6 +202,36 @@ def events() -> None:
     _sentence(work)
 
 
+@app.command()
+def publish(
+    kommune: Annotated[
+        str | None, typer.Argument(help="The kommune's id or number: haugesund or 1106. All when left out.")
+    ] = None,
+) -> None:
+    """Do once what the DAG nightly does every night: bring what is published in line with the day.
+
+    What a kommune has published is written anew when what it rests on has changed: vetoes, what people have decided,
+    the kommune file, the day. No new run is released by it. A line for each trouble, and exit code 2 when there is any.
+    """
+    from dataflyt import flow, nightly
+    from dataflyt.kommune import folder_of_kommuner, load_all
+
+    def work() -> None:
+        outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
+        typer.echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
+        if outcome.trouble:
+            raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
+
+    def one(found: "Kommune") -> None:
+        flow.republish(found, environment())
+        typer.echo(f"{found.display_name}: det som er publisert, følger dagen.")
+
+    if kommune is None:
+        _sentence(work)
+    else:
+        _with(kommune, one)
+
+
 @app.command(name="reference")
 def read_reference(
     accept_smaller: Annotated[

@@ -2,6 +2,7 @@
 
     read FREG's event list once, for all kommuner -> who is held, and by whom, waits in the warehouse
         -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew without what they take
+        -> every kommune's publication is brought in line with what else has changed since (``nightly``)
 
 Only what takes away: protection, foreldreansvar, deaths, numbers that change. What gives waits for the kommune's next
 run. The list is read at the connection ``freg_events`` and kept track of by ``warehouse_events``, which sees keyed
@@ -13,11 +14,8 @@ and whoever waits does so until the kommune is published anew.
 
 import contextlib
 import logging
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
@@ -27,6 +25,7 @@ from dataflyt.flow import Environment, Job
 from dataflyt.http import AGAIN
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
+from dataflyt.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
@@ -46,14 +45,6 @@ _FRESH = "fresh_"
 _ROWS_AT_A_TIME = 20_000
 
 
-@dataclass
-class Outcome:
-    """What became of it: counts that are safe to show, and what somebody must be told."""
-
-    counts: dict[str, int]
-    trouble: list[DataflytError] = field(default_factory=list)
-
-
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     """Read the list, and take away what it tells of, kommune by kommune. No trouble of one stops the others.
 
@@ -61,7 +52,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     """
     db = database.engine(environment.connect(WAREHOUSE).url)
     outcome = Outcome({"pages": 0, "events": 0, "kommuner": 0, "waiting": 0})
-    if trouble := _trouble(lambda: read(environment, outcome.counts), "Folkeregisterets hendelser"):
+    if trouble := trouble_of(lambda: read(environment, outcome.counts), "Folkeregisterets hendelser"):
         with database.reading_events(db) as connection:
             known = events.pointer(connection, FEED)
         since = f" De ble sist lest {known.read_at:%d.%m.%Y kl. %H.%M} UTC." if known else ""
@@ -70,10 +61,17 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     with database.reading_events(db) as connection:
         waiting = events.owners(connection)
     for owner in waiting:
-        if trouble := _trouble(partial(_withdraw_of, owner, by_id, environment), owner):
+        if trouble := trouble_of(partial(_withdraw_of, owner, by_id, environment), owner):
             outcome.trouble.append(trouble)
         else:
             outcome.counts["kommuner"] += 1
+    for owner in sorted(by_id.keys() - waiting):  # what a try that was killed has landed, and nobody waits for
+        if trouble := trouble_of(partial(publishing.remove, _landing(owner, environment).folder), owner):
+            outcome.trouble.append(trouble)
+    known_trouble = {trouble.sentence for trouble in outcome.trouble}
+    outcome.trouble += [
+        trouble for trouble in bring_in_line(by_id.values(), environment) if trouble.sentence not in known_trouble
+    ]
     with database.reading_events(db) as connection:
         outcome.counts["waiting"] = len(events.owners(connection))
     for trouble in outcome.trouble:
@@ -87,17 +85,8 @@ def _withdraw_of(owner: str, by_id: Mapping[str, Kommune], environment: Environm
     withdraw(by_id[owner], environment)
 
 
-def _trouble(work: Callable[[], None], what: str) -> DataflytError | None:
-    """Do the work; give what went wrong as one of our errors, whose sentence begins with ``what``."""
-    try:
-        work()
-    except DataflytError as error:
-        return type(error)(f"{what}: {error.sentence}", **error.facts)
-    except Exception as error:  # its text may hold a row
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        said = f"{what}: uventet feil ({type(error).__name__}), si fra til en dataingeniør."
-        return DataflytError(said, where=f"{Path(frame.filename).name}:{frame.lineno}")
-    return None
+def _landing(owner: str, environment: Environment) -> Landing:
+    return Landing(environment.folder("landing") / owner / "events")
 
 
 def read(environment: Environment, counts: dict[str, int]) -> None:
@@ -156,7 +145,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     """
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
-    landing = Landing(environment.folder("landing") / owner / "events")
+    landing = _landing(owner, environment)
     publishing.remove(landing.folder)  # of a try that was killed: answers of then
     try:
         with database.transaction(db, owner, lock=False) as connection:
@@ -169,11 +158,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
             answered, refused = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
-            settled = job.run.state not in runs.UNSETTLED
-            if settled and veto.raised_protection(connection, owner, job.run.number):
-                # What a run has landed tells where they are. Of a run under way it goes when that is settled.
-                publishing.purge_landing(environment.folder("landing") / owner, keep=job.run.number + 1)
-        flow.republish(job)
+        flow.republish(kommune, environment)
     finally:
         publishing.remove(landing.folder)
     if in_doubt:

@@ -8,14 +8,14 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 import orjson
 from sqlalchemy import Connection, Engine, text
 
-from dataflyt import accounts, publishing, reference, report
+from dataflyt import accounts, notices, publishing, reference, report
 from dataflyt.connections import Connect
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
 from dataflyt.http import AGAIN, unanswered
@@ -33,12 +33,14 @@ from dataflyt.sources.sas import client as sas_client
 from dataflyt.sources.sas import rows as sas_rows
 from dataflyt.warehouse import contact, database, events, golden, guard, plan, runs, serving, staging, veto
 from dataflyt.warehouse import merge as merging
-from dataflyt.warehouse.golden import Moment
+from dataflyt.warehouse.golden import OSLO, Moment
 from dataflyt.warehouse.runs import Run
 
 log = logging.getLogger(__name__)
 
 SOURCES = ("sas", "hr", "freg", "krr")
+REGISTERS = ("freg", "freg_residents", "krr")
+"""Where in a run's landing the registers' raw answers lie."""
 
 FREG_PARTS = (
     "identifikasjonsnummer",
@@ -79,17 +81,26 @@ EMPLOYEE_PARTS = (
 """What is asked of FREG for employees: who is protected, by whichever of their addresses."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Environment:
     """What lies outside.
 
     ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape), ``storage`` is the
-    address of the folder that holds landing/, exports/ and reports/.
+    address of the folder that holds landing/, exports/ and reports/, ``now`` is the clock.
     """
 
     connect: Connect
     path: Callable[[str], Any]
     storage: str
+    now: Callable[[], datetime] = _now
+
+    def day(self, as_of: datetime) -> date:
+        """Return the day in Norway on which a run is read: today, or its own where its calendar is ahead."""
+        return max(moment.astimezone(OSLO).date() for moment in (self.now(), as_of))
 
     def folder(self, name: str) -> Any:
         """Return one of the folders in the storage."""
@@ -162,6 +173,9 @@ def open_job(
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
+        if "stood" not in report.notes(connection, run):
+            stands = publishing.published(connection, kommune.id)
+            report.note(connection, run, "stood", publishing.sizes(stands.files) if stands else {})
     return Job(kommune, run, environment, plan_only or kommune.trial, full_reload)
 
 
@@ -471,19 +485,26 @@ def withdraw(job: Job) -> dict[str, int]:
         report.note(connection, job.run, "doubts", sorted(doubts))
     if learned.any_written:
         log.info("Something was taken away; what is published is written anew without it.")
-    republish(job)
+    republish(job.kommune, job.environment)
     if doubts:
         raise DataInDoubt(IN_DOUBT)
     return {}
 
 
-def republish(job: Job) -> None:
-    """Bring what is published in line with the vetoes: the run that is published, not one whose files did not pass."""
-    with job.transaction() as connection:
-        published = publishing.published(connection, job.owner)
-        if published and published.last_veto < veto.last(connection, job.owner):
-            run = runs.get(connection, job.owner, published.run)
-            publishing.publish(connection, job.kommune, run, job.environment, must_pass=False)
+def republish(kommune: Kommune, environment: Environment) -> None:
+    """Write what is published anew when the state it came from has changed; nothing when nothing is published.
+
+    It is the run that is published that is written, not one whose files did not pass. Of a kommune that has been put on
+    trial again too: what protects does not wait for the trial to end. Repeating it does nothing.
+    """
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id) as connection:
+        published = publishing.published(connection, kommune.id)
+        if published is None:
+            return
+        run = runs.get(connection, kommune.id, published.run)
+        if published.state != publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
+            publishing.publish(connection, kommune, run, environment, must_pass=False)
 
 
 # --- check and merge ---------------------------------------------------------------------------------------------
@@ -569,11 +590,20 @@ def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
 
 
 def _rebuild_staging(job: Job) -> None:
-    """Stage from landing again what a crashed server has emptied."""
+    """Stage from landing again what a crashed server has emptied.
+
+    Raises CheckFailed when its raw answers are gone too, for the run was settled: then it has to ask again.
+    """
     for source in SOURCES:
         with job.transaction(lock=False) as connection:
             intact = staging.intact(connection, job.owner, job.run.number, source)
         if not intact:
+            if not _pages(job, source):
+                step = notices.STEPS[f"extract_{source}"]
+                raise CheckFailed(
+                    f"Det som ble hentet i «{step}», er ikke lenger å finne, og svarene ble slettet da kjøringen ble "
+                    f"gjort opp. Start en ny kjøring, eller denne på nytt fra «{step}»."
+                )
             log.warning("Staging of %s is not what was copied in: it is built again from the landed pages.", source)
             _stage(job, source)
 
@@ -685,11 +715,16 @@ def publish(job: Job) -> dict[str, int]:
 
 
 def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any]:
-    """Close the run: undo it unless it was released, throw away what is no longer needed, write its report.
+    """Close the run: undo it unless it was released, bring what is published in line, write the run's report.
 
     ``failed`` names the steps that failed, ``answer`` is approved, rejected or unanswered where somebody was asked.
     What was only to be planned stays as it is, to be looked at until the next run begins. Returns the
     report's outcome and totals.
+
+    The registers' raw answers are thrown away, whatever became of the run: nothing reads them again, they say where
+    protected people live, and an encrypted one would still tell by its presence and need a key that is thrown away as
+    surely. HR's and the school system's files stay until the next run is settled, which takes over those that are the
+    same; a run that is taken up again after this asks the registers anew.
     """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
@@ -698,18 +733,33 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
             state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
             runs.undo(connection, job.owner, run.number, state)
         contact.forget(connection, job.owner)
-        raised = veto.raised_protection(connection, job.owner, run.number)
+    try:
+        republish(job.kommune, job.environment)
+    finally:  # nothing that is wrong with the exports leaves a run without its report
+        written = _report(job, run, failed)
+        for source in REGISTERS:
+            publishing.remove(job.landing(source).folder)
+        publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+    for sentence in written["sentences"]:
+        log.info("%s", sentence)
+    return {"outcome": written["outcome"], **written["totals"]}
+
+
+def _report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
+    """Write a settled run's report to the storage, and return it."""
+    with job.transaction() as connection:
+        stood = report.notes(connection, run).get("stood", {})
+        stands = publishing.published(connection, job.owner)
+        smaller = publishing.fallen(
+            stood, publishing.sizes(stands.files) if stands else {}, job.kommune.guard.max_drop_percent
+        )
+        report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
     publishing.write_atomically(
         folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2)
     )
-    # Raw answers of a run that raised somebody's protection are thrown away with it: they say where that person is.
-    keep = run.number + 1 if raised else run.number
-    publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=keep)
-    for sentence in written["sentences"]:
-        log.info("%s", sentence)
-    return {"outcome": written["outcome"], **written["totals"]}
+    return written
 
 
 def steps() -> Iterator[tuple[str, Callable[[Job], dict[str, Any]]]]:

@@ -35,6 +35,9 @@ STEPS = {
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
 """What the DAG that reads FREG's events is called, and its task."""
 
+NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
+"""What the nightly DAG is called, and its task."""
+
 REFERENCE = "Skoler og koder"
 """What the DAG that reads NSR, Grep and Klass is called."""
 REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
@@ -143,6 +146,18 @@ def events_failed(said: str | None, link: str) -> Notice:
         "Det som beskytter, skal virke innen en time. Det gjør det ikke nå, for noen eller for alle.",
         said or "Det ble ikke sagt hvorfor; det står i loggen.",
         "Det prøves igjen hver time, og ingenting går tapt imens.",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def nightly_failed(said: str | None, link: str) -> Notice:
+    """Tell that what is published was not brought in line with the day. ``said``: a line for each trouble."""
+    return _notice(
+        f"{NIGHTLY}: noe må ses på",
+        "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "
+        "Det gjør det ikke nå, for noen eller for alle.",
+        said or "Det ble ikke sagt hvorfor; det står i loggen.",
+        f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 

@@ -10,9 +10,10 @@ can hold whole rows.
 - ``Settle``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
+- ``Nightly``: the one task of the DAG that brings what is published in line with the day.
 - ``Reference``: a task of the DAG that reads what schools and codes there are.
-- ``tell_ended``, ``tell_events_failed``, ``tell_if_late``, ``tell``: who is told by mail. A mail that cannot be sent is
-  a line in the log, and changes nothing else.
+- ``tell_ended``, ``tell_events_failed``, ``tell_nightly_failed``, ``tell_if_late``, ``tell``: who is told by mail. One
+  that cannot be sent is a line in the log, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
     from dataflyt.flow import Environment, Job, Question
     from dataflyt.kommune import Kommune, Mail
+    from dataflyt.nightly import Outcome
     from dataflyt.notices import Notice
 
 T = TypeVar("T")
@@ -237,11 +239,26 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
-        if not outcome.trouble:
-            return outcome.counts
-        passing = all(isinstance(trouble, SourceUnavailable) for trouble in outcome.trouble)
-        kind = SourceUnavailable if passing else DataflytError
-        raise kind("\n".join(trouble.sentence for trouble in outcome.trouble))
+        return without_trouble(outcome)
+
+
+class Nightly(BaseOperator):  # type: ignore[misc]
+    """Bring what is published in line with the day, for all kommuner.
+
+    Fails when there is anything that somebody must look at, after everything else is done.
+    """
+
+    def execute(self, context: Context) -> dict[str, int | str]:
+        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        return safely_said(context, lambda: counted(self.bring_in_line()))
+
+    def bring_in_line(self) -> Mapping[str, object]:
+        """Call ``nightly.run``; raises SourceUnavailable when another try may put right all that went wrong."""
+        from dataflyt import nightly
+
+        outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
+        self.log.info("%s: %s", self.task_id, outcome.counts)
+        return without_trouble(outcome)
 
 
 class Reference(BaseOperator):  # type: ignore[misc]
@@ -256,6 +273,18 @@ class Reference(BaseOperator):  # type: ignore[misc]
         from dataflyt import reference
 
         return reference.refresh(self.task_id, connection, datetime.now(UTC), accept_smaller=accept_smaller)
+
+
+def without_trouble(outcome: Outcome) -> Mapping[str, object]:
+    """Return the counts of what went well.
+
+    Raises what did not, a line for each, as SourceUnavailable when all of it may pass.
+    """
+    if not outcome.trouble:
+        return outcome.counts
+    passing = all(isinstance(trouble, SourceUnavailable) for trouble in outcome.trouble)
+    kind = SourceUnavailable if passing else DataflytError
+    raise kind("\n".join(trouble.sentence for trouble in outcome.trouble))
 
 
 def environment() -> Environment:
@@ -447,7 +476,17 @@ def tell_ended(context: Context) -> None:
 
 
 def tell_events_failed(context: Context) -> None:
-    """Mail whoever the connection ``freg_events`` names (``tell`` in its extra) that its DAG run has failed."""
+    """Mail the data engineers that FREG's events were not dealt with."""
+    tell_engineers(context, "fast_lane", notices.events_failed)
+
+
+def tell_nightly_failed(context: Context) -> None:
+    """Mail the data engineers that what is published was not brought in line with the day."""
+    tell_engineers(context, "bring_in_line", notices.nightly_failed)
+
+
+def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
+    """Mail whoever the connection ``freg_events`` names (``tell`` in its extra) what the DAG run's task has said."""
     from dataflyt.kommune import Mail
 
     ti = context["ti"]
@@ -459,8 +498,8 @@ def tell_events_failed(context: Context) -> None:
         log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
         return
     if mail is not None:
-        said = ti.xcom_pull(task_ids="fast_lane", key="sentence")
-        tell(mail, lambda: notices.events_failed(said, page_of(ti.dag_id, ti.run_id)))
+        said = ti.xcom_pull(task_ids=task, key="sentence")
+        tell(mail, lambda: write(said, page_of(ti.dag_id, ti.run_id)))
 
 
 def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:

@@ -3,12 +3,17 @@
 ``exports/<owner>/<run>-<digest>/feide.ldif`` and ``exports/<owner>/manifest.json``. Readers follow the manifest, which
 is written last, since object stores have no rename. A publication is named by its run and the digest of its files, so
 the same state has the same name and the same bytes, and no name tells how many vetoes there are.
+
+What it was written from is its ``state``: run, vetoes, decisions, kommune file and day. When that has changed, what is
+published is written anew (``flow.republish``), whatever changed it.
 """
 
 import contextlib
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,12 +33,23 @@ def publish(
 ) -> list[dict[str, Any]]:
     """Write the kommune's exports of a released run under all vetoes, check them, and publish them.
 
-    Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed when a file does not pass its
-    check and ``must_pass``; nothing is then published. Kept publications from before the newest raised protection are
-    thrown away: they may hold somebody who is now protected; so are all but the last two. Needs the kommune's lock.
+    Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed, with ``must_pass``, when a file
+    does not pass its check, and when one is much smaller than what is published and nobody was asked; nothing is then
+    published. Kept publications that were written before somebody was hidden are thrown away; so are all but the last
+    two. What comes out as it is published is not copied again. Needs the kommune's lock.
     """
     root = environment.folder("exports") / run.owner
-    serving.views(connection, run.owner, run.number, "now_")
+    day = environment.day(run.as_of)
+    # Before anything is read: people decide without the lock, and what they decide meanwhile is then another state.
+    bound = {
+        "owner": run.owner,
+        "run": run.number,
+        "veto": veto.last(connection, run.owner),
+        "state": state(connection, kommune, run.number, day),
+        "protects": _protects(connection, run.owner, day),
+    }
+    before = published(connection, run.owner)
+    serving.views(connection, run.owner, run.number, "now_", day=day)
     files: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
         for export in kommune.exports:
@@ -57,74 +73,192 @@ def publish(
                     "counts": counts._asdict(),
                 }
             )
+        limit = kommune.guard.max_drop_percent
+        if must_pass and before and not run.asks and (smaller := fallen(sizes(before.files), sizes(files), limit)):
+            raise CheckFailed(
+                f"{' og '.join(smaller)} ble ikke publisert, for innholdet er mye mindre enn det som er publisert fra "
+                "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
+                "innlasting, så blir en godkjenner spurt."
+            )
         digest = hashlib.sha256("".join(f"{file['file']}:{file['sha256']};" for file in files).encode()).hexdigest()
         name = f"{run.number:06d}-{digest[:12]}"
-        for record in files:
-            target = root / name / record["file"]
+        manifest = orjson.dumps(
+            {
+                "owner": run.owner,
+                "name": kommune.display_name,
+                "run": run.number,
+                "as_of": run.as_of.isoformat(),
+                "publication": name,
+                "files": files,
+            },
+            option=orjson.OPT_INDENT_2,
+        )
+        targets = [root / name / record["file"] for record in files]
+        # Asked of the storage too: a process may have died between the manifest and the row below.
+        same = before is not None and before.publication == name and _stands(root / "manifest.json", manifest, targets)
+        for target in [] if same else targets:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with (Path(work) / record["file"]).open("rb") as source, target.open("wb") as sink:
+            with (Path(work) / target.name).open("rb") as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
-    manifest = orjson.dumps(
-        {
-            "owner": run.owner,
-            "name": kommune.display_name,
-            "run": run.number,
-            "as_of": run.as_of.isoformat(),
-            "publication": name,
-            "files": files,
-        },
-        option=orjson.OPT_INDENT_2,
-    )
-    write_atomically(root / "manifest.json", manifest)
+    if not same:
+        write_atomically(root / "manifest.json", manifest)
     connection.execute(
         text(
-            "insert into control.publication (owner, publication, run, last_veto, published_at, manifest) "
-            "values (:owner, :name, :run, :veto, clock_timestamp(), :manifest) on conflict (owner, publication) "
-            "do update set last_veto = excluded.last_veto, published_at = excluded.published_at, "
-            "manifest = excluded.manifest, withdrawn_at = null"
+            "insert into control.publication "
+            "(owner, publication, run, last_veto, state, protects, published_at, manifest) "
+            "values (:owner, :name, :run, :veto, :state, :protects, clock_timestamp(), :manifest) "
+            "on conflict (owner, publication) do update set last_veto = excluded.last_veto, state = excluded.state, "
+            "protects = excluded.protects, published_at = excluded.published_at, manifest = excluded.manifest, "
+            "withdrawn_at = null"
         ),
-        {
-            "owner": run.owner,
-            "name": name,
-            "run": run.number,
-            "veto": veto.last(connection, run.owner),
-            "manifest": manifest.decode(),
-        },
+        {**bound, "name": name, "manifest": manifest.decode()},
     )
-    _withdraw_older(connection, run.owner, root)
+    _withdraw_older(connection, run.owner, str(bound["protects"]), root)
     return files
 
 
+def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:
+    """Name the state that the exports of a kommune come from, as a digest.
+
+    It is run, vetoes, decisions, identity changes, the kommune file's version and the day in Norway. Dataflyt's own
+    version is not in it: what a new version writes goes out with a run, past the checks.
+    """
+    found = connection.execute(text(_STATE), {"owner": kommune.id}).one()
+    return _digest(run, *found, kommune.version, day)
+
+
+# A veto is added and lifted, never changed or deleted: newest, number and sum tell one set in force from another.
+_STATE = """
+with veto as (
+    select
+        coalesce(max(veto), 0) as newest,
+        count(*) filter (where lifted_at is null) as in_force,
+        coalesce(sum(veto) filter (where lifted_at is null), 0) as total
+    from control.veto where owner = :owner
+),
+decision (said) as (
+    select concat_ws('|', 'grant', access_grant, child_id, adult, basis, from_run, until, withdrawn_at is null)
+    from control.access_grant where owner = :owner
+    union all
+    select concat_ws('|', 'block', access_block, child_id, adult, lifted_at is null)
+    from control.access_block where owner = :owner
+    union all
+    select concat_ws('|', 'override', override, person_id, field, value, from_run, ended_at is null)
+    from control.override where owner = :owner
+    union all
+    select concat_ws('|', 'consent', consent, access_grant, given_by, withdrawn_at is null)
+    from control.consent where owner = :owner
+)
+select
+    newest, in_force, total,
+    (select encode(sha256(convert_to(string_agg(said, E'\n' order by said collate "C"), 'UTF8')), 'hex') from decision),
+    (
+        select count(*) from control.identity_change i
+        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        where i.owner = :owner
+    )
+from veto
+"""
+
+
+def _protects(connection: Connection, owner: str, day: date) -> str:
+    """Name what keeps people out of the files, as a digest: another one means that older files may hold somebody."""
+    return _digest(*connection.execute(text(_PROTECTS), {"owner": owner, "day": day}).one())
+
+
+_PROTECTS = """
+select
+    (select max(veto) from control.veto where owner = :owner and kind = 'protection'),
+    (
+        select string_agg(override::text, ',' order by override)
+        from control.override where owner = :owner and ended_at is null
+    ),
+    (
+        select string_agg(access_block::text, ',' order by access_block)
+        from control.access_block where owner = :owner and lifted_at is null
+    ),
+    (
+        select string_agg(access_grant::text, ',' order by access_grant)
+        from control.access_grant where owner = :owner and (withdrawn_at is not null or until < :day)
+    ),
+    (
+        select string_agg(consent::text, ',' order by consent)
+        from control.consent where owner = :owner and withdrawn_at is not null
+    ),
+    (
+        select count(*) from control.identity_change i
+        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        where i.owner = :owner
+    )
+"""
+
+
+def _digest(*said: object) -> str:
+    return hashlib.sha256("|".join(map(str, said)).encode()).hexdigest()
+
+
+def _stands(path: Any, manifest: bytes, files: Sequence[Any]) -> bool:
+    return path.exists() and path.read_bytes() == manifest and all(file.exists() for file in files)
+
+
+def sizes(files: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Return how large each file is: people, groups, bytes."""
+    return {
+        file["file"]: {
+            "people": file["counts"]["people"],
+            "groups": file["counts"]["groups"],
+            "bytes": file["bytes"],
+        }
+        for file in files
+    }
+
+
+def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float) -> list[str]:
+    """Name the files that have fallen by more than this, in people, groups or bytes.
+
+    >>> fallen({"a": {"people": 10, "bytes": 90}}, {"a": {"people": 6, "bytes": 90}}, 30)
+    ['a']
+    """
+    return [
+        file
+        for file, sized in now.items()
+        if any(sized[what] < count * (1 - percent / 100) for what, count in before.get(file, {}).items())
+    ]
+
+
 class Published(NamedTuple):
-    """What is published now: its folder's name, its run, and the newest veto laid over it."""
+    """What is published now: its folder's name, its run, the state it was written from, and its files' records."""
 
     publication: str
     run: int
-    last_veto: int
+    state: str
+    files: list[dict[str, Any]]
 
 
 def published(connection: Connection, owner: str) -> Published | None:
     """Return what is published, None when nothing is."""
     found = connection.execute(
         text(
-            "select publication, run, last_veto from control.publication "
+            "select publication, run, state, manifest from control.publication "
             "where owner = :owner and withdrawn_at is null order by published_at desc limit 1"
         ),
         {"owner": owner},
     ).one_or_none()
-    return Published(*found) if found else None
+    if found is None:
+        return None
+    return Published(found.publication, found.run, found.state, orjson.loads(found.manifest)["files"])
 
 
-def _withdraw_older(connection: Connection, owner: str, root: Any) -> None:
-    """Throw away publications from before the newest raised protection, all but the last two, and what is not known."""
+def _withdraw_older(connection: Connection, owner: str, protects: str, root: Any) -> None:
+    """Throw away publications from before somebody was hidden, all but the last two, and what is not known."""
     connection.execute(
         text(
             "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
-            "and (last_veto < (select max(veto) from control.veto where owner = :owner and kind = 'protection') "
+            "and (protects <> :protects "
             "or publication not in (select publication from control.publication where owner = :owner "
             "and withdrawn_at is null order by published_at desc limit 2))"
         ),
-        {"owner": owner},
+        {"owner": owner, "protects": protects},
     )
     kept = set(
         connection.execute(

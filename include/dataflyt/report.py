@@ -230,7 +230,12 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
     if outcome == "released":
         summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
-        sentences.append(f"Endret: {summary}." if any(changed.values()) else "Ingenting er endret.")
+        if any(changed.values()):
+            sentences.append(f"Endret: {summary}.")
+        elif not known.get("much_smaller"):
+            sentences.append("Ingenting er endret.")
+    if known.get("much_smaller"):
+        sentences.append("Det som er publisert, er blitt mye mindre enn det var før kjøringen: se til at det stemmer.")
     if known.get("krr_unanswered"):
         sentences.append(
             f"KRR svarte ikke for {known['krr_unanswered']} av dem vi spurte om: det som var kjent fra før, gjelder."

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from supervisor.home import Home
     from supervisor.processes import Processes
 
-COMMON = {"freg_events": ("hendelser", "hver time"), "reference_data": ("skoler og koder", "fredag kl. 20.40")}
-"""The DAGs that are one for all kommuner: what each reads, and when."""
+COMMON = {
+    "freg_events": ("hendelser", "hver time"),
+    "nightly": ("dagens publisering", "hver natt kl. 00.10"),
+    "reference_data": ("skoler og koder", "fredag kl. 20.40"),
+}
+"""The DAGs that are one for all kommuner: what each does, and when."""
 
 
 def let_run(
@@ -70,8 +74,8 @@ def tell(
     dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
     for kommune in kommuner:
         dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dags/kommune_{kommune.id}")
-    for dag, (reads, when) in COMMON.items():
-        dags.add_row(f"{reads}, for alle", when, f"{url}/dags/{dag}")
+    for dag, (does, when) in COMMON.items():
+        dags.add_row(f"{does}, for alle", when, f"{url}/dags/{dag}")
     console.print(dags)
     for one in broken:
         console.print(one.sentence, style="red", markup=False, soft_wrap=True)

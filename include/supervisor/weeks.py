@@ -16,7 +16,7 @@ import logging
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -124,6 +124,11 @@ class Calendar:
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: int = 0
     runs: int = 0
+    day: date = date.min
+
+    def __post_init__(self) -> None:
+        """Let the flow's clock be the calendar's."""
+        self.environment = replace(self.environment, now=lambda: datetime.combine(self.day, datetime.min.time(), OSLO))
 
     def run(self, start: date, weeks: int) -> None:
         """Go through the calendar and tell.
@@ -131,6 +136,7 @@ class Calendar:
         Raises SupervisorError when the simulator stops, and when a run that was not released has changed something.
         """
         began = time.monotonic()
+        self.day = start
         write_log(self.home.folder / "logs" / "weeks.log")
         self.console.print(
             "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.flow), her uten Airflow.\n"
@@ -161,6 +167,7 @@ class Calendar:
 
     def pass_day(self, day: date) -> None:
         """Close what nobody has answered by now, and run what is due on this day."""
+        self.day = day
         todays = sorted(
             (due(kommune, day), kommune.id, kommune) for kommune in self.kommuner if kommune.schedule.due(day)
         )

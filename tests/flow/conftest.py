@@ -135,6 +135,7 @@ class Installation:
     registers: Registers
     environment: flow.Environment
     runs: int = 0
+    clock: datetime = datetime(2026, 11, 23, 3, tzinfo=UTC)
     failed: list[str] = field(default_factory=list)
 
     def open(self, key: str | None = None) -> flow.Job:
@@ -258,7 +259,7 @@ def installation(
         url,
         storage,
         registers,
-        flow.Environment(connect, Path, str(storage)),
+        flow.Environment(connect, Path, str(storage), now=lambda: made.clock),
     )
     if kept:
         shutil.copytree(first_run[1], storage)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -79,10 +80,11 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
         copy_url,
         installation.storage,
         installation.registers,
-        flow.Environment(
-            lambda name: Connection(name, copy_url) if name.startswith("warehouse") else job.environment.connect(name),
-            job.environment.path,
-            job.environment.storage,
+        replace(
+            job.environment,
+            connect=lambda name: (
+                Connection(name, copy_url) if name.startswith("warehouse") else job.environment.connect(name)
+            ),
         ),
         installation.runs,
     )

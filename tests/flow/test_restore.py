@@ -49,7 +49,7 @@ def twin(installation: Installation, server: Server, tmp_path: Path) -> Any:
             found = installation.environment.connect(wanted)
             return replace(found, url=url) if wanted.startswith("warehouse") else found
 
-        environment = flow.Environment(connect, Path, str(storage))
+        environment = replace(installation.environment, connect=connect, storage=str(storage))
         return replace(installation, warehouse_url=url, storage=storage, environment=environment)
 
     yield make

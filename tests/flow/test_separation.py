@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_through_our_code_a_kommune_with_another_ones_login_is_refused_at_every_
         found = connect(name)
         return type(found)(name, other) if name.startswith("warehouse") else found
 
-    environment = flow.Environment(wrong, Path, str(installation.storage))
+    environment = replace(installation.environment, connect=wrong)
     astray = flow.Job(installation.kommune, job.run, environment)
     calls = [lambda step=step: step(astray) for _, step in flow.steps()]  # type: ignore[misc]
     calls += [
@@ -133,7 +134,7 @@ def test_through_our_code_a_kommunes_own_login_reaches_its_own_rows_alone(
         found = connect(name)
         return type(found)(name, other) if name.startswith("warehouse") else found
 
-    environment = flow.Environment(own, Path, str(installation.storage))
+    environment = replace(installation.environment, connect=own)
     with pytest.raises(DataflytError, match="har ingen kjøring"):
         flow.open_plan(bergen, environment, 1).__enter__()
     before = installation.dump()

@@ -142,18 +142,6 @@ def lift(connection: Connection, owner: str, run: int) -> None:
     )
 
 
-def raised_protection(connection: Connection, owner: str, run: int) -> bool:
-    """Tell whether a run has raised anybody's protection."""
-    return bool(
-        connection.scalar(
-            text(
-                "select exists (select from control.veto where owner = :owner and run = :run and kind = 'protection')"
-            ),
-            {"owner": owner, "run": run},
-        )
-    )
-
-
 def last(connection: Connection, owner: str) -> int:
     """Return the newest veto's number, 0 when there is none: with the run it names a state of the exports."""
     return (

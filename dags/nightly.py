@@ -1,0 +1,33 @@
+"""What every kommune has published brought in line with the day, every night: wiring only.
+
+The work is in ``dataflyt.nightly``. A kommune's own run may be a month away, and the day takes away too. nightly.md is
+the page.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from dataflyt import notices
+from dataflyt.on_airflow import Nightly, TryLater, tell_nightly_failed
+
+PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
+
+with DAG(
+    dag_id="nightly",
+    dag_display_name=notices.NIGHTLY,
+    doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
+    tags=["dataflyt"],
+    # At once in a new installation, and when nothing ran at midnight.
+    schedule=CronTriggerTimetable("10 0 * * *", timezone="Europe/Oslo", run_immediately=True),
+    catchup=False,
+    max_active_runs=1,
+    on_failure_callback=tell_nightly_failed,
+    default_args={
+        "retries": 6,
+        "retry_delay": timedelta(seconds=5),
+        "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+    },
+):
+    Nightly(task_id="bring_in_line", task_display_name=notices.BRING_IN_LINE)
