@@ -163,9 +163,9 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
         publishing.remove(landing.folder)
     if in_doubt:
         raise DataInDoubt(
-            "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. Det "
-            "som beskytter noen, gjelder likevel straks. Undersøk om kommunen har mistet rettigheter i Folkeregisteret, "
-            "eller om Folkeregisteret har endret svarene sine, og start en kjøring."
+            "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. "
+            "Det som beskytter noen, gjelder likevel straks. Undersøk om kommunen har mistet rettigheter i "
+            "Folkeregisteret, eller om Folkeregisteret har endret svarene sine, og start en kjøring."
         )
     # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
     if job.run.state != "open":

@@ -58,9 +58,10 @@ FREG_PARTS = (
 )
 """What is asked of FREG for everybody; ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
 IN_DOUBT = (
-    "Uttrekket fra Folkeregisteret er ikke godtatt: det skiller seg for mye fra det kommunen har. Det som beskytter noen, "
-    "gjelder likevel straks; ellers er ingenting endret, og kjøringen stopper. Undersøk om kommunen har mistet rettigheter "
-    "i Folkeregisteret, eller om Folkeregisteret har endret svarene sine. «dataflyt plan --graded» sier hva som er i tvil."
+    "Uttrekket fra Folkeregisteret er ikke godtatt: det skiller seg for mye fra det kommunen har. Det som beskytter "
+    "noen, gjelder likevel straks; ellers er ingenting endret, og kjøringen stopper. Undersøk om kommunen har mistet "
+    "rettigheter i Folkeregisteret, eller om Folkeregisteret har endret svarene sine. Den som kan se "
+    "adressebeskyttelse, får vite mer med «dataflyt plan --graded»."
 )
 """Of every extract that is not believed: the reason alone can tell of protection."""
 RESIDENTS = "3-residents"

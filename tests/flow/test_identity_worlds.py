@@ -1,7 +1,7 @@
 """Random worlds in which people become one, two, or somebody with another number, while others protect and decide.
 
-Whatever comes in whatever order: protection never falls and access never appears without a row of the plan that names it
-and an answer, and what people have decided holds for every number and local id that its person has or has had. The
+Whatever comes in whatever order: protection never falls and access never appears without a row of the plan that names
+it and an answer, and what people have decided holds for every number and local id that its person has or has had. The
 latter is written a second time here, naively: identifiers that have ever stood together are one.
 """
 
@@ -221,7 +221,7 @@ def _stage(job: flow.Job, source: str, rows: Iterator[Any]) -> None:
         staging.load(connection, job.owner, job.run.number, source, [page], Pages())  # type: ignore[arg-type]
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_answer(
     installation: Installation, seed: int
@@ -330,36 +330,31 @@ class Watched:
             return
         child, adult = rng.choice(sorted(now.access))
         values: dict[str, object] = {"child": now[child], "adult": now[adult]}
+        columns, written = {
+            "block": ("access_block (child_id, adult, basis, decided_at", ":child, :adult, 'x', now()"),
+            "override": (
+                "override (person_id, field, value, reason, from_run",
+                ":child, 'adressebeskyttelse', 'strengtFortrolig', 'x', 1",
+            ),
+            "grant": (
+                "access_grant (child_id, adult, adult_kind, basis, scope, seen_by, from_run",
+                ":child, :adult, 'person', 'court_judgment', 'alt', 'anita', 1",
+            ),
+        }[what]
+        if what == "block":
+            self.blocks.append((child, adult))
+        elif what == "override":
+            self.overrides.append(child)
+        else:
+            values["adult"] = now[rng.choice(sorted(now))]
         with self.job.transaction() as connection:
-            if what == "block":
-                self.blocks.append((child, adult))
-                connection.execute(
-                    text(
-                        "insert into control.access_block (owner, child_id, adult, basis, case_number, decided_by, "
-                        "decided_at) values ('haugesund', :child, :adult, 'x', '1', 'anita', now())"
-                    ),
-                    values,
-                )
-            elif what == "override":
-                self.overrides.append(child)
-                connection.execute(
-                    text(
-                        "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, "
-                        "from_run) values ('haugesund', :child, 'adressebeskyttelse', 'strengtFortrolig', 'x', '1', "
-                        "'anita', 1)"
-                    ),
-                    values,
-                )
-            else:
-                values["adult"] = now[rng.choice(sorted(now))]
-                connection.execute(
-                    text(
-                        "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, "
-                        "seen_by, decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'court_judgment', "
-                        "'alt', '1', 'anita', 'anita', 1)"
-                    ),
-                    values,
-                )
+            connection.execute(
+                text(
+                    f"insert into control.{columns}, owner, case_number, decided_by) "
+                    f"values ({written}, 'haugesund', '1', 'anita')"
+                ),
+                values,
+            )
 
 
 def test_the_naive_sets_join_what_has_stood_together() -> None:

@@ -122,8 +122,8 @@ def _only_of_several_families(connection: Connection, answered: str, bound: Mapp
 def plan_lifts(connection: Connection, moment: Moment) -> None:
     """Write down the vetoes that releasing this run would lift: older ones that fresh, clean answers contradict.
 
-    A person of whom any row that says so is in quarantine has no clean answer: what is held over lifts nothing. Nor does
-    a run lift what an identity that it changes brings along. Needs ``new_<table>`` and the view ``answered_freg``.
+    A person of whom any row that says so is in quarantine has no clean answer: what is held over lifts nothing. Nor
+    does a run lift what an identity that it changes brings along. Needs ``new_<table>`` and ``answered_freg``.
     """
     bound = moment.bound()
     connection.execute(text("delete from control.lift where owner = :owner and run = :run"), bound)
