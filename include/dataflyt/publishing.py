@@ -19,7 +19,7 @@ from dataflyt.errors import CheckFailed
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
-from dataflyt.warehouse import serving, veto
+from dataflyt.warehouse import serving, shown, veto
 from dataflyt.warehouse.runs import Run
 
 
@@ -34,6 +34,7 @@ def publish(
     """
     root = environment.folder("exports") / run.owner
     serving.views(connection, run.owner, run.number, "now_")
+    shown.views(connection, run.owner, "now_")
     files: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
         for export in kommune.exports:
