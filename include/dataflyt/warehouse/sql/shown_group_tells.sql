@@ -54,17 +54,20 @@ field as (
     ) as x
     where x.value <> ''
 ),
+member as materialized (
+    select distinct m.group_id, m.person_id from {p}membership m join hidden h on h.person_id = m.person_id
+),
 class as (
     select distinct m.person_id, g.name as value, g.year_level
-    from {p}membership m
-    join hidden h on h.person_id = m.person_id
+    from member m
     join {p}grp g on g.group_id = m.group_id
     where g.group_type = 'basisgruppe'
 ),
 wording as (
-    select group_id, name as value, false as by_id from {p}grp
+    select group_id, name as value, false as by_id from {p}group_of_pupils
     union all
-    select group_id, group_id, true from {p}grp
+    select group_id, group_id, true from {p}group_of_pupils
+    where group_id ~ '[^0-9[:punct:] ][^0-9[:punct:] ]'
 ),
 folded as materialized (
     select value, array_remove(regexp_split_to_array(f.plain, '[^a-z0-9]+'), '') as words,
@@ -137,9 +140,7 @@ whole as (
     ) as n
 ),
 needle as materialized (
-    select person_id, needle, within, given, family, false as alone from (
-        select person_id, part as needle, true as within, given, family from part
-    ) as p
+    select person_id, part as needle, true as within, given, family, false as alone from part
     union all
     select person_id, needle, within, false, false, true from whole
 ),
@@ -148,17 +149,14 @@ said as materialized (
         t.cut_words
     from wording w join folded t on t.value = w.value
 ),
--- Every run of up to four words, as it stands and without an s at its end.
+-- Every run of up to four words.
 run as materialized (
-    select distinct s.value, e.run
-    from said s
-    cross join lateral (
-        select array_to_string(v.words[i:i + n], ' ') as run
-        from (values (s.words), (s.cut_words)) as v (words)
-        cross join lateral generate_subscripts(v.words, 1) as i
-        cross join lateral generate_series(0, least(3, cardinality(v.words) - i)) as n
-    ) as r
-    cross join lateral (values (r.run), (regexp_replace(r.run, 's$', ''))) as e (run)
+    select distinct v.value, array_to_string(v.words[i:i + n], ' ') as run
+    from (
+        select value, words from said union all select value, cut_words from said where cut_words <> words
+    ) as v
+    cross join lateral generate_subscripts(v.words, 1) as i
+    cross join lateral generate_series(0, least(3, cardinality(v.words) - i)) as n
 ),
 beginning as materialized (
     select distinct s.value, substr(s.together, i, 5) as letters
@@ -168,7 +166,8 @@ beginning as materialized (
 found as (
     select r.value, n.person_id, n.needle, n.given, n.family, n.alone
     from needle n
-    join run r on r.run = n.needle
+    cross join lateral (values (n.needle), (n.needle || 's')) as e (run)
+    join run r on r.run = e.run
     union
     select b.value, n.person_id, n.needle, n.given, n.family, n.alone
     from needle n
@@ -196,11 +195,19 @@ class_run as (
     ) as n (run)
     where n.run is not null
 )
-select distinct w.group_id, t.person_id, w.by_id
+-- Each way by itself, so that it is joined.
+select w.group_id, t.person_id, w.by_id
 from telling t
 join wording w on w.value = t.value
 where t.alone
-    or (w.group_id, t.person_id) in (select group_id, person_id from {p}membership)
-    or (t.value, t.person_id) in (
-        select r.value, c.person_id from run r join class_run c on c.run = r.run
-    )
+union
+select w.group_id, t.person_id, w.by_id
+from telling t
+join wording w on w.value = t.value
+join member m on m.person_id = t.person_id and m.group_id = w.group_id
+union
+select w.group_id, t.person_id, w.by_id
+from telling t
+join class_run c on c.person_id = t.person_id
+join run r on r.value = t.value and r.run = c.run
+join wording w on w.value = t.value
