@@ -1,7 +1,7 @@
 """What may be shown of the released golden record, as the exports read it.
 
-The warehouse says who and what may be shown (``warehouse.shown``): this reads its views ``now_shown_<what>`` and nothing
-else, and leaves nobody out. Everything is streamed, one statement a kind of row.
+The warehouse says who and what may be shown (``warehouse.shown``). This reads its views ``now_shown_<what>`` and
+nothing else. Everything is streamed, one statement a kind of row.
 """
 
 from collections.abc import Iterator

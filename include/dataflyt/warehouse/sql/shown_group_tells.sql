@@ -45,7 +45,8 @@ field as (
     select distinct n.person_id, f.given, f.family, x.value, x.is_whole
     from named n
     cross join lateral (
-        values (n.given, true, false), (n.middle, true, true), (n.family, false, true)
+        values (n.given, true, false), (n.middle, true, true), (n.family, false, true),
+            (n.given || ' ' || n.middle, true, false)
     ) as f (value, given, family)
     cross join lateral (
         select f.value, true as is_whole
@@ -129,7 +130,7 @@ whole as (
         join initials i on i.person_id = f.person_id
         cross join lateral (
             values (i.letters || ' ' || f.part), (f.part || ' ' || i.letters), (i.together || f.part),
-                (f.part || i.together)
+                (f.part || i.together), (i.together || ' ' || f.part), (f.part || ' ' || i.together)
         ) as n (needle)
         where f.family
         union all
