@@ -7,8 +7,9 @@ for anybody. Importing again replaces the picture, never a name that was given, 
 
 ``compare`` holds what a run would publish against the imported directory: what a kommune on trial looks at.
 
-Only counts, lines of the file and the warehouse's own ids come out of here. Whoever is at a protected address is in no
-row and cannot be told from others in a count: see ``sql/account_import.sql`` and ``sql/account_difference.sql``.
+Only counts, lines of the file and the warehouse's own ids come out of here. Whoever is hidden from the exports cannot
+be told from others; people who are fortrolig stand in the exports and are counted as everybody is: see
+``sql/account_import.sql`` and ``sql/account_difference.sql``.
 """
 
 import os
@@ -23,7 +24,7 @@ from dataflyt import directory
 from dataflyt.errors import ConfigError, NotApproved, Unreadable
 from dataflyt.identity.names import feide_name
 from dataflyt.kommune import Kommune, find, load_all
-from dataflyt.warehouse import database, runs, serving
+from dataflyt.warehouse import database, runs, serving, shown
 from dataflyt.warehouse.golden import statement
 from dataflyt.warehouse.runs import Run
 
@@ -51,7 +52,7 @@ COMPARED_KINDS = {
 """What each kind of difference between a run and the imported directory is called."""
 
 WITHOUT_ROWS = frozenset({"matched", "same", "missing"})
-"""Kinds that are only counted: a list of them would show who is protected, or shows nothing to do."""
+"""Kinds that are only counted: a list of them would show who is hidden, or shows nothing to do."""
 
 _ROWS_BETWEEN_PROGRESS = 2000
 
@@ -242,6 +243,7 @@ def _shown(connection: Connection, owner: str, run: int) -> None:
     """Make the temporary table ``shown_account``, and the views of the golden record before and after the run."""
     serving.views(connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run)
     serving.views(connection, owner, run, "after_", lifting=run)
+    shown.views(connection, owner, "after_")
     connection.execute(text("drop table if exists pg_temp.shown_account"))
     connection.execute(text(f"create temporary table shown_account on commit drop as {statement('account_shown')}"))
     connection.execute(text("analyze shown_account"))

@@ -85,7 +85,10 @@ def difference(
         ),
     ] = False,
 ) -> None:
-    """Show how what the newest run would publish differs from the imported directory. Protected people are left out."""
+    """Show how what the newest run would publish differs from the imported directory.
+
+    Whoever is hidden from the exports cannot be told from others in it.
+    """
     from dataflyt import accounts
     from dataflyt.kommune import find, folder_of_kommuner
     from dataflyt.report import STATES

@@ -24,7 +24,7 @@ from dataflyt.errors import CheckFailed
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
-from dataflyt.warehouse import serving, veto
+from dataflyt.warehouse import serving, shown, veto
 from dataflyt.warehouse.runs import Run
 
 
@@ -50,6 +50,7 @@ def publish(
     }
     before = published(connection, run.owner)
     serving.views(connection, run.owner, run.number, "now_", day=day)
+    shown.views(connection, run.owner, "now_")
     files: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
         for export in kommune.exports:

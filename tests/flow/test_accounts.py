@@ -354,45 +354,117 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
     trial.run()
     counts = compared(trial)
     assert (counts["same"], counts["other_name"], counts["missing"]) == (1, 1, 0)
-    # The people are those of the publication, less those who are fortrolig.
-    published = set(re.findall(r"^norEduPersonNIN: (\d+)$", trial.ldif(), re.MULTILINE))
-    unprotected = {
-        number
-        for number in published
-        if next(p for p in people(trial.registers.world) if p["number"] == number)["protection"]["effective"]
-        != "fortrolig"
-    }
-    without_number = len(re.findall(r"^norEduPersonLIN: ", trial.ldif(), re.MULTILINE))
-    assert counts["same"] + counts["other_name"] + counts["new"] == len(unprotected) + without_number
-    assert len(published) > len(unprotected)
+    # The people are those of the publication: who is fortrolig is counted as everybody is.
+    accounts_published = len(re.findall(r"^eduPersonPrincipalName: ", trial.ldif(), re.MULTILINE))
+    assert counts["same"] + counts["other_name"] + counts["new"] == accounts_published
 
 
-@pytest.mark.parametrize("grading", ["fortrolig", "strengtFortrolig"])
-def test_who_becomes_protected_is_told_from_nobody_in_the_counts(
-    trial: Installation, folder: Path, grading: str
+PROTECTIONS = [None, "fortrolig", "strengtFortrolig"]
+
+
+def test_nobody_can_tell_from_a_comparison_or_an_import_who_is_protected(trial: Installation, folder: Path) -> None:
+    """The same world with one person's protection changed, so that only the protection can make a difference."""
+    pupil, other, third = _without_siblings(trial)[:3]
+    employee = next(one.person for one in trial.registers.world.employees if not one.cases and not one.person.cases)
+    entries = [
+        (f"a@{REALM}", pupil.number, "student"),
+        (f"b@{REALM}", other.number, "employee"),
+        (f"c@{REALM}", employee.number, "employee"),
+    ]
+    header = "feide;fnr;rolle"
+    bring(trial, directory_file(folder, *entries, header=header))
+    path = directory_file(folder, *entries, (f"d@{REALM}", third.number, ""), ("ingen", None, ""), header=header)
+
+    def seen() -> object:
+        return compared(trial), sorted(_rows(trial)), _proposed(trial, path)
+
+    planned(trial)
+    first = seen()
+    for protection in PROTECTIONS:
+        pupil.protection = protection
+        planned(trial)
+        assert seen() == first
+    for level in (2, 3):
+        trial.query(
+            "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+            "values ('haugesund', 'protection', :person, :level, 'own', 1, now()) returning 1",
+            person=_person_id(trial, employee.number),
+            level=level,
+        )
+        assert seen() == first
+    assert compared(trial)["same"] == 3
+
+
+def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_else_nowhere(
+    trial: Installation, folder: Path
 ) -> None:
-    one, other = pupils(trial)[:2]
+    one, other, absent = _without_siblings(trial)[:3]
     bring(trial, directory_file(folder, (f"en@{REALM}", one.number), (f"to@{REALM}", other.number)))
+    trial.kommune = trial.kommune.model_copy(update={"trial": False})
+    trial.run()
+    bring(trial, directory_file(folder, (f"annet@{REALM}", one.number), (f"to@{REALM}", other.number)))
+    trial.run()
+    open_to_all = compared(trial)
+    assert (open_to_all["same"], open_to_all["other_name"], open_to_all["missing"]) == (1, 1, 0)
+    ids = {number: str(_person_id(trial, number)) for number in (one.number, absent.number)}
+    assert {("other_name", ids[one.number]), ("new", ids[absent.number])} <= set(_rows(trial))
+    one.protection = absent.protection = "strengtFortrolig"
+    trial.run()
+    # Lowered again, they were hidden before this run still.
+    for protection in ("strengtFortrolig", None):
+        one.protection = absent.protection = protection
+        job = trial.open()
+        trial.steps(job, *(name for name, _ in flow.steps()))
+        hidden = compared(trial)
+        assert hidden == {**open_to_all, "same": 2, "other_name": 0, "new": open_to_all["new"] - 1}
+        assert not set(ids.values()) & {person for _, person in _rows(trial)}
+        # An import does not tell either, whatever is the matter with the entry.
+        proposal = propose(trial, directory_file(folder, (f"en@{REALM}", one.number), (f"annet@{REALM}", one.number)))
+        assert proposal.counts["matched"] == 2
+        assert proposal.counts["several_names"] == 0
+        assert not set(ids.values()) & {row[1] for row in _proposed_rows(trial)}
+        flow.settle(job, [], "rejected")
+
+
+def test_who_left_and_is_hidden_is_missing_as_everybody_who_left(trial: Installation, folder: Path) -> None:
     planned(trial)
-    before = compared(trial)
-    assert (before["same"], before["missing"]) == (2, 0)
-    one.protection = grading
-    planned(trial)
-    after = compared(trial)
-    assert (after["same"], after["missing"], after["new"]) == (1, 1, before["new"])
-    # In the missing as anybody who has left: the same counts, and no row.
-    one.protection = None
-    with_rows = _rows(trial)
-    assert ("missing", str) not in {(kind, type(person)) for kind, person in with_rows}
-    ids = {str(p) for (p,) in trial.query(
-        "select person_id from golden.person_link where to_run is null and value = :number", number=one.number
-    )}  # fmt: skip
-    assert ids
-    assert not ids & {person for _, person in with_rows}
-    # An import does not tell either: the protected are among those who match, whatever is the matter.
-    proposal = propose(trial, directory_file(folder, (f"en@{REALM}", one.number), (f"annet@{REALM}", one.number)))
-    assert proposal.counts["matched"] == 2
-    assert proposal.counts["several_names"] == 0
+    guardian = next(
+        person for person in trial.registers.world.persons.values() if person.roles == ["guardian"] and not person.cases
+    )
+    bring(trial, directory_file(folder, (f"sluttet@{REALM}", guardian.number)))
+    for protection in PROTECTIONS:
+        guardian.protection = protection
+        planned(trial)
+        counts = compared(trial)
+        assert (counts["same"], counts["missing"]) == (0, 1)
+
+
+def _without_siblings(installation: Installation) -> list[Person]:
+    """Return pupils who are like any other, and whose protection is nobody else's."""
+    world = installation.registers.world
+    found = []
+    for pupil in pupils(installation):
+        adults = [world.persons.get(record.ansvarlig or "") for record in pupil.responsibility]
+        if adults and all(adult and not adult.cases and len(adult.children) == 1 for adult in adults):
+            found.append(pupil)
+    return found
+
+
+def _person_id(installation: Installation, number: str) -> object:
+    sql = "select person_id from golden.person_link where to_run is null and scheme = 'number' and value = :number"
+    return installation.query(sql, number=number)[0][0]
+
+
+def _proposed(installation: Installation, path: Path) -> object:
+    proposal = propose(installation, path)
+    rows = _proposed_rows(installation)
+    accounts.reject(flow.database.engine(installation.warehouse_url), installation.kommune)
+    return proposal.counts, rows
+
+
+def _proposed_rows(installation: Installation) -> list[tuple[object, ...]]:
+    db = flow.database.engine(installation.warehouse_url)
+    return [tuple(row) for row in accounts.proposed_rows(db, installation.kommune)]
 
 
 def _rows(installation: Installation) -> list[tuple[str, str | None]]:

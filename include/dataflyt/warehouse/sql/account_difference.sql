@@ -1,5 +1,7 @@
--- What a run would publish beside the imported directory. "missing" is whoever stands there and would not be published,
--- for any reason: unknown to us, gone, without a number, or not to be shown. It counts entries, and has no rows.
+-- What a run would publish beside the imported directory. "missing" is whoever stands there and would not be published:
+-- unknown to us, gone, or without a number. It counts entries, and has no rows.
+-- Hidden people cannot be told from others: whoever stands in the directory is the "same" there, and has no row; whoever
+-- does not is nowhere.
 with entry as (
     select e.uid, e.role, e.schools, a.person_id
     from control.directory_entry e
@@ -14,18 +16,21 @@ with entry as (
 ours as (
     select
         a.person_id,
+        a.hidden,
         count(e.person_id) as entries,
         bool_or(e.uid = a.uid) as same_name,
         bool_or(e.schools = a.schools) as same_schools,
         bool_or(e.role = a.role) as same_role
     from shown_account a
     left join entry e on e.person_id = a.person_id
-    group by a.person_id
+    group by a.person_id, a.hidden
 )
-select case when entries = 0 then 'new' when same_name then 'same' else 'other_name' end as kind, person_id from ours
+select case when entries = 0 then 'new' when hidden or same_name then 'same' else 'other_name' end as kind, person_id
+from ours
+where entries > 0 or not hidden
 union all
-select 'other_school', person_id from ours where not same_schools
+select 'other_school', person_id from ours where not same_schools and not hidden
 union all
-select 'other_role', person_id from ours where not same_role
+select 'other_role', person_id from ours where not same_role and not hidden
 union all
 select 'missing', null from entry where person_id is null

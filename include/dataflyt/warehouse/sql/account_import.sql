@@ -1,6 +1,6 @@
 -- A directory that is to be imported, beside what is known: each of its entries is one kind, and so is everybody who
--- would be published and does not stand in it. Entries of protected people are "matched" whatever is the matter with
--- them: that kind has no rows to look at, and does not tell them from others.
+-- would be published and does not stand in it. Entries of hidden people (strengtFortrolig or held back, before the run or
+-- after it) are "matched" whatever is the matter with them: that kind has no rows, and does not tell them from others.
 with link as (
     select substr(control.keyed_hash(:secret, 'number:' || value), 1, 32)::uuid as number_id, person_id
     from after_person_link
@@ -26,16 +26,16 @@ given as (
     join control.run r on r.owner = n.owner and r.run = n.run
     where n.owner = :owner and r.state = 'released'
 ),
-protected as (
-    select person_id from after_protection where level >= 2
+hidden as (
+    select person_id from after_protection where level >= 3 or held_back
     union
-    select person_id from before_protection where level >= 2
+    select person_id from before_protection where level >= 3 or held_back
 )
 select
     case
         when e.uid is null then 'no_name'
         when t.uid is not null then 'name_twice'
-        when p.person_id is not null then 'matched'
+        when h.person_id is not null then 'matched'
         when e.number_id is null then 'no_number'
         when s.bearer is not null then 'several_names'
         when mine.uid <> e.uid then 'other_name'
@@ -48,10 +48,10 @@ select
 from entry e
 left join twice t on t.uid = e.uid
 left join several s on s.bearer = e.bearer
-left join protected p on p.person_id = e.person_id
+left join hidden h on h.person_id = e.person_id
 left join given mine on mine.person_id = e.person_id
 left join given theirs on theirs.uid = e.uid
 union all
 select 'not_in_directory', null, a.person_id
 from shown_account a
-where not exists (select from entry e where e.person_id = a.person_id)
+where not a.hidden and not exists (select from entry e where e.person_id = a.person_id)

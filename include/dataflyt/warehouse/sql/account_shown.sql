@@ -1,8 +1,10 @@
--- Who would be published with an account, and may be counted: as exports/golden.py has it, less whoever is fortrolig.
--- Protected people are in no count, before or after a run that lowers their protection.
-select a.person_id, a.uid, a.role, s.schools
-from after_account a
-join after_person p on p.person_id = a.person_id
+-- Whose account the run would publish, and whose it would if they were not hidden: strengtFortrolig or held back, before the
+-- run or after it. Whoever is fortrolig is in the exports, and is counted as everybody is.
+select
+    a.person_id, a.uid, s.schools, a.role,
+    c.hidden or coalesce(b.level >= 3, false) or coalesce(b.held_back, false) as hidden
+from after_candidate c
+join after_account a on a.person_id = c.person_id and a.state = 'active'
 join (
     select person_id, string_agg(distinct unit_id, ' ' order by unit_id) as schools
     from (
@@ -10,14 +12,7 @@ join (
         union all
         select person_id, unit_id from after_employment
     ) as part
-    join after_unit using (unit_id)
-    where kind = 'school'
+    join after_shown_unit using (unit_id)
     group by person_id
-) as s on s.person_id = a.person_id
-where a.state = 'active'
-    and not p.dead
-    and coalesce(p.fornavn, p.etternavn) is not null
-    and not exists (
-        select from after_protection x where x.person_id = a.person_id and (x.held_back or x.level >= 2)
-    )
-    and not exists (select from before_protection x where x.person_id = a.person_id and x.level >= 2)
+) as s on s.person_id = c.person_id
+left join before_protection b on b.person_id = c.person_id

@@ -1,0 +1,14 @@
+-- Who may be shown: pupils and employees of the schools, and those with access to one of the pupils; of a guardian no more
+-- than name and number. No e-mail of whoever is fortrolig; that of the job is the only one here.
+select
+    c.person_id, c.number,
+    case when c.pupil or c.employee then c.local_number end as local_number,
+    c.fornavn, c.mellomnavn, c.etternavn,
+    case when c.pupil or c.employee then c.birth_date end as birth_date,
+    case when c.employee and c.level < 2 then c.work_email end as work_email,
+    c.pupil, c.employee,
+    g.adult_id is not null as guardian,
+    c.level
+from {p}candidate c
+left join (select distinct adult_id from {p}shown_relation) as g on g.adult_id = c.person_id
+where not c.hidden and (c.pupil or c.employee or g.adult_id is not null)
