@@ -180,6 +180,40 @@ def plan(
     _with(kommune, show)
 
 
+@app.command("work-list")
+def work_list(
+    kommune: KommuneName,
+    rows: Annotated[
+        bool,
+        typer.Option(help="Show each row, by the warehouse's own ids: kind, subject, other, unit, with tabs between."),
+    ] = False,
+    graded: Annotated[
+        bool, typer.Option("--graded", help="Show protected people too: for those who may see protection.")
+    ] = False,
+) -> None:
+    """Show what somebody has to look at, as of today: counts by kind, protected people left out."""
+    from collections import Counter
+
+    from rich.console import Console
+    from rich.table import Table
+
+    def show(found: "Kommune") -> None:
+        from dataflyt.work_list import KINDS, items
+
+        listed = items(found, environment(), graded=graded)
+        console = Console()
+        console.print(f"{found.display_name}: {'arbeidslisten' if listed else 'ingenting på arbeidslisten'}")
+        table = Table("Hva", "Antall")
+        for kind, count in Counter(item.kind for item in listed).items():
+            table.add_row(KINDS[kind], str(count))
+        if listed:
+            console.print(table)
+        for item in listed if rows else ():
+            typer.echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
+
+    _with(kommune, show)
+
+
 @app.command()
 def events() -> None:
     """Do once what the DAG freg_events does every hour: read FREG's events, and take away at once what they tell of.

@@ -224,7 +224,7 @@ def _learn(connection: Connection, job: Job) -> bool:
     in_doubt = False
     for number, lifting in against:
         serving.views(connection, owner, number, "now_", lifting=lifting)
-        learned = veto.learn(
+        doubts = veto.learn(
             connection,
             moment,
             job.kommune.guard,
@@ -232,7 +232,7 @@ def _learn(connection: Connection, job: Job) -> bool:
             beside=True,
         )
         # A lowering waits for the next run anyway.
-        in_doubt = in_doubt or bool(learned.doubts - {"ungraded"})
+        in_doubt = in_doubt or bool(doubts - {"ungraded"})
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
     events.hold_as(
         connection,

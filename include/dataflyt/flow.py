@@ -480,12 +480,10 @@ def withdraw(job: Job) -> dict[str, int]:
         released = runs.released_before(connection, job.owner)
         serving.views(connection, job.owner, released, "now_")
         answered = f"staging_{job.owner}.freg_person"
-        learned = veto.learn(connection, job.moment, job.kommune.guard, answered=answered)
-        # A full reload is a new beginning, and always asked about.
-        doubts = learned.doubts - ({"ungraded"} if job.full_reload else set())
+        doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=answered)
+        if job.full_reload:  # a new beginning, and always asked about
+            doubts -= {"ungraded"}
         report.note(connection, job.run, "doubts", sorted(doubts))
-    if learned.any_written:
-        log.info("Something was taken away; what is published is written anew without it.")
     republish(job.kommune, job.environment)
     if doubts:
         raise DataInDoubt(IN_DOUBT)
@@ -638,14 +636,17 @@ def merge(job: Job) -> dict[str, Any]:
         released = runs.released_before(connection, owner, number)
         serving.views(connection, owner, released, "now_")
         # What people have decided since (an override) raises protection too; answered losses are withdraw's.
-        if veto.learn(connection, job.moment, job.kommune.guard, answered=None).doubts:
+        if veto.learn(connection, job.moment, job.kommune.guard, answered=None):
             raise DataInDoubt(IN_DOUBT)
         veto.plan_lifts(connection, job.moment)
         merging.merge_golden(connection, owner, number)
         plan.build(connection, owner, number, released)
         digest = plan.digest(connection)
         limits = job.kommune.guard.limits_at(job.moment.today)
-        asks = guard.reasons(connection, job.moment, released, limits, full_reload=job.full_reload)
+        drop = job.kommune.guard.max_drop_percent
+        asks = guard.reasons(
+            connection, job.moment, released, limits, max_drop_percent=drop, full_reload=job.full_reload
+        )
         changed = plan.counts(connection)
         runs.set_merged(connection, job.run, digest, " ".join(asks))
         report.note(connection, job.run, "changed", changed)

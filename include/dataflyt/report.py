@@ -90,6 +90,8 @@ def reason(word: str) -> str:
         return "Dette er kommunens første kjøring; den må alltid godkjennes."
     if word == "full_reload":
         return "Dette er en full innlasting, som ikke er målt mot forrige kjøring; den må alltid godkjennes."
+    if word == "limit:published":
+        return "Det som publiseres, ville blitt mye mindre enn det er i dag."
     if word.startswith("limit:"):
         return f"«{KINDS.get(word[6:], word[6:])}» er over grensen kommunen har satt."
     return "Planen har endringer som alltid skal ses på av et menneske."

@@ -7,8 +7,8 @@ from dataflyt.errors import DataInDoubt
 from simulator.model import Responsibility
 from tests.flow.conftest import Installation
 from tests.flow.test_events import Lane, lane, published
-from tests.flow.test_run import _access, _newcomer
 from tests.flow.test_rules import _block, _link, _person, _plain_pupils
+from tests.flow.test_run import _access, _newcomer
 
 __all__ = ["lane"]
 
@@ -81,11 +81,13 @@ def test_a_new_word_for_a_few_protects_them_at_once_and_goes_with_a_clean_answer
 def test_new_words_in_the_event_list_are_believed_up_to_the_same_bound(lane: Lane) -> None:
     here = lane.here
     few, known, *many = lane.children(40)
-    lane.protect(few, "nyGradering")
+    few.protection = "nyGradering"
+    lane.tell(few, "endringIAdressebeskyttelse")
     assert lane.run().trouble == []
     assert few.number not in published(here)
     for child in many:
-        lane.protect(child, "nyGradering")
+        child.protection = "nyGradering"
+        lane.tell(child, "endringIAdressebeskyttelse")
     lane.protect(known)
     before = published(here)
     (told,) = lane.run().trouble

@@ -229,7 +229,8 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
     for pupil in _plain(installation)[:9:3]:
         assert pupil.person
         _raise(installation, pupil.person, 2)
-    flow.republish(installation.open())
+    installation.open()
+    flow.republish(installation.kommune, installation.environment)
     rows: dict[str, list[Any]] = {
         table: installation.query(f"select * from golden.{table} where to_run is null")
         for table in ("person", "protection", "enrolment", "employment", "membership", "grp", "unit", "account")

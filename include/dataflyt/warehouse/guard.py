@@ -141,6 +141,23 @@ select exists (
 """
 
 
+# People with an account, and groups with a pupil, who are not hidden: what the exports hold, before they are written.
+_SHOWN = {
+    "people": """
+        select count(*)
+        from {p}account a
+        join {p}person p on p.person_id = a.person_id
+        join {p}protection x on x.person_id = a.person_id
+        where a.state = 'active' and not p.dead and x.level < 3 and not x.held_back
+    """,
+    "groups": """
+        select count(distinct m.group_id)
+        from {p}membership m
+        join {p}protection x on x.person_id = m.person_id
+        where m.role = 'student' and x.level < 3 and not x.held_back
+    """,
+}
+
 _INFERRED_LOSSES = "select count(*) from plan where kind = 'guardian_loses_access' and inferred"
 
 
@@ -157,15 +174,22 @@ class Limit(Protocol):
 
 
 def reasons(
-    connection: Connection, moment: Moment, released: int, limits: Mapping[Any, Limit], *, full_reload: bool = False
+    connection: Connection,
+    moment: Moment,
+    released: int,
+    limits: Mapping[Any, Limit],
+    *,
+    max_drop_percent: float,
+    full_reload: bool = False,
 ) -> list[str]:
     """Say why the plan in the temporary table ``plan`` must be asked about; an empty list when it need not.
 
-    ``released`` is the run that the plan is against, 0 when there is none. Needs the views of history,
+    ``released`` is the run that the plan is against, 0 when there is none. ``max_drop_percent``: by so much what is
+    published may fall against what may be shown now (views ``now_<table>``). Needs the views of history,
     ``answered_freg`` and ``new_person_link`` of the run.
 
-    Reasons are words without numbers of protection in them: ``first_run``, ``full_reload``, ``limit:<kind>``, or
-    ``always`` for those that must not tell more outside the plan's own page.
+    Reasons are words without numbers of protection in them: ``first_run``, ``full_reload``, ``limit:<kind>``,
+    ``limit:published``, or ``always`` for those that must not tell more outside the plan's own page.
     """
     if not released:
         return ["first_run"]
@@ -174,6 +198,10 @@ def reasons(
     limited = {**found, "guardian_loses_access": connection.scalar(text(_INFERRED_LOSSES)) or 0}
     why = ["full_reload"] if full_reload else []
     why += [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(connection, kind, limited, limit)]
+    for count in _SHOWN.values():
+        before, after = (connection.scalar(text(count.format(p=prefix))) or 0 for prefix in ("now_", "after_"))
+        if after < before * (1 - max_drop_percent / 100) and "limit:published" not in why:
+            why.append("limit:published")
     always = any(found.get(kind) for kind in _ALWAYS) or any(
         connection.scalar(text(question), bound)
         for question in (

@@ -13,7 +13,6 @@ believed; what rests on unknown words, and deaths and losses of access, up to a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import Protocol
 
@@ -37,18 +36,6 @@ class Bounds(Protocol):
         """Of the people, how many may be graded with a word that we do not know."""
 
 
-@dataclass(frozen=True)
-class Learned:
-    """What an extract taught: whether anything was written, and what of it was too much to believe.
-
-    ``doubts`` are ``access`` (its losses), ``deaths``, ``unknown_grading``, and ``ungraded``: not one grading is left,
-    where there were several, and not of one family alone.
-    """
-
-    any_written: bool
-    doubts: frozenset[str]
-
-
 def learn(
     connection: Connection,
     moment: Moment,
@@ -56,8 +43,12 @@ def learn(
     *,
     answered: str | None,
     beside: bool = False,
-) -> Learned:
+) -> frozenset[str]:
     """Write the vetoes that ``new_<table>`` give against what is true now (views ``now_<table>``).
+
+    Returns what of the extract was too much to believe: ``access`` (its losses), ``deaths``, ``unknown_grading``, and
+    ``ungraded`` (not one grading is left, where there were several, and not of one family alone). Nothing returned or
+    logged tells whether a veto was written.
 
     ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run; loss of
     access is taken for those children only, and not at all when it would hit more than the bound's percent of those of
@@ -83,12 +74,12 @@ def learn(
     if unknown > max(_FEWEST_UNKNOWN, people * bounds.max_unknown_grading_percent / 100):
         doubts.add("unknown_grading")
     bound["believed"] = "unknown_grading" not in doubts
-    written = connection.execute(text(_PROTECTION), bound).rowcount
+    connection.execute(text(_PROTECTION), bound)
     percent = bounds.max_children_losing_access_percent
     if count(_DEATHS) > max(_FEWEST_IN_DOUBT, ceil(people * percent / 100)):
         doubts.add("deaths")
     else:
-        written += connection.execute(text(_DEATH), bound).rowcount
+        connection.execute(text(_DEATH), bound)
     if answered:
         connection.execute(text("drop table if exists pg_temp.lost_access"))
         connection.execute(text(_LOST.format(answered=answered)), bound)
@@ -97,11 +88,11 @@ def learn(
         if children > max(_FEWEST_IN_DOUBT, ceil(known * percent / 100)):
             doubts.add("access")
         else:
-            written += connection.execute(text(_ENDED), bound).rowcount
+            connection.execute(text(_ENDED), bound)
         if _only_of_several_families(connection, answered, bound):
             doubts.add("ungraded")
-    written += connection.execute(text(_SUSPENDED), bound).rowcount
-    return Learned(written > 0, frozenset(doubts))
+    connection.execute(text(_SUSPENDED), bound)
+    return frozenset(doubts)
 
 
 def _only_of_several_families(connection: Connection, answered: str, bound: Mapping[str, object]) -> bool:

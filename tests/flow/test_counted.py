@@ -1,0 +1,150 @@
+"""Nothing that one may read who may not see protection tells how many are protected, or who."""
+
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from dataflyt import flow, work_list
+from simulator.model import Person
+from tests.flow.conftest import Installation, _libpq
+from tests.flow.test_rules import _leave, _person, _plain_pupils
+from tests.flow.test_run import _access
+
+
+@pytest.mark.after_first_run
+@pytest.mark.parametrize("level", ["fortrolig", "strengtFortrolig"])
+def test_two_worlds_that_differ_in_one_persons_protection_read_the_same(
+    installation: Installation, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One week without, one with the protection, from the same state: all that is told of the two is compared."""
+    here = installation
+    child, friend = (_person(pupil) for pupil in _plain_pupils(here)[:2])
+    friend.family = "Nyttnavn"
+    told = []
+    for protected in (False, True):
+        if protected:
+            child.protection = level
+            if level == "fortrolig":
+                child.home_grading = "fortrolig"
+            else:
+                child.home = None
+        caplog.clear()
+        told.append(_everything_told(here, caplog))
+        job = here.job
+        with job.transaction() as connection:  # back to where it was, as if it had never been
+            flow.runs.undo(connection, job.owner, job.run.number, "rejected")
+            if not protected:
+                number = job.run.number
+                connection.exec_driver_sql("delete from control.run where run = %s", (number,))
+    without, with_protection = told
+    assert with_protection == without
+    assert not _access(here, child.number) or level == "fortrolig"
+
+
+def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    caplog.set_level("INFO")
+    here.job = job = here.open("the-run")
+    told: dict[str, Any] = {name: step(job) for name, step in flow.steps()}
+    question = flow.question(job)
+    told["question"] = question and question.body.replace(question.digest[:16], "")
+    told["merge"].pop("digest")
+    with flow.open_plan(here.kommune, here.environment, None) as opened:
+        told["plan"] = opened.changes()
+        told["rows"] = list(opened.rows())
+        told["asks"] = opened.run.asks
+    told["work_list"] = work_list.items(here.kommune, here.environment)
+    told["settled"] = flow.settle(job, [], "rejected")
+    report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
+    told["report"] = {name: value for name, value in report.items() if name not in ("published", "publication")}
+    told["files"] = sorted(
+        (path.name, path.stat().st_size)
+        for path in here.storage.rglob("*")
+        if path.is_file() and "exports" not in path.parts and "reports" not in path.parts
+    )
+    told["log"] = [record.getMessage() for record in caplog.records if record.name.startswith("dataflyt")]
+    return told
+
+
+@pytest.mark.after_first_run
+def test_accounts_in_the_plan_and_entries_in_the_file_differ_by_nobody(installation: Installation) -> None:
+    here = installation
+    manifest = orjson.loads((here.storage / "exports/haugesund/manifest.json").read_bytes())
+    with flow.open_plan(here.kommune, here.environment, 1) as opened:
+        created = opened.counts()["account_created"]
+    assert created == next(file["counts"]["people"] for file in manifest["files"] if file["file"] == "feide.ldif")
+    # And what was said once is kept as it was said, whoever is protected later.
+    child = _person(_plain_pupils(here)[0])
+    child.protection, child.home = "strengtFortrolig", None
+    here.run()
+    with flow.open_plan(here.kommune, here.environment, 1) as opened:
+        assert opened.counts()["account_created"] == created
+        assert list(opened.rows()) == [], "what is missing from the rows would tell of whom"
+
+
+def test_a_tables_size_tells_another_kommune_nothing(installation: Installation) -> None:
+    """Rows that a role of another kommune may estimate are as many, however many are protected."""
+    here = installation
+    here.run()
+    people = list(here.registers.world.persons.values())
+    before = _sizes(here)
+    asked = here.query("select number from golden.person where to_run is null and answered and number is not null")
+    known = {number for (number,) in asked}
+    graded = [one for one in people if one.number in known and not one.protection and not one.cases][:5]
+    for one in graded:
+        one.protection, one.home = "strengtFortrolig", None
+    here.run()
+    after = _sizes(here)
+    tables = ("staging_haugesund.freg_adressebeskyttelse", "staging_haugesund.freg_bostedsadresse")
+    assert {name: after[name] for name in tables} == {name: before[name] for name in tables}
+    standing = "select count(*) from {} where to_run is null"
+    (persons,) = here.query("select count(distinct person_id) from golden.person_link where to_run is null")[0]
+    assert here.query(standing.format("golden.protection"))[0][0] == persons
+    (documents,) = here.query(standing.format("history.freg_person"))[0]
+    assert here.query(standing.format("history.freg_adressebeskyttelse"))[0][0] == documents
+
+
+def _sizes(here: Installation) -> dict[str, int]:
+    """What a role of another kommune reads of this one's tables."""
+    url = make_url(here.warehouse_url).set(username="kommune_bergen")
+    with psycopg.connect(_libpq(url)) as connection:
+        found = connection.execute(
+            "select n.nspname || '.' || c.relname, c.reltuples::bigint from pg_class c "
+            "join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'staging_haugesund' and c.relkind = 'r'"
+        )
+        return dict(found.fetchall())
+
+
+def test_a_child_without_a_dwelling_is_protected_as_its_fortrolige_guardian_and_as_a_sibling_who_has_left(
+    installation: Installation,
+) -> None:
+    here = installation
+    world = here.registers.world
+    plain = _plain_pupils(here)
+    lost, elder, younger = _person(plain[0]), plain[1], _person(plain[2])
+    # Two with the same guardians, of whom one leaves the school.
+    younger.responsibility[:] = [type(r)(r.ansvar, r.ansvarlig) for r in _person(elder).responsibility]
+    _person(elder).protection, _person(elder).home = "strengtFortrolig", None
+    here.registers.write()
+    here.run()
+    assert _level(here, younger) == 3
+    _leave(here, elder)
+    here.registers.write()
+    here.run()
+    assert _level(here, younger) == 3
+    assert younger.number not in here.ldif()
+
+    guardian = world.persons[lost.responsibility[0].ansvarlig or ""]
+    guardian.protection, lost.home = "fortrolig", None
+    here.run()
+    assert _level(here, lost) == 2
+
+
+def _level(here: Installation, person: Person) -> int:
+    sql = (
+        "select x.level from golden.protection x join golden.person_link l using (person_id) where x.to_run is null "
+        "and l.to_run is null and l.scheme = 'number' and l.value = :number"
+    )
+    return int(here.query(sql, number=person.number)[0][0])
