@@ -10,7 +10,6 @@ import pytest
 
 from dataflyt import flow
 from dataflyt.http import AGAIN
-from dataflyt.landing import Landing
 from dataflyt.warehouse import staging
 from simulator.model import Person
 from tests.flow.conftest import Installation
@@ -31,6 +30,7 @@ class Answers:
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.here = installation
         self.alter: list[Alter] = []
+        self.landed: set[str] = set()
         real = flow.freg_client.extract
 
         def extract(connection: Any, numbers: Any, parts: Any, landing: Any, phase: str, **more: Any) -> int:
@@ -43,6 +43,7 @@ class Answers:
                     landing.write(page, orjson.dumps({"oppslag": entries}))
                     if additional:
                         landing.write(f"{phase}-9{at:04}.json", orjson.dumps({"oppslag": additional}))
+            self.landed = {name for name in landing.names() if not name.endswith(".request.json")}
             return left_out
 
         monkeypatch.setattr(flow.freg_client, "extract", extract)
@@ -101,9 +102,7 @@ def test_of_a_child_about_whom_freg_answers_twice_nobody_gains_and_only_who_is_i
     assert _access(here, child.number) == {mother, father}
     assert child.number in here.ldif()
     with flow.database.transaction(flow.database.engine(here.warehouse_url), "haugesund", lock=False) as connection:
-        landed = Landing(here.storage / "landing/haugesund/000002/freg").names()
-        named = {page for page in landed if not page.endswith(".request.json")}
-        assert staging.pages(connection, "haugesund", "freg") == named
+        assert staging.pages(connection, "haugesund", "freg") == answers.landed
 
     answers.twice(child, {mother, newcomer}, {mother}, apart=apart)
     here.run()
