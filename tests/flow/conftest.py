@@ -124,7 +124,7 @@ def _libpq(url: Any) -> str:
     return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
-@dataclass
+@dataclass(repr=False)
 class Installation:
     """A kommune's warehouse, storage and registers, and the flow over them."""
 
@@ -137,6 +137,9 @@ class Installation:
     runs: int = 0
     clock: datetime = datetime(2026, 11, 23, 3, tzinfo=UTC)
     failed: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return "Installation()"
 
     def open(self, key: str | None = None) -> flow.Job:
         """Open the run ``key``, a new one by default, a day after the one before."""
