@@ -23,7 +23,11 @@ from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, Wareh
 # What a run has just written has no statistics before it is committed, and PostgreSQL then takes it for empty: it would
 # loop over a whole kommune for each of its rows. Joined by hash or merge it is fast whatever is believed.
 # Of what we analyze ourselves little more than the size has to be known: a tenth of the usual sample.
-_PLANNING = "set local enable_nestloop = off; set local work_mem = '64MB'; set local default_statistics_target = 10"
+# Rules of many steps look costly enough to be compiled, which takes longer than to run them.
+_PLANNING = (
+    "set local enable_nestloop = off; set local work_mem = '64MB'; set local default_statistics_target = 10; "
+    "set local jit = off"
+)
 
 EVENTS = "dataflyt_events"
 """The role that reads the event list, and sees nothing else."""

@@ -26,7 +26,8 @@ def views(
     Vetoes in force are laid over it: all of them, or with ``vetoes_before`` only those learned before that run (what
     was true before it began), and with ``lifting`` less those that releasing that run would lift. ``day`` is for a
     reading as of now: what the day takes away is taken (foreldreansvar at 18, a grant past its end), and an override
-    that raises protection holds whatever run it takes effect in.
+    that raises protection holds whatever run it takes effect in. They last as long as the transaction; ``<prefix>kin``
+    holds what was true when it was made.
     """
     conditions = [f"v.owner = '{owner}'", "v.lifted_at is null"]
     if vetoes_before is not None:
@@ -48,6 +49,10 @@ def views(
         "day": f"date '{day.isoformat()}'" if day else "date '-infinity'",
         "as_of_now": "true" if day else "false",
     }
+    # A table, for every view below reads it, several times each: PostgreSQL would plan it anew in each place.
+    connection.execute(text(f"drop table if exists pg_temp.{prefix}kin cascade"))
+    connection.execute(text(f"create temporary table {prefix}kin on commit drop as {_KIN.format(**placed)}"))
+    connection.execute(text(f"analyze {prefix}kin"))
     for name, select in _OF_PEOPLE.items():
         _view(connection, f"{prefix}{name}", select.format(**placed))
     for name, table in GOLDEN.items():
@@ -70,23 +75,24 @@ _KNOWN_CHANGES = """(c.run = {run:d} or c.run <= (
     select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
 ))"""
 
-# kin: as in sql/kin.sql.
+# As in sql/kin.sql.
+_KIN = """
+with recursive edge as (
+    select c.person_id, c.became as other_id from control.identity_change c
+    where c.owner = '{owner}' and {changes}
+    union
+    select c.became, c.person_id from control.identity_change c
+    where c.owner = '{owner}' and {changes}
+),
+closure as (
+    select person_id, other_id from edge
+    union
+    select c.person_id, e.other_id from closure c join edge e on e.person_id = c.other_id
+)
+select person_id, other_id from closure
+"""
+
 _OF_PEOPLE = {
-    "kin": """
-        with recursive edge as (
-            select c.person_id, c.became as other_id from control.identity_change c
-            where c.owner = '{owner}' and {changes}
-            union
-            select c.became, c.person_id from control.identity_change c
-            where c.owner = '{owner}' and {changes}
-        ),
-        closure as (
-            select person_id, other_id from edge
-            union
-            select c.person_id, e.other_id from closure c join edge e on e.person_id = c.other_id
-        )
-        select person_id, other_id from closure
-    """,
     "veto": """
         select v.veto, v.kind, coalesce(c.other_id, v.person_id) as person_id,
             coalesce(a.other_id::text, v.adult) as adult, v.level, v.cause, v.cause_person_id, v.unknown, v.run
