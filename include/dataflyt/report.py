@@ -52,8 +52,10 @@ GRADED_KINDS = {
 """What kinds about protection are called for those who may see it."""
 
 DOUBTS = {
-    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar.",
-    "deaths": "Uventet mange er meldt døde.",
+    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar. Er det "
+    "riktig, hev grensen max_children_losing_access_percent i kommunefilen, og start en kjøring.",
+    "deaths": "Uventet mange er meldt døde. Er det riktig, hev grensen max_children_losing_access_percent i "
+    "kommunefilen, og start en kjøring.",
     "unknown_grading": "Uventet mange har en gradering Dataflyt ikke kjenner. Er ordet riktig, må Dataflyt oppdateres; "
     "grensen er max_unknown_grading_percent i kommunefilen.",
     "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
