@@ -526,20 +526,22 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction(lock=False) as connection:
         previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
         pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
-        counting = "select count(*) from staging_{}.{} where starts_with(page, '{}') and {}"
-        beside = {
-            table: connection.scalar(text(counting.format(job.owner, table, EMPLOYEES, among))) or 0
+        connection.execute(text(f"set local search_path to staging_{job.owner}"))
+        counting = f"select count(*) as every, count(*) filter (where starts_with(page, '{EMPLOYEES}')) as beside"
+        counted = {
+            table: connection.execute(text(f"{counting} from {table} t where {among}")).one()
             for table, among in freg_checks.COUNTED.items()
         }
+    beside = {table: count.beside for table, count in counted.items()}
     context = quality.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = quality.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:
         connection.execute(text(f"set local search_path to staging_{job.owner}"))
-        counted = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
-        report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in counted if orgnr})
+        at_schools = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
+        report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in at_schools if orgnr})
         report.note(connection, job.run, "beside", beside)
-        report.note(connection, job.run, "addresses", connection.scalar(text(freg_checks.ADDRESSES)))
+        report.note(connection, job.run, "counted", {table: count.every for table, count in counted.items()})
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)

@@ -52,8 +52,10 @@ GRADED_KINDS = {
 """What kinds about protection are called for those who may see it."""
 
 DOUBTS = {
-    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar.",
-    "deaths": "Uventet mange er meldt døde.",
+    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar. Er det "
+    "riktig, hev grensen max_children_losing_access_percent i kommunefilen, og start en kjøring.",
+    "deaths": "Uventet mange er meldt døde. Er det riktig, hev grensen max_children_losing_access_percent i "
+    "kommunefilen, og start en kjøring.",
     "unknown_grading": "Uventet mange har en gradering Dataflyt ikke kjenner. Er ordet riktig, må Dataflyt oppdateres; "
     "grensen er max_unknown_grading_percent i kommunefilen.",
     "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
@@ -139,7 +141,7 @@ def staged_before(connection: Connection, owner: str, number: int) -> dict[str, 
     """Return the rows per table that the last released run before this one received; empty when there is none.
 
     Without those ``beside`` them, about people whom the kommune may choose to ask about or not.
-    Of ``freg_bostedsadresse`` the addresses: who has none has a row too.
+    Of FREG's tables what its checks have counted: each person once, and addresses, not those who have none.
     """
     released = runs.released_before(connection, owner, number)
     if not released:
@@ -147,8 +149,7 @@ def staged_before(connection: Connection, owner: str, number: int) -> dict[str, 
     noted = notes(connection, runs.get(connection, owner, released))
     beside = noted.get("beside", {})
     received = {table: counts["received"] for table, counts in noted.get("rows", {}).items()}
-    if "addresses" in noted:
-        received["freg_bostedsadresse"] = noted["addresses"]
+    received |= noted.get("counted", {})
     return {table: count - beside.get(table, 0) for table, count in received.items()}
 
 

@@ -295,8 +295,8 @@ class Calendar:
         else:
             self.console.print(
                 f"  Før og etter: frigitt kjøring {before.released}. Manifestet er skrevet på nytt "
-                f"(sha256 {before.manifest[:12]}… ble {after.manifest[:12]}…), uten dem som kjøringen lærte at ikke "
-                "lenger kan vises eller ha tilgang.",
+                f"(sha256 {before.manifest[:12]}… ble {after.manifest[:12]}…), uten dem som etter det "
+                "kjøringen fikk vite, ikke lenger kan vises eller ha tilgang.",
                 soft_wrap=True,
             )
 

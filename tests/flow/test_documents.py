@@ -226,3 +226,29 @@ def test_an_answer_without_addresses_stops_the_run_although_everybody_has_a_row(
     report = answers.here.run()
     assert report["failed"] == ["check"]
     assert any("langt færre bostedsadresser" in sentence for sentence in report["sentences"])
+
+
+def test_a_week_in_which_freg_answers_twice_for_everybody_stops_no_later_week(answers: Answers) -> None:
+    here, before = answers.here, answers.here.ldif()
+
+    def twice(entries: list[Json]) -> list[Json]:
+        others = deepcopy(entries)
+        for entry in others:
+            entry.get("folkeregisterperson", {})["navn"] = [{"fornavn": "Annet", "etternavn": "Navn"}]
+        return others
+
+    answers.alter = [twice]
+    assert here.run()["outcome"] == "released"
+    answers.alter = []
+    assert here.run()["outcome"] == "released"
+    assert here.ldif() == before
+
+    # Nor do two answers for some make up for those who are missing.
+    def half_of_them_twice(entries: list[Json]) -> list[Json]:
+        del entries[len(entries) // 2 :]
+        return deepcopy(entries)
+
+    answers.alter = [half_of_them_twice]
+    report = here.run()
+    assert report["failed"] == ["check"]
+    assert any("langt færre enn sist" in sentence for sentence in report["sentences"])

@@ -96,6 +96,45 @@ def test_new_words_in_the_event_list_are_believed_up_to_the_same_bound(lane: Lan
     assert published(here) == before - {known.number}
 
 
+@pytest.mark.after_first_run
+def test_a_new_word_in_the_event_list_does_not_take_everybody_a_few_at_a_time(lane: Lane) -> None:
+    children, before = lane.children(18), published(lane.here)
+    for few in (children[:6], children[6:12], children[12:]):
+        for child in few:
+            child.protection = "nyGradering"
+            lane.tell(child, "endringIAdressebeskyttelse")
+        trouble = lane.run().trouble
+    assert [type(told) for told in trouble] == [DataInDoubt]
+    assert before - published(lane.here) == {child.number for child in children[:6]}
+
+    # Those of whom the register says a known word again make room, though they stay out until a run.
+    for child in children[:6]:
+        child.protection = None
+        lane.tell(child, "endringIAdressebeskyttelse")
+    for child in children[12:]:
+        child.protection = "strengtFortrolig"
+    assert lane.run().trouble == []
+    assert before - published(lane.here) == {child.number for child in children}
+
+
+def test_a_new_word_goes_with_a_clean_answer_where_nobody_else_is_protected(installation: Installation) -> None:
+    here = installation
+    for person in here.registers.world.persons.values():
+        person.protection, person.home_grading, person.stay_grading = None, "ugradert", "ugradert"
+    here.run()
+    before, children = here.ldif(), [_person(pupil) for pupil in _plain_pupils(here)[:8]]
+    for child in children:
+        child.protection = "nyGradering"
+    assert here.run()["outcome"] == "released"
+    assert not {child.number for child in children} & published(here)
+    for child in children:
+        child.protection = None
+    job = here.open()
+    assert here.run(job=job)["outcome"] == "released"
+    assert here.query("select asks from control.run where run = :run", run=job.run.number) == [("always",)]
+    assert here.ldif() == before
+
+
 def test_a_lowering_for_the_last_protected_family_is_asked_about(installation: Installation) -> None:
     here = installation
     for person in here.registers.world.persons.values():

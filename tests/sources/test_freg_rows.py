@@ -316,6 +316,7 @@ HISTORICAL = [
         "doedsfall": {"doedsdato": "2026-01-02", "erGjeldende": False},
         "nyttElement": [{"erGjeldende": False}],
     },
+    {"navn": [{"fornavn": "Ola", "erGjeldende": False}], "nyttElement": [{"erGjeldende": True}], "versjon": "1.6"},
 ]
 
 

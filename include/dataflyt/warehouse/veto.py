@@ -57,7 +57,7 @@ def learn(
     nothing new.
 
     ``beside``: learned outside the run ``moment.run``, which is the newest and perhaps under way. Then only some are
-    answered for, and the limit is measured by everybody's children.
+    answered for, and the limits are measured by everybody's children, and by all whom unknown words hide already.
     """
     bound: dict[str, object] = {**moment.bound(), "beside": beside}
     doubts = set()
@@ -70,7 +70,7 @@ def learn(
         return connection.scalar(text(statement), bound) or 0
 
     people = count("select greatest((select count(*) from now_person), (select count(*) from new_person))")
-    unknown = count("select count(*) from new_protection where level > known_level and cause = 'unknown_value'")
+    unknown = count(_UNKNOWN + (_UNKNOWN_BEFORE.format(answered=answered) if beside else "") + ") as person")
     if unknown > max(_FEWEST_UNKNOWN, people * bounds.max_unknown_grading_percent / 100):
         doubts.add("unknown_grading")
     bound["believed"] = "unknown_grading" not in doubts
@@ -164,6 +164,24 @@ _STEPS = {
     """,
 }
 
+# Beside the line few are answered for at a time: whom unknown words have taken since the last run counts too, or a new
+# format would take everybody, an hour's few by an hour's few.
+_UNKNOWN = """
+select count(*) from (
+    select person_id from new_protection where level > known_level and cause = 'unknown_value'
+"""
+_UNKNOWN_BEFORE = """
+    union
+    select v.person_id
+    from now_veto v
+    where v.kind = 'protection' and v.unknown and v.cause = 'unknown_value'
+        and v.person_id in (select person_id from now_person)
+        and v.person_id not in (
+            select l.person_id from {answered} a
+            join new_person_link l on l.scheme = 'number' and l.value = a.subject
+        )
+"""
+
 # What known words give and what an unknown one adds are vetoes of their own: the latter goes with a clean answer.
 _PROTECTION = """
 insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, beside, unknown)
@@ -234,13 +252,14 @@ and n.child_id in (
 )
 """
 
-# What a lost right to that part looks like. Lowering is asked about, but the question may not say of how many.
+# What a lost right to that part looks like. Lowering is asked about, but the question may not say of how many. Whom
+# only a word that we do not know has graded does not count: it goes with a clean answer.
 _UNGRADED = """
 select distinct l.person_id
 from history.freg_adressebeskyttelse h
 join new_person_link l on l.scheme = 'number' and l.value = h.foedselsellerdnummer
 where h.owner = :owner and h.to_run is null and h.ergjeldende is not false
-    and (h.graderingsnivaa is distinct from 'ugradert' or h.ukjent)
+    and h.graderingsnivaa is distinct from 'ugradert'
     and h.foedselsellerdnummer in (select subject from {answered})
     and not exists (
         select from freg_adressebeskyttelse where (graderingsnivaa is distinct from 'ugradert' or ukjent)

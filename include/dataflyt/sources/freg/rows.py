@@ -253,11 +253,14 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
 
 
 def _says_anything(document: Json) -> bool:
-    """Tell whether anything that applies stands in a document beside numbers; without is half an answer."""
+    """Tell whether anything that applies stands in a document beside numbers; without is half an answer.
+
+    An element that we do not know says nothing: what is told of the document, perhaps, and not of its person.
+    """
     return any(
         not _is_nothing(item) and not (isinstance(item, dict) and flag(item, "erGjeldende") is False)
         for name, value in document.items()
-        if name not in _NUMBERS
+        if name in _KNOWN and name not in _NUMBERS
         for item in (value if isinstance(value, list) else (value,))
     )
 
