@@ -291,6 +291,17 @@ def test_no_raw_answer_outlives_its_run_and_the_run_can_be_taken_up_again(
 
 
 @pytest.mark.after_first_run
+def test_an_override_made_stricter_throws_away_the_files_from_before(installation: Installation) -> None:
+    (child,) = pupils(installation, 1)
+    _override(installation, child.number, value="fortrolig")
+    tonight(installation)
+    assert child.number in _published(installation).pupils
+    _write(installation, "update control.override set value = 'strengtFortrolig'")
+    tonight(installation)
+    assert not kept_with(installation, child.number)
+
+
+@pytest.mark.after_first_run
 def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installation) -> None:
     child, other = pupils(installation, 2)
     for one, due in ((child, "2026-12-01"), (other, "2026-12-02")):
@@ -312,13 +323,16 @@ def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installat
     assert len(installation.query(rule.format(day="date '2026-12-02'"))) == 4
 
 
-def _override(installation: Installation, number: str, review_on: str | None = None) -> Any:
+def _override(
+    installation: Installation, number: str, review_on: str | None = None, value: str = "strengtFortrolig"
+) -> Any:
     person = _link(installation, number)
     installation.query(
         "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
-        "from_run, review_on) values ('haugesund', :person, 'adressebeskyttelse', 'strengtFortrolig', 'vedtak', "
+        "from_run, review_on) values ('haugesund', :person, 'adressebeskyttelse', :value, 'vedtak', "
         "'2026/3', 'anita', 'birgitte', 2, :review_on) returning 1",
         person=person,
+        value=value,
         review_on=review_on,
     )
     return person
