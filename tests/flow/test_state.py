@@ -302,6 +302,34 @@ def test_an_override_made_stricter_throws_away_the_files_from_before(installatio
 
 
 @pytest.mark.after_first_run
+@pytest.mark.parametrize("then", ["the next is not published", "the next is only planned"])
+def test_what_is_published_keeps_its_contact_values_when_it_is_written_anew(
+    installation: Installation, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = installation.registers.world
+    adults = (
+        world.persons[record.ansvarlig or ""] for child in pupils(installation, 9) for record in child.responsibility
+    )
+    contact = next(one.contact for one in adults if one.contact and kept_with(installation, one.contact.epost or "?"))
+    known, contact.epost = contact.epost or "", "ny@example.com"
+    if "planned" in then:
+        installation.kommune = installation.kommune.model_copy(update={"trial": True})
+    job = installation.open()
+    installation.steps(job, *EXTRACTS, "withdraw", "check")
+    merged = flow.merge(job)
+    if "planned" not in then:
+        flow.release(job, merged["digest"])
+    flow.settle(job, [] if "planned" in then else ["publish"], None)
+    installation.clock = datetime(2026, 11, 26, 3, tzinfo=UTC)
+    (child,) = pupils(installation, 1)
+    _block(installation, child.number, _newcomer(installation, child.number))
+    tonight(installation)
+    assert _manifest(installation)["run"] == 1
+    current = installation.storage / "exports/haugesund" / _manifest(installation)["publication"] / "pifu.xml"
+    assert known in current.read_text(encoding="utf-8")
+
+
+@pytest.mark.after_first_run
 def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installation) -> None:
     child, other = pupils(installation, 2)
     for one, due in ((child, "2026-12-01"), (other, "2026-12-02")):
