@@ -737,11 +737,11 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
         contact.forget(connection, job.owner)
     try:
         republish(job.kommune, job.environment)
-    finally:  # nothing that is wrong with the exports leaves a run without its report
-        written = _report(job, run, failed)
+    finally:  # nothing that is wrong with the exports leaves raw answers, or a run without its report
         for source in REGISTERS:
             publishing.remove(job.landing(source).folder)
         publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+        written = _report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
     return {"outcome": written["outcome"], **written["totals"]}

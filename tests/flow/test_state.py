@@ -330,6 +330,18 @@ def test_what_is_published_keeps_its_contact_values_when_it_is_written_anew(
 
 
 @pytest.mark.after_first_run
+def test_raw_answers_are_thrown_away_though_the_report_cannot_be_written(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = installation.open()
+    installation.steps(job, *EXTRACTS, "withdraw")
+    monkeypatch.setattr(flow, "_report", _down)
+    with pytest.raises(SourceUnavailable):
+        flow.settle(job, ["check"], None)
+    assert landed_of(installation) == {"hr", "sas"}
+
+
+@pytest.mark.after_first_run
 def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installation) -> None:
     child, other = pupils(installation, 2)
     for one, due in ((child, "2026-12-01"), (other, "2026-12-02")):
