@@ -7,7 +7,7 @@ publish -> settle. A step takes a Job and returns counts that are safe to show: 
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, BinaryIO
@@ -501,9 +501,41 @@ def republish(kommune: Kommune, environment: Environment) -> None:
         published = publishing.published(connection, kommune.id)
         if published is None:
             return
+        _learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
         if published.state != publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
             publishing.publish(connection, kommune, run, environment, must_pass=False)
+
+
+def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
+    """Write the vetoes that overrides give which no run has learned: also of those who live together, and of access.
+
+    A run learns them when FREG has answered; people's decisions do not wait for that.
+    """
+    owner = kommune.id
+    released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
+    serving.views(connection, owner, released, "now_")
+    if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
+        return
+    job = Job(kommune, runs.get(connection, owner, newest), environment)
+    golden.views_of_history(connection, owner)
+    # As the next run would have it: an override may be made for that.
+    golden.compute(connection, replace(job.moment, run=newest + 1), for_vetoes=True)
+    veto.learn(connection, job.moment, kommune.guard, answered=None, beside=True)
+
+
+_OVERRIDES_NOT_LEARNED = """
+select exists (
+    select from control.override o
+    where o.owner = :owner and o.field = 'adressebeskyttelse' and o.ended_at is null and not exists (
+        select from now_protection x
+        where x.known_level >= case o.value when 'fortrolig' then 2 else 3 end and (
+            x.person_id = o.person_id
+            or x.person_id in (select k.other_id from now_kin k where k.person_id = o.person_id)
+        )
+    )
+)
+"""
 
 
 # --- check and merge ---------------------------------------------------------------------------------------------

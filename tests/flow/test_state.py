@@ -1,6 +1,7 @@
 """What is published follows all it rests on, between runs too: the day, what people decide, the kommune file."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,30 @@ def test_an_override_made_stricter_throws_away_the_files_from_before(installatio
     _write(installation, "update control.override set value = 'strengtFortrolig'")
     tonight(installation)
     assert not kept_with(installation, child.number)
+
+
+@pytest.mark.after_first_run
+def test_an_override_reaches_whoever_lives_there_and_every_adult_elsewhere_though_no_run_has_learned_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = installation.registers.world
+    child, other = pupils(installation, 2)
+    away, near = (world.persons[record.ansvarlig or ""] for record in child.responsibility)
+    assert away.home
+    away.home = replace(away.home, husnummer="999")
+    installation.run()
+    assert _published(installation).guardians[child.number] == {away.number, near.number}
+    _override(installation, child.number, value="fortrolig")
+    _override(installation, other.responsibility[0].ansvarlig or "")
+    tonight(installation)
+    assert _published(installation).guardians[child.number] == {near.number}
+    assert other.number not in _published(installation).pupils, "a guardian who lives there is protected"
+    vetoes = installation.query("select count(*) from control.veto")
+    monkeypatch.setattr(flow.freg_client, "extract", _down)
+    assert installation.run()["outcome"] == "failed"
+    tonight(installation)
+    assert installation.query("select count(*) from control.veto") == vetoes
+    assert _published(installation).guardians[child.number] == {near.number}
 
 
 @pytest.mark.after_first_run
