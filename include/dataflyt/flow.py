@@ -7,7 +7,7 @@ publish -> settle. A step takes a Job and returns counts that are safe to show: 
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, BinaryIO
@@ -501,9 +501,41 @@ def republish(kommune: Kommune, environment: Environment) -> None:
         published = publishing.published(connection, kommune.id)
         if published is None:
             return
+        _learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
         if published.state != publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
             publishing.publish(connection, kommune, run, environment, must_pass=False)
+
+
+def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
+    """Write the vetoes that overrides give which no run has learned: also of those who live together, and of access.
+
+    A run learns them when FREG has answered; people's decisions do not wait for that.
+    """
+    owner = kommune.id
+    released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
+    serving.views(connection, owner, released, "now_")
+    if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
+        return
+    job = Job(kommune, runs.get(connection, owner, newest), environment)
+    golden.views_of_history(connection, owner)
+    # As the next run would have it: an override may be made for that.
+    golden.compute(connection, replace(job.moment, run=newest + 1), for_vetoes=True)
+    veto.learn(connection, job.moment, kommune.guard, answered=None, beside=True)
+
+
+_OVERRIDES_NOT_LEARNED = """
+select exists (
+    select from control.override o
+    where o.owner = :owner and o.field = 'adressebeskyttelse' and o.ended_at is null and not exists (
+        select from now_protection x
+        where x.known_level >= case o.value when 'fortrolig' then 2 else 3 end and (
+            x.person_id = o.person_id
+            or x.person_id in (select k.other_id from now_kin k where k.person_id = o.person_id)
+        )
+    )
+)
+"""
 
 
 # --- check and merge ---------------------------------------------------------------------------------------------
@@ -703,7 +735,8 @@ def release(job: Job, digest: str) -> dict[str, int]:
 def publish(job: Job) -> dict[str, int]:
     """Write, check and publish the released run's exports. Raises CheckFailed; what was published then stays.
 
-    Raises NotApproved when a newer run has been released: an old one never takes its place again.
+    Raises NotApproved when a newer run has been released: an old one never takes its place again. Returns how many
+    files: how many people are in them, beside the plan and the run before, would tell how many are hidden now.
     """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
@@ -715,7 +748,7 @@ def publish(job: Job) -> dict[str, int]:
         report.note(connection, run, "published", files)
         current = publishing.published(connection, job.owner)
         report.note(connection, run, "publication", current and current.publication)
-    return {file["file"]: file["entries"] for file in files}
+    return {"files": len(files)}
 
 
 def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any]:
@@ -739,11 +772,11 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
         contact.forget(connection, job.owner)
     try:
         republish(job.kommune, job.environment)
-    finally:  # nothing that is wrong with the exports leaves a run without its report
-        written = _report(job, run, failed)
+    finally:  # nothing that is wrong with the exports leaves raw answers, or a run without its report
         for source in REGISTERS:
             publishing.remove(job.landing(source).folder)
         publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+        written = _report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
     return {"outcome": written["outcome"], **written["totals"]}

@@ -171,7 +171,7 @@ _PROTECTS = """
 select
     (select max(veto) from control.veto where owner = :owner and kind = 'protection'),
     (
-        select string_agg(override::text, ',' order by override)
+        select string_agg(concat_ws('|', override, person_id, field, value), ',' order by override)
         from control.override where owner = :owner and ended_at is null
     ),
     (

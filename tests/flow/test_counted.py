@@ -84,6 +84,21 @@ def test_accounts_in_the_plan_and_entries_in_the_file_differ_by_nobody(installat
         assert list(opened.rows()) == [], "what is missing from the rows would tell of whom"
 
 
+@pytest.mark.after_first_run
+def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does(installation: Installation) -> None:
+    here, told = installation, []
+    for hides in (False, True):
+        if hides:
+            child = _person(_plain_pupils(here)[0])
+            child.protection, child.home = "strengtFortrolig", None
+        job = here.open()
+        counts = {name: step(job) for name, step in flow.steps()}
+        flow.release(job, str(counts["merge"].pop("digest")))
+        told.append((counts, flow.publish(job), flow.settle(job, [], None)))
+    assert child.number not in here.ldif()
+    assert told[0] == told[1]
+
+
 def test_a_tables_size_tells_another_kommune_nothing(installation: Installation) -> None:
     """Rows that a role of another kommune may estimate are as many, however many are protected."""
     here = installation

@@ -1,6 +1,7 @@
 """What is published follows all it rests on, between runs too: the day, what people decide, the kommune file."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -291,6 +292,81 @@ def test_no_raw_answer_outlives_its_run_and_the_run_can_be_taken_up_again(
 
 
 @pytest.mark.after_first_run
+def test_an_override_made_stricter_throws_away_the_files_from_before(installation: Installation) -> None:
+    (child,) = pupils(installation, 1)
+    _override(installation, child.number, value="fortrolig")
+    tonight(installation)
+    assert child.number in _published(installation).pupils
+    _write(installation, "update control.override set value = 'strengtFortrolig'")
+    tonight(installation)
+    assert not kept_with(installation, child.number)
+
+
+@pytest.mark.after_first_run
+def test_an_override_reaches_whoever_lives_there_and_every_adult_elsewhere_though_no_run_has_learned_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = installation.registers.world
+    child, other = pupils(installation, 2)
+    away, near = (world.persons[record.ansvarlig or ""] for record in child.responsibility)
+    assert away.home
+    away.home = replace(away.home, husnummer="999")
+    installation.run()
+    assert _published(installation).guardians[child.number] == {away.number, near.number}
+    _override(installation, child.number, value="fortrolig")
+    _override(installation, other.responsibility[0].ansvarlig or "")
+    tonight(installation)
+    assert _published(installation).guardians[child.number] == {near.number}
+    assert other.number not in _published(installation).pupils, "a guardian who lives there is protected"
+    vetoes = installation.query("select count(*) from control.veto")
+    monkeypatch.setattr(flow.freg_client, "extract", _down)
+    assert installation.run()["outcome"] == "failed"
+    tonight(installation)
+    assert installation.query("select count(*) from control.veto") == vetoes
+    assert _published(installation).guardians[child.number] == {near.number}
+
+
+@pytest.mark.after_first_run
+@pytest.mark.parametrize("then", ["the next is not published", "the next is only planned"])
+def test_what_is_published_keeps_its_contact_values_when_it_is_written_anew(
+    installation: Installation, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = installation.registers.world
+    adults = (
+        world.persons[record.ansvarlig or ""] for child in pupils(installation, 9) for record in child.responsibility
+    )
+    contact = next(one.contact for one in adults if one.contact and kept_with(installation, one.contact.epost or "?"))
+    known, contact.epost = contact.epost or "", "ny@example.com"
+    if "planned" in then:
+        installation.kommune = installation.kommune.model_copy(update={"trial": True})
+    job = installation.open()
+    installation.steps(job, *EXTRACTS, "withdraw", "check")
+    merged = flow.merge(job)
+    if "planned" not in then:
+        flow.release(job, merged["digest"])
+    flow.settle(job, [] if "planned" in then else ["publish"], None)
+    installation.clock = datetime(2026, 11, 26, 3, tzinfo=UTC)
+    (child,) = pupils(installation, 1)
+    _block(installation, child.number, _newcomer(installation, child.number))
+    tonight(installation)
+    assert _manifest(installation)["run"] == 1
+    current = installation.storage / "exports/haugesund" / _manifest(installation)["publication"] / "pifu.xml"
+    assert known in current.read_text(encoding="utf-8")
+
+
+@pytest.mark.after_first_run
+def test_raw_answers_are_thrown_away_though_the_report_cannot_be_written(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = installation.open()
+    installation.steps(job, *EXTRACTS, "withdraw")
+    monkeypatch.setattr(flow, "_report", _down)
+    with pytest.raises(SourceUnavailable):
+        flow.settle(job, ["check"], None)
+    assert landed_of(installation) == {"hr", "sas"}
+
+
+@pytest.mark.after_first_run
 def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installation) -> None:
     child, other = pupils(installation, 2)
     for one, due in ((child, "2026-12-01"), (other, "2026-12-02")):
@@ -312,13 +388,16 @@ def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installat
     assert len(installation.query(rule.format(day="date '2026-12-02'"))) == 4
 
 
-def _override(installation: Installation, number: str, review_on: str | None = None) -> Any:
+def _override(
+    installation: Installation, number: str, review_on: str | None = None, value: str = "strengtFortrolig"
+) -> Any:
     person = _link(installation, number)
     installation.query(
         "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
-        "from_run, review_on) values ('haugesund', :person, 'adressebeskyttelse', 'strengtFortrolig', 'vedtak', "
+        "from_run, review_on) values ('haugesund', :person, 'adressebeskyttelse', :value, 'vedtak', "
         "'2026/3', 'anita', 'birgitte', 2, :review_on) returning 1",
         person=person,
+        value=value,
         review_on=review_on,
     )
     return person

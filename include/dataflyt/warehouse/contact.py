@@ -22,15 +22,20 @@ def keep(connection: Connection, run: Run) -> None:
 
 
 def forget(connection: Connection, owner: str) -> None:
-    """Forget in clear what no current contact refers to any more."""
+    """Forget in clear what no current contact refers to any more.
+
+    Current is what stands in the newest run, and what stands in the one that is published, which may be older: it is
+    written anew whenever its state changes.
+    """
     connection.execute(
         text(
             # One "not exists" a column: PostgreSQL joins for these, and loops for an "or".
+            "with stands as (select email_hash, mobile_hash from golden.contact where owner = :owner "
+            "and (to_run is null or to_run > (select run from control.publication where owner = :owner "
+            "and withdrawn_at is null order by published_at desc limit 1))) "
             "delete from control.contact_value v where owner = :owner "
-            "and not exists (select from golden.contact c "
-            "where c.owner = :owner and c.to_run is null and c.email_hash = v.hash) "
-            "and not exists (select from golden.contact c "
-            "where c.owner = :owner and c.to_run is null and c.mobile_hash = v.hash)"
+            "and not exists (select from stands c where c.email_hash = v.hash) "
+            "and not exists (select from stands c where c.mobile_hash = v.hash)"
         ),
         {"owner": owner},
     )
