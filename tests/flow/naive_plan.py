@@ -94,6 +94,10 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
         if old["number"] != new["number"]:
             add("number_changes", person)
     known = set(before.links.values())
+    numbered = {person for (scheme, _), person in before.links.items() if scheme == "number"}
+    for person in (after.people.keys() - before.people.keys()) & (known - numbered):
+        if after.people[person]["number"]:
+            add("number_changes", person)
     for link in before.links.keys() & after.links.keys():
         old_id, new_id = before.links[link], after.links[link]
         if old_id != new_id:

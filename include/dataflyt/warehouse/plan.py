@@ -157,6 +157,14 @@ from before_person b
 join after_person a using (person_id)
 where a.number is distinct from b.number
 union all
+-- Also of whoever has been away since, and was known by a local id alone.
+select 'number_changes', a.person_id::text, '', null, false
+from after_person a
+where a.number is not null
+    and a.person_id not in (select person_id from before_person)
+    and a.person_id in (select person_id from before_person_link)
+    and a.person_id not in (select person_id from before_person_link where scheme = 'number')
+union all
 select
     case when exists (select from before_person_link r where r.person_id = a.person_id)
         then 'persons_join' else 'person_splits' end,

@@ -143,7 +143,8 @@ def last(connection: Connection, owner: str) -> int:
     )
 
 
-# meant: for whom something learned about somebody is written. moved: whose id is gone, and whose it is now.
+# meant: for whom something learned about somebody is written. moved: whose id is gone, and whose it is now. past_veto:
+# for whom vetoes stand, and for whom they have been lifted: a lifting gives, and follows as a grant does.
 _STEPS = {
     "meant": """
         select person_id, person_id as target_id from new_protection
@@ -160,7 +161,14 @@ _STEPS = {
         from control.veto v
         left join new_kin c on c.person_id = v.person_id
         left join new_kin a on a.person_id::text = v.adult
-        where v.owner = :owner
+        where v.owner = :owner and (v.lifted_at is null or v.kind = 'protection')
+        union all
+        select v.kind, coalesce(c.became, v.person_id), coalesce(a.became::text, v.adult),
+            v.level, v.unknown, v.learned_at, v.lifted_at
+        from control.veto v
+        left join new_heir c on c.person_id = v.person_id
+        left join new_heir a on a.person_id::text = v.adult
+        where v.owner = :owner and v.lifted_at is not null and v.kind <> 'protection'
     """,
 }
 
@@ -356,7 +364,8 @@ order by s.child_id, s.adult
 """
 
 # stands: the vetoes that might be lifted, with everybody each holds for; not those that a change of this run carries to
-# somebody else. Whoever has become one with another, and is here, must be answered for too.
+# somebody else, or that rest on somebody whom it concerns. Whoever has become one with another, and is here, must be
+# answered for too.
 _STANDS = """
 held as (
     select distinct subject
@@ -407,6 +416,9 @@ stands as (
         and v.veto not in (
             select a.veto from of_adult a where a.adult in (select person_id::text from changed)
         )
+        and coalesce(v.cause_person_id not in (
+            select k.other_id from changed c join new_kin k on k.person_id = c.person_id
+        ), true)
         and (v.cause_person_id is null or v.cause_person_id in (select person_id from fresh) or exists (
             select from new_kin k
             where k.person_id = v.cause_person_id and k.other_id in (select person_id from fresh)

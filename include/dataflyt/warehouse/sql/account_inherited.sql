@@ -1,6 +1,20 @@
--- The name of somebody who has become another, for that other where there is none yet: the oldest.
-select distinct on (h.became) h.became as person_id, n.uid
-from new_heir h
-join control.account_name n on n.owner = :owner and n.person_id = h.person_id
-where not exists (select from control.account_name m where m.owner = :owner and m.person_id = h.became)
-order by h.became, n.run, n.uid
+-- Names that are borne by somebody else than they were given to. Whoever has become another leaves the name to that other,
+-- of several the oldest, where there is none yet; and what is left is kept, also when the two are parted again.
+with bearer as (
+    select n.uid, n.run, n.person_id as given_to, coalesce(a.person_id, n.person_id) as person_id
+    from control.account_name n
+    left join golden.account a on a.owner = :owner and a.to_run is null and a.uid = n.uid
+    where n.owner = :owner
+),
+left_now as (
+    select distinct on (h.became) h.became as person_id, b.uid
+    from new_heir h
+    join bearer b on b.person_id = h.person_id
+    where not exists (select from bearer m where m.person_id = h.became)
+    order by h.became, b.run, b.uid
+)
+select person_id, uid from left_now
+union all
+select b.person_id, b.uid
+from bearer b
+where b.person_id <> b.given_to and b.uid not in (select uid from left_now)

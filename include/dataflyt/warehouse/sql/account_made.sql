@@ -3,7 +3,10 @@
 with waiting as (
     select w.base, w.person_id, row_number() over (partition by w.base order by w.n) as turn
     from wanted_name w
-    where not exists (select from control.account_name n where n.owner = :owner and n.person_id = w.person_id)
+    where not exists (
+            select from control.account_name n
+            where n.owner = :owner and n.person_id = w.person_id and n.uid not in (select uid from inherited_name)
+        )
         and not exists (select from listed l where l.person_id = w.person_id)
 ),
 taken as (

@@ -12,6 +12,9 @@ where not p.dead
             where e.person_id = p.person_id and u.kind = 'school'
         )
     )
-    and not exists (select from control.account_name n where n.owner = :owner and n.person_id = p.person_id)
+    and not exists (
+        select from control.account_name n
+        where n.owner = :owner and n.person_id = p.person_id and n.uid not in (select uid from inherited_name)
+    )
     and not exists (select from inherited_name i where i.person_id = p.person_id)
 order by sort_key, person_id

@@ -1,5 +1,6 @@
 -- Whom somebody has become by a joining that people have confirmed (a released run's plan named it, and was answered) or
--- that this run's plan names: the end of the line. Not by one that has been undone: whoever was parted again.
+-- that this run's plan names: the end of the line. Not by one that has been undone: whoever was parted again, or is
+-- somebody again by a number.
 with recursive change as (
     select c.run, c.person_id, c.became, c.joined
     from control.identity_change c
@@ -15,6 +16,7 @@ standing as (
         select from change parted
         where not parted.joined and parted.person_id = c.became and parted.run > c.run
     )
+    and not exists (select from new_person_link l where l.person_id = c.person_id and l.scheme = 'number')
 ),
 line as (
     select person_id, became from standing

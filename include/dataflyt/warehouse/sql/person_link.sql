@@ -24,27 +24,66 @@ same_person as (
 numbers as (
     select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
 ),
+-- Whom the numbers of an answer have stood for. One becomes two (personErEndretVedSplitting), or a number turns out to be
+-- somebody else's, when FREG answers for numbers of one person as several people: the one whose number was in use stays
+-- who it was, also where the first number seen was another's.
+claim as (
+    select
+        c.*,
+        a.root is not null and row_number() over (
+            partition by c.person_id, a.root is not null order by c.was_current desc, c.root
+        ) > 1 as of_another
+    from (
+        select
+            n.root,
+            l.person_id,
+            min(l.from_run) as from_run,
+            max(l.from_run) as last_run,
+            bool_or(l.value = n.root) as in_use,
+            bool_or(l.current) as was_current
+        from numbers n
+        join golden.person_link l
+            on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
+        group by n.root, l.person_id
+    ) as c
+    left join (select distinct foedselsEllerDNummer as root from freg_person) as a on a.root = c.root
+),
 -- Of two who become one the older in the warehouse stays, of equals the one whose number is in use.
 known as (
     select
-        n.root,
-        (array_agg(l.person_id order by l.from_run, l.value <> n.root, l.person_id))[1] as person_id,
-        bool_or(l.current) as was_current
-    from numbers n
-    join golden.person_link l
-        on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
-    group by n.root
+        root,
+        (array_agg(person_id order by from_run, in_use desc, person_id) filter (where not of_another))[1] as person_id,
+        max(last_run) as last_run
+    from claim
+    group by root
+),
+-- Who is somebody new by that, by the same id when it happens again; unless that id is still somebody's, who has been
+-- given another number since.
+parted as (
+    select
+        k.root,
+        case
+            when i.person_id in (
+                select l.person_id from golden.person_link l where l.owner = :owner and l.to_run is null
+            ) then substr(control.keyed_hash(:secret, concat_ws(':', 'parted', k.root, k.last_run)), 1, 32)::uuid
+            else i.person_id
+        end as person_id
+    from known k
+    cross join lateral (
+        select substr(control.keyed_hash(:secret, 'parted:' || k.root), 1, 32)::uuid as person_id
+    ) as i
+    where k.person_id is null
 ),
 -- Nobody has had the number, and somebody without one has had the local id: it is theirs, once.
 local_before as (
     select distinct on (person_id) person_id, root from (
-        select n.root, l.person_id
+        select n.root, l.person_id, f.former
         from (
-            select number, 'sas' as scheme, person_id as local_id from sas_person
+            select number, 'sas' as scheme, person_id as local_id, false as former from sas_person
             union
-            select number, 'sas', old_person_id from sas_person
+            select number, 'sas', old_person_id, true from sas_person
             union
-            select number, 'hr', employee_id from hr_employee
+            select number, 'hr', employee_id, false from hr_employee
         ) as f
         join numbers n on n.number = f.number
         join golden.person_link l
@@ -54,30 +93,19 @@ local_before as (
             where o.owner = :owner and o.to_run is null and o.scheme = 'number'
         )
     ) as claimed
-    order by person_id, root
+    order by person_id, former, root
 ),
 without_number as (
     select root, (array_agg(person_id order by person_id))[1] as person_id from local_before group by root
-),
--- One becomes two (personErEndretVedSplitting) when FREG answers for two numbers of a person as two people. The one
--- whose number was in use stays who it was; the other is somebody new, also where the first number seen was theirs.
-parted as (
-    select
-        k.root,
-        row_number() over (partition by k.person_id order by k.was_current desc, k.root) > 1 as is_new
-    from known k
-    where exists (select from freg_person p where p.foedselsEllerDNummer = k.root)
 ),
 numbered as (
     select
         'number' as scheme,
         n.number as value,
-        case
-            when p.is_new then substr(control.keyed_hash(:secret, 'parted:' || n.root), 1, 32)::uuid
-            else coalesce(
-                k.person_id, w.person_id, substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid
-            )
-        end as person_id,
+        coalesce(
+            k.person_id, p.person_id, w.person_id,
+            substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid
+        ) as person_id,
         n.number = n.root as "current"
     from numbers n
     left join known k on k.root = n.root

@@ -53,11 +53,15 @@ dwelling as (
     join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
     where a.bolig is not null
 ),
--- By foreldreansvar for any child that FREG has told of, pupil here or not, and by what people have granted.
+-- By foreldreansvar for any child that FREG has told of, pupil here or not, and by what people have granted, under any id
+-- that either has or has had.
 guardian as (
     select child_id, adult::uuid as adult_id from new_responsible where adult_kind = 'person'
     union
-    select g.child_id, g.adult::uuid from control.access_grant g
+    select coalesce(c.other_id, g.child_id), coalesce(a.other_id, g.adult::uuid)
+    from control.access_grant g
+    left join new_kin c on c.person_id = g.child_id
+    left join new_kin a on a.person_id::text = g.adult
     where g.owner = :owner and g.adult_kind = 'person' and g.withdrawn_at is null
 ),
 near as (
