@@ -66,7 +66,14 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
         listed = [Item(*row) for rule in rules for row in connection.execute(text(rule))]
         if not graded:
             hidden = set(connection.execute(text(_HIDDEN)).scalars())
-            listed = [item for item in listed if _open(item) and not hidden & {item.subject, item.other}]
+            quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
+            listed = [
+                item
+                for item in listed
+                if _open(item)
+                and not hidden & {item.subject, item.other}
+                and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
+            ]
     order = list(KINDS)
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 

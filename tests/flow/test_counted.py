@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import make_url
 
 from dataflyt import flow, work_list
-from simulator.model import Person
+from simulator.model import Person, SasPerson
 from tests.flow.conftest import Installation, _libpq
+from tests.flow.test_consent import _consent, _young
 from tests.flow.test_rules import _leave, _person, _plain_pupils
-from tests.flow.test_run import _access
+from tests.flow.test_run import _access, _newcomer
 
 
 @pytest.mark.after_first_run
@@ -97,6 +98,49 @@ def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does
         told.append((counts, flow.publish(job), flow.settle(job, [], None)))
     assert child.number not in here.ldif()
     assert told[0] == told[1]
+
+
+@pytest.mark.after_first_run
+@pytest.mark.parametrize("in_the_school_system", [True, False])
+def test_a_consent_that_falls_by_protection_is_told_only_to_those_who_may_see_it(
+    installation: Installation, in_the_school_system: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, world = installation, installation.registers.world
+    child = _young(here, 0)
+    friend = world.persons[_newcomer(here, child.number)]
+    _consent(here, child, friend.number, [record.ansvarlig or "" for record in child.responsibility])
+    if in_the_school_system:
+        sas = next(pupil.sas for pupil in world.pupils if pupil.person is child)
+        kept = SasPerson("by-hand", friend.number, friend.given, friend.family, friend.sex, friend.born)
+        world.sas_ids[friend.number] = kept.person_id
+        world.sas_guardians[friend.number] = kept
+        sas.guardians.append(kept.person_id)
+    here.registers.write()
+    here.run()
+    assert friend.number in _access(here, child.number)
+    told = []
+    for protected in (False, True):
+        if protected:
+            child.protection = child.home_grading = "fortrolig"
+        caplog.clear()
+        told.append(_everything_told(here, caplog))
+        job = here.job
+        with job.transaction() as connection:
+            flow.runs.undo(connection, job.owner, job.run.number, "rejected")
+            if not protected:
+                connection.exec_driver_sql("delete from control.run where run = %s", (job.run.number,))
+    assert told[1] == told[0]
+    # Released, and lowered again: it stays fallen, and nobody else is told.
+    listed = work_list.items(here.kommune, here.environment)
+    here.run()
+    assert friend.number not in _access(here, child.number)
+    assert work_list.items(here.kommune, here.environment) == listed
+    child.protection, child.home_grading = None, "ugradert"
+    here.run()
+    assert friend.number not in _access(here, child.number)
+    assert work_list.items(here.kommune, here.environment) == listed
+    graded = {item.kind for item in work_list.items(here.kommune, here.environment, graded=True) if item not in listed}
+    assert ("sas_guardian_without_basis" in graded) is in_the_school_system
 
 
 def test_a_tables_size_tells_another_kommune_nothing(installation: Installation) -> None:

@@ -255,6 +255,8 @@ _TABLES = {
             kind in ({", ".join(repr(kind) for kind in sorted(GRADED_KINDS))})
             or kind in ('guardian_gains_access', 'guardian_loses_access')
                 and subject in (select person_id from fortrolig)
+            or kind = 'sas_guardian_without_basis' and (subject, other) in (select child, adult from after_quiet)
+            or kind = 'contact_changes' and subject in (select adult from after_quiet)
             or subject in (select person_id from hidden)
             or other in (select person_id from hidden)
             or kind in ('group_appears', 'group_vanishes') and subject in (select group_id from hidden_group) as graded
@@ -264,5 +266,6 @@ _TABLES = {
         select kind, subject, other, unit_id, inferred
         from ({_ACCESS.format(active="'active', 'suspended'")}) as rows
         where subject in (select person_id from fortrolig) and other not in (select person_id from hidden)
+            and (subject, other) not in (select child, adult from after_quiet)
     """,
 }

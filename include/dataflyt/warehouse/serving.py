@@ -101,6 +101,11 @@ _OF_PEOPLE = {
         left join {p}kin a on a.person_id::text = v.adult
         where {in_force}
     """,
+    # Access by consent that has fallen by protection: only those who may see that are told.
+    "quiet": """
+        select distinct person_id::text as child, adult
+        from {p}veto where kind = 'access_ended' and cause = 'consent_protected'
+    """,
     "block": """
         select distinct coalesce(c.other_id, b.child_id) as child_id, coalesce(a.other_id::text, b.adult) as adult
         from control.access_block b

@@ -75,6 +75,7 @@ def learn(
         doubts.add("unknown_grading")
     bound["believed"] = "unknown_grading" not in doubts
     connection.execute(text(_PROTECTION), bound)
+    connection.execute(text(_CONSENT_FALLS), bound)
     percent = bounds.max_children_losing_access_percent
     if count(_DEATHS) > max(_FEWEST_IN_DOUBT, ceil(people * percent / 100)):
         doubts.add("deaths")
@@ -225,6 +226,19 @@ from new_person p
 join meant m on m.person_id = p.person_id
 where p.dead
     and not exists (select from now_veto v where v.kind = 'death' and v.person_id = m.target_id)
+"""
+
+# Consent never holds for a protected child, and what has fallen takes a new grant. Of this nobody is told who may not
+# see protection (``quiet`` in serving).
+_CONSENT_FALLS = """
+insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside)
+select distinct :owner, 'access_ended', g.child_id, g.adult, 'consent_protected', cast(:run as bigint), now(),
+    cast(:beside as boolean)
+from now_access_by_grant_bare g
+join now_protection x on x.person_id = g.child_id and x.level >= 2
+where g.basis = 'consent' and not exists (
+    select from now_veto v where v.kind = 'access_ended' and v.person_id = g.child_id and v.adult = g.adult
+)
 """
 
 # A child or an adult whose id is gone is looked for under the one that they have now.

@@ -82,7 +82,8 @@ consented as (
             select from control.veto v
             left join new_kin k on k.person_id = v.person_id
             left join new_kin a on a.person_id::text = v.adult
-            where v.owner = :owner and v.kind = 'access_ended' and v.cause = 'consent' and v.run >= g.from_run
+            where v.owner = :owner and v.kind = 'access_ended' and v.cause in ('consent', 'consent_protected')
+                and v.run >= g.from_run
                 and coalesce(k.other_id, v.person_id) = g.child_id and coalesce(a.other_id::text, v.adult) = g.adult
         )
 )
