@@ -153,6 +153,27 @@ def test_a_former_number_that_turns_out_to_be_anothers_brings_them_no_name_and_n
     assert school.access(FOUR) == {MOTHER, FATHER}
 
 
+def test_who_turns_out_to_be_somebody_else_has_the_access_also_when_freg_is_not_asked_about_the_other(
+    school: School,
+) -> None:
+    father = school.documents[1]
+    father.numbers.insert(0, THREE)
+    child = school.somebody(ONE, adults={MOTHER, THREE})
+    school.somebody(TWO, adults={AUNT})
+    school.pupils |= {"p1": ONE, "p2": TWO}
+    school.run()
+    assert THREE in school.access(ONE)
+
+    father.numbers.remove(FATHER)
+    school.somebody(FATHER)
+    child.adults = {MOTHER, FATHER}
+    assert "always" in school.run(answer="rejected")
+    assert school.access(ONE) == {MOTHER}, "what is lost does not wait for an answer"
+    school.run()
+    assert "always" in school.run(), "and comes when people have told the two apart"
+    assert school.access(ONE) == {MOTHER, FATHER}
+
+
 def test_a_local_id_that_comes_back_with_a_number_always_asks(school: School) -> None:
     """The school has used the id of a pupil who has left for another, who would have the name and the grants."""
     school.somebody(ONE, adults={MOTHER})

@@ -14,12 +14,12 @@ with seen as (
     where number ~ '^[0-9]{11}$'
 ),
 -- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
--- informasjonselementer).
+-- informasjonselementer). One that is in use is nobody's former one, whatever an older answer about another says.
 same_person as (
-    select number, min(root) as root from (
+    select distinct on (number) number, root from (
         select identifikasjonsnummer as number, foedselsEllerDNummer as root from freg_identifikasjonsnummer
         union all select oppslag, foedselsEllerDNummer from freg_person
-    ) as numbers group by number
+    ) as numbers order by number, root <> number, root
 ),
 numbers as (
     select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
