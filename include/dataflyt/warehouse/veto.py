@@ -70,7 +70,9 @@ def learn(
         return connection.scalar(text(statement), bound) or 0
 
     people = count("select greatest((select count(*) from now_person), (select count(*) from new_person))")
-    unknown = count(_UNKNOWN + (_UNKNOWN_BEFORE.format(answered=answered) if beside and answered else "") + ") as person")
+    unknown = count(
+        _UNKNOWN + (_UNKNOWN_BEFORE.format(answered=answered) if beside and answered else "") + ") as person"
+    )
     if unknown > max(_FEWEST_UNKNOWN, people * bounds.max_unknown_grading_percent / 100):
         doubts.add("unknown_grading")
     bound["believed"] = "unknown_grading" not in doubts
