@@ -57,6 +57,8 @@ FREG_PARTS = (
     "adressebeskyttelse",
 )
 """What is asked of FREG for everybody; ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
+RELOADED = {"ungraded", "local_ids"}
+"""Doubts that a full reload goes past: it asks."""
 IN_DOUBT = (
     "Uttrekket fra Folkeregisteret er ikke godtatt: det skiller seg for mye fra det kommunen har. Det som beskytter "
     "noen, gjelder likevel straks; ellers er ingenting endret, og kjøringen stopper. Undersøk om kommunen har mistet "
@@ -482,7 +484,7 @@ def withdraw(job: Job) -> dict[str, int]:
         answered = f"staging_{job.owner}.freg_person"
         doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=answered)
         if job.full_reload:  # a new beginning, and always asked about
-            doubts -= {"ungraded"}
+            doubts -= RELOADED
         report.note(connection, job.run, "doubts", sorted(doubts))
     republish(job.kommune, job.environment)
     if doubts:
@@ -670,7 +672,8 @@ def merge(job: Job) -> dict[str, Any]:
         released = runs.released_before(connection, owner, number)
         serving.views(connection, owner, released, "now_")
         # What people have decided since (an override) raises protection too; answered losses are withdraw's.
-        if veto.learn(connection, job.moment, job.kommune.guard, answered=None):
+        doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=None)
+        if doubts - (RELOADED if job.full_reload else set()):
             raise DataInDoubt(IN_DOUBT)
         veto.plan_lifts(connection, job.moment)
         merging.merge_golden(connection, owner, number)

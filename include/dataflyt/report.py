@@ -58,6 +58,8 @@ DOUBTS = {
     "kommunefilen, og start en kjøring.",
     "unknown_grading": "Uventet mange har en gradering Dataflyt ikke kjenner. Er ordet riktig, må Dataflyt oppdateres; "
     "grensen er max_unknown_grading_percent i kommunefilen.",
+    "local_ids": "Uventet mange av skolesystemets eller HR-systemets egne id-er hører nå til andre personer. Er det "
+    "riktig (et nytt system, for eksempel), start en kjøring med full innlasting; da blir en godkjenner spurt.",
     "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
     "kjøring med full innlasting; da blir en godkjenner spurt.",
 }

@@ -189,3 +189,32 @@ def _asks(here: Installation, job: flow.Job) -> str:
 def _plan(here: Installation, *, graded: bool = False) -> list[flow.plan.PlanRow]:
     with flow.open_plan(here.kommune, here.environment, None) as opened:
         return list(flow.plan.rows(opened.connection, graded=graded))
+
+
+@pytest.mark.after_first_run
+def test_a_school_system_that_numbers_everybody_anew_stops_the_run_and_a_full_reload_keeps_who_is_who(
+    installation: Installation,
+) -> None:
+    here = installation
+    before = dict(
+        here.query("select value, person_id from golden.person_link where to_run is null and scheme = 'number'")
+    )
+    pupils = [pupil for pupil in here.registers.world.pupils if pupil.sas.number]
+    ids = {
+        pupil.sas.person_id: after.sas.person_id for pupil, after in zip(pupils, [*pupils[1:], pupils[0]], strict=True)
+    }
+    for group in here.registers.world.groups:
+        for member in group.members:
+            member.person_id = ids.get(member.person_id, member.person_id)
+    for pupil in pupils:
+        pupil.sas.person_id = ids[pupil.sas.person_id]
+    here.registers.write()
+    assert here.run()["failed"] == ["withdraw"]
+    as_of = here.open().run.as_of
+    job = flow.open_job(here.kommune, "reload", as_of, here.environment, full_reload=True)
+    assert here.run(job=job)["outcome"] == "released"
+    after = dict(
+        here.query("select value, person_id from golden.person_link where to_run is null and scheme = 'number'")
+    )
+    assert after == before
+    assert here.query("select 1 from control.identity_change") == []

@@ -24,7 +24,7 @@ from dataflyt.warehouse.tables import GOLDEN, source_tables
 OSLO = ZoneInfo("Europe/Oslo")
 _SQL = Path(__file__).parent / "sql"
 
-_IDENTITY = ("person_link", "stands_for", "kin", "identity_change", "heir")
+_IDENTITY = ("person_link", "changed_hands", "stands_for", "kin", "identity_change", "heir")
 _FOR_VETOES = (
     *("unit", "school_year", *_IDENTITY, "grp", "membership", "enrolment", "employment", "vitals", "responsible"),
     *("protection", "access_by_grant", "guardian_access", "person"),

@@ -46,7 +46,8 @@ def learn(
 ) -> frozenset[str]:
     """Write the vetoes that ``new_<table>`` give against what is true now (views ``now_<table>``).
 
-    Returns what of the extract was too much to believe: ``access`` (its losses), ``deaths``, ``unknown_grading``, and
+    Returns what of the extract was too much to believe: ``access`` (its losses), ``deaths``, ``unknown_grading``,
+    ``local_ids`` (the school system or HR numbers its people anew: they stay who their numbers say they are), and
     ``ungraded`` (not one grading is left, where there were several, and not of one family alone). Nothing returned or
     logged tells whether a veto was written.
 
@@ -60,7 +61,7 @@ def learn(
     answered for, and the limits are measured by everybody's children, and by all whom unknown words hide already.
     """
     bound: dict[str, object] = {**moment.bound(), "beside": beside}
-    doubts = set()
+    doubts = {"local_ids"} if connection.scalar(text("select exists (select from new_changed_hands)")) else set()
     for name, select in _STEPS.items():
         connection.execute(text(f"drop table if exists pg_temp.{name}"))
         connection.execute(text(f"create temporary table {name} on commit drop as {select}"), bound)

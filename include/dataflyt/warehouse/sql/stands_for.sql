@@ -8,3 +8,4 @@ where o.owner = :owner
     and coalesce(o.to_run > (
         select coalesce(max(r.run), 0) from control.run r where r.owner = :owner and r.state = 'released'
     ), true)
+    and (n.person_id, o.person_id) not in (select c.person_id, c.known_id from new_changed_hands c)
