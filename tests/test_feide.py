@@ -43,12 +43,12 @@ groups = st.builds(
 @pytest.mark.parametrize(
     ("number", "value"),
     [
-        ("21030212345", "haugesund.kommune.no:localnin:21030212345"),
+        ("21830212345", "haugesund.kommune.no:localnin:21830212345"),
         (" U 1001 ", "haugesund.kommune.no:localnin:U 1001"),
         ("haugesund.kommune.no:localnin:123", "haugesund.kommune.no:localnin:123"),
         ("Haugesund.Kommune.NO:LocalNIN: 123", "haugesund.kommune.no:localnin:123"),
         ("haugesund.kommune.no:localnin:haugesund.kommune.no:localnin:123", "haugesund.kommune.no:localnin:123"),
-        ("feide.trondelagfylke.no:fin:51030299250", "feide.trondelagfylke.no:fin:51030299250"),
+        ("feide.trondelagfylke.no:fin:51830299250", "feide.trondelagfylke.no:fin:51830299250"),
         ("haugesund.kommune.no:localnin:sveio.kommune.no:localnin:7", "sveio.kommune.no:localnin:7"),
         ("haugesund.kommune.no:employee:035016", "haugesund.kommune.no:employee:035016"),
         ("6A:12", "haugesund.kommune.no:localnin:6A:12"),

@@ -69,18 +69,7 @@ IN_DOUBT = (
 RESIDENTS = "3-residents"
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
 """What is asked of FREG for children who live here and are no pupils."""
-EMPLOYEE_PARTS = (
-    "identifikasjonsnummer",
-    "status",
-    "doedsfall",
-    "navn",
-    "bostedsadresse",
-    "deltBosted",
-    "oppholdsadresse",
-    "postadresse",
-    "postadresseIUtlandet",
-    "adressebeskyttelse",
-)
+EMPLOYEE_PARTS = tuple(part for part in FREG_PARTS if part not in ("foedsel", "kjoenn"))
 """What is asked of FREG for employees: who is protected, by whichever of their addresses."""
 
 

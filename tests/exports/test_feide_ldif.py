@@ -45,7 +45,7 @@ TEACHER = Person(
     family_name="Tveit",
     legal_name="Bodil Tveit",
     display_name="Bodil Tveit",
-    local_number="21030212345",
+    local_number="21830212345",
     employee_number="035016",
     affiliations=("faculty",),
     schools=(TESTSKOLE, SKAAREDALEN),
@@ -144,7 +144,7 @@ def test_a_teacher_at_two_schools_is_employee_and_member_and_shares_the_pupils_g
     assert teacher["edupersonprimaryaffiliation"] == ["faculty"]
     assert teacher["edupersonprincipalname"] == ["bodil@haugesund.kommune.no"]
     assert teacher["noredupersonlin"] == [
-        "haugesund.kommune.no:localnin:21030212345",
+        "haugesund.kommune.no:localnin:21830212345",
         "haugesund.kommune.no:employee:035016",
     ]
     assert len(teacher["edupersonorgunitdn"]) == 2
@@ -155,13 +155,13 @@ def test_a_teacher_at_two_schools_is_employee_and_member_and_shares_the_pupils_g
 def test_a_local_number_that_has_its_prefix_already_is_written_once() -> None:
     prefixed = replace(
         TEACHER,
-        local_number="haugesund.kommune.no:localnin:21030212345",
-        employee_number="haugesund.kommune.no:localnin:21030212345",
+        local_number="haugesund.kommune.no:localnin:21830212345",
+        employee_number="haugesund.kommune.no:localnin:21830212345",
     )
     (teacher,) = (
         entry for dn, entry in entries(written(replace(HAUGESUND, people_=(prefixed,)))).items() if "uid=" in dn
     )
-    assert teacher["noredupersonlin"] == ["haugesund.kommune.no:localnin:21030212345"]
+    assert teacher["noredupersonlin"] == ["haugesund.kommune.no:localnin:21830212345"]
     blank = replace(TEACHER, local_number=" ", employee_number=None)
     assert b"norEduPersonLIN" not in written(replace(HAUGESUND, people_=(blank,)))
 

@@ -117,7 +117,7 @@ def test_two_whom_freg_parts_a_second_time_are_two(school: School) -> None:
     school.run()
     assert school.access(TWO) == {FATHER}
 
-    # Who was new gets another number, and the one they were known by is somebody else's once more.
+    # The new person's number changes. The old number then turns out to be a third person's.
     parted.numbers.insert(0, THREE)
     school.pupils["p2"] = THREE
     school.run()

@@ -227,7 +227,7 @@ where a.kind in ('sas_guardian_without_basis', 'sas_guardian_missing') and not e
     select from before_work_item b where b.kind = a.kind and b.subject = a.subject and b.other = a.other)
 """
 
-# Who is in no export, before or after; fortrolige are, and are told of as everybody is.
+# hidden: people who are in no export, before or after. Fortrolige are in the exports: plan counts them as everybody.
 _TABLES = {
     "changed": "select person_id, became from control.identity_change where owner = :owner and run = :run",
     "hidden": """
