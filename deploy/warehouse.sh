@@ -8,3 +8,5 @@ set password_encryption = 'scram-sha-256';
 create role dataflyt login createrole nosuperuser password :'password';
 create database warehouse owner dataflyt;
 SQL
+psql --username "${POSTGRES_USER:-postgres}" --dbname warehouse --no-psqlrc --quiet --set ON_ERROR_STOP=1 \
+    --file "$(dirname "$0")/hide_sizes.sql"

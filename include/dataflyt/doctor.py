@@ -93,6 +93,15 @@ class Doctor:
                     raise ConfigError(
                         "Varehuset er ikke oppdatert til denne versjonen: kjør «dataflyt warehouse migrate»."
                     )
+                if database.shows_sizes(connection):
+                    found.append(
+                        Finding(
+                            "wrong",
+                            "Hver kommunes rolle kan se hvor mange rader de andres tabeller har, og slik hvor mange "
+                            "som har adressebeskyttelse: den som drifter databasen, må kjøre deploy/hide_sizes.sql som "
+                            "superbruker. Kan det ikke gjøres, må hver kommune ha en database for seg.",
+                        )
+                    )
                 now = datetime.combine(self.today, datetime.max.time(), UTC)
                 if wrong := reference.wrong_number(connection, kommune, now):
                     found.append(Finding("wrong", wrong))

@@ -19,7 +19,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine, text
 
-from dataflyt import flow, publishing
+from dataflyt import flow, publishing, report
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceUnavailable, Unreadable
 from dataflyt.flow import Environment, Job
 from dataflyt.http import AGAIN
@@ -213,7 +213,10 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; tell whether some were too much to believe."""
+    """Write the vetoes of the answers in the fresh tables; tell whether some were too much to believe.
+
+    Why is noted with the kommune's newest run, for those who may see protection.
+    """
     owner, moment = job.owner, job.moment
     golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
     golden.compute(connection, moment, for_vetoes=True)
@@ -221,7 +224,7 @@ def _learn(connection: Connection, job: Job) -> bool:
     against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
     if job.run.state == "merged":
         against.append((job.run.number, job.run.number))
-    in_doubt = False
+    believed_less: set[str] = set()
     for number, lifting in against:
         serving.views(connection, owner, number, "now_", lifting=lifting)
         doubts = veto.learn(
@@ -231,8 +234,7 @@ def _learn(connection: Connection, job: Job) -> bool:
             answered=f"{_FRESH}freg_person",
             beside=True,
         )
-        # A lowering waits for the next run anyway.
-        in_doubt = in_doubt or bool(doubts - {"ungraded"})
+        believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
     events.hold_as(
         connection,
@@ -240,7 +242,8 @@ def _learn(connection: Connection, job: Job) -> bool:
         f"select i.identifikasjonsnummer, p.oppslag from {_FRESH}freg_identifikasjonsnummer i "
         f"join {_FRESH}freg_person p using (foedselsellerdnummer)",
     )
-    return in_doubt
+    report.note(connection, job.run, "doubts_beside", sorted(believed_less))
+    return bool(believed_less)
 
 
 def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[set[str], set[str]]:

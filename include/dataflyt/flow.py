@@ -167,7 +167,7 @@ def open_job(
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
         if "stood" not in report.notes(connection, run):
             stands = publishing.published(connection, kommune.id)
-            report.note(connection, run, "stood", publishing.sizes(stands.files) if stands else {})
+            report.note(connection, run, "stood", stands.sizes if stands else {})
     return Job(kommune, run, environment, plan_only or kommune.trial, full_reload)
 
 
@@ -642,43 +642,50 @@ def merge(job: Job) -> dict[str, Any]:
         return {"digest": job.run.digest, "asks": 0}
     _rebuild_staging(job)
     owner, number = job.owner, job.run.number
-    with job.transaction() as connection:
-        # Now that the lock is held: the run may have been released or replaced meanwhile.
-        state = runs.resume(connection, owner, number)
-        if state == "released":
-            return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
-        if state == "merged":
-            merging.undo(connection, owner, number)
-        merging.clean_views(connection, owner, number)
-        contact.keep(connection, job.run)
-        report.note(connection, job.run, "rows", report.account(connection, owner, number))
-        merged = merging.merge_history(connection, owner, number, job.run.secret)
-        report.note(connection, job.run, "merged", report.shown_pairs(merged))
-        golden.views_of_history(connection, owner)
-        golden.compute(connection, job.moment)
-        missing = reference.notes(connection, job.kommune, job.run.as_of)
-        report.note(connection, job.run, "reference", [note._asdict() for note in missing])
-        released = runs.released_before(connection, owner, number)
-        serving.views(connection, owner, released, "now_")
-        # What people have decided since (an override) raises protection too; answered losses are withdraw's.
-        doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=None)
-        if doubts - (RELOADED if job.full_reload else set()):
-            raise DataInDoubt(IN_DOUBT)
-        veto.plan_lifts(connection, job.moment)
-        merging.merge_golden(connection, owner, number)
-        plan.build(connection, owner, number, released)
-        digest = plan.digest(connection)
-        limits = job.kommune.guard.limits_at(job.moment.today)
-        drop = job.kommune.guard.max_drop_percent
-        asks = guard.reasons(
-            connection, job.moment, released, limits, max_drop_percent=drop, full_reload=job.full_reload
-        )
-        changed = plan.counts(connection)
-        runs.set_merged(connection, job.run, digest, " ".join(asks))
-        report.note(connection, job.run, "changed", changed)
-        report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
-        if job.kommune.trial:
-            report.note(connection, job.run, "directory", accounts.compare(connection, job.run))
+    doubts: frozenset[str] = frozenset()
+    try:
+        with job.transaction() as connection:
+            # Now that the lock is held: the run may have been released or replaced meanwhile.
+            state = runs.resume(connection, owner, number)
+            if state == "released":
+                return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
+            if state == "merged":
+                merging.undo(connection, owner, number)
+            merging.clean_views(connection, owner, number)
+            contact.keep(connection, job.run)
+            report.note(connection, job.run, "rows", report.account(connection, owner, number))
+            merged = merging.merge_history(connection, owner, number, job.run.secret)
+            report.note(connection, job.run, "merged", report.shown_pairs(merged))
+            golden.views_of_history(connection, owner)
+            golden.compute(connection, job.moment)
+            missing = reference.notes(connection, job.kommune, job.run.as_of)
+            report.note(connection, job.run, "reference", [note._asdict() for note in missing])
+            released = runs.released_before(connection, owner, number)
+            serving.views(connection, owner, released, "now_")
+            # What people have decided since (an override) raises protection too; answered losses are withdraw's.
+            doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=None)
+            doubts -= RELOADED if job.full_reload else set()
+            if doubts:
+                raise DataInDoubt(IN_DOUBT)
+            veto.plan_lifts(connection, job.moment)
+            merging.merge_golden(connection, owner, number)
+            plan.build(connection, owner, number, released)
+            digest = plan.digest(connection)
+            limits = job.kommune.guard.limits_at(job.moment.today)
+            drop = job.kommune.guard.max_drop_percent
+            asks = guard.reasons(
+                connection, job.moment, released, limits, max_drop_percent=drop, full_reload=job.full_reload
+            )
+            changed = plan.counts(connection)
+            runs.set_merged(connection, job.run, digest, " ".join(asks))
+            report.note(connection, job.run, "changed", changed)
+            report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
+            if job.kommune.trial:
+                report.note(connection, job.run, "directory", accounts.compare(connection, job.run))
+    except DataInDoubt:
+        with job.transaction() as connection:  # what was merged is rolled back; why is not
+            report.note(connection, job.run, "doubts", sorted(doubts))
+        raise
     return {"digest": digest, "asks": int(bool(asks)), **changed}
 
 
@@ -738,8 +745,6 @@ def publish(job: Job) -> dict[str, int]:
             raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
-        current = publishing.published(connection, job.owner)
-        report.note(connection, run, "publication", current and current.publication)
     return {"files": len(files)}
 
 
@@ -779,9 +784,7 @@ def _report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
     with job.transaction() as connection:
         stood = report.notes(connection, run).get("stood", {})
         stands = publishing.published(connection, job.owner)
-        smaller = publishing.fallen(
-            stood, publishing.sizes(stands.files) if stands else {}, job.kommune.guard.max_drop_percent
-        )
+        smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune.guard.max_drop_percent)
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
@@ -820,8 +823,10 @@ class OpenPlan:
         return changed
 
     def doubts(self) -> list[str]:
-        """Say what of the extract was not believed; for those who may see protection."""
-        return [report.DOUBTS[doubt] for doubt in report.notes(self.connection, self.run).get("doubts", [])]
+        """Say what was not believed of the extract, and of events since; for those who may see protection."""
+        noted = report.notes(self.connection, self.run)
+        doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in noted.get(lane, [])}
+        return [sentence for doubt, sentence in report.DOUBTS.items() if doubt in doubts]
 
     def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
         """Say the counts in words for an operator, with ``graded`` those of all rows that stand."""

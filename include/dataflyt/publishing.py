@@ -4,6 +4,9 @@
 is written last, since object stores have no rename. A publication is named by its run and the digest of its files, so
 the same state has the same name and the same bytes, and no name tells how many vetoes there are.
 
+The manifest names the files and their sha256, never how many are in them: beside a plan without changes that would tell
+how many have been hidden since. How large they were is kept in the warehouse, to be compared with.
+
 What it was written from is its ``state``: run, vetoes, decisions, kommune file and day. When that has changed, what is
 published is written anew (``flow.republish``), whatever changed it.
 """
@@ -24,16 +27,14 @@ from dataflyt.errors import CheckFailed
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
-from dataflyt.warehouse import serving, shown, veto
+from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
 
 
-def publish(
-    connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool
-) -> list[dict[str, Any]]:
+def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
     """Write the kommune's exports of a released run under all vetoes, check them, and publish them.
 
-    Returns a record per file: file, sha256, bytes, entries, counts. Raises CheckFailed, with ``must_pass``, when a file
+    Returns the files' names. Raises CheckFailed, with ``must_pass``, when a file
     does not pass its check, and when one is much smaller than what is published and nobody was asked; nothing is then
     published. Kept publications that were written before somebody was hidden are thrown away; so are all but the last
     two. What comes out as it is published is not copied again. Needs the kommune's lock.
@@ -44,7 +45,6 @@ def publish(
     bound = {
         "owner": run.owner,
         "run": run.number,
-        "veto": veto.last(connection, run.owner),
         "state": state(connection, kommune, run.number, day),
         "protects": _protects(connection, run.owner, day),
     }
@@ -70,12 +70,11 @@ def publish(
                     "file": file,
                     "sha256": _sha256(local),
                     "bytes": local.stat().st_size,
-                    "entries": counts.owners + counts.schools + counts.people,
                     "counts": counts._asdict(),
                 }
             )
         limit = kommune.guard.max_drop_percent
-        if must_pass and before and not run.asks and (smaller := fallen(sizes(before.files), sizes(files), limit)):
+        if must_pass and before and not run.asks and (smaller := fallen(before.sizes, _sizes(files), limit)):
             raise CheckFailed(
                 f"{' og '.join(smaller)} ble ikke publisert, for innholdet er mye mindre enn det som er publisert fra "
                 "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
@@ -90,7 +89,7 @@ def publish(
                 "run": run.number,
                 "as_of": run.as_of.isoformat(),
                 "publication": name,
-                "files": files,
+                "files": [{"file": file["file"], "sha256": file["sha256"]} for file in files],
             },
             option=orjson.OPT_INDENT_2,
         )
@@ -106,16 +105,16 @@ def publish(
     connection.execute(
         text(
             "insert into control.publication "
-            "(owner, publication, run, last_veto, state, protects, published_at, manifest) "
-            "values (:owner, :name, :run, :veto, :state, :protects, clock_timestamp(), :manifest) "
-            "on conflict (owner, publication) do update set last_veto = excluded.last_veto, state = excluded.state, "
-            "protects = excluded.protects, published_at = excluded.published_at, manifest = excluded.manifest, "
+            "(owner, publication, run, state, protects, published_at, manifest, sizes) "
+            "values (:owner, :name, :run, :state, :protects, clock_timestamp(), :manifest, cast(:sizes as jsonb)) "
+            "on conflict (owner, publication) do update set state = excluded.state, protects = excluded.protects, "
+            "published_at = excluded.published_at, manifest = excluded.manifest, sizes = excluded.sizes, "
             "withdrawn_at = null"
         ),
-        {**bound, "name": name, "manifest": manifest.decode()},
+        {**bound, "name": name, "manifest": manifest.decode(), "sizes": orjson.dumps(_sizes(files)).decode()},
     )
     _withdraw_older(connection, run.owner, str(bound["protects"]), root)
-    return files
+    return [file["file"] for file in files]
 
 
 def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:
@@ -202,7 +201,7 @@ def _stands(path: Any, manifest: bytes, files: Sequence[Any]) -> bool:
     return path.exists() and path.read_bytes() == manifest and all(file.exists() for file in files)
 
 
-def sizes(files: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def _sizes(files: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Return how large each file is: people, groups, bytes."""
     return {
         file["file"]: {
@@ -228,26 +227,26 @@ def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[st
 
 
 class Published(NamedTuple):
-    """What is published now: its folder's name, its run, the state it was written from, and its files' records."""
+    """What is published now: its folder's name, its run, the state it was written from, and how large its files are."""
 
     publication: str
     run: int
     state: str
-    files: list[dict[str, Any]]
+    sizes: dict[str, dict[str, int]]
 
 
 def published(connection: Connection, owner: str) -> Published | None:
     """Return what is published, None when nothing is."""
     found = connection.execute(
         text(
-            "select publication, run, state, manifest from control.publication "
+            "select publication, run, state, sizes from control.publication "
             "where owner = :owner and withdrawn_at is null order by published_at desc limit 1"
         ),
         {"owner": owner},
     ).one_or_none()
     if found is None:
         return None
-    return Published(found.publication, found.run, found.state, orjson.loads(found.manifest)["files"])
+    return Published(*found)
 
 
 def _withdraw_older(connection: Connection, owner: str, protects: str, root: Any) -> None:

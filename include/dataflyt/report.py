@@ -223,7 +223,6 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")
     }
     changed = known.get("changed", {})
-    published = known.get("published", [])
     outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
@@ -266,8 +265,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "changed": changed,
         "inferred_losses": known.get("inferred_losses", 0),
         "directory": directory,
-        "published": published,
-        "publication": known.get("publication"),
+        "published": known.get("published", []),
         "sentences": sentences,
     }
 

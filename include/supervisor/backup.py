@@ -152,6 +152,7 @@ def restore(target: Server, file: Path) -> None:
     """
     from dataflyt.errors import DataflytError
     from dataflyt.warehouse.database import migrate
+    from supervisor.postgres import HIDE_SIZES
 
     owners = contents(file).owners
     new, old = f"{target.database}_new", f"{target.database}_old"
@@ -163,6 +164,8 @@ def restore(target: Server, file: Path) -> None:
             if run("pg_restore", ["--exit-on-error", "--no-password", *into(target, new), str(file)]):
                 raise SupervisorError(f"{file} er ikke hel, og ingenting er endret: bruk en annen sikkerhetskopi.")
             migrate(target.url(new), owners)
+            with target.connect(new) as restored:
+                restored.execute(HIDE_SIZES.read_bytes())
             swap(connection, target.database, new, old)
         except (CommandError, DataflytError):
             raise SupervisorError(

@@ -234,17 +234,11 @@ def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
 
     published = report.get("published") or []
     console.print(f"[bold]Publisert:[/] {len(published)} {'fil' if len(published) == 1 else 'filer'}")
-    for file in published:
-        console.print(
-            f"  {file['file']}: {number(file['entries'])} oppføringer, {number(file['bytes'])} byte, "
-            f"sha256 {file['sha256'][:12]}…",
-            markup=False,
-        )
     if published:
-        where = exports / (
-            report.get("publication") or json.loads((exports / "manifest.json").read_text())["publication"]
-        )
-        console.print(f"[bold]Filene ligger i:[/] {where}", soft_wrap=True)
+        folder = exports / json.loads((exports / "manifest.json").read_text())["publication"]
+        for file in published:
+            console.print(f"  {file}: {number((folder / file).stat().st_size)} byte", markup=False)
+        console.print(f"[bold]Filene ligger i:[/] {folder}", soft_wrap=True)
     for sentence in report.get("sentences", []):
         if not sentence.startswith(("Endret:", "Ingenting er endret")):  # told above, line by line
             console.print(sentence, markup=False)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
+from supervisor.home import REPOSITORY
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 DATABASE = "warehouse"
 OWNER = "dataflyt"
+HIDE_SIZES = REPOSITORY / "deploy" / "hide_sizes.sql"
+"""What keeps a kommune's role from reading how large the others' tables are."""
 
 
 class Postgres:
@@ -55,6 +59,8 @@ class Postgres:
             connection.execute("alter system set log_min_error_statement = 'panic'")
             connection.execute("alter system set log_error_verbosity = 'terse'")
             connection.execute("select pg_reload_conf()")
+        with psycopg.connect(host=self.socket, user="postgres", dbname=DATABASE, autocommit=True) as connection:
+            connection.execute(HIDE_SIZES.read_bytes())
 
     def url(self, role: str) -> str:
         """Give SQLAlchemy's URL of the warehouse for a role."""

@@ -32,6 +32,7 @@ from simulator.model import Person, World
 from simulator.server import create_app
 from simulator.weeks import advance
 from simulator.world import build
+from supervisor.postgres import HIDE_SIZES
 
 TODAY = date(2026, 11, 23)
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
@@ -115,6 +116,8 @@ def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             connection.execute("create role dataflyt login createrole")
         connection.execute(f"create database {name} owner dataflyt")
+        with psycopg.connect(_libpq(admin.set(database=name)), autocommit=True) as made:
+            made.execute(HIDE_SIZES.read_bytes())
         url = admin.set(database=name, username="dataflyt").render_as_string(hide_password=False)
         migrate(url, ["haugesund", "bergen"])
     return name

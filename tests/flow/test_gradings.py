@@ -94,6 +94,9 @@ def test_new_words_in_the_event_list_are_believed_up_to_the_same_bound(lane: Lan
     assert isinstance(told, DataInDoubt)
     assert "gradering" not in told.sentence
     assert published(here) == before - {known.number}
+    with flow.open_plan(here.kommune, here.environment, None) as opened:
+        (why,) = opened.doubts()
+    assert "gradering" in why
 
 
 @pytest.mark.after_first_run
@@ -176,3 +179,25 @@ def test_a_new_adult_or_a_new_number_at_a_child_with_a_block_is_always_asked_abo
     here.run(job=job)
     assert here.query("select asks from control.run where run = :run", run=job.run.number) == [("always",)]
     assert _link(here, adult.number) == _link(here, stays)
+
+
+@pytest.mark.after_first_run
+def test_what_is_not_believed_first_when_it_is_merged_is_told_to_those_who_may_see_protection(
+    installation: Installation,
+) -> None:
+    here = installation
+    ids = [employee.employee_id for employee in here.registers.world.employees]
+    for employee, other in zip(here.registers.world.employees, [*ids[1:], ids[0]], strict=True):
+        employee.employee_id = other
+    here.registers.write()
+    job = here.open("the-run")
+    for name, step in flow.steps():
+        if name == "merge":
+            break
+        step(job)
+    with pytest.raises(DataInDoubt):
+        flow.merge(job)
+    with flow.open_plan(here.kommune, here.environment, None) as opened:
+        (why,) = opened.doubts()
+    assert "id-er" in why
+    assert not opened.stands

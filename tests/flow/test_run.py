@@ -35,7 +35,8 @@ def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
     findings = [finding for finding in feide.check(exports / manifest["publication"] / "feide.ldif") if finding.blocks]
     assert findings == []
-    assert manifest["files"][0]["counts"]["pupils"] > 350
+    (sizes,) = installation.query("select sizes from control.publication")[0]
+    assert sizes["feide.ldif"]["people"] > 350
 
 
 def test_every_received_row_is_accounted_for(installation: Installation) -> None:

@@ -144,6 +144,16 @@ def is_migrated(connection: Connection) -> bool:
     return bool(connection.scalar(text("select version_num from public.alembic_version")) == head)
 
 
+def shows_sizes(connection: Connection) -> bool:
+    """Tell whether every role may read how large everybody's tables are: deploy/hide_sizes.sql has not been run."""
+    asked = (
+        "select has_column_privilege('pg_class', 'reltuples', 'select') "
+        "or has_function_privilege('pg_stat_get_live_tuples(oid)', 'execute') "
+        "or has_function_privilege('pg_relation_size(regclass)', 'execute')"
+    )
+    return bool(connection.scalar(text(asked)))
+
+
 def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

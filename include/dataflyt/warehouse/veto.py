@@ -137,16 +137,6 @@ def lift(connection: Connection, owner: str, run: int) -> None:
     )
 
 
-def last(connection: Connection, owner: str) -> int:
-    """Return the newest veto's number, 0 when there is none: with the run it names a state of the exports."""
-    return (
-        connection.scalar(
-            text("select coalesce(max(veto), 0) from control.veto where owner = :owner"), {"owner": owner}
-        )
-        or 0
-    )
-
-
 # meant: for whom something learned about somebody is written. moved: whose id is gone, and whose it is now. past_veto:
 # for whom vetoes stand, and for whom they have been lifted: a lifting gives, and follows as a grant does.
 _STEPS = {

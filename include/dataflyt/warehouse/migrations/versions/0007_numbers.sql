@@ -1,0 +1,29 @@
+-- A number of another kommune's says nothing: vetoes and decisions are numbered within each kommune, not by a sequence
+-- that they share and whose gaps count what the others have.
+create function control.numbered() returns trigger language plpgsql as $$
+declare
+    newest bigint;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('dataflyt numbers:' || new.owner, 0));
+    execute format('select coalesce(max(%1$I), 0) from control.%1$I where owner = $1', tg_table_name)
+        into newest using new.owner;
+    return jsonb_populate_record(new, jsonb_build_object(tg_table_name, newest + 1));
+end
+$$;
+
+do $$
+declare
+    entry text;
+begin
+    foreach entry in array array['veto', 'override', 'access_block', 'access_grant', 'consent'] loop
+        execute format('alter table control.%1$I alter column %1$I drop identity', entry);
+        -- When it has none yet: a backup brings its own.
+        execute format(
+            'create trigger numbered before insert on control.%1$I for each row when (new.%1$I is null)'
+            ' execute function control.numbered()', entry);
+    end loop;
+end
+$$;
+
+-- How large each published file is, to compare the next with: people, groups, bytes. The manifest does not say.
+alter table control.publication add column sizes jsonb not null default '{}', drop column last_veto;
