@@ -193,6 +193,8 @@ sources:
       # "011110": "311060015"
     # employment_types: # hva kodene for ansettelsestype betyr: fast, midlertidig, vikar, timelønnet eller inaktiv
     #   "H": inaktiv
+    # protected: # hvor HR-systemet merker ansatte som ikke skal kunne finnes: type Relation, hos Visma category
+    #   "KODE": ["6"]
   sas: # det skoleadministrative systemet
     # format: oneroster # når filen er OneRoster (zip) og ikke PIFU; files er da "*.zip"
     connection: sas_{id}

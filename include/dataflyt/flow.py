@@ -387,7 +387,11 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     readers: dict[str, Callable[[str], Reader]] = {
         "freg": lambda name: _and_left_out(freg_reader(job.kommune, name), landing, name),
         "krr": lambda name: _and_left_out(krr_rows.FORMATS[sources.krr.format], landing, name),
-        "hr": lambda _: partial(hr_rows.FORMATS[sources.hr.format], employment_types=sources.hr.employment_types),
+        "hr": lambda _: partial(
+            hr_rows.FORMATS[sources.hr.format],
+            employment_types=sources.hr.employment_types,
+            protected=sources.hr.protected,
+        ),
         "sas": lambda name: sas_rows.FORMATS[sas_client.format_of(name, sources.sas.format)],
     }
     return [(name, readers[source](name)) for name in names]
@@ -467,6 +471,8 @@ def withdraw(job: Job) -> dict[str, int]:
         return {}
     with job.transaction() as connection:
         golden.views_of_staging(connection, job.owner, staged)
+        if staging.exists(connection, job.owner, "hr") and staging.intact(connection, job.owner, job.run.number, "hr"):
+            golden.marked_in_staging(connection, job.owner)
         golden.compute(connection, job.moment, for_vetoes=True)
         released = runs.released_before(connection, job.owner)
         serving.views(connection, job.owner, released, "now_")

@@ -302,6 +302,12 @@ class HrSource(_Part):
         description='skriv koden for ansettelsestypen og fast, midlertidig, vikar, timelønnet eller inaktiv: "A": fast',
     )
 
+    protected: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="skriv hvor HR-systemet merker ansatte som ikke skal kunne finnes: typen av Relation i Stamdata3, "
+        'eller category i Vismas fil, og verdiene som sier det: "KODE": ["6"]',
+    )
+
     @property
     def in_words(self) -> str:
         """Say in Norwegian which employees work at a school, where ``units`` names any."""

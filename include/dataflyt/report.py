@@ -16,8 +16,11 @@ from dataflyt.warehouse import runs, staging
 from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
-_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse"})
+_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse", "hr_protection"})
 """Tables whose rows, opened and closed too, hint at how many people are protected: their addresses are not given."""
+
+_CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
+"""Tables whose rows, opened and closed, do so."""
 
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
@@ -283,7 +286,7 @@ def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, in
     return {
         table: {"opened": opened, "closed": closed}
         for table, (opened, closed) in merged.items()
-        if table not in _UNSEEN
+        if table not in _CHANGES_UNSEEN
     }
 
 
@@ -291,7 +294,7 @@ def _reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
     found = connection.execute(
         text(
             "select table_name, rule, reason, responsible, count(*) as rows from control.quarantine "
-            "where owner = :owner and run = :run and table_name <> 'freg_adressebeskyttelse' "
+            "where owner = :owner and run = :run and table_name not in ('freg_adressebeskyttelse', 'hr_protection') "
             "group by 1, 2, 3, 4 order by 1, 2"
         ),
         {"owner": run.owner, "run": run.number},

@@ -1,8 +1,11 @@
 """Employees whom FREG is asked about where the kommune has the right: the protected among them are in no export."""
 
+import os
+import time
 from dataclasses import replace
 
 import pytest
+from lxml import etree
 
 from dataflyt import fast_lane, flow
 from dataflyt.connections import Connection
@@ -253,3 +256,48 @@ def test_an_employee_whom_the_events_tell_of_leaves_at_once_where_the_kommune_as
     lane.tell(third, "endringIAdressebeskyttelse")
     assert run().counts["kommuner"] == 0
     assert not {first.number, second.number} & published(here), "what is known stays"
+
+
+def _mark(here: Installation, employee: Employee) -> None:
+    """Let HR say of an employee, in a relation of the kommune's own, that they must not be found."""
+    (file,) = (here.registers.drop / "1106" / "hr").glob("Stamdata3_*.xml")
+    tree = etree.parse(file)
+    for resource in tree.iter("{*}Resource"):
+        if resource.findtext("{*}ResourceId") == employee.employee_id:
+            relations = next(resource.iter("{*}Relations"))
+            relation = etree.SubElement(relations, "Relation", Type="X9", Name="Skjermet", ElementType="CUSTOM")
+            etree.SubElement(relation, "Value").text = "6"
+    tree.write(file, encoding="utf-8", xml_declaration=True)
+    os.utime(file, (time.time() - 3600,) * 2)
+
+
+@pytest.mark.after_first_run
+def test_an_employee_whom_hr_marks_is_in_no_export_and_comes_back_when_somebody_has_agreed(
+    installation: Installation,
+) -> None:
+    here, teacher = installation, _teachers(installation)[0]
+    sources = here.kommune.sources
+    hr = sources.hr.model_copy(update={"protected": {"x9": ["6", "7"]}})
+    here.kommune = here.kommune.model_copy(update={"sources": sources.model_copy(update={"hr": hr})})
+    here.registers.write()
+    before = here.run()
+    assert teacher.person.number in _exported(here)
+
+    _mark(here, teacher)
+    job = here.open()
+    here.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
+    flow.settle(job, ["check"], None)
+    assert teacher.person.number not in _exported(here), "whatever becomes of the run"
+    report = here.run()
+    assert report["outcome"] == "released"
+    assert teacher.person.number not in _exported(here)
+    assert not any(table["table"] == "hr_protection" for table in report["tables"])
+    assert report["merged"].keys() == before["merged"].keys()
+    assert "hr_protection" not in report["merged"]
+
+    here.registers.write()
+    here.run("rejected")
+    assert teacher.person.number not in _exported(here)
+    here.run()
+    assert "always" in here.query("select asks from control.run order by run desc limit 1")[0][0]
+    assert teacher.person.number in _exported(here)

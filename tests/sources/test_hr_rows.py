@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dataflyt.errors import Unreadable
 from dataflyt.sources import reading
 from dataflyt.sources.hr import rows as rows_module
-from dataflyt.sources.hr.rows import Employee, Employment, OrgUnit, stamdata3, visma
+from dataflyt.sources.hr.rows import Employee, Employment, OrgUnit, Protection, stamdata3, visma
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 
@@ -288,3 +288,35 @@ def test_the_reference_file_of_visma_is_read():
     assert (position.employment_type, position.percentage, position.main_position) == ("F", 100.0, True)
     assert (position.position_name, position.workplace_id) == ("Rådgiver", "974574861")
     assert (unit.org_unit_id, unit.name, unit.manager_ids) == ("11200", "Teknologi og digitalisering", "00000")
+
+
+MARK = '<Relations><Relation Type="{}"><Value>{}</Value></Relation></Relations>'
+
+
+@pytest.mark.parametrize(
+    ("of_resource", "of_employment", "marked"),
+    [
+        (MARK.format("KODE", "6"), "", True),
+        ("", MARK.format("kode", "7"), True),
+        (MARK.format("KODE", "60"), MARK.format("C1", "6"), False),
+        ("", "", False),
+    ],
+)
+def test_whom_the_kommune_file_says_that_hr_marks_is_marked_and_everybody_has_a_row(of_resource, of_employment, marked):
+    content = (
+        f"<ExportInfo><Resources><Resource><ResourceId>0071</ResourceId>{of_resource}<Employments><Employment>"
+        f"{of_employment}</Employment></Employments></Resource></Resources></ExportInfo>"
+    ).encode()
+    read = list(stamdata3(io.BytesIO(content), protected={"Kode": ["6", "7"]}))
+    assert [row for row in read if isinstance(row, Protection)] == [Protection("0071", marked)]
+    assert not any(isinstance(row, Protection) for row in stamdata3(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize(("category", "marked"), [("S6", True), ("F", False)])
+def test_in_vismas_file_the_mark_is_the_category_of_any_employment(category, marked):
+    content = (
+        '<personsXML><person personIdHRM="5"><employments><employment><category id="F"/></employment>'
+        f'<employment><category id="{category}"/></employment></employments></person></personsXML>'
+    ).encode()
+    read = list(visma(io.BytesIO(content), protected={"category": ["S6"]}))
+    assert [row for row in read if isinstance(row, Protection)] == [Protection("5", marked)]

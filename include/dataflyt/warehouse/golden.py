@@ -114,6 +114,17 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str], 
         )
 
 
+def marked_in_staging(connection: Connection, owner: str) -> None:
+    """Make the view of whom HR marks count the unchecked staged rows too: whoever either marks is marked."""
+    columns = ", ".join(source_tables()["hr_protection"].columns)
+    connection.execute(
+        text(
+            f"create or replace temporary view hr_protection as select {columns} from staging_{owner}.hr_protection "
+            f"union select {columns} from history.hr_protection where owner = '{owner}' and to_run is null"
+        )
+    )
+
+
 def compute(connection: Connection, moment: Moment, *, for_vetoes: bool = False) -> None:
     """Fill the temporary tables ``new_<table>``; the views of the sources must stand.
 

@@ -391,6 +391,9 @@ answered as (
 ),
 fresh as (
     select person_id from answered where not held_over
+    union
+    -- Of employees about whom FREG has never been asked HR tells, and people.
+    select person_id from new_employment where person_id not in (select person_id from new_vitals where answered)
 ),
 member as (
     select v.veto, coalesce(k.other_id, v.person_id) as person_id

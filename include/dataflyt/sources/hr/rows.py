@@ -5,7 +5,11 @@ In: a Stamdata3 file (``ExportInfo``, the extract of Unit4 Business World/Agress
 of elements are compared without regard to case and namespace. ``employment_types`` says what the customer's own codes
 for kinds of employment mean; a code that it has not stays as it is.
 
-Out: ``employee`` and, for each position, ``employment``; and ``org_unit``. Ids keep their leading zeros. Dates are ISO
+Neither system has a field of its own for an employee who must not be found. ``protected`` says where the customer keeps
+it: values by the ``Type`` of a ``Relation`` in Stamdata3, by ``category`` (its ``id``) in Visma's file.
+
+Out: ``employee`` and, for each position, ``employment``; ``org_unit``; and, where ``protected`` says anything, a
+``protection`` for every employee. Ids keep their leading zeros. Dates are ISO
 dates; the placeholders for "since always" (year 1) and "until further notice" (2099 and later, or year 1) are empty. A
 person or unit without its id, and a file that is broken, raise ``Unreadable``.
 
@@ -15,7 +19,7 @@ one in the kommune file. Its ``workplace_id`` is the organisation number of the 
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
@@ -60,6 +64,13 @@ class Employment(NamedTuple):
     date_to: str | None
 
 
+class Protection(NamedTuple):
+    """Whether the HR system marks an employee as one who must not be found. Everybody has a row, so none tells."""
+
+    employee_id: str
+    protected: bool
+
+
 class OrgUnit(NamedTuple):
     """A unit of the employer. ``manager_ids`` are employee ids, joined by a blank; they may point outside the file."""
 
@@ -77,6 +88,8 @@ TABLES = {
     for table in (
         Table("employee", Employee, ("employee_id",), "employee_id"),
         Table("employment", Employment, ("employee_id", "employment_id"), "employee_id"),
+        # The value is in the key: of two rows that disagree both stay, and the stricter counts.
+        Table("protection", Protection, ("employee_id", "protected"), "employee_id"),
         Table("org_unit", OrgUnit, ("org_unit_id",), "org_unit_id"),
     )
 }
@@ -93,6 +106,7 @@ _SEX = {
 }
 """``M`` is seen in files; the others are assumed."""
 _NO_TYPES: Mapping[str, str] = MappingProxyType({})
+_NOT_SAID: Mapping[str, Container[str]] = MappingProxyType({})
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -112,17 +126,23 @@ _OF_RELATION = frozenset(("value", "datefrom", "dateto"))
 _OF_ORGANISATION = frozenset(("id", "name", "parentid", "status", "datefrom", "dateto"))
 
 
-def stamdata3(stream: BinaryIO, employment_types: Mapping[str, str] = _NO_TYPES) -> Iterator[NamedTuple]:
+def stamdata3(
+    stream: BinaryIO,
+    employment_types: Mapping[str, str] = _NO_TYPES,
+    protected: Mapping[str, Container[str]] = _NOT_SAID,
+) -> Iterator[NamedTuple]:
     """Read a Stamdata3 file."""
     for _, record in records(stream, "ExportInfo", _CONTAINERS, "a Stamdata3 file"):
         name = name_of(record)
         if name == "resource":
-            yield from _resource(record, employment_types)
+            yield from _resource(record, employment_types, protected)
         elif name == "organisation":
             yield _organisation(record)
 
 
-def _resource(resource: Element, employment_types: Mapping[str, str]) -> Iterator[NamedTuple]:
+def _resource(
+    resource: Element, employment_types: Mapping[str, str], protected: Mapping[str, Container[str]]
+) -> Iterator[NamedTuple]:
     values: dict[str, str | None] = {}
     user: dict[str, str | None] = {}
     related: dict[str, str] = {}
@@ -159,7 +179,26 @@ def _resource(resource: Element, employment_types: Mapping[str, str]) -> Iterato
         date_from=_start(values.get("datefrom")),
         date_to=_end(values.get("dateto")),
     )
+    if protected:
+        marks = _marks(resource) + [mark for employment in employments for mark in _marks(employment)]
+        yield Protection(employee_id, _is_marked(marks, protected))
     yield from _employments(employee_id, employments, related, employment_types)
+
+
+def _marks(element: Element) -> list[tuple[str, str]]:
+    """Return type and value of every relation of a resource or an employment, whenever it began or ended."""
+    return [
+        (kind, value)
+        for name, relations in children(element)
+        if name == "relations"
+        for _, relation in children(relations)
+        if (kind := attribute(relation, "Type")) and (value := texts(relation, _OF_RELATION).get("value"))
+    ]
+
+
+def _is_marked(marks: Iterable[tuple[str, str]], protected: Mapping[str, Container[str]]) -> bool:
+    by_kind = {kind.lower(): values for kind, values in protected.items()}
+    return any(value in by_kind.get(kind.lower(), ()) for kind, value in marks)
 
 
 def _reachable(address: Element) -> tuple[str | None, str | None]:
@@ -292,12 +331,16 @@ def _decimal(value: str | None) -> float | None:
 # --- Visma Enterprise HRM --------------------------------------------------------------------------------------------
 
 
-def visma(stream: BinaryIO, employment_types: Mapping[str, str] = _NO_TYPES) -> Iterator[NamedTuple]:
+def visma(
+    stream: BinaryIO,
+    employment_types: Mapping[str, str] = _NO_TYPES,
+    protected: Mapping[str, Container[str]] = _NOT_SAID,
+) -> Iterator[NamedTuple]:
     """Read a file of persons from Visma Enterprise HRM. A unit follows the first one who works there."""
     units: set[str] = set()
     for _, record in records(stream, "personsXML", {"personsxml": frozenset[str]()}, "a personsXML file"):
         if name_of(record) == "person":
-            for row in _visma_person(record, employment_types):
+            for row in _visma_person(record, employment_types, protected):
                 if isinstance(row, OrgUnit):
                     if row.org_unit_id in units:
                         continue
@@ -312,7 +355,9 @@ _OF_VISMA_EMPLOYMENT = frozenset(("employeeid", "startdate", "enddate", "employm
 _OF_POSITION = frozenset(("positionpercentage", "positionstartdate", "positionenddate"))
 
 
-def _visma_person(person: Element, employment_types: Mapping[str, str]) -> Iterator[NamedTuple]:
+def _visma_person(
+    person: Element, employment_types: Mapping[str, str], protected: Mapping[str, Container[str]]
+) -> Iterator[NamedTuple]:
     employee_id = attribute(person, "personIdHRM")
     if employee_id is None:
         raise Unreadable(f"The person in line {person.sourceline} has no personIdHRM.")
@@ -321,10 +366,12 @@ def _visma_person(person: Element, employment_types: Mapping[str, str]) -> Itera
     login = _texts_below(person, "authentication", ("userid",)).get("userid")
     positions: list[tuple[str, Employment]] = []
     units: list[OrgUnit] = []
+    marks: list[tuple[str, str]] = []
     for employment in _below(person, "employments", "employment"):
         said = texts(employment, _OF_VISMA_EMPLOYMENT)
         category = next(_below(employment, "category"), None)
         kind = None if category is None else attribute(category, "id")
+        marks += [("category", kind)] if kind else []
         held: list[Element | None] = [*_below(employment, "positions", "position")]
         for position in held or [None]:
             wanted, row, unit = _visma_position(employee_id, said, position)
@@ -347,6 +394,8 @@ def _visma_person(person: Element, employment_types: Mapping[str, str]) -> Itera
         date_from=min(filter(None, starts), default=None) if all(starts) else None,
         date_to=max(filter(None, ends), default=None) if all(ends) else None,
     )
+    if protected:
+        yield Protection(employee_id, _is_marked(marks, protected))
     for employment_id, (_, row) in zip(_unique([wanted for wanted, _ in positions]), positions, strict=True):
         yield row._replace(employment_id=employment_id)
     yield from units

@@ -1,6 +1,6 @@
 -- How protected a person is, and why: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. Held back: a pupil FREG
 -- was asked about and never answered for, in no export until we know.
--- Own grading, any address's grading, an override; also that of guardians and siblings who live with the person: same
+-- Own grading, any address's grading, the HR system's mark, an override; also that of guardians and siblings who live with the person: same
 -- dwelling, or where either's address is withheld. A word that we do not know counts as strengtFortrolig; known_level is
 -- what known words give. Everybody has a row: their number tells nothing.
 with word as (
@@ -30,6 +30,11 @@ base as (
                 then w.cause else 'unknown_value' end as cause
         from word w
         join new_person_link l on l.scheme = 'number' and l.value = w.number
+        union all
+        select i.person_id, 3, true, 'hr'
+        from hr_protection p
+        join hr_identity i on i.employee_id = p.employee_id
+        where p.protected
         union all
         select coalesce(k.other_id, o.person_id), case o.value when 'fortrolig' then 2 else 3 end, true, 'override'
         from control.override o

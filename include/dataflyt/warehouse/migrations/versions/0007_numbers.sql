@@ -27,3 +27,22 @@ $$;
 
 -- How large each published file is, to compare the next with: people, groups, bytes. The manifest does not say.
 alter table control.publication add column sizes jsonb not null default '{}', drop column last_veto;
+
+-- Whom the HR system marks as one who must not be found. Everybody has a row, so that their number tells nothing.
+create table history.hr_protection (
+    owner text not null,
+    key text not null,
+    subject text not null,
+    from_run bigint not null,
+    to_run bigint,
+    employee_id text,
+    protected boolean,
+    primary key (owner, key, from_run)
+);
+create unique index on history.hr_protection (owner, key) where to_run is null;
+create index on history.hr_protection (owner, subject) where to_run is null;
+alter table history.hr_protection enable row level security, force row level security;
+-- As in 0001: without the collation the index on owner is not used.
+create policy own_rows on history.hr_protection using (owner = substr(current_user, 9) collate "default")
+    with check (owner = substr(current_user, 9) collate "default");
+grant select, insert, update, delete on history.hr_protection to dataflyt_kommune;
