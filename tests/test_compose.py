@@ -68,7 +68,7 @@ def test_whatever_a_service_waits_for_and_keeps_is_there() -> None:
             source = volume.split(":")[0]
             if source.startswith("./"):
                 assert (ROOT / source).is_file()
-                assert os.access(ROOT / source, os.X_OK)
+                assert os.access(ROOT / source, os.X_OK) or not source.endswith(".sh")
             else:
                 volumes.add(source)
     assert volumes == set(COMPOSE["volumes"])

@@ -391,8 +391,9 @@ answered as (
 ),
 fresh as (
     select person_id from answered where not held_over
-    union
-    -- Of employees about whom FREG has never been asked HR tells, and people.
+),
+-- Of employees about whom FREG has never been asked HR tells what HR has marked, and people what they have decided.
+told as (
     select person_id from new_employment where person_id not in (select person_id from new_vitals where answered)
 ),
 member as (
@@ -400,6 +401,14 @@ member as (
     from control.veto v
     left join new_kin k on k.person_id = v.person_id
     where v.owner = :owner and v.lifted_at is null and v.run < :run
+),
+believed as (
+    select m.veto, m.person_id from member m where m.person_id in (select person_id from fresh)
+    union
+    select m.veto, m.person_id
+    from member m
+    join control.veto v on v.owner = :owner and v.veto = m.veto
+    where v.cause in ('hr', 'override') and m.person_id in (select person_id from told)
 ),
 of_adult as (
     select v.veto, coalesce(k.other_id::text, v.adult) as adult
@@ -416,12 +425,13 @@ stands as (
     select v.*
     from control.veto v
     where v.owner = :owner and v.lifted_at is null and v.run < :run
-        and v.veto in (select m.veto from member m where m.person_id in (select person_id from fresh))
+        and v.veto in (select b.veto from believed b)
         and v.veto not in (
             select m.veto from member m
             where m.person_id in (select person_id from changed)
-                or m.person_id in (select person_id from new_person)
-                    and m.person_id not in (select person_id from fresh)
+                or m.person_id in (select person_id from new_person) and not exists (
+                    select from believed b where b.veto = m.veto and b.person_id = m.person_id
+                )
         )
         and v.veto not in (
             select a.veto from of_adult a where a.adult in (select person_id::text from changed)
