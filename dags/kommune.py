@@ -24,7 +24,7 @@ from airflow.sdk import (
 from dataflyt import notices
 from dataflyt.errors import ConfigError
 from dataflyt.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
-from dataflyt.on_airflow import GuardApproval, Refuse, Release, Settle, Step, TryLater, deadlines, tell_ended
+from dataflyt.on_airflow import GuardApproval, Refuse, Settle, Step, TryLater, deadlines, tell_ended
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
         withdraw = step("withdraw", trigger_rule="all_done")
         check, merge = step("check"), step("merge")
         approve = step("approve", GuardApproval)
-        release, publish = step("release", Release), step("publish")
+        release, publish = step("release"), step("publish")
         settle = step("settle", Settle, trigger_rule="all_done")
 
         extracts = [sas, hr, freg, krr]

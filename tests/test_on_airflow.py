@@ -32,7 +32,7 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt import on_airflow
+from dataflyt import on_airflow, report
 
 SECRET = "Kari Nordmann 01815012345"
 DIGEST = "0123456789abcdef"
@@ -116,7 +116,7 @@ def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(fl
 def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flow, kommune):
     seen = []
     flow.check = lambda job: seen.append((job.plan_only, job.full_reload)) or {}
-    flow.settle = lambda job, failed, answer: (
+    flow.settle = lambda job, failed: (
         seen.append((job.plan_only, job.full_reload)) or {"outcome": "planned", "received": 4}
     )
     chosen = {"plan_only": True, "full_reload": True}
@@ -186,8 +186,8 @@ def test_nobody_is_asked_when_the_guard_lets_the_run_pass(flow, kommune):
     flow.question = lambda job: None
     approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance(merge_return_value={"digest": DIGEST})
-    assert approve.execute(context(instance)) == {"digest": DIGEST}
-    assert instance.xcom_pull("approve", "answer") is None
+    assert approve.execute(context(instance)) is None
+    assert instance.xcom_pull("approve") is None
 
 
 def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, kommune, monkeypatch):
@@ -210,17 +210,20 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
         "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
         "responded_by_user": {"id": "anita", "name": "anita"},
     }
-    assert approve.execute_complete(context(instance), answer, **waiting.value.kwargs) == {"digest": DIGEST}
-    assert instance.xcom_pull("approve", "answer") == "approved"
+    kept = []
+    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user, channel))
+    approve.execute_complete(context(instance), answer, **waiting.value.kwargs)
+    assert kept == [(DIGEST, "approved", ("anita", "anita"), "airflow")]
+    assert instance.xcoms == {}, "evidence of an answer is nowhere that an editor of the DAG can write"
 
 
 @pytest.mark.parametrize(("timed_out", "told"), [(False, "rejected"), (True, "unanswered")])
-def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(kommune, timed_out, told):
+def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(flow, kommune, timed_out, told):
     from airflow.sdk import DAG
 
     with DAG("kommune_haugesund", schedule=None):
         approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
-        approve >> on_airflow.Release(task_id="release", kommune=kommune)
+        approve >> on_airflow.Step(task_id="release", kommune=kommune)
     instance = Instance()
     no = {
         "chosen_options": ["Reject"],
@@ -229,33 +232,33 @@ def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(kommune, timed_o
         "responded_by_user": None,
         "timedout": timed_out,
     }
+    kept = []
+    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user))
     with pytest.raises(DownstreamTasksSkipped) as skipped:
         approve.execute_complete({**context(instance), "task": approve}, no, digest=DIGEST)
     assert list(skipped.value.tasks) == ["release"]
-    assert instance.xcom_pull("approve", "answer") == told
-
-
-def test_the_release_names_the_approved_plan(flow, kommune):
-    flow.release = lambda job, digest: {"run": 7} if digest == DIGEST else {}
-    instance = Instance(approve_return_value={"digest": DIGEST})
-    assert on_airflow.Release(task_id="release", kommune=kommune).execute(context(instance)) == {"run": 7}
+    assert kept == [(DIGEST, told, None)]
 
 
 def test_a_run_with_a_failed_step_is_settled_and_ends_red(flow, kommune):
     settled = []
-    flow.settle = lambda job, failed, answer: settled.append((failed, answer)) or {"outcome": "failed"}
+    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": "failed"}
     instance = Instance({"extract_hr": "success", "check": "failed", "merge": "upstream_failed"})
     with pytest.raises(AirflowFailException, match="check"):
         on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance))
-    assert settled == [(["check"], None)]
+    assert settled == [["check"]]
 
 
-def test_a_rejected_run_is_settled_and_ends_green(flow, kommune):
+@pytest.mark.parametrize("outcome", ["rejected", "unanswered"])
+def test_a_run_that_was_not_approved_is_settled_and_ends_red(flow, kommune, outcome):
     settled = []
-    flow.settle = lambda job, failed, answer: settled.append((failed, answer)) or {"outcome": "rejected", "merged": 5}
-    instance = Instance({"approve": "success", "release": "skipped"}, approve_answer="rejected")
-    assert on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance)) == {"merged": 5}
-    assert settled == [([], "rejected")]
+    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": outcome, "merged": 5}
+    instance = Instance({"approve": "success", "release": "skipped"}).at("settle")
+    with pytest.raises(AirflowFailException) as ended:
+        on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+    assert str(ended.value) == report.OUTCOMES[outcome]
+    assert settled == [[]]
+    assert instance.xcom_pull("settle", "outcome") == outcome
 
 
 def test_a_missing_storage_is_said(flow, kommune, monkeypatch):
@@ -329,6 +332,7 @@ def asking(flow, monkeypatch):
     flow.question = lambda job: SimpleNamespace(
         subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
     )
+    flow.answer = lambda *given: None
     return asked
 
 
@@ -341,7 +345,7 @@ ANSWER = {
 
 
 def settled(instance, kommune):
-    """Let ``settle`` run, and Airflow call what it calls when the task has succeeded or the DAG run has failed."""
+    """Let ``settle`` run, and Airflow call what it calls when the DAG run has failed."""
     settle = on_airflow.Settle(task_id="settle", kommune=kommune)
     ended = {**context(instance.at("settle"), settle), "dag": SimpleNamespace(get_task={"settle": settle}.get)}
     try:
@@ -349,9 +353,6 @@ def settled(instance, kommune):
     except AirflowException:
         last = sorted(task for task, state in {**instance.states, "settle": "failed"}.items() if state == "failed")[-1]
         on_airflow.tell_ended({**ended, "ti": instance.at(last), "task": None})
-    else:
-        for call in settle.on_success_callback:
-            call(ended)
 
 
 def no_person(message: EmailMessage) -> None:
@@ -402,7 +403,7 @@ def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, 
     for name in ("extract_hr", "check"):
         with pytest.raises(AirflowFailException):
             on_airflow.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
-    flow.settle = lambda job, failed, answer: {"outcome": "failed", "received": 4000}
+    flow.settle = lambda job, failed: {"outcome": "failed", "received": 4000}
     settled(instance, told)
     (message,) = post.given
     assert message["Subject"] == "Haugesund (1106): kjøringen stoppet i «Kontroller», «Hent fra HR», «Flett»"
@@ -421,7 +422,7 @@ def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
     instance = Instance({"merge": "failed"})
     with pytest.raises(AirflowFailException):
         on_airflow.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
-    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    flow.settle = lambda job, failed: {"outcome": "failed"}
     settled(instance, told)
     assert "- Flett: Unexpected KeyError in" in post.given[0].get_content()
     no_person(post.given[0])
@@ -435,7 +436,7 @@ def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
     ],
 )
 def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told, post, answer, subject, said):
-    flow.settle = lambda job, failed, answer: {"outcome": answer}
+    flow.settle = lambda job, failed: {"outcome": answer}
     instance = Instance(
         {"release": "skipped"},
         approve_answer=answer,
@@ -454,13 +455,13 @@ def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told,
 
 @pytest.mark.parametrize("outcome", ["released", "planned"])
 def test_a_run_that_went_as_it_should_is_not_told_of(flow, told, post, outcome):
-    flow.settle = lambda job, failed, answer: {"outcome": outcome}
+    flow.settle = lambda job, failed: {"outcome": outcome}
     settled(Instance({"merge": "success"}), told)
     assert post.given == []
 
 
 def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
-    def settle(job, failed, answer):
+    def settle(job, failed):
         raise SourceUnavailable("Varehuset svarer ikke.")
 
     flow.settle = settle
@@ -472,7 +473,7 @@ def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
 
 
 def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
-    def settle(job, failed, answer):
+    def settle(job, failed):
         raise AssertionError("it was killed before")
 
     flow.settle = settle
@@ -487,7 +488,7 @@ def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
 def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
     with pytest.raises(TaskAwaitingInput):
         on_airflow.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
-    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    flow.settle = lambda job, failed: {"outcome": "failed"}
     settled(Instance({"check": "failed"}), kommune)
     assert post.given == []
     assert not [record for record in caplog.records if record.name == on_airflow.__name__]
@@ -510,7 +511,7 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
         monkeypatch.delenv("AIRFLOW_CONN_POST")
     with pytest.raises(TaskAwaitingInput):
         on_airflow.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
-    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    flow.settle = lambda job, failed: {"outcome": "failed"}
     settle = on_airflow.Settle(task_id="settle", kommune=told)
     ended = context(Instance({"check": "failed"}, "settle"), settle)
     ended["dag"] = SimpleNamespace(get_task={"settle": settle}.get)
@@ -526,7 +527,7 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
 def test_a_connection_without_a_sender_says_so(flow, told, post, monkeypatch, caplog):
     port = json.loads(os.environ["AIRFLOW_CONN_POST"])["port"]
     monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port, from_email=None))
-    flow.settle = lambda job, failed, answer: {"outcome": "failed"}
+    flow.settle = lambda job, failed: {"outcome": "failed"}
     settled(Instance({"check": "failed"}), told)
     assert post.given == []
     assert "The Airflow connection post has no from_email" in caplog.text

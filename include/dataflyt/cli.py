@@ -15,7 +15,7 @@ from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_read import id_command, read_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
-from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.errors import ConfigError, DataflytError, NotApproved
 
 if TYPE_CHECKING:
     from dataflyt.flow import Environment, Job
@@ -61,6 +61,10 @@ def run(
         bool | None,
         typer.Option("--approve/--reject", help="Answer the guard's question beforehand instead of being asked."),
     ] = None,
+    approver: Annotated[
+        str | None,
+        typer.Option(envvar="DATAFLYT_APPROVER", help="Who answers: the id among approvers in the kommune's file."),
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
     plan_only: Annotated[bool, typer.Option(help="Stop at the plan; nothing is released or published.")] = False,
     full_reload: Annotated[
@@ -75,8 +79,8 @@ def run(
         name = key or f"cli__{now.isoformat(timespec='seconds')}"
         job = flow.open_job(found, name, now, environment(), plan_only=plan_only, full_reload=full_reload)
         typer.echo(f"{found.display_name}, kjøring {job.run.number}")
-        failed, answer, broken = _steps(job, approve)
-        settled = flow.settle(job, failed, answer)
+        failed, broken = _steps(job, approve, approver)
+        settled = flow.settle(job, failed)
         for count, word in {"received": "mottatt", "quarantined": "i karantene", "staged": "til fletting"}.items():
             typer.echo(f"  {word}: {settled[count]}")
         typer.echo(report.OUTCOMES[settled["outcome"]])
@@ -86,38 +90,31 @@ def run(
     _with(kommune, steps)
 
 
-def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, DataflytError | None]:
+def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list[str], DataflytError | None]:
     """Run the steps as the DAG does: withdraw whatever became of the extracts, the rest only after success."""
     from dataflyt import flow
 
     failed: list[str] = []
     first: DataflytError | None = None
-    digest, answer = "", None
     for name, step in flow.steps():
         if failed and name != "withdraw":
             continue
         try:
-            counts = step(job)
-            digest = counts.get("digest", digest)
+            step(job)
             typer.echo(f"  {name}: ferdig")
         except DataflytError as error:
             typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
             failed.append(name)
             first = first or error
     if failed or job.plan_only:
-        return failed, None, first
+        return failed, first
     question = flow.question(job)
     if question:
         typer.echo(question.body)
-        if approve is None and sys.stdin.isatty():
-            approve = typer.confirm("Godkjenne?", default=False)
-        elif approve is None:
-            typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
-        answer = "approved" if approve else "rejected"
-        if not approve:
-            return failed, answer, None
+        if not _answer(job, question.digest, approve, approver):
+            return failed, None
     last_steps: list[tuple[str, Callable[[], object]]] = [
-        ("release", lambda: flow.release(job, digest)),
+        ("release", lambda: flow.release(job)),
         ("publish", lambda: flow.publish(job)),
     ]
     for name, last in last_steps:
@@ -126,8 +123,34 @@ def _steps(job: "Job", approve: bool | None) -> tuple[list[str], str | None, Dat
             typer.echo(f"  {name}: ferdig")
         except DataflytError as error:
             typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
-            return [name], answer, error
-    return failed, answer, None
+            return [name], error
+    return failed, None
+
+
+def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None) -> bool:
+    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes."""
+    from dataflyt import flow
+    from dataflyt.warehouse.runs import User
+
+    known = {one.id: one.name for one in job.kommune.approvers}
+    if approve is None and sys.stdin.isatty():
+        approve = typer.confirm("Godkjenne?", default=False)
+        if approve and approver is None:
+            approver = typer.prompt(f"Hvem svarer? ({', '.join(known)})")
+    elif approve is None:
+        typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
+    elif approve and approver is None:
+        typer.echo(
+            f"Skriv hvem som svarer, med --approver: {' eller '.join(known)}. Uten det regnes det som nei.", err=True
+        )
+        approve = False
+    user = User(approver, known.get(approver, approver)) if approver else None
+    try:
+        flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
+    except NotApproved as error:
+        typer.echo(error.sentence, err=True)
+        return False
+    return bool(approve)
 
 
 @app.command()

@@ -8,9 +8,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import orjson
 from sqlalchemy import Connection, Engine, text
@@ -34,7 +34,7 @@ from dataflyt.sources.sas import rows as sas_rows
 from dataflyt.warehouse import contact, database, events, golden, guard, plan, runs, serving, staging, veto
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.golden import OSLO, Moment
-from dataflyt.warehouse.runs import Run
+from dataflyt.warehouse.runs import Channel, Run, User
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ FREG_PARTS = (
     "adressebeskyttelse",
 )
 """What is asked of FREG for everybody; ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""So much may the clocks of two machines differ."""
 RELOADED = {"ungraded", "local_ids"}
 """Doubts that a full reload goes past: it asks."""
 IN_DOUBT = (
@@ -160,10 +162,13 @@ def open_job(
     """Open or find the run that ``key`` names (an Airflow run's id), undoing an unreleased one before it.
 
     ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` are to be the same each time. Raises
-    ConfigError or SourceUnavailable.
+    ConfigError or SourceUnavailable, and NotApproved when ``as_of`` would turn time back, or lies ahead: what has ended
+    since must not begin again.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
+        if not runs.is_known(connection, kommune.id, key):
+            _not_turned_back(connection, kommune, as_of, environment.now())
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
         if "stood" not in report.notes(connection, run):
             stands = publishing.published(connection, kommune.id)
@@ -171,13 +176,49 @@ def open_job(
     return Job(kommune, run, environment, plan_only or kommune.trial, full_reload)
 
 
-def _done(job: Job) -> bool:
+def _not_turned_back(connection: Connection, kommune: Kommune, as_of: datetime, now: datetime) -> None:
+    if as_of > now + CLOCKS_DIFFER:
+        raise NotApproved(
+            f"Kjøringen skulle gjelde {_moment(as_of)}, som ikke er kommet ennå: start en ny kjøring uten dato."
+        )
+    released = runs.released_before(connection, kommune.id)
+    if released and as_of < (newest := runs.get(connection, kommune.id, released).as_of):
+        raise NotApproved(
+            f"Kjøringen skulle gjelde {_moment(as_of)}, men en kjøring for {_moment(newest)} er frigitt, og tiden "
+            "stilles ikke tilbake: start en ny kjøring uten dato."
+        )
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone(OSLO):%d.%m.%Y kl. %H.%M}"
+
+
+def _done(job: Job, *, extracts: bool = False) -> bool:
     """Tell whether the run is released: its data stand, and repeating a step before that changes nothing.
 
-    A run that was undone goes on where it was left if it is still the newest.
+    A run that was undone goes on where it was left if it is still the newest. After a step that ``extracts``, those
+    that look at what was extracted have to be gone through again.
     """
     with job.transaction() as connection:
-        return runs.resume(connection, job.owner, job.run.number) == "released"
+        released = runs.resume(connection, job.owner, job.run.number) == "released"
+        if extracts and not released:
+            report.note(connection, job.run, "passed", [])
+        return released
+
+
+def _pass(connection: Connection, job: Job, step: str) -> None:
+    """Note that a step that may stop a run has not: Airflow's word for it could be anybody's."""
+    passed = report.notes(connection, job.run).get("passed", [])
+    report.note(connection, job.run, "passed", sorted({*passed, step}))
+
+
+def _must_have_passed(connection: Connection, job: Job, *needed: str) -> None:
+    passed = report.notes(connection, job.run).get("passed", [])
+    if missing := [notices.STEPS[step] for step in needed if step not in passed]:
+        raise CheckFailed(
+            f"Det som skal kjøres før flettingen ({', '.join(missing)}), er ikke kjørt ferdig, så ingenting flettes: "
+            "kjør det på nytt, eller start en ny kjøring."
+        )
 
 
 # --- extract -----------------------------------------------------------------------------------------------------
@@ -185,7 +226,7 @@ def _done(job: Job) -> bool:
 
 def extract_sas(job: Job) -> dict[str, int]:
     """Land the newest file of the school administration system, its timetable and its calendars, and stage them."""
-    if _done(job):
+    if _done(job, extracts=True):
         return {}
     source = job.kommune.sources.sas
     sas_client.extract(
@@ -206,7 +247,7 @@ def extract_sas(job: Job) -> dict[str, int]:
 
 def extract_hr(job: Job) -> dict[str, int]:
     """Land the newest file of the HR system, and stage it."""
-    if _done(job):
+    if _done(job, extracts=True):
         return {}
     source = job.kommune.sources.hr
     hr_client.extract(
@@ -242,7 +283,7 @@ def extract_freg(job: Job) -> dict[str, int]:
     Then, where the kommune's file says so, for children who live in the kommune and are none of its pupils, and for
     those who work at its schools. Raises CheckFailed when the school system's file is not staged in this run.
     """
-    if _done(job):
+    if _done(job, extracts=True):
         return {}
     with job.transaction(lock=False) as warehouse:
         if not staging.counts(warehouse, job.owner, job.run.number, "sas"):
@@ -334,7 +375,7 @@ def freg_reader(kommune: Kommune, page: str) -> Reader:
 
 def extract_krr(job: Job) -> dict[str, int]:
     """Ask KRR for e-mail and phone of those who are responsible for pupils."""
-    if _done(job):
+    if _done(job, extracts=True):
         return {}
     source = job.kommune.sources.krr
     left_out = krr_client.extract(
@@ -484,6 +525,8 @@ def withdraw(job: Job) -> dict[str, int]:
     republish(job.kommune, job.environment)
     if doubts:
         raise DataInDoubt(IN_DOUBT)
+    with job.transaction() as connection:
+        _pass(connection, job, "withdraw")
     return {}
 
 
@@ -588,6 +631,8 @@ def check(job: Job) -> dict[str, int]:
         )
         unknown = f"select distinct felt from staging_{job.owner}.freg_ukjentfelt order by 1"
         report.note(connection, job.run, "unknown_fields", list(connection.execute(text(unknown)).scalars()))
+        if not result.broken:
+            _pass(connection, job, "check")
     if result.broken:
         sentences = "; ".join(f"{broken.reason} (ansvarlig: {broken.responsible})" for broken in result.broken)
         raise CheckFailed(f"Kjøringen er stoppet før noe ble endret: {sentences}")
@@ -655,6 +700,7 @@ def merge(job: Job) -> dict[str, Any]:
             state = runs.resume(connection, owner, number)
             if state == "released":
                 return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
+            _must_have_passed(connection, job, "withdraw", "check")
             if state == "merged":
                 merging.undo(connection, owner, number)
             merging.clean_views(connection, owner, number)
@@ -684,6 +730,8 @@ def merge(job: Job) -> dict[str, Any]:
             )
             changed = plan.counts(connection)
             runs.set_merged(connection, job.run, digest, " ".join(asks))
+            if not asks:
+                runs.keep_answer(connection, runs.get(connection, owner, number), "not_needed", "guard")
             report.note(connection, job.run, "changed", changed)
             report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
             if job.kommune.trial:
@@ -699,15 +747,19 @@ def merge(job: Job) -> dict[str, Any]:
 
 
 def question(job: Job) -> Question | None:
-    """Return what an approver must answer before the run is released, None when the guard lets it pass."""
+    """Return what an approver must answer before the run is released.
+
+    None when the guard lets it pass, and when it has been approved.
+    """
     with job.transaction(lock=False) as connection:
         run = runs.get(connection, job.owner, job.run.number)
         noted = report.notes(connection, run)
-    if job.plan_only or not run.asks or not run.digest or run.state == "released":
+        answered = runs.may_be_released(connection, run)
+    if job.plan_only or answered or not run.digest or run.state == "released":
         return None
     changes = report.changes(noted.get("changed", {}), noted.get("inferred_losses", 0))
     lines = [f"- {what}: {count}" for what, count in changes]
-    why = [report.reason(word) for word in run.asks.split()]
+    why = [report.reason(word) for word in (run.asks or "").split()]
     body = "\n".join(
         [
             f"Kjøring {run.number} for {job.kommune.display_name} venter på svar.",
@@ -727,12 +779,35 @@ def question(job: Job) -> Question | None:
     return Question(f"Godkjenne kjøring {run.number} for {job.kommune.display_name}?", body, run.digest)
 
 
-def release(job: Job, digest: str) -> dict[str, int]:
-    """Make the merged run the kommune's current one; ``digest`` must name its plan. Raises NotApproved."""
+def answer(
+    job: Job, digest: str, said: Literal["approved", "rejected", "unanswered"], user: User | None, channel: Channel
+) -> None:
+    """Keep an answer to the question that ``digest`` names: in the warehouse, where ``release`` looks for it.
+
+    ``user`` is who said it, None when nobody did. Raises NotApproved when the plan has become another, and when
+    somebody approves whom the kommune's file does not name.
+    """
+    approvers = [approver.id for approver in job.kommune.approvers]
+    if said == "approved" and (user is None or user.id not in approvers):
+        raise NotApproved(
+            f"Svaret gjelder ikke, for den som svarte, er ikke godkjenner for {job.kommune.display_name} i "
+            "kommunefilen. Kjøringen er ikke godkjent."
+        )
+    with job.transaction() as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        if run.state != "merged" or run.digest != digest:
+            if said != "approved":  # of a plan that is gone: nothing is to be released, and nothing is
+                return
+            raise NotApproved("Planen er ikke lenger den det ble spurt om. Kjør på nytt, og svar på den nye planen.")
+        runs.keep_answer(connection, run, said, channel, user=user, approvers=approvers)
+
+
+def release(job: Job) -> dict[str, int]:
+    """Make the merged run the kommune's current one, when the warehouse has the answer to it. Raises NotApproved."""
     if job.plan_only:
         raise NotApproved("Kjøringen er bare en plan, og kan ikke frigis.")
     with job.transaction() as connection:
-        runs.release(connection, job.owner, job.run.number, digest)
+        runs.release(connection, job.owner, job.run.number)
         events.hold_no_others(connection, job.owner, employees=job.kommune.sources.freg.employees)
     return {"run": job.run.number}
 
@@ -754,12 +829,11 @@ def publish(job: Job) -> dict[str, int]:
     return {"files": len(files)}
 
 
-def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any]:
+def settle(job: Job, failed: Sequence[str]) -> dict[str, Any]:
     """Close the run: undo it unless it was released, bring what is published in line, write the run's report.
 
-    ``failed`` names the steps that failed, ``answer`` is approved, rejected or unanswered where somebody was asked.
-    What was only to be planned stays as it is, to be looked at until the next run begins. Returns the
-    report's outcome and totals.
+    ``failed`` names the steps that failed; what was answered stands in the warehouse. What was only to be planned stays
+    as it is, to be looked at until the next run begins. Returns the report's outcome and totals.
 
     The registers' raw answers are thrown away, whatever became of the run: nothing reads them again, they say where
     protected people live, and an encrypted one would still tell by its presence and need a key that is thrown away as
@@ -770,7 +844,8 @@ def settle(job: Job, failed: Sequence[str], answer: str | None) -> dict[str, Any
         run = runs.get(connection, job.owner, job.run.number)
         planned = job.plan_only and run.state == "merged" and not failed
         if run.state != "released" and not planned:
-            state = answer if answer in ("rejected", "unanswered") and not failed else "failed"
+            said = runs.answer_to(connection, run) if run.state == "merged" else None
+            state = said if said in ("rejected", "unanswered") and not failed else "failed"
             runs.undo(connection, job.owner, run.number, state)
         contact.forget(connection, job.owner)
     try:

@@ -28,7 +28,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -101,48 +101,34 @@ class Step(BaseOperator):  # type: ignore[misc]
         return result
 
 
-class Release(Step):
-    """Release the run, with the digest of the plan that was approved (or that the guard let pass)."""
-
-    def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call ``flow.release`` with the digest that ``approve`` returned."""
-        from dataflyt import flow
-
-        approved = context["ti"].xcom_pull(task_ids="approve") or {}
-        released: Mapping[str, object] = flow.release(open_job(self.kommune, context), str(approved.get("digest", "")))
-        return released
-
-
 class Settle(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
-    Airflow alone would show a run green whose last task went well. A rejected, unanswered or planned run ends green: a
-    person has decided, nothing is broken, and the report says so.
+    Airflow alone would show a run green whose last task went well. A run that was rejected or never answered ends red
+    too, with a sentence that says so: nothing of it has become true. One that was only to be planned ends green.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(on_success_callback=tell_ended, **kwargs)
-
     def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call ``flow.settle`` with the tasks that failed and the answer that was given."""
-        from dataflyt import flow
+        """Call ``flow.settle`` with the tasks that failed; the warehouse knows what was answered."""
+        from dataflyt import flow, report
 
         ti = context["ti"]
         failed = failed_steps(context)
-        answer = ti.xcom_pull(task_ids="approve", key="answer")
-        counts: Mapping[str, object] = flow.settle(open_job(self.kommune, context), failed, answer)
+        counts: Mapping[str, object] = flow.settle(open_job(self.kommune, context), failed)
         ti.xcom_push(key="outcome", value=counts["outcome"])
         if failed:
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
+        if counts["outcome"] in ("rejected", "unanswered"):
+            raise DataflytError(report.OUTCOMES[str(counts["outcome"])])
         return counts
 
 
 class GuardApproval(ApprovalOperator):  # type: ignore[misc]
     """Ask the kommune's approvers when ``flow.question`` has a question; pass at once when it has none.
 
-    The question holds counts only, since it lies in Airflow's database. Returns the digest of the plan that may be
-    released; pushes ``answer`` (approved, rejected or unanswered) when somebody was asked. A run that is only to be
-    planned ends here: this task is skipped, and with it the release.
+    The question holds counts only, since it lies in Airflow's database. The answer is written to the warehouse, which
+    alone says whether the run may be released: what this task returns, and its state, anybody who may edit the DAG can
+    write. A run that is only to be planned ends here: this task is skipped, and with it the release.
     """
 
     template_fields = ()  # the question is written by the flow, when the task runs
@@ -157,15 +143,14 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         )
         self.kommune = kommune
 
-    def execute(self, context: Context) -> dict[str, str]:
-        """Ask, or return the merged plan's digest without asking."""
+    def execute(self, context: Context) -> None:
+        """Ask, or pass without asking."""
         plan_only, question = safely(lambda: self.question(context))
         if plan_only:
             raise AirflowSkipException("Bare plan: det blir ikke spurt om noe, og ingenting frigis.")
         if question is None:
-            merged = context["ti"].xcom_pull(task_ids="merge") or {}
-            self.log.info("The guard lets the run pass: nobody is asked.")
-            return {"digest": str(merged.get("digest", ""))}
+            self.log.info("The guard lets the run pass, or it has been approved: nobody is asked.")
+            return
         self.subject, self.body = question.subject, question.body
         self.tell_once(context, question)
         try:
@@ -175,15 +160,31 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
             raise
         raise AirflowFailException("Airflow did not wait for the answer: this needs Airflow 3.3 or later.")
 
-    def execute_complete(self, context: Context, event: dict[str, Any], digest: str = "") -> dict[str, str]:
-        """Pass on the answer; a rejection or a time-out skips the release."""
-        approved = event.get("chosen_options") == [self.APPROVE]
-        answer = "unanswered" if event.get("timedout") else "approved" if approved else "rejected"
+    def execute_complete(self, context: Context, event: dict[str, Any], digest: str = "") -> None:
+        """Write the answer to the warehouse; a rejection or a time-out skips the release."""
+        approved = event.get("chosen_options") == [self.APPROVE] and not event.get("timedout")
+        answer: Literal["approved", "rejected", "unanswered"] = (
+            "approved" if approved else "unanswered" if event.get("timedout") else "rejected"
+        )
+        by = event.get("responded_by_user")
         with suppress(Exception):  # the question is over: asked again, it is a new one
             context["task_state_store"].delete(MAILED)
-        context["ti"].xcom_push(key="answer", value=answer)  # first: a rejection leaves the next line by an exception
-        super().execute_complete(context, event)
-        return {"digest": digest}
+        safely(lambda: self.answer(context, digest, answer, by))
+        super().execute_complete(context, event)  # a rejection leaves by an exception
+
+    def answer(
+        self,
+        context: Context,
+        digest: str,
+        answer: Literal["approved", "rejected", "unanswered"],
+        by: Mapping[str, str] | None,
+    ) -> None:
+        """Call ``flow.answer`` with who answered, as Airflow knows them."""
+        from dataflyt import flow
+        from dataflyt.warehouse.runs import User
+
+        user = User(str(by["id"]), str(by["name"])) if by else None
+        flow.answer(open_job(self.kommune, context), digest, answer, user, "airflow")
 
     def question(self, context: Context) -> tuple[bool, Question | None]:
         """Ask the flow whether the run is only to be planned, and what has to be asked about it."""
@@ -467,8 +468,7 @@ def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) 
 def tell_ended(context: Context) -> None:
     """Tell that a run has stopped, was rejected or was never answered; nothing of one that went as it should.
 
-    A callback of ``settle`` that succeeds, in its process, and of a DAG run that fails, in the DAG processor: whatever
-    killed the tasks. Not also of a run that succeeds, since the processor parses all kommune files for each callback.
+    A callback of a DAG run that fails, in the DAG processor: whatever killed the tasks.
     """
     kommune: Kommune = context["dag"].get_task("settle").kommune
     if kommune.mail is not None:

@@ -65,9 +65,10 @@ class Stand(NamedTuple):
 
 @dataclass
 class Waiting:
-    """A run that has asked and was not answered: until ``until``."""
+    """A run that has asked, about the plan that ``digest`` names, and was not answered: until ``until``."""
 
     job: Job
+    digest: str
     until: datetime
     before: Stand
     changed: dict[str, int]
@@ -207,8 +208,10 @@ class Calendar:
             if question:
                 self.asked += 1
                 answer = self.approver.answer(first=first)
+                if answer != "unanswered":
+                    self.keep(job, question.digest, answer)
             if not failed and not job.plan_only and answer in (None, "approved"):
-                last, more = finish(job, merged["digest"])
+                last, more = finish(job)
                 failed, said = [*failed, *last], [*said, *more]
         changed = {kind: count for kind, count in merged.items() if kind not in ("digest", "asks")}
         self.console.print(
@@ -220,10 +223,20 @@ class Calendar:
             self.console.print(f"  [red]Stoppet:[/] {escape(sentence)}", soft_wrap=True)
         if question:
             self.tell_answer(job, answer)
-        if answer == "unanswered":
-            self.waiting[kommune.id] = Waiting(job, moment + timedelta(days=kommune.guard.answer_days), before, changed)
+        if question and answer == "unanswered":
+            until = moment + timedelta(days=kommune.guard.answer_days)
+            self.waiting[kommune.id] = Waiting(job, question.digest, until, before, changed)
         else:
-            self.close(job, failed, answer, before, changed, first=first)
+            self.close(job, failed, before, changed, first=first)
+
+    def keep(self, job: Job, digest: str, answer: str) -> None:
+        """Keep an answer as the kommune's first approver's, or one that nobody has given."""
+        from dataflyt import flow
+        from dataflyt.warehouse.runs import User
+
+        one = job.kommune.approvers[0]
+        user = None if answer == "unanswered" else User(one.id, one.name)
+        flow.answer(job, digest, answer, user, "command_line")
 
     def tell_changes(self, changed: Mapping[str, int], *, merged: bool) -> None:
         """Say what a run would change, by kind; protection is in no number."""
@@ -258,13 +271,13 @@ class Calendar:
             f"\n[bold]{escape(waiting.job.kommune.display_name)}, kjøring {waiting.job.run.number}[/]: "
             f"{waiting.job.kommune.guard.answer_days} døgn er gått, {day_in_words(waiting.until.date())}."
         )
-        self.close(waiting.job, [], "unanswered", waiting.before, waiting.changed)
+        self.keep(waiting.job, waiting.digest, "unanswered")
+        self.close(waiting.job, [], waiting.before, waiting.changed)
 
     def close(
         self,
         job: Job,
         failed: Sequence[str],
-        answer: str | None,
         before: Stand,
         changed: Mapping[str, int],
         *,
@@ -273,7 +286,7 @@ class Calendar:
         """Settle a run, say what came of it, and make sure that one that was not released left everything as it was."""
         from dataflyt import flow, report
 
-        outcome = flow.settle(job, failed, answer)["outcome"]
+        outcome = flow.settle(job, failed)["outcome"]
         self.ended[job.owner, outcome] += 1
         self.console.print(f"  [bold]{report.OUTCOMES[outcome]}[/]", soft_wrap=True)
         if outcome in ("released", "not_published"):
@@ -381,11 +394,11 @@ def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
     return failed, said, merged
 
 
-def finish(job: Job, digest: str) -> tuple[list[str], list[str]]:
+def finish(job: Job) -> tuple[list[str], list[str]]:
     """Release and publish; give the step that failed and what it said."""
     from dataflyt import flow
 
-    for name, step in {"release": lambda: flow.release(job, digest), "publish": lambda: flow.publish(job)}.items():
+    for name, step in {"release": lambda: flow.release(job), "publish": lambda: flow.publish(job)}.items():
         sentence, _ = attempt(step)
         if sentence:
             return [name], [sentence]

@@ -14,7 +14,7 @@ from dataflyt.errors import NotApproved, Unreadable
 from dataflyt.warehouse import runs
 from simulator.manifest import people
 from simulator.model import Person
-from tests.flow.conftest import Installation
+from tests.flow.conftest import Installation, release, respond
 from tests.flow.test_separation import psql
 
 REALM = "haugesund.kommune.no"
@@ -108,7 +108,8 @@ def _names_without_a_directory(installation: Installation) -> dict[str, str]:
     job = installation.open()
     installation.steps(job, *(name for name, _ in flow.steps()))
     made = names(installation)
-    flow.settle(job, [], "rejected")
+    respond(job, "rejected")
+    flow.settle(job, [])
     assert len(made) > 400
     return made
 
@@ -219,7 +220,7 @@ def test_importing_again_replaces_the_picture_and_never_a_name_that_was_given(
 
 def test_an_import_undoes_a_run_that_waits_for_its_answer(installation: Installation, folder: Path) -> None:
     job = installation.open()
-    merged = installation.steps(job, *(name for name, _ in flow.steps()))
+    installation.steps(job, *(name for name, _ in flow.steps()))
     pupil = pupils(installation)[0]
     proposal = propose(installation, directory_file(folder, (f"kari@{REALM}", pupil.number)))
     assert proposal.run == job.run.number
@@ -227,8 +228,8 @@ def test_an_import_undoes_a_run_that_waits_for_its_answer(installation: Installa
     db = flow.database.engine(installation.warehouse_url)
     assert accounts.accept(db, installation.kommune, proposal.digest) == job.run.number
     with pytest.raises(NotApproved):
-        flow.release(job, merged["digest"])
-    assert flow.settle(job, [], "approved")["outcome"] == "superseded"
+        release(job)
+    assert flow.settle(job, [])["outcome"] == "superseded"
     installation.run()
     assert names(installation)[pupil.number] == "kari"
 
@@ -299,7 +300,7 @@ def planned(installation: Installation) -> flow.Job:
     """Run a kommune on trial to its plan."""
     job = installation.open()
     installation.steps(job, *(name for name, _ in flow.steps()))
-    assert flow.settle(job, [], None)["outcome"] == "planned"
+    assert flow.settle(job, [])["outcome"] == "planned"
     return job
 
 
@@ -423,7 +424,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
         assert proposal.counts["matched"] == 2
         assert proposal.counts["several_names"] == 0
         assert not set(ids.values()) & {row[1] for row in _proposed_rows(trial)}
-        flow.settle(job, [], "rejected")
+        flow.settle(job, [])
 
 
 def test_who_left_and_is_hidden_is_missing_as_everybody_who_left(trial: Installation, folder: Path) -> None:

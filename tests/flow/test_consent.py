@@ -102,8 +102,9 @@ def _consent(here: Installation, child: Person, adult: str, givers: list[str]) -
     _write(
         here,
         "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
-        "decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'consent', 'alt', '1', 'anita', 'anita', "
-        "1)",
+        "decided_by, approved_by, from_run) "
+        "values ('haugesund', :child, :adult, 'person', 'consent', 'alt', '1', 'anita', 'anita', "
+        "'birgitte', 1)",
         child=_link(here, child.number),
         adult=str(_link(here, adult)),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from dataflyt import flow, work_list
 from simulator.model import Person, SasPerson
-from tests.flow.conftest import Installation, _libpq
+from tests.flow.conftest import Installation, _libpq, release, respond
 from tests.flow.test_consent import _consent, _young
 from tests.flow.test_rules import _leave, _person, _plain_pupils
 from tests.flow.test_run import _access, _newcomer
@@ -78,7 +78,8 @@ def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> di
         told["rows"] = list(opened.rows())
         told["asks"] = opened.run.asks
     told["work_list"] = work_list.items(here.kommune, here.environment)
-    told["settled"] = flow.settle(job, [], "rejected")
+    respond(job, "rejected")
+    told["settled"] = flow.settle(job, [])
     report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
     told["report"] = report
     told["files"] = sorted(
@@ -115,8 +116,9 @@ def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does
             child.protection, child.home = "strengtFortrolig", None
         job = here.open()
         counts = {name: step(job) for name, step in flow.steps()}
-        flow.release(job, str(counts["merge"].pop("digest")))
-        published, settled = flow.publish(job), flow.settle(job, [], None)
+        counts["merge"].pop("digest")
+        release(job)
+        published, settled = flow.publish(job), flow.settle(job, [])
         report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
         manifest = orjson.loads((here.storage / "exports/haugesund/manifest.json").read_bytes())
         assert [sorted(file) for file in manifest.pop("files")] == [["file", "sha256"]] * 2

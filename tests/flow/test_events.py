@@ -20,7 +20,7 @@ from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST
 from simulator.model import Person
-from tests.flow.conftest import Installation, _libpq
+from tests.flow.conftest import Installation, _libpq, release
 from tests.flow.test_run import _access
 from tests.flow.test_separation import psql
 
@@ -142,7 +142,7 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     # Haugesund has a run that waits for its answer; it has asked before any of this happened.
     waiting = here.open()
     here.steps(waiting, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
-    merged = flow.merge(waiting)
+    flow.merge(waiting)
     secret, lost, plain = lane.children(3)
     before, everything = published(here), here.dump()
 
@@ -176,10 +176,10 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     assert [path for path in landed if "freg" in path.parts]
 
     # The waiting run still names the plan that was approved, and is released under what was learned meanwhile.
-    flow.release(waiting, merged["digest"])
+    release(waiting)
     flow.publish(waiting)
     assert secret.number not in published(here)
-    flow.settle(waiting, [], "approved")
+    flow.settle(waiting, [])
     assert landed_of(here) == {"hr", "sas"}
     assert lane.run().counts == {"pages": 1, "events": 0, "kommuner": 0, "waiting": 0}
 
@@ -199,10 +199,10 @@ def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane)
     lane.protect(child)
     lane.run()
     with pytest.raises(NotApproved):
-        flow.release(waiting, merged["digest"])
+        release(waiting)
     # Merged once more, and approved by somebody: of answers that are older.
     merged = flow.merge(waiting)
-    flow.release(waiting, merged["digest"])
+    release(waiting)
     flow.publish(waiting)
     assert child.number not in published(here)
 

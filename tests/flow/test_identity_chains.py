@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from dataflyt import flow
 from dataflyt.sources.sas import tables as sas
 from dataflyt.warehouse import plan, runs, serving
-from tests.flow.conftest import Installation
+from tests.flow.conftest import Installation, checked, release
 from tests.flow.test_identity_worlds import Document, Read, Small, _stage
 
 MOTHER, FATHER, AUNT = "20000000091", "20000000092", "20000000093"
@@ -50,7 +50,8 @@ class School(Small):
         for source, rows in {"sas": self.sas(), "freg": self.freg(), "hr": iter(()), "krr": iter(())}.items():
             _stage(job, source, rows)
         flow.withdraw(job)
-        merged = flow.merge(job)
+        checked(job)
+        flow.merge(job)
         with job.transaction() as connection:
             asks = runs.get(connection, job.owner, job.run.number).asks
             plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
@@ -58,7 +59,7 @@ class School(Small):
             if answer == "rejected":
                 runs.undo(connection, job.owner, job.run.number, answer)
         if answer == "approved":
-            flow.release(job, merged["digest"])
+            release(job)
         return asks or ""
 
     @contextlib.contextmanager
@@ -88,8 +89,9 @@ class School(Small):
     def grant(self, child: str, adult: str) -> None:
         self.write(
             "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
-            "decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '1', "
-            "'anita', 'anita', 1)",
+            "decided_by, approved_by, from_run) "
+            "values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '1', "
+            "'anita', 'anita', 'birgitte', 1)",
             child=self.person(child),
             adult=self.person(adult),
         )

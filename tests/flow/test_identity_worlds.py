@@ -23,7 +23,7 @@ from dataflyt import flow
 from dataflyt.sources.freg import rows as freg
 from dataflyt.sources.sas import tables as sas
 from dataflyt.warehouse import plan, runs, serving, staging
-from tests.flow.conftest import Installation, _libpq
+from tests.flow.conftest import Installation, _libpq, checked, release
 
 WEEKS = 6
 SCHOOL = "311060015"
@@ -267,6 +267,7 @@ class Watched:
         flow.withdraw(job)
         withdrawn = Read(self)  # type: ignore[arg-type]
         self.only_taken(before, withdrawn)
+        checked(job)
         merged = flow.merge(job)
         rng = world.rng
         if merged["asks"] and week and rng.random() < 0.3:
@@ -280,7 +281,7 @@ class Watched:
             plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
             named = {row[:3] for row in plan.rows(connection, graded=True)}
             seen = {row[:3] for row in plan.rows(connection)}
-        flow.release(job, merged["digest"])
+        release(job)
         for one in world.documents:
             self.together.add({("number", number) for number in one.numbers})
         for sas_id, number in world.pupils.items():
@@ -333,12 +334,12 @@ class Watched:
         columns, written = {
             "block": ("access_block (child_id, adult, basis, decided_at", ":child, :adult, 'x', now()"),
             "override": (
-                "override (person_id, field, value, reason, from_run",
-                ":child, 'adressebeskyttelse', 'strengtFortrolig', 'x', 1",
+                "override (person_id, field, value, reason, from_run, approved_by",
+                ":child, 'adressebeskyttelse', 'strengtFortrolig', 'x', 1, 'birgitte'",
             ),
             "grant": (
-                "access_grant (child_id, adult, adult_kind, basis, scope, seen_by, from_run",
-                ":child, :adult, 'person', 'court_judgment', 'alt', 'anita', 1",
+                "access_grant (child_id, adult, adult_kind, basis, scope, seen_by, from_run, approved_by",
+                ":child, :adult, 'person', 'court_judgment', 'alt', 'anita', 1, 'birgitte'",
             ),
         }[what]
         if what == "block":

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from dataflyt import flow, publishing
 from dataflyt.connections import Connection
 from dataflyt.warehouse import merge as merging
-from tests.flow.conftest import Installation, _libpq
+from tests.flow.conftest import Installation, _libpq, release
 
 BEFORE_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
 
@@ -105,8 +105,8 @@ def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
             pupil.person.family = "Nyttnavn"
     job = installation.open()
     installation.steps(job, *BEFORE_MERGE)
-    merged = flow.merge(job)
-    flow.release(job, merged["digest"])
+    flow.merge(job)
+    release(job)
     with monkeypatch.context() as patched:
         if moment == "before the manifest":
             patched.setattr(publishing, "write_atomically", _kill_self)

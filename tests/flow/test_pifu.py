@@ -185,7 +185,7 @@ def test_a_raised_protection_takes_child_and_guardians_out_before_anything_else(
     assert after.guardians == {number: all_ for number, all_ in before.guardians.items() if number != child.number}
     kept = b"".join(path.read_bytes() for path in (installation.storage / "exports").rglob("pifu.xml"))
     assert child.number.encode() not in kept
-    flow.settle(job, ["check"], None)
+    flow.settle(job, ["check"])
 
 
 def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(installation: Installation) -> None:
@@ -228,8 +228,9 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
     )
     installation.query(
         "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
-        "decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '2026/2', "
-        "'anita', 'anita', 1) returning 1",
+        "decided_by, approved_by, from_run) "
+        "values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '2026/2', "
+        "'anita', 'anita', 'birgitte', 1) returning 1",
         child=_id(installation, granted.person.number),
         adult=str(_id(installation, friend)),
     )

@@ -13,7 +13,7 @@ from dataflyt.kommune import Limit
 from simulator import registers
 from simulator.model import Contact, Employee, Member, Person, Pupil, Responsibility
 from simulator.numbers import with_control
-from tests.flow.conftest import Installation
+from tests.flow.conftest import Installation, release, respond
 from tests.flow.naive_plan import plan as naive_plan
 
 TO_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
@@ -162,11 +162,11 @@ def test_a_plan_only_run_shows_what_it_would_change_and_changes_nothing(installa
     job = flow.open_job(
         installation.kommune, "planned", datetime(2026, 11, 25, tzinfo=UTC), installation.environment, plan_only=True
     )
-    digest = _steps(job)["digest"]
+    _steps(job)["digest"]
     assert flow.question(job) is None
     with pytest.raises(NotApproved):
-        flow.release(job, digest)
-    assert flow.settle(job, [], None)["outcome"] == "planned"
+        release(job)
+    assert flow.settle(job, [])["outcome"] == "planned"
     assert [row[0] for row in _plan(installation)] == ["name_changes"]
     assert installation.ldif() == published
     released = installation.query("select max(run) from control.run where state = 'released'")
@@ -185,7 +185,7 @@ def test_a_kommune_on_trial_publishes_nothing(installation: Installation) -> Non
         job = installation.open()
         _steps(job)
         assert flow.question(job) is None
-        settled = flow.settle(job, [], None)
+        settled = flow.settle(job, [])
         assert settled["outcome"] == "planned", week
     assert not (installation.storage / "exports").exists()
     assert installation.query("select 1 from control.run where state = 'released'") == []
@@ -330,12 +330,10 @@ def _steps(job: flow.Job) -> dict[str, Any]:
 
 
 def _answer(job: flow.Job, answer: str) -> None:
-    question = flow.question(job)
-    digest = question.digest if question else flow.merge(job)["digest"]
-    if answer == "approved":
-        flow.release(job, digest)
+    if respond(job, answer) in (None, "approved"):
+        flow.release(job)
         flow.publish(job)
-    flow.settle(job, [], answer)
+    flow.settle(job, [])
 
 
 def _plan(installation: Installation) -> list[tuple[str, str, str, str | None, bool]]:

@@ -10,7 +10,7 @@ from dataflyt import flow
 from dataflyt.errors import NotApproved, SourceUnavailable
 from dataflyt.warehouse import database
 from simulator.model import Person, Pupil
-from tests.flow.conftest import Installation
+from tests.flow.conftest import Installation, release
 from tests.flow.test_run import _access, _newcomer
 
 
@@ -110,8 +110,8 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     assert not _kept_with(installation, sibling.number)
 
     # Released, but its file does not pass: what is published afterwards is the older run, less who is protected.
-    merged = installation.steps(job, "check", "merge")
-    flow.release(job, merged["digest"])
+    installation.steps(job, "check", "merge")
+    release(job)
     later.protection, later.home = "strengtFortrolig", None
     late = installation.open()
     installation.steps(late, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
@@ -121,8 +121,8 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     assert _manifest(installation)["run"] == job.run.number
 
     # A run that a newer one has replaced can neither stage, merge nor publish.
-    merged = installation.steps(late, "check", "merge")
-    flow.release(late, merged["digest"])
+    installation.steps(late, "check", "merge")
+    release(late)
     flow.publish(late)
     newest = installation.open()
     installation.steps(newest, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
@@ -136,7 +136,7 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
                 refused()
     assert installation.dump() == before
     installation.steps(after, "extract_sas")
-    flow.settle(first, [], None)
+    flow.settle(first, [])
     assert after.landing("sas").names()
     assert _manifest(installation)["run"] == late.run.number
 
@@ -244,8 +244,9 @@ def _grant(installation: Installation, child: str, adult: str) -> None:
     _write(
         installation,
         "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
-        "decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '2026/2', "
-        "'anita', 'anita', 1)",
+        "decided_by, approved_by, from_run) "
+        "values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '2026/2', "
+        "'anita', 'anita', 'birgitte', 1)",
         child=_link(installation, child),
         adult=str(_link(installation, adult)),
     )

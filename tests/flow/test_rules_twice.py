@@ -154,8 +154,9 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
             grant = connection.scalar(
                 text(
                     "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, "
-                    "seen_by, decided_by, from_run) values ('haugesund', :child, :adult, 'person', 'consent', 'alt', "
-                    "'1', 'anita', 'anita', 1) returning access_grant"
+                    "seen_by, decided_by, approved_by, from_run) "
+                    "values ('haugesund', :child, :adult, 'person', 'consent', 'alt', "
+                    "'1', 'anita', 'anita', 'birgitte', 1) returning access_grant"
                 ),
                 {"child": ids[child.number], "adult": ids[friend]},
             )

@@ -14,7 +14,7 @@ from dataflyt.kommune import PlanKind
 from dataflyt.warehouse import guard
 from simulator.manifest import people
 from simulator.model import Responsibility
-from tests.flow.conftest import Installation
+from tests.flow.conftest import Installation, release
 
 LEVELS = {None: 0, "ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
 
@@ -27,9 +27,9 @@ def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept
     asked = flow.question(job)
     assert asked is not None
     assert "første kjøring" in asked.body
-    flow.release(job, asked.digest)
+    release(job)
     flow.publish(job)
-    report = flow.settle(job, [], "approved")
+    report = flow.settle(job, [])
     assert report["outcome"] == "released"
     exports = installation.storage / "exports" / "haugesund"
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
@@ -185,9 +185,9 @@ def test_a_new_guardian_in_place_of_an_old_one_is_asked_about(installation: Inst
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
     asked = flow.question(job)
     assert asked is not None
-    with pytest.raises(NotApproved):
-        flow.release(job, "0" * 64)
-    flow.release(job, asked.digest)
+    with pytest.raises(NotApproved, match="ikke godkjent"):
+        flow.release(job)
+    release(job)
     flow.publish(job)
     assert newcomer in _access(installation, child.number)
     assert adult not in _access(installation, child.number)
@@ -202,7 +202,7 @@ def test_an_answer_without_foreldreansvar_takes_no_access_and_stops_the_run(inst
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
     with pytest.raises(DataInDoubt):
         flow.withdraw(job)
-    assert flow.settle(job, ["withdraw"], None)["outcome"] == "failed"
+    assert flow.settle(job, ["withdraw"])["outcome"] == "failed"
     assert installation.query("select 1 from control.veto where kind = 'access_ended'") == []
     after = installation.query("select count(*) from golden.guardian_access where to_run is null and state = 'active'")
     assert after == before
@@ -230,7 +230,7 @@ def test_a_lowered_protection_is_asked_about_and_lifted_only_by_release(installa
     asked = flow.question(job)
     assert asked is not None
     assert "beskytt" not in asked.body.lower()
-    flow.release(job, asked.digest)
+    release(job)
     assert installation.query(level, number=child.number)[0][0] is None
 
 

@@ -1,8 +1,10 @@
 """The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased, and it is the newest."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, text
 
@@ -10,6 +12,18 @@ from dataflyt.errors import NotApproved
 from dataflyt.warehouse import merge, plan, veto
 
 UNSETTLED = ("open", "merged")
+
+Answer: TypeAlias = Literal["approved", "rejected", "unanswered", "not_needed"]
+"""To a run's plan; ``not_needed`` is the guard's own."""
+Channel: TypeAlias = Literal["airflow", "command_line", "guard"]
+"""By which way an answer came."""
+
+
+class User(NamedTuple):
+    """Who answers: the id by which the kommune's file names them, and the name as it is shown."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,12 @@ def get(connection: Connection, owner: str, number: int) -> Run:
     return Run(owner, row.run, row.as_of, row.state, row.secret, row.plan_digest, row.asks)
 
 
+def is_known(connection: Connection, owner: str, key: str) -> bool:
+    """Tell whether a kommune has a run that ``key`` names."""
+    found = text("select exists (select from control.run where owner = :owner and key = :key)")
+    return bool(connection.scalar(found, {"owner": owner, "key": key}))
+
+
 def exists(connection: Connection, owner: str, number: int) -> bool:
     """Tell whether a kommune has a run of this number."""
     return bool(
@@ -135,19 +155,74 @@ def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None
     )
 
 
-def release(connection: Connection, owner: str, number: int, digest: str) -> None:
+def keep_answer(
+    connection: Connection,
+    run: Run,
+    answer: Answer,
+    channel: Channel,
+    *,
+    user: User | None = None,
+    approvers: Sequence[str] = (),
+) -> None:
+    """Keep an answer to a merged run's plan, by its digest: evidence, never changed or deleted.
+
+    ``user`` is who answered, None when nobody did; ``approvers`` are the ids that the kommune's file named
+    then, and the database takes no approval by anybody else.
+    """
+    connection.execute(
+        text(
+            "insert into control.approval (owner, run, digest, answer, user_id, user_name, channel, approvers) "
+            "values (:owner, :run, :digest, :answer, :user_id, :user_name, :channel, :approvers)"
+        ),
+        {
+            "owner": run.owner,
+            "run": run.number,
+            "digest": run.digest,
+            "answer": answer,
+            "user_id": user and user.id,
+            "user_name": user and user.name,
+            "channel": channel,
+            "approvers": list(approvers),
+        },
+    )
+
+
+def answer_to(connection: Connection, run: Run) -> Answer | None:
+    """Return the newest answer to a run's plan, None when there is none to the plan as it is now."""
+    found: Answer | None = connection.scalar(
+        text(
+            "select answer from control.approval where owner = :owner and run = :run and digest = :digest "
+            "order by approval desc limit 1"
+        ),
+        {"owner": run.owner, "run": run.number, "digest": run.digest},
+    )
+    return found
+
+
+def may_be_released(connection: Connection, run: Run) -> bool:
+    """Tell whether a merged run's plan has been approved, or asked for no answer, by what lies in the warehouse."""
+    answer = answer_to(connection, run)
+    return answer == "approved" or (answer == "not_needed" and not run.asks)
+
+
+def release(connection: Connection, owner: str, number: int) -> None:
     """Move the kommune's pointer to this run and lift what its plan said it would.
 
-    Raises NotApproved unless the run is merged, the newest, and ``digest`` names its plan as it is now. Repeating it
-    for a released run with the same digest does nothing.
+    Raises NotApproved unless the run is merged, the newest, its plan is still the one that was answered, and the answer
+    that lies in the warehouse lets it. Repeating it for a released run does nothing.
     """
     run = get(connection, owner, number)
-    if run.state == "released" and run.digest == digest:
+    if run.state == "released":
         return
     if run.state != "merged" or newest(connection, owner) != number:
         raise NotApproved("Kjøringen er ikke den nyeste som er flettet, og kan ikke frigis.")
+    if not may_be_released(connection, run):
+        raise NotApproved(
+            "Kjøringen er ikke godkjent, og blir ikke frigitt. Den må godkjennes av en som kommunefilen navngir som "
+            "godkjenner, i oppgaven «Godkjenn» eller med «dataflyt run --approve»."
+        )
     plan.build(connection, owner, number, released_before(connection, owner, number))
-    if not run.digest == digest == plan.digest(connection):
+    if run.digest != plan.digest(connection):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
     connection.execute(
