@@ -97,7 +97,6 @@ _IN_NORWEGIAN = {
 }
 
 _LONGEST_LINE = 64 * 1024
-_ELEVEN = re.compile(r"[0-9]{11}")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -132,8 +131,7 @@ def _refuse(name: str, line: int, what: str) -> NoReturn:
 
 
 def _number(value: str | None) -> str | None:
-    bare = "".join((value or "").split())
-    return bare if _ELEVEN.fullmatch(bare) else None
+    return numbers.told(value).number
 
 
 def _role(words: Iterable[str]) -> str | None:

@@ -147,7 +147,8 @@ class Job:
         """What the golden record of this run is computed from."""
         kommune, run = self.kommune, self.run
         units, accounts, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
-        return Moment(self.owner, run.number, run.as_of, run.secret, units, accounts, realm)
+        publish_unasked = kommune.pupils_without_number == "publish"
+        return Moment(self.owner, run.number, run.as_of, run.secret, units, accounts, realm, publish_unasked)
 
 
 def open_job(
@@ -391,11 +392,16 @@ def extract_krr(job: Job) -> dict[str, int]:
     return _stage(job, "krr")
 
 
-# Role 01 is a pupil (PIFU-IMS 1.3).
+# Role 01 is a pupil (PIFU-IMS 1.3). Whose number has gone from the file, or is written wrongly now, is asked about by
+# the one that is known.
 _PUPILS = """
-select distinct p.number from staging_{owner}.sas_person p
+select coalesce(p.number, k.value) as number from staging_{owner}.sas_person p
 join staging_{owner}.sas_membership m on m.person_id = p.person_id and m.role = '01'
-where p.number ~ '^[0-9]{{11}}$' order by 1
+left join golden.person_link l on p.number is null and l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas'
+    and l.value in (p.person_id, p.old_person_id)
+left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
+    and k.person_id = l.person_id
+where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
 """
 _RESPONSIBLE = """
 select distinct ansvarlig from staging_{owner}.freg_foreldreansvar

@@ -409,6 +409,16 @@ class Approver(_Part):
     name: Text = Field(description="skriv navnet som skal vises")
 
 
+class WithoutNumber(_Part):
+    """Who has decided that pupils about whom FREG cannot be asked are published, knowing what that means."""
+
+    by: Text = Field(description="skriv navn og stilling på den som har bestemt det")
+    on: date = Field(description="skriv datoen det ble bestemt, for eksempel 2026-08-01")
+    protection_unknown: Literal[True] = Field(
+        description="skriv true: den som bestemte det, vet at ingen kan se om disse elevene har adressebeskyttelse"
+    )
+
+
 class Mail(_Part):
     """Who is told by e-mail when a run asks, stops or is late; ``connection`` is the mail server. Counts, no names."""
 
@@ -443,6 +453,16 @@ class Kommune(_Part):
     accounts: Literal["dataflyt", "bas"] = Field(
         default="dataflyt", description="skriv dataflyt eller bas: hvem som gir brukernavn"
     )
+    pupils_without_number: Literal["ask", "publish"] = Field(
+        default="ask",
+        description="skriv ask eller publish: om elever Folkeregisteret ikke kan spørres om, holdes tilbake til noen "
+        "har bestemt, eller publiseres",
+    )
+    pupils_without_number_decided: WithoutNumber | None = Field(
+        default=None,
+        description='skriv hvem som har bestemt det og når: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
+        "protection_unknown: true}",
+    )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
         min_length=1, description='skriv minst én som kan godkjenne: [{id: anita, name: "Anita Ingebretsen"}]'
@@ -450,6 +470,16 @@ class Kommune(_Part):
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
+
+    @model_validator(mode="after")
+    def _somebody_has_decided(self) -> Kommune:
+        if self.pupils_without_number == "publish" and self.pupils_without_number_decided is None:
+            raise _wrong(
+                "publiserer elever Folkeregisteret ikke kan spørres om uten at noen har bestemt det, skriv "
+                'pupils_without_number_decided: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
+                "protection_unknown: true}, eller pupils_without_number: ask"
+            )
+        return self
 
     @model_validator(mode="after")
     def _guardians_may_be_asked_for(self) -> Kommune:

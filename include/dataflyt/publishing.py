@@ -146,6 +146,9 @@ decision (said) as (
     select concat_ws('|', 'override', override, person_id, field, value, from_run, ended_at is null)
     from control.override where owner = :owner
     union all
+    select concat_ws('|', 'publishable', publishable, person_id, from_run, ended_at is null)
+    from control.publishable where owner = :owner
+    union all
     select concat_ws('|', 'consent', consent, access_grant, given_by, withdrawn_at is null)
     from control.consent where owner = :owner
 )
@@ -180,6 +183,10 @@ select
     (
         select string_agg(access_grant::text, ',' order by access_grant)
         from control.access_grant where owner = :owner and (withdrawn_at is not null or until < :day)
+    ),
+    (
+        select string_agg(publishable::text, ',' order by publishable)
+        from control.publishable where owner = :owner and ended_at is not null
     ),
     (
         select string_agg(consent::text, ',' order by consent)

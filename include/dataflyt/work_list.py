@@ -16,6 +16,12 @@ from dataflyt.warehouse import database, runs, serving, shown
 from dataflyt.warehouse.golden import statement
 
 KINDS = {
+    "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
+    "pupil_without_number": "Elever uten fødselsnummer: holdes tilbake til det kommer, eller noen har bestemt",
+    "pupil_with_provisional_number": "Elever med midlertidig nummer: holdes tilbake til fødselsnummeret kommer, eller "
+    "noen har bestemt",
+    "pupil_with_duf_number": "Elever med DUF-nummer: holdes tilbake til fødselsnummeret kommer, eller noen har bestemt",
+    "pupil_with_encrypted_number": "Elever med kryptert nummer: holdes tilbake til leverandøren sender det ukryptert",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
     "responsible_not_named": "Barn der Folkeregisteret ikke sier hvem som har foreldreansvar",
@@ -33,6 +39,9 @@ KINDS = {
     "identity_to_decide": "Skjermede eller sperrede som er blitt én eller flere personer",
 }
 """What each kind is called, in the order of the list."""
+
+UNASKED = frozenset(kind for kind in KINDS if kind.startswith("pupil_with") and kind.endswith("_number"))
+"""Kinds of pupils about whom FREG cannot be asked: that they are held back tells nothing of their protection."""
 
 GRADED = frozenset({"group_name_tells", "identity_to_decide"})
 """Kinds that only those who may see protection are told of."""
@@ -71,7 +80,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
                 item
                 for item in listed
                 if _open(item)
-                and not hidden & {item.subject, item.other}
+                and (item.kind in UNASKED or not hidden & {item.subject, item.other})
                 and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
             ]
     order = list(KINDS)

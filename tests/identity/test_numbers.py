@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dataflyt.identity.numbers import K1_WEIGHTS, K2_WEIGHTS, orgnr, parse
+from dataflyt.identity.numbers import K1_WEIGHTS, K2_WEIGHTS, orgnr, parse, read, told
 
 FAST = settings(max_examples=300, deadline=None)
 days = st.dates(date(1940, 1, 1), date(2039, 12, 31))
@@ -163,3 +163,76 @@ def test_organisation_numbers():
     assert orgnr("000000000") is None
     valid = [n for n in (f"{value}" for value in range(810000000, 810001000)) if orgnr(n)]
     assert 80 < len(valid) < 100, "one in eleven, less those whose control digit would be 10"
+
+
+NUMBERS = [number for at in range(60_000) if parse(number := f"058514{at:05d}").valid]
+"""Of one birth date, synthetic; all begin with a zero."""
+
+
+def excel(number: str) -> list[str]:
+    bare = number.lstrip("0")
+    return [
+        *(
+            number,
+            f" {number} ",
+            f"{number[:6]} {number[6:]}",
+            f"{number[:6]}-{number[6:]}",
+            f"'{number}",
+            f'="{number}"',
+        ),
+        *(f'"{number}"', f"{number[:6]}\N{NO-BREAK SPACE}{number[6:]}", f"{number}\N{ZERO WIDTH SPACE}", f"{number}.0"),
+        *(f"{number[:2]}.{number[2:4]}.{number[4:6]}.{number[6:]}", f"{number[:6]}\N{EN DASH}{number[6:]}"),
+        *(
+            bare,
+            f"{bare}.0",
+            f"{bare},00",
+            f"'{bare}",
+            f"{bare[:5]} {bare[5:]}",
+            f"\N{LEFT SINGLE QUOTATION MARK}{number}",
+        ),
+    ]
+
+
+@given(st.sampled_from(NUMBERS), st.data())
+def test_a_number_is_one_however_it_is_written(number, data):
+    written = data.draw(st.sampled_from(excel(number)))
+    assert read(written) == ("number", number)
+    assert told(written, None, "E1") == told(None, written, "E1") == (number, None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        *((text, "duf") for text in ("201512345678", "2015 1234 5678", "198012345678")),
+        *((text, "provisional") for text in ("058514123456", "05851400000", "05851499999", "05851411111")),
+        *((text, "provisional") for text in ("20140505123456", "05052014123456", "05451400020")),
+        *((text, "miswritten") for text in ("5,8E+09", "5.85E+09", "5.851450027E+09", "5E9", "05851450028")),
+        *((text, "miswritten") for text in ("0585145002O", "O5851450027", "05851450027x", "fnr 05851450027")),
+        *((text, "miswritten") for text in ("058514500270000", "99999999999", "5851450028", "0000000000")),
+        *((text, "encrypted") for text in ("aGVtbWVsaWc=", "q83vEjRWeJCrze8SNFZ4kA==", "0a" * 32)),
+        *((text, "local") for text in ("E1042", "100234", "123456789", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "-")),
+    ],
+)
+def test_what_is_no_number_is_told_apart(written, kind):
+    assert read(written).kind == kind
+    assert told(None, written, "E1").number is None
+    assert told(written, None, "E1").number is None
+    local = told(None, written, None).local_number
+    assert local == (written if kind == "local" else None), "only an id of the system's own is ever shown as one"
+
+
+def test_nothing_is_nothing():
+    for empty in (None, "", "  ", '=""', "'", "\N{ZERO WIDTH SPACE}"):
+        assert read(empty) is None
+        assert told(empty, None, "E1") == (None, "E1", None)
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_taken_for_a_number_has_its_control_digits(text):
+    found = read(text)
+    if found and found.kind == "number":
+        assert parse(found.value).valid
+        assert parse(found.value).kind != "hnummer"
+    said = told(text, text, text)
+    assert said.number is None or parse(said.number).valid
+    assert said.local_number is None or read(said.local_number).kind == "local"

@@ -243,7 +243,7 @@ def test_nothing_is_no_grading_in_whatever_form_it_comes(value):
     "value",
     [
         *(7, 0, False, True, "heltNy", ["heltNy"], [["fortrolig"]]),
-        *([entry(None)], [entry("")], [entry([])], [entry({})], [entry("Fortrolig")], [entry(["fortrolig"])]),
+        *([entry(None)], [entry("")], [entry([])], [entry({})], [entry(["fortrolig"])]),
         *({"erGjeldende": True}, {"nyttFelt": "fortrolig"}, entry("", current="nei")),
     ],
 )
@@ -255,6 +255,11 @@ def test_a_grading_that_cannot_be_read_never_looks_like_none(value):
     ("value", "found"),
     [
         ([entry("strengtFortrolig")], ("strengtFortrolig", False, None)),
+        # Seen in the answers that other clients of FREG's show.
+        ([entry("STRENGTFORTROLIG")], ("strengtFortrolig", False, None)),
+        ([entry("Fortrolig")], ("fortrolig", False, None)),
+        ([entry("UGRADERT")], ("ugradert", False, None)),
+        ([entry("KLIENTADRESSE")], ("klientadresse", False, None)),
         (entry(" fortrolig\0", "2020"), ("fortrolig", False, "2020")),
         ("strengtFortrolig", ("strengtFortrolig", False, None)),
         ([entry("ugradert", "2020")], ("ugradert", False, "2020")),

@@ -37,7 +37,7 @@ SOUND = [
 
 FAULTS = [
     ("hr_employee.id", employee(" ")),
-    ("hr_employee.number", employee("10", "1234567890")),
+    ("hr_employee.number", employee("10", None)._replace(number_kind="miswritten")),
     ("hr_employee.no_name", employee("11", given_name="", family_name=None)),
     ("hr_employee.birth_date", employee("12", birth_date="17.05.1980")),
     ("hr_employee.date", employee("13", date_from="2020-13-01")),

@@ -65,7 +65,6 @@ FAULTS = [
     ("sas_group.ambiguous", group("5", name="5A")),
     ("sas_group.ambiguous", group("5", name="5B")),
     ("sas_person.id", person("")),
-    ("sas_person.number", person("p1", "0201329999")),
     ("sas_person.no_name", person("p2", given_name=None, family_name="")),
     ("sas_person.birth_date", person("p3", birth_date="010114")),
     ("sas_person.ambiguous", person("p4", given_name="STILLE")),
@@ -99,23 +98,45 @@ def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(found:
     assert not found.broken
 
 
-def test_a_malformed_number_does_not_take_the_persons_classes_along(check: Callable[..., Any]) -> None:
-    rows = [*SOUND, ("number", person("typo", "123")), ("class", member(person_id="typo"))]
-    assert check("sas", rows).quarantined == {("number", "sas_person.number")}
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (None, "without_number"),
+        ("miswritten", "miswritten"),
+        ("provisional", "provisional"),
+        ("duf", "duf"),
+        ("encrypted", "encrypted_number"),
+    ],
+)
+def test_who_cannot_be_asked_about_is_told_of_and_keeps_the_classes(
+    check: Callable[..., Any], kind: str | None, rule: str
+) -> None:
+    rows = [*SOUND, ("number", person("typo", None, number_kind=kind)), ("class", member(person_id="typo"))]
+    found = check("sas", rows)
+    assert not found.quarantined
+    assert not found.broken
+    assert f"sas_person.{rule}" in found.noted
+
+
+def test_a_file_in_which_every_number_is_encrypted_stops_the_run(check: Callable[..., Any]) -> None:
+    encrypted = [
+        row._replace(number=None, number_kind="encrypted") if isinstance(row, Person) else row for row in SOUND
+    ]
+    assert check("sas", encrypted).broken == {"sas_person.encrypted"}
 
 
 def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) -> None:
     odd = [
         school("s9", name=""),
         group("9", name=None, year_level=14, group_type="undervisningsgruppe"),
-        *(person("p8", "02013299997"), person("p9", "02013299998")),
+        person("p8", "02013299997"),
         Guardian("pupil", "teacher", "nabo"),
     ]
     found = check("sas", [*SOUND, *odd, school("x", level="barnehage")])
     assert found.noted == {
         *("sas_school.no_name", "sas_school.shared_orgnr", "sas_school.no_pupils", "sas_school.level"),
         *("sas_group.no_name", "sas_group.grep_code", "sas_group.year_level"),
-        *("sas_person.shared_number", "sas_person.control_digits", "sas_guardian.contact_type"),
+        *("sas_person.shared_number", "sas_guardian.contact_type"),
     }
     assert not found.quarantined
     assert check("sas", SOUND).noted == set()

@@ -62,8 +62,28 @@ def test_a_changed_id_gives_the_new_and_the_old():
 
 def test_numbers_and_user_names_are_told_apart():
     kinds = ("personNIN", "personLIN", "feideID", "username", "sisID", "workforceID")
-    (who,) = person("".join(f'<userid useridtype="{kind}" password="x">{kind}</userid>' for kind in kinds))
-    assert who[2:6] == ("personNIN", "personLIN", "feideID", "username")
+    said = dict.fromkeys(kinds, "") | {kind: kind for kind in kinds} | {"personNIN": "05851450027"}
+    (who,) = person("".join(f'<userid useridtype="{kind}" password="x">{said[kind]}</userid>' for kind in kinds))
+    assert who[2:6] == ("05851450027", "personLIN", "feideID", "username")
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "kind"),
+    [
+        ('<userid useridtype="personNIN">58514 50027</userid>', "05851450027", None),
+        ('<userid useridtype="personNIN">05851450028</userid>', None, "miswritten"),
+        ('<userid useridtype="personNIN">ukjent</userid>', None, "miswritten"),
+        ('<userid useridtype="personNIN">058514500271</userid>', None, "provisional"),
+        ('<userid useridtype="personLIN">05851450027</userid>', "05851450027", None),
+        ('<userid useridtype="personLIN">0585145002O</userid>', None, "miswritten"),
+        ('<userid useridtype="personNINencrypted">aGVtbWVsaWc=</userid>', None, "encrypted"),
+        ("", None, None),
+    ],
+)
+def test_what_stands_for_a_number_is_told_apart_and_never_shown_as_a_local_one(said, number, kind):
+    (who,) = person(said)
+    assert (who.number, who.number_kind) == (number, kind)
+    assert who.local_number in (None, who.person_id)
 
 
 def test_memberships_that_point_with_an_old_id_are_given_the_new_one():

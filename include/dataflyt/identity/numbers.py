@@ -9,9 +9,11 @@ given out before 2032. Month +40 is a health service aid number (H-number), as N
 Organisation numbers: Brønnøysundregistrene, mod 11 with weights 3 2 7 6 5 4 3 2.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["fodselsnummer", "dnummer", "hnummer"]
 Rule: TypeAlias = Literal["1964", "2032"]
@@ -22,6 +24,120 @@ ORGNR_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
 
 _DIGITS = frozenset("0123456789")
 _NEW_K1_RESTS = frozenset((0, 1, 2, 3))
+_ONLY_DIGITS = re.compile(r"[0-9]+")
+_QUOTES = "['\"\u2018\u2019\u201c\u201d`\u00b4]*"
+_SPREADSHEET = re.compile(f"^=?{_QUOTES}(.*?){_QUOTES}$", re.DOTALL)
+_NO_FRACTION = re.compile(r"^([0-9]{10,11})[.,]0+$")
+_SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]{1,2}")
+# A digit, what people write between digits, and a digit.
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-\u2010-\u2015\u2212._/](?=[0-9])")
+_UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
+_ENCRYPTED = re.compile(r"(?=.*[A-Za-z])([A-Za-z0-9+/_-]{25,}={0,2}|[A-Za-z0-9+/_-]{6,}={1,2})")
+
+
+Meant: TypeAlias = Literal["number", "duf", "provisional", "encrypted", "miswritten", "local"]
+"""What a text is. Of a ``number`` alone FREG can be asked, and it alone is a norEduPersonNIN."""
+
+
+class Written(NamedTuple):
+    """What a text was meant as. ``value`` is a number's eleven digits; of all else the text without blanks."""
+
+    kind: Meant
+    value: str
+
+
+def read(text: str | None) -> Written | None:
+    """Tell what a text from a file or a form is; None when nothing stands there.
+
+    - ``number``: fødselsnummer or D-number with the right control digits; blanks, dashes, dots and what a spreadsheet
+      writes around it (``'058…``, ``="058…"``, ``….0``) are taken away, and the zero it has taken away is put back;
+    - ``duf``: the number of UDI's register, twelve digits that begin with a year;
+    - ``provisional``: a birth date with six digits after it, as eFeide advises for pupils who wait for a number; or
+      with five that nobody was given (all alike, or beginning with two zeros or nines); the health service's H-numbers;
+    - ``encrypted``: long and without meaning, as PIFU's personNINencrypted;
+    - ``miswritten``: meant to be a number, and none: wrong control digits, letters among digits, ``5,8E+09``;
+    - ``local``: an id of the system's own.
+
+    >>> read("058514-50027"), read('="5851450027"'), read("058514500271"), read("5,8E+09").kind, read("E1042").kind
+    (Written(kind='number', value='05851450027'), Written(kind='number', value='05851450027'), \
+Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
+    """
+    bare = _SPREADSHEET.sub(r"\1", unicodedata.normalize("NFKC", text or "").strip())
+    bare = "".join(one for one in bare if not one.isspace() and unicodedata.category(one) != "Cf")
+    if not bare:
+        return None
+    if _SCIENTIFIC.fullmatch(bare):
+        return Written("miswritten", bare)
+    digits = _BETWEEN_DIGITS.sub("", _NO_FRACTION.sub(r"\1", bare))
+    if _ONLY_DIGITS.fullmatch(digits):
+        return _of_digits(digits)
+    if _UUID.fullmatch(bare):
+        return Written("local", bare)
+    if _ENCRYPTED.fullmatch(bare):
+        return Written("encrypted", bare)
+    count = sum(one in _DIGITS for one in digits)
+    # Ten characters or more and most of them digits: a number with a letter in it, or with words around it.
+    if count >= 8 and 10 <= len(digits) <= 24:
+        return Written("miswritten", bare)
+    return Written("local", bare)
+
+
+class Told(NamedTuple):
+    """What a source tells of somebody's number: ``number`` when FREG can be asked by it.
+
+    Otherwise ``number_kind`` says what stands there instead (``Meant``, None when nothing does). ``local_number`` is an
+    id of the system's own that may be shown as one.
+    """
+
+    number: str | None
+    local_number: str | None
+    number_kind: str | None
+
+
+def told(number: str | None, local: str | None = None, *own: str | None, encrypted: bool = False) -> Told:
+    """Tell what to hold of somebody by what stands where a number belongs, where a local one does, and as own ids.
+
+    A number that stands where a local one belongs is one. What is no number and stands where one belongs is miswritten.
+
+    >>> told("5851450027", None, "E1"), told(None, "5,8E+09", "E1"), told("ukjent", None, "E1").number_kind
+    (Told(number='05851450027', local_number=None, number_kind=None), \
+Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
+    """
+    first, second = read(number), read(local)
+    locals_ = [one.value for one in (second, *map(read, own)) if one and one.kind == "local"]
+    for one in () if encrypted else (first, second):
+        if one and one.kind == "number":
+            return Told(one.value, second.value if second and second.kind == "local" else None, None)
+    kind: str | None = None
+    if first:
+        kind = "encrypted" if encrypted else "miswritten" if first.kind == "local" else first.kind
+    elif second and second.kind != "local":
+        kind = second.kind
+    return Told(None, next(iter(locals_), None), kind)
+
+
+def _of_digits(digits: str) -> Written:
+    for number in (digits, f"0{digits}" if len(digits) == 10 else ""):
+        found = parse(number)
+        if found.valid:
+            return Written("provisional" if found.kind == "hnummer" else "number", found.number)
+    if len(digits) == 12 and "1970" <= digits[:4] <= "2099":
+        return Written("duf", digits)
+    if len(digits) in (11, 12) and _is_date(digits[:6]) and (len(digits) == 12 or _given_to_nobody(digits[6:])):
+        return Written("provisional", digits)
+    if len(digits) == 14 and (_is_date(digits[:4] + digits[6:8]) or _is_date(digits[6:8] + digits[4:6] + digits[2:4])):
+        return Written("provisional", digits)
+    # Nine digits are an organisation number, or a local id; fewer are an id.
+    return Written("miswritten" if len(digits) >= 10 else "local", digits)
+
+
+def _is_date(text: str) -> bool:
+    day, month, year = int(text[:2]), int(text[2:4]), int(text[4:6])
+    return _date(2000 + year, month - 80 if month > 80 else month, day) is not None
+
+
+def _given_to_nobody(five: str) -> bool:
+    return len(set(five)) == 1 or five.startswith(("00", "99"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ _ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 class Moment:
     """Whose golden record, in which run, as of when, under which key and with which HR units at schools.
 
-    ``accounts`` says who names accounts, ``dataflyt`` or ``bas``, in the FEIDE ``realm``.
+    ``accounts`` says who names accounts, ``dataflyt`` or ``bas``, in the FEIDE ``realm``; ``publish_unasked`` that
+    pupils are published about whom FREG cannot be asked.
     """
 
     owner: str
@@ -46,6 +47,7 @@ class Moment:
     units: Mapping[str, str]
     accounts: str = "dataflyt"
     realm: str = ""
+    publish_unasked: bool = False
 
     @property
     def today(self) -> date:
@@ -61,6 +63,7 @@ class Moment:
             "today": self.today,
             "secret": self.secret,
             "units": json.dumps(dict(self.units)),
+            "publish_unasked": self.publish_unasked,
         }
 
 

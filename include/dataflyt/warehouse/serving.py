@@ -120,16 +120,33 @@ _LAID_OVER = {
     "protection": """
         select distinct on (person_id) person_id, level,
             bool_or(held_back) over (partition by person_id) as held_back, cause, cause_person_id,
-            max(known_level) over (partition by person_id) as known_level
+            max(known_level) over (partition by person_id) as known_level,
+            bool_or(unasked) over (partition by person_id) as unasked
         from (
-            select person_id, level, held_back, cause, cause_person_id, coalesce(known_level, level) as known_level
-            from {p}protection_bare
+            select b.person_id, b.level,
+                -- What people have decided they may take back, at once.
+                b.held_back or coalesce(b.unasked, false) and exists (
+                    select from control.publishable d
+                    where d.owner = '{owner}' and d.ended_at is not null
+                        and (d.person_id = b.person_id or d.person_id in (
+                            select k.other_id from {p}kin k where k.person_id = b.person_id
+                        ))
+                ) and not exists (
+                    select from control.publishable d
+                    where d.owner = '{owner}' and d.ended_at is null
+                        and (d.person_id = b.person_id or d.person_id in (
+                            select k.other_id from {p}kin k where k.person_id = b.person_id
+                        ))
+                ) as held_back,
+                b.cause, b.cause_person_id, coalesce(b.known_level, b.level) as known_level,
+                coalesce(b.unasked, false) as unasked
+            from {p}protection_bare b
             union all
-            select person_id, level, false, cause, cause_person_id, case when unknown then 0 else level end
+            select person_id, level, false, cause, cause_person_id, case when unknown then 0 else level end, false
             from {p}veto where kind = 'protection'
             union all
             select coalesce(k.other_id, o.person_id), case o.value when 'fortrolig' then 2 else 3 end, false,
-                'override', null, case o.value when 'fortrolig' then 2 else 3 end
+                'override', null, case o.value when 'fortrolig' then 2 else 3 end, false
             from control.override o
             left join {p}kin k on k.person_id = o.person_id
             where o.owner = '{owner}' and o.field = 'adressebeskyttelse' and o.ended_at is null and {as_of_now}

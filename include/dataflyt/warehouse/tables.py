@@ -114,7 +114,8 @@ GOLDEN = {
         _golden(
             "protection",
             "person_id",
-            "person_id uuid, level int, held_back boolean, cause text, cause_person_id uuid, known_level int",
+            "person_id uuid, level int, held_back boolean, cause text, cause_person_id uuid, known_level int, "
+            "unasked boolean",
         ),
         _golden(
             "contact",

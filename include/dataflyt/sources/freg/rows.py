@@ -370,7 +370,7 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
     current = _current_number(numbers, asked)
     me = number(current, _SUBJECT) or asked or ""
     birth = _current(document, "foedsel")
-    state = text(_current(document, "status"), "status")
+    state = _word(text(_current(document, "status"), "status"))
     death = _current(document, "doedsfall")
     false_identity = _current(document, "falskIdentitet")
     yield Person(
@@ -380,14 +380,14 @@ def _person(document: Json, asked: str | None) -> Iterator[NamedTuple]:
         status=state,
         foedselsdato=text(birth, "foedselsdato"),
         foedselsaar=text(birth, "foedselsaar"),
-        kjoenn=text(_current(document, "kjoenn"), "kjoenn"),
+        kjoenn=_word(text(_current(document, "kjoenn"), "kjoenn")),
         doedsdato=text(death, "doedsdato"),
         doed=bool(death) or state == "doed",
         falskIdentitet=bool(false_identity) and flag(false_identity, "erFalsk") is not False,
     )
     for item in numbers:
         yield Identifikasjonsnummer(
-            me, number(item, _SUBJECT) or "", text(item, "identifikatortype"), text(item, "status")
+            me, number(item, _SUBJECT) or "", text(item, "identifikatortype"), _word(text(item, "status"))
         )
     for item in parts(document, "navn"):
         yield Navn(
@@ -449,10 +449,27 @@ def _grade(value: object) -> str | None:
     """Return a grading as text, of whatever type it is, so that an unknown one is seen as unknown."""
     if _is_nothing(value):
         return None
-    return tidy(value) if isinstance(value, str) else _UNREADABLE
+    return _word(tidy(value)) if isinstance(value, str) else _UNREADABLE
 
 
 _UNREADABLE = "ukjent"
+
+_WORDS = {
+    word.lower(): word
+    for word in (
+        *_GRADES,
+        *("felles", "mor", "far", "medmor", "andre", "ukjent"),
+        *("bosatt", "utflyttet", "forsvunnet", "doed", "opphoert", "foedselsregistrert", "iBruk", "kvinne", "mann"),
+    )
+}
+
+
+def _word(said: str | None) -> str | None:
+    """Return a word of an enumeration as the register spells it, whatever the case; any other as it stands.
+
+    Capitals (``UGRADERT``) are seen in the answers of other clients of FREG's.
+    """
+    return _WORDS.get(said.lower(), said) if said else said
 
 
 def _resident(document: Json, asked: str | None) -> Resident:
@@ -465,7 +482,7 @@ def _resident(document: Json, asked: str | None) -> Resident:
         text(name, "mellomnavn"),
         text(name, "etternavn"),
         text(birth, "foedselsaar") or (text(birth, "foedselsdato") or "")[:4] or None,
-        text(_current(document, "status"), "status"),
+        _word(text(_current(document, "status"), "status")),
         _strictest(word or _UNREADABLE for word, _ in _gradings(document.get("adressebeskyttelse"))),
     )
 
@@ -490,7 +507,7 @@ def _number_in_use(document: Json) -> str | None:
 
 def _current_number(numbers: list[Json], asked: str | None) -> Json:
     """Find the number in use (``iBruk``, ``erGjeldende``; fødselsnummer before D-number), else the one asked for."""
-    in_use = [n for n in numbers if text(n, "status") == "iBruk" and flag(n, "erGjeldende") is not False]
+    in_use = [n for n in numbers if _word(text(n, "status")) == "iBruk" and flag(n, "erGjeldende") is not False]
     if len(in_use) == 1:
         return in_use[0]
     if in_use:
@@ -605,7 +622,7 @@ def _responsibility(me: str, item: Json) -> Foreldreansvar:
     current, since = _validity(item)
     return Foreldreansvar(
         me,
-        text(item, "ansvar"),
+        _word(text(item, "ansvar")),
         number(item, "ansvarlig"),
         text(item, "ansvarligOrganisasjon"),
         text(name, "fornavn"),
@@ -636,8 +653,8 @@ def _flat_pupil(document: Json, me: str) -> Iterator[NamedTuple]:
             yield Identifikasjonsnummer(me, old, text(former, "identifikatortype"), "opphoert")
     guardians = parts(document, "foreldreansvarlige")
     for guardian in guardians:
-        yield _flat_responsibility(me, text(guardian, "ansvar"), _flat_number(guardian))
-    if not guardians and (kind := text(document, "foreldreansvarstype")):
+        yield _flat_responsibility(me, _word(text(guardian, "ansvar")), _flat_number(guardian))
+    if not guardians and (kind := _word(text(document, "foreldreansvarstype"))):
         yield _flat_responsibility(me, kind, None)
     for item in parts(document, "familierelasjoner"):
         relative, role = number(item, "familierelasjonPerson"), text(item, "familierelasjonRolle")
@@ -647,9 +664,9 @@ def _flat_pupil(document: Json, me: str) -> Iterator[NamedTuple]:
 def _flat_person(document: Json, me: str) -> Iterator[NamedTuple]:
     """Give the rows that a pupil and a guardian have alike."""
     kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
-    state, born = text(document, "personstatus"), text(document, "foedselsdato") or text(document, "foedsel")
+    state, born = _word(text(document, "personstatus")), text(document, "foedselsdato") or text(document, "foedsel")
     year = (born or "")[:4] or None
-    yield Person(me, me, kind, state, born, year, text(document, "kjoenn"), None, state == "doed", False)
+    yield Person(me, me, kind, state, born, year, _word(text(document, "kjoenn")), None, state == "doed", False)
     for name in parts(document, "navn"):
         given, middle, family = (text(name, field) for field in ("fornavn", "mellomnavn", "etternavn"))
         yield Navn(me, given, middle, family, None, None, None)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, get_args
 
 from dataflyt.kommune import EmploymentType
 from dataflyt.quality import (
-    NUMBER,
     Context,
     Rules,
     absent,
@@ -45,7 +44,12 @@ RULES: Rules = {
         table("drop", kept(), _HR, "Filen har langt færre ansatte enn sist."),
         table("no_number", seldom("number is null", percent=20), _HR, "Over 20 prosent av de ansatte mangler nummer."),
         row("id", never(blank("employee_id")), _HR, "Den ansatte har ikke ansattnummer."),
-        row("number", matches("number", NUMBER), _HR, "Fødsels- eller d-nummeret har ikke elleve siffer."),
+        row(
+            "number",
+            never("number_kind is not null"),
+            _HR,
+            "Det som står som fødselsnummer, er ikke et fødsels- eller d-nummer: rett det i HR-systemet.",
+        ),
         row(
             "no_name", never(blank("given_name", "family_name")), _HR, "Den ansatte har verken fornavn eller etternavn."
         ),

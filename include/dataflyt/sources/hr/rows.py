@@ -24,12 +24,16 @@ from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
+from dataflyt.identity import numbers
 from dataflyt.sources import Table
 from dataflyt.sources.reading import Element, attribute, children, day, name_of, records, texts, tidy
 
 
 class Employee(NamedTuple):
-    """A person employed. ``sex`` is kvinne, mann or None; ``status`` as the HR system writes it."""
+    """A person employed. ``sex`` is kvinne, mann or None; ``status`` as the HR system writes it.
+
+    ``number`` is fødselsnummer or D-number; where there is none, ``number_kind`` is what stands there instead.
+    """
 
     employee_id: str
     number: str | None
@@ -43,6 +47,7 @@ class Employee(NamedTuple):
     status: str | None
     date_from: str | None
     date_to: str | None
+    number_kind: str | None = None
 
 
 class Employment(NamedTuple):
@@ -165,9 +170,10 @@ def _resource(
     if employee_id is None:
         raise Unreadable(f"The Resource in line {resource.sourceline} has no ResourceId.")
     domain_login = user.get("domaininfo")
+    said = numbers.told(values.get("socialsecuritynumber"))
     yield Employee(
         employee_id=employee_id,
-        number=values.get("socialsecuritynumber"),
+        number=said.number,
         given_name=values.get("firstname"),
         family_name=values.get("surname"),
         birth_date=_start(values.get("birthdate")),
@@ -178,6 +184,7 @@ def _resource(
         status=values.get("status"),
         date_from=_start(values.get("datefrom")),
         date_to=_end(values.get("dateto")),
+        number_kind=said.number_kind,
     )
     if protected:
         marks = _marks(resource) + [mark for employment in employments for mark in _marks(employment)]
@@ -380,9 +387,10 @@ def _visma_person(
             units += [unit] if unit else []
     starts = [row.date_from for _, row in positions]
     ends = [row.date_to for _, row in positions]
+    told = numbers.told(values.get("ssn"))
     yield Employee(
         employee_id=employee_id,
-        number=values.get("ssn"),
+        number=told.number,
         given_name=values.get("givenname"),
         family_name=values.get("familyname"),
         birth_date=_start(values.get("dateofbirth")),
@@ -393,6 +401,7 @@ def _visma_person(
         status=None,
         date_from=min(filter(None, starts), default=None) if all(starts) else None,
         date_to=max(filter(None, ends), default=None) if all(ends) else None,
+        number_kind=told.number_kind,
     )
     if protected:
         yield Protection(employee_id, _is_marked(marks, protected))

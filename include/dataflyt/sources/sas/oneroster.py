@@ -25,6 +25,7 @@ from datetime import date, timedelta
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from dataflyt.errors import Unreadable
+from dataflyt.identity import numbers
 from dataflyt.sources.reading import csv_rows, day, refuse_other_formats, tidy
 from dataflyt.sources.sas.pifu import grep_codes, nine_digits, year_level_in
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
@@ -53,7 +54,6 @@ _ROLES = {
 """PIFU's two digits for a role."""
 _GONE = frozenset({"tobedeleted", "inactive"})
 _USER_ID = re.compile(r"\{\s*([^:{}]{1,40}?)\s*:\s*([^{}]{1,200}?)\s*\}")
-_NUMBER = re.compile(r"[0-9]{11}")
 _SUBJECT = re.compile(r"[A-ZÆØÅ]{3}[0-9]{2,4}")
 
 
@@ -180,13 +180,13 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
     for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role"), needed=1):
         username, user_ids, given, middle, family, identifier, email, sms, agents, role = values
         ids = {kind.lower(): value for kind, value in _USER_ID.findall(user_ids or "")}
-        is_number = bool(_NUMBER.fullmatch(identifier or ""))
+        told = numbers.told(None, identifier, person_id)
         birth_date, sex = born.get(person_id, (None, None))
         yield Person(
             person_id=person_id,
             old_person_id=None,
-            number=identifier if is_number else None,
-            local_number=None if is_number else identifier,
+            number=told.number,
+            local_number=told.local_number,
             feide_id=tidy(ids.get("feide")),
             username=username,
             given_name=" ".join(part for part in (given, middle) if part) or None,
@@ -197,6 +197,7 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
             email=email,
             mobile=sms,
             recstatus=None,
+            number_kind=told.number_kind,
         )
         word = (role or roles.get(person_id, ("",))[0] or "").lower()
         for agent in _listed(agents):

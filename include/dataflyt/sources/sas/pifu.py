@@ -145,18 +145,23 @@ def _person(person: Element, renamed: dict[str, str]) -> Iterator[NamedTuple]:
                     if guardian_id:
                         contacts.append((guardian_id, attribute(extra, "type")))
     person_id = _own_id(ids, person, renamed)
-    number, local_number = user_ids.get("personnin"), user_ids.get("personlin")
+    number, encrypted = user_ids.get("personnin"), user_ids.get("personninencrypted")
     username = user_ids.get("username") or user_ids.get("")
+    told = numbers.told(
+        number or encrypted, user_ids.get("personlin"), person_id, encrypted=bool(encrypted and not number)
+    )
     if not person.tag.startswith("{"):  # plain IMS Enterprise
-        if number is None and local_number is None:
-            number = next((found for found in (username, person_id) if found and numbers.parse(found).valid), None)
-        if username == number:
+        if told.number is None and told.number_kind is None and "personlin" not in user_ids:
+            # Identum: the number is the id in such files.
+            meant = [found for found in (username, person_id) if (one := numbers.read(found)) and one.kind != "local"]
+            told = numbers.told(next(iter(meant), None), None, username, person_id)
+        if username in (number, told.number):
             username = None
     yield Person(
         person_id=person_id,
         old_person_id=ids.get("old"),
-        number=number,
-        local_number=local_number,
+        number=told.number,
+        local_number=told.local_number,
         feide_id=user_ids.get("feideid"),
         username=username,
         given_name=name.get("given"),
@@ -167,6 +172,7 @@ def _person(person: Element, renamed: dict[str, str]) -> Iterator[NamedTuple]:
         email=emails.get("") or emails.get("personemailatorg") or emails.get("personemailprivate"),
         mobile=mobiles.get("") or mobiles.get("personmobileatorg") or mobiles.get("personmobileprivate"),
         recstatus=attribute(person, "recstatus"),
+        number_kind=told.number_kind,
     )
     for guardian_id, kind in contacts:
         yield Guardian(person_id, renamed.get(guardian_id, guardian_id), kind)

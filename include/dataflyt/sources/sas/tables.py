@@ -39,8 +39,8 @@ class Group(NamedTuple):
 class Person(NamedTuple):
     """A person in the school system: pupil, employee or a guardian entered by hand.
 
-    ``number`` is fødselsnummer or D-number as written, ``local_number`` a locally issued one (personLIN), ``sex``
-    kvinne, mann or None.
+    ``number`` is fødselsnummer or D-number; where there is none, ``number_kind`` is what stands there instead
+    (``identity.numbers.told``). ``local_number`` is a locally issued one (personLIN), ``sex`` kvinne, mann or None.
     """
 
     person_id: str
@@ -57,6 +57,7 @@ class Person(NamedTuple):
     email: str | None
     mobile: str | None
     recstatus: str | None
+    number_kind: str | None = None
 
 
 class Membership(NamedTuple):

@@ -43,7 +43,7 @@ sas as (
 select
     w.person_id,
     n.value as number,
-    case when n.value is null then coalesce(s.local_number, s.person_id) end as local_number,
+    case when n.value is null then s.local_number end as local_number,
     case when f.person_id is not null then f.fornavn when h.person_id is not null then h.given_name else s.given_name
         end as fornavn,
     f.mellomnavn,

@@ -1,5 +1,6 @@
--- How protected a person is, and why: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. Held back: a pupil FREG
--- was asked about and never answered for, in no export until we know.
+-- How protected a person is, and why: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. Held back, in no export: a
+-- pupil FREG was asked about and never answered for, until we know; and one about whom it cannot be asked, for want of a
+-- number ("unasked"), until people have decided, or where the kommune's file says that they are published.
 -- Own grading, any address's grading, the HR system's mark, an override; also that of guardians and siblings who live with the person: same
 -- dwelling, or where either's address is withheld. A word that we do not know counts as strengtFortrolig; known_level is
 -- what known words give. Everybody has a row: their number tells nothing.
@@ -108,21 +109,33 @@ by_known as (
 person as (
     select distinct person_id from new_person_link
 ),
-unanswered as (
-    select e.person_id
+waiting as (
+    select
+        e.person_id,
+        not exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number') as unasked
     from (select distinct person_id from new_enrolment) as e
     left join new_vitals v on v.person_id = e.person_id
     where v.answered is not true
-        and exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number')
+),
+may_be_published as (
+    select person_id from waiting where :publish_unasked
+    union
+    select coalesce(k.other_id, d.person_id)
+    from control.publishable d
+    left join new_kin k on k.person_id = d.person_id
+    where d.owner = :owner and d.ended_at is null and d.from_run <= :run
 )
 select
     p.person_id,
     coalesce(h.level, 0) as level,
-    u.person_id is not null as held_back,
-    coalesce(h.cause, case when u.person_id is not null then 'never_answered' else 'none' end) as cause,
+    u.person_id is not null and not (u.unasked and u.person_id in (select person_id from may_be_published)) as held_back,
+    coalesce(
+        h.cause, case when u.unasked then 'not_asked' when u.person_id is not null then 'never_answered' else 'none' end
+    ) as cause,
     h.cause_person_id,
-    coalesce(k.level, 0) as known_level
+    coalesce(k.level, 0) as known_level,
+    coalesce(u.unasked, false) as unasked
 from person p
 left join highest h on h.person_id = p.person_id
 left join by_known k on k.person_id = p.person_id
-left join unanswered u on u.person_id = p.person_id
+left join waiting u on u.person_id = p.person_id

@@ -46,6 +46,27 @@ where r.status = 'bosatt'
     and coalesce(r.graderingsnivaa, 'ugradert') = 'ugradert'
     and not exists (select from new_enrolment e where e.person_id = l.person_id)
 union
+-- Nobody knows their protection, nor who is responsible for them: held back until decided, or until the number comes.
+select
+    case s.number_kind
+        when 'duf' then 'pupil_with_duf_number'
+        when 'provisional' then 'pupil_with_provisional_number'
+        when 'encrypted' then 'pupil_with_encrypted_number'
+        when 'miswritten' then 'pupil_with_miswritten_number'
+        else 'pupil_without_number'
+    end,
+    e.person_id::text, '', min(e.unit_id)
+from new_enrolment e
+join new_protection x on x.person_id = e.person_id and x.unasked
+join sas_identity i on i.person_id = e.person_id
+join sas_person s on s.person_id = i.sas_id
+where not exists (
+    select from control.publishable d
+    left join new_kin k on k.person_id = d.person_id
+    where d.owner = :owner and d.ended_at is null and coalesce(k.other_id, d.person_id) = e.person_id
+)
+group by 1, 2
+union
 select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id
 from new_enrolment e
 where not exists (
