@@ -23,11 +23,18 @@ def value(
 ) -> None:
     """Read a go:group, go:groupid or go:grep value and print what it is as JSON.
 
-    Keys: kind (group, groupid, grep, other), valid, errors, groupid (the canonical group ID, or null).
+    Keys: kind (group, groupid, grep, other), valid, errors, warnings (ours, not Feide's), groupid (the canonical
+    group ID, or null).
     Exit code 1 when the value is not valid.
     """
     read = feide.parse(text)
-    answer = {"kind": read.kind, "valid": read.valid, "errors": read.errors, "groupid": read.groupid}
+    answer = {
+        "kind": read.kind,
+        "valid": read.valid,
+        "errors": read.errors,
+        "warnings": read.warnings,
+        "groupid": read.groupid,
+    }
     typer.echo(json.dumps(answer))
     raise typer.Exit(0 if read.valid else 1)
 

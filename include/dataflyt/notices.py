@@ -130,11 +130,24 @@ def ended(
             f"Logg inn i Airflow og se loggen til steget:\n{link}",
         )
     what = "ble avvist" if outcome == "rejected" else "ble ikke besvart i tide"
-    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingenting som vises her"
+    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingen endringer"
     return _notice(
         f"{kommune.display_name}: kjøringen {what}",
         sentence,
         f"Dette ville den ha endret:\n{would}",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def held(kommune: Kommune, count: int, link: str) -> Notice:
+    """Tell that pupils have come about whom FREG cannot be asked, and who are held back until somebody decides."""
+    what = "én elev" if count == 1 else f"{count} elever"
+    return _notice(
+        f"{kommune.display_name}: {what} holdes tilbake til noen har bestemt",
+        f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
+        "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
+        "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
+        "«dataflyt work-list» sier hvem det er.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 

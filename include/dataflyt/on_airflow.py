@@ -120,6 +120,10 @@ class Settle(Step):
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
         if counts["outcome"] in ("rejected", "unanswered"):
             raise DataflytError(report.OUTCOMES[str(counts["outcome"])])
+        held = counts.get("held_pupils")
+        if held and self.kommune.mail is not None:
+            link = page_of(ti.dag_id, ti.run_id)
+            tell(self.kommune.mail, lambda: notices.held(self.kommune, int(str(held)), link))
         return counts
 
 

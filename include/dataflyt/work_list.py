@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from dataflyt.flow import Environment
 from dataflyt.kommune import Kommune
+from dataflyt.report import UNASKED
 from dataflyt.warehouse import database, runs, serving, shown
 from dataflyt.warehouse.golden import statement
 
@@ -39,9 +40,6 @@ KINDS = {
     "identity_to_decide": "Skjermede eller sperrede som er blitt én eller flere personer",
 }
 """What each kind is called, in the order of the list."""
-
-UNASKED = frozenset(kind for kind in KINDS if kind.startswith("pupil_with") and kind.endswith("_number"))
-"""Kinds of pupils about whom FREG cannot be asked: that they are held back tells nothing of their protection."""
 
 GRADED = frozenset({"group_name_tells", "identity_to_decide"})
 """Kinds that only those who may see protection are told of."""
