@@ -1,7 +1,8 @@
 """The kommune's present directory as a file: who bears which FEIDE name. Read before Dataflyt takes over the naming.
 
-In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma or
-semicolon, UTF-8 or ISO-8859-1) whose first line names the columns, letter case, blanks and hyphens aside:
+In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma, semicolon
+or tab; UTF-8 or windows-1252; Excel's ``sep=;`` before it is understood) whose first line names the columns, letter
+case, blanks and hyphens aside:
 
 - the name: ``eduPersonPrincipalName``, feide, feideid, feidenavn, eppn; else ``uid``, brukernavn, feidebrukernavn,
   username
@@ -29,6 +30,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 from dataflyt import ldif
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
+from dataflyt.sources.reading import said_separator, separator_of
 
 
 class Entry(NamedTuple):
@@ -88,6 +90,7 @@ _IN_NORWEGIAN = {
     "not_utf8": "linjen er ikke i UTF-8",
     "no_blank_line": "oppføringen har ingen tom linje foran seg",
     "changes": "linjen er en endring: eksporter hele katalogen, ikke endringer i den",
+    "half": "søket som laget filen, fikk ikke med alt: søk på nytt uten grense for antall, eller side for side",
     "too_large": "linjen er for lang til å være en oppføring",
     "empty": "filen har ingen oppføringer",
     "binary": "linjen har binære data",
@@ -147,7 +150,7 @@ def _is_ldif(start: bytes) -> bool:
     """Tell LDIF from CSV by the first line that is neither blank nor a comment."""
     for line in start.removeprefix(codecs.BOM_UTF8).splitlines():
         if line.strip() and not line.startswith(b"#"):
-            return line.lower().startswith((b"dn:", b"version:"))
+            return line.lower().startswith((b"dn:", b"version:", b"search:", b"ref:"))
     return start.startswith(b"#")
 
 
@@ -193,16 +196,20 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     lines = _lines(text, name)
     first = next(lines, "")
-    separator = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(_again(first, lines), delimiter=separator, strict=True)
+    separator, above = said_separator(first), 1
+    if separator is None:
+        separator, above, lines = separator_of(first), 0, _again(first, lines)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     schools: set[str] = set()
     try:
         header = [_FIELD.get(_bare(title)) for title in next(reader, [])]
         places = {field: header.index(field) for field in _COLUMNS if field in header}
         if not places.keys() & {"principal", "uid"}:
-            _refuse(name, 1, "ingen kolonne har FEIDE-navn: kall en av dem eduPersonPrincipalName eller uid")
+            _refuse(name, above + 1, "ingen kolonne har FEIDE-navn: kall en av dem eduPersonPrincipalName eller uid")
         if "number" not in places:
-            _refuse(name, 1, "ingen kolonne har fødselsnummer: kall en av dem norEduPersonNIN eller fødselsnummer")
+            _refuse(
+                name, above + 1, "ingen kolonne har fødselsnummer: kall en av dem norEduPersonNIN eller fødselsnummer"
+            )
         for row in reader:
             cells = [cell.strip() for cell in row]
             if not any(cells):
@@ -210,7 +217,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
             if any(cells[len(header) :]):
                 _refuse(
                     name,
-                    reader.line_num,
+                    above + reader.line_num,
                     "raden har flere felt enn det er kolonner: sett felt med skilletegn i anførselstegn",
                 )
             cell = {field: cells[place] for field, place in places.items() if place < len(cells)}
@@ -220,7 +227,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
                     schools.add(orgnr)
                     yield School(orgnr, orgnr)
             yield Entry(
-                reader.line_num,
+                above + reader.line_num,
                 cell.get("principal") or cell.get("uid") or None,
                 _number(cell.get("number")),
                 _role(_words(cell.get("role"))),
@@ -228,7 +235,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
             )
         return
     except csv.Error:
-        line = reader.line_num
+        line = above + reader.line_num
     finally:
         text.detach()  # the file is closed by whoever opened it
     _refuse(name, max(line, 1), "filen er ikke CSV: et anførselstegn er ikke lukket, eller et felt er for langt")

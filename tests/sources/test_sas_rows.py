@@ -294,6 +294,14 @@ def test_weekdays(word, weekday):
     assert lessons(f"{HEADER}g1,{word},08:30,09:15,R\n")[0].weekday == weekday
 
 
+@pytest.mark.parametrize("text", ["group\tweekday\tstart\tend\troom\ng1\t1\t08:30\t09:15\tR,1\n"])
+@pytest.mark.parametrize("first", ["", "sep=\t\r\n"])
+def test_a_timetable_may_have_tabs_and_excels_line_about_them(first, text):
+    assert lessons(first + text) == [Timetable("g1", 1, "08:30", "09:15", "R,1")]
+    with pytest.raises(Unreadable, match="line 3" if first else "line 2"):
+        lessons(first + text.replace("g1", ""))
+
+
 def test_columns_may_stand_in_any_order_with_others_beside():
     assert lessons("Room, Group ,x,weekday,end,start\nR,g1,?,2,09:15,08:30:00\n") == [
         Timetable("g1", 2, "08:30", "09:15", "R")

@@ -449,7 +449,8 @@ _MOST_LINES = 200
 def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each record, the heading first; ``what`` names the file for people.
 
-    The separator, comma or semicolon, is the one the first line has most of. UTF-8 with or without a BOM, or, where the
+    The separator, comma, semicolon or tab, is the one the first line has most of, or the one that a line before it says
+    (``sep=;``, which Excel reads and writes). UTF-8 with or without a BOM, or, where the
     first letters beyond ASCII are no UTF-8, windows-1252, of which ISO-8859-1's letters are part.
     """
     start = stream.read(4096)
@@ -460,17 +461,33 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     lines = _Lines(io.TextIOWrapper(whole, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     try:
         first = next(lines, "")
-        separator = ";" if first.count(";") > first.count(",") else ","
-        reader = csv.reader(itertools.chain([first], lines), delimiter=separator)
+        separator, above = said_separator(first), 1
+        if separator is None:
+            separator, above = separator_of(first), 0
+        reader = csv.reader(lines if above else itertools.chain([first], lines), delimiter=separator)
         for row in reader:
             lines.since = 0
-            yield reader.line_num, row
+            yield above + reader.line_num, row
         return
     except UnicodeError:
         sentence = f"The file ({what}) is not in one encoding; use UTF-8."
     except csv.Error:
         sentence = f"The file ({what}) is not CSV: a cell is too long or a quotation mark is not closed."
     raise Unreadable(sentence)
+
+
+_SAID_SEPARATOR = re.compile(r"\"?sep=(.)\"?[;,\t]*\r?\n?", re.IGNORECASE)
+
+
+def said_separator(line: str) -> str | None:
+    """Return the separator that a file's first line says it has, as Excel writes it (``sep=;``); None for any other."""
+    found = _SAID_SEPARATOR.fullmatch(line)
+    return found[1] if found and found[1] in ";,\t" else None
+
+
+def separator_of(header: str) -> str:
+    """Return the separator, of comma, semicolon and tab, that the line with the columns' names has most of."""
+    return max(",;\t", key=header.count)
 
 
 class _Resumed(io.RawIOBase):
