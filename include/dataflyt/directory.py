@@ -23,13 +23,14 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from dataflyt import ldif
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
+from dataflyt.letters import WINDOWS_1252
 from dataflyt.sources.reading import said_separator, separator_of
 
 
@@ -194,7 +195,7 @@ def _key(dn: str) -> str:
 def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
     encoding = _encoding(file)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
-    lines = _lines(text, name)
+    lines = _lines(text, name, WINDOWS_1252 if encoding == "iso-8859-1" else {})
     first = next(lines, "")
     separator, above = said_separator(first), 1
     if separator is None:
@@ -242,7 +243,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
 
 
 def _encoding(file: BinaryIO) -> str:
-    """Tell UTF-8, whether it says so or not, from ISO-8859-1; leave the file at its beginning."""
+    """Tell UTF-8, whether it says so or not, from ISO-8859-1 and windows-1252; leave the file at its beginning."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while chunk := file.read(1 << 20):
@@ -255,7 +256,7 @@ def _encoding(file: BinaryIO) -> str:
     return "utf-8-sig"
 
 
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, name: str, letters: Mapping[int, str]) -> Iterator[str]:
     number = 0
     while line := text.readline(_LONGEST_LINE):
         number += 1
@@ -263,7 +264,7 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
             _refuse(name, number, "linjen er for lang til å være en oppføring")
         if _UNPRINTABLE.search(line):
             _refuse(name, number, "linjen har binære data")
-        yield line
+        yield line.translate(letters)
 
 
 def _again(first: str, lines: Iterator[str]) -> Iterator[str]:

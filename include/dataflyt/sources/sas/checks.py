@@ -21,6 +21,7 @@ from dataflyt.quality import (
     checksum,
     filled,
     kept,
+    letters,
     matches,
     never,
     note,
@@ -48,6 +49,11 @@ _UNREADABLE = row(
 )
 _REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
 
+
+def _letters(*columns: str) -> tuple[Rule, Rule]:
+    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil")
+
+
 # Control digits of an organisation number (Brønnøysundregistrene), and of fødselsnummer and D-number: the first may
 # leave 0 to 3 from 2032, the second 0 (Skatteetaten, "Nytt fødselsnummer 2032").
 _ORGNR = f"({checksum('orgnr', 3, 2, 7, 6, 5, 4, 3, 2, 1)}) is distinct from 0"
@@ -59,6 +65,7 @@ RULES: Rules = {
         table("empty", filled(), _ADMIN, "Filen har ingen skoler."),
         table("drop", kept(), _ADMIN, "Filen har langt færre skoler enn sist."),
         row("id", never(blank("school_id")), _ADMIN, "Skolen har ikke id."),
+        *letters("name", responsible=_ADMIN, supplier=_ADMIN, file="Skolesystemets fil"),
         row(
             "orgnr",
             never(f"level = 'skole' and {_ORGNR}"),
@@ -96,6 +103,7 @@ RULES: Rules = {
     "sas_group": (
         table("drop", kept(), _ADMIN, "Filen har langt færre grupper enn sist."),
         row("id", never(blank("group_id")), _SCHOOL, "Gruppen har ikke id."),
+        *_letters("name", "long_name"),
         row(
             "no_school",
             never(absent("school_id", "sas_school.school_id")),
@@ -134,6 +142,7 @@ RULES: Rules = {
             "Over 20 prosent av elever og ansatte mangler fødselsnummer.",
         ),
         row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
+        *_letters("given_name", "family_name", "full_name"),
         row("number", matches("number", NUMBER), _SCHOOL, "Fødselsnummeret har ikke elleve siffer."),
         row(
             "no_name",
@@ -207,6 +216,13 @@ RULES: Rules = {
         ),
     ),
     "sas_timetable": (
+        *letters(
+            *("group_id", "room"),
+            responsible=_SCHOOL,
+            supplier=_ADMIN,
+            file="Timeplanen",
+            what="Timens gruppe eller rom",
+        ),
         row(
             "no_group",
             never(absent("group_id", "sas_group.group_id")),
