@@ -96,6 +96,19 @@ def test_excels_line_about_the_separator_is_no_heading(first: str) -> None:
     assert read(text) == [Entry(3, "kari", "27850998855", "pupil", ())]
 
 
+def test_powershells_line_about_a_type_is_no_heading() -> None:
+    rows = read('#TYPE Selected.Microsoft.ActiveDirectory.Management.ADUser\r\n"uid";"fnr"\r\n"kari";"27850998855"\r\n')
+    assert rows == [Entry(3, "kari", "27850998855", None, ())]
+
+
+def test_base64_that_is_no_utf_8_is_windows_1252() -> None:
+    (bjorn,) = read("dn: uid=x\nobjectClass: person\nuid:: YmrDuHJu\n")
+    (again,) = read("dn: uid=x\nobjectClass: person\nuid:: Ymr4cm4=\n")
+    assert isinstance(bjorn, Entry)
+    assert bjorn.principal == "bjørn"
+    assert bjorn == again
+
+
 def test_ldifde_writes_every_entry_as_one_to_add() -> None:
     kari = "dn: CN=Kari,DC=no\nchangetype: add\nobjectClass: person\nuid: kari\nnorEduPersonNIN: 27850998855\n"
     ola = "dn: CN=Ola,DC=no\ncontrol: 1.2.3 true\nchangeType: Add\nobjectClass: person\nuid: ola\n"

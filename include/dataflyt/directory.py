@@ -1,8 +1,8 @@
 """The kommune's present directory as a file: who bears which FEIDE name. Read before Dataflyt takes over the naming.
 
 In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma, semicolon
-or tab; UTF-8 or windows-1252; Excel's ``sep=;`` before it is understood) whose first line names the columns, letter
-case, blanks and hyphens aside:
+or tab; UTF-8 or windows-1252; after Excel's ``sep=;`` or PowerShell's ``#TYPE``) whose first line names the columns,
+letter case, blanks and hyphens aside:
 
 - the name: ``eduPersonPrincipalName``, feide, feideid, feidenavn, eppn; else ``uid``, brukernavn, feidebrukernavn,
   username
@@ -31,7 +31,7 @@ from dataflyt import ldif
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
 from dataflyt.letters import WINDOWS_1252
-from dataflyt.sources.reading import said_separator, separator_of
+from dataflyt.sources.reading import from_windows_1252, heading
 
 
 class Entry(NamedTuple):
@@ -88,7 +88,7 @@ _IN_NORWEGIAN = {
     "not_ldif": "linjen skulle hatt et attributt, et kolon og en verdi",
     "version": "filen sier en annen LDIF-versjon enn 1",
     "no_dn": "oppføringen har ingen dn",
-    "not_utf8": "linjen er ikke i UTF-8",
+    "not_utf8": "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)",
     "no_blank_line": "oppføringen har ingen tom linje foran seg",
     "changes": "linjen er en endring: eksporter hele katalogen, ikke endringer i den",
     "half": "søket som laget filen, fikk ikke med alt: søk på nytt uten grense for antall, eller side for side",
@@ -180,7 +180,16 @@ def _ldif(file: BinaryIO, name: str) -> Iterator[Entry | School]:
 def _one(entry: ldif.Entry, attribute: str) -> str | None:
     """Return an attribute's value where it has one and only one."""
     values = {value.text for value in entry.attributes.get(attribute, ())}
-    return values.pop() if len(values) == 1 else None
+    return _letters(values.pop()) if len(values) == 1 else None
+
+
+def _letters(value: str) -> str:
+    """Return a value whose base64 was no UTF-8 as windows-1252 has it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return from_windows_1252(value.encode("utf-8", "surrogateescape"))
+    return value
 
 
 @lru_cache(maxsize=4096)
@@ -196,11 +205,8 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
     encoding = _encoding(file)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     lines = _lines(text, name, WINDOWS_1252 if encoding == "iso-8859-1" else {})
-    first = next(lines, "")
-    separator, above = said_separator(first), 1
-    if separator is None:
-        separator, above, lines = separator_of(first), 0, _again(first, lines)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    first, separator, above = heading(lines)
+    reader = csv.reader(_again(first, lines), delimiter=separator, strict=True)
     schools: set[str] = set()
     try:
         header = [_FIELD.get(_bare(title)) for title in next(reader, [])]

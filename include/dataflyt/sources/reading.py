@@ -480,11 +480,8 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     whole = io.BufferedReader(_Resumed(start, stream))
     lines = _Lines(io.TextIOWrapper(whole, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     try:
-        first = next(lines, "")
-        separator, above = said_separator(first), 1
-        if separator is None:
-            separator, above = separator_of(first), 0
-        reader = csv.reader(lines if above else itertools.chain([first], lines), delimiter=separator)
+        first, separator, above = heading(lines)
+        reader = csv.reader(itertools.chain([first], lines), delimiter=separator)
         for row in reader:
             lines.since = 0
             yield above + reader.line_num, row
@@ -496,18 +493,21 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     raise Unreadable(sentence)
 
 
-_SAID_SEPARATOR = re.compile(r"\"?sep=(.)\"?[;,\t]*\r?\n?", re.IGNORECASE)
+_SAID_SEPARATOR = re.compile(r"\"?sep=([;,\t])\"?[;,\t]*\r?\n?", re.IGNORECASE)
 
 
-def said_separator(line: str) -> str | None:
-    """Return the separator that a file's first line says it has, as Excel writes it (``sep=;``); None for any other."""
-    found = _SAID_SEPARATOR.fullmatch(line)
-    return found[1] if found and found[1] in ";,\t" else None
+def heading(lines: Iterator[str]) -> tuple[str, str, int]:
+    """Take the line with the columns' names; return it, the separator, and how many lines stood above it.
 
-
-def separator_of(header: str) -> str:
-    """Return the separator, of comma, semicolon and tab, that the line with the columns' names has most of."""
-    return max(",;\t", key=header.count)
+    Those that may are Excel's about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``). Where none
+    says it, the separator is what the columns' names have most of: comma, semicolon or tab.
+    """
+    said: re.Match[str] | None = None
+    line, above = next(lines, ""), 0
+    while above < 2 and ((found := _SAID_SEPARATOR.fullmatch(line)) or line.startswith("#TYPE ")):
+        said = said or found
+        line, above = next(lines, ""), above + 1
+    return line, said[1] if said else max(",;\t", key=line.count), above
 
 
 class _Resumed(io.RawIOBase):
