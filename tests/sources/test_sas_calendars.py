@@ -155,6 +155,21 @@ def test_days_that_are_added_and_left_out_are_followed():
     assert week("RRULE:FREQ=WEEKLY;COUNT=1", "EXDATE;TZID=Europe/Oslo:20260824T083000") == []
 
 
+@pytest.mark.parametrize("start", ["DTSTART:20260824T083000", WHEN[0]], ids=["floating", "oslo"])
+@pytest.mark.parametrize(
+    "day",
+    [";VALUE=DATE:20260825", ":20260825T083000", ":20260825T063000Z", ";TZID=Europe/London:20260825T073000"],
+    ids=["date", "floating", "utc", "london"],
+)
+def test_a_day_is_left_out_or_moved_however_it_is_written(start, day):
+    series = ("SUMMARY:8A", start, "RRULE:FREQ=DAILY;COUNT=3")
+    for found in (
+        events(calendar((*series, f"EXDATE{day}"))),
+        events(calendar(series, (f"RECURRENCE-ID{day}", "SUMMARY:8A", "DTSTART:20260829T083000"))),
+    ):
+        assert [row[1:3] for row in found] == [(1, "08:30"), (3, "08:30")]
+
+
 MOVED = ("RECURRENCE-ID;TZID=Europe/Oslo:20260831T083000", "SUMMARY:8A", "DTSTART;TZID=Europe/Oslo:20260904T140000")
 
 

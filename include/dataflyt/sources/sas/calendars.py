@@ -129,6 +129,9 @@ def _occurrences(event: Event, changes: Sequence[Event], during: tuple[date, dat
     try:
         if not isinstance(event["DTSTART"].dt, datetime) or _is_cancelled(event):
             return []
+        for name in ("DTSTART", "DTEND"):  # the library would take the zone of a day that is left out
+            if name in event:
+                event[name].dt = _instant(event[name].dt)
         _tame(event, during)
         calendar = Calendar()
         calendar.add_component(event)
