@@ -91,7 +91,7 @@ _IN_NORWEGIAN = {
     "not_utf8": "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)",
     "no_blank_line": "oppføringen har ingen tom linje foran seg",
     "changes": "linjen er en endring: eksporter hele katalogen, ikke endringer i den",
-    "half": "søket som laget filen, fikk ikke med alt: søk på nytt uten grense for antall, eller side for side",
+    "half": "søket som laget filen, gikk ikke bra (result er ikke 0): søk på nytt, uten grense for antall",
     "too_large": "linjen er for lang til å være en oppføring",
     "empty": "filen har ingen oppføringer",
     "binary": "linjen har binære data",

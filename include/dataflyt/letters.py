@@ -24,6 +24,7 @@ _KINDS = (
     "[\u0080-\u009f\ufffd\ue000-\uf8ff]",  # no letters at all
     # UTF-8 read as ISO-8859-1 or windows-1252: its first byte has become a letter, the next ones signs.
     f"Ã[{_SIGNS}…‘’“”•–—\u00ad´·»]",
+    "ã[¥˜]",  # the same in small letters
     f"[ÄÅ][{_SIGNS}]",  # Sámi, Polish
     "Ä‘",  # đ
     "Â[\u00a0-¿]",
