@@ -114,6 +114,7 @@ def test_any_letters_read_as_utf_8_or_from_it_are_set_aside(name: str) -> None:
         "Pr&oslash;ve",
         "Pr&#248;ve",
         "PrÃƒÂ¸ve",
+        "Nguyá»…n",
         "prã¸ve",
         "kã¥re",
         "Sara ÄŒÃ¡ppa",

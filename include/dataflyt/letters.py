@@ -29,7 +29,7 @@ _KINDS = (
     "Ä‘",  # đ
     "Â[\u00a0-¿]",
     "Ì[Šˆ]",  # a ring or two dots that stand by themselves
-    "â€|ï¿½|ï»¿|á[º»][€-™¡-¿]",
+    f"â€|ï¿½|ï»¿|á[º»][{_SIGNS}…]",
     f"[{_LETTER}][¸¦]",  # as windows-1250 and its like have it
     "√[^ 0-9A-Za-z]|[├┬┼][^ ]",  # as Mac Roman and code pages 437, 850 and 865 have it
     # Code pages 850 and 865 read as windows-1252; Ø and Å are no letters there.
