@@ -537,3 +537,11 @@ def test_a_file_that_is_not_ldif_gives_one_sentence_and_exit_code_2(tmp_path: Pa
         assert result.exit_code == 2
         assert result.stdout == ""
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_directory_as_ldapsearch_and_ldifde_write_it_is_checked_like_any_other(tmp_path: Path) -> None:
+    trailer = "# search reference\nref: ldap://a.no/dc=no\n\n# search result\nsearch: 2\nresult: 0 Success\n"
+    added = "".join(
+        f"{line}\nchangetype: add\n" if line.startswith("dn:") else f"{line}\n" for line in DIRECTORY.split("\n")
+    )
+    assert findings(tmp_path, f"# extended LDIF\n\n{added}\n{trailer}") == []

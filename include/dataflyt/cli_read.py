@@ -4,7 +4,9 @@ Registered by ``dataflyt.cli``. The only commands that print personal data: they
 """
 
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,8 +17,11 @@ import typer
 
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
+from dataflyt.letters import GARBLED
 from dataflyt.sources import Table
 
+_GARBLED = re.compile(GARBLED).search
+_NAME = re.compile(r"(?<!user)name$|navn$")
 SOURCES = ("freg", "krr", "hr", "sas")
 
 
@@ -33,8 +38,8 @@ def read_command(
 ) -> None:
     """Print what Dataflyt reads from a file, before any check.
 
-    One JSON object a line, with `table` and the row's fields. A file that cannot be read gives one sentence and exit
-    code 2.
+    One JSON object a line, with `table` and the row's fields. How many rows have names with garbled letters is told
+    besides: a run sets them aside. A file that cannot be read gives one sentence and exit code 2.
     """
     if source not in SOURCES:
         _fail(f"There is no source {source!r}; the sources are {', '.join(SOURCES)}.")
@@ -49,7 +54,14 @@ def read_command(
         _fail(f"{file} cannot be opened: {error.strerror}.")
     try:
         with stream:
-            _print(_objects(rows.TABLES, rows.FORMATS[format], stream))
+            garbled = Counter[str]()
+            _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
+        for table, count in (+garbled).items():
+            typer.echo(
+                f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
+                "som «PrÃ¸ve» for «Prøve», og blir ikke brukt. Be leverandøren levere filen i UTF-8.",
+                err=True,
+            )
     except Unreadable as error:
         _fail(error.sentence)
     except OSError as error:
@@ -80,6 +92,14 @@ def _objects(
     names = {table.row: name for name, table in tables.items()}
     for row in reader(stream):
         yield {"table": names[type(row)], **row._asdict()}
+
+
+def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Iterator[dict[str, object]]:
+    """Yield the objects, and count per table those with a name that no run would take."""
+    for item in objects:
+        names = (str(value) for field, value in item.items() if value and _NAME.search(field))
+        garbled[str(item["table"])] += any(map(_GARBLED, names))
+        yield item
 
 
 def _print(objects: Iterator[dict[str, object]]) -> None:

@@ -440,9 +440,16 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
             employment_types=sources.hr.employment_types,
             protected=sources.hr.protected,
         ),
-        "sas": lambda name: sas_rows.FORMATS[sas_client.format_of(name, sources.sas.format)],
+        "sas": lambda name: _of_day(sas_client.format_of(name, sources.sas.format), job),
     }
     return [(name, readers[source](name)) for name in names]
+
+
+def _of_day(format: str, job: Job) -> Reader:
+    """Return the reader of a school system's format; a calendar is read as of the run's day."""
+    if format == "ical":
+        return partial(sas_rows.ical, today=job.environment.day(job.run.as_of))
+    return sas_rows.FORMATS[format]
 
 
 def _and_left_out(reader: Reader, landing: Landing, name: str) -> Reader:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.errors import CheckFailed
+from dataflyt.letters import GARBLED
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -209,8 +210,8 @@ def _at_least(rows: int, among: str | None = None) -> Check:
     )
 
 
-def seldom(*faults: str, percent: float, among: str = "true") -> Check:
-    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ten."""
+def seldom(*faults: str, percent: float, among: str = "true", few: int = 10) -> Check:
+    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ``few``."""
     # A union, and not "or": PostgreSQL joins for one "not exists", and loops for two of them with an "or" between.
     faulty = " union ".join(f"select row_id from {_ROWS} where {among} and ({fault})" for fault in faults)
     return Check(
@@ -218,7 +219,7 @@ def seldom(*faults: str, percent: float, among: str = "true") -> Check:
         {
             "unexpected_rows_query": f"select found from (select (select count(*) from ({faulty}) as faulty) as found, "
             f"(select count(*) from {_ROWS} where {among}) as total) as share "
-            f"where found > greatest(10, total * {percent:g} / 100)"
+            f"where found > greatest({few}, total * {percent:g} / 100)"
         },
     )
 
@@ -245,6 +246,35 @@ def absent(column: str, *elsewhere: str) -> str:
 def blank(*columns: str) -> str:
     """Write the fault that none of the columns has anything in it."""
     return f"btrim(concat({', '.join(columns)})) = ''"
+
+
+def garbled(*columns: str) -> str:
+    """Write the fault that the letters in one of the columns were written in one encoding and read in another."""
+    return f"concat_ws(' ', {', '.join(columns)}) ~ {_literal(GARBLED)}"
+
+
+def letters(*columns: str, responsible: str, supplier: str, file: str, what: str = "Navnet") -> tuple[Rule, Rule]:
+    """Declare that rows with garbled letters are quarantined, and that the run stops above one percent of them.
+
+    One such row is somebody's typing, and stops nothing. ``responsible`` corrects a row, ``supplier`` the file, which
+    the sentence calls ``file``; ``what`` is what the columns are.
+    """
+    fault = garbled(*columns)
+    return (
+        row(
+            "letters",
+            never(fault),
+            responsible,
+            f"{what} har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»: skriv det på nytt der det er registrert.",
+        ),
+        table(
+            "encoding",
+            seldom(fault, percent=1, few=1),
+            supplier,
+            f"{file}: over én prosent av radene har ødelagte bokstaver, filen er lest med feil tegnsett. "
+            "Be leverandøren levere den i UTF-8.",
+        ),
+    )
 
 
 def not_digits(column: str, digits: int) -> str:

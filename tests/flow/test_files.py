@@ -68,6 +68,24 @@ def test_a_file_that_calls_itself_full_and_lacks_a_school_s_pupils_stops_the_run
 
 
 @pytest.mark.after_first_run
+def test_a_garbled_name_is_not_published_and_a_garbled_file_stops_the_run(installation: Installation) -> None:
+    published = installation.ldif()
+    pifu = _newest(installation, "sas", ".xml")
+    text = pifu.read_text(encoding="utf-8")
+    before, group, after = text.rpartition("<short>")
+    _rewrite(pifu, f"{before}{group}PrÃ¸ve {after}")
+    report = installation.run()
+    assert report["outcome"] == "released"
+    assert "PrÃ¸ve" not in installation.ldif()
+    assert any(one["rule"].endswith(".letters") for one in report["quarantine"])
+    _rewrite(pifu, text.encode("utf-8").decode("iso-8859-1"))
+    report = installation.run()
+    assert report["outcome"] == "failed"
+    assert any("filen er lest med feil tegnsett" in said for said in report["sentences"])
+    assert installation.ldif() == published
+
+
+@pytest.mark.after_first_run
 def test_who_works_at_a_school_is_told_by_its_organisation_number_too_and_what_counts_by_the_kommune(
     installation: Installation,
 ) -> None:

@@ -37,6 +37,7 @@ SOUND = [
 
 FAULTS = [
     ("hr_employee.id", employee(" ")),
+    ("hr_employee.letters", employee("16", given_name="BJ\u00d8RN", family_name="\u009dSTLI")),
     ("hr_employee.number", employee("10", None)._replace(number_kind="miswritten")),
     ("hr_employee.no_name", employee("11", given_name="", family_name=None)),
     ("hr_employee.birth_date", employee("12", birth_date="17.05.1980")),
@@ -52,6 +53,7 @@ FAULTS = [
     ("hr_employment.ambiguous", position(employment_id="15", main_position=True)),
     ("hr_employment.ambiguous", position(employment_id="15", main_position=False)),
     ("hr_org_unit.id", unit("")),
+    ("hr_org_unit.letters", unit("3", name="Pr\ufffdveskolen")),
     ("hr_org_unit.ambiguous", unit("2", "011200")),
     ("hr_org_unit.ambiguous", unit("2", "011201")),
 ]

@@ -52,12 +52,14 @@ SOUND = [
 
 FAULTS = [
     ("sas_school.id", school("", "971032146")),
+    ("sas_school.letters", school("s5", "971032146", name="PrÃ¸veskolen")),
     ("sas_school.orgnr", school("s1", None)),
     ("sas_school.orgnr", school("s2", "974588146")),
     ("sas_school.orgnr", school("s3", "NO974588145")),
     ("sas_school.ambiguous", school("s4", "971032146", name="Gammelt navn")),
     ("sas_school.ambiguous", school("s4", "971032146", name="Nytt navn")),
     ("sas_group.id", group("")),
+    ("sas_group.letters", group("6", name="7A", long_name="L‘rerne")),
     ("sas_group.no_school", group("1", None)),
     ("sas_group.no_school", group("2", "404")),
     ("sas_group.date", group("3", begin_date="1. august")),
@@ -65,6 +67,7 @@ FAULTS = [
     ("sas_group.ambiguous", group("5", name="5A")),
     ("sas_group.ambiguous", group("5", name="5B")),
     ("sas_person.id", person("")),
+    ("sas_person.letters", person("p5", family_name="Pr›ve")),
     ("sas_person.no_name", person("p2", given_name=None, family_name="")),
     ("sas_person.birth_date", person("p3", birth_date="010114")),
     ("sas_person.ambiguous", person("p4", given_name="STILLE")),
@@ -79,6 +82,7 @@ FAULTS = [
     ("sas_guardian.no_guardian", Guardian("pupil", "404", "guardian")),
     ("sas_guardian.self", Guardian("pupil", "pupil", "guardian")),
     ("sas_timetable.no_group", lesson("s")),
+    ("sas_timetable.letters", Timetable("6a", 1, "08:30", "09:15", "Auditorium Pr¿ve")),
     ("sas_timetable.no_weekday", lesson(weekday=None)),
     ("sas_timetable.weekday", lesson(weekday=8)),
     ("sas_timetable.time", lesson(start="08:60")),
@@ -123,6 +127,18 @@ def test_a_file_in_which_every_number_is_encrypted_stops_the_run(check: Callable
         row._replace(number=None, number_kind="encrypted") if isinstance(row, Person) else row for row in SOUND
     ]
     assert check("sas", encrypted).broken == {"sas_person.encrypted"}
+
+
+def test_a_file_read_in_another_encoding_stops_the_run_but_one_name_typed_wrongly_does_not(
+    check: Callable[..., Any],
+) -> None:
+    sound = [*SOUND, *(person(f"s{i}") for i in range(196))]
+    garbled = [(f"{i}", person(f"g{i}", family_name="PrÃ¸ve")) for i in range(3)]
+    assert not check("sas", [*SOUND, garbled[0]]).broken
+    assert not check("sas", [*sound, *garbled[:2]]).broken
+    found = check("sas", [*sound, *garbled])
+    assert found.broken == {"sas_person.encoding"}
+    assert found.quarantined == {(f"{i}", "sas_person.letters") for i in range(3)}
 
 
 def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) -> None:

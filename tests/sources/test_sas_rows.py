@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, ical, pifu, timetable
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, pifu, timetable
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 NAMESPACES = [
@@ -314,6 +314,14 @@ def test_weekdays(word, weekday):
     assert lessons(f"{HEADER}g1,{word},08:30,09:15,R\n")[0].weekday == weekday
 
 
+@pytest.mark.parametrize("text", ["group\tweekday\tstart\tend\troom\ng1\t1\t08:30\t09:15\tR,1\n"])
+@pytest.mark.parametrize("first", ["", "sep=\t\r\n"])
+def test_a_timetable_may_have_tabs_and_excels_line_about_them(first, text):
+    assert lessons(first + text) == [Timetable("g1", 1, "08:30", "09:15", "R,1")]
+    with pytest.raises(Unreadable, match="line 3" if first else "line 2"):
+        lessons(first + text.replace("g1", ""))
+
+
 def test_columns_may_stand_in_any_order_with_others_beside():
     assert lessons("Room, Group ,x,weekday,end,start\nR,g1,?,2,09:15,08:30:00\n") == [
         Timetable("g1", 2, "08:30", "09:15", "R")
@@ -337,92 +345,6 @@ def test_columns_may_stand_in_any_order_with_others_beside():
 def test_a_broken_timetable_gives_one_sentence(content, words):
     with pytest.raises(Unreadable, match=words):
         list(timetable(io.BytesIO(content)))
-
-
-# --- calendars -------------------------------------------------------------------------------------------------------
-
-
-def calendar(*events, ending="\r\n"):
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VTIMEZONE", "TZID:Europe/Oslo", "BEGIN:STANDARD"]
-    lines += ["DTSTART:19701025T030000", "END:STANDARD", "END:VTIMEZONE"]
-    for event in events:
-        lines += ["BEGIN:VEVENT", "UID:1", *event, "END:VEVENT"]
-    return ending.join([*lines, "END:VCALENDAR", ""]).encode()
-
-
-def events(content):
-    return list(ical(io.BytesIO(content)))
-
-
-WHEN = ("DTSTART;TZID=Europe/Oslo:20260824T083000", "DTEND;TZID=Europe/Oslo:20260824T091500")
-
-
-@pytest.mark.parametrize("ending", ["\r\n", "\n"])
-def test_an_event_is_a_lesson(ending):
-    event = ("SUMMARY:NOR Norsk\\, 8A", 'LOCATION;ALTREP="http://x:1/y";LANGUAGE=nb:Rom 1\\; nær', *WHEN)
-    assert events(calendar(event, ending=ending)) == [Timetable("NOR Norsk, 8A", 1, "08:30", "09:15", "Rom 1; nær")]
-
-
-@pytest.mark.parametrize(
-    ("when", "lesson"),
-    [
-        (("DTSTART:20260824T063000Z", "DTEND:20260824T071500Z"), (1, "08:30", "09:15")),
-        (("DTSTART:20270108T073000Z", "DURATION:PT45M"), (5, "08:30", "09:15")),
-        (("DTSTART:20260824T233000Z", "DTEND:20260825T001500Z"), (2, "01:30", "02:15")),
-        (("DTSTART;TZID=W. Europe Standard Time:20260826T083000",), (3, "08:30", None)),
-        (("dtstart:20260830T083000", "dtend:20260830T084500"), (7, "08:30", "08:45")),
-    ],
-)
-def test_times_are_norwegian_summer_and_winter(when, lesson):
-    assert [row[1:4] for row in events(calendar(("SUMMARY:8A", *when)))] == [lesson]
-
-
-def test_a_repeated_event_is_a_lesson_on_each_of_its_weekdays():
-    rule = "RRULE:FREQ=WEEKLY;UNTIL=20270618T000000Z;BYDAY=MO,1WE"
-    assert [row.weekday for row in events(calendar(("SUMMARY:8A", rule, *WHEN)))] == [1, 3]
-    assert [row.weekday for row in events(calendar(("SUMMARY:8A", "RRULE:FREQ=WEEKLY", *WHEN)))] == [1]
-
-
-def test_what_is_no_lesson_is_passed_over():
-    assert (
-        events(
-            calendar(
-                ("SUMMARY:8A", "STATUS:CANCELLED", *WHEN),
-                ("SUMMARY:Høstferie", "DTSTART;VALUE=DATE:20261005"),
-                WHEN,
-                ("BEGIN:VALARM", "SUMMARY:alarm", "DTSTART:20260824T083000", "END:VALARM", *WHEN),
-                ("SUMMARY:8A", "DTSTART:20269999T083000"),
-            )
-        )
-        == []
-    )
-
-
-def test_a_line_is_folded_anywhere_even_within_a_letter():
-    content = calendar(("SUMMARY:Språkopplæring 8A", *WHEN))
-    whole = events(content)
-    for place in range(content.index(b"SUMMARY") + 1, content.index(b"DTSTART;TZID=Europe/Oslo:2") - 2):
-        assert events(content[:place] + b"\r\n " + content[place:]) == whole
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "empty"),
-        (b"<html>", "HTML"),
-        (b"BEGIN:VCARD\r\n", "no calendar"),
-        (calendar(("SUMMARY:x", *WHEN))[:-15], "not whole"),
-        (calendar(("END:VCALENDAR",)), "does not fit"),
-        (calendar() + b"BEGIN:VCALENDAR", "not whole"),
-        (b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 50, "too deep"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:" + b"x" * 200_000, "too long"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:x" + b"\n xx" * 100_000, "too long"),
-    ],
-    ids=["empty", "html", "card", "cut off", "end", "second", "deep", "line", "folds"],
-)
-def test_a_broken_calendar_gives_one_sentence(content, words):
-    with pytest.raises(Unreadable, match=words):
-        events(content)
 
 
 @pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")

@@ -20,6 +20,7 @@ from dataflyt.quality import (
     checksum,
     filled,
     kept,
+    letters,
     never,
     note,
     one_of,
@@ -46,6 +47,11 @@ _UNREADABLE = row(
 )
 _REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
 
+
+def _letters(*columns: str) -> tuple[Rule, Rule]:
+    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil")
+
+
 # Control digit of an organisation number (Brønnøysundregistrene).
 _ORGNR = f"({checksum('orgnr', 3, 2, 7, 6, 5, 4, 3, 2, 1)}) is distinct from 0"
 
@@ -54,6 +60,7 @@ RULES: Rules = {
         table("empty", filled(), _ADMIN, "Filen har ingen skoler."),
         table("drop", kept(), _ADMIN, "Filen har langt færre skoler enn sist."),
         row("id", never(blank("school_id")), _ADMIN, "Skolen har ikke id."),
+        *letters("name", responsible=_ADMIN, supplier=_ADMIN, file="Skolesystemets fil"),
         row(
             "orgnr",
             never(f"level = 'skole' and {_ORGNR}"),
@@ -91,6 +98,7 @@ RULES: Rules = {
     "sas_group": (
         table("drop", kept(), _ADMIN, "Filen har langt færre grupper enn sist."),
         row("id", never(blank("group_id")), _SCHOOL, "Gruppen har ikke id."),
+        *_letters("name", "long_name"),
         row(
             "no_school",
             never(absent("school_id", "sas_school.school_id")),
@@ -139,6 +147,7 @@ RULES: Rules = {
             "med fødselsnumre i klartekst (personNIN) fra leverandøren av skolesystemet.",
         ),
         row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
+        *_letters("given_name", "family_name", "full_name"),
         # Whoever these are about is not set aside, but held back until decided: they have a place in school.
         *(
             note(
@@ -251,6 +260,13 @@ RULES: Rules = {
         ),
     ),
     "sas_timetable": (
+        *letters(
+            *("group_id", "room"),
+            responsible=_SCHOOL,
+            supplier=_ADMIN,
+            file="Timeplanen",
+            what="Timens gruppe eller rom",
+        ),
         row(
             "no_group",
             never(absent("group_id", "sas_group.group_id")),
