@@ -3,7 +3,8 @@
 In: manifest, orgs, users, classes, enrollments, in 1.2 roles too; courses, academicSessions and demographics where they
 are there. Out: rows of the tables of the school system: schools, groups, people with the guardians they name, then who
 is where. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id raise
-``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there.
+``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there. Whoever has ``enabledUser`` false is there,
+with the ``recstatus`` disabled: the school has to say whether they have left. Paths in the zip file may be Windows'.
 
 What rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept, the rest goes through.
 What is kept may not grow far beyond the file; what it unpacks to may not either. Nothing is unpacked to a disk.
@@ -25,7 +26,7 @@ from datetime import date, timedelta
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.reading import csv_rows, day, refuse_other_formats, tidy
+from dataflyt.sources.reading import csv_rows, day, end_day, refuse_other_formats, start_day, tidy
 from dataflyt.sources.sas.pifu import grep_codes, nine_digits, year_level_in
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
 
@@ -51,6 +52,9 @@ _ROLES = {
     "aide": "08",
 }
 """PIFU's two digits for a role."""
+DISABLED = "disabled"
+"""The ``recstatus`` of a user who may not log in."""
+_NO = frozenset({"false", "0", "no"})
 _GONE = frozenset({"tobedeleted", "inactive"})
 _USER_ID = re.compile(r"\{\s*([^:{}]{1,40}?)\s*:\s*([^{}]{1,200}?)\s*\}")
 _NUMBER = re.compile(r"[0-9]{11}")
@@ -134,8 +138,8 @@ def _groups(archive: "_Archive") -> Iterator[Group]:
             grep_code=code,
             grep_uri=uri,
             year_level=year_level_in(_only(grades), uri, _only(course_grades), course_title),
-            begin_date=min((begins for begins, _, _ in during if begins), default=None),
-            end_date=max((ends for _, ends, _ in during if ends), default=None),
+            begin_date=start_day(min((begins for begins, _, _ in during if begins), default=None)),
+            end_date=end_day(max((ends for _, ends, _ in during if ends), default=None)),
             adminperiod=next((_school_year(year) for _, _, year in during if year), None),
         )
 
@@ -168,7 +172,7 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
     born = _Kept(archive)
     same: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}  # few birth dates, many people
     for user_id, (birth_date, sex) in archive.records("demographics", ("userSourcedId|sourcedId", "birthDate", "sex")):
-        said = (day(birth_date), _SEX.get((sex or "").lower()))
+        said = (start_day(birth_date), _SEX.get((sex or "").lower()))
         born.keep(user_id, same.setdefault(said, said) if len(same) < 50_000 else said)
     roles = _Kept(archive)
     if version == "1.2":
@@ -177,8 +181,8 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
             if user and (word == "student" or (word in _GUARDIANS and user not in roles)):
                 roles.keep(user, (word,))
     wanted = ("sourcedId", "username", "userIds", "givenName", "middleName", "familyName", "identifier", "email", "sms")
-    for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role"), needed=1):
-        username, user_ids, given, middle, family, identifier, email, sms, agents, role = values
+    for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role", "enabledUser"), needed=1):
+        username, user_ids, given, middle, family, identifier, email, sms, agents, role, enabled = values
         ids = {kind.lower(): value for kind, value in _USER_ID.findall(user_ids or "")}
         is_number = bool(_NUMBER.fullmatch(identifier or ""))
         birth_date, sex = born.get(person_id, (None, None))
@@ -196,7 +200,7 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
             birth_date=birth_date,
             email=email,
             mobile=sms,
-            recstatus=None,
+            recstatus=DISABLED if (enabled or "").lower() in _NO else None,
         )
         word = (role or roles.get(person_id, ("",))[0] or "").lower()
         for agent in _listed(agents):
@@ -243,13 +247,13 @@ def _membership(
             subrole=None,
             active=None,
             main=main,
-            begin_date=day(begins),
+            begin_date=start_day(begins),
             end_date=_day_before(ends),
         )
 
 
 def _day_before(value: str | None) -> str | None:
-    found = day(value)
+    found = end_day(value)
     try:
         return (date.fromisoformat(found) - timedelta(days=1)).isoformat() if found else None
     except (ValueError, OverflowError):
@@ -281,7 +285,7 @@ class _Archive:
         if broken:
             raise Unreadable(_DAMAGED)
         for entry in self._zip.infolist():
-            folder, _, name = entry.filename.rpartition("/")
+            folder, _, name = entry.filename.replace("\\", "/").rpartition("/")  # as some Windows programs write
             if name.lower().endswith(".csv") and "__MACOSX" not in folder:
                 if name.lower() in self._entries:
                     raise Unreadable("The zip file has two files of the same name; a roster has one of each.")

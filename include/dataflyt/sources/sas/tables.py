@@ -40,7 +40,7 @@ class Person(NamedTuple):
     """A person in the school system: pupil, employee or a guardian entered by hand.
 
     ``number`` is fødselsnummer or D-number as written, ``local_number`` a locally issued one (personLIN), ``sex``
-    kvinne, mann or None.
+    kvinne, mann or None. ``recstatus`` is PIFU's 1 or 2, or ``disabled`` where OneRoster says that the user is.
     """
 
     person_id: str
@@ -62,7 +62,8 @@ class Person(NamedTuple):
 class Membership(NamedTuple):
     """A person's part in a group or school (``group_id`` may be a school's id).
 
-    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``main`` is pifu_primaryRelation.
+    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``subrole`` PIFU's word, or ``privatist`` of
+    an elev who only sits for exams; ``active`` is false when it is not in force; ``main`` is pifu_primaryRelation.
     """
 
     group_id: str
