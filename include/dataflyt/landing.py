@@ -187,7 +187,7 @@ def land_newest(
     Raises ConfigError when nobody can tell which is the newest, or name and time say different files and ``by`` does
     not choose between them. Raises SourceUnavailable when there is none, when the newest is still growing or is
     replaced meanwhile (taking an older one instead would be last week's school), or when it is more than
-    ``max_age_days`` old at ``as_of``.
+    ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
     """
     if landing.has(name):
         return
@@ -195,7 +195,7 @@ def land_newest(
     found = _newest(folder, pattern, where, by)
     source, stamp, delivered = found.path, found.stamp, found.delivered(by)
     if as_of and max_age_days is not None and delivered is not None:
-        days = int((as_of.timestamp() - delivered) // 86_400)
+        days = int((min(as_of.timestamp(), time.time()) - delivered) // 86_400)
         if days > max_age_days:
             raise SourceUnavailable(
                 f"Filen {source.name} i {where} er {days} dager gammel, og kommunen godtar {max_age_days}: "
