@@ -203,6 +203,24 @@ def test_files_copied_with_one_time_are_told_apart_by_an_unambiguous_date_alone(
         assert all(name in said.value.sentence for name in names)
 
 
+def test_where_the_storage_tells_no_times_an_unambiguous_date_decides_or_nobody_can_tell(monkeypatch):
+    asked = MemoryFileSystem.info
+    monkeypatch.setattr(
+        MemoryFileSystem,
+        "info",
+        lambda self, path, **kwargs: {k: v for k, v in asked(self, path, **kwargs).items() if k != "created"},
+    )
+    storage = UPath(f"memory://{uuid.uuid4().hex}")
+    deliver(storage / "drop", "pifu_2026-11-22.xml", b"newest")
+    assert landed(land(storage, "1", as_of=datetime.now(UTC), max_age_days=8), "pifu-00001.xml") == b"newest"
+    deliver(storage / "drop", "pifu_2026-11-15.xml", b"older")
+    for by in (None, "name", "time"):
+        assert landed(land(storage, f"by-{by}", by=by), "pifu-00001.xml") == b"newest"
+    deliver(storage / "drop", "pifu_02112026.xml", b"who knows")
+    with pytest.raises(ConfigError, match="navnene sier ikke hvilken som er nyest"):
+        land(storage, "2")
+
+
 def test_where_names_decide_a_file_without_a_date_stops_the_run_unless_it_is_alone(tmp_path):
     put(tmp_path / "drop", "pifu_02112026.xml", b"alone")
     assert landed(land(tmp_path, "1", by="name"), "pifu-00001.xml") == b"alone"

@@ -100,9 +100,9 @@ class _Kind:
     def learn_pairs(self, element: Element) -> None:
         """Take in the ids that stand for another in this element."""
         own, others = _own_and_others(element)
-        for other in others if own else ():
+        for other in others:
             # Two who claim it: nobody can tell whose it was.
-            self.renamed[other] = own if own and self.renamed.get(other, own) == own else other
+            self.renamed[other] = own if self.renamed.get(other, own) == own else other
 
     def settle(self) -> None:
         """Forget what does not hold of the whole file, and follow pairs to their end."""
@@ -138,8 +138,8 @@ class _Whole:
     inactive: set[str] = field(default_factory=set)
     private: set[str] = field(default_factory=set)
 
-    def learn(self, parent: Element, record: Element) -> None:
-        """Take in a record and what it points to; ``parent`` heads it when it is a member."""
+    def learn(self, record: Element) -> None:
+        """Take in a record and what it points to."""
         name = name_of(record)
         if name == "person" and (person_id := self.people.learn(record)):
             said = _statuses(record)
@@ -152,10 +152,8 @@ class _Whole:
         elif name == "group" and self.groups.learn(record):
             for relation in _parents(record):
                 self.groups.learn_pairs(relation)
-        elif name == "member":
-            self.groups.learn_pairs(parent)
-            if text_in(record, "idtype") != _A_GROUP:
-                self.people.learn_pairs(record)
+        elif name == "member" and text_in(record, "idtype") != _A_GROUP:
+            self.people.learn_pairs(record)
 
 
 def pifu(stream: BinaryIO) -> Iterator[NamedTuple]:
@@ -198,8 +196,12 @@ def _whole(stream: BinaryIO) -> _Whole:
     reaches_far = _reaches_far(stream)
     stream.seek(beginning)
     if reaches_far:
+        membership: Element | None = None
         for parent, record in _records(stream):
-            found.learn(parent, record)
+            if name_of(parent) == "membership" and membership is not parent:
+                membership = parent
+                found.groups.learn_pairs(parent)
+            found.learn(record)
         stream.seek(beginning)
         found.people.settle()
         found.groups.settle()
@@ -253,15 +255,17 @@ def _id_of(ids: Mapping[str, str]) -> str | None:
     return ids.get("new") or next(iter(ids.values()), None)
 
 
-def _own_and_others(element: Element) -> tuple[str | None, list[str]]:
-    """Return the id of a person or group, and every id besides that it has had or was given by mistake."""
-    own = _id_of(_ids_in(element))
-    every = (
-        ((attribute(child, "sourcedidtype") or "new").lower(), text_in(child, "id"))
+def _own_and_others(element: Element) -> tuple[str, list[str]]:
+    """Return an element's id, and every id besides that somebody has had or was given by mistake."""
+    every = [
+        ((attribute(child, "sourcedidtype") or "new").lower(), value)
         for name, child in children(element)
-        if name == "sourcedid"
-    )
-    return own, [value for kind, value in every if value and value != own and kind in ("old", "duplicate")]
+        if name == "sourcedid" and (value := text_in(child, "id"))
+    ]
+    if len(every) < 2:
+        return "", []
+    own = next((value for kind, value in every if kind == "new"), every[0][1])
+    return own, [value for kind, value in every if value != own and kind in ("old", "duplicate")]
 
 
 def _required(found: str | None, element: Element) -> str:
