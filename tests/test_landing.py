@@ -6,7 +6,7 @@ import stat
 import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -234,6 +234,15 @@ def test_where_names_decide_the_age_is_that_of_the_name(tmp_path):
     put(tmp_path / "drop", "pifu_2026-11-19.xml", age=60)
     with pytest.raises(SourceUnavailable, match="er 10 dager gammel, og kommunen godtar 8"):
         land(tmp_path, "1", by="name", as_of=now, max_age_days=8)
+
+
+def test_a_file_from_a_clock_that_is_ahead_does_not_hide_those_that_come_after(tmp_path):
+    put(tmp_path / "drop", "pifu_uke50.xml", age=-30 * 86_400)
+    put(tmp_path / "drop", "pifu_uke48.xml")
+    now = datetime.now(UTC)
+    with pytest.raises(ConfigError, match=r"Filen pifu_uke50\.xml i .* har et tidspunkt fram i tid"):
+        land(tmp_path, "1", as_of=now)
+    assert land(tmp_path, "2", as_of=now + timedelta(days=30)).has("pifu-00001.xml")
 
 
 def test_the_newest_timetable_is_taken_as_the_school_system_s_file_is(tmp_path):

@@ -38,6 +38,7 @@ _UNFINISHED = (".part", ".tmp", ".partial", ".filepart", ".crdownload")
 _STILL = 60.0
 """A file younger than this (seconds) may still be growing."""
 FACTS = ".file.json"
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -184,23 +185,18 @@ def land_newest(
     Newest is the one delivered last, unless ``by`` says that names decide. A date in a name counts where it can be read
     in one way only: year, month, day. Empty files and those with the name of an unfinished transfer are passed over. A
     file that ``earlier`` has landed already is not copied again.
-    Raises ConfigError when nobody can tell which is the newest, or name and time say different files and ``by`` does
-    not choose between them. Raises SourceUnavailable when there is none, when the newest is still growing or is
-    replaced meanwhile (taking an older one instead would be last week's school), or when it is more than
-    ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
+    Raises ConfigError when nobody can tell which is the newest, when name and time say different files and ``by`` does
+    not choose between them, or when its time lies ahead. Raises SourceUnavailable when there is none, when the newest
+    is still growing or is replaced meanwhile (taking an older one instead would be last week's school), or when it is
+    more than ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
     """
     if landing.has(name):
         return
     where = _shown(folder)
     found = _newest(folder, pattern, where, by)
-    source, stamp, delivered = found.path, found.stamp, found.delivered(by)
-    if as_of and max_age_days is not None and delivered is not None:
-        days = int((min(as_of.timestamp(), time.time()) - delivered) // 86_400)
-        if days > max_age_days:
-            raise SourceUnavailable(
-                f"Filen {source.name} i {where} er {days} dager gammel, og kommunen godtar {max_age_days}: "
-                "sjekk hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
-            )
+    source, stamp = found.path, found.stamp
+    if as_of:
+        _check_age(found, where, by, as_of, max_age_days)
     if stamp.modified is None or time.time() - stamp.modified < _STILL:
         time.sleep(look_again)
     known = earlier.delivered(name) if earlier else None
@@ -215,6 +211,25 @@ def land_newest(
         if landing.take_over(name, earlier):
             return
     landing.write_stream(name, _copied(source, stamp, where, landing, name))
+
+
+def _check_age(file: _File, where: str, by: Newest | None, as_of: datetime, max_age_days: int | None) -> None:
+    """Refuse a file that is too old, and one from a clock that is ahead: it would hide all that come after it."""
+    name, stamp, now = file.path.name, file.stamp, time.time()
+    if by != "name" and (stamp.modified or 0) > max(as_of.timestamp(), now) + _DAY:
+        raise ConfigError(
+            f"Filen {name} i {where} har et tidspunkt fram i tid ({_clock(file)}), og ville skygget for dem som kommer "
+            "etter: be leverandøren stille klokken og levere den på nytt, eller skriv newest: name i kommunefilen."
+        )
+    delivered = file.delivered(by)
+    if max_age_days is None or delivered is None:
+        return
+    days = int((min(as_of.timestamp(), now) - delivered) // _DAY)
+    if days > max_age_days:
+        raise SourceUnavailable(
+            f"Filen {name} i {where} er {days} dager gammel, og kommunen godtar {max_age_days}: "
+            "sjekk hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
+        )
 
 
 def newest(folder: AnyPath, pattern: str, by: Newest | None = None) -> tuple[str, int, float | None]:

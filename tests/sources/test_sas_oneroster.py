@@ -195,6 +195,20 @@ def test_always_and_until_further_notice_are_no_dates(version):
 
 
 @versions
+@pytest.mark.parametrize("word", ["inactive", "tobedeleted"])
+def test_whoever_or_whatever_is_gone_has_no_place_either(version, word):
+    def places(**changed):
+        found = read(roster(version, **changed))
+        return [row[:2] for row in found if isinstance(row, Membership)]
+
+    every = places()
+    assert places(users=FILES[version]["users"].replace("\np1,,", f"\np1,{word},")) == [
+        place for place in every if place[1] != "p1"
+    ]
+    assert places(classes=CLASSES.replace("\ng1,,", f"\ng1,{word},")) == [place for place in every if place[0] != "g1"]
+
+
+@versions
 def test_a_user_who_is_switched_off_is_there_and_is_told(version):
     users = FILES[version]["users"]
     for word in ("false", "False", "0"):

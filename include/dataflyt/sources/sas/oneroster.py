@@ -3,8 +3,9 @@
 In: manifest, orgs, users, classes, enrollments, in 1.2 roles too; courses, academicSessions and demographics where they
 are there. Out: rows of the tables of the school system: schools, groups, people with the guardians they name, then who
 is where. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id raise
-``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there. Whoever has ``enabledUser`` false is there,
-with the ``recstatus`` disabled: the school has to say whether they have left. Paths in the zip file may be Windows'.
+``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there, and nobody is in such a class. Whoever has
+``enabledUser`` false is there, with the ``recstatus`` disabled: the school has to say whether they have left. Paths in
+the zip file may be written as Windows does.
 
 What rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept, the rest goes through.
 What is kept may not grow far beyond the file; what it unpacks to may not either. Nothing is unpacked to a disk.
@@ -221,10 +222,14 @@ def _memberships(archive: "_Archive", version: str) -> Iterator[Membership]:
     else:
         wanted = ("sourcedId", "userSourcedId", "orgSourcedId", "role", "roleType", "beginDate", "endDate")
         for _, (person, org_id, role, kind, begins, ends) in archive.records("roles", wanted, needed=4):
+            if person in archive.gone["users"]:
+                continue
             main = {"primary": True, "secondary": False}.get((kind or "").lower())
             yield from _membership(org_id, person, role, main, begins, ends)
     wanted = ("sourcedId", "userSourcedId", "classSourcedId", "role", "primary", "beginDate", "endDate")
     for _, (person, group_id, role, primary, begins, ends) in archive.records("enrollments", wanted, needed=4):
+        if person in archive.gone["users"] or group_id in archive.gone["classes"]:
+            continue
         main = {"true": True, "false": False}.get((primary or "").lower())
         yield from _membership(group_id, person, role, main, begins, ends)
 
@@ -276,6 +281,7 @@ class _Archive:
         self.size = stream.seek(0, io.SEEK_END)
         self.left = _SOME + MOST_TIMES * self.size
         self.kept = 2 * _SOME + 8 * self.size
+        self.gone = {"users": _Kept(self), "classes": _Kept(self)}
         self._entries: dict[str, zipfile.ZipInfo] = {}
         broken = False
         try:
@@ -303,6 +309,8 @@ class _Archive:
         """Yield id and other cells of the rows that hold; the first of ``columns`` is the id."""
         for line, (status, row_id, *cells) in self.rows(name, ("status", *columns), needed=needed + 1):
             if status and status.lower() in _GONE:
+                if row_id and name in self.gone:
+                    self.gone[name].keep(row_id, ())
                 continue
             if row_id is None:
                 raise Unreadable(f"The row in line {line} of {name}.csv has no sourcedId.")
