@@ -199,7 +199,8 @@ sources:
     # format: oneroster # når filen er OneRoster (zip) og ikke PIFU; files er da "*.zip"
     connection: sas_{id}
     files: "pifu_*.xml"
-    # max_age_days: 10 # en eldre fil stopper kjøringen; hr kan ha det også
+    # max_age_days: 10 # en eldre fil stopper kjøringen; uten er det 8 døgn (33 hver måned); hr kan ha det også
+    # newest: name # datoen i filnavnet (2026-11-28) sier hvilken fil som er nyest, ikke leveringstiden; hr også
     # timetable: "timeplan_*.csv" # når det leverer timeplan; "timeplan_*.ics" når det er en kalender
     # calendars: calendars_{id} # når timeplanene hentes fra lenker til kalendere, som tilkoblingen har
 

@@ -237,9 +237,10 @@ def extract_sas(job: Job) -> dict[str, int]:
         source.files,
         source.timetable,
         job.landing("sas"),
+        newest=source.newest,
         earlier=job.landing("sas", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=source.max_age_days,
+        max_age_days=job.kommune.max_age_days(source),
     )
     if source.calendars:
         sas_client.fetch_calendars(job.environment.connect(source.calendars), job.landing("sas"))
@@ -256,9 +257,10 @@ def extract_hr(job: Job) -> dict[str, int]:
         job.environment.path(job.environment.connect(source.connection).url),
         source.files,
         job.landing("hr"),
+        newest=source.newest,
         earlier=job.landing("hr", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=source.max_age_days,
+        max_age_days=job.kommune.max_age_days(source),
     )
     _note_files(job, "hr")
     return _stage(job, "hr")

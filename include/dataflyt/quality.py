@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.errors import CheckFailed
 from dataflyt.letters import GARBLED
+from dataflyt.sources.reading import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -282,11 +283,16 @@ def not_digits(column: str, digits: int) -> str:
     return rf"({column} is null or length({column}) <> {digits} or {column} ~ '\D')"
 
 
-def unreadable(*columns: str) -> str:
-    """Write the fault that one of the columns has a value that does not begin with a date (ISO 8601)."""
+def unreadable(*columns: str, placeholders: bool = False) -> str:
+    """Write the fault that one of the columns has a value that does not begin with a date (ISO 8601) of our time.
+
+    ``placeholders``: the years 1 and 9999, for "always" and "until further notice", are let through.
+    """
+    let_through = " and left({column}, 5) not in ('0001-', '9999-')" if placeholders else ""
     return " or ".join(
         rf"({column} is not null and ({column} !~ '^\d\d\d\d-\d\d-\d\d' "
-        f"or not pg_input_is_valid(left({column}, 10), 'date')))"
+        f"or not pg_input_is_valid(left({column}, 10), 'date') "
+        f"or left({column}, 10) not between '{EARLIEST}' and '{LATEST}'{let_through.format(column=column)}))"
         for column in columns
     )
 

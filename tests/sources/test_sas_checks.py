@@ -59,15 +59,20 @@ FAULTS = [
     ("sas_school.ambiguous", school("s4", "971032146", name="Gammelt navn")),
     ("sas_school.ambiguous", school("s4", "971032146", name="Nytt navn")),
     ("sas_group.id", group("")),
-    ("sas_group.letters", group("6", name="7A", long_name="L‘rerne")),
+    ("sas_group.letters", group("36", name="7A", long_name="L‘rerne")),
     ("sas_group.no_school", group("1", None)),
     ("sas_group.no_school", group("2", "404")),
     ("sas_group.date", group("3", begin_date="1. august")),
+    ("sas_group.date", group("6", begin_date="0206-08-01")),
+    ("sas_person.birth_date", person("p5", birth_date="0214-05-05")),
+    ("sas_person.birth_date", person("p6", birth_date="2114-05-05")),
+    ("sas_membership.date", member("mat", "pupil", "02", begin_date="0206-08-17")),
+    ("sas_membership.date", member("mat", "mother", "04", end_date="2206-08-17")),
     ("sas_group.dates", group("4", end_date="2026-07-31")),
     ("sas_group.ambiguous", group("5", name="5A")),
     ("sas_group.ambiguous", group("5", name="5B")),
     ("sas_person.id", person("")),
-    ("sas_person.letters", person("p5", family_name="Pr›ve")),
+    ("sas_person.letters", person("p35", family_name="Pr›ve")),
     ("sas_person.no_name", person("p2", given_name=None, family_name="")),
     ("sas_person.birth_date", person("p3", birth_date="010114")),
     ("sas_person.ambiguous", person("p4", given_name="STILLE")),
@@ -147,15 +152,23 @@ def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) ->
         group("9", name=None, year_level=14, group_type="undervisningsgruppe"),
         person("p8", "02013299997"),
         Guardian("pupil", "teacher", "nabo"),
+        *(person("off", recstatus="disabled"), member(person_id="mother", subrole="privatist")),
     ]
     found = check("sas", [*SOUND, *odd, school("x", level="barnehage")])
     assert found.noted == {
         *("sas_school.no_name", "sas_school.shared_orgnr", "sas_school.no_pupils", "sas_school.level"),
         *("sas_group.no_name", "sas_group.grep_code", "sas_group.year_level"),
         *("sas_person.shared_number", "sas_guardian.contact_type"),
+        *("sas_person.disabled", "sas_person.without_number", "sas_membership.private_candidate"),
     }
     assert not found.quarantined
     assert check("sas", SOUND).noted == set()
+
+
+def test_a_school_whose_pupils_are_all_inactive_or_private_candidates_has_none(check: Callable[..., Any]) -> None:
+    others = [row for row in SOUND if not (isinstance(row, Membership) and row.role == "01")]
+    for ended in ({"active": False}, {"subrole": "privatist"}):
+        assert "sas_school.no_pupils" in check("sas", [*others, member(**ended), member("s", **ended)]).noted
 
 
 def test_an_empty_file_stops_the_run(check: Callable[..., Any]) -> None:

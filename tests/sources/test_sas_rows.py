@@ -96,6 +96,139 @@ def test_memberships_that_point_with_an_old_id_are_given_the_new_one():
     assert [(row.group_id, row.person_id) for row in found[2:]] == [("1", "p1"), ("1", "p1")]
 
 
+def member(person_id, role="<role roletype='01'><status>1</status></role>", group_id="g1"):
+    return f"<membership>{sid(group_id)}<member>{sid(person_id)}<idtype>1</idtype>{role}</member></membership>"
+
+
+def memberships(*parts):
+    return [row for row in rows("".join(parts)) if isinstance(row, Membership)]
+
+
+def status(word, kind="activeInactive"):
+    return f"<extension><pifu_status type='{kind}'>{word}</pifu_status></extension>"
+
+
+@pytest.mark.parametrize("kind", ["Old", "Duplicate", "old", "DUPLICATE"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_id_that_stands_for_another_is_resolved_before_its_pair_and_after(kind, encoding):
+    child = (
+        f"<person>{sid('child')}<extension><pifu_hasContactPerson type='guardian'>{sid('f0')}</pifu_hasContactPerson>"
+        "</extension></person>"
+    )
+    group = (
+        f"<group>{sid('g')}<grouptype><scheme>pifu-ims-go-grp</scheme></grouptype>"
+        f"<relationship relation='1'>{sid('s0')}</relationship></group>"
+    )
+    school = (
+        f"<group>{sid('s1', 'New')}{sid('other')}{sid('s0', kind)}<grouptype><scheme>pifu-ims-go-org</scheme>"
+        "<typevalue level='2'/></grouptype></group>"
+    )
+    guardian = f"<person>{sid('f1', 'New')}{sid('x', kind)}{sid('f0', kind)}</person>"
+    points = child + group + member("f0", group_id="s0")
+    for inner in (points + guardian + school, guardian + school + points):
+        text = f"<?xml version='1.0' encoding='{encoding}'?><enterprise>{inner}</enterprise>"
+        found = list(pifu(io.BytesIO(text.encode(encoding))))
+        assert [row.guardian_id for row in found if isinstance(row, Guardian)] == ["f1"]
+        assert [row.school_id for row in found if isinstance(row, Group)] == ["s1"]
+        assert [row[:2] for row in found if isinstance(row, Membership)] == [("s1", "f1")]
+
+
+def test_an_id_changed_twice_is_followed_to_the_last_and_circles_end():
+    once, twice = sid("b", "New") + sid("a", "Old"), sid("c", "New") + sid("b", "Old")
+    found = memberships(
+        member("a"), f"<person>{twice}</person>", f"<membership>{sid('g1')}<member>{once}</member></membership>"
+    )
+    assert [row.person_id for row in found] == ["c", "c"]
+    circle = f"<person>{sid('p')}</person>" + member("a")
+    for ids in (once, sid("a", "New") + sid("b", "Old")):
+        circle += f"<membership>{sid('g1')}<member>{ids}</member></membership>"
+    assert {row.person_id for row in memberships(circle)} <= {"a", "b"}
+
+
+def test_an_old_id_that_somebody_else_has_or_two_claim_is_nobody_elses():
+    taken = f"<person>{sid('p1', 'New')}{sid('p2', 'Old')}</person><person>{sid('p2')}</person>"
+    assert [row.person_id for row in memberships(taken, member("p2"))] == ["p2"]
+    claimed = "".join(f"<person>{sid(f'p{n}', 'New')}{sid('p0', 'Duplicate')}</person>" for n in (1, 2, 3))
+    assert [row.person_id for row in memberships(claimed, member("p0"))] == ["p0"]
+
+
+def test_a_pair_that_stands_with_the_member_alone_means_whom_the_file_has():
+    pair = sid("new", "New") + sid("p1", "Old")
+    found = memberships(f"<person>{sid('p1')}</person><membership>{sid('g1')}<member>{pair}</member></membership>")
+    assert [row.person_id for row in found] == ["p1"]
+
+
+def test_a_role_a_person_or_a_group_that_is_deleted_gives_no_membership():
+    gone = "<role recstatus='3' roletype='02'><status>1</status></role>"
+    kept = "<role recstatus='1' roletype='01'><status>1</status></role>"
+    assert memberships(member("p1", gone)) == []
+    assert [row.role for row in memberships(member("p1", gone + kept))] == ["01"]
+    deleted = f"<person recstatus='3'>{sid('p1')}</person><group recstatus='3'>{sid('g1')}</group>"
+    assert memberships(member("p1", group_id="g2"), member("p2"), deleted, member("p3", group_id="g2")) == [
+        Membership("g2", "p3", "01", None, True, None, None, None)
+    ]
+    back = f"<person>{sid('p1')}</person><group>{sid('g1')}<grouptype/></group>"
+    assert len(memberships(deleted, back, member("p1"))) == 1
+
+
+def test_the_membership_of_somebody_inactive_is_not_in_force():
+    for word in ("inaktiv", " Inaktiv ", "INAKTIV"):
+        inactive = f"<person>{sid('p1')}{status(word)}</person>"
+        assert [row.active for row in memberships(inactive, member("p1"), member("p2"))] == [False, True]
+        assert [row.active for row in memberships(member("p1"), member("p1", ""), inactive)] == [False, False]
+    for role in ("<status>0</status>", f"<status>1</status>{status('inaktiv')}", status("inaktiv")):
+        assert [row.active for row in memberships(member("p1", f"<role roletype='01'>{role}</role>"))] == [False]
+    assert memberships(f"<person>{sid('p1')}{status('aktiv')}</person>", member("p1"))[0].active is True
+
+
+def test_a_private_candidate_is_told_from_a_pupil():
+    private = status("privatist", "pupilStatus")
+    both = "<extension><pifu_status>heltid</pifu_status><pifu_status>privatist</pifu_status></extension>"
+    teacher = member("p1", "<role roletype='02'><subrole>vikar</subrole></role>")
+    found = memberships(f"<person>{sid('p1')}{private}</person>", member("p1"), teacher, member("p2"))
+    assert [(row.role, row.subrole) for row in found] == [("01", "privatist"), ("02", "vikar"), ("01", None)]
+    assert memberships(member("p1"), f"<person>{sid('p1')}{both}</person>")[0].subrole is None
+    assert memberships(member("p1", f"<role roletype='1'>{private}</role>"))[0].subrole == "privatist"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "family"),
+    [
+        ("<fn>Ask Prøve</fn>", "Ask", "Prøve"),
+        ("<fn>  Ask  Eik\n Prøve </fn><n/>", "Ask Eik", "Prøve"),
+        ("<fn>Prøve, Ask Eik</fn><n><given> </given><family/></n>", "Ask Eik", "Prøve"),
+        ("<fn>Ask</fn>", None, "Ask"),
+        ("<fn>Ask Eik Prøve</fn><n><family>Eik Prøve</family><given>Ask</given></n>", "Ask", "Eik Prøve"),
+        ("<fn/>", None, None),
+    ],
+)
+def test_somebody_who_has_only_a_full_name_has_a_name(name, given, family):
+    (who,) = person(f"<name>{name}</name>")
+    assert (who.given_name, who.family_name) == (given, family)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "expected"),
+    [
+        ("2026-08-16T22:00:00Z", "2027-06-19T22:00:00Z", ("2026-08-17", "2027-06-20")),
+        ("2026-01-15T23:00:00.000Z", "2026-01-15T22:59:59Z", ("2026-01-16", "2026-01-15")),
+        ("2026-08-16 22:00:00+00:00", "2026-08-17T00:00:00+02:00", ("2026-08-17", "2026-08-17")),
+        ("2026-08-16T22:00Z", "2026-08-16T19:00:00-0300", ("2026-08-17", "2026-08-17")),
+        ("2026-08-16T22:00:00", "2026-08-16T24:00:00Z", ("2026-08-16", "2026-08-16")),
+        ("2026-08-16Z", "2026-08-16+02:00", ("2026-08-16", "2026-08-16")),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", (None, None)),
+        ("0001-01-01T00:00:00+01:00", "2099-12-31T23:00:00Z", (None, None)),
+        ("0206-08-17", "2206-08-17", ("0206-08-17", "2206-08-17")),
+    ],
+)
+def test_a_time_with_a_zone_is_the_day_it_is_in_norway_and_placeholders_are_empty(begins, ends, expected):
+    frame = f"<role roletype='01'><timeframe><begin>{begins}</begin><end>{ends}</end></timeframe></role>"
+    (row,) = memberships(member("p1", frame))
+    assert (row.begin_date, row.end_date) == expected
+    (who,) = person(f"<demographics><bday>{begins}</bday></demographics>")
+    assert who.birth_date == expected[0]
+
+
 def test_what_a_file_says_is_deleted_is_not_there():
     assert rows(f"<person recstatus='3'>{sid('p1')}</person><group recstatus='3'>{sid('g1')}</group>") == []
     assert len(rows(f"<person recstatus='1'>{sid('p1')}</person>")) == 1

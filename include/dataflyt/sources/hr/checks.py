@@ -37,7 +37,12 @@ _ADMIN = "systemansvarlig"
 _FILE = "HR-filen"
 _KINDS = ", ".join(f"'{kind}'" for kind in get_args(EmploymentType))
 
-_UNREADABLE = row("date", never(unreadable("date_from", "date_to")), _HR, "Fra- eller til-datoen kan ikke leses.")
+_UNREADABLE = row(
+    "date",
+    never(unreadable("date_from", "date_to", placeholders=True)),
+    _HR,
+    "Fra- eller til-datoen kan ikke leses, eller årstallet kan ikke stemme.",
+)
 _REVERSED = row("dates", never(reversed_dates("date_from", "date_to")), _HR, "Til-datoen er før fra-datoen.")
 
 RULES: Rules = {
@@ -56,7 +61,12 @@ RULES: Rules = {
         row(
             "no_name", never(blank("given_name", "family_name")), _HR, "Den ansatte har verken fornavn eller etternavn."
         ),
-        row("birth_date", never(unreadable("birth_date")), _HR, "Fødselsdatoen kan ikke leses."),
+        row(
+            "birth_date",
+            never(unreadable("birth_date")),
+            _HR,
+            "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
+        ),
         _UNREADABLE,
         _REVERSED,
         row(

@@ -42,8 +42,13 @@ _US = "dataingeniør"
 
 _NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
 _NO_PERSON = absent("person_id", "sas_person.person_id")
+# Who is a pupil now, as far as the school says: neither one who has left nor a private candidate.
+_PUPIL = "m.role = '01' and m.active is not false and m.subrole is distinct from 'privatist'"
 _UNREADABLE = row(
-    "date", never(unreadable("begin_date", "end_date")), _SCHOOL, "Start- eller sluttdatoen kan ikke leses."
+    "date",
+    never(unreadable("begin_date", "end_date", placeholders=True)),
+    _SCHOOL,
+    "Start- eller sluttdatoen kan ikke leses, eller årstallet kan ikke stemme.",
 )
 _REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
 
@@ -89,7 +94,7 @@ RULES: Rules = {
             never(
                 "level = 'skole' and not exists (select from sas_membership as m "
                 "left join sas_group as g on g.group_id = m.group_id "
-                "where m.role = '01' and coalesce(g.school_id, m.group_id) = t.school_id)"
+                f"where {_PUPIL} and coalesce(g.school_id, m.group_id) = t.school_id)"
             ),
             _ADMIN,
             "Skolen har ingen elever i filen.",
@@ -200,12 +205,23 @@ RULES: Rules = {
             _SCHOOL,
             "Personen har verken fornavn eller etternavn.",
         ),
-        row("birth_date", never(unreadable("birth_date")), _SCHOOL, "Fødselsdatoen kan ikke leses."),
+        row(
+            "birth_date",
+            never(unreadable("birth_date")),
+            _SCHOOL,
+            "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
+        ),
         row(
             "ambiguous",
             ambiguous(rows.Person._fields),
             _SCHOOL,
             "Samme person står to ganger med ulike opplysninger.",
+        ),
+        note(
+            "disabled",
+            never("recstatus = 'disabled'"),
+            _SCHOOL,
+            "Brukeren er slått av i skolesystemet (enabledUser false), og står likevel i filen.",
         ),
         note(
             "shared_number",
@@ -234,6 +250,12 @@ RULES: Rules = {
             one_of("role", *(f"0{role}" for role in range(1, 9))),
             _US,
             "Medlemskapet har en rolle vi ikke kjenner.",
+        ),
+        note(
+            "private_candidate",
+            never("role = '01' and subrole = 'privatist'"),
+            _SCHOOL,
+            "Eleven er privatist, og regnes ikke som elev ved skolen.",
         ),
         _UNREADABLE,
         _REVERSED,
@@ -323,7 +345,7 @@ def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
 PUPILS_PER_SCHOOL = (
     "select s.orgnr, count(distinct m.person_id) as pupils from {memberships} as m "
     "left join sas_group as g on g.group_id = m.group_id "
-    "join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where m.role = '01' "
+    f"join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where {_PUPIL} "
     "and coalesce(s.school_type, '') not in ('barnehage', 'sfo') group by s.orgnr"
 )
 
