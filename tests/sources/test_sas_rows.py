@@ -86,6 +86,11 @@ def test_what_stands_for_a_number_is_told_apart_and_never_shown_as_a_local_one(s
     assert who.local_number in (None, who.person_id)
 
 
+def test_a_provisional_number_that_the_kommune_gave_is_a_local_one():
+    (who,) = person('<userid useridtype="personLIN">058514123456</userid>')
+    assert (who.number, who.local_number, who.number_kind) == (None, "058514123456", "provisional")
+
+
 def test_memberships_that_point_with_an_old_id_are_given_the_new_one():
     old_and_new = sid("1", "Old") + sid("p1", "New")
     group = f"<group>{sid('1')}{sid('g0', 'Old')}<grouptype><scheme>pifu-ims-go-grp</scheme></grouptype></group>"
