@@ -103,8 +103,12 @@ class Call:
         return self.method, self.template
 
     def send(self, client: httpx.Client) -> httpx.Response:
-        """Ask."""
-        return client.request(self.method, self.path, params=self.query, json=self.body)
+        """Ask; of an answer that never ends only the status is read."""
+        with client.stream(self.method, self.path, params=self.query, json=self.body) as answer:
+            if not self.template.endswith("/wait"):
+                answer.read()
+                return answer
+            return httpx.Response(answer.status_code)
 
 
 @dataclass
@@ -242,8 +246,8 @@ def calls(
     wanted = {"start_date": "2026-01-01T00:00:00Z", "interval": 0.01, "partition_key": "k", "run_ids": ids["run"]}
     sent = bodies(target, ids)
     for template, operations in described["paths"].items():
-        if template.endswith("/logout") or (template.endswith("/wait") and target == OWN):
-            continue  # the token would be good for nothing; the run never ends
+        if template.endswith("/logout"):
+            continue  # the token would be good for nothing
         for method, operation in operations.items():
             if method not in {"get", "post", "put", "patch", "delete"}:
                 continue
