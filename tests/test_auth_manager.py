@@ -96,6 +96,36 @@ def test_where_a_missing_role_would_make_dags_vanish_they_name_none(tmp_path, mo
     assert said.stdout.splitlines()[-1] == left_out
 
 
+USERS = """
+import json
+from airflow.providers.fab.auth_manager.models import User
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from supervisor.logins import Login, make
+
+def made(*logins):
+    make(["haugesund", "bergen"], logins, {login.user: login.user for login in logins})
+    with create_session() as session:
+        users = session.query(User).order_by(User.id)
+        return [(one.id, one.username, tuple(role.name for role in one.roles)) for one in users]
+
+initdb()
+admin = Login("admin", "Administrator", ("Admin",), 1)
+anita = Login("anita", "Anita I", ("kommune_haugesund_approver",), 101)
+berit = Login("berit", "Berit R", ("kommune_bergen_approver",), 2)
+assert made(anita, admin) == [(1, "admin", ("Admin",)), (101, "anita", anita.roles)]
+assert made(anita, berit, admin)[1:] == [(2, "berit", berit.roles), (101, "anita", anita.roles)]
+moved = anita._replace(number=7, roles=berit.roles)
+assert made(moved, berit._replace(user="bente"), admin)[1:] == [(2, "bente", berit.roles), (7, "anita", berit.roles)]
+"""
+
+
+def test_a_login_has_the_files_number_whatever_was_there_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "dataflyt.auth_manager.AuthManager")
+    subprocess.run([sys.executable, "-c", USERS], check=True)
+
+
 def kommune(name, *people):
     asked = tuple(SimpleNamespace(id=number, name=person) for number, person in people)
     return SimpleNamespace(id=name, name=name.capitalize(), approvers=asked)
@@ -112,6 +142,7 @@ def test_an_approver_is_one_login_with_a_role_for_each_kommune_and_the_files_num
     ]
 
 
-def test_an_approver_without_a_number_stops_the_start_with_a_sentence():
-    with pytest.raises(SupervisorError, match=r"bergen.yaml: godkjenneren «birgitte» kan ikke logge inn her"):
-        approvers([kommune("bergen", ("birgitte", "Birgitte Regnkappe"))])
+@pytest.mark.parametrize("number", ["birgitte", "1", "-7", "٣"])
+def test_an_approver_without_a_number_of_ones_own_stops_the_start_with_a_sentence(number):
+    with pytest.raises(SupervisorError, match=rf"bergen.yaml: godkjenneren «{number}» kan ikke logge inn her"):
+        approvers([kommune("bergen", (number, "Birgitte Regnkappe"))])

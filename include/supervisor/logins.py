@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from dataflyt.kommune import Kommune
 
 
+FIRST = 1
+"""The administrator's number, as FAB gives it to the first user of an installation."""
+
+
 class Login(NamedTuple):
     """A user: the name to log in with, the name to show, roles, and the number; without one FAB gives it."""
 
@@ -39,21 +43,21 @@ class Login(NamedTuple):
 
 def administrator() -> Login:
     """Give the login that may do everything but answer for an approver."""
-    return Login(ADMIN, "Administrator", ("Admin",))
+    return Login(ADMIN, "Administrator", ("Admin",), FIRST)
 
 
 def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
     """Give the approvers' logins: a user for each number, called by the first name, with a role for each kommune.
 
-    Raises SupervisorError where an approver's id is no number: nobody could answer then.
+    Raises SupervisorError where an approver's id is no number that FAB could give: nobody could answer then.
     """
     found: dict[int, Login] = {}
     for kommune in kommuner:
         for approver in kommune.approvers:
-            if not approver.id.isascii() or not approver.id.isdigit():
+            if not approver.id.isascii() or not approver.id.isdigit() or int(approver.id) <= FIRST:
                 raise SupervisorError(
-                    f"{kommune.id}.yaml: godkjenneren «{approver.id}» kan ikke logge inn her. Skriv et tall som id, "
-                    'for eksempel id: "101".'
+                    f"{kommune.id}.yaml: godkjenneren «{approver.id}» kan ikke logge inn her. Skriv et tall større "
+                    'enn 1 som id, for eksempel id: "101".'
                 )
             number = int(approver.id)
             known = found.get(number) or Login("", approver.name, (), number)
@@ -98,9 +102,9 @@ def _make_user(session: Session, login: Login, password: str) -> None:
             session.delete(known)
             session.flush()
     if user is None:
-        user = User(id=login.number, active=True, email=f"{login.user}@example.invalid")
+        user = User(id=login.number, active=True)
         session.add(user)
-    user.username = login.user
+    user.username, user.email = login.user, f"{login.user}@example.invalid"
     user.first_name, _, user.last_name = login.name.partition(" ")
     user.roles = list(session.scalars(select(Role).where(Role.name.in_(login.roles))).unique())
     if not check_password_hash(user.password or "", password):
