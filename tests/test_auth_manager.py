@@ -16,7 +16,7 @@ FAB = """
 from airflow.providers.fab.auth_manager.models import Action, Model, Permission, Resource, Role
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
-from dataflyt.auth_manager import bring_in_line
+from dataflyt.airflow_roles import bring_in_line
 from dataflyt.rights import roles
 
 def held(session, name):

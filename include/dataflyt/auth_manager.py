@@ -7,30 +7,22 @@ Here starting needs the right to create runs of that DAG, answering the right to
 
 Airflow itself writes a DAG's ``access_control`` to FAB's tables where the auth manager's name has FabAuthManager in it:
 for each DAG at every parsing, and when one role is missing all kommuner's DAGs vanish, because they share a file. This
-name has not. ``bring_in_line`` writes the same, for all at once, and makes the roles that are missing: what
-``dataflyt kommune roles`` does.
+name has not. ``airflow_roles`` writes the same, for all at once, and makes the roles that are missing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-from airflow.providers.fab.auth_manager.models import Action, Permission, Resource, Role
-from sqlalchemy import select
 
 from dataflyt.rights import PREFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
     from airflow.providers.fab.auth_manager.models import User
-    from sqlalchemy.orm import Session
-
-    from dataflyt.rights import Right
 
 
 class AuthManager(FabAuthManager):  # type: ignore[misc]
@@ -66,39 +58,3 @@ class AuthManager(FabAuthManager):  # type: ignore[misc]
     def _get_auth_role_public(self) -> None:
         """Give nobody a role who has not logged in, whatever ``[fab] auth_role_public`` says."""
         return
-
-
-def bring_in_line(session: Session, wanted: Mapping[str, Iterable[Right]]) -> list[str]:
-    """Give every role in ``wanted`` exactly the rights it says; make those that are missing, and name them.
-
-    Other roles, and who has which, stay as they are.
-    """
-    wanted = {name: set(rights) for name, rights in wanted.items()}
-    every = set().union(*wanted.values())
-    actions = _named(session, Action, {action for action, _ in every})
-    resources = _named(session, Resource, {resource for _, resource in every})
-    permissions = {
-        (permission.action.name, permission.resource.name): permission
-        for permission in session.scalars(select(Permission))
-        if permission.action and permission.resource
-    }
-    for action, resource in sorted(every - permissions.keys()):
-        permission = Permission(action=actions[action], resource=resources[resource])
-        session.add(permission)
-        permissions[action, resource] = permission
-    known = set(session.scalars(select(Role.name)))
-    for name, role in _named(session, Role, set(wanted)).items():
-        held = {permissions[right] for right in wanted[name]}
-        if set(role.permissions) != held:
-            role.permissions = sorted(held, key=lambda one: (one.action.name, one.resource.name))
-    session.flush()
-    return sorted(wanted.keys() - known)
-
-
-def _named(session: Session, model: Any, names: set[str]) -> dict[str, Any]:
-    """Find the rows with these names, and make those that are missing."""
-    found = {row.name: row for row in session.scalars(select(model)).unique() if row.name in names}
-    for name in sorted(names - found.keys()):
-        found[name] = model(name=name)
-        session.add(found[name])
-    return found

@@ -21,7 +21,7 @@ def roles_command() -> None:
         raise typer.Exit(2) from None
     from airflow.utils.session import create_session
 
-    from dataflyt.auth_manager import bring_in_line
+    from dataflyt.airflow_roles import bring_in_line
     from dataflyt.rights import roles
 
     ids = [*(kommune.id for kommune in good), *(one.id for one in broken)]

@@ -1,7 +1,7 @@
 """Who may do what in Airflow, as data: roles for each kommune, and one for the data engineer.
 
 ``access_control`` says it for a DAG, as the DAG declares it; ``roles`` says the same for the roles, as FAB keeps it,
-and ``auth_manager`` brings FAB's tables in line with it. Whatever a role holds besides the rights to a DAG, Airflow
+and ``airflow_roles`` brings FAB's tables in line with it. Whatever a role holds besides the rights to a DAG, Airflow
 asks for together with the right to read that DAG: none of it reaches another kommune's.
 
 - ``kommune_<id>_operator`` sees the kommune's DAG and its runs, and starts runs.

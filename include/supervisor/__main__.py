@@ -133,8 +133,8 @@ class Supervisor:
             self.errand("airflow-pools", "pools", "import", str(REPOSITORY / "dags" / "pools.json"), airflow=airflow)
             self.make_logins(users, airflow)
             self.processes.finish("airflow-pools")
-        self.processes.finish("airflow-logins")
-        prepared.touch()
+            self.processes.finish("airflow-logins")  # or the API server makes roles of its own meanwhile
+            prepared.touch()
         airflow |= self.environment
         # It forks the tasks, and imports for them: see airflow_local_settings.
         early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}
@@ -143,6 +143,8 @@ class Supervisor:
             self.processes.start(name, [sys.executable, "-m", "airflow", name, *quiet], airflow | early.get(name, {}))
         url = f"http://127.0.0.1:{port}"
         self.processes.wait_for("Airflow", lambda: healthy(url))
+        if not fresh:
+            self.processes.finish("airflow-logins")
         return url
 
     def errand(self, name: str, *words: str, airflow: dict[str, str]) -> None:

@@ -77,7 +77,7 @@ def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, 
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    from dataflyt.auth_manager import bring_in_line
+    from dataflyt.airflow_roles import bring_in_line
 
     with create_session() as session:
         bring_in_line(session, rights.roles(kommuner))
