@@ -132,7 +132,7 @@ def test_the_version_follows_the_content_and_not_the_layout(folder):
         ("haugesund.kommune.no", "Haugesund", "linje 13: «feide.realm» kan ikke være «Haugesund»: skriv domenet med små"),
         ('"timeplan_*.csv"', '"../timeplan_*.csv"', "linje 12: «sources.sas.timetable» skal være et filnavn uten mappe: "),
         ('  - {id: anita, name: "Anita Ingebretsen"}\n', "", "linje 14: «approvers» er tom: skriv minst én som kan godkjenne"),
-        ("id: anita", "id: an ita", "linje 15: «approvers.1.id» kan ikke være «an ita»: skriv brukernavnet i Airflow"),
+        ("id: anita", "id: an ita", "linje 15: «approvers.1.id» kan ikke være «an ita»: skriv brukerens nummer i Airflow"),
         ("id: haugesund", "id: bergen", "linje 1: «id» er bergen, men filen heter haugesund.yaml: skriv id: haugesund, eller"),
         ("id: haugesund", "id: no", 'linje 1: «id» skal være tekst: skriv "no" i anførselstegn.'),
         ("id: haugesund", "id: Haugesund", "linje 1: «id» kan ikke være «Haugesund»: skriv samme navn som filen"),

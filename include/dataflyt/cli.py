@@ -13,6 +13,7 @@ from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_read import id_command, read_command
+from dataflyt.cli_roles import roles_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError, NotApproved
@@ -34,6 +35,7 @@ app.command("doctor")(doctor_command)
 app.add_typer(account_app, name="account")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
+kommune_app.command("roles")(roles_command)
 app.add_typer(warehouse_app, name="warehouse")
 warehouse_app.command("login")(login_command)
 

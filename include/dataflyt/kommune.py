@@ -414,9 +414,9 @@ class Guard(_Part):
 
 
 class Approver(_Part):
-    """A person who may answer: ``id`` is the login name in Airflow."""
+    """A person who may answer: ``id`` is the user's number in Airflow, which FAB gives, as text."""
 
-    id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukernavnet i Airflow, uten mellomrom")
+    id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukerens nummer i Airflow, i anførselstegn")
     name: Text = Field(description="skriv navnet som skal vises")
 
 
@@ -476,7 +476,7 @@ class Kommune(_Part):
     )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
-        min_length=1, description='skriv minst én som kan godkjenne: [{id: anita, name: "Anita Ingebretsen"}]'
+        min_length=1, description='skriv minst én som kan godkjenne: [{id: "101", name: "Anita Ingebretsen"}]'
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"

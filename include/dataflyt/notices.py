@@ -43,6 +43,16 @@ REFERENCE = "Skoler og koder"
 REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
 """What its tasks are called, one a register."""
 
+OWNER = "Dataflyt"
+"""Who owns the DAGs that are one for all kommuner; a kommune's own is the kommune's."""
+
+DESCRIPTIONS = {
+    "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
+    "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
+    "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
+}
+"""What each of them does, in a line under its name."""
+
 EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
@@ -62,6 +72,11 @@ class Notice(NamedTuple):
 
     subject: str
     body: str
+
+
+def description(kommune: Kommune) -> str:
+    """Say in a line what a kommune's DAG does."""
+    return f"Henter, kontrollerer og publiserer skoledata for {kommune.name}, {kommune.schedule.in_words}."
 
 
 def page(kommune: Kommune) -> dict[str, str]:
