@@ -208,12 +208,12 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
         "chosen_options": ["Approve"],
         "params_input": {},
         "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
-        "responded_by_user": {"id": "anita", "name": "anita"},
+        "responded_by_user": {"id": "101", "name": "anita"},
     }
     kept = []
     flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user, channel))
     approve.execute_complete(context(instance), answer, **waiting.value.kwargs)
-    assert kept == [(DIGEST, "approved", ("anita", "anita"), "airflow")]
+    assert kept == [(DIGEST, "approved", ("101", "anita"), "airflow")]
     assert instance.xcoms == {}, "evidence of an answer is nowhere that an editor of the DAG can write"
 
 
@@ -340,7 +340,7 @@ ANSWER = {
     "chosen_options": ["Approve"],
     "params_input": {},
     "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
-    "responded_by_user": {"id": "anita", "name": "anita"},
+    "responded_by_user": {"id": "101", "name": "anita"},
 }
 
 
@@ -450,6 +450,15 @@ def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told,
     assert "Dette ville den ha endret:\n- Elever som slutter: 31\n\n" in body
     assert "77" not in body
     assert PAGE + "\n" in body
+    no_person(message)
+
+
+def test_pupils_who_are_held_back_are_told_of_at_once(flow, told, post):
+    flow.settle = lambda job, failed: {"outcome": "released", "held_pupils": 3}
+    settled(Instance({"merge": "success"}), told)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): 3 elever holdes tilbake til noen har bestemt"
+    assert "dataflyt work-list" in message.get_content()
     no_person(message)
 
 

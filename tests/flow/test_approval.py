@@ -15,7 +15,7 @@ from tests.flow.test_run import _newcomer
 from tests.flow.test_state import _override
 
 EVERY = [name for name, _ in flow.steps()]
-ANITA = User("anita", "Anita Ingebretsen")
+ANITA = User("101", "Anita Ingebretsen")
 
 
 def _answers(here: Installation) -> list[tuple[object, ...]]:
@@ -48,8 +48,8 @@ def test_a_first_run_is_released_by_an_answer_in_the_warehouse_and_by_nothing_el
     flow.release(job)
     assert flow.settle(job, [])["outcome"] == "released"
     assert _answers(installation) == [
-        (1, "rejected", "hvemsomhelst", "Noen", "airflow", ["anita"]),
-        (1, "approved", *ANITA, "airflow", ["anita"]),
+        (1, "rejected", "hvemsomhelst", "Noen", "airflow", ["101"]),
+        (1, "approved", *ANITA, "airflow", ["101"]),
     ]
 
 

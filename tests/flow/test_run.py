@@ -27,6 +27,7 @@ def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept
     asked = flow.question(job)
     assert asked is not None
     assert "første kjøring" in asked.body
+    assert re.search("- Elever som begynner: [0-9]+ av 0, grensen er 10\u202f% eller 40", asked.body)
     release(job)
     flow.publish(job)
     report = flow.settle(job, [])

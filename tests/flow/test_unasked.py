@@ -76,8 +76,10 @@ def test_each_is_held_back_whole_until_decided_and_keeps_name_and_account_when_t
     for kind, pupil in pupils.items():
         pupil.sas.number = WRITTEN[kind]
     here.registers.write()
-    report = here.run()
+    job = here.open()
+    report = here.run(job=job)
     assert report["outcome"] == "released", report["sentences"]
+    assert flow.settle(job, [])["held_pupils"] == len(pupils), "and they are told of by mail"
     assert "Kanarinummer" not in _published(here)
     people = {kind: _person_of(here, pupil) for kind, pupil in pupils.items()}
     assert {kind: _kinds(here, person) for kind, person in people.items()} == {kind: {kind} for kind in people}
