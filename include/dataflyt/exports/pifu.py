@@ -700,9 +700,11 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
 
 def _refuse_text(*elements: etree._Element, inside: etree._Element | None = None) -> None:
     """Raise Unreadable where there is text after one of the elements or at the beginning of ``inside``."""
-    texts = [element.tail for element in elements] + [None if inside is None else inside.text]
-    if any(text and text.strip() for text in texts):
-        raise Unreadable("Filen har tekst mellom elementene.")
+    texts = [(element.sourceline, element.tail) for element in elements]
+    texts += [] if inside is None else [(inside.sourceline, inside.text)]
+    for line, text in texts:
+        if text and text.strip():
+            raise Unreadable(f"Filen har tekst mellom elementene, etter linje {line}.")
 
 
 def _faults(record: etree._Element) -> Iterator[Finding]:
