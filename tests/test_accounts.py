@@ -197,7 +197,7 @@ SECRET = "27850998855"
         (b"dn: o=x\n\n 27850998855\n", "linje 3: linjen begynner med mellomrom"),
         (b"dn: o=x\nsn:: 27850998855!\n", "linje 2: verdien er ikke base64"),
         (b"dn: o=x\nsn:< file:///etc/passwd\n", "linje 2: verdien viser til en annen fil"),
-        (b"dn: o=x\nsn: " + b"x" * (17 * 1024**2), "linje 2: linjen er for lang"),
+        (b"dn: o=x\nsn: " + b"x" * (17 * 1024**2), "linje 2: oppføringen er større enn 16 MB"),
         (b"dn: o=x\nobjectClass: norEduOrg\n", "linje 1: filen er uten personer"),
     ],
 )

@@ -84,21 +84,6 @@ _OTHER_FILES = (
     (b"\xff\xfe", "i UTF-16"),
     (b"\xfe\xff", "i UTF-16"),
 )
-_IN_NORWEGIAN = {
-    "not_ldif": "linjen skulle hatt et attributt, et kolon og en verdi",
-    "version": "filen sier en annen LDIF-versjon enn 1",
-    "no_dn": "oppføringen har ingen dn",
-    "not_utf8": "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)",
-    "no_blank_line": "oppføringen har ingen tom linje foran seg",
-    "changes": "linjen er en endring: eksporter hele katalogen, ikke endringer i den",
-    "half": "søket som laget filen, gikk ikke bra (result er ikke 0): søk på nytt, uten grense for antall",
-    "too_large": "linjen er for lang til å være en oppføring",
-    "empty": "filen har ingen oppføringer",
-    "binary": "linjen har binære data",
-    "blank": "linjen begynner med mellomrom, men fortsetter ingen linje",
-    "base64": "verdien er ikke base64, som «::» sier at den er",
-    "other_file": "verdien viser til en annen fil, og den blir ikke åpnet",
-}
 
 _LONGEST_LINE = 64 * 1024
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -171,8 +156,7 @@ def _ldif(file: BinaryIO, name: str) -> Iterator[Entry | School]:
                     yield School(_key(entry.dn), orgnr)
         return
     except Unreadable as unreadable:
-        line, problem = int(str(unreadable.facts["line"])), str(unreadable.facts["problem"])
-    _refuse(name, line, _IN_NORWEGIAN[problem])
+        raise Unreadable(f"{name}, {unreadable.clause}", **unreadable.facts) from None
 
 
 def _one(entry: ldif.Entry, attribute: str) -> str | None:

@@ -22,6 +22,11 @@ class ConfigError(DataflytError):
 class Unreadable(DataflytError):
     """A file or an answer is broken or hostile and cannot be read as what it claims to be. Never worth a retry."""
 
+    @property
+    def clause(self) -> str:
+        """The sentence as it goes on after a comma or colon."""
+        return self.sentence[:1].lower() + self.sentence[1:]
+
 
 class SourceUnavailable(DataflytError):
     """A register or file store did not answer as it should, and may do so later. Worth a retry."""

@@ -12,7 +12,6 @@ Killed at any point it is run again: the place in the list moves in the transact
 and whoever waits does so until the kommune is published anew.
 """
 
-import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -29,6 +28,7 @@ from dataflyt.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
+from dataflyt.sources.whose import named
 from dataflyt.warehouse import database, events, golden, runs, serving, veto
 from dataflyt.warehouse.tables import source_tables
 
@@ -274,13 +274,16 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[s
 
     for page in landing.names():
         if not page.endswith(".request.json"):
-            # Of few who were asked about once more it may name nobody: they are in no answer, then.
-            again = contextlib.suppress(Unreadable) if f"{AGAIN}-" in page else contextlib.nullcontext()
-            with landing.open(page) as stream, again:
-                for count, row in enumerate(flow.freg_reader(kommune, page)(stream), 1):
-                    waiting[type(row)].append(row)
-                    if count % _ROWS_AT_A_TIME == 0:
-                        flush()
+            try:
+                with landing.open(page) as stream:
+                    for count, row in enumerate(flow.freg_reader(kommune, page)(stream), 1):
+                        waiting[type(row)].append(row)
+                        if count % _ROWS_AT_A_TIME == 0:
+                            flush()
+            except Unreadable as error:
+                # Of few who were asked about once more it may name nobody: they are in no answer, then.
+                if f"{AGAIN}-" not in page:
+                    raise named(error, "freg", page, landing) from None
             flush()
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))

@@ -387,12 +387,12 @@ def check(path: Openable) -> Iterator[Finding]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise Unreadable(f"The file cannot be opened: {error.strerror or 'no reason was given'}.") from None
+        raise Unreadable(f"Filen kan ikke åpnes ({error.strerror or 'ukjent grunn'}).") from None
     with file:
         try:
             yield from _Check().run(ldif.read(file))
         except OSError as error:
-            raise Unreadable(f"The file cannot be read: {error.strerror or 'no reason was given'}.") from None
+            raise Unreadable(f"Filen kan ikke leses ({error.strerror or 'ukjent grunn'}).") from None
 
 
 class _Check:

@@ -6,7 +6,7 @@ entries: ``changetype: add`` (ldifde), and without a dn the blocks of ldapsearch
 ``result``, ``ref``). Other changes are refused, and so are a search that did not end well, and values that point to
 another file (``attribute:< file:///…``): nothing but the file itself is ever opened.
 Distinguished names: RFC 4514. Everything that cannot be read raises ``errors.Unreadable`` with one sentence that names
-the line and never shows what stands on it; its facts are ``line`` and, in a word, ``problem``.
+the line and never shows what stands on it; its fact is ``line``.
 """
 
 import base64
@@ -20,6 +20,8 @@ from dataflyt.errors import Unreadable
 
 MAX_ENTRY = 16 * 1024**2
 """No entry of a school owner's directory is larger than this many bytes, photographs included."""
+_TOO_LARGE = f"oppføringen er større enn {MAX_ENTRY // 1024**2} MB"
+_NOT_UTF8 = "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)"
 
 _NAME = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*")
 _PLAIN = re.compile(r"[!-9;=-~](?:[ -~]*[!-~])?")
@@ -65,11 +67,7 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         raw_name, colon, rest = line.partition(b":")
         name = _name(raw_name)
         if not colon or name is None:
-            raise Unreadable(
-                f"Line {number} is not LDIF: an attribute, a colon and a value were expected.",
-                line=number,
-                problem="not_ldif",
-            )
+            raise _fault(number, "linjen skulle hatt et attributt, et kolon og en verdi")
         text = _text(number, rest)
         if entry is None:
             if name in _ABOUT_THE_SEARCH or in_block:
@@ -78,53 +76,39 @@ def read(file: BinaryIO) -> Iterator[Entry]:
                 continue
             if name == "version":
                 if text.strip() != "1":
-                    raise Unreadable(
-                        f"Line {number} says an LDIF version other than 1, the only one there is.",
-                        line=number,
-                        problem="version",
-                    )
+                    raise _fault(number, "filen sier en annen LDIF-versjon enn 1")
                 continue
             if name != "dn":
-                raise Unreadable(
-                    f"The entry in line {number} has no dn: an entry begins with its dn.", line=number, problem="no_dn"
-                )
+                raise _fault(number, "oppføringen har ingen dn")
             if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise Unreadable(f"The dn in line {number} is not UTF-8.", line=number, problem="not_utf8")
+                raise _fault(number, _NOT_UTF8)
             entry, size, found = Entry(number, text, {}), len(line), found + 1
             continue
         if name == "dn":
-            raise Unreadable(
-                f"Line {number} begins an entry without a blank line before it.", line=number, problem="no_blank_line"
-            )
+            raise _fault(number, "oppføringen har ingen tom linje foran seg")
         if name == "control" or (name == "changetype" and text.strip().lower() == "add"):
             continue  # the whole entry follows; a control says how to apply it
         if name == "changetype":
-            raise Unreadable(
-                f"Line {number} is a change: the file is a list of changes, not the entries of a directory.",
-                line=number,
-                problem="changes",
-            )
+            raise _fault(number, "linjen er en endring: eksporter hele katalogen, ikke endringer i den")
         size += len(line)
         if size > MAX_ENTRY:
-            raise Unreadable(
-                f"The entry in line {entry.line} is larger than {MAX_ENTRY // 1024**2} MB.",
-                line=entry.line,
-                problem="too_large",
-            )
+            raise _fault(entry.line, _TOO_LARGE)
         entry.attributes.setdefault(name, []).append(Value(number, text))
     if entry is not None:
         yield entry
     if not found:
-        raise Unreadable("The file holds no entries.", line=1, problem="empty")
+        raise _fault(1, "filen har ingen oppføringer")
+
+
+def _fault(line: int, what: str) -> Unreadable:
+    return Unreadable(f"Linje {line}: {what}.", line=line)
 
 
 def _refuse_half_a_search(number: int, name: str, text: str) -> None:
     """Raise Unreadable when the search that made the file says that it did not find everything."""
     if name == "result" and text.split()[:1] != ["0"]:
-        raise Unreadable(
-            f"The search that made the file did not end well (line {number}): the directory is not whole.",
-            line=number,
-            problem="half",
+        raise _fault(
+            number, "søket som laget filen, gikk ikke bra (result er ikke 0): søk på nytt, uten grense for antall"
         )
 
 
@@ -143,23 +127,19 @@ def _unfolded(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if b"\0" in raw:
-            raise Unreadable(
-                f"Line {number} holds binary data; LDIF in UTF-8 was expected.", line=number, problem="binary"
-            )
+            raise _fault(number, "linjen har binære data")
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
         size += len(line)
         if line.startswith(b" "):
             if not parts or not parts[0]:
-                raise Unreadable(
-                    f"Line {number} begins with a blank but continues no line.", line=number, problem="blank"
-                )
+                raise _fault(number, "linjen begynner med mellomrom, men fortsetter ingen linje")
             parts.append(line[1:])
         else:
             if parts:
                 yield start, parts[0] if len(parts) == 1 else b"".join(parts)
             parts, start, size = [line], number, len(line)
         if size > MAX_ENTRY:
-            raise Unreadable(f"Line {start} is longer than {MAX_ENTRY // 1024**2} MB.", line=start, problem="too_large")
+            raise _fault(start, _TOO_LARGE)
     if parts:
         yield start, b"".join(parts)
 
@@ -170,17 +150,13 @@ def _text(number: int, rest: bytes) -> str:
         try:
             return base64.b64decode(rest[1:].strip(b" "), validate=True).decode("utf-8", "surrogateescape")
         except binascii.Error:
-            raise Unreadable(
-                f"The value in line {number} is not base64, which `::` says it is.", line=number, problem="base64"
-            ) from None
+            raise _fault(number, "verdien er ikke base64, som «::» sier at den er") from None
     if rest.startswith(b"<"):
-        raise Unreadable(
-            f"The value in line {number} is in another file, which is not opened.", line=number, problem="other_file"
-        )
+        raise _fault(number, "verdien viser til en annen fil, og den blir ikke åpnet")
     try:
         return rest.lstrip(b" ").decode("utf-8")
     except UnicodeDecodeError:
-        raise Unreadable(f"Line {number} is not UTF-8.", line=number, problem="not_utf8") from None
+        raise _fault(number, _NOT_UTF8) from None
 
 
 def attribute(name: str, value: str) -> str:

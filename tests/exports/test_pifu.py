@@ -446,11 +446,11 @@ def test_findings_tell_where_and_nothing_personal() -> None:
 def test_what_is_no_pifu_file_is_refused_in_a_sentence(content: bytes) -> None:
     with pytest.raises(Unreadable) as refused:
         list(check(InMemory(content)))
-    assert re.fullmatch(r"The file [a-z0-9A-Z .,()-]+\.", str(refused.value))
+    assert re.fullmatch(r"Filen [a-z0-9A-Z .,()-]+\.", str(refused.value))
 
 
 def test_a_file_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match=r"The file cannot be opened: .*\."):
+    with pytest.raises(Unreadable, match=r"Filen kan ikke åpnes \(.*\)\."):
         list(check(tmp_path / "nothing.xml"))
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from dataflyt.errors import SourceUnavailable
+from dataflyt.errors import SourceUnavailable, Unreadable
 from tests.flow.conftest import Installation
 
 
@@ -59,3 +59,28 @@ def test_codes_nobody_knows_take_and_give_nobody_access_and_lower_no_protection(
     # A grading nobody knows counts as the strictest: who was fortrolig is not published any more, and nobody else is.
     gone = published.count("\ndn: uid=") - installation.ldif().count("\ndn: uid=")
     assert 0 < gone <= len(rows(vetoed))
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "register"),
+    [
+        ("freg", "1-pupils-00001.json", "Folkeregisteret"),
+        ("krr", "krr-00001.json", "KRR"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_named_with_its_register_and_page(
+    installation: Installation, source: str, page: str, register: str
+) -> None:
+    job = installation.open()
+    installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
+    landing = job.landing(source)
+    with landing.open(page) as stream:
+        half = stream.read()[:-1000]
+    landing.write(page, half)
+    with pytest.raises(Unreadable) as raised:
+        installation.steps(job, f"extract_{source}")
+    assert raised.value.sentence == (
+        f"Svaret fra {register} (side {page}) kan ikke leses: siden er ikke hel JSON, for den slutter for tidlig, "
+        f"etter {len(half)} byte. Meld fra til en dataingeniør; en ny kjøring spør {register} på nytt."
+    )
+    assert raised.value.facts["page"] == page

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt import work_list
-from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, Unreadable
 from dataflyt.kommune import Kommune
 from dataflyt.sources.sas import client as sas_client
 from simulator.formats import write_calendar, write_oneroster, write_visma
@@ -295,3 +295,53 @@ def test_a_link_that_gives_no_calendar_stops_the_run_and_is_not_told(installatio
         with pytest.raises(DataflytError, match=sentence) as raised:
             sas_client.fetch_calendars(client, installation.open().landing("sas"))
         assert secret not in str(raised.value) + repr(raised.value.facts)
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern", "broken", "says"),
+    [
+        (
+            "sas",
+            "pifu_*.xml",
+            (r"(<person\b[^>]*>)\s*<sourcedid>.*?</sourcedid>", r"\1"),
+            r"Filen {name} fra skolesystemet kan ikke leses: elementet person i linje \d+ har ingen sourcedid\. "
+            r"Be leverandøren av skolesystemet rette eksporten\.",
+        ),
+        (
+            "sas",
+            "timeplan_*.csv",
+            (r"(?s)\A(.*?\n.*?\n)[^,\n]+,", r"\1,"),
+            r"Filen {name} fra skolesystemet kan ikke leses: timen i linje 3 i timeplanen har ingen gruppe \(group\)\. "
+            r"Be leverandøren av skolesystemet rette eksporten\.",
+        ),
+        (
+            "hr",
+            "Stamdata3_*.xml",
+            (r"(?s)</ExportInfo>.*", ""),
+            r"Filen {name} fra HR-systemet kan ikke leses: filen er ikke hel, for den slutter for tidlig, etter \d+ "
+            r"byte\. Be leverandøren av HR-systemet rette eksporten\.",
+        ),
+    ],
+    ids=["pifu", "timetable", "hr"],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_place_and_who_corrects_it(
+    installation: Installation, source: str, pattern: str, broken: tuple[str, str], says: str
+) -> None:
+    (path,) = (installation.registers.drop / "1106" / source).glob(pattern)
+    text = path.read_text(encoding="utf-8")
+    _rewrite(path, re.sub(*broken, text, count=1))
+    with pytest.raises(Unreadable) as raised:
+        installation.steps(installation.open(), f"extract_{source}")
+    assert re.fullmatch(says.format(name=re.escape(path.name)), raised.value.sentence)
+
+
+def test_a_calendar_that_cannot_be_read_is_counted_and_its_link_is_not_told(installation: Installation) -> None:
+    installation.kommune = _said(installation, "sas", timetable=None, calendars="calendars_haugesund")
+    job = installation.open()
+    job.landing("sas").write("calendar-00001.ics", b"BEGIN:VCALENDAR\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+    with pytest.raises(Unreadable) as raised:
+        installation.steps(job, "extract_sas")
+    assert raised.value.sentence == (
+        "Kalender 1 fra skolesystemet kan ikke leses: kalenderen er ødelagt, for en END passer ikke til sin BEGIN "
+        "(linje 2). Be leverandøren av skolesystemet rette eksporten."
+    )

@@ -409,7 +409,7 @@ def test_a_single_person_is_its_own_look_up():
 
 def test_an_empty_answer_is_no_error_but_one_that_names_nobody_is():
     assert list(bulk(io.BytesIO(b'{"oppslag": []}'))) == []
-    with pytest.raises(Unreadable, match="no entry names a person"):
+    with pytest.raises(Unreadable, match="ingen oppføring nevner en person"):
         list(bulk(io.BytesIO(b'{"oppslag": [null, 1]}')))
 
 
@@ -568,9 +568,9 @@ def test_addresses_of_oppvekst_tell_kommune_and_grading_in_all_forms():
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"oppslag": []}, "format bulk"),
-        ({"errorId": "x", "status": 403}, "error message"),
-        ([{"a": 1}], "names a person"),
+        ({"oppslag": []}, "formatet bulk"),
+        ({"errorId": "x", "status": 403}, "feilmelding"),
+        ([{"a": 1}], "nevner en person"),
     ],
 )
 def test_what_is_no_answer_of_oppvekst_is_said(answer, words):

@@ -170,7 +170,7 @@ def test_managers_are_joined_and_may_be_none():
 
 @pytest.mark.parametrize("what", ["Resource", "Organisation"])
 def test_an_entry_without_its_id_is_said_with_its_line(what):
-    with pytest.raises(Unreadable, match=f"The {what} in line 3 has no (Resource)?Id"):
+    with pytest.raises(Unreadable, match=f"Elementet {what} i linje 3 har ingen (Resource)?Id"):
         rows(f"<ExportInfo>\n<{what}s>\n<{what}><Name>x</Name></{what}></{what}s></ExportInfo>")
 
 
@@ -274,7 +274,7 @@ def test_a_unit_of_visma_is_told_once_and_an_employment_without_position_is_one(
 
 
 def test_a_person_of_visma_without_id_is_said_with_the_line():
-    with pytest.raises(Unreadable, match="The person in line 2 has no personIdHRM"):
+    with pytest.raises(Unreadable, match="Elementet person i linje 2 har ingen personIdHRM"):
         persons("\n<person><ssn>1</ssn></person>")
 
 

@@ -59,7 +59,7 @@ def test_the_change_feed_holds_the_same_persons():
 def test_entries_that_name_nobody_give_no_row():
     assert len(rows({"personer": [{"personidentifikator": MOTHER}, None, {}, {"status": "AKTIV"}]})) == 1
     assert rows({"personer": []}) == []
-    with pytest.raises(Unreadable, match="no entry names a person"):
+    with pytest.raises(Unreadable, match="ingen oppføring nevner en person"):
         rows({"personer": [{}, None]})
 
 

@@ -79,15 +79,15 @@ def test_a_line_is_folded_anywhere_even_within_a_letter():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"),
+        (b"", "tom"),
         (b"<html>", "HTML"),
-        (b"BEGIN:VCARD\r\n", "no calendar"),
-        (calendar(("SUMMARY:x", *WHEN))[:-15], "not whole"),
-        (calendar(("END:VCALENDAR",)), "does not fit"),
-        (calendar() + b"BEGIN:VCALENDAR", "not whole"),
-        (b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 50, "too deep"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:" + b"x" * 200_000, "too long"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:x" + b"\n xx" * 100_000, "too long"),
+        (b"BEGIN:VCARD\r\n", "ikke en kalender"),
+        (calendar(("SUMMARY:x", *WHEN))[:-15], "ikke hel"),
+        (calendar(("END:VCALENDAR",)), "passer ikke"),
+        (calendar() + b"BEGIN:VCALENDAR", "ikke hel"),
+        (b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 50, "for mange nivåer"),
+        (b"BEGIN:VCALENDAR\nSUMMARY:" + b"x" * 200_000, "for lang linje"),
+        (b"BEGIN:VCALENDAR\nSUMMARY:x" + b"\n xx" * 100_000, "for lang linje"),
     ],
     ids=["empty", "html", "card", "cut off", "end", "second", "deep", "line", "folds"],
 )
@@ -344,5 +344,5 @@ def test_a_calendar_with_too_many_days_is_refused(monkeypatch):
     forever = [("SUMMARY:8A", "RRULE:FREQ=DAILY", "DTSTART:20260824T063000Z")] * 5
     assert len(events(calendar(*forever))) == 7
     monkeypatch.setattr(calendars, "_MOST_OCCURRENCES", 1_000)
-    with pytest.raises(Unreadable, match="far more often"):
+    with pytest.raises(Unreadable, match="langt oftere"):
         events(calendar(*forever))

@@ -163,7 +163,7 @@ def test_boms_one_byte_letters_folders_and_unpacked_files_are_read(version):
 def test_names_with_backslashes_as_some_windows_programs_write_them_are_read(version):
     assert read(roster(version, folder="Eksport\\Høst\\")) == read(roster(version))
     apple = {"__MACOSX\\._users": "x", "Eksport\\manifest": "x", "manifest": "y"}
-    assert "two files of the same name" in sentence(packed(apple))
+    assert "to filer med samme navn" in sentence(packed(apple))
 
 
 @versions
@@ -227,12 +227,12 @@ def test_what_a_roster_may_leave_out_may_be_left_out(version):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"said": {"file.enrollments": "delta"}}, "enrollments.csv holds only changes"),
-        ({"said": {"file.users": "absent"}}, "users.csv is absent"),
-        ({"users": None, "said": {"file.users": "bulk"}}, "users.csv is named in the manifest and is not there"),
-        ({"said": {"oneroster.version": "1.0"}}, "OneRoster 1.1 or 1.2"),
-        ({"users": "a,b\n1,2\n"}, "users.csv lacks the column sourcedId"),
-        ({"orgs": ORGS.replace("s1,", ",", 1)}, "line 3 of orgs.csv has no sourcedId"),
+        ({"said": {"file.enrollments": "delta"}}, "enrollments.csv har bare endringer"),
+        ({"said": {"file.users": "absent"}}, "users.csv ikke er med (absent)"),
+        ({"users": None, "said": {"file.users": "bulk"}}, "users.csv er nevnt i manifest.csv, men er ikke med"),
+        ({"said": {"oneroster.version": "1.0"}}, "OneRoster 1.1 eller 1.2"),
+        ({"users": "a,b\n1,2\n"}, "users.csv mangler kolonnen sourcedId"),
+        ({"orgs": ORGS.replace("s1,", ",", 1)}, "linje 3 i orgs.csv har ingen sourcedId"),
     ],
 )
 def test_a_roster_that_is_not_whole_is_refused(version, changed, words):
@@ -240,36 +240,36 @@ def test_a_roster_that_is_not_whole_is_refused(version, changed, words):
 
 
 def test_a_file_that_is_no_roster_is_said_to_be_none():
-    assert "no manifest.csv" in sentence(packed({"users": USERS_11}))
-    assert "two files of the same name" in sentence(packed({"manifest": "x", "a/MANIFEST": "y"}))
+    assert "mangler manifest.csv" in sentence(packed({"users": USERS_11}))
+    assert "to filer med samme navn" in sentence(packed({"manifest": "x", "a/MANIFEST": "y"}))
     assert "XML" in sentence(b"<enterprise/>")
-    assert "no zip file" in sentence(b"sourcedId,name\n")
-    assert "empty" in sentence(b"")
-    assert "broken" in sentence(roster("1.1")[:-30])
-    assert "packed in a way" in sentence(roster("1.1", method=zipfile.ZIP_BZIP2))
+    assert "ikke en zip-fil" in sentence(b"sourcedId,name\n")
+    assert "tom" in sentence(b"")
+    assert "ødelagt" in sentence(roster("1.1")[:-30])
+    assert "pakket på en måte" in sentence(roster("1.1", method=zipfile.ZIP_BZIP2))
 
 
 def test_a_zip_file_that_was_changed_on_its_way_is_refused():
     content = bytearray(roster("1.1", method=zipfile.ZIP_STORED))
     place = content.index(b"2014-03-15")
     content[place] = ord("3")
-    assert "broken" in sentence(bytes(content))
+    assert "ødelagt" in sentence(bytes(content))
 
 
 def test_a_zip_bomb_is_refused():
     rows = f"e,,,g1,s1,p1,student,,,{' ' * 900}\n" * 30_000
-    assert "unpacks to far more" in sentence(roster("1.1", enrollments=ENROLLMENTS + rows))
+    assert "langt større når den pakkes ut" in sentence(roster("1.1", enrollments=ENROLLMENTS + rows))
 
 
 def test_what_must_be_kept_of_a_roster_has_a_bound(monkeypatch):
     monkeypatch.setattr(reader, "_SOME", 100_000)
     courses = COURSES + "".join(f"k{at},,,,,,,,,\n" for at in range(20_000))
     monkeypatch.setattr(reader, "MOST_TIMES", 1000)
-    assert "far more courses" in sentence(roster("1.1", courses=courses))
+    assert "langt flere fag" in sentence(roster("1.1", courses=courses))
 
 
 def test_a_zip_file_of_very_many_files_is_refused():
-    assert "far more files" in sentence(packed({f"{at}": "" for at in range(6000)}, method=zipfile.ZIP_STORED))
+    assert "langt flere filer" in sentence(packed({f"{at}": "" for at in range(6000)}, method=zipfile.ZIP_STORED))
 
 
 @pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")

@@ -383,12 +383,12 @@ def check(path: Openable) -> Iterator[Finding]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise Unreadable(f"The file cannot be opened: {error.strerror or 'no reason was given'}.") from None
+        raise Unreadable(f"Filen kan ikke åpnes ({error.strerror or 'ukjent grunn'}).") from None
     with file:
         try:
             yield from _Check().run(file)
         except OSError as error:
-            raise Unreadable(f"The file cannot be read: {error.strerror or 'no reason was given'}.") from None
+            raise Unreadable(f"Filen kan ikke leses ({error.strerror or 'ukjent grunn'}).") from None
 
 
 # What may stand in an element, in the words of the XSD. A name has a blank after it.
@@ -656,7 +656,7 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
     try:
         _, root = next(etree.iterparse(file, events=("start",), resolve_entities=False, no_network=True))
         if root.tag != _ENTERPRISE:
-            raise Unreadable("The file does not begin as PIFU-IMS 1.3 does.")
+            raise Unreadable("Filen begynner ikke som PIFU-IMS 1.3.")
         file.seek(0)
         kept: etree._Element | None = None  # the last element that was looked at
         for _, element in etree.iterparse(
@@ -692,17 +692,19 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
                 _refuse_text(*above, inside=element if parent is None else parent)
         return
     except etree.XMLSyntaxError as error:
-        sentence = f"The file is not well-formed XML (line {error.lineno})."
+        sentence = f"Filen er ikke velformet XML (linje {error.lineno})."
     except StopIteration:
-        sentence = "The file is empty."
+        sentence = "Filen er tom."
     raise Unreadable(sentence)
 
 
 def _refuse_text(*elements: etree._Element, inside: etree._Element | None = None) -> None:
     """Raise Unreadable where there is text after one of the elements or at the beginning of ``inside``."""
-    texts = [element.tail for element in elements] + [None if inside is None else inside.text]
-    if any(text and text.strip() for text in texts):
-        raise Unreadable("The file has text between elements.")
+    texts = [(element.sourceline, element.tail) for element in elements]
+    texts += [] if inside is None else [(inside.sourceline, inside.text)]
+    for line, text in texts:
+        if text and text.strip():
+            raise Unreadable(f"Filen har tekst mellom elementene, etter linje {line}.")
 
 
 def _faults(record: etree._Element) -> Iterator[Finding]:

@@ -100,22 +100,22 @@ def is_date(value: str | None) -> bool:
 
 
 def refuse_other_formats(start: bytes, expected: str) -> None:
-    """Raise Unreadable when the first bytes are those of something else than ``expected`` (JSON, XML or CSV)."""
+    """Raise Unreadable when the first bytes are not of what is ``expected``, in Norwegian («en kalender»)."""
     bare = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if not bare:
-        raise Unreadable(f"The file is empty; {expected} was expected.")
+        raise Unreadable(f"Filen er tom, og skulle vært {expected}.")
     for signs, name in (
-        ((b"\x1f\x8b",), "compressed with gzip"),
-        ((b"pk\x03\x04",), "a zip file"),
-        ((b"%pdf-",), "a PDF file"),
-        ((b"<!doctype html", b"<html"), "a web page (HTML)"),
+        ((b"\x1f\x8b",), "pakket med gzip"),
+        ((b"pk\x03\x04",), "en zip-fil"),
+        ((b"%pdf-",), "en PDF-fil"),
+        ((b"<!doctype html", b"<html"), "en nettside (HTML)"),
     ):
         if start.lower().startswith(signs) or bare.startswith(signs):
-            raise Unreadable(f"The file is {name}; {expected} was expected.")
+            raise Unreadable(f"Filen er {name}, og skulle vært {expected}.")
     if expected != "XML" and bare.startswith((b"<?xml", b"<")):
-        raise Unreadable(f"The file is XML; {expected} was expected.")
+        raise Unreadable(f"Filen er XML, og skulle vært {expected}.")
     if expected == "XML" and bare.startswith((b"{", b"[")):
-        raise Unreadable(f"The file is JSON; {expected} was expected.")
+        raise Unreadable(f"Filen er JSON, og skulle vært {expected}.")
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -125,14 +125,14 @@ def load_json(stream: BinaryIO) -> object:
     """Parse a whole JSON page; Unreadable when it is broken, is something else, or holds more brackets than data."""
     data = stream.read(MAX_JSON + 1)
     if len(data) > MAX_JSON:
-        raise Unreadable(f"The page is larger than {MAX_JSON // 1024**2} MB, which no answer from the register is.")
+        raise Unreadable(f"Siden er større enn {MAX_JSON // 1024**2} MB, og det er ikke noe svar fra registeret.")
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise Unreadable("The page is UTF-16; JSON in UTF-8 was expected.")
+        raise Unreadable("Siden er i UTF-16, og skulle vært JSON i UTF-8.")
     refuse_other_formats(data[:512], "JSON")
     # Python's objects are many times larger than the signs that make them. An answer is mostly text: of what registers
     # give and describe, the densest comes to 7 bytes by this estimate for each of its own.
     if 220 * data.count(b"{") + 80 * data.count(b"[") + 60 * data.count(b",") > 9 * len(data) + 1_000_000:
-        raise Unreadable("The page holds far more brackets than data and was not read.")
+        raise Unreadable("Siden har langt flere klammer enn data, og ble ikke lest.")
     try:
         return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
@@ -141,12 +141,12 @@ def load_json(stream: BinaryIO) -> object:
         length = len(data.decode().rstrip())
     except UnicodeDecodeError as error:
         place = error.start
-        sentence = f"The page is not in UTF-8 (byte {place})."
+        sentence = f"Siden er ikke i UTF-8 (byte {place})."
     else:
         sentence = (
-            f"The page is not whole JSON: it ends too early, after {len(data)} bytes."
+            f"Siden er ikke hel JSON, for den slutter for tidlig, etter {len(data)} byte."
             if place >= length - 1
-            else f"The page is not valid JSON (line {line}, character {place})."
+            else f"Siden er ikke gyldig JSON (linje {line}, tegn {place})."
         )
     raise Unreadable(sentence)
 
@@ -211,7 +211,10 @@ _DOCTYPE = re.compile(  # blanks, comments and instructions, then a document typ
     re.DOTALL | re.IGNORECASE,
 )
 _ELSEWHERE = re.compile(rb"""["'][^"']*[:/\\][^"']*["']\s*$""")
-_FOREIGN = "The file declares entities or rules of its own (DOCTYPE), or wants another file; such files are refused."
+_FOREIGN = "Filen har egne entiteter eller regler (DOCTYPE) eller viser til en annen fil, og blir ikke lest."
+_ENTITY = "Filen bruker en entitet som ikke er forklart, og slike blir ikke løst opp"
+_ENCODING = "Filen oppgir et tegnsett som ikke blir lest, og skulle vært i UTF-8, UTF-16 eller ISO-8859-1."
+_NOT_WELL_FORMED = "Filen er ikke velformet XML"
 _I18N_CONVERSION_FAILED = 6003
 _RESOURCE_LIMIT = 114
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
@@ -222,7 +225,7 @@ class _Names(dict[Any, str]):
 
     def __missing__(self, tag: object) -> str:
         if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
-            raise Unreadable("The file uses an entity that it does not explain; entities are not expanded.")
+            raise Unreadable(f"{_ENTITY}.")
         if len(self) >= _MOST_NAMES:
             self.clear()
         name = self[tag] = tag.rpartition("}")[2].lower()
@@ -281,7 +284,7 @@ def records(
     ``root`` is the name of the outermost element; ``containers`` are the names of the elements that hold records, the
     root among them, each with the names of its small children that must stay until it ends (a heading). Every other
     child of a container is a record. Names are compared in lower case and without namespaces. ``what`` names the format
-    for people. Elements are only valid until the next one is asked for.
+    in Norwegian. Elements are only valid until the next one is asked for.
     """
     return _Records(stream, root, containers, what).read()
 
@@ -311,12 +314,12 @@ class _Records:
             since += len(chunk)
             root = _first(parser) if root is None else root
             if root is None:
-                raise Unreadable(f"The beginning of the file was not understood; {self.what} was expected.")
+                raise Unreadable(f"Begynnelsen av filen er ikke til å forstå, og skulle vært {self.what}.")
             for pair in self._complete(root, final=False):
                 since = 0
                 yield pair
             if since > MAX_RECORD + MAX_PROLOG:
-                raise Unreadable(f"The file has an entry of more than {MAX_RECORD // 1024**2} MB near byte {size}.")
+                raise Unreadable(f"Filen har en oppføring på mer enn {MAX_RECORD // 1024**2} MB nær byte {size}.")
             for _ in parser.read_events():
                 pass  # an element inside that is called as the outermost one
             chunk = self.stream.read(CHUNK)
@@ -361,18 +364,18 @@ class _Records:
             if root is not None:
                 break
             if len(prolog) > MAX_PROLOG:
-                raise Unreadable(f"No element begins within the first {MAX_PROLOG // 1024} kB of the file.")
+                raise Unreadable(f"Filen har ikke noe element i de første {MAX_PROLOG // 1024} kB.")
             chunk = self.stream.read(CHUNK)
             if not chunk:
                 _close(parser, len(prolog))
-                raise Unreadable(f"The file has no content; {self.what} was expected.")
+                raise Unreadable(f"Filen har ikke noe innhold, og skulle vært {self.what}.")
             prolog += chunk
         if not self.has_doctype and root.getroottree().docinfo.internalDTD is not None:
             raise Unreadable(_FOREIGN)
         name = str(root.tag).rpartition("}")[2]
         if name.lower() != self.root_name.lower():
-            shown = f"<{name}>" if _PLAIN_NAME.match(name) else "another element"
-            raise Unreadable(f"The file begins with {shown}; {self.what} begins with <{self.root_name}>.")
+            shown = f"<{name}>" if _PLAIN_NAME.match(name) else "et annet element"
+            raise Unreadable(f"Filen begynner med {shown}, men {self.what} begynner med <{self.root_name}>.")
         return prolog, str(root.tag)
 
     def _check_doctype(self, prolog: bytes) -> None:
@@ -391,11 +394,11 @@ class _Records:
         declaration = _DECLARATION.match(prolog.replace(b"\0", b""))
         self.declared = declaration[1].decode("ascii", "replace") if declaration else "UTF-8"
         if not _ENCODINGS.match(self.declared):
-            raise Unreadable("The file declares an encoding that is not accepted; use UTF-8, UTF-16 or ISO-8859-1.")
+            raise Unreadable(_ENCODING)
         if self.declared.lower().startswith("utf-16") and b"\0" not in prolog[:64]:
-            raise Unreadable("The file says it is UTF-16 but is not.")
+            raise Unreadable("Filen sier at den er i UTF-16, og er det ikke.")
         if declaration and not self.declared.lower().startswith("utf-16") and b"\0" in prolog[:4]:
-            raise Unreadable("The file says it is in another encoding but is UTF-16.")
+            raise Unreadable("Filen er i UTF-16, men oppgir et annet tegnsett.")
         if _SINGLE_BYTE.match(self.declared) and not prolog.startswith(codecs.BOM_UTF8) and b"\0" not in prolog[:4]:
             self.disguise = codecs.getincrementaldecoder("utf-8")()
             self.is_windows_1252 = bool(_WINDOWS_1252.match(self.declared))
@@ -417,7 +420,7 @@ class _Records:
             decoder.decode(chunk)
         except UnicodeDecodeError:
             return
-        raise Unreadable(f"The file says it is {self.declared} but is UTF-8.")
+        raise Unreadable(f"Filen sier at den er i {self.declared}, men er i UTF-8.")
 
 
 def _parser(tag: str | None, encoding: str | None) -> etree.XMLPullParser:
@@ -469,8 +472,8 @@ def _close(parser: etree.XMLPullParser, size: int) -> None:
         return
     except (etree.LxmlError, LookupError, ValueError) as error:
         sentence = _sentence(error, parser)
-    if sentence.startswith("The file is not well-formed"):
-        sentence = f"The file is not whole: it ends too early, after {size} bytes."
+    if sentence.startswith(_NOT_WELL_FORMED):
+        sentence = f"Filen er ikke hel, for den slutter for tidlig, etter {size} byte."
     raise Unreadable(sentence)
 
 
@@ -482,19 +485,19 @@ def _sentence(error: Exception, parser: etree.XMLPullParser) -> str:
         if entry.level_name == "FATAL" or code in (None, 0, 1):
             code, line = entry.type, entry.line
             break
-    where = f" (line {line})" if line else ""
+    where = f" (linje {line})" if line else ""
     types = etree.ErrorTypes
     if code in (types.ERR_INVALID_ENCODING, types.ERR_INVALID_CHAR, _I18N_CONVERSION_FAILED):
-        return f"The file has bytes that are not of the encoding it declares, or characters XML forbids{where}."
+        return f"Filen har tegn som ikke hører til tegnsettet den oppgir, eller som XML ikke tillater{where}."
     if code in (types.ERR_UNKNOWN_ENCODING, types.ERR_UNSUPPORTED_ENCODING):
-        return "The file declares an encoding that is not accepted; use UTF-8, UTF-16 or ISO-8859-1."
+        return _ENCODING
     if code in (types.ERR_UNDECLARED_ENTITY, types.WAR_UNDECLARED_ENTITY, types.ERR_ENTITY_LOOP):
-        return f"The file uses an entity that it does not explain; entities are not expanded{where}."
+        return f"{_ENTITY}{where}."
     if code in (_RESOURCE_LIMIT, types.ERR_INTERNAL_ERROR, types.ERR_NAME_TOO_LONG):
-        return f"The file is nested too deep or has a text that is too long{where}."
+        return f"Filen har for mange nivåer eller en for lang tekst{where}."
     if code == types.ERR_DOCUMENT_END:
-        return f"The file goes on after its end{where}."
-    return f"The file is not well-formed XML{where}."
+        return f"Filen fortsetter etter at den er slutt{where}."
+    return f"{_NOT_WELL_FORMED}{where}."
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
@@ -505,7 +508,7 @@ _MOST_LINES = 200
 
 
 def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each record, the heading first; ``what`` names the file for people.
+    """Yield line number and cells of each record, the heading first; ``what`` names the file in Norwegian.
 
     The separator, comma, semicolon or tab, is the one the first line has most of, or the one that a line before it says
     (``sep=;``, which Excel reads and writes). UTF-8 with or without a BOM, or, where the first letters beyond ASCII are
@@ -513,9 +516,9 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     character, for the checks to find.
     """
     start = stream.read(4096)
-    refuse_other_formats(start, f"{what} in CSV")
+    refuse_other_formats(start, f"{what} i CSV")
     if b"\0" in start:
-        raise Unreadable(f"The file ({what}) is not in UTF-8 or ISO-8859-1.")
+        raise Unreadable(f"Filen ({what}) er ikke i UTF-8 eller ISO-8859-1.")
     whole = io.BufferedReader(_Resumed(start, stream))
     lines = _Lines(io.TextIOWrapper(whole, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     try:
@@ -526,9 +529,12 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
             yield above + reader.line_num, row
         return
     except UnicodeError:
-        sentence = f"The file ({what}) is not in one encoding; use UTF-8."
+        sentence = f"Filen ({what}) er i flere tegnsett om hverandre (linje {lines.number}), og skulle vært i UTF-8."
     except csv.Error:
-        sentence = f"The file ({what}) is not CSV: a cell is too long or a quotation mark is not closed."
+        where = f"linje {lines.number - lines.since + 1}"
+        sentence = (
+            f"Filen ({what}) er ikke CSV, for en celle er for lang eller et anførselstegn er ikke lukket ({where})."
+        )
     raise Unreadable(sentence)
 
 
@@ -567,12 +573,15 @@ class _Resumed(io.RawIOBase):
 
 
 class _Lines:
-    """Lines of text in the encoding that the first letters beyond ASCII are in. ``since`` counts them."""
+    """Lines of text in the encoding that the first letters beyond ASCII are in.
+
+    ``number`` counts them, ``since`` those of the record that is being read.
+    """
 
     def __init__(self, lines: io.TextIOWrapper) -> None:
         self._lines = lines
         self._is_utf8: bool | None = None
-        self.since = 0
+        self.number = self.since = 0
 
     def __iter__(self) -> "_Lines":
         return self
@@ -581,6 +590,7 @@ class _Lines:
         line = self._lines.readline(_LONGEST_LINE)
         if not line:
             raise StopIteration
+        self.number += 1
         self.since += 1
         if len(line) >= _LONGEST_LINE or self.since > _MOST_LINES:
             raise csv.Error

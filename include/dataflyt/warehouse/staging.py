@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from dataflyt.errors import Unreadable
 from dataflyt.landing import Landing
 from dataflyt.sources import Reader
+from dataflyt.sources.whose import named
 from dataflyt.warehouse.database import checked_owner, driver
 from dataflyt.warehouse.tables import SourceTable, source_tables
 
@@ -68,8 +69,8 @@ def load(
 ) -> dict[str, int]:
     """Copy the rows of landed pages into staging, after what is there; return the rows per table in staging now.
 
-    ``pages`` names each page and the reader of its format. Raises Unreadable at the first page that cannot be read,
-    unless ``skip_unreadable`` (the vetoes take what can be read).
+    ``pages`` names each page and the reader of its format. Raises Unreadable, with whose it is, at the first page that
+    cannot be read, unless ``skip_unreadable`` (the vetoes take what can be read).
     """
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
@@ -82,9 +83,9 @@ def load(
     for page, reader in pages:
         try:
             _load_page(connection, targets, page, reader, landing)
-        except Unreadable:
+        except Unreadable as error:
             if not skip_unreadable:
-                raise
+                raise named(error, source, page, landing) from None
             for target in targets.values():
                 del target.rows[target.whole :]
     for target in targets.values():

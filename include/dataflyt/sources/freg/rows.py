@@ -234,7 +234,7 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
     """Yield of a bulk answer the number asked for, the person, and where there is none what is said instead."""
     answer = load_json(stream)
     if not isinstance(answer, dict) or not isinstance(answer.get("oppslag"), list | dict):
-        raise Unreadable(f"The page is not an answer of FREG's bulk look-up: {_why_not_bulk(answer)}.")
+        raise Unreadable(f"Siden er ikke et svar på bulkoppslag, for {_why_not_bulk(answer)}.")
     named = 0
     for entry in parts(answer, "oppslag"):
         asked = number(entry, "foedselsEllerDNummer")
@@ -249,7 +249,7 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
             message = part(entry, "feilmelding")
             yield asked, {}, text(message or entry, "feilmelding")
     if answer["oppslag"] and not named:
-        raise Unreadable("The page is not an answer of FREG's bulk look-up: no entry names a person.")
+        raise Unreadable("Siden er ikke et svar på bulkoppslag, for ingen oppføring nevner en person.")
 
 
 def _says_anything(document: Json) -> bool:
@@ -283,7 +283,7 @@ def person(stream: BinaryIO) -> Iterator[NamedTuple]:
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     if not isinstance(answer, dict) or not _numbers(answer):
-        raise Unreadable(f"The page is not a person of FREG: {_why_not_person(answer)}.")
+        raise Unreadable(f"Siden er ikke en person fra Folkeregisteret, for {_why_not_person(answer)}.")
     if _says_anything(answer):
         yield from _person(answer, None)
     else:
@@ -301,7 +301,7 @@ def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
     """
     answer = load_json(stream)
     if not isinstance(answer, list):
-        raise Unreadable(f"The page is not an answer of oppvekst: {_why_not_oppvekst(answer)}.")
+        raise Unreadable(f"Siden er ikke et svar fra oppvekst, for {_why_not_oppvekst(answer)}.")
     unknown: set[str] = set()
     told: set[tuple[NamedTuple, ...]] = set()
     named = 0
@@ -322,7 +322,7 @@ def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
                 told.add(came_along)
                 yield from came_along
     if answer and not named:
-        raise Unreadable("The page is not an answer of oppvekst: no entry names a person.")
+        raise Unreadable("Siden er ikke et svar fra oppvekst, for ingen oppføring nevner en person.")
     yield from _unknown(unknown)
 
 
@@ -331,34 +331,34 @@ FORMATS: dict[str, Reader] = {"bulk": bulk, "person": person, "oppvekst": oppvek
 
 def _why_not_bulk(answer: object) -> str:
     if not isinstance(answer, dict):
-        return "it is not an object"
+        return "den er ikke et objekt"
     if "personer" in answer:
-        return "it looks like an answer of KRR"
+        return "den ser ut som et svar fra KRR"
     if "identifikasjonsnummer" in answer:
-        return "it looks like a single person (format person)"
-    return _error_message(answer) or "it has no list `oppslag`"
+        return "den ser ut som én person (formatet person)"
+    return _error_message(answer) or "den har ingen liste «oppslag»"
 
 
 def _why_not_person(answer: object) -> str:
     if not isinstance(answer, dict):
-        return "it is not an object"
+        return "den er ikke et objekt"
     if "oppslag" in answer:
-        return "it looks like a bulk answer (format bulk)"
+        return "den ser ut som et svar på bulkoppslag (formatet bulk)"
     if "personer" in answer:
-        return "it looks like an answer of KRR"
-    return _error_message(answer) or "it has no `identifikasjonsnummer`"
+        return "den ser ut som et svar fra KRR"
+    return _error_message(answer) or "den har ingen «identifikasjonsnummer»"
 
 
 def _why_not_oppvekst(answer: object) -> str:
     if not isinstance(answer, dict):
-        return "it is not a list"
+        return "den er ikke en liste"
     if "oppslag" in answer:
-        return "it looks like a bulk answer (format bulk)"
-    return _error_message(answer) or "it is one object, not a list"
+        return "den ser ut som et svar på bulkoppslag (formatet bulk)"
+    return _error_message(answer) or "den er ett objekt og ikke en liste"
 
 
 def _error_message(answer: Json) -> str | None:
-    return "it is an error message" if answer.keys() & _OF_ERRORS else None
+    return "den er en feilmelding" if answer.keys() & _OF_ERRORS else None
 
 
 _OF_ERRORS = {"kode", "feilkode", "code", "feilmelding", "errorId", "errorCode"}

@@ -148,7 +148,7 @@ def stamdata3(
     protected: Mapping[str, Container[str]] = _NOT_SAID,
 ) -> Iterator[NamedTuple]:
     """Read a Stamdata3 file."""
-    for _, record in records(stream, "ExportInfo", _CONTAINERS, "a Stamdata3 file"):
+    for _, record in records(stream, "ExportInfo", _CONTAINERS, "en Stamdata3-fil"):
         name = name_of(record)
         if name == "resource":
             yield from _resource(record, employment_types, protected)
@@ -179,7 +179,7 @@ def _resource(
             values[name] = tidy(child.text)
     employee_id = values.get("resourceid") or next((attribute(e, "ResourceId") for e in employments), None)
     if employee_id is None:
-        raise Unreadable(f"The Resource in line {resource.sourceline} has no ResourceId.")
+        raise Unreadable(f"Elementet Resource i linje {resource.sourceline} har ingen ResourceId.")
     domain_login = user.get("domaininfo")
     said = numbers.told(values.get("socialsecuritynumber"))
     yield Employee(
@@ -315,7 +315,7 @@ def _organisation(organisation: Element) -> OrgUnit:
             values[name] = tidy(child.text)
     org_unit_id = values.get("id")
     if org_unit_id is None:
-        raise Unreadable(f"The Organisation in line {organisation.sourceline} has no Id.")
+        raise Unreadable(f"Elementet Organisation i linje {organisation.sourceline} har ingen Id.")
     return OrgUnit(
         org_unit_id=org_unit_id,
         name=values.get("name"),
@@ -345,7 +345,7 @@ def visma(
 ) -> Iterator[NamedTuple]:
     """Read a file of persons from Visma Enterprise HRM. A unit follows the first one who works there."""
     units: set[str] = set()
-    for _, record in records(stream, "personsXML", {"personsxml": frozenset[str]()}, "a personsXML file"):
+    for _, record in records(stream, "personsXML", {"personsxml": frozenset[str]()}, "en personsXML-fil"):
         if name_of(record) == "person":
             for row in _visma_person(record, employment_types, protected):
                 if isinstance(row, OrgUnit):
@@ -367,7 +367,7 @@ def _visma_person(
 ) -> Iterator[NamedTuple]:
     employee_id = attribute(person, "personIdHRM")
     if employee_id is None:
-        raise Unreadable(f"The person in line {person.sourceline} has no personIdHRM.")
+        raise Unreadable(f"Elementet person i linje {person.sourceline} har ingen personIdHRM.")
     values = texts(person, _OF_PERSON)
     contact = _texts_below(person, "contactinfo", ("email", "mobilephone"))
     login = _texts_below(person, "authentication", ("userid",)).get("userid")

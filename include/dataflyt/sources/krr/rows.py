@@ -54,7 +54,7 @@ def personer(stream: BinaryIO) -> Iterator[NamedTuple]:
     answer = load_json(stream)
     found = next((name for name in ("personer", "list") if _is_list(answer, name)), None)
     if found is None or not isinstance(answer, dict):
-        raise Unreadable(f"The page is not an answer of KRR: {_why_not(answer)}.")
+        raise Unreadable(f"Siden er ikke et svar fra KRR, for {_why_not(answer)}.")
     named = 0
     for item in parts(answer, found):
         who = number(item, "personidentifikator")
@@ -62,7 +62,7 @@ def personer(stream: BinaryIO) -> Iterator[NamedTuple]:
             named += 1
             yield _contact(who, item)
     if answer[found] and not named:
-        raise Unreadable("The page is not an answer of KRR: no entry names a person.")
+        raise Unreadable("Siden er ikke et svar fra KRR, for ingen oppføring nevner en person.")
 
 
 def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
@@ -73,7 +73,7 @@ def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
     """
     answer = load_json(stream)
     if not isinstance(answer, dict) or not _is_list(answer, "personer"):
-        raise Unreadable(f"The page is not answers of KRR by Fiks: {_why_not(answer)}.")
+        raise Unreadable(f"Siden er ikke svar fra KRR gjennom Fiks, for {_why_not(answer)}.")
     named = 0
     for entry in parts(answer, "personer"):
         if who := number(entry, "fnr"):
@@ -84,7 +84,7 @@ def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
             elif number(found, "fnr") == who:
                 yield _fiks_contact(who, found)
     if answer["personer"] and not named:
-        raise Unreadable("The page is not answers of KRR by Fiks: no entry names a person.")
+        raise Unreadable("Siden er ikke svar fra KRR gjennom Fiks, for ingen oppføring nevner en person.")
 
 
 FORMATS: dict[str, Reader] = {"personer": personer, "fiks": fiks}
@@ -96,10 +96,10 @@ def _is_list(answer: object, name: str) -> bool:
 
 def _why_not(answer: object) -> str:
     if not isinstance(answer, dict):
-        return "it is not an object"
+        return "den er ikke et objekt"
     if "oppslag" in answer or "identifikasjonsnummer" in answer:
-        return "it looks like an answer of FREG"
-    return "it is an error message" if "errors" in answer else "it has no list `personer`"
+        return "den ser ut som et svar fra Folkeregisteret"
+    return "den er en feilmelding" if "errors" in answer else "den har ingen liste «personer»"
 
 
 def _contact(who: str, item: Json) -> Contact:

@@ -62,7 +62,7 @@ def _timetable(zones: Iterable[str], series: Iterable[Iterable[str]], during: tu
             found = _occurrences(event, changes, during)
             left -= 1 + len(changes) + len(found)
             if left < 0:
-                raise Unreadable("The calendar repeats its events far more often than a timetable does.")
+                raise Unreadable("Kalenderen gjentar hendelser langt oftere enn en timeplan gjør.")
             lessons.update(dict.fromkeys(_weekly(found, during)))
     return lessons
 
@@ -255,7 +255,7 @@ def _sorted(stream: BinaryIO) -> tuple[list[str], Iterable[list[str]]]:
     for number, (kind, uid, text) in enumerate(_components(stream)):
         size += len(text)
         if size > _LARGEST:
-            raise Unreadable(f"The calendar has more than {_LARGEST // 1024**2} MB of events and was not read.")
+            raise Unreadable(f"Kalenderen har mer enn {_LARGEST // 1024**2} MB med hendelser, og ble ikke lest.")
         if kind == "VTIMEZONE":
             zones += [text] if len(text) <= _LONGEST_ZONE and len(zones) < _MOST_ZONES else []
         else:
@@ -285,7 +285,7 @@ def _components(stream: BinaryIO) -> Iterator[tuple[str, str | None, str]]:
             lines.append(line)
             size += len(line)
         if size > _LONGEST:
-            raise Unreadable(f"The calendar has an event that is too long (line {number}).")
+            raise Unreadable(f"Kalenderen har en for lang hendelse (linje {number}).")
         has_all = kind == "VTIMEZONE" or {"SUMMARY", "DTSTART"} <= found.keys() or "RECURRENCE-ID" in found
         if len(inside) == 2 and name == "END" and lines and has_all and not is_cancelled:
             yield kind, found.get("UID"), "\r\n".join((*lines, ""))
@@ -300,9 +300,9 @@ def _is_of_a_zone(name: str, value: str) -> bool:
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
     """Yield number, the components around it, name, value and all of each line; BEGIN and END are within their own."""
     start = stream.read(4096)
-    refuse_other_formats(start, "a calendar (iCalendar)")
+    refuse_other_formats(start, "en kalender (iCalendar)")
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().upper().startswith(b"BEGIN:VCALENDAR"):
-        raise Unreadable("The file is no calendar: it does not begin with BEGIN:VCALENDAR.")
+        raise Unreadable("Filen er ikke en kalender, for den begynner ikke med BEGIN:VCALENDAR.")
     inside: list[str] = []
     for number, line in _content_lines(start, stream):
         split = _LINE.fullmatch(line)
@@ -312,15 +312,15 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
         if name == "BEGIN":
             inside.append(value.upper())
             if len(inside) > 20:
-                raise Unreadable(f"The calendar is nested too deep (line {number}).")
+                raise Unreadable(f"Kalenderen har for mange nivåer (linje {number}).")
         if name == "END" and inside[-1:] != [value.upper()]:
-            raise Unreadable(f"The calendar is broken: an END does not fit its BEGIN (line {number}).")
+            raise Unreadable(f"Kalenderen er ødelagt, for en END passer ikke til sin BEGIN (linje {number}).")
         if inside:
             yield number, inside, name, value, line
         if name == "END":
             inside.pop()
     if inside:
-        raise Unreadable("The calendar is not whole: it ends before END:VCALENDAR.")
+        raise Unreadable("Kalenderen er ikke hel, for den slutter før END:VCALENDAR.")
 
 
 def _content_lines(start: bytes, stream: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -337,7 +337,7 @@ def _content_lines(start: bytes, stream: BinaryIO) -> Iterator[tuple[int, str]]:
             parts.append(line[1:])
             size += len(line)
         if size > _LONGEST:
-            raise Unreadable(f"The calendar has a line that is too long (line {number}).")
+            raise Unreadable(f"Kalenderen har en for lang linje (linje {number}).")
     if parts:
         yield begins, _decoded(b"".join(parts))
 
@@ -348,7 +348,7 @@ def _physical_lines(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
         lines = (rest + chunk).splitlines(keepends=True)
         rest = lines.pop()
         if len(rest) > 2 * _LONGEST:
-            raise Unreadable("The calendar has a line that is too long.")
+            raise Unreadable("Kalenderen har en for lang linje.")
         yield from lines
     yield from rest.splitlines(keepends=True)
 

@@ -80,15 +80,15 @@ def _version(archive: "_Archive") -> str:
             said[key.lower()] = (value or "").lower()
     version = ".".join(said.get("oneroster.version", "").split(".")[:2])
     if version not in ("1.1", "1.2"):
-        raise Unreadable("The manifest does not say that the file is OneRoster 1.1 or 1.2.")
+        raise Unreadable("Filen manifest.csv sier ikke at dette er OneRoster 1.1 eller 1.2.")
     for name in (*_NEEDED, *(("roles",) if version == "1.2" else ()), *_OPTIONAL):
         kind = said.get(f"file.{name.lower()}", "absent")
         if kind == "delta":
-            raise Unreadable(f"The file {name}.csv holds only changes (delta); a whole roster (bulk) is required.")
+            raise Unreadable(f"Filen {name}.csv har bare endringer (delta), og skulle hatt alt (bulk).")
         if kind == "absent" and name not in _OPTIONAL:
-            raise Unreadable(f"The manifest says that {name}.csv is absent; a whole roster has it.")
+            raise Unreadable(f"Filen manifest.csv sier at {name}.csv ikke er med (absent), og den må være med.")
         if kind != "absent" and not archive.has(name):
-            raise Unreadable(f"The file {name}.csv is named in the manifest and is not there.")
+            raise Unreadable(f"Filen {name}.csv er nevnt i manifest.csv, men er ikke med.")
     return version
 
 
@@ -275,10 +275,10 @@ class _Archive:
     def __init__(self, stream: BinaryIO) -> None:
         start = stream.read(4096)
         if not start.startswith(b"PK"):
-            refuse_other_formats(start, "a zip file of OneRoster")
-            raise Unreadable("The file is no zip file; a zip file of OneRoster was expected.")
+            refuse_other_formats(start, "en zip-fil med OneRoster")
+            raise Unreadable("Filen er ikke en zip-fil, og skulle vært en zip-fil med OneRoster.")
         if not stream.seekable():
-            raise Unreadable("The zip file is not on a storage that can be read from any place.")
+            raise Unreadable("Filen ligger på et lager der den bare kan leses forfra.")
         self.size = stream.seek(0, io.SEEK_END)
         self.left = _SOME + MOST_TIMES * self.size
         self.kept = 2 * _SOME + 8 * self.size
@@ -295,10 +295,10 @@ class _Archive:
             folder, _, name = entry.filename.replace("\\", "/").rpartition("/")  # as some Windows programs write
             if name.lower().endswith(".csv") and "__MACOSX" not in folder:
                 if name.lower() in self._entries:
-                    raise Unreadable("The zip file has two files of the same name; a roster has one of each.")
+                    raise Unreadable("Zip-filen har to filer med samme navn, og skulle hatt én av hver.")
                 self._entries[name.lower()] = entry
         if "manifest.csv" not in self._entries:
-            raise Unreadable("The zip file has no manifest.csv, which says whether the roster is whole.")
+            raise Unreadable("Zip-filen mangler manifest.csv, som sier om alt er med.")
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""
@@ -314,7 +314,7 @@ class _Archive:
                     self.gone[name].keep(row_id, ())
                 continue
             if row_id is None:
-                raise Unreadable(f"The row in line {line} of {name}.csv has no sourcedId.")
+                raise Unreadable(f"Raden i linje {line} i {name}.csv har ingen sourcedId.")
             yield row_id, tuple(cells)
 
     def rows(self, name: str, columns: Sequence[str], *, needed: int) -> Iterator[tuple[int, tuple[str | None, ...]]]:
@@ -331,7 +331,7 @@ class _Archive:
         for at, column in enumerate(columns):
             either = [one for one in column.lower().split("|") if one in names]
             if not either and at < needed and column != "status":
-                raise Unreadable(f"The file {name}.csv lacks the column {column}.")
+                raise Unreadable(f"Filen {name}.csv mangler kolonnen {column}.")
             places.append(names.index(either[0]) if either else -1)
         for line, row in rows:
             if row:
@@ -340,9 +340,11 @@ class _Archive:
     def _open(self, name: str) -> "_Unpacked":
         entry = self._entries[f"{name.lower()}.csv"]
         if entry.flag_bits & 1:
-            raise Unreadable("The zip file is locked with a password.")
+            raise Unreadable("Zip-filen er låst med passord.")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Unreadable("The zip file is packed in a way that is not read; use the usual one (deflate).")
+            raise Unreadable(
+                "Zip-filen er pakket på en måte som ikke blir lest, og skulle vært pakket på vanlig måte (deflate)."
+            )
         try:
             return _Unpacked(self, self._zip.open(entry))
         except _BROKEN:
@@ -350,7 +352,7 @@ class _Archive:
         raise Unreadable(_DAMAGED)
 
 
-_DAMAGED = "The zip file is broken: it is not whole, or was changed on its way."
+_DAMAGED = "Zip-filen er ødelagt, for den er ikke hel eller er endret underveis."
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -373,7 +375,7 @@ class _Limited:
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size if 0 <= size <= _MOST_AT_ONCE else _MOST_AT_ONCE + 1)
         if len(data) > _MOST_AT_ONCE:
-            raise Unreadable("The zip file names far more files than a roster has.")
+            raise Unreadable("Zip-filen nevner langt flere filer enn OneRoster har.")
         return data
 
 
@@ -398,7 +400,7 @@ class _Unpacked(io.RawIOBase):
             raise Unreadable(_DAMAGED)
         self._archive.left -= len(data)
         if self._archive.left < 0:
-            raise Unreadable("The zip file unpacks to far more than its own size and was not read.")
+            raise Unreadable("Zip-filen blir langt større når den pakkes ut, og ble ikke lest.")
         buffer[: len(data)] = data
         return len(data)
 
@@ -414,5 +416,7 @@ class _Kept(dict[str, tuple[str | None, ...]]):
         """Keep values; Unreadable when there is no room."""
         self._archive.kept -= 200 + len(key) + sum(60 + len(value) for value in values if value)
         if self._archive.kept < 0:
-            raise Unreadable("The roster names far more courses or people than its size allows, and was not read.")
+            raise Unreadable(
+                "Zip-filen nevner langt flere fag eller personer enn størrelsen tilsier, og ble ikke lest."
+            )
         self[key] = values

@@ -177,7 +177,7 @@ def pifu(stream: BinaryIO) -> Iterator[NamedTuple]:
 
 
 def _records(stream: BinaryIO) -> Iterator[tuple[Element, Element]]:
-    return records(stream, "enterprise", _CONTAINERS, "a PIFU-IMS file")
+    return records(stream, "enterprise", _CONTAINERS, "en PIFU-IMS-fil")
 
 
 _FAR_REACHING = (b"old", b"duplicate", b"recstatus", b"inaktiv", b"privatist")
@@ -191,7 +191,7 @@ def _whole(stream: BinaryIO) -> _Whole:
     """
     found = _Whole()
     if not stream.seekable():
-        raise Unreadable("The file is not on a storage that can be read from any place.")
+        raise Unreadable("Filen ligger på et lager der den bare kan leses forfra.")
     beginning = stream.tell()
     reaches_far = _reaches_far(stream)
     stream.seek(beginning)
@@ -233,7 +233,7 @@ def _refuse_changes(properties: Element) -> None:
     kind = (texts(properties).get("type") or "full").lower()
     if kind != "full":
         shown = f" ({kind})" if kind in {"delta", "event", "melding"} else ""
-        raise Unreadable(f"The file holds only changes{shown}; a full extract (properties/type full) is required.")
+        raise Unreadable(f"Filen har bare endringer{shown}, og skulle vært et fullt uttrekk (properties/type full).")
 
 
 def _keep_id(found: dict[str, str], sourcedid: Element) -> None:
@@ -270,7 +270,7 @@ def _own_and_others(element: Element) -> tuple[str, list[str]]:
 
 def _required(found: str | None, element: Element) -> str:
     if found is None:
-        raise Unreadable(f"The element {name_of(element)} in line {element.sourceline} has no sourcedid.")
+        raise Unreadable(f"Elementet {name_of(element)} i linje {element.sourceline} har ingen sourcedid.")
     return found
 
 

@@ -21,19 +21,19 @@ _COLUMNS = ("group", "weekday", "start", "end", "room")
 
 def timetable(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read a timetable in CSV. Columns may stand in any order and others beside them; blank lines are passed over."""
-    rows = csv_rows(stream, "a timetable")
+    rows = csv_rows(stream, "en timeplan")
     _, header = next(rows, (1, []))
     names = [name.strip().lower() for name in header]
     missing = [column for column in _COLUMNS if column not in names]
     if missing:
-        raise Unreadable(f"The timetable lacks the column {missing[0]}; its first line names {', '.join(_COLUMNS)}.")
+        raise Unreadable(f"Timeplanen mangler kolonnen {missing[0]}, og første linje skal nevne {', '.join(_COLUMNS)}.")
     places = [names.index(column) for column in _COLUMNS]
     for line, row in rows:
         cells = [tidy(row[place]) if place < len(row) else None for place in places]
         group_id, weekday, begins, ends, room = cells
         if group_id is None:
             if any(cells):
-                raise Unreadable(f"The lesson in line {line} of the timetable has no group.")
+                raise Unreadable(f"Timen i linje {line} i timeplanen har ingen gruppe (group).")
             continue
         yield Timetable(group_id, _weekday(weekday), _clock(begins), _clock(ends), room)
 
