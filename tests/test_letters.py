@@ -159,9 +159,10 @@ def test_xml_that_says_iso_8859_1_is_read_as_windows_1252(
     declared: str, reader: Callable[[io.BytesIO], Iterator[NamedTuple]], text: str, written: bytes, read: str
 ) -> None:
     data = f'<?xml version="1.0" encoding="{declared}"?>\n{text}'.encode().replace(b"{}", written)
-    assert names_in(reader(io.BytesIO(data))) == [read]
+    # PIFU's full name is read as its parts too.
+    assert names_in(reader(io.BytesIO(data)))[-1] == read
     late = data.replace(b"<name>", b" " * 70_000 + b"<name>")
-    assert names_in(reader(io.BytesIO(late))) == [read]
+    assert names_in(reader(io.BytesIO(late)))[-1] == read
 
 
 def test_csv_that_is_not_utf_8_is_read_as_windows_1252() -> None:
