@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflyt import beside
 from dataflyt.cli_account import account_app
 from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
+from dataflyt.cli_norwegian import App, ask, confirm
 from dataflyt.cli_read import id_command, read_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
@@ -21,13 +23,8 @@ if TYPE_CHECKING:
     from dataflyt.flow import Environment, Job
     from dataflyt.kommune import Kommune
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # paragraphs of the docstrings flow
-    help="From the registers to FEIDE.",
-)
-warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
+app = App(help="Fra registrene til FEIDE.")
+warehouse_app = App(help="Varehusets tabeller og roller.")
 app.command("read")(read_command)
 app.command("id")(id_command)
 app.command("doctor")(doctor_command)
@@ -37,7 +34,7 @@ app.add_typer(kommune_app, name="kommune")
 app.add_typer(warehouse_app, name="warehouse")
 warehouse_app.command("login")(login_command)
 
-KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")]
+KommuneName = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
 
 
 def environment() -> "Environment":
@@ -48,7 +45,7 @@ def environment() -> "Environment":
     if not storage:
         raise ConfigError(
             "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
-            "eller bruk «make run» og «make plan», som starter det som trengs."
+            "slik tilkoblingene er satt."
         )
 
     return Environment(from_environment, path_of, storage)
@@ -59,19 +56,24 @@ def run(
     kommune: KommuneName,
     approve: Annotated[
         bool | None,
-        typer.Option("--approve/--reject", help="Answer the guard's question beforehand instead of being asked."),
+        typer.Option("--approve/--reject", help="Svar ja eller nei på forhånd, i stedet for å bli spurt."),
     ] = None,
     approver: Annotated[
         str | None,
-        typer.Option(envvar="DATAFLYT_APPROVER", help="Who answers: the id among approvers in the kommune's file."),
+        typer.Option(envvar="DATAFLYT_APPROVER", help="Hvem som svarer: id-en under approvers i kommunefilen."),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
-    plan_only: Annotated[bool, typer.Option(help="Stop at the plan; nothing is released or published.")] = False,
+    key: Annotated[str | None, typer.Option(help="Navn på kjøringen; samme navn en gang til fortsetter den.")] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Stopp ved planen; ingenting frigis eller publiseres.")
+    ] = False,
     full_reload: Annotated[
-        bool, typer.Option(help="A new beginning: not measured against the run before, and always asked about.")
+        bool, typer.Option("--full-reload", help="Begynn på nytt: måles ikke mot forrige kjøring, og spør alltid.")
     ] = False,
 ) -> None:
-    """Run a kommune's whole flow here and now, without Airflow. Asks for approval where the guard does."""
+    """Kjør hele flyten for en kommune her og nå, uten Airflow: fra registrene til det som publiseres.
+
+    Spør i terminalen når vakten vil ha svar fra en godkjenner. Spør den ikke, frigis kjøringen.
+    """
     from dataflyt import flow, report
 
     def steps(found: "Kommune") -> None:
@@ -134,9 +136,9 @@ def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None)
 
     known = {one.id: one.name for one in job.kommune.approvers}
     if approve is None and sys.stdin.isatty():
-        approve = typer.confirm("Godkjenne?", default=False)
+        approve = confirm("Godkjenne?")
         if approve and approver is None:
-            approver = typer.prompt(f"Hvem svarer? ({', '.join(known)})")
+            approver = ask(f"Hvem svarer? ({', '.join(known)})")
     elif approve is None:
         typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
     elif approve and approver is None:
@@ -156,22 +158,23 @@ def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None)
 @app.command()
 def plan(
     kommune: KommuneName,
-    number: Annotated[int | None, typer.Option("--run", help="The run's number; the newest when left out.")] = None,
+    number: Annotated[int | None, typer.Option("--run", help="Kjøringens nummer; den nyeste når det utelates.")] = None,
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show each row, by the warehouse's own ids: kind, subject, other, unit, and 1 where it is inferred "
-            "from absence, with tabs between."
+            "--rows",
+            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og 1 når det er "
+            "sluttet av at noe mangler. Tabulator mellom.",
         ),
     ] = False,
     graded: Annotated[
         bool,
         typer.Option(
-            "--graded", help="Show protected people too, and why an extract was refused: for those who may see that."
+            "--graded", help="Vis også beskyttede, og hvorfor et uttrekk ble avvist: for dem som har lov til å se det."
         ),
     ] = False,
 ) -> None:
-    """Show what a run would change, or changed: counts by kind, protected people left out."""
+    """Vis hva en kjøring ville endre, eller har endret: antall av hvert slag, uten beskyttede."""
     from rich.console import Console
     from rich.table import Table
 
@@ -208,13 +211,15 @@ def work_list(
     kommune: KommuneName,
     rows: Annotated[
         bool,
-        typer.Option(help="Show each row, by the warehouse's own ids: kind, subject, other, unit, with tabs between."),
+        typer.Option(
+            "--rows", help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet. Tabulator mellom."
+        ),
     ] = False,
     graded: Annotated[
-        bool, typer.Option("--graded", help="Show protected people too: for those who may see protection.")
+        bool, typer.Option("--graded", help="Vis også beskyttede: for dem som har lov til å se det.")
     ] = False,
 ) -> None:
-    """Show what somebody has to look at, as of today: counts by kind, protected people left out."""
+    """Vis det noen må se på, per i dag: antall av hvert slag, uten beskyttede."""
     from collections import Counter
 
     from rich.console import Console
@@ -239,9 +244,9 @@ def work_list(
 
 @app.command()
 def events() -> None:
-    """Do once what the DAG freg_events does every hour: read FREG's events, and take away at once what they tell of.
+    """Les hendelsene fra Folkeregisteret én gang, som DAG-en freg_events gjør hver time, og ta bort det de krever.
 
-    For all kommuner. A line for each trouble, and exit code 2 when there is any: it waits for the next time.
+    For alle kommuner. En linje for alt som ikke gikk, og det venter til neste gang; returkoden er da 2.
     """
     from dataflyt import fast_lane
     from dataflyt.kommune import folder_of_kommuner, load_all
@@ -262,13 +267,13 @@ def events() -> None:
 @app.command()
 def publish(
     kommune: Annotated[
-        str | None, typer.Argument(help="The kommune's id or number: haugesund or 1106. All when left out.")
+        str | None, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Alle når det utelates.")
     ] = None,
 ) -> None:
-    """Do once what the DAG nightly does every night: bring what is published in line with the day.
+    """La det som er publisert, følge dagen, som DAG-en nightly gjør hver natt.
 
-    What a kommune has published is written anew when what it rests on has changed: vetoes, what people have decided,
-    the kommune file, the day. No new run is released by it. A line for each trouble, and exit code 2 when there is any.
+    Det en kommune har publisert, skrives på nytt når noe det bygger på, er endret: vetoer, det folk har bestemt,
+    kommunefilen, dagen. Ingen ny kjøring frigis. En linje for alt som ikke gikk; returkoden er da 2.
     """
     from dataflyt import flow, nightly
     from dataflyt.kommune import folder_of_kommuner, load_all
@@ -292,17 +297,18 @@ def publish(
 @app.command(name="reference")
 def read_reference(
     accept_smaller: Annotated[
-        bool, typer.Option("--accept-smaller", help="Take an answer with far fewer rows than what is held.")
+        bool, typer.Option("--accept-smaller", help="Godta et svar med langt færre rader enn før.")
     ] = False,
 ) -> None:
-    """Do once what the DAG reference_data does every week: read schools, subject codes and kommuner, for all kommuner.
+    """Les skoler, fagkoder og kommuner, som DAG-en reference_data gjør hver uke, for alle kommuner.
 
-    A line for each register; what did not go well is a sentence, and exit code 2 in the end.
+    En linje for hvert register, og en setning for hvert som ikke gikk; returkoden er da 2.
     """
     from datetime import UTC, datetime
 
     from dataflyt import reference
 
+    beside.use()
     failed = []
     for name, source in reference.SOURCES.items():
         try:
@@ -318,7 +324,10 @@ def read_reference(
 
 @warehouse_app.command("migrate")
 def warehouse_migrate() -> None:
-    """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""
+    """Oppgrader varehusets tabeller til denne versjonen, og lag en rolle for hver kommunefil.
+
+    Bruker tilkoblingen `warehouse`.
+    """
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.warehouse.database import migrate
 
@@ -327,17 +336,17 @@ def warehouse_migrate() -> None:
         for file in broken:
             typer.echo(file.sentence, err=True)
         made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
-        typer.echo(f"The warehouse is up to date; new kommuner: {', '.join(made) or 'none'}.")
+        typer.echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
 
     _sentence(work)
 
 
 @warehouse_app.command("restored")
 def warehouse_restored() -> None:
-    """After pg_restore of a backup: bring the storage in line with it, for every kommune.
+    """Etter pg_restore av en sikkerhetskopi: få lageret til å stemme med den, for hver kommune.
 
-    Throws away raw answers of runs that the warehouse does not know, and leaves what it does not know to be published
-    as it is until the next run is released.
+    Kaster råsvar fra kjøringer som varehuset ikke kjenner. Det varehuset ikke vet er publisert, står til neste kjøring
+    er frigitt.
     """
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.restored import settle_in
@@ -360,8 +369,9 @@ def _with(name: str, work: "Callable[[Kommune], None]") -> None:
 
 
 def _sentence(work: Callable[[], None]) -> None:
-    """Do the work; an expected error is one sentence on stderr and exit code 2."""
+    """Do the work where connections are known; an expected error is one sentence on stderr and exit code 2."""
     try:
+        beside.use()
         work()
     except DataflytError as error:
         typer.echo(error.sentence, err=True)

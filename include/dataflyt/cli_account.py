@@ -8,40 +8,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflyt import beside
+from dataflyt.cli_norwegian import App, confirm
 from dataflyt.connections import from_environment
 from dataflyt.errors import ConfigError, DataflytError
 
 if TYPE_CHECKING:
     from dataflyt.accounts import Row
 
-account_app = typer.Typer(
-    no_args_is_help=True, help="Who has which name: import the present directory, compare with it."
-)
+account_app = App(help="Hvem som har hvilket brukernavn: importer dagens katalog, og sammenlign med den.")
 
 
 @account_app.command(name="import")
 def import_directory(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The present directory: LDIF, or CSV.")],
+    file: Annotated[Path, typer.Argument(metavar="FIL", help="Dagens katalog: LDIF eller CSV.")],
     kommune: Annotated[
-        str | None, typer.Option(help="The kommune's id or number; found by the FEIDE realm in the file when left out.")
+        str | None,
+        typer.Option(help="Kommunens id eller nummer; finnes ved FEIDE-domenet i filen når det utelates."),
     ] = None,
     approve: Annotated[
-        bool | None, typer.Option("--approve/--reject", help="Answer beforehand instead of being asked.")
+        bool | None, typer.Option("--approve/--reject", help="Svar ja eller nei på forhånd, i stedet for å bli spurt.")
     ] = None,
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show what there is to look at, a line each: kind, the warehouse's id of the person or the line in "
-            "the file, with a tab between. Those that match are only counted."
+            "--rows",
+            help="Vis det som må ses på, en linje for hver: slag, og varehusets id for personen eller linjen i filen, "
+            "med tabulator mellom. De som stemmer, telles bare.",
         ),
     ] = False,
 ) -> None:
-    """Import the kommune's present directory, so that everybody keeps the name they have.
+    """Importer kommunens katalog slik den er i dag, så alle beholder brukernavnet de har.
 
-    People are matched by number, never by name. A CSV file's first line names its columns: `eduPersonPrincipalName`
-    (or feide) or `uid` (or brukernavn), and `norEduPersonNIN` (or fødselsnummer); if wanted `eduPersonAffiliation` (or
-    rolle) and `norEduOrgUnitUniqueIdentifier` (or orgnr, the school's); others are read past. Comma or semicolon,
-    UTF-8 or ISO-8859-1. Names that Dataflyt has given stay; importing again replaces the rest.
+    Personer kjennes igjen på nummer, aldri på navn. Første linje i en CSV-fil navngir kolonnene:
+    `eduPersonPrincipalName` (eller feide) eller `uid` (eller brukernavn), og `norEduPersonNIN` (eller fødselsnummer).
+    I tillegg kan den ha `eduPersonAffiliation` (eller rolle) og `norEduOrgUnitUniqueIdentifier` (eller orgnr, skolens).
+    Andre kolonner leses ikke. Komma eller semikolon, UTF-8 eller ISO-8859-1. Brukernavn som Dataflyt har gitt, står;
+    en ny import erstatter resten.
     """
     from dataflyt import accounts
     from dataflyt.kommune import folder_of_kommuner
@@ -59,7 +62,7 @@ def import_directory(
         if rows:
             _rows(accounts.proposed_rows(db, found))
         if approve is None and sys.stdin.isatty():
-            approve = typer.confirm("Godkjenne?", default=False)
+            approve = confirm("Godkjenne?")
         elif approve is None:
             typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
         if not approve:
@@ -76,18 +79,19 @@ def import_directory(
 
 @account_app.command()
 def difference(
-    kommune: Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")],
+    kommune: Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")],
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show the people, a line each: kind and the warehouse's own id, with a tab between. Those who have "
-            "the same name, or stand in the directory alone, are only counted."
+            "--rows",
+            help="Vis personene, en linje for hver: slag og varehusets egen id, med tabulator mellom. De som har samme "
+            "brukernavn, eller bare står i katalogen, telles bare.",
         ),
     ] = False,
 ) -> None:
-    """Show how what the newest run would publish differs from the imported directory.
+    """Vis forskjellen mellom det den nyeste kjøringen ville publisere, og den importerte katalogen.
 
-    Whoever is hidden from the exports cannot be told from others in it.
+    De som er skjult i eksportene, kan ikke skilles fra andre her.
     """
     from dataflyt import accounts
     from dataflyt.kommune import find, folder_of_kommuner
@@ -149,8 +153,9 @@ def _progress(file: Path) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _sentence() -> Iterator[None]:
-    """Say an expected error in one sentence on stderr, and leave with exit code 2."""
+    """Look where connections are; say an expected error in one sentence on stderr, and leave with exit code 2."""
     try:
+        beside.use()
         yield
     except DataflytError as error:
         typer.echo(error.sentence, err=True)

@@ -12,19 +12,20 @@ from typing import Annotated
 import typer
 
 from dataflyt import feide
+from dataflyt.cli_norwegian import App
 from dataflyt.errors import Unreadable
 
-feide_app = typer.Typer(help="Hold Feide values and FEIDE exports against Feide's rules.", no_args_is_help=True)
+feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
 
 
 @feide_app.command()
 def value(
-    text: Annotated[str, typer.Argument(metavar="VALUE", help="A value, such as 'urn:mace:feide.no:go:group:…'.")],
+    text: Annotated[str, typer.Argument(metavar="VERDI", help="En verdi, som 'urn:mace:feide.no:go:group:…'.")],
 ) -> None:
-    """Read a go:group, go:groupid or go:grep value and print what it is as JSON.
+    """Les en verdi av typen go:group, go:groupid eller go:grep, og skriv hva den er, som JSON.
 
-    Keys: kind (group, groupid, grep, other), valid, errors, groupid (the canonical group ID, or null).
-    Exit code 1 when the value is not valid.
+    Feltene: `kind` (group, groupid, grep, other), `valid`, `errors` og `groupid` (gruppe-id-en på kanonisk form, eller
+    null). Returkoden er 1 når verdien ikke er gyldig.
     """
     read = feide.parse(text)
     answer = {"kind": read.kind, "valid": read.valid, "errors": read.errors, "groupid": read.groupid}
@@ -34,13 +35,13 @@ def value(
 
 @feide_app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE.ldif", help="A directory as LDIF (RFC 2849).")],
+    file: Annotated[Path, typer.Argument(metavar="FIL.ldif", help="En katalog som LDIF (RFC 2849).")],
 ) -> None:
-    """List what Feide's LDAP validator would find in a directory.
+    """List opp det LDAP-validatoren til Feide ville finne i en katalog.
 
-    One finding a line: Feide's name of the error, the organisation number or the line of the entry, and what is wrong;
-    then a line with the sum. Nothing personal is printed. Grep codes are checked by their form only: whether a code
-    exists is not looked up. Exit code 1 when there are findings, 2 when the file cannot be read.
+    En linje for hvert funn: navnet Feide har på feilen, organisasjonsnummeret eller linjen i filen, og hva som er galt;
+    til slutt en linje med summen. Ingen personopplysninger vises. Av Grep-koder kontrolleres bare formen: om en kode
+    finnes, slås ikke opp. Returkoden er 1 når det er funn, 2 når filen ikke kan leses.
     """
     found: Counter[str] = Counter()
     try:
@@ -51,8 +52,7 @@ def check(
         typer.echo(unreadable.sentence, err=True)
         raise typer.Exit(2) from None
     if not found:
-        typer.echo("No findings.")
+        typer.echo("Ingen funn.")
         return
-    kinds = "1 kind" if len(found) == 1 else f"{len(found)} kinds"
-    typer.echo(f"{found.total()} findings of {kinds}." if found.total() > 1 else "1 finding.")
+    typer.echo(f"{found.total()} funn av {len(found)} slag." if found.total() > 1 else "1 funn.")
     raise typer.Exit(1)
