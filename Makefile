@@ -8,7 +8,8 @@ SURE := $(filter-out 0,$(YES))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SUPERVISOR := $(BIN)/python -m supervisor --kommune='$(KOMMUNE)'
+# Python would answer Ctrl-C with a traceback in its first moments; the supervisor listens to it from its first line on.
+SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --kommune='$(KOMMUNE)'
 
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help

@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflyt import beside
+from dataflyt import beside, terminal
 from dataflyt.cli_account import account_app
 from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
@@ -101,11 +102,7 @@ def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list
     for name, step in flow.steps():
         if failed and name != "withdraw":
             continue
-        try:
-            step(job)
-            typer.echo(f"  {name}: ferdig")
-        except DataflytError as error:
-            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
+        if error := _tried(name, partial(step, job)):
             failed.append(name)
             first = first or error
     if failed or job.plan_only:
@@ -120,13 +117,24 @@ def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list
         ("publish", lambda: flow.publish(job)),
     ]
     for name, last in last_steps:
-        try:
-            last()
-            typer.echo(f"  {name}: ferdig")
-        except DataflytError as error:
-            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
+        if error := _tried(name, last):
             return [name], error
     return failed, None
+
+
+def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
+    """Do a step and say what became of it; give what stopped it. A full disk stops a step, and the run is settled."""
+    try:
+        step()
+    except DataflytError as error:
+        stopped = error
+    except OSError as error:
+        stopped = DataflytError(terminal.sentence_of(error))
+    else:
+        typer.echo(f"  {name}: ferdig")
+        return None
+    typer.echo(f"  {name}: stoppet: {stopped.sentence}", err=True)
+    return stopped
 
 
 def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None) -> bool:

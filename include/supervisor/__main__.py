@@ -16,6 +16,7 @@ if __name__ == "__main__":  # importing the rest takes a second, and would answe
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USUAL_PORT = 8080
+ROOM = 64
+"""Megabytes: what PostgreSQL needs to start at all."""
 
 
 class Supervisor:
@@ -385,6 +388,14 @@ def become(command: list[str], variables: dict[str, str]) -> NoReturn:
     os.execvpe(command[0], command, {**os.environ, **variables, "PATH": path})  # noqa: S606
 
 
+def nearly_full(folder: Path) -> str:
+    """Say it when the disk below a folder has no room: whatever else failed, that is what to see to first."""
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free // 2**20
+        return f"\nDisken som {folder} ligger på, er full ({free} MB ledig): rydd plass først." if free < ROOM else ""
+    return ""
+
+
 def main(arguments: list[str]) -> int:
     """Do what the command line says, and leave nothing running."""
     chosen = understood(arguments)
@@ -414,6 +425,7 @@ def main(arguments: list[str]) -> int:
     finally:
         if supervisor is not None:
             supervisor.stop()
+    said = said.rstrip().rstrip(":") + nearly_full(local())
     try:
         console.print(said, style="red", markup=False, soft_wrap=True)
     except OSError:  # the terminal is what was full
