@@ -1,12 +1,18 @@
 """Commands in a second window, beside what ``make up`` and ``make demo`` keep running: real servers, real processes."""
 
+import contextlib
+import fcntl
 import os
+import pty
 import re
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,6 +115,72 @@ def test_the_present_directory_is_imported_beside_what_runs(local: Path, release
     done = dataflyt(local, "account", "import", str(file), "--kommune", "haugesund", "--approve")
     assert "Katalogen er importert." in done.stdout, done.stdout + done.stderr
     assert "mot katalogen som ble importert" in dataflyt(local, "account", "difference", "haugesund").stdout
+
+
+def test_ctrl_c_stops_a_run_with_one_word_and_the_next_run_goes_on(local: Path, released: str) -> None:
+    words = ["run", "haugesund", "--approve", "--approver", "anita"]
+    run = subprocess.Popen(
+        [sys.executable, "-u", "-m", "dataflyt", *words],
+        env=second_window(local),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    assert "kjøring" in run.stdout.readline()
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, said.strip()) == (130, "Avbrutt.")
+    assert "Kjøringen er frigitt." in dataflyt(local, *words).stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "said"), [("\x03", 130, "Avbrutt."), ("\x04", 1, "Avbrutt."), ("n\n", 0, "avvist")]
+)
+def test_a_question_in_a_terminal_can_be_left(
+    local: Path, released: str, tmp_path: Path, key: str, code: int, said: str
+) -> None:
+    file = tmp_path / "katalog.csv"
+    file.write_text("eduPersonPrincipalName;norEduPersonNIN\nola@haugesund.kommune.no;15831499815\n")
+    here, there = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "dataflyt", "account", "import", str(file), "--kommune", "haugesund"],
+        env=second_window(local),
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C there is a signal
+    )
+    os.close(there)
+    shown = b""
+    while b"Godkjenne? [j/N]: " not in shown:
+        shown += os.read(here, 1024)
+    os.write(here, key.encode())
+    assert asking.wait(60) == code
+    with contextlib.suppress(OSError):  # how Linux says that the terminal is closed
+        while more := os.read(here, 1024):
+            shown += more
+    os.close(here)
+    assert said in shown.decode()
+    assert "Traceback" not in shown.decode()
+
+
+def test_a_disk_that_takes_no_more_stops_a_run_with_sentences(local: Path, released: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "dataflyt", "run", "bergen", "--approve", "--approver", "x"],
+        env=second_window(local),
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "extract_sas: stoppet: " in run.stderr
+    assert "filen blir større enn maskinen tillater" in run.stderr
+    assert "Kjøringen stoppet." in run.stdout
+    assert "Traceback" not in run.stderr
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from dataflyt.cli_read import id_command, read_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError, NotApproved
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.flow import Environment, Job
@@ -81,12 +82,12 @@ def run(
         now = datetime.now(UTC)
         name = key or f"cli__{now.isoformat(timespec='seconds')}"
         job = flow.open_job(found, name, now, environment(), plan_only=plan_only, full_reload=full_reload)
-        typer.echo(f"{found.display_name}, kjøring {job.run.number}")
+        echo(f"{found.display_name}, kjøring {job.run.number}")
         failed, broken = _steps(job, approve, approver)
         settled = flow.settle(job, failed)
         for count, word in {"received": "mottatt", "quarantined": "i karantene", "staged": "til fletting"}.items():
-            typer.echo(f"  {word}: {settled[count]}")
-        typer.echo(report.OUTCOMES[settled["outcome"]])
+            echo(f"  {word}: {settled[count]}")
+        echo(report.OUTCOMES[settled["outcome"]])
         if broken:
             raise broken
 
@@ -109,7 +110,7 @@ def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list
         return failed, first
     question = flow.question(job)
     if question:
-        typer.echo(question.body)
+        echo(question.body)
         if not _answer(job, question.digest, approve, approver):
             return failed, None
     last_steps: list[tuple[str, Callable[[], object]]] = [
@@ -131,9 +132,9 @@ def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
     except OSError as error:
         stopped = DataflytError(terminal.sentence_of(error))
     else:
-        typer.echo(f"  {name}: ferdig")
+        echo(f"  {name}: ferdig")
         return None
-    typer.echo(f"  {name}: stoppet: {stopped.sentence}", err=True)
+    echo(f"  {name}: stoppet: {stopped.sentence}", err=True)
     return stopped
 
 
@@ -148,17 +149,15 @@ def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None)
         if approve and approver is None:
             approver = ask(f"Hvem svarer? ({', '.join(known)})")
     elif approve is None:
-        typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
+        echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
     elif approve and approver is None:
-        typer.echo(
-            f"Skriv hvem som svarer, med --approver: {' eller '.join(known)}. Uten det regnes det som nei.", err=True
-        )
+        echo(f"Skriv hvem som svarer, med --approver: {' eller '.join(known)}. Uten det regnes det som nei.", err=True)
         approve = False
     user = User(approver, known.get(approver, approver)) if approver else None
     try:
         flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
     except NotApproved as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         return False
     return bool(approve)
 
@@ -209,7 +208,7 @@ def plan(
                 console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
             if rows:
                 for row in opened.rows(graded=graded):
-                    typer.echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+                    echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
 
     _with(kommune, show)
 
@@ -245,7 +244,7 @@ def work_list(
         if listed:
             console.print(table)
         for item in listed if rows else ():
-            typer.echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
+            echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
 
     _with(kommune, show)
 
@@ -262,7 +261,7 @@ def events() -> None:
     def work() -> None:
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
         counts = outcome.counts
-        typer.echo(
+        echo(
             f"Hendelser lest: {counts['events']}. Kommuner det er spurt for: {counts['kommuner']}, "
             f"som venter: {counts['waiting']}."
         )
@@ -288,13 +287,13 @@ def publish(
 
     def work() -> None:
         outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
-        typer.echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
+        echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
         if outcome.trouble:
             raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
 
     def one(found: "Kommune") -> None:
         flow.republish(found, environment())
-        typer.echo(f"{found.display_name}: det som er publisert, følger dagen.")
+        echo(f"{found.display_name}: det som er publisert, følger dagen.")
 
     if kommune is None:
         _sentence(work)
@@ -324,9 +323,9 @@ def read_reference(
         except DataflytError as error:
             failed.append(error.sentence)
             continue
-        typer.echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
+        echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
     if failed:
-        typer.echo("\n".join(failed), err=True)
+        echo("\n".join(failed), err=True)
         raise typer.Exit(2)
 
 
@@ -342,9 +341,9 @@ def warehouse_migrate() -> None:
     def work() -> None:
         kommuner, broken = load_all(folder_of_kommuner())
         for file in broken:
-            typer.echo(file.sentence, err=True)
+            echo(file.sentence, err=True)
         made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
-        typer.echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
+        echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
 
     _sentence(work)
 
@@ -363,9 +362,7 @@ def warehouse_restored() -> None:
         for kommune in load_all(folder_of_kommuner())[0]:
             known = settle_in(kommune, environment())
             stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
-            typer.echo(
-                f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}."
-            )
+            echo(f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}.")
 
     _sentence(work)
 
@@ -382,5 +379,5 @@ def _sentence(work: Callable[[], None]) -> None:
         beside.use()
         work()
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None

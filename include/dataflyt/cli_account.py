@@ -12,6 +12,7 @@ from dataflyt import beside
 from dataflyt.cli_norwegian import App, confirm
 from dataflyt.connections import from_environment
 from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.accounts import Row
@@ -55,26 +56,24 @@ def import_directory(
         db = engine(from_environment(found.warehouse).url)
         with _progress(file) as progress:
             proposal = accounts.propose(db, found, file, progress)
-        typer.echo(f"{found.display_name}: {file.name}")
+        echo(f"{found.display_name}: {file.name}")
         if not proposal.run:
-            typer.echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
+            echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, accounts.IMPORT_KINDS)
         if rows:
             _rows(accounts.proposed_rows(db, found))
         if approve is None and sys.stdin.isatty():
             approve = confirm("Godkjenne?")
         elif approve is None:
-            typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
+            echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
         if not approve:
             accounts.reject(db, found)
-            typer.echo("Importen ble avvist. Ingenting er endret.")
+            echo("Importen ble avvist. Ingenting er endret.")
             return
         undone = accounts.accept(db, found, proposal.digest)
-        typer.echo("Katalogen er importert. Navnene i den gis bare til dem som har dem.")
+        echo("Katalogen er importert. Navnene i den gis bare til dem som har dem.")
         if undone:
-            typer.echo(
-                f"Kjøring {undone} var ikke frigitt og er angret: den navnga kontoer uten katalogen. Kjør på nytt."
-            )
+            echo(f"Kjøring {undone} var ikke frigitt og er angret: den navnga kontoer uten katalogen. Kjør på nytt.")
 
 
 @account_app.command()
@@ -113,7 +112,7 @@ def difference(
                 stands = f"kjøring {newest} er {STATES[state]}" if newest else "det er ingen kjøring ennå"
                 raise ConfigError(f"{found.display_name} har ingenting å sammenligne: {stands}. Kjør «dataflyt run».")
             counts = accounts.compare(connection, runs.get(connection, found.id, newest))
-            typer.echo(
+            echo(
                 f"{found.display_name}, kjøring {newest} ({STATES[state]}), "
                 f"mot katalogen som ble importert {imported:%d.%m.%Y}"
             )
@@ -136,7 +135,7 @@ def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> N
 
 def _rows(rows: "list[Row]") -> None:
     for row in rows:
-        typer.echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
+        echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
 
 
 @contextmanager
@@ -158,5 +157,5 @@ def _sentence() -> Iterator[None]:
         beside.use()
         yield
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None

@@ -10,6 +10,7 @@ import typer
 from dataflyt import beside
 from dataflyt.connections import Connect, from_environment, path_of
 from dataflyt.errors import ConfigError
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.kommune import Kommune
@@ -42,7 +43,7 @@ def doctor_command(
     if not names:
         lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.events()]
     for level, whose, sentence in lines:
-        typer.echo(f"{_WORDS[level]} {whose}: {sentence}")
+        echo(f"{_WORDS[level]} {whose}: {sentence}")
     if any(level in ("wrong", "soon") for level, _, _ in lines):
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ import typer
 from dataflyt import feide
 from dataflyt.cli_norwegian import App
 from dataflyt.errors import Unreadable
+from dataflyt.terminal import echo
 
 feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
 
@@ -29,7 +30,7 @@ def value(
     """
     read = feide.parse(text)
     answer = {"kind": read.kind, "valid": read.valid, "errors": read.errors, "groupid": read.groupid}
-    typer.echo(json.dumps(answer))
+    echo(json.dumps(answer))
     raise typer.Exit(0 if read.valid else 1)
 
 
@@ -46,13 +47,13 @@ def check(
     found: Counter[str] = Counter()
     try:
         for finding in feide.check(file):
-            typer.echo(str(finding))
+            echo(str(finding))
             found[finding.name] += 1
     except Unreadable as unreadable:
-        typer.echo(unreadable.sentence, err=True)
+        echo(unreadable.sentence, err=True)
         raise typer.Exit(2) from None
     if not found:
-        typer.echo("Ingen funn.")
+        echo("Ingen funn.")
         return
-    typer.echo(f"{found.total()} funn av {len(found)} slag." if found.total() > 1 else "1 funn.")
+    echo(f"{found.total()} funn av {len(found)} slag." if found.total() > 1 else "1 funn.")
     raise typer.Exit(1)

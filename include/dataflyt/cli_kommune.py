@@ -16,6 +16,7 @@ from dataflyt.connections import Connect
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
+from dataflyt.terminal import echo
 
 kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
 
@@ -57,12 +58,12 @@ def check(
         broken.append(error.sentence)
     fine = not broken
     for kommune in sorted(good, key=lambda kommune: kommune.id):
-        typer.echo(f"{kommune.id}.yaml: OK")
+        echo(f"{kommune.id}.yaml: OK")
         if names and kommune.sources.hr.units and not online:
-            typer.echo(f"  {kommune.sources.hr.in_words}")
+            echo(f"  {kommune.sources.hr.in_words}")
         fine = (not (connect and path) or _answers(kommune, connect, path)) and fine
     for sentence in broken:
-        typer.echo(f"FEIL {sentence}")
+        echo(f"FEIL {sentence}")
     if not fine:
         raise typer.Exit(1)
 
@@ -73,7 +74,7 @@ def _answers(kommune: Kommune, connect: Connect, path: Callable[[str], Any]) -> 
 
     fine = True
     for source, well, sentence in online.check(kommune, connect, path, datetime.now(UTC)):
-        typer.echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
+        echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
         fine = fine and well
     return fine
 
@@ -88,7 +89,7 @@ def list_kommuner() -> None:
     try:
         good, broken = load_all(folder_of_kommuner())
     except ConfigError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(1) from None
     table = Table("id", "navn", "kommunenummer", "kjøres", "eksporter", box=box.SIMPLE)
     for kommune in good:
@@ -101,7 +102,7 @@ def list_kommuner() -> None:
         )
     Console().print(table)
     for one in broken:
-        typer.echo(f"FEIL {one.sentence}", err=True)
+        echo(f"FEIL {one.sentence}", err=True)
 
 
 @kommune_app.command()
@@ -122,9 +123,9 @@ def new(
     try:
         path = _write(folder_of_kommuner(), number.strip(), name, id_)
     except ConfigError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None
-    typer.echo(_NEXT.format(path=path, id=path.stem))
+    echo(_NEXT.format(path=path, id=path.stem))
 
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:

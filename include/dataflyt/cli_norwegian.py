@@ -17,6 +17,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from dataflyt import terminal
 from dataflyt.errors import DataflytError
+from dataflyt.terminal import echo
 
 rich_utils.ARGUMENTS_PANEL_TITLE = "Argumenter"
 rich_utils.OPTIONS_PANEL_TITLE = "Valg"
@@ -113,7 +114,7 @@ def confirm(question: str) -> bool:
             return True
         if answer in ("", "n", "nei"):
             return False
-        typer.echo("Skriv j for ja eller n for nei.")
+        echo("Skriv j for ja eller n for nei.")
 
 
 def ask(question: str) -> str:

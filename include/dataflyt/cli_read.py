@@ -16,6 +16,7 @@ from dataflyt import terminal
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
 from dataflyt.sources import Table
+from dataflyt.terminal import echo
 
 SOURCES = ("freg", "krr", "hr", "sas")
 
@@ -100,5 +101,5 @@ def _fail(sentence: str) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         terminal.forget_output()
-    typer.echo(sentence, err=True)
+    echo(sentence, err=True)
     raise typer.Exit(2)

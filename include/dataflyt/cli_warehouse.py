@@ -8,6 +8,7 @@ import typer
 from dataflyt import beside
 from dataflyt.connections import from_environment
 from dataflyt.errors import DataflytError
+from dataflyt.terminal import echo
 
 
 def login_command(
@@ -30,6 +31,6 @@ def login_command(
         role = role or f"kommune_{find(folder_of_kommuner(), kommune).id}"
         host = new_password(from_environment("warehouse").url, role)
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None
-    typer.echo(json.dumps({"conn_type": "generic", "host": host}))
+    echo(json.dumps({"conn_type": "generic", "host": host}))

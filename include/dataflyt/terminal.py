@@ -56,6 +56,11 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(_ASCII.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
 
 
+def echo(line: str, *, err: bool = False) -> None:
+    """Write a line at once. Typer's own writes UTF-8 to a terminal that only knows ASCII."""
+    print(line, file=sys.stderr if err else sys.stdout, flush=True)
+
+
 def say(sentence: str) -> None:
     """Write a sentence to stderr, if there is anybody there."""
     with suppress(OSError, ValueError, AttributeError):
