@@ -418,6 +418,8 @@ def main(arguments: list[str]) -> int:
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
         said = f"{what} ({terminal.why(trouble)}): se etter plass på disken og lov til å skrive."
+    except EOFError:  # the terminal was closed where a question was asked
+        said = "Avbrutt. Ingenting er gjort."
     except Exception as trouble:
         said = terminal.sentence_of(trouble)
     else:
