@@ -25,7 +25,7 @@ help:  ## vis kommandoene
 #: START=2026-07-20 - demo: dagen ukene begynner (ellers i dag)
 #: PORT=8080 - up: porten Airflow lytter på (ellers 8080, eller en ledig når den er opptatt)
 #: RUN=3 ROWS=1 - plan: en tidligere kjøring; hver rad, med varehusets egne id-er
-#: APPROVER=anita - run: hvem som svarer når kjøringen spør, ved id-en i kommunefilen
+#: APPROVER=101 - run: hvem som svarer når kjøringen spør, ved id-en i kommunefilen
 #: FILE=katalog.ldif - import, backup, restore: filen (backup lager ellers en ny i .local/backups)
 #: YES=1 - run, import, restore: svar ja uten å bli spurt
 #: PYTHON=python3.12 - setup: hvilken Python .venv lages med

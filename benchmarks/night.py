@@ -67,6 +67,7 @@ class Night:
 
         from simulator.files import units
         from simulator.kommuner import KOMMUNER
+        from supervisor import logins
         from supervisor.__main__ import Supervisor
         from supervisor.airflow_api import AirflowApi
         from supervisor.home import ADMIN, free_port
@@ -90,9 +91,9 @@ class Night:
             "DATAFLYT_BENCH_COSTS": str(self.costs),
         }
         port = free_port()
-        approver = self.supervisor.kommuner[0].approvers[0].id
-        users = {ADMIN: "admin", approver: "user"}
-        self.airflow_settings = self.supervisor.home.airflow_environment(users, port)
+        users = [*logins.approvers(self.supervisor.kommuner), logins.administrator()]
+        approver = users[0].user
+        self.airflow_settings = self.supervisor.home.airflow_environment(port)
         self.supervisor.preload = False  # until ``preload``
         url = self.supervisor.start_airflow(users, port)
         self.airflow = AirflowApi(url, ADMIN, self.supervisor.home.password(ADMIN))

@@ -10,20 +10,24 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import FastLane, TryLater, tell_events_failed
+from dataflyt.on_airflow import RUN_TYPES, FastLane, TryLater, access_control, tell_events_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
 
 with DAG(
     dag_id="freg_events",
     dag_display_name=notices.EVENTS,
+    description=notices.DESCRIPTIONS["freg_events"],
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
     schedule=CronTriggerTimetable("12 * * * *", timezone="Europe/Oslo", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
+    allowed_run_types=RUN_TYPES,
+    access_control=access_control(),
     on_failure_callback=tell_events_failed,
     default_args={
+        "owner": notices.OWNER,
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),

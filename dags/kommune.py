@@ -24,7 +24,17 @@ from airflow.sdk import (
 from dataflyt import notices
 from dataflyt.errors import ConfigError
 from dataflyt.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
-from dataflyt.on_airflow import GuardApproval, Refuse, Settle, Step, TryLater, deadlines, tell_ended
+from dataflyt.on_airflow import (
+    RUN_TYPES,
+    GuardApproval,
+    Refuse,
+    Settle,
+    Step,
+    TryLater,
+    access_control,
+    deadlines,
+    tell_ended,
+)
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
@@ -45,15 +55,18 @@ def kommune_dag(kommune: Kommune) -> DAG:
     with DAG(
         dag_id=f"kommune_{kommune.id}",
         dag_display_name=kommune.display_name,
+        description=notices.description(kommune),
         doc_md=DOC.substitute(notices.page(kommune)),
         tags=["kommune", kommune.name, *kommune.kommunenummer, *(["på prøve"] if kommune.trial else [])],
         schedule=CronTriggerTimetable(kommune.cron, timezone="Europe/Oslo", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
+        allowed_run_types=RUN_TYPES,
+        access_control=access_control(kommune.id),
         params=PARAMS,
         deadline=deadlines(kommune),
         on_failure_callback=tell_ended,
-        default_args=RETRY,
+        default_args=RETRY | {"owner": kommune.name},
     ) as dag:
 
         def step(name: str, kind: type[Step] | type[GuardApproval] = Step, **more: str) -> Step | GuardApproval:
@@ -84,9 +97,13 @@ def broken_dag(broken: Broken) -> DAG:
     with DAG(
         dag_id=f"kommune_{broken.id}",
         dag_display_name=f"{broken.id} (feil i kommunefilen)",
+        description="Kommunefilen kan ikke brukes. Oppgaven sier hvorfor.",
         doc_md=f"**Kommunefilen kan ikke brukes.** {broken.sentence}",
         tags=["kommune", "feil"],
         schedule=None,
+        allowed_run_types=RUN_TYPES,
+        access_control=access_control(broken.id),
+        default_args={"owner": broken.id},
         is_paused_upon_creation=True,
     ) as dag:
         Refuse(task_id="kommune_file", task_display_name="Les kommunefilen", sentence=broken.sentence)

@@ -10,21 +10,25 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import Nightly, TryLater, tell_nightly_failed
+from dataflyt.on_airflow import RUN_TYPES, Nightly, TryLater, access_control, tell_nightly_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
 
 with DAG(
     dag_id="nightly",
     dag_display_name=notices.NIGHTLY,
+    description=notices.DESCRIPTIONS["nightly"],
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
     # At once in a new installation, and when nothing ran at midnight.
     schedule=CronTriggerTimetable("10 0 * * *", timezone="Europe/Oslo", run_immediately=True),
     catchup=False,
     max_active_runs=1,
+    allowed_run_types=RUN_TYPES,
+    access_control=access_control(),
     on_failure_callback=tell_nightly_failed,
     default_args={
+        "owner": notices.OWNER,
         "retries": 6,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),

@@ -10,25 +10,29 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import Reference, TryLater
+from dataflyt.on_airflow import RUN_TYPES, Reference, TryLater, access_control
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=30))
 
 with DAG(
     dag_id="reference_data",
     dag_display_name=notices.REFERENCE,
+    description=notices.DESCRIPTIONS["reference_data"],
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
     # At once where nothing has been read: a new installation does not wait for a Friday.
     schedule=CronTriggerTimetable("40 20 * * 5", timezone="Europe/Oslo", run_immediately=True),
     catchup=False,
     max_active_runs=1,
+    allowed_run_types=RUN_TYPES,
+    access_control=access_control(),
     params={
         "accept_smaller": Param(
             False, type="boolean", title="Godta et mindre svar", description=notices.ACCEPT_SMALLER
         ),
     },
     default_args={
+        "owner": notices.OWNER,
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),

@@ -74,7 +74,7 @@ def reference() -> Path:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1"])
-@pytest.mark.parametrize("separator", [";", ","])
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
 def test_a_csv_directory_is_read_in_both_encodings_and_with_both_separators(encoding: str, separator: str) -> None:
     lines = [
         ["Etternavn", "Fødselsnummer", "Brukernavn", "Rolle", "Orgnr"],
@@ -89,6 +89,44 @@ def test_a_csv_directory_is_read_in_both_encodings_and_with_both_separators(enco
         School("311060023", "311060023"),
         Entry(4, "kari", None, "employee", ("311060023",)),
     ]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;", "sep=;;;"])
+def test_excels_line_about_the_separator_is_no_heading(first: str) -> None:
+    text = f"{first}\r\nuid;fnr;rolle\r\nkari;27850998855;elev,x\r\n"
+    assert read(text) == [Entry(3, "kari", "27850998855", "pupil", ())]
+
+
+def test_powershells_line_about_a_type_is_no_heading() -> None:
+    rows = read('#TYPE Selected.Microsoft.ActiveDirectory.Management.ADUser\r\n"uid";"fnr"\r\n"kari";"27850998855"\r\n')
+    assert rows == [Entry(3, "kari", "27850998855", None, ())]
+
+
+def test_base64_that_is_no_utf_8_is_windows_1252() -> None:
+    (bjorn,) = read("dn: uid=x\nobjectClass: person\nuid:: YmrDuHJu\n")
+    (again,) = read("dn: uid=x\nobjectClass: person\nuid:: Ymr4cm4=\n")
+    assert isinstance(bjorn, Entry)
+    assert bjorn.principal == "bjørn"
+    assert bjorn == again
+
+
+def test_ldifde_writes_every_entry_as_one_to_add() -> None:
+    kari = "dn: CN=Kari,DC=no\nchangetype: add\nobjectClass: person\nuid: kari\nnorEduPersonNIN: 27850998855\n"
+    ola = "dn: CN=Ola,DC=no\ncontrol: 1.2.3 true\nchangeType: Add\nobjectClass: person\nuid: ola\n"
+    assert read(f"{kari}\n{ola}".replace("\n", "\r\n")) == [
+        Entry(1, "kari", "27850998855", None, ()),
+        Entry(7, "ola", None, None, ()),
+    ]
+
+
+def test_what_ldapsearch_tells_of_the_search_is_passed_over() -> None:
+    entry = "# kari\ndn: uid=kari,dc=no\nobjectClass: person\nuid: kari\n\n"
+    reference = "# search reference\nref: ldap://a.no/dc=no??sub\nref: ldap://b.no/dc=x\n ??sub\n\n"
+    page = "# search result\nsearch: 2\nresult: 0 Success\ncontrol: 1.2.840.113556.1.4.319 false MAUCAQAEAA==\n"
+    trailer = f"{page}pagedresults: cookie=\n\n# numResponses: 4\n# numEntries: 1\n"
+    head = "# extended LDIF\n#\n# LDAPv3\n#\n\n"
+    assert read(head + entry + reference + trailer) == [Entry(7, "kari", None, None, ())]
+    assert read(reference + entry + trailer + page) == [Entry(7, "kari", None, None, ())]
 
 
 def test_a_feide_name_goes_before_a_bare_user_name() -> None:
@@ -150,7 +188,10 @@ SECRET = "27850998855"
         (b"dn: uid=27850998855\nuid: kari\ndn: o=y\n", "linje 3: oppføringen har ingen tom linje foran seg"),
         (b"version: 1\n\nuid: kari\n", "linje 3: oppføringen har ingen dn"),
         (b"dn: o=x\nsn: K\xe5re\n", "linje 2: linjen er ikke i UTF-8"),
-        (b"dn: o=x\nchangetype: add\n", "linje 2: linjen er en endring"),
+        (b"dn: o=x\nchangetype: modify\nadd: sn\n", "linje 2: linjen er en endring"),
+        (b"dn: o=x\nuid: kari\n\nsearch: 2\nresult: 4 Size limit exceeded\n", "linje 5: søket som laget filen"),
+        (b"sep=;\nbrukernavn;navn\nkari;27850998855\n", "linje 2: ingen kolonne har fødselsnummer"),
+        (b"sep=;\nuid;fnr\nkari;27850998855;Nord\n", "linje 3: raden har flere felt enn det er kolonner"),
         (b"version: 1\n", "linje 1: filen har ingen oppføringer"),
         (b"dn: o=x\nsn: a\0b\n", "linje 2: linjen har binære data"),
         (b"dn: o=x\n\n 27850998855\n", "linje 3: linjen begynner med mellomrom"),

@@ -44,6 +44,19 @@ def test_what_is_read_is_printed_as_one_object_a_line(krr):
     assert (row["table"], row["spraak"], row["epostadresse"]) == ("contact", "se", None)
 
 
+def test_names_with_garbled_letters_are_told_beside_the_rows(tmp_path):
+    file = tmp_path / "hr.xml"
+    resources = "".join(
+        f"<Resource><ResourceId>{i}</ResourceId><Surname>{name}</Surname></Resource>"
+        for i, name in enumerate(("PrÃ¸ve", "Prøve", "Pr&#155;ve"))
+    )
+    file.write_text(f"<ExportInfo><Resources>{resources}</Resources></ExportInfo>", encoding="utf-8")
+    code, out, err = call("read", "hr", "stamdata3", file)
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert err.startswith("hr.xml: 2 rader i employee har navn med ødelagte bokstaver")
+    assert "UTF-8" in err
+
+
 def test_a_truncated_file_gives_one_sentence_and_exit_code_2(tmp_path):
     file = tmp_path / "hr.xml"
     file.write_text("<ExportInfo><Resources><Resource><ResourceId>1</ResourceId></Resource><Resource>")

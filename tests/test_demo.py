@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import httpx
 import orjson
 import psutil
 import pytest
@@ -21,6 +23,13 @@ from supervisor.airflow_api import AirflowApi
 from supervisor.home import free_port
 from supervisor.processes import MARK
 from tests.traces import search, texts_below
+
+
+def listens(process: psutil.Process) -> list[Any]:
+    """Where a process listens on the network."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [one for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +94,24 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         passwords = dict(re.findall(r"^(\w+) +(\S{20,}) ", said, re.MULTILINE))
         assert set(passwords) == {"admin", "anita", "birgitte", "oddny"}
         url = re.findall(r"http://127\.0\.0\.1:[0-9]+", said)[0]
-        anita = AirflowApi(url, "anita", passwords["anita"])
-        dags = {dag["dag_id"]: dag["is_paused"] for dag in anita.call("GET", "/dags")["dags"]}
+        admin, anita = (AirflowApi(url, user, passwords[user]) for user in ("admin", "anita"))
+        dags = {dag["dag_id"]: dag["is_paused"] for dag in admin.call("GET", "/dags")["dags"]}
         kommuner = ["kommune_bergen", "kommune_haugesund", "kommune_orsta"]
         followed = ["freg_events", "nightly", "reference_data", *kommuner]
         assert {dag: dags.get(dag) for dag in followed} == dict.fromkeys(followed, False)
+        assert [dag["dag_id"] for dag in anita.call("GET", "/dags")["dags"]] == ["kommune_haugesund"]
         assert len(anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]) == 2  # those of the demo
+        for refused in (
+            lambda: anita.pause("kommune_haugesund", True),
+            lambda: anita.trigger("kommune_haugesund", "not an approver's"),
+            lambda: anita.pause("freg_events", True),
+        ):
+            with pytest.raises(httpx.HTTPStatusError, match="403"):
+                refused()
         family = psutil.Process(up.pid).children(recursive=True)
+        listening = [one.laddr for process in family for one in listens(process)]
+        assert len(listening) >= 2  # Airflow's API, the simulated registers
+        assert {address.ip for address in listening} == {"127.0.0.1"}
     finally:
         up.send_signal(signal.SIGINT)
         said += up.stdout.read()

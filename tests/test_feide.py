@@ -140,6 +140,15 @@ def test_a_slash_and_a_colon_in_a_local_id_are_encoded() -> None:
 RIGHT = ["u", "MAT0006", "NO974588145", "6a-mat", "2026-08-01", "2027-07-31", "student", "Matte%206A"]
 
 
+def test_a_wrong_check_digit_of_an_organisation_is_a_warning_of_ours_and_no_error_of_feides() -> None:
+    parts = RIGHT.copy()
+    parts[2] = "NO974588146"
+    for value in (parse(GROUP + ":".join(parts)), parse(parse(GROUP + ":".join(parts)).groupid or "")):
+        assert value.valid
+        assert value.warnings == (feide.CHECK_DIGIT,)
+    assert parse(GROUP + ":".join(RIGHT)).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("part", "written", "error"),
     [
@@ -152,7 +161,6 @@ RIGHT = ["u", "MAT0006", "NO974588145", "6a-mat", "2026-08-01", "2027-07-31", "s
         (2, "974588145", "the organisation must be NO and nine digits"),
         (2, "NO 974588145", "the organisation must be NO and nine digits"),
         (2, "no974588145", "the organisation must be NO and nine digits"),
-        (2, "NO974588146", feide.CHECK_DIGIT),
         (3, "", "the local id is empty"),
         (3, "%20", "the local id is empty"),
         (3, "6a/mat", "the local id has characters that must be percent-encoded"),
@@ -491,11 +499,14 @@ def test_a_value_prints_one_json_object_and_tells_by_its_exit_code() -> None:
     right = CliRunner().invoke(feide_app, ["value", GROUP + ":".join(RIGHT)])
     assert right.exit_code == 0
     groupid = f"{GROUPID}u:NO974588145:6a-mat:2026-08-01:2027-07-31"
-    assert json.loads(right.stdout) == {"kind": "group", "valid": True, "errors": [], "groupid": groupid}
+    assert json.loads(right.stdout) == {"kind": "group", "valid": True, "errors": [], "groupid": groupid} | {
+        "warnings": []
+    }
     wrong = CliRunner().invoke(feide_app, ["value", "tull"])
     assert wrong.exit_code == 1
     assert json.loads(wrong.stdout) | {"errors": None} == {
         "kind": "other",
+        "warnings": [],
         "valid": False,
         "errors": None,
         "groupid": None,
@@ -526,3 +537,11 @@ def test_a_file_that_is_not_ldif_gives_one_sentence_and_exit_code_2(tmp_path: Pa
         assert result.exit_code == 2
         assert result.stdout == ""
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_directory_as_ldapsearch_and_ldifde_write_it_is_checked_like_any_other(tmp_path: Path) -> None:
+    trailer = "# search reference\nref: ldap://a.no/dc=no\n\n# search result\nsearch: 2\nresult: 0 Success\n"
+    added = "".join(
+        f"{line}\nchangetype: add\n" if line.startswith("dn:") else f"{line}\n" for line in DIRECTORY.split("\n")
+    )
+    assert findings(tmp_path, f"# extended LDIF\n\n{added}\n{trailer}") == []

@@ -75,6 +75,30 @@ def test_the_defaults_fill_in_what_the_file_leaves_out(folder):
     assert one.guard.limits["guardian_gains_access"].count == 20
 
 
+def test_a_delivered_file_may_be_a_little_older_than_a_run_unless_the_file_says_otherwise(folder):
+    path = folder / "haugesund.yaml"
+    for schedule, days in (("{every: week, day: sunday}", 8), ("{every: month, day: 1}", 33)):
+        for said, expected in (("", days), ("\n    max_age_days: 0", 0), ("\n    max_age_days: 60", 60)):
+            text = GOOD.replace("connection: sas_haugesund", f"connection: sas_haugesund{said}")
+            path.write_text(f"{text}schedule: {schedule}\n")
+            one = kommune.load(path)
+            assert (one.max_age_days(one.sources.sas), one.max_age_days(one.sources.hr)) == (expected, days)
+
+
+def test_what_tells_the_newest_file_is_the_name_or_the_time_and_nothing_else(folder):
+    path = folder / "haugesund.yaml"
+    path.write_text(GOOD)
+    assert {source.newest for source in (kommune.load(path).sources.sas, kommune.load(path).sources.hr)} == {None}
+    for source in ("hr", "sas"):
+        for word in ("name", "time"):
+            text = GOOD.replace(f"connection: {source}_haugesund", f"connection: {source}_haugesund, newest: {word}")
+            path.write_text(text if source == "hr" else text.replace(f", newest: {word}", f"\n    newest: {word}"))
+            assert getattr(kommune.load(path).sources, source).newest == word
+    said = sentence(folder, GOOD.replace("connection: hr_haugesund", "connection: hr_haugesund, newest: dato"))
+    assert "sources.hr.newest" in said
+    assert "skriv name når datoen i filnavnet" in said
+
+
 def test_the_version_follows_the_content_and_not_the_layout(folder):
     path = folder / "haugesund.yaml"
     path.write_text(GOOD)
@@ -108,7 +132,7 @@ def test_the_version_follows_the_content_and_not_the_layout(folder):
         ("haugesund.kommune.no", "Haugesund", "linje 13: «feide.realm» kan ikke være «Haugesund»: skriv domenet med små"),
         ('"timeplan_*.csv"', '"../timeplan_*.csv"', "linje 12: «sources.sas.timetable» skal være et filnavn uten mappe: "),
         ('  - {id: anita, name: "Anita Ingebretsen"}\n', "", "linje 14: «approvers» er tom: skriv minst én som kan godkjenne"),
-        ("id: anita", "id: an ita", "linje 15: «approvers.1.id» kan ikke være «an ita»: skriv brukernavnet i Airflow"),
+        ("id: anita", "id: an ita", "linje 15: «approvers.1.id» kan ikke være «an ita»: skriv brukerens nummer i Airflow"),
         ("id: haugesund", "id: bergen", "linje 1: «id» er bergen, men filen heter haugesund.yaml: skriv id: haugesund, eller"),
         ("id: haugesund", "id: no", 'linje 1: «id» skal være tekst: skriv "no" i anførselstegn.'),
         ("id: haugesund", "id: Haugesund", "linje 1: «id» kan ikke være «Haugesund»: skriv samme navn som filen"),

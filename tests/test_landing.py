@@ -6,7 +6,7 @@ import stat
 import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
 from dataflyt import landing as module
-from dataflyt.errors import SourceUnavailable
+from dataflyt.errors import ConfigError, SourceUnavailable
 from dataflyt.landing import Landing, land_newest
 from dataflyt.sources.hr import client as hr
 from dataflyt.sources.sas import client as sas
@@ -106,7 +106,7 @@ def landed(landing, name):
 
 def test_the_newest_file_is_landed_as_it_is(tmp_path):
     drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
-    put(drop, "Stamdata3_2026-11-15.xml", b"old", age=10)
+    put(drop, "Stamdata3_2026-11-15.xml", b"old", age=2000)
     put(drop, "Stamdata3_2026-11-22.xml", b"\xef\xbb\xbf<new/>\r\n", age=1000)
     put(drop, "Stamdata3_2026-11-29.xml", b"", age=1000)
     put(drop, "Stamdata3_2026-12-06.xml.part", b"half")
@@ -118,16 +118,148 @@ def test_the_newest_file_is_landed_as_it_is(tmp_path):
     assert landed(landing, "hr-00001.xml") == b"\xef\xbb\xbf<new/>\r\n"
 
 
-def test_serial_numbers_count_as_numbers_and_equal_names_by_age(tmp_path):
+WAYS_TO_DATE = [
+    ("pifu_28102026.xml", "pifu_02112026.xml"),
+    ("pifu_281026.xml", "pifu_021126.xml"),
+    ("pifu_31-12-2026.xml", "pifu_07-01-2027.xml"),
+    ("pifu_31.12.2026.xml", "pifu_07.01.2027.xml"),
+    ("pifu_28-10-2026-0315.xml", "pifu_02-11-2026-0115.xml"),
+    ("pifu_28-10-2026-03-15.xml", "pifu_02-11-2026-01-15.xml"),
+    ("pifu_12-28-2026.xml", "pifu_01-04-2027.xml"),
+    ("pifu_uke9.xml", "pifu_uke10.xml"),
+    ("pifu_uke52_2026.xml", "pifu_uke1_2027.xml"),
+    ("pifu_november.xml", "pifu_desember.xml"),
+    ("pifu_28okt2026.xml", "pifu_2nov2026.xml"),
+    ("pifu_sondag.xml", "pifu_mandag.xml"),
+    ("pifu_alle (1).xml", "pifu_alle.xml"),
+    ("pifu_9.xml", "pifu_10.xml"),
+    ("pifu_10.xml", "pifu_1.xml"),
+    ("pifu_1106_9.xml", "pifu_1106_10.xml"),
+    ("pifu_1106_2026-10-28.xml", "pifu_1106_2026-11-02.xml"),
+    ("pifu_20261028_0300.xml", "pifu_20261102_0300.xml"),
+    ("pifu_2026-11-02.xml", "pifu_2026-11-02 (1).xml"),
+    ("pifu_2026-11-02T0300.xml", "pifu_2026-11-02T1500.xml"),
+    ("pifu_2026-11-02T1500.xml", "pifu_2026-11-02.xml"),
+    ("pifu_2026-2027.xml", "pifu_2025-2026.xml"),
+    ("pifu_20261231_20260801.xml", "pifu_20250801_20260101.xml"),
+    ("pifu_974760673.xml", "pifu_311060015.xml"),
+]
+"""File names of an older and a newer delivery."""
+
+
+@pytest.mark.parametrize(("older", "newer"), WAYS_TO_DATE)
+def test_the_file_that_was_delivered_last_is_taken_however_its_name_is_dated(tmp_path, older, newer):
+    for by in (None, "time"):
+        put(tmp_path / "drop", older, b"last week", age=7 * 86_400)
+        put(tmp_path / "drop", newer, b"this week", age=3600)
+        landing = land(tmp_path, f"by-{by}", by=by)
+        assert landed(landing, "pifu-00001.xml") == b"this week"
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("pifu_2026-11-15.xml", "pifu_2026-11-22.xml"),
+        ("pifu_20261115.xml", "pifu_20261122.xml"),
+        ("pifu_2026_11_15.xml", "pifu_2026.11.22.xml"),
+        ("pifu_1106_2026-11-15_1.xml", "pifu_1106_2026-11-22_1.xml"),
+        ("pifu_1_20261115.xml", "pifu_1_20261122.xml"),
+        ("pifu_2026-11-22T030000Z.xml", "pifu_2026-11-22T150000Z.xml"),
+        ("pifu_20261122030000.xml", "pifu_20261122150000.xml"),
+        ("pifu_2026-12-31.xml", "pifu_20270107.xml"),
+    ],
+)
+def test_a_name_that_says_another_file_than_the_time_stops_the_run_until_the_kommune_chooses(tmp_path, older, newer):
+    put(tmp_path / "drop", newer, b"newer by name", age=2 * 86_400)
+    put(tmp_path / "drop", older, b"copied here anew", age=3600)
+    with pytest.raises(ConfigError, match="Navn og leveringstid er ikke enige") as caught:
+        land(tmp_path, "1")
+    for word in (older, newer, "newest: name eller newest: time i kommunefilen"):
+        assert word in caught.value.sentence
+    assert landed(land(tmp_path, "2", by="name"), "pifu-00001.xml") == b"newer by name"
+    assert landed(land(tmp_path, "3", by="time"), "pifu-00001.xml") == b"copied here anew"
+
+
+def test_files_copied_with_one_time_are_told_apart_by_an_unambiguous_date_alone(tmp_path):
+    at = time.time() - 3600
+
+    def copied(*names):
+        for name in names:
+            os.utime(put(tmp_path / names[-1] / "drop", name, name.encode()), (at, at))
+        return tmp_path / names[-1]
+
+    dated = copied("pifu_2026-11-22.xml", "pifu_2026-11-15.xml")
+    for by in (None, "name", "time"):
+        assert landed(land(dated, f"by-{by}", by=by), "pifu-00001.xml") == b"pifu_2026-11-22.xml"
+    for names in (
+        ("pifu_28102026.xml", "pifu_02112026.xml"),
+        ("pifu_2026-11-22.xml", "pifu_2026-11-22 (1).xml"),
+        ("pifu_2026-11-22.xml", "pifu_alle.xml"),
+    ):
+        with pytest.raises(
+            ConfigError, match="er levert på samme tid, og navnene sier ikke hvilken som er nyest"
+        ) as said:
+            land(copied(*names), "1")
+        assert all(name in said.value.sentence for name in names)
+
+
+def test_where_the_storage_tells_no_times_an_unambiguous_date_decides_or_nobody_can_tell(monkeypatch):
+    asked = MemoryFileSystem.info
+    monkeypatch.setattr(
+        MemoryFileSystem,
+        "info",
+        lambda self, path, **kwargs: {k: v for k, v in asked(self, path, **kwargs).items() if k != "created"},
+    )
+    storage = UPath(f"memory://{uuid.uuid4().hex}")
+    deliver(storage / "drop", "pifu_2026-11-22.xml", b"newest")
+    assert landed(land(storage, "1", as_of=datetime.now(UTC), max_age_days=8), "pifu-00001.xml") == b"newest"
+    deliver(storage / "drop", "pifu_2026-11-15.xml", b"older")
+    for by in (None, "name", "time"):
+        assert landed(land(storage, f"by-{by}", by=by), "pifu-00001.xml") == b"newest"
+    deliver(storage / "drop", "pifu_02112026.xml", b"who knows")
+    with pytest.raises(ConfigError, match="navnene sier ikke hvilken som er nyest"):
+        land(storage, "2")
+
+
+def test_where_names_decide_a_file_without_a_date_stops_the_run_unless_it_is_alone(tmp_path):
+    put(tmp_path / "drop", "pifu_02112026.xml", b"alone")
+    assert landed(land(tmp_path, "1", by="name"), "pifu-00001.xml") == b"alone"
+    put(tmp_path / "drop", "pifu_2026-10-28.xml")
+    with pytest.raises(ConfigError, match=r"Filen pifu_02112026\.xml i .* har ikke en dato i navnet"):
+        land(tmp_path, "2", by="name")
+
+
+def test_where_names_decide_the_age_is_that_of_the_name(tmp_path):
+    now = datetime(2026, 11, 29, 3, tzinfo=UTC)
+    put(tmp_path / "drop", "pifu_2026-11-19.xml", age=60)
+    with pytest.raises(SourceUnavailable, match="er 10 dager gammel, og kommunen godtar 8"):
+        land(tmp_path, "1", by="name", as_of=now, max_age_days=8)
+
+
+def test_a_file_from_a_clock_that_is_ahead_does_not_hide_those_that_come_after(tmp_path):
+    put(tmp_path / "drop", "pifu_uke50.xml", age=-30 * 86_400)
+    put(tmp_path / "drop", "pifu_uke48.xml")
+    now = datetime.now(UTC)
+    with pytest.raises(ConfigError, match=r"Filen pifu_uke50\.xml i .* har et tidspunkt fram i tid"):
+        land(tmp_path, "1", as_of=now)
+    assert land(tmp_path, "2", as_of=now + timedelta(days=30)).has("pifu-00001.xml")
+
+
+def test_the_newest_timetable_is_taken_as_the_school_system_s_file_is(tmp_path):
     drop = tmp_path / "drop"
-    put(drop, "pifu_9.xml", b"nine")
-    put(drop, "pifu_10.xml", b"ten")
-    land_newest(drop, "pifu_*.xml", first := Landing(tmp_path / "a"), "pifu-00001.xml")
-    assert landed(first, "pifu-00001.xml") == b"ten"
-    put(drop, "hr_a.xml", b"newer", age=100)
-    put(drop, "hr_b.xml", b"older", age=1000)
-    land_newest(drop, "hr_*.xml", second := Landing(tmp_path / "b"), "hr-00001.xml")
-    assert landed(second, "hr-00001.xml") == b"newer"
+    put(drop, "pifu_2026-11-22.xml")
+    for suffix in ("csv", "ics"):
+        put(drop, f"timeplan_28102026.{suffix}", b"old", age=7 * 86_400)
+        put(drop, f"timeplan_02112026.{suffix}", b"new")
+        landing = Landing(tmp_path / suffix)
+        sas.extract(drop, "pifu", "pifu_*.xml", f"timeplan_*.{suffix}", landing)
+        assert landed(landing, f"timetable-00001.{suffix}") == b"new"
+    put(drop, "plan_2026-08-17.csv", b"autumn", age=60)
+    put(drop, "plan_2027-01-04.csv", b"spring", age=600)
+    with pytest.raises(ConfigError, match=r"plan_2027-01-04\.csv"):
+        sas.extract(drop, "pifu", "pifu_*.xml", "plan_*.csv", Landing(tmp_path / "asks"))
+    sas.extract(drop, "pifu", "pifu_*.xml", "plan_*.csv", landing := Landing(tmp_path / "said"), newest="name")
+    assert landed(landing, "timetable-00001.csv") == b"spring"
 
 
 def test_a_landed_file_stands_when_a_newer_one_comes(tmp_path):

@@ -201,7 +201,7 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
     with pytest.raises(TaskAwaitingInput) as waiting:
         approve.execute(context(instance))
     assert (asked["subject"], asked["body"], asked["defaults"]) == ("Første kjøring", "400 elever", ["Reject"])
-    assert asked["assigned_users"] == [{"id": "anita", "name": APPROVERS}]
+    assert asked["assigned_users"] == [{"id": "101", "name": APPROVERS}]
     assert waiting.value.timeout == timedelta(days=kommune.guard.answer_days)
 
     answer = {

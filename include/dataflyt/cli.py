@@ -16,6 +16,7 @@ from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_norwegian import App, ask, confirm
 from dataflyt.cli_read import id_command, read_command
+from dataflyt.cli_roles import roles_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError, NotApproved
@@ -33,6 +34,7 @@ app.command("doctor")(doctor_command)
 app.add_typer(account_app, name="account")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
+kommune_app.command("roles")(roles_command)
 app.add_typer(warehouse_app, name="warehouse")
 warehouse_app.command("login")(login_command)
 
@@ -111,8 +113,11 @@ def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list
     question = flow.question(job)
     if question:
         echo(question.body)
-        if not _answer(job, question.digest, approve, approver):
-            return failed, None
+        try:
+            if not _answer(job, question.digest, approve, approver):
+                return failed, None
+        except NotApproved as refused:  # somebody answered who may not
+            return failed, refused
     last_steps: list[tuple[str, Callable[[], object]]] = [
         ("release", lambda: flow.release(job)),
         ("publish", lambda: flow.publish(job)),
@@ -139,26 +144,26 @@ def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
 
 
 def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None) -> bool:
-    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes."""
+    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes.
+
+    Raises NotApproved when the answer does not count.
+    """
     from dataflyt import flow
     from dataflyt.warehouse.runs import User
 
     known = {one.id: one.name for one in job.kommune.approvers}
+    who = " eller ".join(f"{one} ({name})" for one, name in known.items())
     if approve is None and sys.stdin.isatty():
         approve = confirm("Godkjenne?")
         if approve and approver is None:
-            approver = ask(f"Hvem svarer? ({', '.join(known)})")
+            approver = ask(f"Hvem svarer? Skriv {who}")
     elif approve is None:
         echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
     elif approve and approver is None:
-        echo(f"Skriv hvem som svarer, med --approver: {' eller '.join(known)}. Uten det regnes det som nei.", err=True)
+        echo(f"Skriv hvem som svarer, med --approver: {who}. Uten det regnes det som nei.", err=True)
         approve = False
     user = User(approver, known.get(approver, approver)) if approver else None
-    try:
-        flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
-    except NotApproved as error:
-        echo(error.sentence, err=True)
-        return False
+    flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
     return bool(approve)
 
 

@@ -25,11 +25,17 @@ def value(
 ) -> None:
     """Les en verdi av typen go:group, go:groupid eller go:grep, og skriv hva den er, som JSON.
 
-    Feltene: `kind` (group, groupid, grep, other), `valid`, `errors` og `groupid` (gruppe-id-en på kanonisk form, eller
-    null). Returkoden er 1 når verdien ikke er gyldig.
+    Feltene: `kind` (group, groupid, grep, other), `valid`, `errors`, `warnings` (våre, ikke Feides) og `groupid`
+    (gruppe-id-en på kanonisk form, eller null). Returkoden er 1 når verdien ikke er gyldig.
     """
     read = feide.parse(text)
-    answer = {"kind": read.kind, "valid": read.valid, "errors": read.errors, "groupid": read.groupid}
+    answer = {
+        "kind": read.kind,
+        "valid": read.valid,
+        "errors": read.errors,
+        "warnings": read.warnings,
+        "groupid": read.groupid,
+    }
     echo(json.dumps(answer))
     raise typer.Exit(0 if read.valid else 1)
 

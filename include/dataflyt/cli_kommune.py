@@ -203,7 +203,8 @@ sources:
     # format: oneroster # når filen er OneRoster (zip) og ikke PIFU; files er da "*.zip"
     connection: sas_{id}
     files: "pifu_*.xml"
-    # max_age_days: 10 # en eldre fil stopper kjøringen; hr kan ha det også
+    # max_age_days: 10 # en eldre fil stopper kjøringen; uten er det 8 døgn (33 hver måned); hr kan ha det også
+    # newest: name # datoen i filnavnet (2026-11-28) sier hvilken fil som er nyest, ikke leveringstiden; hr også
     # timetable: "timeplan_*.csv" # når det leverer timeplan; "timeplan_*.ics" når det er en kalender
     # calendars: calendars_{id} # når timeplanene hentes fra lenker til kalendere, som tilkoblingen har
 
@@ -222,8 +223,8 @@ exports: [feide_ldif] # feide_ldif, pifu eller begge
 #   august:                       # egne grenser når skoleåret begynner
 #     pupil_starts: {{percent: 25, count: null}}
 
-approvers: # fyll ut: minst én linje under; id er brukernavnet i Airflow
-  # - {{id: anita, name: "Anita Ingebretsen"}}
+approvers: # fyll ut: minst én linje under; id er brukerens nummer i Airflow (airflow users list)
+  # - {{id: "101", name: "Anita Ingebretsen"}}
 
 # Hvem får e-post når en kjøring spør, stopper eller er forsinket: antall og en lenke, ingen navn.
 # mail: {{to: [drift@haugesund.kommune.no]}}
@@ -235,6 +236,7 @@ _NEXT = """\
   2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}, og prøv dem:
      dataflyt kommune check {id} --online
   3. Gjør varehuset klart: dataflyt warehouse migrate
+     Lag kommunens roller i Airflow: dataflyt kommune roles, og gi dem til dem som skal starte og godkjenne
   4. Importer dagens katalog: dataflyt account import FIL --kommune {id}
   5. Første kjøring, på prøve: dataflyt run {id}, og så dataflyt account difference {id}
 Sett trial: false i filen når forskjellen er som den skal være."""

@@ -3,7 +3,9 @@
 Registered by ``dataflyt.cli``. The only commands that print personal data: they print the file they are given.
 """
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +17,12 @@ import typer
 from dataflyt import terminal
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
+from dataflyt.letters import GARBLED
 from dataflyt.sources import Table
 from dataflyt.terminal import echo
 
+_GARBLED = re.compile(GARBLED).search
+_NAME = re.compile(r"(?<!user)name$|navn$")
 SOURCES = ("freg", "krr", "hr", "sas")
 
 
@@ -35,7 +40,8 @@ def read_command(
 ) -> None:
     """Skriv ut det Dataflyt leser fra en fil, før alle kontroller.
 
-    Ett JSON-objekt per linje, med `table` og feltene i raden. Kan filen ikke leses, er det én setning og returkode 2.
+    Ett JSON-objekt per linje, med `table` og feltene i raden. I tillegg sies det hvor mange rader som har navn med
+    ødelagte bokstaver: en kjøring legger dem til side. Kan filen ikke leses, er det én setning og returkode 2.
     """
     if source not in SOURCES:
         _fail(f"Kilden «{source}» finnes ikke: skriv {', '.join(SOURCES[:-1])} eller {SOURCES[-1]}.")
@@ -50,7 +56,14 @@ def read_command(
         _fail(f"{file} kan ikke åpnes: {terminal.why(error)}.")
     try:
         with stream:
-            _print(_objects(rows.TABLES, rows.FORMATS[format], stream))
+            garbled = Counter[str]()
+            _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
+        for table, count in (+garbled).items():
+            echo(
+                f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
+                "som «PrÃ¸ve» for «Prøve», og blir ikke brukt. Be leverandøren levere filen i UTF-8.",
+                err=True,
+            )
     except Unreadable as error:
         _fail(error.sentence)
     except OSError as error:
@@ -83,6 +96,14 @@ def _objects(
     names = {table.row: name for name, table in tables.items()}
     for row in reader(stream):
         yield {"table": names[type(row)], **row._asdict()}
+
+
+def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Iterator[dict[str, object]]:
+    """Yield the objects, and count per table those with a name that no run would take."""
+    for item in objects:
+        names = (str(value) for field, value in item.items() if value and _NAME.search(field))
+        garbled[str(item["table"])] += any(map(_GARBLED, names))
+        yield item
 
 
 def _print(objects: Iterator[dict[str, object]]) -> None:

@@ -1,7 +1,8 @@
 """The kommune's present directory as a file: who bears which FEIDE name. Read before Dataflyt takes over the naming.
 
-In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma or
-semicolon, UTF-8 or ISO-8859-1) whose first line names the columns, letter case, blanks and hyphens aside:
+In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma, semicolon
+or tab; UTF-8 or windows-1252; after Excel's ``sep=;`` or PowerShell's ``#TYPE``) whose first line names the columns,
+letter case, blanks and hyphens aside:
 
 - the name: ``eduPersonPrincipalName``, feide, feideid, feidenavn, eppn; else ``uid``, brukernavn, feidebrukernavn,
   username
@@ -22,13 +23,15 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from dataflyt import ldif
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
+from dataflyt.letters import WINDOWS_1252
+from dataflyt.sources.reading import from_windows_1252, heading
 
 
 class Entry(NamedTuple):
@@ -85,9 +88,10 @@ _IN_NORWEGIAN = {
     "not_ldif": "linjen skulle hatt et attributt, et kolon og en verdi",
     "version": "filen sier en annen LDIF-versjon enn 1",
     "no_dn": "oppføringen har ingen dn",
-    "not_utf8": "linjen er ikke i UTF-8",
+    "not_utf8": "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)",
     "no_blank_line": "oppføringen har ingen tom linje foran seg",
     "changes": "linjen er en endring: eksporter hele katalogen, ikke endringer i den",
+    "half": "søket som laget filen, gikk ikke bra (result er ikke 0): søk på nytt, uten grense for antall",
     "too_large": "linjen er for lang til å være en oppføring",
     "empty": "filen har ingen oppføringer",
     "binary": "linjen har binære data",
@@ -145,7 +149,7 @@ def _is_ldif(start: bytes) -> bool:
     """Tell LDIF from CSV by the first line that is neither blank nor a comment."""
     for line in start.removeprefix(codecs.BOM_UTF8).splitlines():
         if line.strip() and not line.startswith(b"#"):
-            return line.lower().startswith((b"dn:", b"version:"))
+            return line.lower().startswith((b"dn:", b"version:", b"search:", b"ref:"))
     return start.startswith(b"#")
 
 
@@ -174,7 +178,16 @@ def _ldif(file: BinaryIO, name: str) -> Iterator[Entry | School]:
 def _one(entry: ldif.Entry, attribute: str) -> str | None:
     """Return an attribute's value where it has one and only one."""
     values = {value.text for value in entry.attributes.get(attribute, ())}
-    return values.pop() if len(values) == 1 else None
+    return _letters(values.pop()) if len(values) == 1 else None
+
+
+def _letters(value: str) -> str:
+    """Return a value whose base64 was no UTF-8 as windows-1252 has it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return from_windows_1252(value.encode("utf-8", "surrogateescape"))
+    return value
 
 
 @lru_cache(maxsize=4096)
@@ -189,18 +202,19 @@ def _key(dn: str) -> str:
 def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
     encoding = _encoding(file)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
-    lines = _lines(text, name)
-    first = next(lines, "")
-    separator = ";" if first.count(";") > first.count(",") else ","
+    lines = _lines(text, name, WINDOWS_1252 if encoding == "iso-8859-1" else {})
+    first, separator, above = heading(lines)
     reader = csv.reader(_again(first, lines), delimiter=separator, strict=True)
     schools: set[str] = set()
     try:
         header = [_FIELD.get(_bare(title)) for title in next(reader, [])]
         places = {field: header.index(field) for field in _COLUMNS if field in header}
         if not places.keys() & {"principal", "uid"}:
-            _refuse(name, 1, "ingen kolonne har FEIDE-navn: kall en av dem eduPersonPrincipalName eller uid")
+            _refuse(name, above + 1, "ingen kolonne har FEIDE-navn: kall en av dem eduPersonPrincipalName eller uid")
         if "number" not in places:
-            _refuse(name, 1, "ingen kolonne har fødselsnummer: kall en av dem norEduPersonNIN eller fødselsnummer")
+            _refuse(
+                name, above + 1, "ingen kolonne har fødselsnummer: kall en av dem norEduPersonNIN eller fødselsnummer"
+            )
         for row in reader:
             cells = [cell.strip() for cell in row]
             if not any(cells):
@@ -208,7 +222,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
             if any(cells[len(header) :]):
                 _refuse(
                     name,
-                    reader.line_num,
+                    above + reader.line_num,
                     "raden har flere felt enn det er kolonner: sett felt med skilletegn i anførselstegn",
                 )
             cell = {field: cells[place] for field, place in places.items() if place < len(cells)}
@@ -218,7 +232,7 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
                     schools.add(orgnr)
                     yield School(orgnr, orgnr)
             yield Entry(
-                reader.line_num,
+                above + reader.line_num,
                 cell.get("principal") or cell.get("uid") or None,
                 _number(cell.get("number")),
                 _role(_words(cell.get("role"))),
@@ -226,14 +240,14 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
             )
         return
     except csv.Error:
-        line = reader.line_num
+        line = above + reader.line_num
     finally:
         text.detach()  # the file is closed by whoever opened it
     _refuse(name, max(line, 1), "filen er ikke CSV: et anførselstegn er ikke lukket, eller et felt er for langt")
 
 
 def _encoding(file: BinaryIO) -> str:
-    """Tell UTF-8, whether it says so or not, from ISO-8859-1; leave the file at its beginning."""
+    """Tell UTF-8, whether it says so or not, from ISO-8859-1 and windows-1252; leave the file at its beginning."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while chunk := file.read(1 << 20):
@@ -246,7 +260,7 @@ def _encoding(file: BinaryIO) -> str:
     return "utf-8-sig"
 
 
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, name: str, letters: Mapping[int, str]) -> Iterator[str]:
     number = 0
     while line := text.readline(_LONGEST_LINE):
         number += 1
@@ -254,7 +268,7 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
             _refuse(name, number, "linjen er for lang til å være en oppføring")
         if _UNPRINTABLE.search(line):
             _refuse(name, number, "linjen har binære data")
-        yield line
+        yield line.translate(letters)
 
 
 def _again(first: str, lines: Iterator[str]) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Group:
             _encode(self.name),
         )
         value = f"{PREFIX}:group:{':'.join(parts)}"
-        wrong = [error for error in parse(value).errors if error not in _CODE_ERRORS and error != CHECK_DIGIT]
+        wrong = [error for error in parse(value).errors if error not in _CODE_ERRORS]
         if wrong:
             raise ValueError(f"A group cannot be written for Feide: {'; '.join(wrong)}.")
         return value
@@ -110,13 +110,14 @@ class Value:
 
     ``errors`` are short clauses, empty when the value is right. ``groupid`` is the canonical group id of a group or of
     a group id, wherever type, organisation, local id and dates can be understood, right or not; else None.
-    ``group`` is set for a group whose every part could be read.
+    ``group`` is set for a group whose every part could be read. ``warnings`` are ours alone: Feide takes the value.
     """
 
     kind: Kind
     errors: tuple[str, ...] = ()
     groupid: str | None = None
     group: Group | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -177,7 +178,7 @@ def _parse_group(parts: list[str]) -> Value:
     group = None
     if local_id and text and from_date and to_date and kind in TYPES and role in ROLES and _ORG.fullmatch(org):
         group = Group(kind, code or None, org[2:], local_id, from_date, to_date, role, text)
-    return Value("group", tuple(errors), groupid, group)
+    return Value("group", tuple(errors), groupid, group, _org_warnings(org))
 
 
 def _parse_groupid(value: str) -> Value:
@@ -194,7 +195,7 @@ def _parse_groupid(value: str) -> Value:
         if local_id is not None and local_id != _canonical_id(local_id):
             why = ": the local id must be in lower case (and Unicode NFC) before it is percent-encoded"
         errors.append(NOT_CANONICAL + why)
-    return Value("groupid", tuple(errors), groupid)
+    return Value("groupid", tuple(errors), groupid, warnings=_org_warnings(org))
 
 
 def _grep_errors(code: str) -> list[str]:
@@ -217,9 +218,11 @@ def _type_errors(kind: str) -> list[str]:
 
 
 def _org_errors(org: str) -> list[str]:
-    if not _ORG.fullmatch(org):
-        return ["the organisation must be NO and nine digits"]
-    return [] if numbers.orgnr(org[2:]) else [CHECK_DIGIT]
+    return [] if _ORG.fullmatch(org) else ["the organisation must be NO and nine digits"]
+
+
+def _org_warnings(org: str) -> tuple[str, ...]:
+    return (CHECK_DIGIT,) if _ORG.fullmatch(org) and not numbers.orgnr(org[2:]) else ()
 
 
 def _decode(text: str, what: str, errors: list[str]) -> str | None:
@@ -379,7 +382,7 @@ def check(path: Openable) -> Iterator[Finding]:
     - "Groups without a corresponding group ID" and its opposite compare canonical forms, so that a group ID in the
       wrong form is one finding and not three.
     - ``eduPersonOrgUnitDN`` is asked of pupils and teachers: others may belong to no school.
-    - Check digits of organisation numbers are not looked at: ``parse`` does.
+    - Check digits of organisation numbers are not looked at: ``parse`` warns of them.
     """
     try:
         file = path.open("rb")

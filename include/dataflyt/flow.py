@@ -21,6 +21,7 @@ from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, 
 from dataflyt.http import AGAIN, unanswered
 from dataflyt.kommune import Kommune, Residents
 from dataflyt.landing import FACTS, Landing
+from dataflyt.report import UNASKED
 from dataflyt.sources import Reader
 from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
@@ -236,9 +237,10 @@ def extract_sas(job: Job) -> dict[str, int]:
         source.files,
         source.timetable,
         job.landing("sas"),
+        newest=source.newest,
         earlier=job.landing("sas", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=source.max_age_days,
+        max_age_days=job.kommune.max_age_days(source),
     )
     if source.calendars:
         sas_client.fetch_calendars(job.environment.connect(source.calendars), job.landing("sas"))
@@ -255,9 +257,10 @@ def extract_hr(job: Job) -> dict[str, int]:
         job.environment.path(job.environment.connect(source.connection).url),
         source.files,
         job.landing("hr"),
+        newest=source.newest,
         earlier=job.landing("hr", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=source.max_age_days,
+        max_age_days=job.kommune.max_age_days(source),
     )
     _note_files(job, "hr")
     return _stage(job, "hr")
@@ -439,9 +442,16 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
             employment_types=sources.hr.employment_types,
             protected=sources.hr.protected,
         ),
-        "sas": lambda name: sas_rows.FORMATS[sas_client.format_of(name, sources.sas.format)],
+        "sas": lambda name: _of_day(sas_client.format_of(name, sources.sas.format), job),
     }
     return [(name, readers[source](name)) for name in names]
+
+
+def _of_day(format: str, job: Job) -> Reader:
+    """Return the reader of a school system's format; a calendar is read as of the run's day."""
+    if format == "ical":
+        return partial(sas_rows.ical, today=job.environment.day(job.run.as_of))
+    return sas_rows.FORMATS[format]
 
 
 def _and_left_out(reader: Reader, landing: Landing, name: str) -> Reader:
@@ -623,6 +633,14 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction() as connection:
         _quarantine(connection, job, result.quarantined)
         quarantined = report.quarantined(connection, job.owner, job.run.number)
+        for held in report.reasons(connection, job.run):
+            log.info(
+                "I karantene: %s rader i %s. %s Rettes av: %s.",
+                report.spaced(held["rows"]),
+                held["table_name"],
+                held["reason"],
+                held["responsible"],
+            )
         report.note(
             connection,
             job.run,
@@ -739,6 +757,10 @@ def merge(job: Job) -> dict[str, Any]:
             if not asks:
                 runs.keep_answer(connection, runs.get(connection, owner, number), "not_needed", "guard")
             report.note(connection, job.run, "changed", changed)
+            measured = {kind: limit for kind, limit in limits.items() if kind in changed}
+            of = guard.bases(connection, measured)
+            beside = {kind: {"of": of[kind], **limit.model_dump()} for kind, limit in measured.items()}
+            report.note(connection, job.run, "limits", beside)
             report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
             if job.kommune.trial:
                 report.note(connection, job.run, "directory", accounts.compare(connection, job.run))
@@ -763,8 +785,12 @@ def question(job: Job) -> Question | None:
         answered = runs.may_be_released(connection, run)
     if job.plan_only or answered or not run.digest or run.state == "released":
         return None
-    changes = report.changes(noted.get("changed", {}), noted.get("inferred_losses", 0))
-    lines = [f"- {what}: {count}" for what, count in changes]
+    changed, limits = noted.get("changed", {}), noted.get("limits", {})
+    changes = report.changes(changed, noted.get("inferred_losses", 0))
+    lines = [
+        f"- {what}: {report.limited(count, limits[kind]) if kind in limits else count}"
+        for kind, (what, count) in zip(changed, changes, strict=True)
+    ]
     why = [report.reason(word) for word in (run.asks or "").split()]
     body = "\n".join(
         [
@@ -774,7 +800,7 @@ def question(job: Job) -> Question | None:
             "",
             "**Dette vil endres:**",
             "",
-            *(lines or ["- ingenting som vises her"]),
+            *(lines or ["- ingen endringer"]),
             "",
             f"Se hva som ligger bak tallene: `dataflyt plan {job.owner} --run {run.number}`.",
             "«Approve» godkjenner. «Reject» avviser; da endres ingenting, heller ikke om ingen svarer innen fristen.",
@@ -863,7 +889,21 @@ def settle(job: Job, failed: Sequence[str]) -> dict[str, Any]:
         written = _report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
-    return {"outcome": written["outcome"], **written["totals"]}
+    return {"outcome": written["outcome"], "held_pupils": _newly_held(job), **written["totals"]}
+
+
+def _newly_held(job: Job) -> int:
+    """Count the pupils whom a released run holds back, and the one before did not: FREG cannot be asked about them."""
+    with job.transaction(lock=False) as connection:
+        found = text(
+            "select count(distinct w.subject) from golden.work_item w "
+            "join control.run r on r.owner = w.owner and r.run = w.from_run and r.state = 'released' "
+            "where w.owner = :owner and w.from_run = :run and w.to_run is null and w.kind = any(:kinds) "
+            "and not exists (select from golden.work_item b where b.owner = w.owner and b.to_run = w.from_run "
+            "and b.subject = w.subject and b.kind = any(:kinds))"
+        )
+        bound = {"owner": job.owner, "run": job.run.number, "kinds": sorted(UNASKED)}
+        return connection.scalar(found, bound) or 0
 
 
 def _report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:

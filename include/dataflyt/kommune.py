@@ -282,6 +282,19 @@ EmploymentType = Literal["fast", "midlertidig", "vikar", "timelønnet", "inaktiv
 """What a customer's own code for a kind of employment means. ``inaktiv`` at 0 percent is no employment."""
 
 MaxAge = Annotated[int, Field(strict=True, ge=0, le=366)]
+_WRITE_MAX_AGE = (
+    "skriv hvor mange døgn gammel filen kan være, for eksempel 10, eller ta det bort: da er det 8 når kommunen kjører "
+    "hver uke og 33 når den kjører hver måned"
+)
+Newest = Literal["name", "time"]
+"""What tells which delivered file is the newest: the date in its name, or the time it was delivered."""
+_WRITE_NEWEST = (
+    "skriv name når datoen i filnavnet (2026-11-28 eller 20261128) sier hvilken fil som er nyest, time når "
+    "leveringstiden gjør det, eller ta det bort: da gjelder leveringstiden, og kjøringen stopper når navnet sier noe "
+    "annet"
+)
+MAX_AGE_DAYS = {"week": 8, "month": 33}
+"""How old a delivered file may be, by how often the kommune's run is due, where its file does not say."""
 
 
 class HrSource(_Part):
@@ -290,9 +303,8 @@ class HrSource(_Part):
     format: Literal["stamdata3", "visma"] = Field(description="skriv stamdata3 eller visma")
     connection: ConnectionName
     files: FilePattern
-    max_age_days: MaxAge | None = Field(
-        default=None, description="skriv hvor mange døgn gammel filen kan være, for eksempel 10, eller ta det bort"
-    )
+    max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)
+    newest: Newest | None = Field(default=None, description=_WRITE_NEWEST)
     units: dict[str, Orgnr] = Field(
         default_factory=dict,
         description='skriv HR-enhetens id og skolens organisasjonsnummer, begge i anførselstegn: "100": "974553031"',
@@ -328,9 +340,8 @@ class SasSource(_Part):
     format: Literal["pifu", "oneroster"] = Field(description="skriv pifu eller oneroster")
     connection: ConnectionName
     files: FilePattern
-    max_age_days: MaxAge | None = Field(
-        default=None, description="skriv hvor mange døgn gammel filen kan være, for eksempel 10, eller ta det bort"
-    )
+    max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)
+    newest: Newest | None = Field(default=None, description=_WRITE_NEWEST)
     timetable: FilePattern | None = Field(
         default=None,
         description='skriv et filmønster, for eksempel "timeplan_*.csv" eller "timeplan_*.ics", eller ta det bort',
@@ -403,9 +414,9 @@ class Guard(_Part):
 
 
 class Approver(_Part):
-    """A person who may answer: ``id`` is the login name in Airflow."""
+    """A person who may answer: ``id`` is the user's number in Airflow, which FAB gives, as text."""
 
-    id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukernavnet i Airflow, uten mellomrom")
+    id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukerens nummer i Airflow, i anførselstegn")
     name: Text = Field(description="skriv navnet som skal vises")
 
 
@@ -465,7 +476,7 @@ class Kommune(_Part):
     )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
-        min_length=1, description='skriv minst én som kan godkjenne: [{id: anita, name: "Anita Ingebretsen"}]'
+        min_length=1, description='skriv minst én som kan godkjenne: [{id: "101", name: "Anita Ingebretsen"}]'
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
@@ -494,6 +505,10 @@ class Kommune(_Part):
     def cron(self) -> str:
         """The schedule as cron's five fields, in Europe/Oslo."""
         return self.schedule.cron
+
+    def max_age_days(self, source: HrSource | SasSource) -> int:
+        """Return how many days old a source's file may be: as the file says, or a little more than between two runs."""
+        return MAX_AGE_DAYS[self.schedule.every] if source.max_age_days is None else source.max_age_days
 
     @property
     def display_name(self) -> str:

@@ -19,11 +19,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 
-from dataflyt.errors import SourceUnavailable
+from dataflyt.errors import ConfigError, SourceUnavailable
+from dataflyt.kommune import Newest
 
 AnyPath: TypeAlias = Any
 """Anything with pathlib's methods: Path, UPath, Airflow's ObjectStoragePath."""
@@ -36,6 +38,7 @@ _UNFINISHED = (".part", ".tmp", ".partial", ".filepart", ".crdownload")
 _STILL = 60.0
 """A file younger than this (seconds) may still be growing."""
 FACTS = ".file.json"
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,28 @@ def _address(path: AnyPath) -> str:
     return str(getattr(path, "path", None) or path)
 
 
+class _File(NamedTuple):
+    """A delivered file that may be taken. ``stated`` is the date in its name, as digits: ``202611280300``."""
+
+    path: AnyPath
+    stamp: Stamp
+    stated: str | None
+
+    def delivered(self, by: Newest | None) -> float | None:
+        """Return when it was delivered, in seconds since 1970: where names decide, at the date in its name."""
+        if by == "name" and self.stated:
+            whole = self.stated.ljust(14, "0")
+            return datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=_OSLO).timestamp()
+        return self.stamp.modified
+
+
 def land_newest(
     folder: AnyPath,
     pattern: str,
     landing: Landing,
     name: str,
     *,
+    by: Newest | None = None,
     earlier: Landing | None = None,
     as_of: datetime | None = None,
     max_age_days: int | None = None,
@@ -163,22 +182,21 @@ def land_newest(
 ) -> None:
     """Copy the newest complete file of a folder that matches ``pattern`` into landing as ``name``, unless it is there.
 
-    Newest by the numbers in the file's name (dates, serials), then by when it was changed. Empty files and those with
-    the name of an unfinished transfer are passed over. A file that ``earlier`` has landed already is not copied again.
-    Raises SourceUnavailable when there is none, when the newest is still growing or is replaced meanwhile (taking an
-    older one instead would be last week's school), or when it is more than ``max_age_days`` old at ``as_of``.
+    Newest is the one delivered last, unless ``by`` says that names decide. A date in a name counts where it can be read
+    in one way only: year, month, day. Empty files and those with the name of an unfinished transfer are passed over. A
+    file that ``earlier`` has landed already is not copied again.
+    Raises ConfigError when nobody can tell which is the newest, when name and time say different files and ``by`` does
+    not choose between them, or when its time lies ahead. Raises SourceUnavailable when there is none, when the newest
+    is still growing or is replaced meanwhile (taking an older one instead would be last week's school), or when it is
+    more than ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
     """
     if landing.has(name):
         return
-    where = re.sub(r"//[^/@]*@", "//", str(folder))
-    source, stamp = _newest(folder, pattern, where)
-    if as_of and max_age_days is not None and stamp.modified is not None:
-        days = int((as_of.timestamp() - stamp.modified) // 86_400)
-        if days > max_age_days:
-            raise SourceUnavailable(
-                f"Filen {source.name} i {where} er {days} dager gammel, og kommunen godtar {max_age_days}: "
-                "sjekk hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
-            )
+    where = _shown(folder)
+    found = _newest(folder, pattern, where, by)
+    source, stamp = found.path, found.stamp
+    if as_of:
+        _check_age(found, where, by, as_of, max_age_days)
     if stamp.modified is None or time.time() - stamp.modified < _STILL:
         time.sleep(look_again)
     known = earlier.delivered(name) if earlier else None
@@ -195,14 +213,41 @@ def land_newest(
     landing.write_stream(name, _copied(source, stamp, where, landing, name))
 
 
-def newest(folder: AnyPath, pattern: str) -> tuple[str, Stamp]:
-    """Name the file that ``land_newest`` would copy, and what its storage says of it. Raises SourceUnavailable."""
-    path, stamp = _newest(folder, pattern, re.sub(r"//[^/@]*@", "//", str(folder)))
-    return path.name, stamp
+def _check_age(file: _File, where: str, by: Newest | None, as_of: datetime, max_age_days: int | None) -> None:
+    """Refuse a file that is too old, and one from a clock that is ahead: it would hide all that come after it."""
+    name, stamp, now = file.path.name, file.stamp, time.time()
+    if by != "name" and (stamp.modified or 0) > max(as_of.timestamp(), now) + _DAY:
+        raise ConfigError(
+            f"Filen {name} i {where} har et tidspunkt fram i tid ({_clock(file)}), og ville skygget for dem som kommer "
+            "etter: be leverandøren stille klokken og levere den på nytt, eller skriv newest: name i kommunefilen."
+        )
+    delivered = file.delivered(by)
+    if max_age_days is None or delivered is None:
+        return
+    days = int((min(as_of.timestamp(), now) - delivered) // _DAY)
+    if days > max_age_days:
+        raise SourceUnavailable(
+            f"Filen {name} i {where} er {days} dager gammel, og kommunen godtar {max_age_days}: "
+            "sjekk hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
+        )
 
 
-def _newest(folder: AnyPath, pattern: str, where: str) -> tuple[AnyPath, Stamp]:
-    found: list[tuple[AnyPath, Stamp]] = []
+def newest(folder: AnyPath, pattern: str, by: Newest | None = None) -> tuple[str, int, float | None]:
+    """Name the file that ``land_newest`` would copy, its size, and when it was delivered (seconds since 1970).
+
+    Raises what ``land_newest`` raises of the choice.
+    """
+    found = _newest(folder, pattern, _shown(folder), by)
+    return found.path.name, found.stamp.size, found.delivered(by)
+
+
+def _shown(folder: AnyPath) -> str:
+    """Return a folder's address without what may be a password in it."""
+    return re.sub(r"//[^/@]*@", "//", str(folder))
+
+
+def _newest(folder: AnyPath, pattern: str, where: str, by: Newest | None) -> _File:
+    found: list[_File] = []
     there = True
     _forget_listing(folder)
     try:
@@ -210,7 +255,7 @@ def _newest(folder: AnyPath, pattern: str, where: str) -> tuple[AnyPath, Stamp]:
             if _finished(path.name) and fnmatchcase(path.name, pattern):
                 with contextlib.suppress(FileNotFoundError):  # taken away while we look
                     if path.is_file():
-                        found.append((path, _stamp(path)))
+                        found.append(_File(path, _stamp(path), _stated(path.name)))
     except (FileNotFoundError, NotADirectoryError):
         there = False
     except OSError as error:
@@ -222,21 +267,113 @@ def _newest(folder: AnyPath, pattern: str, where: str) -> tuple[AnyPath, Stamp]:
         raise SourceUnavailable(
             f"Mappen {where} finnes ikke: sjekk at filområdet er koblet til, eller rett adressen i tilkoblingen."
         )
-    candidates = [(path, stamp) for path, stamp in found if stamp.size > 0]
+    candidates = [file for file in found if file.stamp.size > 0]
     if not candidates:
         raise SourceUnavailable(
             f"Ingen ferdig fil i {where} passer til «{pattern}»: "
             "sjekk at systemet har levert filen, eller rett filnavnet i kommunefilen."
         )
-    return max(candidates, key=lambda one: (_numbers(one[0].name), one[1].modified or 0, one[0].name))
+    return _chosen(candidates, where, by)
+
+
+def _chosen(files: list[_File], where: str, by: Newest | None) -> _File:
+    """Return the newest file; raises ConfigError where nobody can tell, or name and time disagree unasked."""
+    if len(files) == 1:
+        return files[0]
+    if by == "name":
+        undated = min((file.path.name for file in files if not file.stated), default=None)
+        if undated:
+            raise ConfigError(
+                f"Filen {undated} i {where} har ikke en dato i navnet som 2026-11-28 eller 20261128, og kommunefilen "
+                "sier newest: name: ta bort filen, eller skriv newest: time i kommunefilen."
+            )
+        left = _last_by_time(_last_by_name(files))
+    else:
+        left = _last_by_name(_last_by_time(files))
+    if len(left) > 1:
+        one, other = sorted(file.path.name for file in left)[:2]
+        raise ConfigError(
+            f"Filene {one} og {other} i {where} er levert på samme tid, og navnene sier ikke hvilken som er nyest: la "
+            "bare den nyeste ligge der, og be leverandøren skrive datoen i filnavnet som 2026-11-28."
+        )
+    chosen = left[0]
+    if by is None and chosen.stated:
+        named = max(_last_by_name(files), key=lambda file: (file.stated or "", file.path.name))
+        if _later(named.stated, chosen.stated):
+            raise ConfigError(
+                f"Navn og leveringstid er ikke enige om hvilken fil i {where} som er nyest: {chosen.path.name} er "
+                f"levert sist ({_clock(chosen)}), men {named.path.name} ({_clock(named)}) har nyeste dato i navnet. "
+                "Spør leverandøren hvilken som er riktig, og ta bort den andre, eller skriv newest: name eller "
+                "newest: time i kommunefilen."
+            )
+    return chosen
+
+
+def _last_by_time(files: list[_File]) -> list[_File]:
+    """Return those that none was delivered after; all of them where the storage does not tell times."""
+    times = [file.stamp.modified for file in files]
+    last = None if None in times else max(filter(None, times), default=None)
+    return files if last is None else [file for file in files if file.stamp.modified == last]
+
+
+def _last_by_name(files: list[_File]) -> list[_File]:
+    """Return those that none has a later date in its name than, and those without a date."""
+    last = max((file.stated for file in files if file.stated), default=None)
+    return [file for file in files if not _later(last, file.stated)]
+
+
+def _later(one: str | None, other: str | None) -> bool:
+    """Tell whether a date is later than another; a day is not earlier than a time on it."""
+    common = min(len(one or ""), len(other or ""))
+    return (one or "")[:common] > (other or "")[:common]
+
+
+def _clock(file: _File) -> str:
+    modified = file.stamp.modified
+    return "ukjent tid" if modified is None else f"{datetime.fromtimestamp(modified, _OSLO):%d.%m.%Y kl. %H.%M.%S}"
+
+
+_OSLO = ZoneInfo("Europe/Oslo")
+_DATE = re.compile(
+    r"(?<!\d)(?:"
+    r"(?P<year>20\d\d)(?P<sign>[-_.])(?P<month>\d\d)(?P=sign)(?P<day>\d\d)(?!\d)"
+    r"(?:[T _-]*(?P<hour>\d\d)[-_.:hH]?(?P<minute>\d\d)(?:[-_.:mM]?(?P<second>\d\d))?(?!\d))?"
+    r"|(?P<run>20\d{6})(?:[T _-]*(?P<time>\d\d\d\d(?:\d\d(?:\d{3})?)?))?(?!\d)"
+    r")"
+)
+_DAY_BEFORE = re.compile(r"(?<!\d)\d{1,2}([-_.])$")
+_DAY_AND_MONTH_BEFORE = re.compile(r"(?<!\d)\d{1,2}([-_.])\d{1,2}\1$")
+"""What stands before a year that ends a date: ``28-10-2026-03-15`` is no 15 March, nor is ``28-10-20260315``."""
+
+
+def _stated(name: str) -> str | None:
+    """Return the date that a file name states, with the time where it has one, as digits; None where it is in doubt.
+
+    >>> _stated("pifu_1106_2026-11-28T0300.xml"), _stated("pifu_28102026.xml"), _stated("31-12-2026.xml")
+    ('202611280300', None, None)
+    """
+    found: list[str] = []
+    for match in _DATE.finditer(name):
+        before = (_DAY_BEFORE if match["sign"] else _DAY_AND_MONTH_BEFORE).search(name[: match.start()])
+        if before and match["sign"] in (None, before[1]):
+            return None
+        day = match["run"] or f"{match['year']}{match['month']}{match['day']}"
+        clock = (match["time"] or "".join(filter(None, match.group("hour", "minute", "second"))))[:6]
+        if _is_time(day, "%Y%m%d"):
+            found.append(day + clock if clock and _is_time(clock, "%H%M%S"[: len(clock)]) else day)
+    return max(found) if len({one[:8] for one in found}) == 1 else None
+
+
+def _is_time(digits: str, form: str) -> bool:
+    try:
+        datetime.strptime(digits, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _finished(name: str) -> bool:
     return not name.startswith((".", "~")) and not name.lower().endswith(_UNFINISHED)
-
-
-def _numbers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"[0-9]+", name)]
 
 
 def _stamp(path: AnyPath) -> Stamp:

@@ -1,8 +1,10 @@
 """LDIF, the text form of a directory: read, one entry at a time, and the pieces to write it.
 
 In: a binary file of entries (RFC 2849). Out: ``Entry``, streamed, so that memory does not grow with the file.
-Folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8 are understood. Lists of changes are refused,
-and so are values that point to another file (``attribute:< file:///…``): nothing but the file itself is ever opened.
+Folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8 are understood. So is what tools write around the
+entries: ``changetype: add`` (ldifde), and without a dn the blocks of ldapsearch about the search itself (``search``,
+``result``, ``ref``). Other changes are refused, and so are a search that did not end well, and values that point to
+another file (``attribute:< file:///…``): nothing but the file itself is ever opened.
 Distinguished names: RFC 4514. Everything that cannot be read raises ``errors.Unreadable`` with one sentence that names
 the line and never shows what stands on it; its facts are ``line`` and, in a word, ``problem``.
 """
@@ -27,6 +29,10 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 _DN_PIECE = re.compile(r"\\[0-9A-Fa-f]{2}|\\.|[^\\]|\\", re.DOTALL)
 
 
+_ABOUT_THE_SEARCH = frozenset(("search", "result", "text", "matcheddn", "ref", "control", "pagedresults"))
+"""What ldapsearch writes of the search itself when it is called without ``-LLL``, in blocks that have no dn."""
+
+
 class Value(NamedTuple):
     """One value and the line it begins on. Bytes that are not UTF-8 (photographs) stand as lone surrogates."""
 
@@ -45,12 +51,14 @@ class Entry(NamedTuple):
 def read(file: BinaryIO) -> Iterator[Entry]:
     """Yield the entries of an LDIF file as they come; raise Unreadable where the file is not LDIF, or holds none."""
     entry: Entry | None = None
+    in_block = False
     size = found = 0
     for number, line in _unfolded(file):
         if not line:
             if entry is not None:
                 yield entry
                 entry = None
+            in_block = False
             continue
         if line.startswith(b"#"):
             continue
@@ -64,6 +72,10 @@ def read(file: BinaryIO) -> Iterator[Entry]:
             )
         text = _text(number, rest)
         if entry is None:
+            if name in _ABOUT_THE_SEARCH or in_block:
+                in_block = True
+                _refuse_half_a_search(number, name, text)
+                continue
             if name == "version":
                 if text.strip() != "1":
                     raise Unreadable(
@@ -84,7 +96,9 @@ def read(file: BinaryIO) -> Iterator[Entry]:
             raise Unreadable(
                 f"Line {number} begins an entry without a blank line before it.", line=number, problem="no_blank_line"
             )
-        if name in {"changetype", "control"}:
+        if name == "control" or (name == "changetype" and text.strip().lower() == "add"):
+            continue  # the whole entry follows; a control says how to apply it
+        if name == "changetype":
             raise Unreadable(
                 f"Line {number} is a change: the file is a list of changes, not the entries of a directory.",
                 line=number,
@@ -102,6 +116,16 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         yield entry
     if not found:
         raise Unreadable("The file holds no entries.", line=1, problem="empty")
+
+
+def _refuse_half_a_search(number: int, name: str, text: str) -> None:
+    """Raise Unreadable when the search that made the file says that it did not find everything."""
+    if name == "result" and text.split()[:1] != ["0"]:
+        raise Unreadable(
+            f"The search that made the file did not end well (line {number}): the directory is not whole.",
+            line=number,
+            problem="half",
+        )
 
 
 @lru_cache(maxsize=512)

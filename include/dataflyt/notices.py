@@ -43,6 +43,16 @@ REFERENCE = "Skoler og koder"
 REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
 """What its tasks are called, one a register."""
 
+OWNER = "Dataflyt"
+"""Who owns the DAGs that are one for all kommuner; a kommune's own is the kommune's."""
+
+DESCRIPTIONS = {
+    "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
+    "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
+    "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
+}
+"""What each of them does, in a line under its name."""
+
 EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
@@ -62,6 +72,11 @@ class Notice(NamedTuple):
 
     subject: str
     body: str
+
+
+def description(kommune: Kommune) -> str:
+    """Say in a line what a kommune's DAG does."""
+    return f"Henter, kontrollerer og publiserer skoledata for {kommune.name}, {kommune.schedule.in_words}."
 
 
 def page(kommune: Kommune) -> dict[str, str]:
@@ -130,11 +145,24 @@ def ended(
             f"Logg inn i Airflow og se loggen til steget:\n{link}",
         )
     what = "ble avvist" if outcome == "rejected" else "ble ikke besvart i tide"
-    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingenting som vises her"
+    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingen endringer"
     return _notice(
         f"{kommune.display_name}: kjøringen {what}",
         sentence,
         f"Dette ville den ha endret:\n{would}",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def held(kommune: Kommune, count: int, link: str) -> Notice:
+    """Tell that pupils have come about whom FREG cannot be asked, and who are held back until somebody decides."""
+    what = "én elev" if count == 1 else f"{count} elever"
+    return _notice(
+        f"{kommune.display_name}: {what} holdes tilbake til noen har bestemt",
+        f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
+        "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
+        "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
+        "«dataflyt work-list» sier hvem det er.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 

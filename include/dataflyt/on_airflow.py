@@ -1,4 +1,4 @@
-"""Airflow's side of Dataflyt: the only module that imports Airflow.
+"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights.
 
 In comes a task's context; out goes one step of ``dataflyt.flow`` on a Job, and nothing into XCom but counts and the
 sentence with which a step stopped. Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom,
@@ -12,6 +12,7 @@ can hold whole rows.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
 - ``Nightly``: the one task of the DAG that brings what is published in line with the day.
 - ``Reference``: a task of the DAG that reads what schools and codes there are.
+- ``RUN_TYPES``, ``access_control``: what every DAG says of who may start it, and how.
 - ``tell_ended``, ``tell_events_failed``, ``tell_nightly_failed``, ``tell_if_late``, ``tell``: who is told by mail. One
   that cannot be sent is a line in the log, and changes nothing else.
 """
@@ -38,6 +39,7 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the de
     BaseOperator,
     DeadlineAlert,
     DeadlineReference,
+    get_parsing_context,
 )
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import (
@@ -48,7 +50,7 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt import notices
+from dataflyt import notices, rights
 from dataflyt.connections import Connection, NotDefined
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.kommune import folder_of_kommuner, load, load_all
@@ -71,6 +73,9 @@ RETRIED = {"OperationalError", "InterfaceError", "ConnectionError", "HTTPClientE
 to parse a DAG."""
 
 DIGEST = re.compile(r"[0-9a-f]{8,128}")
+
+RUN_TYPES = ("scheduled", "manual")
+"""How a DAG of ours may be started. A backfill would be today's data, as of a day that is past."""
 
 MAILED = "mailed"
 """Under what name Airflow's task state keeps the digest of the plan that a mail was sent about."""
@@ -120,6 +125,10 @@ class Settle(Step):
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
         if counts["outcome"] in ("rejected", "unanswered"):
             raise DataflytError(report.OUTCOMES[str(counts["outcome"])])
+        held = counts.get("held_pupils")
+        if held and self.kommune.mail is not None:
+            link = page_of(ti.dag_id, ti.run_id)
+            tell(self.kommune.mail, lambda: notices.held(self.kommune, int(str(held)), link))
         return counts
 
 
@@ -274,6 +283,16 @@ class Reference(BaseOperator):  # type: ignore[misc]
         from dataflyt import reference
 
         return reference.refresh(self.task_id, connection, datetime.now(UTC), accept_smaller=accept_smaller)
+
+
+def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]] | None:
+    """Say which roles may do what with the DAG of the kommune with this id, or with one that is common to all.
+
+    None under FAB's own auth manager, where Airflow lets all DAGs of a file vanish when one role is missing; and in a
+    worker, which needs no rights to run a task, and would write a warning of Airflow's into the task's log.
+    """
+    plain_fab = "FabAuthManager" in str(conf.get("core", "auth_manager", fallback=""))
+    return None if plain_fab or get_parsing_context().dag_id else rights.access_control(kommune)
 
 
 def without_trouble(outcome: Outcome) -> Mapping[str, object]:

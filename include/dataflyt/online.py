@@ -37,8 +37,8 @@ def check(
     questions: dict[str, Callable[[], str]] = {
         "freg": lambda: _freg(kommune, connect(sources.freg.connection)),
         "krr": lambda: _krr(kommune, connect(sources.krr.connection)),
-        "hr": lambda: _file(sources.hr, connect, path, now),
-        "sas": lambda: _file(sources.sas, connect, path, now),
+        "hr": lambda: _file(kommune, sources.hr, connect, path, now),
+        "sas": lambda: _file(kommune, sources.sas, connect, path, now),
     }
     for name, ask in questions.items():
         try:
@@ -105,16 +105,18 @@ def _orgnr(party: object) -> str | None:
     return said.removeprefix("0192:") if said.startswith("0192:") else None
 
 
-def _file(source: HrSource | SasSource, connect: Connect, path: Callable[[str], Any], now: datetime) -> str:
-    name, stamp = newest(path(connect(source.connection).url), source.files)
-    size = f"{stamp.size:,} byte".replace(",", " ")
-    if stamp.modified is None:
+def _file(
+    kommune: Kommune, source: HrSource | SasSource, connect: Connect, path: Callable[[str], Any], now: datetime
+) -> str:
+    name, length, delivered = newest(path(connect(source.connection).url), source.files, source.newest)
+    size = f"{length:,} byte".replace(",", " ")
+    if delivered is None:
         return f"Nyeste fil er {name}: {size}, ukjent alder."
-    hours = max(0, int((now.timestamp() - stamp.modified) // 3600))
+    hours = max(0, int((now.timestamp() - delivered) // 3600))
     old = f"{hours} {'time' if hours == 1 else 'timer'}" if hours < 48 else f"{hours // 24} døgn"
-    if source.max_age_days is not None and hours // 24 > source.max_age_days:
+    if hours // 24 > kommune.max_age_days(source):
         raise ConfigError(
-            f"Nyeste fil, {name}, er {old} gammel, og kommunen godtar {source.max_age_days} døgn: sjekk hvorfor "
-            "systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
+            f"Nyeste fil, {name}, er {old} gammel, og kommunen godtar {kommune.max_age_days(source)} døgn: sjekk "
+            "hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
         )
     return f"Nyeste fil er {name}: {size}, {old} gammel."

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.errors import CheckFailed
+from dataflyt.letters import GARBLED
+from dataflyt.sources.reading import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -209,8 +211,8 @@ def _at_least(rows: int, among: str | None = None) -> Check:
     )
 
 
-def seldom(*faults: str, percent: float, among: str = "true") -> Check:
-    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ten."""
+def seldom(*faults: str, percent: float, among: str = "true", few: int = 10) -> Check:
+    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ``few``."""
     # A union, and not "or": PostgreSQL joins for one "not exists", and loops for two of them with an "or" between.
     faulty = " union ".join(f"select row_id from {_ROWS} where {among} and ({fault})" for fault in faults)
     return Check(
@@ -218,7 +220,7 @@ def seldom(*faults: str, percent: float, among: str = "true") -> Check:
         {
             "unexpected_rows_query": f"select found from (select (select count(*) from ({faulty}) as faulty) as found, "
             f"(select count(*) from {_ROWS} where {among}) as total) as share "
-            f"where found > greatest(10, total * {percent:g} / 100)"
+            f"where found > greatest({few}, total * {percent:g} / 100)"
         },
     )
 
@@ -247,16 +249,50 @@ def blank(*columns: str) -> str:
     return f"btrim(concat({', '.join(columns)})) = ''"
 
 
+def garbled(*columns: str) -> str:
+    """Write the fault that the letters in one of the columns were written in one encoding and read in another."""
+    return f"concat_ws(' ', {', '.join(columns)}) ~ {_literal(GARBLED)}"
+
+
+def letters(*columns: str, responsible: str, supplier: str, file: str, what: str = "Navnet") -> tuple[Rule, Rule]:
+    """Declare that rows with garbled letters are quarantined, and that the run stops above one percent of them.
+
+    One such row is somebody's typing, and stops nothing. ``responsible`` corrects a row, ``supplier`` the file, which
+    the sentence calls ``file``; ``what`` is what the columns are.
+    """
+    fault = garbled(*columns)
+    return (
+        row(
+            "letters",
+            never(fault),
+            responsible,
+            f"{what} har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»: skriv det på nytt der det er registrert.",
+        ),
+        table(
+            "encoding",
+            seldom(fault, percent=1, few=1),
+            supplier,
+            f"{file}: over én prosent av radene har ødelagte bokstaver, filen er lest med feil tegnsett. "
+            "Be leverandøren levere den i UTF-8.",
+        ),
+    )
+
+
 def not_digits(column: str, digits: int) -> str:
     """Write the fault that the column is not just so many digits."""
     return rf"({column} is null or length({column}) <> {digits} or {column} ~ '\D')"
 
 
-def unreadable(*columns: str) -> str:
-    """Write the fault that one of the columns has a value that does not begin with a date (ISO 8601)."""
+def unreadable(*columns: str, placeholders: bool = False) -> str:
+    """Write the fault that one of the columns has a value that does not begin with a date (ISO 8601) of our time.
+
+    ``placeholders``: the years 1 and 9999, for "always" and "until further notice", are let through.
+    """
+    let_through = " and left({column}, 5) not in ('0001-', '9999-')" if placeholders else ""
     return " or ".join(
         rf"({column} is not null and ({column} !~ '^\d\d\d\d-\d\d-\d\d' "
-        f"or not pg_input_is_valid(left({column}, 10), 'date')))"
+        f"or not pg_input_is_valid(left({column}, 10), 'date') "
+        f"or left({column}, 10) not between '{EARLIEST}' and '{LATEST}'{let_through.format(column=column)}))"
         for column in columns
     )
 

@@ -22,6 +22,12 @@ _UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_ann
 _CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
 """Tables whose rows, opened and closed, do so."""
 
+UNASKED = frozenset(
+    f"pupil_{number}_number"
+    for number in ("without", "with_miswritten", "with_provisional", "with_duf", "with_encrypted")
+)
+"""Kinds of the work list: pupils about whom FREG cannot be asked. That they are held back tells of no protection."""
+
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
     "guardian_loses_access": "Foresatte som mister tilgang til et barn",
@@ -110,11 +116,37 @@ def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str,
     >>> changes({"guardian_loses_access": 3}, 2)
     [('Foresatte som mister tilgang til et barn', '3 (2 fordi barnet eller den foresatte ikke lenger er i uttrekket)')]
     """
-    said = {kind: str(count) for kind, count in changed.items()}
+    said = {kind: spaced(count) for kind, count in changed.items()}
     if inferred_losses and "guardian_loses_access" in said:
-        absent = f" ({inferred_losses} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
+        absent = f" ({spaced(inferred_losses)} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
         said["guardian_loses_access"] += absent
     return [((KINDS | GRADED_KINDS).get(kind, kind), count) for kind, count in said.items()]
+
+
+def limited(count: str, limit: Mapping[str, float | None]) -> str:
+    """Say a count beside what its limit is measured by: ``of`` (rounded), ``percent`` and ``count``.
+
+    >>> limited("12", {"of": 740, "percent": 5, "count": 20}), limited("12", {"of": 0, "percent": None, "count": 1})
+    ('12 av om lag 740, grensen er 5\u202f% eller 20', '12, grensen er 1')
+    """
+    of, percent, most = limit["of"], limit["percent"], limit["count"]
+    bounds = [f"{percent:g}\N{NARROW NO-BREAK SPACE}%".replace(".", ",")] if percent is not None else []
+    bounds += [spaced(int(most))] if most is not None else []
+    if not bounds:
+        return count
+    share = ""
+    if percent is not None:
+        share = f" av om lag {spaced(int(of or 0))}" if of else " av 0"
+    return f"{count}{share}, grensen er {' eller '.join(bounds)}"
+
+
+def spaced(count: int) -> str:
+    """Write a number with thin spaces between the thousands.
+
+    >>> spaced(3696)
+    '3\u202f696'
+    """
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def shown(counts: Mapping[str, int]) -> dict[str, int]:
@@ -261,7 +293,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "files": [files[page] for page in sorted(files)],
         "tables": tables,
         "totals": totals,
-        "quarantine": _reasons(connection, run),
+        "quarantine": reasons(connection, run),
         "noted": known.get("noted", []) + known.get("reference", []),
         "unknown_fields": known.get("unknown_fields", []),
         "merged": known.get("merged", {}),
@@ -290,7 +322,11 @@ def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, in
     }
 
 
-def _reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
+def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
+    """Return why rows are in quarantine in a run: table_name, rule, reason, responsible and how many rows.
+
+    Not of the tables whose rows hint at how many are protected.
+    """
     found = connection.execute(
         text(
             "select table_name, rule, reason, responsible, count(*) as rows from control.quarantine "

@@ -1,17 +1,20 @@
 """The work list: what somebody has to look at, by the released run and the day.
 
-Comes in: what the released run found (``golden.work_item``), blocks and overrides whose review date has come, groups
-named after somebody hidden, and people who have become one or several while something protects one of them. Goes out:
-rows by the warehouse's own ids. Without the right to see protection nobody hidden is in a row, and no kind that tells
-of protection.
+Comes in: what the released run found (``golden.work_item``), the files it read that the one before had read, blocks
+and overrides whose review date has come, groups named after somebody hidden, and people who have become one or several
+while something protects one of them. Goes out: rows by the warehouse's own ids. Without the right to see protection
+nobody hidden is in a row, and no kind that tells of protection.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
+from dataflyt import report
 from dataflyt.flow import Environment
 from dataflyt.kommune import Kommune
+from dataflyt.report import UNASKED
 from dataflyt.warehouse import database, runs, serving, shown
 from dataflyt.warehouse.golden import statement
 
@@ -22,6 +25,7 @@ KINDS = {
     "noen har bestemt",
     "pupil_with_duf_number": "Elever med DUF-nummer: holdes tilbake til fødselsnummeret kommer, eller noen har bestemt",
     "pupil_with_encrypted_number": "Elever med kryptert nummer: holdes tilbake til leverandøren sender det ukryptert",
+    "file_same": "Filer som er de samme som sist: systemet har ikke levert nye",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
     "responsible_not_named": "Barn der Folkeregisteret ikke sier hvem som har foreldreansvar",
@@ -30,6 +34,7 @@ KINDS = {
     "override_review_due": "Overstyringer som skal vurderes på nytt",
     "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
     "pupil_without_class": "Elever uten klasse",
+    "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
     "account_not_named": "Elever og ansatte uten brukernavn",
     "group_without_grep": "Undervisningsgrupper uten fagkode",
     "group_without_timetable": "Undervisningsgrupper uten timeplan",
@@ -40,15 +45,12 @@ KINDS = {
 }
 """What each kind is called, in the order of the list."""
 
-UNASKED = frozenset(kind for kind in KINDS if kind.startswith("pupil_with") and kind.endswith("_number"))
-"""Kinds of pupils about whom FREG cannot be asked: that they are held back tells nothing of their protection."""
-
 GRADED = frozenset({"group_name_tells", "identity_to_decide"})
 """Kinds that only those who may see protection are told of."""
 
 
 class Item(NamedTuple):
-    """One thing to look at: ``subject`` is a person, group or school, ``other`` whom or what it is about."""
+    """One thing to look at: ``subject`` is a person, group, school or source, ``other`` whom or what it is about."""
 
     kind: str
     subject: str
@@ -63,7 +65,8 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
         released = runs.released_before(connection, kommune.id)
         if not released:
             return []
-        day = environment.day(runs.get(connection, kommune.id, released).as_of)
+        run = runs.get(connection, kommune.id, released)
+        day = environment.day(run.as_of)
         serving.views(connection, kommune.id, released, "now_", day=day)
         shown.views(connection, kommune.id, "now_")
         rules = (
@@ -73,6 +76,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
             statement("identity_to_decide").format(p="now_"),
         )
         listed = [Item(*row) for rule in rules for row in connection.execute(text(rule))]
+        listed += _same_files(report.notes(connection, run))
         if not graded:
             hidden = set(connection.execute(text(_HIDDEN)).scalars())
             quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
@@ -98,6 +102,16 @@ where m.role = 'student'
 group by m.group_id
 having bool_and(x.level >= 3 or x.held_back)
 """
+
+
+def _same_files(noted: Mapping[str, Any]) -> list[Item]:
+    """Return the files that a run has read and the one before had read too, without timetables: they last a term."""
+    return [
+        Item("file_same", source, file["name"], None)
+        for source in ("hr", "sas")
+        for page, file in noted.get(f"files_{source}", {}).items()
+        if file["same"] and not page.startswith("timetable")
+    ]
 
 
 def _open(item: Item) -> bool:

@@ -31,6 +31,7 @@ from rich.console import Console
 
 from dataflyt import beside, terminal
 from dataflyt.errors import DataflytError
+from supervisor import logins
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
 from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
@@ -38,9 +39,11 @@ from supervisor.postgres import Postgres
 from supervisor.processes import PATIENCE, Processes, SupervisorError, bury
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import TextIO
+
+    from supervisor.logins import Login
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USUAL_PORT = 8080
@@ -123,50 +126,63 @@ class Supervisor:
         self.environment |= self.home.connections(self.kommuner, self.postgres, self.simulator)
         self.processes.finish("warehouse-migrate")
 
-    def start_airflow(self, users: dict[str, str], port: int, *, triggerer: bool = False) -> str:
-        """Start the services and Airflow for ``users`` (name: role); give its URL when it is up.
+    def start_airflow(self, users: Sequence[Login], port: int, *, triggerer: bool = False) -> str:
+        """Start the services and Airflow for ``users``; give its URL when it is up.
 
-        The triggerer is what watches over deadlines.
+        The triggerer is what watches over deadlines. Logs are read from their folder: nothing serves them.
         """
-        airflow = self.environment | self.home.airflow_environment(users, port)
-        prepared = self.home.airflow / f"prepared-{airflow_version()}"
-        if not prepared.exists():
-            self.processes.start(
-                "airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], airflow, errand=True
-            )
+        airflow = self.environment | self.home.airflow_environment(port)
+        prepared = self.home.airflow / f"prepared-{airflow_version()}-fab"
+        fresh = not prepared.exists()
+        if fresh:
+            self.errand("airflow-migrate", "db", "migrate", airflow=airflow)
+        else:
+            self.make_logins(users, airflow)
         self.console.print("Starter PostgreSQL, registersimulatoren og Airflow …")
         self.start_services()
         self.announced = beside.announce(self.home.folder, self.environment)
-        if not prepared.exists():
+        if fresh:
             self.processes.finish("airflow-migrate")
-            pools = str(REPOSITORY / "dags" / "pools.json")
-            self.processes.start(
-                "airflow-pools", [sys.executable, "-m", "airflow", "pools", "import", pools], airflow, errand=True
-            )
+            self.errand("airflow-pools", "pools", "import", str(REPOSITORY / "dags" / "pools.json"), airflow=airflow)
+            self.make_logins(users, airflow)
             self.processes.finish("airflow-pools")
+            self.processes.finish("airflow-logins")  # or the API server makes roles of its own meanwhile
             prepared.touch()
         airflow |= self.environment
         # It forks the tasks, and imports for them: see airflow_local_settings.
         early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}
         for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
-            self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow | early.get(name, {}))
+            quiet = ["--skip-serve-logs"] if name in ("scheduler", "triggerer") else []
+            self.processes.start(name, [sys.executable, "-m", "airflow", name, *quiet], airflow | early.get(name, {}))
         url = f"http://127.0.0.1:{port}"
         self.processes.wait_for("Airflow", lambda: healthy(url))
+        if not fresh:
+            self.processes.finish("airflow-logins")
         return url
+
+    def errand(self, name: str, *words: str, airflow: dict[str, str]) -> None:
+        """Begin a command of Airflow's: ``finish`` waits for it."""
+        self.processes.start(name, [sys.executable, "-m", "airflow", *words], airflow, errand=True)
+
+    def make_logins(self, users: Sequence[Login], airflow: dict[str, str]) -> None:
+        """Begin to make the users and every kommune's roles in Airflow's database: ``airflow-logins``."""
+        for login in users:
+            self.home.password(login.user)
+        ids = [one.id for one in (*self.kommuner, *self.broken)]
+        self.processes.start("airflow-logins", logins.command(self.home.passwords, ids, users), airflow, errand=True)
 
     def demo(self, name: str) -> int:
         """Run a kommune's DAG in a real Airflow; 0 when the run succeeded."""
         began = time.monotonic()
         kommune = self.find(name)
-        approver = kommune.approvers[0]
-        users = {ADMIN: "admin", approver.id: "user"}
+        approver = logins.approvers([kommune])[0]
         self.console.print(f"[bold]Dataflyt, demo for {kommune.display_name}[/]  (alt ligger i {self.home.folder})")
         since = now()
-        url = self.start_airflow(users, free_port())
+        url = self.start_airflow([approver, logins.administrator()], free_port())
         demo = Demo(
             airflow=AirflowApi(url, ADMIN, self.home.password(ADMIN)),
-            approver=lambda: AirflowApi(url, approver.id, self.home.password(approver.id)),
-            approver_name=f"{approver.name} ({approver.id})",
+            approver=lambda: AirflowApi(url, approver.user, self.home.password(approver.user)),
+            approver_name=f"{approver.name} ({approver.user})",
             dag=f"kommune_{kommune.id}",
             console=self.console,
             processes=self.processes,
@@ -215,7 +231,7 @@ class Supervisor:
         from supervisor.weeks import Registers
 
         port = choose_port(wanted)
-        users = {approver.id: "user" for kommune in self.kommuner for approver in kommune.approvers} | {ADMIN: "admin"}
+        users = [*logins.approvers(self.kommuner), logins.administrator()]
         self.console.print(f"[bold]Dataflyt, til utprøving[/]  (alt ligger i {self.home.folder})")
         if not wanted and port != USUAL_PORT:
             self.console.print(

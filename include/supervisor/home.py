@@ -178,13 +178,8 @@ class Home:
         }
         return {"host": host, "login": CLIENT_ID, "password": self.private_key, "extra": extra}
 
-    def airflow_environment(self, users: dict[str, str], port: int) -> dict[str, str]:
-        """Configure a small Airflow on SQLite: one API process, quick to notice a changed file.
-
-        ``users`` are its logins with their roles.
-        """
-        for user in users:
-            self.password(user)
+    def airflow_environment(self, port: int) -> dict[str, str]:
+        """Configure a small Airflow on SQLite: one API process, quick to notice a changed file."""
         url = f"http://127.0.0.1:{port}"
         settings = {
             "CORE__DAGS_FOLDER": REPOSITORY / "dags",
@@ -193,8 +188,8 @@ class Home:
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": parallelism(),
             "CORE__FERNET_KEY": self.secrets["fernet"],
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users.items()),
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.passwords,
+            "CORE__AUTH_MANAGER": "dataflyt.auth_manager.AuthManager",
+            "CORE__DEFAULT_TIMEZONE": "Europe/Oslo",
             "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "API__HOST": "127.0.0.1",
             "API__PORT": port,
@@ -204,7 +199,7 @@ class Home:
             "API_AUTH__JWT_SECRET": self.secrets["jwt"],
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": self.folder / "logs" / "airflow",
-            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
+            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),  # nothing is there: see start_airflow
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,

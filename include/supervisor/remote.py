@@ -1,11 +1,12 @@
 """The demo where its parts are on several machines, as docker-compose.yaml starts them under the profile ``demo``.
 
     python -m supervisor.remote setup       files into the object store, passwords for the kommuner's logins in the
-                                            warehouse, and their connections into Airflow's database
+                                            warehouse, their connections and people's logins into Airflow's database
     python -m supervisor.remote registers   the simulated registers, for everybody who reaches this machine
 
 For simulated people only; DATAFLYT_LOCAL keeps the client's key and the day on which it all began. ``setup`` can be run
-again: it delivers the files of today, and everybody gets a new password. In production an operator does what it does,
+again: it delivers the files of today, and every role of the warehouse gets a new password. Those of Airflow's users lie
+in airflow-passwords.json beside the key. In production an operator does what it does,
 with real addresses: see README, "Several machines".
 """
 
@@ -25,6 +26,7 @@ from dataflyt.connections import from_environment
 from dataflyt.kommune import Kommune, folder_of_kommuner, load_all
 from dataflyt.warehouse.logins import new_password
 from simulator.kommuner import KOMMUNER
+from supervisor import logins
 from supervisor.home import CLIENT_ID, Home, local
 
 if TYPE_CHECKING:
@@ -104,13 +106,27 @@ def bring_into_airflow(found: Mapping[str, dict[str, Any]], environment: Mapping
         )
 
 
+def make_logins(home: Home, kommuner: Iterable[Kommune], environment: Mapping[str, str]) -> int:
+    """Make an administrator and the approvers in the Airflow that ``environment`` configures; give how many."""
+    users = [*logins.approvers(kommuner), logins.administrator()]
+    for login in users:
+        home.password(login.user)
+    made = logins.command(home.passwords, [kommune.id for kommune in kommuner], users)
+    subprocess.run(made, check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+    return len(users)
+
+
 def setup() -> None:
     """Do all that the demo needs before its first run."""
     home, kommuner, storage = Home(local()), simulated(), os.environ["DATAFLYT_STORAGE"]
     files = upload(home, kommuner, storage)
     found = connections(home, kommuner, from_environment("warehouse").url, storage, os.environ["SIMULATOR_URL"])
     bring_into_airflow(found, os.environ)
-    sys.stdout.write(f"{len(kommuner)} kommuner: {files} files in the object store, {len(found)} connections.\n")
+    users = make_logins(home, kommuner, os.environ)
+    sys.stdout.write(
+        f"{len(kommuner)} kommuner: {files} files in the object store, {len(found)} connections, {users} users "
+        f"whose passwords are in {home.passwords}.\n"
+    )
 
 
 def serve() -> None:

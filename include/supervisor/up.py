@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from dataflyt import rights
 from supervisor.home import ADMIN
+from supervisor.logins import approvers
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
@@ -67,8 +69,9 @@ def tell(
     console.print(f"\n[bold green]Airflow er oppe:[/] [bold]{url}[/]  ({parallelism} oppgaver kan kjøre samtidig)\n")
     logins = Table("bruker", "passord", "kan", box=None, pad_edge=False)
     logins.add_row(ADMIN, home.password(ADMIN), "alt, men ikke svare for en godkjenner")
-    for user, what in approvers(kommuner).items():
-        logins.add_row(user, home.password(user), f"starte kjøringer, og godkjenne for {what}")
+    for login in approvers(kommuner):
+        what = ", ".join(one.name for one in kommuner if rights.approver(one.id) in login.roles)
+        logins.add_row(login.user, home.password(login.user), f"se kjøringene, og svare for {what}")
     console.print(logins)
     console.print()
     dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
@@ -80,8 +83,8 @@ def tell(
     for one in broken:
         console.print(one.sentence, style="red", markup=False, soft_wrap=True)
     console.print(
-        "\nHver kommune følger sin plan når DAG-en ikke er satt på pause, og kan startes med «Trigger» på siden sin.\n"
-        "Første kjøring spør alltid: logg inn som godkjenneren, og svar under «Required Actions».\n"
+        "\nHver kommune følger sin plan når DAG-en ikke er satt på pause, og kan startes med «Trigger» på siden sin,\n"
+        f"av {ADMIN} her. Første kjøring spør alltid: logg inn som godkjenneren, og svar under «Required Actions».\n"
         "Sto noe for tur mens alt var stoppet, kjøres bare det siste, én gang for hver kommune.\n"
         f"Registrene er simulert; der er det {home.today}, og dagene går som her.\n"
         f"Filene kommer i {home.storage / 'exports'}, loggene i {home.folder / 'logs'}.\n"
@@ -89,12 +92,3 @@ def tell(
         "\n[bold]Ctrl-C stopper alt[/], også databasen. Neste «make up» finner alt som det var.",
         soft_wrap=True,
     )
-
-
-def approvers(kommuner: Sequence[Kommune]) -> dict[str, str]:
-    """Give the approvers' logins with whom they answer for: one may answer for several kommuner."""
-    found: dict[str, Any] = {}
-    for kommune in kommuner:
-        for approver in kommune.approvers:
-            found.setdefault(approver.id, []).append(kommune.name)
-    return {user: ", ".join(names) for user, names in found.items() if user != ADMIN}

@@ -191,7 +191,8 @@ class Calendar:
         self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
         # The files are whole when the simulator has answered; as young as they are, each would be watched for a second.
         for file in self.home.drop.glob("*/*/*"):
-            os.utime(file, (file.stat().st_atime, time.time() - 3600))
+            if time.time() - file.stat().st_mtime < 60:
+                os.utime(file, (file.stat().st_atime, time.time() - 3600))
 
     def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
         """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""

@@ -34,7 +34,7 @@ from dataflyt.connections import Connection
 from dataflyt.errors import DataflytError
 from dataflyt.kommune import Kommune, find, folder_of_kommuner
 from dataflyt.warehouse.runs import User
-from supervisor import remote
+from supervisor import logins, remote
 from supervisor.__main__ import SIGNALS, address, healthy, interrupted
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import THINKING
@@ -124,9 +124,11 @@ class Cluster:
         metadata, owner = self.metadata.make_metadata(), self.warehouse.make_warehouse()
         self.processes.start("simulator", remote.registers(self.home, [self.kommune]), self.base)
         port = free_port()
-        users = {ADMIN: "admin", self.kommune.approvers[0].id: "user"}
+        approver = logins.approvers([self.kommune])[0]
+        users = [approver, logins.administrator()]
+        passwords = {login.user: self.home.password(login.user) for login in users}
         everybody = {
-            **self.home.airflow_environment(users, port),
+            **self.home.airflow_environment(port),
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": self.redis.url(0),
             "AIRFLOW__CELERY__RESULT_BACKEND": self.redis.url(1),
@@ -142,6 +144,8 @@ class Cluster:
         self.errand("airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], central)
         pools = str(REPOSITORY / "dags" / "pools.json")
         self.errand("airflow-pools", [sys.executable, "-m", "airflow", "pools", "import", pools], central)
+        made = logins.command(self.home.passwords, [self.kommune.id], users)
+        self.errand("airflow-logins", made, central)
         migrate = [str(Path(sys.executable).with_name("dataflyt")), "warehouse", "migrate"]
         warehouse = json.dumps({"conn_type": "generic", "host": owner})
         self.errand("warehouse-migrate", migrate, self.base | {"AIRFLOW_CONN_WAREHOUSE": warehouse})
@@ -159,9 +163,8 @@ class Cluster:
             self.workers[-1].start(self.processes)
         url = f"http://127.0.0.1:{port}"
         self.processes.wait_for("Airflow", lambda: healthy(url), timeout=300)
-        self.airflow = AirflowApi(url, ADMIN, self.home.password(ADMIN))
-        approver = self.kommune.approvers[0].id
-        self.approver = AirflowApi(url, approver, self.home.password(approver))
+        self.airflow = AirflowApi(url, ADMIN, passwords[ADMIN])
+        self.approver = AirflowApi(url, approver.user, passwords[approver.user])
         for api in (self.airflow, self.approver):
             api.http.timeout = 180  # ten processes on a small machine
         self.processes.wait_for("Airflows DAG-leser", lambda: self.airflow.dag(self.dag) is not None, timeout=300)

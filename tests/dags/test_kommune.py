@@ -184,7 +184,7 @@ def test_what_protects_and_what_closes_a_run_does_not_wait_for_success(read):
 
 def test_only_the_approvers_of_the_kommune_are_asked_and_silence_is_a_no(read):
     approve = read["dags"]["kommune_haugesund"]["tasks"]["approve"]
-    assert approve["asked"] == [{"id": "anita", "name": "Anita Ingebretsen"}]
+    assert approve["asked"] == [{"id": "101", "name": "Anita Ingebretsen"}]
     assert approve["default"] == ["Reject"]
 
 

@@ -81,7 +81,7 @@ def test_everybody_keeps_the_name_they_have_and_nobody_else_gets_it(installation
         directory_file(
             folder,
             (f"Gammelt.Navn@{REALM}", first.number),
-            (f"{made[second.number].upper()}@{REALM}", "01810112345"),  # somebody else's, in other letters
+            (f"{made[second.number].upper()}@{REALM}", "01810110003"),  # somebody else's, in other letters
             (f"{made[third.number]}@Haugesund.Kommune.NO", None),
             ("gjest@bergen.kommune.no", third.number),
         ),
@@ -193,7 +193,7 @@ def test_importing_again_replaces_the_picture_and_never_a_name_that_was_given(
     installation: Installation, folder: Path
 ) -> None:
     one, two, three = pupils(installation)[:3]
-    bring(installation, directory_file(folder, (f"en@{REALM}", one.number), (f"borte@{REALM}", "01810112345")))
+    bring(installation, directory_file(folder, (f"en@{REALM}", one.number), (f"borte@{REALM}", "01810110003")))
     installation.run()
     before = names(installation)
     assert before[one.number] == "en"
@@ -202,7 +202,7 @@ def test_importing_again_replaces_the_picture_and_never_a_name_that_was_given(
         directory_file(
             folder,
             (f"omdoept@{REALM}", one.number),
-            (f"en@{REALM}", "01810112346"),
+            (f"en@{REALM}", "01810110089"),
             (f"{before[two.number]}@{REALM}", two.number),
             (f"{before[three.number]}@{REALM}", None),
         ),
@@ -236,8 +236,8 @@ def test_an_import_undoes_a_run_that_waits_for_its_answer(installation: Installa
 
 def test_an_approval_is_of_the_difference_that_was_shown(installation: Installation, folder: Path) -> None:
     db = flow.database.engine(installation.warehouse_url)
-    first = propose(installation, directory_file(folder, (f"en@{REALM}", "01810112345")))
-    second = propose(installation, directory_file(folder, (f"to@{REALM}", "01810112345")))
+    first = propose(installation, directory_file(folder, (f"en@{REALM}", "01810110003")))
+    second = propose(installation, directory_file(folder, (f"to@{REALM}", "01810110003")))
     with pytest.raises(NotApproved, match="ikke lenger den som ble godkjent"):
         accounts.accept(db, installation.kommune, first.digest)
     accounts.reject(db, installation.kommune)
@@ -262,7 +262,7 @@ def test_where_a_bas_names_accounts_dataflyt_makes_no_name(installation: Install
     installation.registers.write()
     bring(
         installation,
-        directory_file(folder, (f"i.katalogen@{REALM}", listed.number), (f"opptatt@{REALM}", "01810112345")),
+        directory_file(folder, (f"i.katalogen@{REALM}", listed.number), (f"opptatt@{REALM}", "01810110003")),
     )
     installation.run()
     found = names(installation)
@@ -326,7 +326,7 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
         (f"annet@{REALM}", renamed.number, "student", None),
         (f"flyttet@{REALM}", moved.number, None, "999999999"),
         (f"ansatt@{REALM}", promoted.number, "employee", None),
-        (f"ukjent@{REALM}", "01810112345", "student", school),
+        (f"ukjent@{REALM}", "01810110003", "student", school),
         (f"uten@{REALM}", None, "student", school),
     ]
     bring(trial, directory_file(folder, *entries, header="feide;fnr;rolle;orgnr"))
@@ -481,7 +481,7 @@ def _rows(installation: Installation) -> list[tuple[str, str | None]]:
 def test_another_kommune_sees_and_changes_nothing_of_an_imported_directory(
     installation: Installation, folder: Path
 ) -> None:
-    bring(installation, directory_file(folder, (f"en@{REALM}", "01810112345")))
+    bring(installation, directory_file(folder, (f"en@{REALM}", "01810110003")))
     own = installation.warehouse_url
     other = own.replace("kommune_haugesund", "kommune_bergen")
     for table in ("control.directory_entry", "control.directory_name"):
@@ -500,7 +500,7 @@ def test_another_kommune_sees_and_changes_nothing_of_an_imported_directory(
     # The same number and the same name are the other's own, under another key.
     bergen = installation.kommune.model_copy(update={"id": "bergen"})
     db = flow.database.engine(other)
-    proposal = accounts.propose(db, bergen, directory_file(folder, ("en", "01810112345")), lambda read: None)
+    proposal = accounts.propose(db, bergen, directory_file(folder, ("en", "01810110003")), lambda read: None)
     accounts.accept(db, bergen, proposal.digest)
     mine, theirs = (psql(url, "select number_id from control.directory_entry").stdout.split() for url in (own, other))
     assert len(mine) == len(theirs) == 1
@@ -525,7 +525,7 @@ def test_an_import_shows_the_difference_asks_and_says_nothing_of_anybody(command
         folder,
         (f"Annet.Navn@{REALM}", one.number, "Etternavnsen"),
         (f"hemmelig@{REALM}", None, "Etternavnsen"),
-        (f"ukjent@{REALM}", "01810112345", "Etternavnsen"),
+        (f"ukjent@{REALM}", "01810110003", "Etternavnsen"),
         (f"flere1@{REALM}", two.number, ""),
         (f"flere2@{REALM}", two.number, ""),
         ("", three.number, ""),
@@ -562,9 +562,9 @@ def test_an_import_shows_the_difference_asks_and_says_nothing_of_anybody(command
 
 
 def test_what_cannot_be_imported_or_compared_is_one_sentence(command: Installation, folder: Path) -> None:
-    path = directory_file(folder, ("kari@annen.kommune.no", "01810112345"))
+    path = directory_file(folder, ("kari@annen.kommune.no", "01810110003"))
     broken = folder / "ødelagt.ldif"
-    broken.write_text("dn: uid=kari\nkari 01810112345\n")
+    broken.write_text("dn: uid=kari\nkari 01810110003\n")
     for words, sentence in (
         (["import", str(path)], "katalog.csv sier ikke hvilken kommune den er for"),
         (["import", str(path), "--kommune", "haugesund", "--approve"], f"katalog.csv har ingen navn i domenet {REALM}"),
@@ -578,9 +578,9 @@ def test_what_cannot_be_imported_or_compared_is_one_sentence(command: Installati
         assert result.exit_code == 2, result.output
         assert sentence in result.output
         assert len(result.output.strip().splitlines()) == 1
-        assert "01810112345" not in result.output
+        assert "01810110003" not in result.output
         assert "kari" not in result.output
-    bring(command, directory_file(folder, (f"kari@{REALM}", "01810112345")))
+    bring(command, directory_file(folder, (f"kari@{REALM}", "01810110003")))
     result = runner.invoke(app, ["account", "difference", "haugesund"])
     assert "det er ingen kjøring ennå" in result.output
     command.run(answer="rejected")
@@ -589,13 +589,13 @@ def test_what_cannot_be_imported_or_compared_is_one_sentence(command: Installati
 
 
 def test_a_broken_file_changes_nothing_of_what_was_imported(installation: Installation, folder: Path) -> None:
-    bring(installation, directory_file(folder, (f"kari@{REALM}", "01810112345")))
+    bring(installation, directory_file(folder, (f"kari@{REALM}", "01810110003")))
     with pytest.raises(Unreadable, match=r"katalog\.csv, linje 3: linjen har binære data"):
-        propose(installation, directory_file(folder, (f"ola@{REALM}", "01810112346"), ("x\0", "")))
+        propose(installation, directory_file(folder, (f"ola@{REALM}", "01810110089"), ("x\0", "")))
     assert installation.query("select uid from control.directory_entry") == [("kari",)]
 
 
 def test_the_kommune_of_a_file_is_the_one_whose_realm_it_has(folder: Path) -> None:
     shipped = Path(kommune.__file__).parents[1] / "kommuner"
-    path = directory_file(folder, ("uten", "01810112345"), (f"kari@{REALM.upper()}", "01810112346"))
+    path = directory_file(folder, ("uten", "01810110003"), (f"kari@{REALM.upper()}", "01810110089"))
     assert accounts.kommune_of(path, shipped, None).id == "haugesund"

@@ -59,7 +59,9 @@ def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Install
     assert rejected.exit_code == 0, rejected.output
     assert "Kjøringen ble avvist" in rejected.output
     assert not (connected.storage / "exports").exists()
-    approved = runner.invoke(app, ["run", "1106", "--approve", "--approver", "anita"])
+    stranger = runner.invoke(app, ["run", "haugesund", "--approve", "--approver", "anita"])
+    assert (stranger.exit_code, stranger.stderr.count("ikke godkjenner")) == (2, 1)
+    approved = runner.invoke(app, ["run", "1106", "--approve", "--approver", "101"])
     assert approved.exit_code == 0, approved.output
     assert "første kjøring" in approved.output
     assert "Kjøringen er frigitt." in approved.output
@@ -79,7 +81,7 @@ def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Install
 def test_a_run_that_stops_says_where_and_why_and_leaves_everything_as_it_was(connected: Installation) -> None:
     for path in (connected.registers.drop / "1106" / "sas").glob("pifu_*.xml"):
         path.write_bytes(path.read_bytes()[:50_000])
-    stopped = runner.invoke(app, ["run", "haugesund", "--approve", "--approver", "anita"])
+    stopped = runner.invoke(app, ["run", "haugesund", "--approve", "--approver", "101"])
     assert stopped.exit_code == 2
     assert "extract_sas: stoppet:" in stopped.output
     assert "Kjøringen stoppet." in stopped.output

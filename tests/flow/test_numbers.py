@@ -96,4 +96,7 @@ def test_a_number_that_the_school_gave_a_pupil_stands_in_the_directory_as_the_sc
     given = pupil.sas.local_number
     assert given
     assert given.startswith("haugesund.kommune.no:localnin:")
+    assert f"\nnorEduPersonLIN: {given}\n" not in installation.ldif(), "nobody has decided that they are published"
+    installation.kommune = installation.kommune.model_copy(update={"pupils_without_number": "publish"})
+    installation.run()
     assert f"\nnorEduPersonLIN: {given}\n" in installation.ldif()

@@ -159,6 +159,7 @@ def test_a_false_identity_is_asked_about(installation: Installation, monkeypatch
 def test_a_plan_only_run_shows_what_it_would_change_and_changes_nothing(installation: Installation) -> None:
     before, published = installation.dump(), installation.ldif()
     _person(_plain(installation)[0]).family = "Nyttnavn"
+    installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
     job = flow.open_job(
         installation.kommune, "planned", datetime(2026, 11, 25, tzinfo=UTC), installation.environment, plan_only=True
     )
@@ -203,6 +204,7 @@ def test_a_full_reload_goes_past_the_drop_that_stops_a_run_and_always_asks(insta
         _leave(installation, pupil)
     installation.registers.write()
     assert installation.run()["failed"] == ["check"]
+    installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
     job = flow.open_job(
         installation.kommune, "reload", datetime(2026, 11, 26, tzinfo=UTC), installation.environment, full_reload=True
     )
@@ -222,6 +224,7 @@ def test_when_nobody_is_protected_any_more_a_full_reload_goes_on_and_asks(instal
     for person in lowered:
         person.protection, person.home_grading, person.stay_grading = None, "ugradert", "ugradert"
     assert installation.run()["failed"] == ["withdraw"]
+    installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
     job = flow.open_job(
         installation.kommune, "reload", datetime(2026, 11, 26, tzinfo=UTC), installation.environment, full_reload=True
     )

@@ -21,7 +21,7 @@ from dataflyt.doctor import Doctor, Finding
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.http import Settings
 from simulator.kommuner import KOMMUNER
-from tests.flow.conftest import Installation, _libpq, release
+from tests.flow.conftest import Installation, _libpq, checked, release
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTHS_AGO = NOON - timedelta(days=60)
@@ -59,7 +59,9 @@ def read(installation: Installation) -> Callable[..., dict[str, int]]:
 
 
 def report_of(installation: Installation, job: flow.Job) -> dict[str, dict[str, Any]]:
-    """Release a merged run and give what its report notes, by rule."""
+    """Merge and release a run and give what its report notes, by rule."""
+    checked(job)
+    installation.steps(job, "merge")
     release(job)
     assert flow.settle(job, [])["outcome"] == "released"
     report = json.loads((installation.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())

@@ -49,8 +49,9 @@ def twin(installation: Installation, server: Server, tmp_path: Path) -> Any:
             found = installation.environment.connect(wanted)
             return replace(found, url=url) if wanted.startswith("warehouse") else found
 
-        environment = replace(installation.environment, connect=connect, storage=str(storage))
-        return replace(installation, warehouse_url=url, storage=storage, environment=environment)
+        environment = replace(installation.environment, connect=connect, storage=str(storage), now=lambda: made.clock)
+        made = replace(installation, warehouse_url=url, storage=storage, environment=environment)
+        return made
 
     yield make
     with server.connect() as connection:

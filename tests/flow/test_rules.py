@@ -8,6 +8,7 @@ import pytest
 
 from dataflyt import flow
 from dataflyt.errors import NotApproved, SourceUnavailable
+from dataflyt.identity import numbers
 from dataflyt.warehouse import database
 from simulator.model import Person, Pupil
 from tests.flow.conftest import Installation, release
@@ -191,11 +192,11 @@ def _person(pupil: Pupil) -> Person:
 
 
 def _unused_number(installation: Installation, like: str) -> str:
-    """A number of eleven digits that nobody has."""
+    """A number that nobody has."""
     return next(
         number
         for number in (f"{like[:6]}{tail:05d}" for tail in range(10000, 99999))
-        if number not in installation.registers.world.by_any_number
+        if number not in installation.registers.world.by_any_number and numbers.parse(number).valid
     )
 
 

@@ -91,6 +91,7 @@ FAULTS = [
     ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(CHILD, "05818812345", None, "opphoert")),
     ("freg_identifikasjonsnummer.shared", Identifikasjonsnummer(MOTHER, "05818812345", None, "opphoert")),
     ("freg_navn.no_name", Navn(MOTHER, " ", None, "", None, None, None)),
+    ("freg_navn.letters", Navn(MOTHER, "BJ\u009bRN", None, "ELEFANT", None, True, None)),
     ("freg_navn.unanswered", Navn(OTHER, "EN", None, "ANNEN", None, True, None)),
     ("freg_bostedsadresse.number", home("")),
     ("freg_annenAdresse.number", elsewhere("12345678901 ")),

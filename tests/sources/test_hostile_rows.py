@@ -636,8 +636,11 @@ def test_memory_stays_flat_however_large_the_file(code):
         "from tests.sources.test_hostile_rows import ROSTER, roster\n"
         "data = roster(courses=ROSTER['courses'] + ''.join('c%d,,,,\\n' % i for i in range(300_000)))\n"
         "reader = sas.oneroster",
+        "e = 'BEGIN:VEVENT\\nUID:%d\\nSUMMARY:7A\\nDTSTART:20260824T063000Z\\nEND:VEVENT\\n'\n"
+        "events = ''.join(e % i for i in range(20_000)).encode(); import icalendar, recurring_ical_events\n"
+        "data = b'BEGIN:VCALENDAR\\n' + events + b'END:VCALENDAR'; reader = sas.ical",
     ],
-    ids=["one entry", "objects", "texts", "brackets", "old ids", "courses"],
+    ids=["one entry", "objects", "texts", "brackets", "old ids", "courses", "events"],
 )
 def test_no_input_takes_more_than_ten_times_its_own_size(code):
     taken, size = memory_of(code)

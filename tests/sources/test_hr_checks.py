@@ -30,6 +30,7 @@ SOUND = [
     employee("2", None),
     position(),
     position(employment_id="2", percentage=0.0),
+    position(employment_id="4", date_from="1900-01-01", date_to="2100-12-31"),
     position(employment_id="3", percentage=None, date_to="9999-12-31T23:59:59.9999999", org_unit_id=None),
     unit("011200", ""),
     unit("011201", "011200", manager_ids="54483"),
@@ -37,10 +38,17 @@ SOUND = [
 
 FAULTS = [
     ("hr_employee.id", employee(" ")),
+    ("hr_employee.letters", employee("36", given_name="BJ\u00d8RN", family_name="\u009dSTLI")),
     ("hr_employee.number", employee("10", None)._replace(number_kind="miswritten")),
     ("hr_employee.no_name", employee("11", given_name="", family_name=None)),
     ("hr_employee.birth_date", employee("12", birth_date="17.05.1980")),
     ("hr_employee.date", employee("13", date_from="2020-13-01")),
+    ("hr_employee.date", employee("16", date_from="0219-08-01")),
+    ("hr_employee.date", employee("17", date_to="2205-07-31")),
+    ("hr_employee.birth_date", employee("18", birth_date="1880-05-17")),
+    ("hr_employee.birth_date", employee("19", birth_date="9999-12-31")),
+    ("hr_employment.date", position(employment_id="16", date_from="0219-08-01")),
+    ("hr_employment.date", position(employment_id="17", date_to="2101-01-01")),
     ("hr_employee.dates", employee("14", date_to="2020-07-31")),
     ("hr_employee.ambiguous", employee("15", email="a@example.no")),
     ("hr_employee.ambiguous", employee("15", email="b@example.no")),
@@ -52,6 +60,7 @@ FAULTS = [
     ("hr_employment.ambiguous", position(employment_id="15", main_position=True)),
     ("hr_employment.ambiguous", position(employment_id="15", main_position=False)),
     ("hr_org_unit.id", unit("")),
+    ("hr_org_unit.letters", unit("3", name="Pr\ufffdveskolen")),
     ("hr_org_unit.ambiguous", unit("2", "011200")),
     ("hr_org_unit.ambiguous", unit("2", "011201")),
 ]

@@ -63,6 +63,12 @@ def test_tags_in_another_case_and_in_a_namespace_are_read():
         ("2026-07-31", "2026-07-31", "2026-07-31"),
         ("2026-07-31T00:00:00.0000000", "2026-07-31", "2026-07-31"),
         ("2026-07-31T00:00:00+02:00", "2026-07-31", "2026-07-31"),
+        ("2026-07-31T22:00:00Z", "2026-08-01", "2026-08-01"),
+        ("0001-01-01T00:00:00Z", None, None),
+        ("9999-12-31T23:59:59Z", "9999-12-31", None),
+        ("2099-12-31T23:00:00Z", "2100-01-01", None),
+        ("0219-08-01", "0219-08-01", "0219-08-01"),
+        ("2205-07-31", "2205-07-31", "2205-07-31"),
         ("2026-13-45", "2026-13-45", "2026-13-45"),
         ("31.07.2026", "31.07.2026", "31.07.2026"),
         ("", None, None),
@@ -241,6 +247,15 @@ def test_a_position_in_visma_has_its_unit_and_the_workplace_s_organisation_numbe
         *("0071", "007/3/0117/2020-08-01", None, "7960", "Lærer", 80.5, True, "0117", "311060015", "2020-08-01", None)
     )
     assert unit == OrgUnit("0117", "Skåredalen", None, "00012", None, None, None)
+
+
+def test_a_mistyped_year_in_visma_stays_with_its_position_and_leaves_the_employee_a_readable_one():
+    typo = "<positionStartDate>0219-08-01</positionStartDate><positionEndDate>2205-07-31</positionEndDate>"
+    sound = "<positionStartDate>2026-08-01</positionStartDate>"
+    who, first, second, _ = persons(visma_person(f"{typo}</position><position>{sound}"))
+    assert (first.date_from, first.date_to) == ("0219-08-01", "2205-07-31")
+    assert (second.date_from, second.date_to) == ("2026-08-01", None)
+    assert (who.date_from, who.date_to) == ("2026-08-01", None)
 
 
 def test_a_unit_of_visma_is_told_once_and_an_employment_without_position_is_one():

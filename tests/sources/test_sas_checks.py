@@ -52,19 +52,27 @@ SOUND = [
 
 FAULTS = [
     ("sas_school.id", school("", "971032146")),
+    ("sas_school.letters", school("s5", "971032146", name="PrÃ¸veskolen")),
     ("sas_school.orgnr", school("s1", None)),
     ("sas_school.orgnr", school("s2", "974588146")),
     ("sas_school.orgnr", school("s3", "NO974588145")),
     ("sas_school.ambiguous", school("s4", "971032146", name="Gammelt navn")),
     ("sas_school.ambiguous", school("s4", "971032146", name="Nytt navn")),
     ("sas_group.id", group("")),
+    ("sas_group.letters", group("36", name="7A", long_name="L‘rerne")),
     ("sas_group.no_school", group("1", None)),
     ("sas_group.no_school", group("2", "404")),
     ("sas_group.date", group("3", begin_date="1. august")),
+    ("sas_group.date", group("6", begin_date="0206-08-01")),
+    ("sas_person.birth_date", person("p5", birth_date="0214-05-05")),
+    ("sas_person.birth_date", person("p6", birth_date="2114-05-05")),
+    ("sas_membership.date", member("mat", "pupil", "02", begin_date="0206-08-17")),
+    ("sas_membership.date", member("mat", "mother", "04", end_date="2206-08-17")),
     ("sas_group.dates", group("4", end_date="2026-07-31")),
     ("sas_group.ambiguous", group("5", name="5A")),
     ("sas_group.ambiguous", group("5", name="5B")),
     ("sas_person.id", person("")),
+    ("sas_person.letters", person("p35", family_name="Pr›ve")),
     ("sas_person.no_name", person("p2", given_name=None, family_name="")),
     ("sas_person.birth_date", person("p3", birth_date="010114")),
     ("sas_person.ambiguous", person("p4", given_name="STILLE")),
@@ -79,6 +87,7 @@ FAULTS = [
     ("sas_guardian.no_guardian", Guardian("pupil", "404", "guardian")),
     ("sas_guardian.self", Guardian("pupil", "pupil", "guardian")),
     ("sas_timetable.no_group", lesson("s")),
+    ("sas_timetable.letters", Timetable("6a", 1, "08:30", "09:15", "Auditorium Pr¿ve")),
     ("sas_timetable.no_weekday", lesson(weekday=None)),
     ("sas_timetable.weekday", lesson(weekday=8)),
     ("sas_timetable.time", lesson(start="08:60")),
@@ -125,21 +134,41 @@ def test_a_file_in_which_every_number_is_encrypted_stops_the_run(check: Callable
     assert check("sas", encrypted).broken == {"sas_person.encrypted"}
 
 
+def test_a_file_read_in_another_encoding_stops_the_run_but_one_name_typed_wrongly_does_not(
+    check: Callable[..., Any],
+) -> None:
+    sound = [*SOUND, *(person(f"s{i}") for i in range(196))]
+    garbled = [(f"{i}", person(f"g{i}", family_name="PrÃ¸ve")) for i in range(3)]
+    assert not check("sas", [*SOUND, garbled[0]]).broken
+    assert not check("sas", [*sound, *garbled[:2]]).broken
+    found = check("sas", [*sound, *garbled])
+    assert found.broken == {"sas_person.encoding"}
+    assert found.quarantined == {(f"{i}", "sas_person.letters") for i in range(3)}
+
+
 def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) -> None:
     odd = [
         school("s9", name=""),
         group("9", name=None, year_level=14, group_type="undervisningsgruppe"),
         person("p8", "02013299997"),
         Guardian("pupil", "teacher", "nabo"),
+        *(person("off", recstatus="disabled"), member(person_id="mother", subrole="privatist")),
     ]
     found = check("sas", [*SOUND, *odd, school("x", level="barnehage")])
     assert found.noted == {
         *("sas_school.no_name", "sas_school.shared_orgnr", "sas_school.no_pupils", "sas_school.level"),
         *("sas_group.no_name", "sas_group.grep_code", "sas_group.year_level"),
         *("sas_person.shared_number", "sas_guardian.contact_type"),
+        *("sas_person.disabled", "sas_person.without_number", "sas_membership.private_candidate"),
     }
     assert not found.quarantined
     assert check("sas", SOUND).noted == set()
+
+
+def test_a_school_whose_pupils_are_all_inactive_or_private_candidates_has_none(check: Callable[..., Any]) -> None:
+    others = [row for row in SOUND if not (isinstance(row, Membership) and row.role == "01")]
+    for ended in ({"active": False}, {"subrole": "privatist"}):
+        assert "sas_school.no_pupils" in check("sas", [*others, member(**ended), member("s", **ended)]).noted
 
 
 def test_an_empty_file_stops_the_run(check: Callable[..., Any]) -> None:

@@ -160,6 +160,64 @@ def test_boms_one_byte_letters_folders_and_unpacked_files_are_read(version):
 
 
 @versions
+def test_names_with_backslashes_as_some_windows_programs_write_them_are_read(version):
+    assert read(roster(version, folder="Eksport\\Høst\\")) == read(roster(version))
+    apple = {"__MACOSX\\._users": "x", "Eksport\\manifest": "x", "manifest": "y"}
+    assert "two files of the same name" in sentence(packed(apple))
+
+
+@versions
+def test_a_time_in_another_zone_is_the_day_it_is_in_norway(version):
+    found = read(
+        roster(
+            version,
+            academicSessions=SESSIONS.replace("2026-08-01", "2026-07-31T22:00:00Z").replace(
+                "2027-07-31", "2027-07-30T22:00:00Z"
+            ),
+            enrollments=ENROLLMENTS.replace("2026-08-01,2027-08-01", "2026-08-16T22:00:00.000Z,2027-06-19T22:00:00Z"),
+            demographics=DEMOGRAPHICS.replace("2014-03-15", "2014-05-04T22:00:00Z"),
+        )
+    )
+    group, pupil = (next(row for row in found if row[0] == one) for one in ("g1", "p1"))
+    assert (group.begin_date, group.end_date, pupil.birth_date) == ("2026-08-01", "2027-07-31", "2014-05-05")
+    (place,) = (row for row in found if isinstance(row, Membership) and row[:2] == ("g1", "p1"))
+    assert (place.begin_date, place.end_date) == ("2026-08-17", "2027-06-19")
+
+
+@versions
+def test_always_and_until_further_notice_are_no_dates(version):
+    sessions = SESSIONS.replace("2026-08-01", "0001-01-01").replace("2026-12-31", "9999-12-31")
+    enrolled = ENROLLMENTS.replace("2026-08-01,2027-08-01", "0001-01-01,2099-12-31")
+    found = read(roster(version, academicSessions=sessions, enrollments=enrolled))
+    group = next(row for row in found if isinstance(row, Group))
+    place = next(row for row in found if isinstance(row, Membership) and row[:2] == ("g1", "p1"))
+    assert (group.begin_date, group.end_date, place.begin_date, place.end_date) == (None,) * 4
+
+
+@versions
+@pytest.mark.parametrize("word", ["inactive", "tobedeleted"])
+def test_whoever_or_whatever_is_gone_has_no_place_either(version, word):
+    def places(**changed):
+        found = read(roster(version, **changed))
+        return [row[:2] for row in found if isinstance(row, Membership)]
+
+    every = places()
+    assert places(users=FILES[version]["users"].replace("\np1,,", f"\np1,{word},")) == [
+        place for place in every if place[1] != "p1"
+    ]
+    assert places(classes=CLASSES.replace("\ng1,,", f"\ng1,{word},")) == [place for place in every if place[0] != "g1"]
+
+
+@versions
+def test_a_user_who_is_switched_off_is_there_and_is_told(version):
+    users = FILES[version]["users"]
+    for word in ("false", "False", "0"):
+        found = read(roster(version, users=users.replace("p1,,,true", f"p1,,,{word}")))
+        assert [row.recstatus for row in found if isinstance(row, Person)] == ["disabled", None, None, None]
+    assert {row.recstatus for row in read(roster(version)) if isinstance(row, Person)} == {None}
+
+
+@versions
 def test_what_a_roster_may_leave_out_may_be_left_out(version):
     found = read(roster(version, courses=None, academicSessions=None, demographics=None))
     assert {type(row) for row in found} == {School, Group, Person, Guardian, Membership}

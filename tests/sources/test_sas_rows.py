@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, ical, pifu, timetable
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, pifu, timetable
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 NAMESPACES = [
@@ -86,6 +86,11 @@ def test_what_stands_for_a_number_is_told_apart_and_never_shown_as_a_local_one(s
     assert who.local_number in (None, who.person_id)
 
 
+def test_a_provisional_number_that_the_kommune_gave_is_a_local_one():
+    (who,) = person('<userid useridtype="personLIN">058514123456</userid>')
+    assert (who.number, who.local_number, who.number_kind) == (None, "058514123456", "provisional")
+
+
 def test_memberships_that_point_with_an_old_id_are_given_the_new_one():
     old_and_new = sid("1", "Old") + sid("p1", "New")
     group = f"<group>{sid('1')}{sid('g0', 'Old')}<grouptype><scheme>pifu-ims-go-grp</scheme></grouptype></group>"
@@ -94,6 +99,139 @@ def test_memberships_that_point_with_an_old_id_are_given_the_new_one():
         f"<member>{old_and_new}<role roletype='02'/></member></membership>"
     )
     assert [(row.group_id, row.person_id) for row in found[2:]] == [("1", "p1"), ("1", "p1")]
+
+
+def member(person_id, role="<role roletype='01'><status>1</status></role>", group_id="g1"):
+    return f"<membership>{sid(group_id)}<member>{sid(person_id)}<idtype>1</idtype>{role}</member></membership>"
+
+
+def memberships(*parts):
+    return [row for row in rows("".join(parts)) if isinstance(row, Membership)]
+
+
+def status(word, kind="activeInactive"):
+    return f"<extension><pifu_status type='{kind}'>{word}</pifu_status></extension>"
+
+
+@pytest.mark.parametrize("kind", ["Old", "Duplicate", "old", "DUPLICATE"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_id_that_stands_for_another_is_resolved_before_its_pair_and_after(kind, encoding):
+    child = (
+        f"<person>{sid('child')}<extension><pifu_hasContactPerson type='guardian'>{sid('f0')}</pifu_hasContactPerson>"
+        "</extension></person>"
+    )
+    group = (
+        f"<group>{sid('g')}<grouptype><scheme>pifu-ims-go-grp</scheme></grouptype>"
+        f"<relationship relation='1'>{sid('s0')}</relationship></group>"
+    )
+    school = (
+        f"<group>{sid('s1', 'New')}{sid('other')}{sid('s0', kind)}<grouptype><scheme>pifu-ims-go-org</scheme>"
+        "<typevalue level='2'/></grouptype></group>"
+    )
+    guardian = f"<person>{sid('f1', 'New')}{sid('x', kind)}{sid('f0', kind)}</person>"
+    points = child + group + member("f0", group_id="s0")
+    for inner in (points + guardian + school, guardian + school + points):
+        text = f"<?xml version='1.0' encoding='{encoding}'?><enterprise>{inner}</enterprise>"
+        found = list(pifu(io.BytesIO(text.encode(encoding))))
+        assert [row.guardian_id for row in found if isinstance(row, Guardian)] == ["f1"]
+        assert [row.school_id for row in found if isinstance(row, Group)] == ["s1"]
+        assert [row[:2] for row in found if isinstance(row, Membership)] == [("s1", "f1")]
+
+
+def test_an_id_changed_twice_is_followed_to_the_last_and_circles_end():
+    once, twice = sid("b", "New") + sid("a", "Old"), sid("c", "New") + sid("b", "Old")
+    found = memberships(
+        member("a"), f"<person>{twice}</person>", f"<membership>{sid('g1')}<member>{once}</member></membership>"
+    )
+    assert [row.person_id for row in found] == ["c", "c"]
+    circle = f"<person>{sid('p')}</person>" + member("a")
+    for ids in (once, sid("a", "New") + sid("b", "Old")):
+        circle += f"<membership>{sid('g1')}<member>{ids}</member></membership>"
+    assert {row.person_id for row in memberships(circle)} <= {"a", "b"}
+
+
+def test_an_old_id_that_somebody_else_has_or_two_claim_is_nobody_elses():
+    taken = f"<person>{sid('p1', 'New')}{sid('p2', 'Old')}</person><person>{sid('p2')}</person>"
+    assert [row.person_id for row in memberships(taken, member("p2"))] == ["p2"]
+    claimed = "".join(f"<person>{sid(f'p{n}', 'New')}{sid('p0', 'Duplicate')}</person>" for n in (1, 2, 3))
+    assert [row.person_id for row in memberships(claimed, member("p0"))] == ["p0"]
+
+
+def test_a_pair_that_stands_with_the_member_alone_means_whom_the_file_has():
+    pair = sid("new", "New") + sid("p1", "Old")
+    found = memberships(f"<person>{sid('p1')}</person><membership>{sid('g1')}<member>{pair}</member></membership>")
+    assert [row.person_id for row in found] == ["p1"]
+
+
+def test_a_role_a_person_or_a_group_that_is_deleted_gives_no_membership():
+    gone = "<role recstatus='3' roletype='02'><status>1</status></role>"
+    kept = "<role recstatus='1' roletype='01'><status>1</status></role>"
+    assert memberships(member("p1", gone)) == []
+    assert [row.role for row in memberships(member("p1", gone + kept))] == ["01"]
+    deleted = f"<person recstatus='3'>{sid('p1')}</person><group recstatus='3'>{sid('g1')}</group>"
+    assert memberships(member("p1", group_id="g2"), member("p2"), deleted, member("p3", group_id="g2")) == [
+        Membership("g2", "p3", "01", None, True, None, None, None)
+    ]
+    back = f"<person>{sid('p1')}</person><group>{sid('g1')}<grouptype/></group>"
+    assert len(memberships(deleted, back, member("p1"))) == 1
+
+
+def test_the_membership_of_somebody_inactive_is_not_in_force():
+    for word in ("inaktiv", " Inaktiv ", "INAKTIV"):
+        inactive = f"<person>{sid('p1')}{status(word)}</person>"
+        assert [row.active for row in memberships(inactive, member("p1"), member("p2"))] == [False, True]
+        assert [row.active for row in memberships(member("p1"), member("p1", ""), inactive)] == [False, False]
+    for role in ("<status>0</status>", f"<status>1</status>{status('inaktiv')}", status("inaktiv")):
+        assert [row.active for row in memberships(member("p1", f"<role roletype='01'>{role}</role>"))] == [False]
+    assert memberships(f"<person>{sid('p1')}{status('aktiv')}</person>", member("p1"))[0].active is True
+
+
+def test_a_private_candidate_is_told_from_a_pupil():
+    private = status("privatist", "pupilStatus")
+    both = "<extension><pifu_status>heltid</pifu_status><pifu_status>privatist</pifu_status></extension>"
+    teacher = member("p1", "<role roletype='02'><subrole>vikar</subrole></role>")
+    found = memberships(f"<person>{sid('p1')}{private}</person>", member("p1"), teacher, member("p2"))
+    assert [(row.role, row.subrole) for row in found] == [("01", "privatist"), ("02", "vikar"), ("01", None)]
+    assert memberships(member("p1"), f"<person>{sid('p1')}{both}</person>")[0].subrole is None
+    assert memberships(member("p1", f"<role roletype='1'>{private}</role>"))[0].subrole == "privatist"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "family"),
+    [
+        ("<fn>Ask Prøve</fn>", "Ask", "Prøve"),
+        ("<fn>  Ask  Eik\n Prøve </fn><n/>", "Ask Eik", "Prøve"),
+        ("<fn>Prøve, Ask Eik</fn><n><given> </given><family/></n>", "Ask Eik", "Prøve"),
+        ("<fn>Ask</fn>", None, "Ask"),
+        ("<fn>Ask Eik Prøve</fn><n><family>Eik Prøve</family><given>Ask</given></n>", "Ask", "Eik Prøve"),
+        ("<fn/>", None, None),
+    ],
+)
+def test_somebody_who_has_only_a_full_name_has_a_name(name, given, family):
+    (who,) = person(f"<name>{name}</name>")
+    assert (who.given_name, who.family_name) == (given, family)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "expected"),
+    [
+        ("2026-08-16T22:00:00Z", "2027-06-19T22:00:00Z", ("2026-08-17", "2027-06-20")),
+        ("2026-01-15T23:00:00.000Z", "2026-01-15T22:59:59Z", ("2026-01-16", "2026-01-15")),
+        ("2026-08-16 22:00:00+00:00", "2026-08-17T00:00:00+02:00", ("2026-08-17", "2026-08-17")),
+        ("2026-08-16T22:00Z", "2026-08-16T19:00:00-0300", ("2026-08-17", "2026-08-17")),
+        ("2026-08-16T22:00:00", "2026-08-16T24:00:00Z", ("2026-08-16", "2026-08-16")),
+        ("2026-08-16Z", "2026-08-16+02:00", ("2026-08-16", "2026-08-16")),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", (None, None)),
+        ("0001-01-01T00:00:00+01:00", "2099-12-31T23:00:00Z", (None, None)),
+        ("0206-08-17", "2206-08-17", ("0206-08-17", "2206-08-17")),
+    ],
+)
+def test_a_time_with_a_zone_is_the_day_it_is_in_norway_and_placeholders_are_empty(begins, ends, expected):
+    frame = f"<role roletype='01'><timeframe><begin>{begins}</begin><end>{ends}</end></timeframe></role>"
+    (row,) = memberships(member("p1", frame))
+    assert (row.begin_date, row.end_date) == expected
+    (who,) = person(f"<demographics><bday>{begins}</bday></demographics>")
+    assert who.birth_date == expected[0]
 
 
 def test_what_a_file_says_is_deleted_is_not_there():
@@ -314,6 +452,14 @@ def test_weekdays(word, weekday):
     assert lessons(f"{HEADER}g1,{word},08:30,09:15,R\n")[0].weekday == weekday
 
 
+@pytest.mark.parametrize("text", ["group\tweekday\tstart\tend\troom\ng1\t1\t08:30\t09:15\tR,1\n"])
+@pytest.mark.parametrize("first", ["", "sep=\t\r\n"])
+def test_a_timetable_may_have_tabs_and_excels_line_about_them(first, text):
+    assert lessons(first + text) == [Timetable("g1", 1, "08:30", "09:15", "R,1")]
+    with pytest.raises(Unreadable, match="line 3" if first else "line 2"):
+        lessons(first + text.replace("g1", ""))
+
+
 def test_columns_may_stand_in_any_order_with_others_beside():
     assert lessons("Room, Group ,x,weekday,end,start\nR,g1,?,2,09:15,08:30:00\n") == [
         Timetable("g1", 2, "08:30", "09:15", "R")
@@ -337,92 +483,6 @@ def test_columns_may_stand_in_any_order_with_others_beside():
 def test_a_broken_timetable_gives_one_sentence(content, words):
     with pytest.raises(Unreadable, match=words):
         list(timetable(io.BytesIO(content)))
-
-
-# --- calendars -------------------------------------------------------------------------------------------------------
-
-
-def calendar(*events, ending="\r\n"):
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VTIMEZONE", "TZID:Europe/Oslo", "BEGIN:STANDARD"]
-    lines += ["DTSTART:19701025T030000", "END:STANDARD", "END:VTIMEZONE"]
-    for event in events:
-        lines += ["BEGIN:VEVENT", "UID:1", *event, "END:VEVENT"]
-    return ending.join([*lines, "END:VCALENDAR", ""]).encode()
-
-
-def events(content):
-    return list(ical(io.BytesIO(content)))
-
-
-WHEN = ("DTSTART;TZID=Europe/Oslo:20260824T083000", "DTEND;TZID=Europe/Oslo:20260824T091500")
-
-
-@pytest.mark.parametrize("ending", ["\r\n", "\n"])
-def test_an_event_is_a_lesson(ending):
-    event = ("SUMMARY:NOR Norsk\\, 8A", 'LOCATION;ALTREP="http://x:1/y";LANGUAGE=nb:Rom 1\\; nær', *WHEN)
-    assert events(calendar(event, ending=ending)) == [Timetable("NOR Norsk, 8A", 1, "08:30", "09:15", "Rom 1; nær")]
-
-
-@pytest.mark.parametrize(
-    ("when", "lesson"),
-    [
-        (("DTSTART:20260824T063000Z", "DTEND:20260824T071500Z"), (1, "08:30", "09:15")),
-        (("DTSTART:20270108T073000Z", "DURATION:PT45M"), (5, "08:30", "09:15")),
-        (("DTSTART:20260824T233000Z", "DTEND:20260825T001500Z"), (2, "01:30", "02:15")),
-        (("DTSTART;TZID=W. Europe Standard Time:20260826T083000",), (3, "08:30", None)),
-        (("dtstart:20260830T083000", "dtend:20260830T084500"), (7, "08:30", "08:45")),
-    ],
-)
-def test_times_are_norwegian_summer_and_winter(when, lesson):
-    assert [row[1:4] for row in events(calendar(("SUMMARY:8A", *when)))] == [lesson]
-
-
-def test_a_repeated_event_is_a_lesson_on_each_of_its_weekdays():
-    rule = "RRULE:FREQ=WEEKLY;UNTIL=20270618T000000Z;BYDAY=MO,1WE"
-    assert [row.weekday for row in events(calendar(("SUMMARY:8A", rule, *WHEN)))] == [1, 3]
-    assert [row.weekday for row in events(calendar(("SUMMARY:8A", "RRULE:FREQ=WEEKLY", *WHEN)))] == [1]
-
-
-def test_what_is_no_lesson_is_passed_over():
-    assert (
-        events(
-            calendar(
-                ("SUMMARY:8A", "STATUS:CANCELLED", *WHEN),
-                ("SUMMARY:Høstferie", "DTSTART;VALUE=DATE:20261005"),
-                WHEN,
-                ("BEGIN:VALARM", "SUMMARY:alarm", "DTSTART:20260824T083000", "END:VALARM", *WHEN),
-                ("SUMMARY:8A", "DTSTART:20269999T083000"),
-            )
-        )
-        == []
-    )
-
-
-def test_a_line_is_folded_anywhere_even_within_a_letter():
-    content = calendar(("SUMMARY:Språkopplæring 8A", *WHEN))
-    whole = events(content)
-    for place in range(content.index(b"SUMMARY") + 1, content.index(b"DTSTART;TZID=Europe/Oslo:2") - 2):
-        assert events(content[:place] + b"\r\n " + content[place:]) == whole
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "empty"),
-        (b"<html>", "HTML"),
-        (b"BEGIN:VCARD\r\n", "no calendar"),
-        (calendar(("SUMMARY:x", *WHEN))[:-15], "not whole"),
-        (calendar(("END:VCALENDAR",)), "does not fit"),
-        (calendar() + b"BEGIN:VCALENDAR", "not whole"),
-        (b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 50, "too deep"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:" + b"x" * 200_000, "too long"),
-        (b"BEGIN:VCALENDAR\nSUMMARY:x" + b"\n xx" * 100_000, "too long"),
-    ],
-    ids=["empty", "html", "card", "cut off", "end", "second", "deep", "line", "folds"],
-)
-def test_a_broken_calendar_gives_one_sentence(content, words):
-    with pytest.raises(Unreadable, match=words):
-        events(content)
 
 
 @pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")

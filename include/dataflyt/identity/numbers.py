@@ -53,7 +53,8 @@ def read(text: str | None) -> Written | None:
       writes around it (``'058…``, ``="058…"``, ``….0``) are taken away, and the zero it has taken away is put back;
     - ``duf``: the number of UDI's register, twelve digits that begin with a year;
     - ``provisional``: a birth date with six digits after it, as eFeide advises for pupils who wait for a number; or
-      with five that nobody was given (all alike, or beginning with two zeros or nines); the health service's H-numbers;
+      with five that nobody was given (all alike, 12345, or beginning with two zeros or nines); the health service's
+      H-numbers;
     - ``encrypted``: long and without meaning, as PIFU's personNINencrypted;
     - ``miswritten``: meant to be a number, and none: wrong control digits, letters among digits, ``5,8E+09``;
     - ``local``: an id of the system's own.
@@ -104,7 +105,12 @@ def told(number: str | None, local: str | None = None, *own: str | None, encrypt
 Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
     """
     first, second = read(number), read(local)
-    locals_ = [one.value for one in (second, *map(read, own)) if one and one.kind == "local"]
+    # A provisional number is one that the kommune has given, the health service's excepted.
+    locals_ = [
+        one.value
+        for one in (second, *map(read, own))
+        if one and (one.kind == "local" or (one.kind == "provisional" and not parse(one.value).valid))
+    ]
     for one in () if encrypted else (first, second):
         if one and one.kind == "number":
             return Told(one.value, second.value if second and second.kind == "local" else None, None)
@@ -137,7 +143,7 @@ def _is_date(text: str) -> bool:
 
 
 def _given_to_nobody(five: str) -> bool:
-    return len(set(five)) == 1 or five.startswith(("00", "99"))
+    return len(set(five)) == 1 or five == "12345" or five.startswith(("00", "99"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,16 @@ import io
 import itertools
 import re
 from collections.abc import Container, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, BinaryIO, NoReturn, TypeAlias, TypeGuard
+from zoneinfo import ZoneInfo
 
 import orjson
 from lxml import etree
 
 from dataflyt.errors import Unreadable
+from dataflyt.letters import WINDOWS_1252
 
 CHUNK = 64 * 1024
 MAX_JSON = 64 * 1024 * 1024
@@ -43,15 +45,58 @@ def tidy(value: str | None) -> str | None:
     return value.strip() or None
 
 
+EARLIEST, LATEST = "1900-01-01", "2100-12-31"
+"""What lies outside is no date of anybody's: a mistyped year, or a system's word for "always"."""
+_ALWAYS = "0001-"
+_OPEN = ("2099-", "2100-", "9999-")
+_OSLO = ZoneInfo("Europe/Oslo")
+_ZONED = re.compile(r"(.{10})[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,]\d+)? ?(Z|[+-]\d\d(?::?\d\d)?)", re.IGNORECASE)
+
+
 @lru_cache(maxsize=4096)
 def day(value: str | None) -> str | None:
-    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands."""
-    if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "T Z+"):
+    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands.
+
+    Of a time with a zone, the day it is in Norway: ``2026-08-16T22:00:00Z`` is 17 August.
+    """
+    if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "Tt Z+"):
         return value
     try:
-        return date.fromisoformat(value[:10]).isoformat() if value[4] == "-" else value
+        if value[4] != "-":
+            return value
+        zoned = _ZONED.fullmatch(value)
+        if zoned:
+            with contextlib.suppress(OverflowError, ValueError):  # year 1 and 9999, which are no dates, and 24:00
+                moment = datetime.fromisoformat(f"{zoned[1]}T{zoned[2]}{zoned[3].upper()}")
+                return moment.astimezone(_OSLO).date().isoformat()
+        return date.fromisoformat(value[:10]).isoformat()
     except ValueError:
         return value
+
+
+def from_windows_1252(data: bytes) -> str:
+    """Return the text of bytes in windows-1252, or in ISO-8859-1; five bytes stay control characters."""
+    return data.decode("iso-8859-1").translate(WINDOWS_1252)
+
+
+def start_day(value: str | None) -> str | None:
+    """Return the date something began, or somebody was born; None for the placeholder "since always" (year 1)."""
+    found = day(value)
+    return None if found is not None and found.startswith(_ALWAYS) else found
+
+
+def end_day(value: str | None) -> str | None:
+    """Return the last date of something; None for "until further notice" (years 2099, 2100, 9999, and year 1)."""
+    found = day(value)
+    return None if found is not None and found.startswith((_ALWAYS, *_OPEN)) and len(found) == 10 else found
+
+
+def is_date(value: str | None) -> bool:
+    """Tell whether a value is an ISO date of somebody's time; the checks set the others aside."""
+    try:
+        return value is not None and value == date.fromisoformat(value).isoformat() and EARLIEST <= value <= LATEST
+    except ValueError:
+        return False
 
 
 def refuse_other_formats(start: bytes, expected: str) -> None:
@@ -159,6 +204,7 @@ Element: TypeAlias = etree._Element
 
 _ENCODINGS = re.compile(r"(utf-?8|utf-?16(le|be)?|iso-?8859-(1|4|10|15)|latin-?1|windows-125[27]|(us-)?ascii)$", re.I)
 _SINGLE_BYTE = re.compile(r"(iso|latin|windows)", re.I)
+_WINDOWS_1252 = re.compile(r"(iso-?8859-1|latin-?1|windows-1252)$", re.I)
 _DECLARATION = re.compile(rb"""[\xef\xbb\xbf\xff\xfe]*\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
 _DOCTYPE = re.compile(  # blanks, comments and instructions, then a document type up to its [ or >
     rb"""[\xef\xbb\xbf\xff\xfe]*+(?>\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE((?>[^"'>\[]++|"[^"]*+"|'[^']*+')*+)([\[>]?)""",
@@ -251,15 +297,16 @@ class _Records:
         self.declared = "UTF-8"
         self.has_doctype = False
         self.disguise: codecs.IncrementalDecoder | None = None
+        self.is_windows_1252 = False
 
     def read(self) -> Iterator[tuple[Element, Element]]:
         chunk, tag = self._prolog()
-        parser = _parser(tag)
+        parser = _parser(tag, self._encoding())
         root: Element | None = None
         size = since = 0
         while chunk:
             self._check_disguise(chunk)
-            _feed(parser, chunk)
+            _feed(parser, self._decoded(chunk))
             size += len(chunk)
             since += len(chunk)
             root = _first(parser) if root is None else root
@@ -299,16 +346,17 @@ class _Records:
 
     def _prolog(self) -> tuple[bytes, str]:
         """Read up to the outermost element and check what stands before it; return the bytes read and the tag."""
-        parser = _parser(None)
         prolog = b""
         while len(prolog) < _ENOUGH_TO_TELL and (chunk := self.stream.read(CHUNK)):
             prolog += chunk
         chunk = prolog
         refuse_other_formats(prolog[:4096], "XML")
+        self._check_encoding(prolog)
+        parser = _parser(None, self._encoding())
         while True:
             self._check_encoding(prolog)
             self._check_doctype(prolog)
-            _feed(parser, chunk)
+            _feed(parser, self._decoded(chunk))
             root = _first(parser)
             if root is not None:
                 break
@@ -350,6 +398,15 @@ class _Records:
             raise Unreadable("The file says it is in another encoding but is UTF-16.")
         if _SINGLE_BYTE.match(self.declared) and not prolog.startswith(codecs.BOM_UTF8) and b"\0" not in prolog[:4]:
             self.disguise = codecs.getincrementaldecoder("utf-8")()
+            self.is_windows_1252 = bool(_WINDOWS_1252.match(self.declared))
+
+    def _encoding(self) -> str | None:
+        """Return what the parser must be told; None where the file's own word holds."""
+        return "utf-8" if self.is_windows_1252 else None
+
+    def _decoded(self, chunk: bytes) -> bytes:
+        """Give UTF-8 for ISO-8859-1, whose bytes 80-9F are windows-1252's, as every browser takes them."""
+        return chunk if chunk.isascii() or not self.is_windows_1252 else from_windows_1252(chunk).encode()
 
     def _check_disguise(self, chunk: bytes) -> None:
         """Catch UTF-8 that calls itself ISO-8859-1: its first letters beyond ASCII happen to be right UTF-8."""
@@ -363,11 +420,12 @@ class _Records:
         raise Unreadable(f"The file says it is {self.declared} but is UTF-8.")
 
 
-def _parser(tag: str | None) -> etree.XMLPullParser:
+def _parser(tag: str | None, encoding: str | None) -> etree.XMLPullParser:
     # Not collect_ids=False: lxml 6 then loads external document types in spite of load_dtd=False.
     parser = etree.XMLPullParser(
         events=("start",),
         tag=tag,
+        encoding=encoding,
         resolve_entities=False,
         load_dtd=False,
         dtd_validation=False,
@@ -449,8 +507,10 @@ _MOST_LINES = 200
 def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each record, the heading first; ``what`` names the file for people.
 
-    The separator, comma or semicolon, is the one the first line has most of. UTF-8 with or without a BOM, or, where the
-    first letters beyond ASCII are no UTF-8, windows-1252, of which ISO-8859-1's letters are part.
+    The separator, comma, semicolon or tab, is the one the first line has most of, or the one that a line before it says
+    (``sep=;``, which Excel reads and writes). UTF-8 with or without a BOM, or, where the first letters beyond ASCII are
+    no UTF-8, windows-1252, of which ISO-8859-1's letters are part. What is a letter in neither becomes a control
+    character, for the checks to find.
     """
     start = stream.read(4096)
     refuse_other_formats(start, f"{what} in CSV")
@@ -459,18 +519,34 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     whole = io.BufferedReader(_Resumed(start, stream))
     lines = _Lines(io.TextIOWrapper(whole, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     try:
-        first = next(lines, "")
-        separator = ";" if first.count(";") > first.count(",") else ","
+        first, separator, above = heading(lines)
         reader = csv.reader(itertools.chain([first], lines), delimiter=separator)
         for row in reader:
             lines.since = 0
-            yield reader.line_num, row
+            yield above + reader.line_num, row
         return
     except UnicodeError:
         sentence = f"The file ({what}) is not in one encoding; use UTF-8."
     except csv.Error:
         sentence = f"The file ({what}) is not CSV: a cell is too long or a quotation mark is not closed."
     raise Unreadable(sentence)
+
+
+_SAID_SEPARATOR = re.compile(r"\"?sep=([;,\t])\"?[;,\t]*\r?\n?", re.IGNORECASE)
+
+
+def heading(lines: Iterator[str]) -> tuple[str, str, int]:
+    """Take the line with the columns' names; return it, the separator, and how many lines stood above it.
+
+    Those that may are Excel's about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``). Where none
+    says it, the separator is what the columns' names have most of: comma, semicolon or tab.
+    """
+    said: re.Match[str] | None = None
+    line, above = next(lines, ""), 0
+    while above < 2 and ((found := _SAID_SEPARATOR.fullmatch(line)) or line.startswith("#TYPE ")):
+        said = said or found
+        line, above = next(lines, ""), above + 1
+    return line, said[1] if said else max(",;\t", key=line.count), above
 
 
 class _Resumed(io.RawIOBase):
@@ -519,4 +595,4 @@ class _Lines:
                 raw.decode("utf-8")
                 self._is_utf8 = True
             self._is_utf8 = bool(self._is_utf8)
-        return raw.decode("utf-8" if self._is_utf8 else "windows-1252")
+        return raw.decode() if self._is_utf8 else from_windows_1252(raw)

@@ -8,7 +8,7 @@ false, lowered protection, a new guardian where anyone at the child's address is
 guardian gained by what FREG has said before (a pupil comes back and FREG does not answer).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, text
@@ -213,6 +213,18 @@ def reasons(
         )
     )
     return why + (["always"] if always else [])
+
+
+def bases(connection: Connection, kinds: Iterable[str]) -> dict[str, int]:
+    """Return what each kind's limit in percent is of, rounded: 0, to tens, from a thousand on to two digits.
+
+    Exact, it would be beside the counts of plan and file what tells how many are protected.
+    """
+    found: dict[str, int] = {}
+    for kind in kinds:
+        count = connection.scalar(text(_BASE[kind.split("_")[0]])) or 0
+        found[kind] = round(count, -1 if count < 1000 else 2 - len(str(count)))
+    return found
 
 
 def _over(connection: Connection, kind: str, found: Mapping[str, int], limit: Limit) -> bool:

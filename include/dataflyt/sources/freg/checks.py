@@ -24,6 +24,7 @@ from dataflyt.quality import (
     blank,
     build,
     filled,
+    garbled,
     kept,
     matches,
     never,
@@ -34,6 +35,7 @@ from dataflyt.quality import (
     present,
     reversed_dates,
     row,
+    seldom,
     table,
     unreadable,
 )
@@ -53,6 +55,7 @@ _UNANSWERED = row(
     _US,
     "Opplysningen hører til en som ikke er i svaret.",
 )
+_GARBLED = f"erGjeldende is not false and {garbled('fornavn', 'mellomnavn', 'etternavn')}"
 _OPEN = "t.adressegradering = 'ugradert'"
 _EMPLOYEE = f"starts_with(page, '{EMPLOYEES}')"
 # The row of somebody without any: without a valid number it is held back with its person.
@@ -264,6 +267,18 @@ RULES: Rules = {
             never(f"{blank('fornavn', 'etternavn')} and erGjeldende is not false"),
             _FREG,
             "Navnet har verken fornavn eller etternavn.",
+        ),
+        row(
+            "letters",
+            never(_GARBLED),
+            _FREG,
+            "Navnet har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»; skolesystemets navn brukes.",
+        ),
+        table(
+            "encoding",
+            seldom(_GARBLED, percent=1, few=1),
+            _US,
+            "Over én prosent av navnene fra Folkeregisteret har ødelagte bokstaver: svaret er lest med feil tegnsett.",
         ),
         note(
             "temporary",

@@ -17,6 +17,7 @@ from dataflyt.quality import (
     build,
     filled,
     kept,
+    letters,
     matches,
     never,
     note,
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
 
 _HR = "HR"
 _ADMIN = "systemansvarlig"
+_FILE = "HR-filen"
 _KINDS = ", ".join(f"'{kind}'" for kind in get_args(EmploymentType))
 
-_UNREADABLE = row("date", never(unreadable("date_from", "date_to")), _HR, "Fra- eller til-datoen kan ikke leses.")
+_UNREADABLE = row(
+    "date",
+    never(unreadable("date_from", "date_to", placeholders=True)),
+    _HR,
+    "Fra- eller til-datoen kan ikke leses, eller årstallet kan ikke stemme.",
+)
 _REVERSED = row("dates", never(reversed_dates("date_from", "date_to")), _HR, "Til-datoen er før fra-datoen.")
 
 RULES: Rules = {
@@ -44,6 +51,7 @@ RULES: Rules = {
         table("drop", kept(), _HR, "Filen har langt færre ansatte enn sist."),
         table("no_number", seldom("number is null", percent=20), _HR, "Over 20 prosent av de ansatte mangler nummer."),
         row("id", never(blank("employee_id")), _HR, "Den ansatte har ikke ansattnummer."),
+        *letters("given_name", "family_name", responsible=_HR, supplier=_HR, file=_FILE),
         row(
             "number",
             never("number_kind is not null"),
@@ -53,7 +61,12 @@ RULES: Rules = {
         row(
             "no_name", never(blank("given_name", "family_name")), _HR, "Den ansatte har verken fornavn eller etternavn."
         ),
-        row("birth_date", never(unreadable("birth_date")), _HR, "Fødselsdatoen kan ikke leses."),
+        row(
+            "birth_date",
+            never(unreadable("birth_date")),
+            _HR,
+            "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
+        ),
         _UNREADABLE,
         _REVERSED,
         row(
@@ -101,6 +114,7 @@ RULES: Rules = {
     ),
     "hr_org_unit": (
         row("id", never(blank("org_unit_id")), _HR, "Enheten har ikke nummer."),
+        *letters("name", responsible=_HR, supplier=_HR, file=_FILE),
         row(
             "ambiguous",
             ambiguous(rows.OrgUnit._fields),

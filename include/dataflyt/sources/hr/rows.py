@@ -9,9 +9,9 @@ Neither system has a field of its own for an employee who must not be found. ``p
 it: values by the ``Type`` of a ``Relation`` in Stamdata3, by ``category`` (its ``id``) in Visma's file.
 
 Out: ``employee`` and, for each position, ``employment``; ``org_unit``; and, where ``protected`` says anything, a
-``protection`` for every employee. Ids keep their leading zeros. Dates are ISO
-dates; the placeholders for "since always" (year 1) and "until further notice" (2099 and later, or year 1) are empty. A
-person or unit without its id, and a file that is broken, raise ``Unreadable``.
+``protection`` for every employee. Ids keep their leading zeros. Dates are ISO dates; the placeholders for "since
+always" (year 1) and "until further notice" (years 2099, 2100 and 9999, or year 1) are empty. What is no date stands as
+it is, for the checks. A person or unit without its id, and a file that is broken, raise ``Unreadable``.
 
 Visma's file has units only where somebody works, and not what they lie under: those that are schools are named one by
 one in the kommune file. Its ``workplace_id`` is the organisation number of the workplace (``businessNumber``).
@@ -26,7 +26,18 @@ from typing import BinaryIO, NamedTuple
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
 from dataflyt.sources import Table
-from dataflyt.sources.reading import Element, attribute, children, day, name_of, records, texts, tidy
+from dataflyt.sources.reading import (
+    Element,
+    attribute,
+    children,
+    end_day,
+    is_date,
+    name_of,
+    records,
+    start_day,
+    texts,
+    tidy,
+)
 
 
 class Employee(NamedTuple):
@@ -176,14 +187,14 @@ def _resource(
         number=said.number,
         given_name=values.get("firstname"),
         family_name=values.get("surname"),
-        birth_date=_start(values.get("birthdate")),
+        birth_date=start_day(values.get("birthdate")),
         sex=_SEX.get((values.get("sex") or "").lower()),
         email=email,
         mobile=mobile,
         username=domain_login.rpartition("\\")[2] or None if domain_login else user.get("ubwuserid"),
         status=values.get("status"),
-        date_from=_start(values.get("datefrom")),
-        date_to=_end(values.get("dateto")),
+        date_from=start_day(values.get("datefrom")),
+        date_to=end_day(values.get("dateto")),
         number_kind=said.number_kind,
     )
     if protected:
@@ -232,7 +243,7 @@ def _relations(relations: Element) -> dict[str, str]:
         values = texts(relation, _OF_RELATION)
         value = values.get("value")
         if value:
-            ranked = (_end(values.get("dateto")) or "9999", _start(values.get("datefrom")) or "", value)
+            ranked = (end_day(values.get("dateto")) or "9999", start_day(values.get("datefrom")) or "", value)
             best[kind.lower()] = max(best.get(kind.lower(), ranked), ranked)
     return {kind: ranked[2] for kind, ranked in best.items()}
 
@@ -262,8 +273,8 @@ def _employments(
             main_position=_TRUE.get((values.get("mainposition") or "").lower()),
             org_unit_id=relations.get(_ORG_UNIT),
             workplace_id=relations.get(_WORKPLACE),
-            date_from=_start(values.get("datefrom")),
-            date_to=_end(values.get("dateto")),
+            date_from=start_day(values.get("datefrom")),
+            date_to=end_day(values.get("dateto")),
         )
 
 
@@ -272,7 +283,7 @@ def _employment_ids(employments: list[dict[str, str | None]]) -> list[str]:
 
     Without ``SequenceRef``: the post and the first day, which outlive a new order of the positions in the next file.
     """
-    ids = [e.get("sequenceref") or f"{e.get('postid') or ''}/{_start(e.get('datefrom')) or ''}" for e in employments]
+    ids = [e.get("sequenceref") or f"{e.get('postid') or ''}/{start_day(e.get('datefrom')) or ''}" for e in employments]
     repeated = Counter(ids)
     ids = [
         f"{i}-{e['sequenceno']}" if repeated[i] > 1 and e.get("sequenceno") else i
@@ -311,20 +322,9 @@ def _organisation(organisation: Element) -> OrgUnit:
         parent_id=values.get("parentid"),
         manager_ids=" ".join(managers) or None,
         status=values.get("status"),
-        date_from=_start(values.get("datefrom")),
-        date_to=_end(values.get("dateto")),
+        date_from=start_day(values.get("datefrom")),
+        date_to=end_day(values.get("dateto")),
     )
-
-
-def _start(value: str | None) -> str | None:
-    found = day(value)
-    return None if found is not None and found.startswith("0001-") else found
-
-
-def _end(value: str | None) -> str | None:
-    found = _start(value)
-    is_open = found is not None and len(found) == 10 and found[4] == "-" and found[:4].isdecimal() and found >= "2099"
-    return None if is_open else found
 
 
 def _decimal(value: str | None) -> float | None:
@@ -385,15 +385,16 @@ def _visma_person(
             kind_of_it = employment_types.get(kind, kind) if kind else None
             positions.append((wanted, row._replace(employment_type=kind_of_it)))
             units += [unit] if unit else []
-    starts = [row.date_from for _, row in positions]
-    ends = [row.date_to for _, row in positions]
+    # A mistyped date sets its own position aside, and not the employee.
+    starts = [row.date_from for _, row in positions if row.date_from is None or is_date(row.date_from)]
+    ends = [row.date_to for _, row in positions if row.date_to is None or is_date(row.date_to)]
     told = numbers.told(values.get("ssn"))
     yield Employee(
         employee_id=employee_id,
         number=told.number,
         given_name=values.get("givenname"),
         family_name=values.get("familyname"),
-        birth_date=_start(values.get("dateofbirth")),
+        birth_date=start_day(values.get("dateofbirth")),
         sex=_SEX.get((values.get("gendercode") or "").lower()),
         email=contact.get("email"),
         mobile=contact.get("mobilephone"),
@@ -431,8 +432,8 @@ def _visma_position(
                 managers = (attribute(manager, "id") for manager in _below(found, "manager"))
                 heads = " ".join(filter(None, managers)) or None
                 unit = OrgUnit(unit_id, attribute(found, "name"), None, heads, None, None, None)
-    starts = _start(values.get("positionstartdate") or employment.get("startdate"))
-    ends = [end for end in (_end(values.get("positionenddate")), _end(employment.get("enddate"))) if end]
+    starts = start_day(values.get("positionstartdate") or employment.get("startdate"))
+    ends = [end for end in (end_day(values.get("positionenddate")), end_day(employment.get("enddate"))) if end]
     row = Employment(
         employee_id=employee_id,
         employment_id="",

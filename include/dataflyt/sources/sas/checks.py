@@ -20,6 +20,7 @@ from dataflyt.quality import (
     checksum,
     filled,
     kept,
+    letters,
     never,
     note,
     one_of,
@@ -41,10 +42,20 @@ _US = "dataingeniør"
 
 _NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
 _NO_PERSON = absent("person_id", "sas_person.person_id")
+# Who is a pupil now, as far as the school says: neither one who has left nor a private candidate.
+_PUPIL = "m.role = '01' and m.active is not false and m.subrole is distinct from 'privatist'"
 _UNREADABLE = row(
-    "date", never(unreadable("begin_date", "end_date")), _SCHOOL, "Start- eller sluttdatoen kan ikke leses."
+    "date",
+    never(unreadable("begin_date", "end_date", placeholders=True)),
+    _SCHOOL,
+    "Start- eller sluttdatoen kan ikke leses, eller årstallet kan ikke stemme.",
 )
 _REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
+
+
+def _letters(*columns: str) -> tuple[Rule, Rule]:
+    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil")
+
 
 # Control digit of an organisation number (Brønnøysundregistrene).
 _ORGNR = f"({checksum('orgnr', 3, 2, 7, 6, 5, 4, 3, 2, 1)}) is distinct from 0"
@@ -54,6 +65,7 @@ RULES: Rules = {
         table("empty", filled(), _ADMIN, "Filen har ingen skoler."),
         table("drop", kept(), _ADMIN, "Filen har langt færre skoler enn sist."),
         row("id", never(blank("school_id")), _ADMIN, "Skolen har ikke id."),
+        *letters("name", responsible=_ADMIN, supplier=_ADMIN, file="Skolesystemets fil"),
         row(
             "orgnr",
             never(f"level = 'skole' and {_ORGNR}"),
@@ -82,7 +94,7 @@ RULES: Rules = {
             never(
                 "level = 'skole' and not exists (select from sas_membership as m "
                 "left join sas_group as g on g.group_id = m.group_id "
-                "where m.role = '01' and coalesce(g.school_id, m.group_id) = t.school_id)"
+                f"where {_PUPIL} and coalesce(g.school_id, m.group_id) = t.school_id)"
             ),
             _ADMIN,
             "Skolen har ingen elever i filen.",
@@ -91,6 +103,7 @@ RULES: Rules = {
     "sas_group": (
         table("drop", kept(), _ADMIN, "Filen har langt færre grupper enn sist."),
         row("id", never(blank("group_id")), _SCHOOL, "Gruppen har ikke id."),
+        *_letters("name", "long_name"),
         row(
             "no_school",
             never(absent("school_id", "sas_school.school_id")),
@@ -139,6 +152,7 @@ RULES: Rules = {
             "med fødselsnumre i klartekst (personNIN) fra leverandøren av skolesystemet.",
         ),
         row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
+        *_letters("given_name", "family_name", "full_name"),
         # Whoever these are about is not set aside, but held back until decided: they have a place in school.
         *(
             note(
@@ -191,12 +205,23 @@ RULES: Rules = {
             _SCHOOL,
             "Personen har verken fornavn eller etternavn.",
         ),
-        row("birth_date", never(unreadable("birth_date")), _SCHOOL, "Fødselsdatoen kan ikke leses."),
+        row(
+            "birth_date",
+            never(unreadable("birth_date")),
+            _SCHOOL,
+            "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
+        ),
         row(
             "ambiguous",
             ambiguous(rows.Person._fields),
             _SCHOOL,
             "Samme person står to ganger med ulike opplysninger.",
+        ),
+        note(
+            "disabled",
+            never("recstatus = 'disabled'"),
+            _SCHOOL,
+            "Brukeren er slått av i skolesystemet (enabledUser false), og står likevel i filen.",
         ),
         note(
             "shared_number",
@@ -226,6 +251,12 @@ RULES: Rules = {
             _US,
             "Medlemskapet har en rolle vi ikke kjenner.",
         ),
+        note(
+            "private_candidate",
+            never("role = '01' and subrole = 'privatist'"),
+            _SCHOOL,
+            "Eleven er privatist, og regnes ikke som elev ved skolen.",
+        ),
         _UNREADABLE,
         _REVERSED,
     ),
@@ -251,6 +282,13 @@ RULES: Rules = {
         ),
     ),
     "sas_timetable": (
+        *letters(
+            *("group_id", "room"),
+            responsible=_SCHOOL,
+            supplier=_ADMIN,
+            file="Timeplanen",
+            what="Timens gruppe eller rom",
+        ),
         row(
             "no_group",
             never(absent("group_id", "sas_group.group_id")),
@@ -307,7 +345,7 @@ def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
 PUPILS_PER_SCHOOL = (
     "select s.orgnr, count(distinct m.person_id) as pupils from {memberships} as m "
     "left join sas_group as g on g.group_id = m.group_id "
-    "join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where m.role = '01' "
+    f"join sas_school as s on s.school_id = coalesce(g.school_id, m.group_id) where {_PUPIL} "
     "and coalesce(s.school_type, '') not in ('barnehage', 'sfo') group by s.orgnr"
 )
 

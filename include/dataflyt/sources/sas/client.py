@@ -3,7 +3,8 @@
 Comes in: a folder, and the patterns of the school system's file and of the timetable (None: there is none). Goes out:
 ``pifu-00001.xml`` or ``oneroster-00001.zip``, and ``timetable-00001.csv`` or ``timetable-00001.ics``, the files as they
 were, and what they are copies of; ``calendar-00001.ics`` and on, a page a link.
-When it fails: SourceUnavailable names the folder and the pattern, or the connection's place, and is worth another try.
+When it fails: SourceUnavailable names the folder and the pattern, or the connection's place, and is worth another try;
+ConfigError names two files of which nobody can tell which is the newest.
 """
 
 import re
@@ -14,6 +15,7 @@ from pathlib import PurePath
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError
 from dataflyt.http import Register, Settings
+from dataflyt.kommune import Newest
 from dataflyt.landing import AnyPath, Landing, land_newest
 
 PAGES = {"pifu": "pifu-00001.xml", "oneroster": "oneroster-00001.zip"}
@@ -33,18 +35,29 @@ def extract(
     timetable_pattern: str | None,
     landing: Landing,
     *,
+    newest: Newest | None = None,
     earlier: Landing | None = None,
     as_of: datetime | None = None,
     max_age_days: int | None = None,
 ) -> None:
-    """Land the newest complete file of each kind; one that is landed already stands.
+    """Land the newest complete file of each kind, by ``newest`` where names or times are to decide.
 
-    One that ``earlier`` has is taken from there. A timetable may be as old as it is: it lasts a term.
+    One that is landed already stands, one that ``earlier`` has is taken from there. A timetable may be as old as it is:
+    it lasts a term.
     """
-    land_newest(folder, files_pattern, landing, PAGES[format], earlier=earlier, as_of=as_of, max_age_days=max_age_days)
+    land_newest(
+        folder,
+        files_pattern,
+        landing,
+        PAGES[format],
+        by=newest,
+        earlier=earlier,
+        as_of=as_of,
+        max_age_days=max_age_days,
+    )
     if timetable_pattern:
         page = f"timetable-00001.{'ics' if timetable_pattern.lower().endswith('.ics') else 'csv'}"
-        land_newest(folder, timetable_pattern, landing, page, earlier=earlier)
+        land_newest(folder, timetable_pattern, landing, page, by=newest, earlier=earlier)
 
 
 def fetch_calendars(connection: Connection, landing: Landing, settings: Settings | None = None) -> None:

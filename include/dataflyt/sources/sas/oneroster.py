@@ -3,7 +3,9 @@
 In: manifest, orgs, users, classes, enrollments, in 1.2 roles too; courses, academicSessions and demographics where they
 are there. Out: rows of the tables of the school system: schools, groups, people with the guardians they name, then who
 is where. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id raise
-``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there.
+``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there, and nobody is in such a class. Whoever has
+``enabledUser`` false is there, with the ``recstatus`` disabled: the school has to say whether they have left. Paths in
+the zip file may be written as Windows does.
 
 What rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept, the rest goes through.
 What is kept may not grow far beyond the file; what it unpacks to may not either. Nothing is unpacked to a disk.
@@ -26,7 +28,7 @@ from typing import IO, BinaryIO, NamedTuple, cast
 
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
-from dataflyt.sources.reading import csv_rows, day, refuse_other_formats, tidy
+from dataflyt.sources.reading import csv_rows, day, end_day, refuse_other_formats, start_day, tidy
 from dataflyt.sources.sas.pifu import grep_codes, nine_digits, year_level_in
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
 
@@ -52,6 +54,9 @@ _ROLES = {
     "aide": "08",
 }
 """PIFU's two digits for a role."""
+DISABLED = "disabled"
+"""The ``recstatus`` of a user who may not log in."""
+_NO = frozenset({"false", "0", "no"})
 _GONE = frozenset({"tobedeleted", "inactive"})
 _USER_ID = re.compile(r"\{\s*([^:{}]{1,40}?)\s*:\s*([^{}]{1,200}?)\s*\}")
 _SUBJECT = re.compile(r"[A-ZÆØÅ]{3}[0-9]{2,4}")
@@ -134,8 +139,8 @@ def _groups(archive: "_Archive") -> Iterator[Group]:
             grep_code=code,
             grep_uri=uri,
             year_level=year_level_in(_only(grades), uri, _only(course_grades), course_title),
-            begin_date=min((begins for begins, _, _ in during if begins), default=None),
-            end_date=max((ends for _, ends, _ in during if ends), default=None),
+            begin_date=start_day(min((begins for begins, _, _ in during if begins), default=None)),
+            end_date=end_day(max((ends for _, ends, _ in during if ends), default=None)),
             adminperiod=next((_school_year(year) for _, _, year in during if year), None),
         )
 
@@ -168,7 +173,7 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
     born = _Kept(archive)
     same: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}  # few birth dates, many people
     for user_id, (birth_date, sex) in archive.records("demographics", ("userSourcedId|sourcedId", "birthDate", "sex")):
-        said = (day(birth_date), _SEX.get((sex or "").lower()))
+        said = (start_day(birth_date), _SEX.get((sex or "").lower()))
         born.keep(user_id, same.setdefault(said, said) if len(same) < 50_000 else said)
     roles = _Kept(archive)
     if version == "1.2":
@@ -177,8 +182,8 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
             if user and (word == "student" or (word in _GUARDIANS and user not in roles)):
                 roles.keep(user, (word,))
     wanted = ("sourcedId", "username", "userIds", "givenName", "middleName", "familyName", "identifier", "email", "sms")
-    for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role"), needed=1):
-        username, user_ids, given, middle, family, identifier, email, sms, agents, role = values
+    for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role", "enabledUser"), needed=1):
+        username, user_ids, given, middle, family, identifier, email, sms, agents, role, enabled = values
         ids = {kind.lower(): value for kind, value in _USER_ID.findall(user_ids or "")}
         told = numbers.told(None, identifier, person_id)
         birth_date, sex = born.get(person_id, (None, None))
@@ -196,7 +201,7 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
             birth_date=birth_date,
             email=email,
             mobile=sms,
-            recstatus=None,
+            recstatus=DISABLED if (enabled or "").lower() in _NO else None,
             number_kind=told.number_kind,
         )
         word = (role or roles.get(person_id, ("",))[0] or "").lower()
@@ -218,10 +223,14 @@ def _memberships(archive: "_Archive", version: str) -> Iterator[Membership]:
     else:
         wanted = ("sourcedId", "userSourcedId", "orgSourcedId", "role", "roleType", "beginDate", "endDate")
         for _, (person, org_id, role, kind, begins, ends) in archive.records("roles", wanted, needed=4):
+            if person in archive.gone["users"]:
+                continue
             main = {"primary": True, "secondary": False}.get((kind or "").lower())
             yield from _membership(org_id, person, role, main, begins, ends)
     wanted = ("sourcedId", "userSourcedId", "classSourcedId", "role", "primary", "beginDate", "endDate")
     for _, (person, group_id, role, primary, begins, ends) in archive.records("enrollments", wanted, needed=4):
+        if person in archive.gone["users"] or group_id in archive.gone["classes"]:
+            continue
         main = {"true": True, "false": False}.get((primary or "").lower())
         yield from _membership(group_id, person, role, main, begins, ends)
 
@@ -244,13 +253,13 @@ def _membership(
             subrole=None,
             active=None,
             main=main,
-            begin_date=day(begins),
+            begin_date=start_day(begins),
             end_date=_day_before(ends),
         )
 
 
 def _day_before(value: str | None) -> str | None:
-    found = day(value)
+    found = end_day(value)
     try:
         return (date.fromisoformat(found) - timedelta(days=1)).isoformat() if found else None
     except (ValueError, OverflowError):
@@ -273,6 +282,7 @@ class _Archive:
         self.size = stream.seek(0, io.SEEK_END)
         self.left = _SOME + MOST_TIMES * self.size
         self.kept = 2 * _SOME + 8 * self.size
+        self.gone = {"users": _Kept(self), "classes": _Kept(self)}
         self._entries: dict[str, zipfile.ZipInfo] = {}
         broken = False
         try:
@@ -282,7 +292,7 @@ class _Archive:
         if broken:
             raise Unreadable(_DAMAGED)
         for entry in self._zip.infolist():
-            folder, _, name = entry.filename.rpartition("/")
+            folder, _, name = entry.filename.replace("\\", "/").rpartition("/")  # as some Windows programs write
             if name.lower().endswith(".csv") and "__MACOSX" not in folder:
                 if name.lower() in self._entries:
                     raise Unreadable("The zip file has two files of the same name; a roster has one of each.")
@@ -300,6 +310,8 @@ class _Archive:
         """Yield id and other cells of the rows that hold; the first of ``columns`` is the id."""
         for line, (status, row_id, *cells) in self.rows(name, ("status", *columns), needed=needed + 1):
             if status and status.lower() in _GONE:
+                if row_id and name in self.gone:
+                    self.gone[name].keep(row_id, ())
                 continue
             if row_id is None:
                 raise Unreadable(f"The row in line {line} of {name}.csv has no sourcedId.")

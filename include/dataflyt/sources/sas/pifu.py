@@ -3,10 +3,19 @@
 In: a full file (namespaces 1.1, 1.2 and v1, or none). Out: rows in the order of the file; a ``person`` is followed by
 its ``guardian`` rows. A file that says it holds only changes (``properties/type`` delta or event), an element without
 its id, and a broken file raise ``Unreadable``. No person at all is readable: whether that may be, and whether a file
-that calls itself full lacks what it had last time, is for the checks. What is marked as deleted is not there.
+that calls itself full lacks what it had last time, is for the checks. What is marked as deleted (``recstatus`` 3: a
+person, a group, a role) is not there, nor are the memberships of such a person or in such a group.
 
-An id that has changed stands as a pair, ``New`` and ``Old``: memberships that still point with the old one are given
-the new one.
+A membership is not in force (``active`` false) when its role's ``status`` is 0, or ``pifu_status`` says inaktiv of the
+role or the person. A private candidate (``pifu_status`` privatist, and neither heltid nor deltid) is no pupil: the
+``subrole`` of such a membership is privatist.
+
+An id that has changed stands as a pair, ``New`` and ``Old``, and one that was given by mistake as ``Duplicate``: what
+points with such an id, before the pair or after, is given the right one. Where somebody else has it, or two claim it,
+it stands as it is. A file with anything of this is read twice.
+
+Somebody who has only ``fn`` gets a given name and a family name from it: the last word is the family name (assumed), or
+what stands before a comma.
 
 Plain IMS Enterprise has none of PIFU's words. Assumed, since no file of a Norwegian system was found: an id that is a
 valid national identity number is the person's number (Identum says that the number is the id in such files); an
@@ -16,12 +25,25 @@ Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.1, 1.2 and 1.3 (XSD and gui
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
-from dataflyt.sources.reading import Element, attribute, children, day, name_of, records, text_in, texts, tidy
+from dataflyt.sources.reading import (
+    CHUNK,
+    Element,
+    attribute,
+    children,
+    end_day,
+    name_of,
+    records,
+    start_day,
+    text_in,
+    texts,
+    tidy,
+)
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
 
 _CONTAINERS = {"enterprise": frozenset[str](), "membership": frozenset({"sourcedid"})}
@@ -49,27 +71,162 @@ _YES_NO = {"1": True, "0": False}
 
 
 _DELETED = "3"
+_INACTIVE = "inaktiv"
+PRIVATE_CANDIDATE = "privatist"
+_PUPIL = "01"
+_A_GROUP = "2"
+_REAL_PUPIL = frozenset({"heltid", "deltid"})
+
+
+@dataclass
+class _Kind:
+    """What a file says of its people, or of its groups: ids that stand for others, and who is not there."""
+
+    renamed: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    there: set[str] = field(default_factory=set)
+
+    def learn(self, record: Element) -> str | None:
+        """Take in a person or group, and return its id; None when it is deleted or has none."""
+        own = _id_of(_ids_in(record))
+        if own and attribute(record, "recstatus") == _DELETED:
+            self.gone.add(own)
+            return None
+        if own:
+            self.there.add(own)
+            self.learn_pairs(record)
+        return own
+
+    def learn_pairs(self, element: Element) -> None:
+        """Take in the ids that stand for another in this element."""
+        own, others = _own_and_others(element)
+        for other in others:
+            # Two who claim it: nobody can tell whose it was.
+            self.renamed[other] = own if self.renamed.get(other, own) == own else other
+
+    def settle(self) -> None:
+        """Forget what does not hold of the whole file, and follow pairs to their end."""
+        self.gone -= self.there
+        for other in [old for old, new in self.renamed.items() if old in self.there or old == new]:
+            del self.renamed[other]
+        for other in self.renamed:
+            self.renamed[other] = self.now(other)
+
+    def now(self, one: str) -> str:
+        """Return the id that this one stands for now."""
+        seen = set()
+        while one in self.renamed and one not in seen:
+            seen.add(one)
+            one = self.renamed[one]
+        return one
+
+    def meant(self, ids: Mapping[str, str]) -> str | None:
+        """Return the id that a reference means: of several, one that the file has."""
+        own = _id_of(ids)
+        found = own and self.now(own)
+        if found and found not in self.there and len(ids) > 1:
+            found = next((one for one in map(self.now, ids.values()) if one in self.there), found)
+        return found
+
+
+@dataclass
+class _Whole:
+    """What must be known of the whole file before a row of it can be read."""
+
+    people: _Kind = field(default_factory=_Kind)
+    groups: _Kind = field(default_factory=_Kind)
+    inactive: set[str] = field(default_factory=set)
+    private: set[str] = field(default_factory=set)
+
+    def learn(self, record: Element) -> None:
+        """Take in a record and what it points to."""
+        name = name_of(record)
+        if name == "person" and (person_id := self.people.learn(record)):
+            said = _statuses(record)
+            if _INACTIVE in said:
+                self.inactive.add(person_id)
+            if PRIVATE_CANDIDATE in said and not said & _REAL_PUPIL:
+                self.private.add(person_id)
+            for guardian, _ in _contacts(record):
+                self.people.learn_pairs(guardian)
+        elif name == "group" and self.groups.learn(record):
+            for relation in _parents(record):
+                self.groups.learn_pairs(relation)
+        elif name == "member" and text_in(record, "idtype") != _A_GROUP:
+            self.people.learn_pairs(record)
 
 
 def pifu(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read a PIFU-IMS SAS file, or a plain IMS Enterprise file."""
     membership: Element | None = None
     group_id = ""
-    people: dict[str, str] = {}  # new id by old one
-    groups: dict[str, str] = {}
-    for parent, record in records(stream, "enterprise", _CONTAINERS, "a PIFU-IMS file"):
+    whole = _whole(stream)
+    for parent, record in _records(stream):
         name = name_of(record)
         if name == "member" and name_of(parent) == "membership":
             if membership is not parent:
-                membership, group_id = parent, _wanted_id(_ids_in(parent), parent)
-                group_id = groups.get(group_id, group_id)
-            yield from _member(record, group_id, people)
+                membership, group_id = parent, _required(whole.groups.meant(_ids_in(parent)), parent)
+            if group_id not in whole.groups.gone:
+                yield from _member(record, group_id, whole)
         elif name == "properties":
             _refuse_changes(record)
         elif name == "person" and attribute(record, "recstatus") != _DELETED:
-            yield from _person(record, people)
+            yield from _person(record, whole)
         elif name == "group" and attribute(record, "recstatus") != _DELETED:
-            yield _group(record, groups)
+            yield _group(record, whole.groups)
+
+
+def _records(stream: BinaryIO) -> Iterator[tuple[Element, Element]]:
+    return records(stream, "enterprise", _CONTAINERS, "a PIFU-IMS file")
+
+
+_FAR_REACHING = (b"old", b"duplicate", b"recstatus", b"inaktiv", b"privatist")
+_REACHES_FAR = re.compile(rb"""["']\s*(?:old|duplicate)\s*["']|recstatus\s*=\s*["']\s*3|inaktiv|privatist""")
+
+
+def _whole(stream: BinaryIO) -> _Whole:
+    """Learn what concerns more than the record it stands in, and go back to where the stream was.
+
+    Most files say nothing of the kind: their bytes are looked through, which takes a tenth of reading them.
+    """
+    found = _Whole()
+    if not stream.seekable():
+        raise Unreadable("The file is not on a storage that can be read from any place.")
+    beginning = stream.tell()
+    reaches_far = _reaches_far(stream)
+    stream.seek(beginning)
+    if reaches_far:
+        membership: Element | None = None
+        for parent, record in _records(stream):
+            if name_of(parent) == "membership" and membership is not parent:
+                membership = parent
+                found.groups.learn_pairs(parent)
+            found.learn(record)
+        stream.seek(beginning)
+        found.people.settle()
+        found.groups.settle()
+    return found
+
+
+def _reaches_far(stream: BinaryIO) -> bool:
+    before = b""
+    while chunk := stream.read(CHUNK):
+        some = before + chunk.replace(b"\0", b"").lower()
+        if any(word in some for word in _FAR_REACHING) and _REACHES_FAR.search(some):
+            return True
+        before = some[-64:]
+    return False
+
+
+def _statuses(record: Element) -> set[str]:
+    """Return what every ``pifu_status`` of a person or a role says, in lower case."""
+    return {
+        (tidy(status.text) or "").lower()
+        for name, extension in children(record)
+        if name == "extension"
+        for more, status in children(extension)
+        if more == "pifu_status"
+    }
 
 
 def _refuse_changes(properties: Element) -> None:
@@ -98,29 +255,48 @@ def _id_of(ids: Mapping[str, str]) -> str | None:
     return ids.get("new") or next(iter(ids.values()), None)
 
 
-def _wanted_id(ids: Mapping[str, str], element: Element) -> str:
-    found = _id_of(ids)
+def _own_and_others(element: Element) -> tuple[str, list[str]]:
+    """Return an element's id, and every id besides that somebody has had or was given by mistake."""
+    every = [
+        ((attribute(child, "sourcedidtype") or "new").lower(), value)
+        for name, child in children(element)
+        if name == "sourcedid" and (value := text_in(child, "id"))
+    ]
+    if len(every) < 2:
+        return "", []
+    own = next((value for kind, value in every if kind == "new"), every[0][1])
+    return own, [value for kind, value in every if value != own and kind in ("old", "duplicate")]
+
+
+def _required(found: str | None, element: Element) -> str:
     if found is None:
         raise Unreadable(f"The element {name_of(element)} in line {element.sourceline} has no sourcedid.")
     return found
 
 
-def _own_id(ids: Mapping[str, str], element: Element, renamed: dict[str, str]) -> str:
-    """Return the id of a person or group, and remember the old one that it has besides."""
-    found = _wanted_id(ids, element)
-    if "old" in ids and ids["old"] != found:
-        renamed[ids["old"]] = found
-    return found
+def _contacts(person: Element) -> Iterator[tuple[Element, str | None]]:
+    """Yield each contact person that a person has, and of what kind."""
+    for name, extension in children(person):
+        if name == "extension":
+            for more, contact in children(extension):
+                if more == "pifu_hascontactperson":
+                    yield contact, attribute(contact, "type")
 
 
-def _person(person: Element, renamed: dict[str, str]) -> Iterator[NamedTuple]:
+def _parents(group: Element) -> Iterator[Element]:
+    """Yield each relationship of a group to what it lies under."""
+    for name, relation in children(group):
+        if name == "relationship" and attribute(relation, "relation") in (None, "1"):
+            yield relation
+
+
+def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
     ids: dict[str, str] = {}
     user_ids: dict[str, str | None] = {}
     name: dict[str, str | None] = {}
     demographics: dict[str, str | None] = {}
     emails: dict[str, str | None] = {}
     mobiles: dict[str, str | None] = {}
-    contacts: list[tuple[str, str | None]] = []
     for tag, child in children(person):
         if tag == "sourcedid":
             _keep_id(ids, child)
@@ -140,11 +316,7 @@ def _person(person: Element, renamed: dict[str, str]) -> Iterator[NamedTuple]:
                     emails.setdefault((attribute(extra, "type") or "").lower(), tidy(extra.text))
                 elif more == "pifu_tel":
                     mobiles.setdefault((attribute(extra, "type") or "?").lower(), tidy(extra.text))
-                elif more == "pifu_hascontactperson":
-                    guardian_id = _id_of(_ids_in(extra))
-                    if guardian_id:
-                        contacts.append((guardian_id, attribute(extra, "type")))
-    person_id = _own_id(ids, person, renamed)
+    person_id = _required(_id_of(ids), person)
     number, encrypted = user_ids.get("personnin"), user_ids.get("personninencrypted")
     username = user_ids.get("username") or user_ids.get("")
     told = numbers.told(
@@ -168,30 +340,37 @@ def _person(person: Element, renamed: dict[str, str]) -> Iterator[NamedTuple]:
         family_name=name.get("family"),
         full_name=name.get("fn"),
         sex=_SEX.get(demographics.get("gender") or ""),
-        birth_date=day(demographics.get("bday")),
+        birth_date=start_day(demographics.get("bday")),
         email=emails.get("") or emails.get("personemailatorg") or emails.get("personemailprivate"),
         mobile=mobiles.get("") or mobiles.get("personmobileatorg") or mobiles.get("personmobileprivate"),
         recstatus=attribute(person, "recstatus"),
         number_kind=told.number_kind,
     )
-    for guardian_id, kind in contacts:
-        yield Guardian(person_id, renamed.get(guardian_id, guardian_id), kind)
+    for contact, kind in _contacts(person):
+        guardian_id = whole.people.meant(_ids_in(contact))
+        if guardian_id and guardian_id not in whole.people.gone:
+            yield Guardian(person_id, guardian_id, kind)
 
 
 def _name(element: Element) -> dict[str, str | None]:
-    """Return ``fn`` and, from inside ``n``, ``given`` and ``family``."""
+    """Return ``fn`` and, from inside ``n``, ``given`` and ``family``; from ``fn`` where there is neither."""
     found = texts(element)
     for name, child in children(element):
         if name == "n":
             found |= texts(child)
+    whole = found.get("fn")
+    if whole and not found.get("given") and not found.get("family"):
+        family, comma, given = whole.partition(",")
+        if not comma:
+            given, _, family = " ".join(whole.split()).rpartition(" ")
+        found |= {"given": tidy(given), "family": tidy(family)}
     return found
 
 
-def _group(group: Element, renamed: dict[str, str]) -> School | Group:
+def _group(group: Element, groups: _Kind) -> School | Group:
     own: dict[str, str] = {}
     organisation: str | None = None
     kind: str | None = None
-    parent_id: str | None = None
     description: dict[str, str | None] = {}
     frame: dict[str, str | None] = {}
     ids: dict[str, str] = {}
@@ -212,9 +391,6 @@ def _group(group: Element, renamed: dict[str, str]) -> School | Group:
             frame = texts(child)
         elif name == "org":
             ids.setdefault("org", text_in(child, "id") or "")
-        elif name == "relationship":
-            if attribute(child, "relation") in (None, "1") and parent_id is None:
-                parent_id = _id_of(_ids_in(child))
         elif name == "extension":
             for more, extra in children(child):
                 if more == "pifu_id":
@@ -223,9 +399,8 @@ def _group(group: Element, renamed: dict[str, str]) -> School | Group:
                     _keep_value(names, extra)
                 elif more == "pifu_schooltype":
                     school_type = school_type or tidy(extra.text)
-    group_id = _own_id(own, group, renamed)
-    if parent_id:
-        parent_id = renamed.get(parent_id, parent_id)
+    group_id = _required(_id_of(own), group)
+    parent_id = next(filter(None, (groups.meant(_ids_in(relation)) for relation in _parents(group))), None)
     short = description.get("short")
     if organisation:
         return School(
@@ -246,8 +421,8 @@ def _group(group: Element, renamed: dict[str, str]) -> School | Group:
         grep_code=code,
         grep_uri=uri,
         year_level=year_level_in(ids.get("grepcodegradelevel"), uri, code if kind == "trinn" else None),
-        begin_date=day(frame.get("begin")),
-        end_date=day(frame.get("end")),
+        begin_date=start_day(frame.get("begin")),
+        end_date=end_day(frame.get("end")),
         adminperiod=frame.get("adminperiod"),
     )
 
@@ -322,7 +497,7 @@ def year_level_in(*texts_with_it: str | None) -> int | None:
     return None
 
 
-def _member(member: Element, group_id: str, renamed: Mapping[str, str]) -> Iterator[Membership]:
+def _member(member: Element, group_id: str, whole: _Whole) -> Iterator[Membership]:
     ids: dict[str, str] = {}
     roles: list[Element] = []
     for name, child in children(member):
@@ -330,31 +505,42 @@ def _member(member: Element, group_id: str, renamed: Mapping[str, str]) -> Itera
             _keep_id(ids, child)
         elif name == "role":
             roles.append(child)
-        elif name == "idtype" and tidy(child.text) == "2":
+        elif name == "idtype" and tidy(child.text) == _A_GROUP:
             return  # a group as a member of a group
-    person_id = _wanted_id(ids, member)
-    person_id = renamed.get(person_id, person_id)
+    person_id = _required(whole.people.meant(ids), member)
+    if person_id in whole.people.gone:
+        return
     if not roles:
-        yield Membership(group_id, person_id, None, None, None, None, None, None)
+        inactive = False if person_id in whole.inactive else None
+        yield Membership(group_id, person_id, None, None, inactive, None, None, None)
     for role in roles:
-        values: dict[str, str | None] = {}
-        frame: dict[str, str | None] = {}
-        extra: dict[str, str | None] = {}
-        for name, child in children(role):
-            if name == "timeframe":
-                frame = texts(child)
-            elif name == "extension":
-                extra = texts(child)
-            elif values.get(name) is None:
-                values[name] = tidy(child.text)
-        kind = attribute(role, "roletype")
-        yield Membership(
-            group_id=group_id,
-            person_id=person_id,
-            role=kind.zfill(2) if kind and kind.isdecimal() else kind,
-            subrole=values.get("subrole"),
-            active=_YES_NO.get(values.get("status") or ""),
-            main=_YES_NO.get(extra.get("pifu_primaryrelation") or ""),
-            begin_date=day(frame.get("begin")),
-            end_date=day(frame.get("end")),
-        )
+        if attribute(role, "recstatus") != _DELETED:
+            yield _role(role, group_id, person_id, whole)
+
+
+def _role(role: Element, group_id: str, person_id: str, whole: _Whole) -> Membership:
+    values: dict[str, str | None] = {}
+    frame: dict[str, str | None] = {}
+    extra: dict[str, str | None] = {}
+    for name, child in children(role):
+        if name == "timeframe":
+            frame = texts(child)
+        elif name == "extension":
+            extra = texts(child)
+        elif values.get(name) is None:
+            values[name] = tidy(child.text)
+    kind = attribute(role, "roletype")
+    kind = kind.zfill(2) if kind and kind.isdecimal() else kind
+    said: Container[str] = _statuses(role) if "pifu_status" in extra else ()
+    private = person_id in whole.private or PRIVATE_CANDIDATE in said
+    inactive = person_id in whole.inactive or _INACTIVE in said
+    return Membership(
+        group_id=group_id,
+        person_id=person_id,
+        role=kind,
+        subrole=PRIVATE_CANDIDATE if private and kind == _PUPIL else values.get("subrole"),
+        active=False if inactive else _YES_NO.get(values.get("status") or ""),
+        main=_YES_NO.get(extra.get("pifu_primaryrelation") or ""),
+        begin_date=start_day(frame.get("begin")),
+        end_date=end_day(frame.get("end")),
+    )

@@ -41,6 +41,7 @@ class Person(NamedTuple):
 
     ``number`` is fødselsnummer or D-number; where there is none, ``number_kind`` is what stands there instead
     (``identity.numbers.told``). ``local_number`` is a locally issued one (personLIN), ``sex`` kvinne, mann or None.
+    ``recstatus`` is PIFU's 1 or 2, or ``disabled`` where OneRoster says that the user is.
     """
 
     person_id: str
@@ -63,7 +64,8 @@ class Person(NamedTuple):
 class Membership(NamedTuple):
     """A person's part in a group or school (``group_id`` may be a school's id).
 
-    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``main`` is pifu_primaryRelation.
+    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``subrole`` PIFU's word, or ``privatist`` of
+    an elev who only sits for exams; ``active`` is false when it is not in force; ``main`` is pifu_primaryRelation.
     """
 
     group_id: str

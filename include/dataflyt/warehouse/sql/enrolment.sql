@@ -1,5 +1,5 @@
 -- Pupils at schools: members of a school itself, or of any of its groups, with role 01. A pupil may have several
--- schools; the one marked pifu_primaryRelation is the main one.
+-- schools; the one marked pifu_primaryRelation is the main one. A private candidate is no pupil of the school.
 with part as (
     select
         i.person_id,
@@ -15,6 +15,7 @@ with part as (
     left join new_unit u on u.sas_id = m.group_id
     where m.role = '01'
         and m.active is not false
+        and m.subrole is distinct from 'privatist'
         and coalesce(u.unit_id, g.unit_id) is not null
         and coalesce(control.as_date(m.begin_date), '-infinity') <= cast(:today as date)
         and coalesce(control.as_date(m.end_date), 'infinity') >= cast(:today as date)

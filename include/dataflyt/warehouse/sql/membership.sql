@@ -1,4 +1,5 @@
 -- Who is in which group now. PIFU-IMS 1.3 role types: 01 pupil, 02 teacher, 06 contact teacher; the rest is staff.
+-- A private candidate is no pupil of the group.
 select
     m.group_id,
     i.person_id,
@@ -9,6 +10,7 @@ join new_grp g on g.group_id = m.group_id
 join sas_identity i on i.sas_id = m.person_id
 where m.role is not null
     and m.active is not false
+    and not (m.role = '01' and m.subrole is not distinct from 'privatist')
     and coalesce(control.as_date(m.begin_date), '-infinity') <= cast(:today as date)
     and coalesce(control.as_date(m.end_date), 'infinity') >= cast(:today as date)
 group by 1, 2, 3

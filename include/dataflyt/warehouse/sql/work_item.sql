@@ -83,6 +83,18 @@ select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_grp g
 where g.group_type = 'undervisningsgruppe' and not g.timetabled
 union
+-- Somebody at a school whom the school system has switched off: the file does not say that they have left.
+select 'user_disabled', i.person_id::text, '', min(e.unit_id)
+from sas_person s
+join sas_identity i on i.sas_id = s.person_id
+join (
+    select person_id, unit_id from new_enrolment
+    union all
+    select person_id, unit_id from new_employment
+) as e on e.person_id = i.person_id
+where s.recstatus = 'disabled'
+group by i.person_id
+union
 -- Not among what the national registers had as of the run. Where they are not known or too old, nothing is said.
 select 'school_not_in_nsr', u.unit_id, '', u.unit_id
 from new_unit u

@@ -1,0 +1,132 @@
+"""Who may log in to the Airflow that is started here, and the program that makes them: users of FAB, with roles.
+
+    python -m supervisor.logins PASSWORDS LOGINS    PASSWORDS: a file, LOGINS: see ``command``
+
+An administrator, and each kommune's approvers with their kommune's role and no other. A user gets the number that the
+kommune file names, since a question is for numbers. The program runs with Airflow's settings, on a database that is
+migrated, and may be run again: whoever is missing is made, and has the password and roles that are given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataflyt import rights
+from dataflyt.identity.names import ascii_fold
+from supervisor.home import ADMIN
+from supervisor.processes import SupervisorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import Session
+
+    from dataflyt.kommune import Kommune
+
+
+FIRST = 1
+"""The administrator's number, as FAB gives it to the first user of an installation."""
+
+
+class Login(NamedTuple):
+    """A user: the name to log in with, the name to show, roles, and the number; without one FAB gives it."""
+
+    user: str
+    name: str
+    roles: tuple[str, ...]
+    number: int | None = None
+
+
+def administrator() -> Login:
+    """Give the login that may do everything but answer for an approver."""
+    return Login(ADMIN, "Administrator", ("Admin",), FIRST)
+
+
+def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
+    """Give the approvers' logins: a user for each number, called by the first name, with a role for each kommune.
+
+    Raises SupervisorError where an approver's id is no number that FAB could give: nobody could answer then.
+    """
+    found: dict[int, Login] = {}
+    for kommune in kommuner:
+        for approver in kommune.approvers:
+            if not approver.id.isascii() or not approver.id.isdigit() or int(approver.id) <= FIRST:
+                raise SupervisorError(
+                    f"{kommune.id}.yaml: godkjenneren «{approver.id}» kan ikke logge inn her. Skriv et tall større "
+                    'enn 1 som id, for eksempel id: "101".'
+                )
+            number = int(approver.id)
+            known = found.get(number) or Login("", approver.name, (), number)
+            role = rights.approver(kommune.id)
+            found[number] = known._replace(roles=(*known.roles, role))
+    named: dict[str, Login] = {}
+    for number, login in found.items():
+        first = re.sub("[^a-z]", "", ascii_fold(login.name.split()[0]).lower()) or "godkjenner"
+        user = f"{first}{number}" if first in named or first == ADMIN else first
+        named[user] = login._replace(user=user)
+    return list(named.values())
+
+
+def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, str]) -> None:
+    """Bring Airflow's roles in line with the kommuner, and make the users."""
+    from airflow.providers.fab.auth_manager.models import Role
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from dataflyt.airflow_roles import bring_in_line
+
+    with create_session() as session:
+        bring_in_line(session, rights.roles(kommuner))
+        if session.scalar(select(Role.id).where(Role.name == "Admin")) is None:
+            session.add(Role(name="Admin"))  # its rights come from FAB, when the API server starts
+        session.flush()
+        for login in logins:
+            _make_user(session, login, passwords[login.user])
+
+
+def _make_user(session: Session, login: Login, password: str) -> None:
+    from airflow.providers.fab.auth_manager.models import Role, User
+    from sqlalchemy import or_, select
+    from werkzeug.security import check_password_hash, generate_password_hash
+
+    user = None
+    named = select(User).where(or_(User.username == login.user, User.id == login.number))
+    for known in session.scalars(named).unique().all():
+        if login.number in (None, known.id):
+            user = known
+        else:  # the kommune file gave this name another number
+            session.delete(known)
+            session.flush()
+    if user is None:
+        user = User(id=login.number, active=True)
+        session.add(user)
+    user.username, user.email = login.user, f"{login.user}@example.invalid"
+    user.first_name, _, user.last_name = login.name.partition(" ")
+    user.roles = list(session.scalars(select(Role).where(Role.name.in_(login.roles))).unique())
+    if not check_password_hash(user.password or "", password):
+        user.password = generate_password_hash(password)
+    session.flush()
+
+
+def command(passwords: Path, kommuner: Iterable[str], logins: Iterable[Login]) -> list[str]:
+    """Give the command line that makes these logins."""
+    given = json.dumps({"kommuner": list(kommuner), "logins": list(logins)})
+    return [sys.executable, "-m", "supervisor.logins", str(passwords), given]
+
+
+def main(passwords: str, given: str) -> None:
+    """Do what the command line says."""
+    wanted = json.loads(given)
+    make(
+        wanted["kommuner"],
+        [Login(*login) for login in wanted["logins"]],
+        json.loads(Path(passwords).read_text(encoding="utf-8")),
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
