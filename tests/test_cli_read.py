@@ -66,10 +66,10 @@ def test_a_truncated_file_gives_one_sentence_and_exit_code_2(tmp_path):
 
 
 def test_what_cannot_be_read_is_said_in_one_sentence(krr, tmp_path):
-    assert "freg, krr, hr, sas" in refused("read", "x", "y", krr)[1]
+    assert "freg, krr, hr eller sas" in refused("read", "x", "y", krr)[1]
     assert "stamdata3" in refused("read", "hr", "y", krr)[1]
-    assert "folder" in refused("read", "krr", "personer", tmp_path)[1]
-    assert "No such file" in refused("read", "krr", "personer", tmp_path / "none")[1]
+    assert "mappe" in refused("read", "krr", "personer", tmp_path)[1]
+    assert "finnes ikke" in refused("read", "krr", "personer", tmp_path / "none")[1]
     assert "KRR" in refused("read", "freg", "bulk", krr)[1]
 
 
@@ -150,5 +150,5 @@ def test_a_full_disk_is_not_called_an_unreadable_file(krr):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"{krr} could not be read, or its rows could not be written: No space left on device."
+        f"{krr} kunne ikke leses, eller radene kunne ikke skrives: det er ikke plass på disken."
     ]

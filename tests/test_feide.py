@@ -521,12 +521,12 @@ def test_check_lists_findings_then_the_sum(tmp_path: Path) -> None:
     first, second, total = found.stdout.splitlines()
     assert first.startswith("Missing required attribute: line ")
     assert second.startswith("Group ID not in canonical form: line ")
-    assert total == "2 findings of 2 kinds."
+    assert total == "2 funn av 2 slag."
     path.write_text(without("sn:").replace("cn: ", "xx: "))
-    assert CliRunner().invoke(feide_app, ["check", str(path)]).stdout.splitlines()[-1].endswith("findings of 1 kind.")
+    assert CliRunner().invoke(feide_app, ["check", str(path)]).stdout.splitlines()[-1].endswith("funn av 1 slag.")
     path.write_text(DIRECTORY)
     right = CliRunner().invoke(feide_app, ["check", str(path)])
-    assert (right.exit_code, right.stdout) == (0, "No findings.\n")
+    assert (right.exit_code, right.stdout) == (0, "Ingen funn.\n")
 
 
 def test_a_file_that_is_not_ldif_gives_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

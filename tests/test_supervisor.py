@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_written_gives_one_sentence(tmp_path):
 
 def test_an_empty_kommune_is_answered_in_a_sentence():
     asked = subprocess.run(["make", "-n", "demo", "KOMMUNE="], cwd=REPOSITORY, capture_output=True, text=True)
-    assert "--kommune '' demo" in asked.stdout
+    assert "--kommune='' demo" in asked.stdout
 
 
 def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
@@ -287,10 +287,25 @@ def test_a_run_that_stopped_early_has_a_summary_too():
 
 def test_make_alone_lists_the_commands_and_their_variables():
     listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    for command in ("setup", "demo", "up", "plan", "run", "backup", "restore", "test", "lint", "lock", "clean"):
+    for command in (
+        "setup",
+        "demo",
+        "up",
+        "plan",
+        "run",
+        "doctor",
+        "import",
+        "backup",
+        "restore",
+        "test",
+        "lint",
+        "lock",
+        "clean",
+    ):
         assert re.search(rf"^make {command} +\w", listed, re.MULTILINE)
-    for variable in ("KOMMUNE", "WEEKS", "START", "PORT", "RUN", "FILE", "YES", "DATAFLYT_LOCAL", "DATAFLYT_KOMMUNER"):
+    for variable in ("KOMMUNE", "WEEKS", "START", "PORT", "RUN", "APPROVER", "FILE", "YES", "DATAFLYT_LOCAL"):
         assert re.search(rf"^  {variable}=.* +\w", listed, re.MULTILINE)
+    assert not re.search(r"\b(the|which|with|run a|keep|default|file|where|folder)\b", listed)
 
 
 def test_of_the_weeks_runs_that_ask_one_is_refused_and_one_never_answered():

@@ -12,7 +12,6 @@ be told from others; people who are fortrolig stand in the exports and are count
 ``sql/account_import.sql`` and ``sql/account_difference.sql``.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from dataflyt import directory
+from dataflyt import directory, terminal
 from dataflyt.errors import ConfigError, NotApproved, Unreadable
 from dataflyt.identity.names import feide_name
 from dataflyt.kommune import Kommune, find, load_all
@@ -178,7 +177,7 @@ def _opened(path: Path) -> BinaryIO:
             raise Unreadable(f"{path.name} er ikke en vanlig fil: lagre katalogen som LDIF eller CSV.")
         return path.open("rb")
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else "?"
+        why = terminal.why(error)
     raise Unreadable(f"{path.name} kan ikke åpnes ({why}): rett navnet, eller gi Dataflyt lov til å lese filen.")
 
 

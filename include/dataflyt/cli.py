@@ -4,31 +4,30 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflyt import beside, terminal
 from dataflyt.cli_account import account_app
 from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
+from dataflyt.cli_norwegian import App, ask, confirm
 from dataflyt.cli_read import id_command, read_command
 from dataflyt.cli_roles import roles_command
 from dataflyt.cli_warehouse import login_command
 from dataflyt.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError, NotApproved
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.flow import Environment, Job
     from dataflyt.kommune import Kommune
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # paragraphs of the docstrings flow
-    help="From the registers to FEIDE.",
-)
-warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse's schema and roles.")
+app = App(help="Fra registrene til FEIDE.")
+warehouse_app = App(help="Varehusets tabeller og roller.")
 app.command("read")(read_command)
 app.command("id")(id_command)
 app.command("doctor")(doctor_command)
@@ -39,7 +38,7 @@ kommune_app.command("roles")(roles_command)
 app.add_typer(warehouse_app, name="warehouse")
 warehouse_app.command("login")(login_command)
 
-KommuneName = Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")]
+KommuneName = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
 
 
 def environment() -> "Environment":
@@ -50,7 +49,7 @@ def environment() -> "Environment":
     if not storage:
         raise ConfigError(
             "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
-            "eller bruk «make run» og «make plan», som starter det som trengs."
+            "slik tilkoblingene er satt."
         )
 
     return Environment(from_environment, path_of, storage)
@@ -61,31 +60,36 @@ def run(
     kommune: KommuneName,
     approve: Annotated[
         bool | None,
-        typer.Option("--approve/--reject", help="Answer the guard's question beforehand instead of being asked."),
+        typer.Option("--approve/--reject", help="Svar ja eller nei på forhånd, i stedet for å bli spurt."),
     ] = None,
     approver: Annotated[
         str | None,
-        typer.Option(envvar="DATAFLYT_APPROVER", help="Who answers: the id among approvers in the kommune's file."),
+        typer.Option(envvar="DATAFLYT_APPROVER", help="Hvem som svarer: id-en under approvers i kommunefilen."),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Name of the run; naming a run again continues it.")] = None,
-    plan_only: Annotated[bool, typer.Option(help="Stop at the plan; nothing is released or published.")] = False,
+    key: Annotated[str | None, typer.Option(help="Navn på kjøringen; samme navn en gang til fortsetter den.")] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Stopp ved planen; ingenting frigis eller publiseres.")
+    ] = False,
     full_reload: Annotated[
-        bool, typer.Option(help="A new beginning: not measured against the run before, and always asked about.")
+        bool, typer.Option("--full-reload", help="Begynn på nytt: måles ikke mot forrige kjøring, og spør alltid.")
     ] = False,
 ) -> None:
-    """Run a kommune's whole flow here and now, without Airflow. Asks for approval where the guard does."""
+    """Kjør hele flyten for en kommune her og nå, uten Airflow: fra registrene til det som publiseres.
+
+    Spør i terminalen når vakten vil ha svar fra en godkjenner. Spør den ikke, frigis kjøringen.
+    """
     from dataflyt import flow, report
 
     def steps(found: "Kommune") -> None:
         now = datetime.now(UTC)
         name = key or f"cli__{now.isoformat(timespec='seconds')}"
         job = flow.open_job(found, name, now, environment(), plan_only=plan_only, full_reload=full_reload)
-        typer.echo(f"{found.display_name}, kjøring {job.run.number}")
+        echo(f"{found.display_name}, kjøring {job.run.number}")
         failed, broken = _steps(job, approve, approver)
         settled = flow.settle(job, failed)
         for count, word in {"received": "mottatt", "quarantined": "i karantene", "staged": "til fletting"}.items():
-            typer.echo(f"  {word}: {settled[count]}")
-        typer.echo(report.OUTCOMES[settled["outcome"]])
+            echo(f"  {word}: {settled[count]}")
+        echo(report.OUTCOMES[settled["outcome"]])
         if broken:
             raise broken
 
@@ -101,79 +105,88 @@ def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list
     for name, step in flow.steps():
         if failed and name != "withdraw":
             continue
-        try:
-            step(job)
-            typer.echo(f"  {name}: ferdig")
-        except DataflytError as error:
-            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
+        if error := _tried(name, partial(step, job)):
             failed.append(name)
             first = first or error
     if failed or job.plan_only:
         return failed, first
     question = flow.question(job)
     if question:
-        typer.echo(question.body)
-        if not _answer(job, question.digest, approve, approver):
-            return failed, None
+        echo(question.body)
+        try:
+            if not _answer(job, question.digest, approve, approver):
+                return failed, None
+        except NotApproved as refused:  # somebody answered who may not
+            return failed, refused
     last_steps: list[tuple[str, Callable[[], object]]] = [
         ("release", lambda: flow.release(job)),
         ("publish", lambda: flow.publish(job)),
     ]
     for name, last in last_steps:
-        try:
-            last()
-            typer.echo(f"  {name}: ferdig")
-        except DataflytError as error:
-            typer.echo(f"  {name}: stoppet: {error.sentence}", err=True)
+        if error := _tried(name, last):
             return [name], error
     return failed, None
 
 
+def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
+    """Do a step and say what became of it; give what stopped it. A full disk stops a step, and the run is settled."""
+    try:
+        step()
+    except DataflytError as error:
+        stopped = error
+    except OSError as error:
+        stopped = DataflytError(terminal.sentence_of(error))
+    else:
+        echo(f"  {name}: ferdig")
+        return None
+    echo(f"  {name}: stoppet: {stopped.sentence}", err=True)
+    return stopped
+
+
 def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None) -> bool:
-    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes."""
+    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes.
+
+    Raises NotApproved when the answer does not count.
+    """
     from dataflyt import flow
     from dataflyt.warehouse.runs import User
 
     known = {one.id: one.name for one in job.kommune.approvers}
+    who = " eller ".join(f"{one} ({name})" for one, name in known.items())
     if approve is None and sys.stdin.isatty():
-        approve = typer.confirm("Godkjenne?", default=False)
+        approve = confirm("Godkjenne?")
         if approve and approver is None:
-            approver = typer.prompt(f"Hvem svarer? ({', '.join(known)})")
+            approver = ask(f"Hvem svarer? Skriv {who}")
     elif approve is None:
-        typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
+        echo("Her er ingen å spørre, og det regnes som nei. «dataflyt run … --approve» svarer ja på forhånd.")
     elif approve and approver is None:
-        typer.echo(
-            f"Skriv hvem som svarer, med --approver: {' eller '.join(known)}. Uten det regnes det som nei.", err=True
-        )
+        echo(f"Skriv hvem som svarer, med --approver: {who}. Uten det regnes det som nei.", err=True)
         approve = False
     user = User(approver, known.get(approver, approver)) if approver else None
-    try:
-        flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
-    except NotApproved as error:
-        typer.echo(error.sentence, err=True)
-        return False
+    flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
     return bool(approve)
 
 
 @app.command()
 def plan(
     kommune: KommuneName,
-    number: Annotated[int | None, typer.Option("--run", help="The run's number; the newest when left out.")] = None,
+    number: Annotated[int | None, typer.Option("--run", help="Kjøringens nummer; den nyeste når det utelates.")] = None,
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show each row, by the warehouse's own ids: kind, subject, other, unit, and 1 where it is inferred "
-            "from absence, with tabs between."
+            "--rows",
+            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og 1 når det er "
+            "sluttet av at noe mangler. Tabulator mellom.",
         ),
     ] = False,
     graded: Annotated[
         bool,
         typer.Option(
-            "--graded", help="Show protected people too, and why an extract was refused: for those who may see that."
+            "--graded", help="Vis også beskyttede, og hvorfor et uttrekk ble avvist: for dem som har lov til å se det."
         ),
     ] = False,
 ) -> None:
-    """Show what a run would change, or changed: counts by kind, protected people left out."""
+    """Vis hva en kjøring ville endre, eller har endret: antall av hvert slag, uten beskyttede."""
     from rich.console import Console
     from rich.table import Table
 
@@ -200,7 +213,7 @@ def plan(
                 console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
             if rows:
                 for row in opened.rows(graded=graded):
-                    typer.echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+                    echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
 
     _with(kommune, show)
 
@@ -210,13 +223,15 @@ def work_list(
     kommune: KommuneName,
     rows: Annotated[
         bool,
-        typer.Option(help="Show each row, by the warehouse's own ids: kind, subject, other, unit, with tabs between."),
+        typer.Option(
+            "--rows", help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet. Tabulator mellom."
+        ),
     ] = False,
     graded: Annotated[
-        bool, typer.Option("--graded", help="Show protected people too: for those who may see protection.")
+        bool, typer.Option("--graded", help="Vis også beskyttede: for dem som har lov til å se det.")
     ] = False,
 ) -> None:
-    """Show what somebody has to look at, as of today: counts by kind, protected people left out."""
+    """Vis det noen må se på, per i dag: antall av hvert slag, uten beskyttede."""
     from collections import Counter
 
     from rich.console import Console
@@ -234,16 +249,16 @@ def work_list(
         if listed:
             console.print(table)
         for item in listed if rows else ():
-            typer.echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
+            echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
 
     _with(kommune, show)
 
 
 @app.command()
 def events() -> None:
-    """Do once what the DAG freg_events does every hour: read FREG's events, and take away at once what they tell of.
+    """Les hendelsene fra Folkeregisteret én gang, som DAG-en freg_events gjør hver time, og ta bort det de krever.
 
-    For all kommuner. A line for each trouble, and exit code 2 when there is any: it waits for the next time.
+    For alle kommuner. En linje for alt som ikke gikk, og det venter til neste gang; returkoden er da 2.
     """
     from dataflyt import fast_lane
     from dataflyt.kommune import folder_of_kommuner, load_all
@@ -251,7 +266,7 @@ def events() -> None:
     def work() -> None:
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
         counts = outcome.counts
-        typer.echo(
+        echo(
             f"Hendelser lest: {counts['events']}. Kommuner det er spurt for: {counts['kommuner']}, "
             f"som venter: {counts['waiting']}."
         )
@@ -264,26 +279,26 @@ def events() -> None:
 @app.command()
 def publish(
     kommune: Annotated[
-        str | None, typer.Argument(help="The kommune's id or number: haugesund or 1106. All when left out.")
+        str | None, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Alle når det utelates.")
     ] = None,
 ) -> None:
-    """Do once what the DAG nightly does every night: bring what is published in line with the day.
+    """La det som er publisert, følge dagen, som DAG-en nightly gjør hver natt.
 
-    What a kommune has published is written anew when what it rests on has changed: vetoes, what people have decided,
-    the kommune file, the day. No new run is released by it. A line for each trouble, and exit code 2 when there is any.
+    Det en kommune har publisert, skrives på nytt når noe det bygger på, er endret: vetoer, det folk har bestemt,
+    kommunefilen, dagen. Ingen ny kjøring frigis. En linje for alt som ikke gikk; returkoden er da 2.
     """
     from dataflyt import flow, nightly
     from dataflyt.kommune import folder_of_kommuner, load_all
 
     def work() -> None:
         outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
-        typer.echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
+        echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
         if outcome.trouble:
             raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
 
     def one(found: "Kommune") -> None:
         flow.republish(found, environment())
-        typer.echo(f"{found.display_name}: det som er publisert, følger dagen.")
+        echo(f"{found.display_name}: det som er publisert, følger dagen.")
 
     if kommune is None:
         _sentence(work)
@@ -294,17 +309,18 @@ def publish(
 @app.command(name="reference")
 def read_reference(
     accept_smaller: Annotated[
-        bool, typer.Option("--accept-smaller", help="Take an answer with far fewer rows than what is held.")
+        bool, typer.Option("--accept-smaller", help="Godta et svar med langt færre rader enn før.")
     ] = False,
 ) -> None:
-    """Do once what the DAG reference_data does every week: read schools, subject codes and kommuner, for all kommuner.
+    """Les skoler, fagkoder og kommuner, som DAG-en reference_data gjør hver uke, for alle kommuner.
 
-    A line for each register; what did not go well is a sentence, and exit code 2 in the end.
+    En linje for hvert register, og en setning for hvert som ikke gikk; returkoden er da 2.
     """
     from datetime import UTC, datetime
 
     from dataflyt import reference
 
+    beside.use()
     failed = []
     for name, source in reference.SOURCES.items():
         try:
@@ -312,34 +328,37 @@ def read_reference(
         except DataflytError as error:
             failed.append(error.sentence)
             continue
-        typer.echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
+        echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
     if failed:
-        typer.echo("\n".join(failed), err=True)
+        echo("\n".join(failed), err=True)
         raise typer.Exit(2)
 
 
 @warehouse_app.command("migrate")
 def warehouse_migrate() -> None:
-    """Bring the warehouse's schema to this version and make a role per kommune file (connection ``warehouse``)."""
+    """Oppgrader varehusets tabeller til denne versjonen, og lag en rolle for hver kommunefil.
+
+    Bruker tilkoblingen `warehouse`.
+    """
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.warehouse.database import migrate
 
     def work() -> None:
         kommuner, broken = load_all(folder_of_kommuner())
         for file in broken:
-            typer.echo(file.sentence, err=True)
+            echo(file.sentence, err=True)
         made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
-        typer.echo(f"The warehouse is up to date; new kommuner: {', '.join(made) or 'none'}.")
+        echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
 
     _sentence(work)
 
 
 @warehouse_app.command("restored")
 def warehouse_restored() -> None:
-    """After pg_restore of a backup: bring the storage in line with it, for every kommune.
+    """Etter pg_restore av en sikkerhetskopi: få lageret til å stemme med den, for hver kommune.
 
-    Throws away raw answers of runs that the warehouse does not know, and leaves what it does not know to be published
-    as it is until the next run is released.
+    Kaster råsvar fra kjøringer som varehuset ikke kjenner. Det varehuset ikke vet er publisert, står til neste kjøring
+    er frigitt.
     """
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.restored import settle_in
@@ -348,9 +367,7 @@ def warehouse_restored() -> None:
         for kommune in load_all(folder_of_kommuner())[0]:
             known = settle_in(kommune, environment())
             stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
-            typer.echo(
-                f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}."
-            )
+            echo(f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}.")
 
     _sentence(work)
 
@@ -362,9 +379,10 @@ def _with(name: str, work: "Callable[[Kommune], None]") -> None:
 
 
 def _sentence(work: Callable[[], None]) -> None:
-    """Do the work; an expected error is one sentence on stderr and exit code 2."""
+    """Do the work where connections are known; an expected error is one sentence on stderr and exit code 2."""
     try:
+        beside.use()
         work()
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None

@@ -8,40 +8,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflyt import beside
+from dataflyt.cli_norwegian import App, confirm
 from dataflyt.connections import from_environment
 from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.accounts import Row
 
-account_app = typer.Typer(
-    no_args_is_help=True, help="Who has which name: import the present directory, compare with it."
-)
+account_app = App(help="Hvem som har hvilket brukernavn: importer dagens katalog, og sammenlign med den.")
 
 
 @account_app.command(name="import")
 def import_directory(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The present directory: LDIF, or CSV.")],
+    file: Annotated[Path, typer.Argument(metavar="FIL", help="Dagens katalog: LDIF eller CSV.")],
     kommune: Annotated[
-        str | None, typer.Option(help="The kommune's id or number; found by the FEIDE realm in the file when left out.")
+        str | None,
+        typer.Option(help="Kommunens id eller nummer; finnes ved FEIDE-domenet i filen når det utelates."),
     ] = None,
     approve: Annotated[
-        bool | None, typer.Option("--approve/--reject", help="Answer beforehand instead of being asked.")
+        bool | None, typer.Option("--approve/--reject", help="Svar ja eller nei på forhånd, i stedet for å bli spurt.")
     ] = None,
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show what there is to look at, a line each: kind, the warehouse's id of the person or the line in "
-            "the file, with a tab between. Those that match are only counted."
+            "--rows",
+            help="Vis det som må ses på, en linje for hver: slag, og varehusets id for personen eller linjen i filen, "
+            "med tabulator mellom. De som stemmer, telles bare.",
         ),
     ] = False,
 ) -> None:
-    """Import the kommune's present directory, so that everybody keeps the name they have.
+    """Importer kommunens katalog slik den er i dag, så alle beholder brukernavnet de har.
 
-    People are matched by number, never by name. A CSV file's first line names its columns: `eduPersonPrincipalName`
-    (or feide) or `uid` (or brukernavn), and `norEduPersonNIN` (or fødselsnummer); if wanted `eduPersonAffiliation` (or
-    rolle) and `norEduOrgUnitUniqueIdentifier` (or orgnr, the school's); others are read past. Comma or semicolon,
-    UTF-8 or ISO-8859-1. Names that Dataflyt has given stay; importing again replaces the rest.
+    Personer kjennes igjen på nummer, aldri på navn. Første linje i en CSV-fil navngir kolonnene:
+    `eduPersonPrincipalName` (eller feide) eller `uid` (eller brukernavn), og `norEduPersonNIN` (eller fødselsnummer).
+    I tillegg kan den ha `eduPersonAffiliation` (eller rolle) og `norEduOrgUnitUniqueIdentifier` (eller orgnr, skolens).
+    Andre kolonner leses ikke. Komma eller semikolon, UTF-8 eller ISO-8859-1. Brukernavn som Dataflyt har gitt, står;
+    en ny import erstatter resten.
     """
     from dataflyt import accounts
     from dataflyt.kommune import folder_of_kommuner
@@ -52,42 +56,41 @@ def import_directory(
         db = engine(from_environment(found.warehouse).url)
         with _progress(file) as progress:
             proposal = accounts.propose(db, found, file, progress)
-        typer.echo(f"{found.display_name}: {file.name}")
+        echo(f"{found.display_name}: {file.name}")
         if not proposal.run:
-            typer.echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
+            echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, accounts.IMPORT_KINDS)
         if rows:
             _rows(accounts.proposed_rows(db, found))
         if approve is None and sys.stdin.isatty():
-            approve = typer.confirm("Godkjenne?", default=False)
+            approve = confirm("Godkjenne?")
         elif approve is None:
-            typer.echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
+            echo("Her er ingen å spørre, og det regnes som nei. «dataflyt account import … --approve» svarer ja.")
         if not approve:
             accounts.reject(db, found)
-            typer.echo("Importen ble avvist. Ingenting er endret.")
+            echo("Importen ble avvist. Ingenting er endret.")
             return
         undone = accounts.accept(db, found, proposal.digest)
-        typer.echo("Katalogen er importert. Navnene i den gis bare til dem som har dem.")
+        echo("Katalogen er importert. Navnene i den gis bare til dem som har dem.")
         if undone:
-            typer.echo(
-                f"Kjøring {undone} var ikke frigitt og er angret: den navnga kontoer uten katalogen. Kjør på nytt."
-            )
+            echo(f"Kjøring {undone} var ikke frigitt og er angret: den navnga kontoer uten katalogen. Kjør på nytt.")
 
 
 @account_app.command()
 def difference(
-    kommune: Annotated[str, typer.Argument(help="The kommune's id or number: haugesund or 1106.")],
+    kommune: Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")],
     rows: Annotated[
         bool,
         typer.Option(
-            help="Show the people, a line each: kind and the warehouse's own id, with a tab between. Those who have "
-            "the same name, or stand in the directory alone, are only counted."
+            "--rows",
+            help="Vis personene, en linje for hver: slag og varehusets egen id, med tabulator mellom. De som har samme "
+            "brukernavn, eller bare står i katalogen, telles bare.",
         ),
     ] = False,
 ) -> None:
-    """Show how what the newest run would publish differs from the imported directory.
+    """Vis forskjellen mellom det den nyeste kjøringen ville publisere, og den importerte katalogen.
 
-    Whoever is hidden from the exports cannot be told from others in it.
+    De som er skjult i eksportene, kan ikke skilles fra andre her.
     """
     from dataflyt import accounts
     from dataflyt.kommune import find, folder_of_kommuner
@@ -109,7 +112,7 @@ def difference(
                 stands = f"kjøring {newest} er {STATES[state]}" if newest else "det er ingen kjøring ennå"
                 raise ConfigError(f"{found.display_name} har ingenting å sammenligne: {stands}. Kjør «dataflyt run».")
             counts = accounts.compare(connection, runs.get(connection, found.id, newest))
-            typer.echo(
+            echo(
                 f"{found.display_name}, kjøring {newest} ({STATES[state]}), "
                 f"mot katalogen som ble importert {imported:%d.%m.%Y}"
             )
@@ -132,7 +135,7 @@ def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> N
 
 def _rows(rows: "list[Row]") -> None:
     for row in rows:
-        typer.echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
+        echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
 
 
 @contextmanager
@@ -149,9 +152,10 @@ def _progress(file: Path) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _sentence() -> Iterator[None]:
-    """Say an expected error in one sentence on stderr, and leave with exit code 2."""
+    """Look where connections are; say an expected error in one sentence on stderr, and leave with exit code 2."""
     try:
+        beside.use()
         yield
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataflyt import beside
 from dataflyt.connections import Connect, from_environment, path_of
 from dataflyt.errors import ConfigError
+from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.kommune import Kommune
@@ -18,16 +20,16 @@ _WORDS = {"wrong": "FEIL", "soon": "VARSEL", "unknown": "UKJENT", "fine": "OK"}
 
 def doctor_command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Ids or kommunenummer; none: all files.")
+        list[str] | None, typer.Argument(metavar="KOMMUNE", help="Id eller kommunenummer; ingen: alle filene.")
     ] = None,
     airflow: Annotated[
-        bool, typer.Option(help="Look connections up as Airflow's own command line does, in its database too.")
+        bool, typer.Option("--airflow", help="Slå opp tilkoblinger slik Airflow gjør, også i databasen dens.")
     ] = False,
 ) -> None:
-    """Examine kommuner: their warehouse, connections, keys and folders, and this machine's clock. A line a finding.
+    """Undersøk kommunene: varehus, tilkoblinger, nøkler og mapper, og klokken på maskinen. En linje for hvert funn.
 
-    FEIL must be put right, VARSEL within 30 days, UKJENT could not be found out. Exit code 1 when there is a FEIL or a
-    VARSEL. Nobody is asked about, and no key is shown.
+    FEIL må rettes, VARSEL innen 30 dager, UKJENT lot seg ikke finne ut. Returkoden er 1 når noe er FEIL eller VARSEL.
+    Ingen personer slås opp, og ingen nøkler vises.
     """
     from dataflyt.doctor import Doctor
 
@@ -41,7 +43,7 @@ def doctor_command(
     if not names:
         lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.events()]
     for level, whose, sentence in lines:
-        typer.echo(f"{_WORDS[level]} {whose}: {sentence}")
+        echo(f"{_WORDS[level]} {whose}: {sentence}")
     if any(level in ("wrong", "soon") for level, _, _ in lines):
         raise typer.Exit(1)
 
@@ -68,11 +70,12 @@ def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
 
 
 def outside(airflow: bool) -> tuple[Connect, Callable[[str], Any]]:
-    """How connections and paths are looked up: by variables, or by Airflow."""
+    """How connections and paths are looked up: by variables, or by Airflow. Raises ConfigError when nothing runs."""
     if airflow:
         # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
         from dataflyt.on_airflow import connection, storage_path
 
         return connection, storage_path
+    beside.use()
     return from_environment, path_of

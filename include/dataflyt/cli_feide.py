@@ -12,20 +12,21 @@ from typing import Annotated
 import typer
 
 from dataflyt import feide
+from dataflyt.cli_norwegian import App
 from dataflyt.errors import Unreadable
+from dataflyt.terminal import echo
 
-feide_app = typer.Typer(help="Hold Feide values and FEIDE exports against Feide's rules.", no_args_is_help=True)
+feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
 
 
 @feide_app.command()
 def value(
-    text: Annotated[str, typer.Argument(metavar="VALUE", help="A value, such as 'urn:mace:feide.no:go:group:…'.")],
+    text: Annotated[str, typer.Argument(metavar="VERDI", help="En verdi, som 'urn:mace:feide.no:go:group:…'.")],
 ) -> None:
-    """Read a go:group, go:groupid or go:grep value and print what it is as JSON.
+    """Les en verdi av typen go:group, go:groupid eller go:grep, og skriv hva den er, som JSON.
 
-    Keys: kind (group, groupid, grep, other), valid, errors, warnings (ours, not Feide's), groupid (the canonical
-    group ID, or null).
-    Exit code 1 when the value is not valid.
+    Feltene: `kind` (group, groupid, grep, other), `valid`, `errors`, `warnings` (våre, ikke Feides) og `groupid`
+    (gruppe-id-en på kanonisk form, eller null). Returkoden er 1 når verdien ikke er gyldig.
     """
     read = feide.parse(text)
     answer = {
@@ -35,31 +36,30 @@ def value(
         "warnings": read.warnings,
         "groupid": read.groupid,
     }
-    typer.echo(json.dumps(answer))
+    echo(json.dumps(answer))
     raise typer.Exit(0 if read.valid else 1)
 
 
 @feide_app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE.ldif", help="A directory as LDIF (RFC 2849).")],
+    file: Annotated[Path, typer.Argument(metavar="FIL.ldif", help="En katalog som LDIF (RFC 2849).")],
 ) -> None:
-    """List what Feide's LDAP validator would find in a directory.
+    """List opp det LDAP-validatoren til Feide ville finne i en katalog.
 
-    One finding a line: Feide's name of the error, the organisation number or the line of the entry, and what is wrong;
-    then a line with the sum. Nothing personal is printed. Grep codes are checked by their form only: whether a code
-    exists is not looked up. Exit code 1 when there are findings, 2 when the file cannot be read.
+    En linje for hvert funn: navnet Feide har på feilen, organisasjonsnummeret eller linjen i filen, og hva som er galt;
+    til slutt en linje med summen. Ingen personopplysninger vises. Av Grep-koder kontrolleres bare formen: om en kode
+    finnes, slås ikke opp. Returkoden er 1 når det er funn, 2 når filen ikke kan leses.
     """
     found: Counter[str] = Counter()
     try:
         for finding in feide.check(file):
-            typer.echo(str(finding))
+            echo(str(finding))
             found[finding.name] += 1
     except Unreadable as unreadable:
-        typer.echo(unreadable.sentence, err=True)
+        echo(unreadable.sentence, err=True)
         raise typer.Exit(2) from None
     if not found:
-        typer.echo("No findings.")
+        echo("Ingen funn.")
         return
-    kinds = "1 kind" if len(found) == 1 else f"{len(found)} kinds"
-    typer.echo(f"{found.total()} findings of {kinds}." if found.total() > 1 else "1 finding.")
+    echo(f"{found.total()} funn av {len(found)} slag." if found.total() > 1 else "1 funn.")
     raise typer.Exit(1)

@@ -3,36 +3,42 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from dataflyt.cli_doctor import outside
+from dataflyt.cli_norwegian import App, ask
+from dataflyt.connections import Connect
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
+from dataflyt.terminal import echo
 
-kommune_app = typer.Typer(help="Kommune files: check them, list them, begin a new one.", no_args_is_help=True)
+kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
 
 
 @kommune_app.command()
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Ids or kommunenummer; none: all files.")
+        list[str] | None, typer.Argument(metavar="KOMMUNE", help="Id eller kommunenummer; ingen: alle filene.")
     ] = None,
     online: Annotated[
-        bool, typer.Option("--online", help="Ask each source too: does it answer, and with whose rights.")
+        bool, typer.Option("--online", help="Spør hver kilde også: om den svarer, og med hvem sine rettigheter.")
     ] = False,
     airflow: Annotated[
-        bool, typer.Option(help="Look connections up as Airflow's own command line does, in its database too.")
+        bool, typer.Option("--airflow", help="Slå opp tilkoblinger slik Airflow gjør, også i databasen dens.")
     ] = False,
 ) -> None:
-    """Validate kommune files: one line a file, and exit code 1 when any is broken. Named: who works at a school too.
+    """Kontroller kommunefilene: en linje for hver, og returkode 1 når noen har feil.
 
-    With --online one line a source as well: whether it answers, whether its rights are the kommune's own, and how old
-    the newest file is. No person is asked about.
+    Med navn vises også hvem som arbeider ved en skole. Med --online også en linje for hver kilde: om den svarer, om
+    rettighetene er kommunens egne, og hvor gammel den nyeste filen er. Ingen personer slås opp.
     """
+    connect, path = outside(airflow) if online else (None, None)
     folder = folder_of_kommuner()
     good: list[Kommune] = []
     broken: list[str] = []
@@ -52,32 +58,30 @@ def check(
         broken.append(error.sentence)
     fine = not broken
     for kommune in sorted(good, key=lambda kommune: kommune.id):
-        typer.echo(f"{kommune.id}.yaml: OK")
+        echo(f"{kommune.id}.yaml: OK")
         if names and kommune.sources.hr.units and not online:
-            typer.echo(f"  {kommune.sources.hr.in_words}")
-        fine = (not online or _answers(kommune, airflow)) and fine
+            echo(f"  {kommune.sources.hr.in_words}")
+        fine = (not (connect and path) or _answers(kommune, connect, path)) and fine
     for sentence in broken:
-        typer.echo(f"FEIL {sentence}")
+        echo(f"FEIL {sentence}")
     if not fine:
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, airflow: bool) -> bool:
+def _answers(kommune: Kommune, connect: Connect, path: Callable[[str], Any]) -> bool:
     """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
     from dataflyt import online
-    from dataflyt.cli_doctor import outside
 
-    connect, path = outside(airflow)
     fine = True
     for source, well, sentence in online.check(kommune, connect, path, datetime.now(UTC)):
-        typer.echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
+        echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
         fine = fine and well
     return fine
 
 
 @kommune_app.command(name="list")
 def list_kommuner() -> None:
-    """List the kommuner: id, name, number, schedule and exports. Broken files are named below the table."""
+    """List opp kommunene: id, navn, nummer, når de kjøres, og eksporter. Filer med feil nevnes under tabellen."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -85,7 +89,7 @@ def list_kommuner() -> None:
     try:
         good, broken = load_all(folder_of_kommuner())
     except ConfigError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(1) from None
     table = Table("id", "navn", "kommunenummer", "kjøres", "eksporter", box=box.SIMPLE)
     for kommune in good:
@@ -98,30 +102,30 @@ def list_kommuner() -> None:
         )
     Console().print(table)
     for one in broken:
-        typer.echo(f"FEIL {one.sentence}", err=True)
+        echo(f"FEIL {one.sentence}", err=True)
 
 
 @kommune_app.command()
 def new(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The kommunenummer, four digits: 1106.")],
+    number: Annotated[str, typer.Argument(metavar="NUMMER", help="Kommunenummeret, fire sifre: 1106.")],
     name: Annotated[
-        str | None, typer.Option(help="The kommune's name; asked for when left out, since no list of them is kept.")
+        str | None, typer.Option(help="Kommunens navn. Du blir spurt når det utelates: her er ingen liste over dem.")
     ] = None,
     id_: Annotated[
         str | None,
-        typer.Option("--id", metavar="ID", help="The file's name, which never changes; made of --name when left out."),
+        typer.Option("--id", metavar="ID", help="Navnet på filen, som aldri endres; lages av --name når det utelates."),
     ] = None,
 ) -> None:
-    """Write a commented kommune file to fill in, and say what comes next.
+    """Skriv en kommunefil med forklaringer, til å fylle ut, og si hva som er neste steg.
 
-    The kommune is on trial until the file says otherwise: it is planned and compared, and nothing is published.
+    Kommunen er på prøve til filen sier noe annet: det planlegges og sammenlignes, og ingenting publiseres.
     """
     try:
         path = _write(folder_of_kommuner(), number.strip(), name, id_)
     except ConfigError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None
-    typer.echo(_NEXT.format(path=path, id=path.stem))
+    echo(_NEXT.format(path=path, id=path.stem))
 
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:
@@ -131,7 +135,7 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
     if other := claimed(folder).get(number):
         raise ConfigError(f"{other} har kommunenummer {number} fra før: rett den filen, eller skriv et annet nummer.")
     if name is None and sys.stdin.isatty():
-        name = typer.prompt("Kommunens navn")
+        name = ask("Kommunens navn")
     name = " ".join((name or "").split())
     if not name or len(name) > 100 or not name.isprintable():
         raise ConfigError(

@@ -3,7 +3,6 @@
 Registered by ``dataflyt.cli``. The only commands that print personal data: they print the file they are given.
 """
 
-import os
 import re
 import sys
 from collections import Counter
@@ -15,10 +14,12 @@ from typing import Annotated, Any, BinaryIO, NoReturn
 import orjson
 import typer
 
+from dataflyt import terminal
 from dataflyt.errors import Unreadable
 from dataflyt.identity import numbers
 from dataflyt.letters import GARBLED
 from dataflyt.sources import Table
+from dataflyt.terminal import echo
 
 _GARBLED = re.compile(GARBLED).search
 _NAME = re.compile(r"(?<!user)name$|navn$")
@@ -26,38 +27,39 @@ SOURCES = ("freg", "krr", "hr", "sas")
 
 
 def read_command(
-    source: Annotated[str, typer.Argument(help="freg, krr, hr or sas")],
+    source: Annotated[str, typer.Argument(metavar="KILDE", help="freg, krr, hr eller sas")],
     format: Annotated[
         str,
         typer.Argument(
+            metavar="FORMAT",
             help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; hr: stamdata3, visma; "
-            "sas: pifu, oneroster, timetable, ical"
+            "sas: pifu, oneroster, timetable, ical",
         ),
     ],
-    file: Annotated[Path, typer.Argument(help="The file to read.")],
+    file: Annotated[Path, typer.Argument(metavar="FIL", help="Filen som skal leses.")],
 ) -> None:
-    """Print what Dataflyt reads from a file, before any check.
+    """Skriv ut det Dataflyt leser fra en fil, før alle kontroller.
 
-    One JSON object a line, with `table` and the row's fields. How many rows have names with garbled letters is told
-    besides: a run sets them aside. A file that cannot be read gives one sentence and exit code 2.
+    Ett JSON-objekt per linje, med `table` og feltene i raden. I tillegg sies det hvor mange rader som har navn med
+    ødelagte bokstaver: en kjøring legger dem til side. Kan filen ikke leses, er det én setning og returkode 2.
     """
     if source not in SOURCES:
-        _fail(f"There is no source {source!r}; the sources are {', '.join(SOURCES)}.")
+        _fail(f"Kilden «{source}» finnes ikke: skriv {', '.join(SOURCES[:-1])} eller {SOURCES[-1]}.")
     rows = import_module(f"dataflyt.sources.{source}.rows")
     if format not in rows.FORMATS:
-        _fail(f"The source {source} has no format {format!r}; it has {', '.join(rows.FORMATS)}.")
+        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(rows.FORMATS)}.")
     if file.is_dir():
-        _fail(f"{file} is a folder, not a file.")
+        _fail(f"{file} er en mappe, ikke en fil.")
     try:
         stream = file.open("rb")
     except OSError as error:
-        _fail(f"{file} cannot be opened: {error.strerror}.")
+        _fail(f"{file} kan ikke åpnes: {terminal.why(error)}.")
     try:
         with stream:
             garbled = Counter[str]()
             _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
         for table, count in (+garbled).items():
-            typer.echo(
+            echo(
                 f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
                 "som «PrÃ¸ve» for «Prøve», og blir ikke brukt. Be leverandøren levere filen i UTF-8.",
                 err=True,
@@ -65,14 +67,16 @@ def read_command(
     except Unreadable as error:
         _fail(error.sentence)
     except OSError as error:
-        _forget_output()
-        _fail(f"{file} could not be read, or its rows could not be written: {error.strerror}.")
+        terminal.forget_output()
+        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {terminal.why(error)}.")
 
 
 def id_command(
-    number: Annotated[list[str], typer.Argument(help="One or more national identity numbers.", metavar="NUMBER...")],
+    number: Annotated[
+        list[str], typer.Argument(help="Ett eller flere fødselsnummer, D-nummer eller lignende.", metavar="NUMMER")
+    ],
 ) -> None:
-    """Print what a national identity number says, one JSON object a line; a number that is not valid says so."""
+    """Skriv hva et fødselsnummer eller D-nummer sier, ett JSON-objekt per linje, også at det er ugyldig."""
     _print(
         {
             "number": found.number,
@@ -110,18 +114,13 @@ def _print(objects: Iterator[dict[str, object]]) -> None:
             out.write(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE))
         out.flush()
     except BrokenPipeError:
-        _forget_output()
-
-
-def _forget_output() -> None:
-    """Keep what is still buffered from being written when Python ends: nobody is there to read it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.forget_output()
 
 
 def _fail(sentence: str) -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_output()
-    typer.echo(sentence, err=True)
+        terminal.forget_output()
+    echo(sentence, err=True)
     raise typer.Exit(2)

@@ -4,6 +4,7 @@ import typer
 
 from dataflyt.errors import DataflytError
 from dataflyt.kommune import folder_of_kommuner, load_all
+from dataflyt.terminal import echo
 
 LONGEST = 41
 """Characters of a kommune's id. A broken file's name may have more, and FAB's names of roles end at 64."""
@@ -17,7 +18,7 @@ def roles_command() -> None:
     try:
         good, broken = load_all(folder_of_kommuner())
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None
     from airflow.utils.session import create_session
 
@@ -28,4 +29,4 @@ def roles_command() -> None:
     wanted = roles(sorted(one for one in ids if len(one) <= LONGEST))
     with create_session() as session:
         new = bring_in_line(session, wanted)
-    typer.echo(f"{len(wanted)} roller i Airflow, nye: {', '.join(new) or 'ingen'}")
+    echo(f"{len(wanted)} roller i Airflow, nye: {', '.join(new) or 'ingen'}")

@@ -5,18 +5,20 @@ from typing import Annotated
 
 import typer
 
+from dataflyt import beside
 from dataflyt.connections import from_environment
 from dataflyt.errors import DataflytError
+from dataflyt.terminal import echo
 
 
 def login_command(
     kommune: Annotated[
-        str, typer.Argument(help="The kommune's id or number: haugesund or 1106. Else: events, reference.")
+        str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Ellers: events, reference.")
     ],
 ) -> None:
-    """Give a kommune's role a new password, and print its connection. The password before it is no good any more.
+    """Gi rollen til en kommune et nytt passord, og skriv ut tilkoblingen. Passordet den hadde før, gjelder ikke lenger.
 
-    Keep what is printed where secrets are kept, for example in Airflow:
+    Legg det som skrives ut, der hemmeligheter ligger, for eksempel i Airflow:
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
     from dataflyt.kommune import find, folder_of_kommuner
@@ -24,10 +26,11 @@ def login_command(
     from dataflyt.warehouse.logins import new_password
 
     try:
+        beside.use()
         role = {"events": EVENTS, "reference": REFERENCE}.get(kommune)
         role = role or f"kommune_{find(folder_of_kommuner(), kommune).id}"
         host = new_password(from_environment("warehouse").url, role)
     except DataflytError as error:
-        typer.echo(error.sentence, err=True)
+        echo(error.sentence, err=True)
         raise typer.Exit(2) from None
-    typer.echo(json.dumps({"conn_type": "generic", "host": host}))
+    echo(json.dumps({"conn_type": "generic", "host": host}))

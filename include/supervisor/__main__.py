@@ -8,37 +8,47 @@ the command's, 1 when a run or a component failed, 128 + n when stopped by signa
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # importing the rest takes a second, and would answer Ctrl-C with a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 from rich.console import Console
 
+from dataflyt import beside, terminal
 from dataflyt.errors import DataflytError
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
 from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
 from supervisor.postgres import Postgres
-from supervisor.processes import Processes, SupervisorError, bury
+from supervisor.processes import PATIENCE, Processes, SupervisorError, bury
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
+    from typing import TextIO
 
     from supervisor.logins import Login
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USUAL_PORT = 8080
+ROOM = 64
+"""Megabytes: what PostgreSQL needs to start at all."""
 
 
 class Supervisor:
@@ -49,6 +59,8 @@ class Supervisor:
 
     preload = True
     """Whether the scheduler imports at its start what the tasks import."""
+    announced: TextIO | None = None
+    """The note by which commands in other windows find what runs here."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
         from dataflyt.kommune import load_all
@@ -128,6 +140,7 @@ class Supervisor:
             self.make_logins(users, airflow)
         self.console.print("Starter PostgreSQL, registersimulatoren og Airflow …")
         self.start_services()
+        self.announced = beside.announce(self.home.folder, self.environment)
         if fresh:
             self.processes.finish("airflow-migrate")
             self.errand("airflow-pools", "pools", "import", str(REPOSITORY / "dags" / "pools.json"), airflow=airflow)
@@ -244,6 +257,8 @@ class Supervisor:
             finally:
                 if process.poll() is None:
                     process.terminate()
+                    with suppress(subprocess.TimeoutExpired):  # what it has to say comes before the prompt
+                        process.wait(PATIENCE)
 
     def backup(self, file: str) -> int:
         """Write a backup of the warehouse."""
@@ -274,6 +289,9 @@ class Supervisor:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         try:
+            if self.announced:
+                with suppress(OSError):
+                    beside.withdraw(self.home.folder, self.announced)
             self.processes.stop()
         finally:
             self.postgres.stop()
@@ -378,15 +396,34 @@ def first_day(text: str) -> date:
         raise SupervisorError("START er ikke en dato: skriv den som 2026-07-20.") from None
 
 
+def become(command: list[str], variables: dict[str, str]) -> NoReturn:
+    """Let a command take this process's place, beside what runs in the folder already."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.execvpe(command[0], command, {**os.environ, **variables, "PATH": path})  # noqa: S606
+
+
+def nearly_full(folder: Path) -> str:
+    """Say it when the disk below a folder has no room: whatever else failed, that is what to see to first."""
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free // 2**20
+        return f"\nDisken som {folder} ligger på, er full ({free} MB ledig): rydd plass først." if free < ROOM else ""
+    return ""
+
+
 def main(arguments: list[str]) -> int:
     """Do what the command line says, and leave nothing running."""
     chosen = understood(arguments)
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     for number in SIGNALS:
         signal.signal(number, interrupted)
+    terminal.prepare()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     supervisor = None
     try:
+        if chosen.command == "run" and (variables := beside.running(local())):
+            become(chosen.line, variables)
         make, do = task(chosen)
         supervisor = make(console)
         code = do(supervisor)
@@ -396,13 +433,22 @@ def main(arguments: list[str]) -> int:
         said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
-        said = f"{what} ({trouble.strerror}): se etter plass på disken og lov til å skrive."
+        said = f"{what} ({terminal.why(trouble)}): se etter plass på disken og lov til å skrive."
+    except EOFError:  # the terminal was closed where a question was asked
+        said = "Avbrutt. Ingenting er gjort."
+    except Exception as trouble:
+        said = terminal.sentence_of(trouble)
     else:
         return code
     finally:
         if supervisor is not None:
             supervisor.stop()
-    console.print(said, style="red", markup=False, soft_wrap=True)
+    said = said.rstrip().rstrip(":") + nearly_full(local())
+    try:
+        console.print(said, style="red", markup=False, soft_wrap=True)
+    except OSError:  # the terminal is what was full
+        terminal.forget_output()
+        terminal.say(said)
     return 1
 
 

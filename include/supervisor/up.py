@@ -88,6 +88,7 @@ def tell(
         "Sto noe for tur mens alt var stoppet, kjøres bare det siste, én gang for hver kommune.\n"
         f"Registrene er simulert; der er det {home.today}, og dagene går som her.\n"
         f"Filene kommer i {home.storage / 'exports'}, loggene i {home.folder / 'logs'}.\n"
+        "Kommandoer skrives i et annet vindu: «make plan», «make doctor», eller «.venv/bin/dataflyt --help».\n"
         "\n[bold]Ctrl-C stopper alt[/], også databasen. Neste «make up» finner alt som det var.",
         soft_wrap=True,
     )

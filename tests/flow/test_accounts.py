@@ -570,7 +570,7 @@ def test_what_cannot_be_imported_or_compared_is_one_sentence(command: Installati
         (["import", str(path), "--kommune", "haugesund", "--approve"], f"katalog.csv har ingen navn i domenet {REALM}"),
         (["import", str(path), "--kommune", "ukjent"], "heter «ukjent»"),
         (["import", str(broken), "--kommune", "haugesund"], "ødelagt.ldif, linje 2: linjen skulle hatt et attributt"),
-        (["import", str(folder / "borte.csv")], "borte.csv kan ikke åpnes (No such file or directory)"),
+        (["import", str(folder / "borte.csv")], "borte.csv kan ikke åpnes (den finnes ikke)"),
         (["import", str(folder)], "er ikke en vanlig fil"),
         (["difference", "haugesund"], "har ingen importert katalog"),
     ):

@@ -1,0 +1,23 @@
+"""``dataflyt``: the program. Ctrl-C is silent while it starts, and a sentence from then on."""
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes half a second, and would answer with a traceback
+    from dataflyt import terminal
+    from dataflyt.cli import app
+
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        app(prog_name="dataflyt")
+    except KeyboardInterrupt:  # before or after the command itself, which says more
+        sys.exit(terminal.INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python is on its way out
+
+
+if __name__ == "__main__":
+    main()
