@@ -96,6 +96,7 @@ def test_numbers_are_explained_one_a_line():
     assert code == 0
     assert lines[0] == {
         "number": "15831499815",
+        "meant": "number",
         "valid": True,
         "kind": "fodselsnummer",
         "synthetic": True,

@@ -77,17 +77,22 @@ def id_command(
     ],
 ) -> None:
     """Skriv hva et fødselsnummer eller D-nummer sier, ett JSON-objekt per linje, også at det er ugyldig."""
-    _print(
-        {
-            "number": found.number,
-            "valid": found.valid,
-            "kind": found.kind,
-            "synthetic": found.synthetic,
-            "rule": found.rule,
-            "birth_date": found.birth_date,
-        }
-        for found in map(numbers.parse, (text.encode(errors="replace").decode() for text in number))
-    )
+    _print(map(_said, (text.encode(errors="replace").decode() for text in number)))
+
+
+def _said(text: str) -> dict[str, object]:
+    """Tell what a text is (``meant``), as every reader takes it, and what its digits say."""
+    written = numbers.read(text)
+    found = numbers.parse(written.value if written and written.kind == "number" else text)
+    return {
+        "number": found.number,
+        "meant": written and written.kind,
+        "valid": found.valid,
+        "kind": found.kind,
+        "synthetic": found.synthetic,
+        "rule": found.rule,
+        "birth_date": found.birth_date,
+    }
 
 
 def _objects(
