@@ -197,7 +197,7 @@ def make(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(local: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", f"VENV={venv}", *words],
+            ["make", "--no-print-directory", f"VENV={venv}", *words],
             cwd=REPOSITORY,
             env=second_window(local),
             stdin=subprocess.DEVNULL,

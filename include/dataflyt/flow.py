@@ -245,7 +245,7 @@ def extract_sas(job: Job) -> dict[str, int]:
     if source.calendars:
         sas_client.fetch_calendars(job.environment.connect(source.calendars), job.landing("sas"))
     _note_files(job, "sas")
-    return _stage(job, "sas")
+    return _stage(job, "sas", extracts=True)
 
 
 def extract_hr(job: Job) -> dict[str, int]:
@@ -263,7 +263,7 @@ def extract_hr(job: Job) -> dict[str, int]:
         max_age_days=job.kommune.max_age_days(source),
     )
     _note_files(job, "hr")
-    return _stage(job, "hr")
+    return _stage(job, "hr", extracts=True)
 
 
 def _note_files(job: Job, source: str) -> None:
@@ -298,11 +298,11 @@ def extract_freg(job: Job) -> dict[str, int]:
     route, rolle = source.route, source.rolle
     pupils = _numbers(job, _PUPILS, hold=True)
     freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
-    _stage(job, "freg", phase="1-pupils")
+    _stage(job, "freg", phase="1-pupils", extracts=True)
     _numbers(job, _RESPONSIBLE, hold=True)
     guardians, parts = _numbers(job, _GUARDIANS), freg_parts(job.kommune, pupils=False)
     freg_client.extract(connection, guardians, parts, landing, "2-guardians", route=route, rolle=rolle)
-    counts = _stage(job, "freg", phase="2-guardians", anew=False)
+    counts = _stage(job, "freg", phase="2-guardians", anew=False, extracts=True)
     if source.residents:
         counts = _ask_residents(job, source.residents)
     if source.employees:
@@ -323,7 +323,7 @@ def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
         )
     numbers = [number for number in residents if number not in answered]
     freg_client.extract(connection, numbers, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
-    return _stage(job, "freg", phase=RESIDENTS, anew=False)
+    return _stage(job, "freg", phase=RESIDENTS, anew=False, extracts=True)
 
 
 def _ask_employees(job: Job) -> dict[str, int]:
@@ -356,7 +356,7 @@ def _ask_employees(job: Job) -> dict[str, int]:
         route=source.route_alone,
         rolle=source.rolle,
     )
-    return _stage(job, "freg", phase=EMPLOYEES, anew=False)
+    return _stage(job, "freg", phase=EMPLOYEES, anew=False, extracts=True)
 
 
 def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
@@ -392,7 +392,7 @@ def extract_krr(job: Job) -> dict[str, int]:
     )
     with job.transaction() as connected:
         report.note(connected, job.run, "krr_unanswered", left_out)
-    return _stage(job, "krr")
+    return _stage(job, "krr", extracts=True)
 
 
 # Role 01 is a pupil (PIFU-IMS 1.3). Whose number has gone from the file, or is written wrongly now, is asked about by
@@ -404,7 +404,7 @@ left join golden.person_link l on p.number is null and l.owner = '{owner}' and l
     and l.value in (p.person_id, p.old_person_id)
 left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
     and k.person_id = l.person_id
-where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
+where control.is_number(coalesce(p.number, k.value)) group by 1 order by 1
 """
 _RESPONSIBLE = """
 select distinct ansvarlig from staging_{owner}.freg_foreldreansvar
@@ -473,14 +473,23 @@ def _and_left_out(reader: Reader, landing: Landing, name: str) -> Reader:
 
 
 def _stage(
-    job: Job, source: str, *, phase: str = "", anew: bool = True, skip_unreadable: bool = False
+    job: Job,
+    source: str,
+    *,
+    phase: str = "",
+    anew: bool = True,
+    skip_unreadable: bool = False,
+    extracts: bool = False,
 ) -> dict[str, int]:
     """Copy what a source has landed (in one phase, or all) into staging, anew or after what is there.
 
+    When it ``extracts``, what looks at it has to be gone through after that.
     Raises NotApproved when a newer run has begun.
     """
     with job.transaction() as connection:
         runs.resume(connection, job.owner, job.run.number)
+        if extracts:
+            report.note(connection, job.run, "passed", [])
         if anew:
             staging.prepare(connection, job.owner, source)
         counts = staging.load(
@@ -754,8 +763,8 @@ def merge(job: Job) -> dict[str, Any]:
             )
             changed = plan.counts(connection)
             runs.set_merged(connection, job.run, digest, " ".join(asks))
-            if not asks:
-                runs.keep_answer(connection, runs.get(connection, owner, number), "not_needed", "guard")
+            judged = runs.get(connection, owner, number)
+            runs.keep_answer(connection, judged, "asked" if asks else "not_needed", "guard")
             report.note(connection, job.run, "changed", changed)
             measured = {kind: limit for kind, limit in limits.items() if kind in changed}
             of = guard.bases(connection, measured)

@@ -49,7 +49,8 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
         "protects": _protects(connection, run.owner, day),
     }
     before = published(connection, run.owner)
-    serving.views(connection, run.owner, run.number, "now_", day=day)
+    hold_unasked = kommune.pupils_without_number == "ask"
+    serving.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked)
     shown.views(connection, run.owner, "now_")
     files: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:

@@ -67,7 +67,8 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
             return []
         run = runs.get(connection, kommune.id, released)
         day = environment.day(run.as_of)
-        serving.views(connection, kommune.id, released, "now_", day=day)
+        hold_unasked = kommune.pupils_without_number == "ask"
+        serving.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold_unasked)
         shown.views(connection, kommune.id, "now_")
         rules = (
             "select kind, subject, other, unit_id from now_work_item",

@@ -129,7 +129,7 @@ class Calendar:
 
     def __post_init__(self) -> None:
         """Let the flow's clock be the calendar's."""
-        self.environment = replace(self.environment, now=lambda: datetime.combine(self.day, datetime.min.time(), OSLO))
+        self.environment = replace(self.environment, now=lambda: datetime.combine(self.day, datetime.max.time(), OSLO))
 
     def run(self, start: date, weeks: int) -> None:
         """Go through the calendar and tell.

@@ -10,7 +10,7 @@ from dataflyt.errors import CheckFailed, NotApproved, WarehouseError
 from dataflyt.warehouse.runs import User
 from simulator.model import Responsibility
 from tests.flow.conftest import Installation, respond
-from tests.flow.test_rules import _grant, _link, _plain_pupils, _write
+from tests.flow.test_rules import _block, _grant, _link, _plain_pupils, _write
 from tests.flow.test_run import _newcomer
 from tests.flow.test_state import _override
 
@@ -33,7 +33,7 @@ def test_a_first_run_is_released_by_an_answer_in_the_warehouse_and_by_nothing_el
             flow.answer(job, question.digest, "approved", user, "airflow")
     with pytest.raises(NotApproved, match="ikke lenger den det ble spurt om"):
         flow.answer(job, "0" * 64, "approved", ANITA, "airflow")
-    assert _answers(installation) == []
+    assert [row[1] for row in _answers(installation)] == ["asked"]
     with pytest.raises(NotApproved, match="ikke godkjent"):
         flow.release(job)
 
@@ -48,6 +48,7 @@ def test_a_first_run_is_released_by_an_answer_in_the_warehouse_and_by_nothing_el
     flow.release(job)
     assert flow.settle(job, [])["outcome"] == "released"
     assert _answers(installation) == [
+        (1, "asked", None, None, "guard", []),
         (1, "rejected", "hvemsomhelst", "Noen", "airflow", ["101"]),
         (1, "approved", *ANITA, "airflow", ["101"]),
     ]
@@ -66,6 +67,42 @@ def test_an_answer_is_of_the_plan_as_it_was(installation: Installation) -> None:
     installation.steps(job, "merge")
     with pytest.raises(NotApproved, match="ikke godkjent"):
         flow.release(job)
+
+
+@pytest.mark.after_first_run
+def test_an_answer_is_to_one_merge_and_not_to_a_later_one(installation: Installation) -> None:
+    here = installation
+    one = _plain_pupils(here)[0].person
+    assert one
+    one.protection, one.home = "strengtFortrolig", None
+    here.run()
+    one.protection = one.home_grading = "fortrolig"
+    job = here.open("the-run")
+    here.steps(job, *EVERY)
+    assert respond(job) == "approved"
+    flow.settle(job, ["release"])
+    # The same run is taken up again, long after, and FREG says more by now.
+    one.protection, one.home_grading = None, "ugradert"
+    here.steps(job, *EVERY)
+    assert flow.question(job), "the rows are the same, and not what stands behind them"
+    with pytest.raises(NotApproved, match="ikke godkjent"):
+        flow.release(job)
+
+
+@pytest.mark.after_first_run
+def test_a_block_that_comes_after_the_merge_has_the_run_judged_again(installation: Installation) -> None:
+    here = installation
+    one = _plain_pupils(here)[0].person
+    assert one
+    one.responsibility.append(Responsibility("felles", _newcomer(here, one.number)))
+    job = here.open()
+    here.steps(job, *EVERY)
+    assert flow.question(job) is None
+    _block(here, one.number, _plain_pupils(here)[1].person.number)  # type: ignore[union-attr]
+    with pytest.raises(NotApproved, match="sperring"):
+        flow.release(job)
+    here.steps(job, "merge")
+    assert flow.question(job), "a new adult where somebody is blocked"
 
 
 @pytest.mark.after_first_run

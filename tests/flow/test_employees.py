@@ -301,3 +301,22 @@ def test_an_employee_whom_hr_marks_is_in_no_export_and_comes_back_when_somebody_
     here.run()
     assert "always" in here.query("select asks from control.run order by run desc limit 1")[0][0]
     assert teacher.person.number in _exported(here)
+
+
+@pytest.mark.after_first_run
+def test_what_freg_has_said_of_an_employee_stands_when_hr_takes_its_own_mark_away(installation: Installation) -> None:
+    here, teacher = installation, _teachers(installation)[0]
+    _ask_about_employees(here)
+    sources = here.kommune.sources
+    hr = sources.hr.model_copy(update={"protected": {"X9": ["6"]}})
+    here.kommune = here.kommune.model_copy(update={"sources": sources.model_copy(update={"hr": hr})})
+    here.registers.write()
+    _mark(here, teacher)
+    _protect(teacher.person)
+    job = here.open()
+    here.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
+    flow.settle(job, ["check"])
+    here.registers.write()
+    _ask_about_employees(here, employees=False)
+    here.run()
+    assert teacher.person.number not in _exported(here)

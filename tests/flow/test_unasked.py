@@ -4,10 +4,10 @@ import pytest
 
 from dataflyt import flow, work_list
 from dataflyt.kommune import WithoutNumber
-from simulator.model import Pupil
+from simulator.model import Member, Pupil
 from tests.flow.conftest import Installation
 from tests.flow.test_consent import _young
-from tests.flow.test_rules import _plain_pupils, _write
+from tests.flow.test_rules import _come_back, _leave, _plain_pupils, _write
 from tests.flow.test_state import tonight
 
 WRITTEN = {
@@ -154,6 +154,59 @@ def test_a_kommunes_file_may_say_that_they_are_published(installation: Installat
         change(here)
         here.run()
         assert ("Kanarinummer" in _published(here)) is shown
+    assert _kinds(here, _person_of(here, pupil)) == {"pupil_without_number"}
+
+
+@pytest.mark.after_first_run
+def test_publish_taken_back_takes_them_out_the_same_night(installation: Installation) -> None:
+    here = installation
+    (pupil,) = _newcomers(here, 1)
+    pupil.sas.number = None
+    here.registers.write()
+    _publish(here)
+    here.run()
+    assert "Kanarinummer" in _published(here)
+    _ask(here)
+    tonight(here)
+    assert "Kanarinummer" not in _published(here)
+
+
+@pytest.mark.after_first_run
+def test_a_decision_is_not_the_next_ones_who_gets_the_local_id(installation: Installation) -> None:
+    here = installation
+    (pupil,) = _newcomers(here, 1)
+    pupil.sas.number = None
+    here.registers.write()
+    here.run()
+    _decide(here, _person_of(here, pupil))
+    here.run()
+    assert "Kanarinummer" in _published(here)
+    groups = [
+        group for group in here.registers.world.groups for m in group.members if m.person_id == pupil.sas.person_id
+    ]
+    _leave(here, pupil)
+    here.registers.write()
+    here.run()
+    _come_back(here, pupil)
+    for group in groups:
+        group.members.append(Member(pupil.sas.person_id, "01"))
+    pupil.sas.family = "Kanarinyesteelev"
+    here.registers.write()
+    here.run()
+    assert "Kanarinyesteelev" not in _published(here)
+    assert _kinds(here, _person_of(here, pupil)) == {"pupil_without_number"}
+
+
+@pytest.mark.after_first_run
+def test_who_comes_on_a_known_id_without_a_number_and_born_another_day_is_held_back(installation: Installation) -> None:
+    here, child = installation, _young(installation, 0)
+    pupil = next(one for one in here.registers.world.pupils if one.person is child)
+    pupil.sas.number, pupil.sas.family = None, "Kanarinyesteelev"
+    assert pupil.sas.born
+    pupil.sas.born = pupil.sas.born.replace(year=pupil.sas.born.year - 1)
+    here.registers.write()
+    here.run()
+    assert child.number not in _published(here)
     assert _kinds(here, _person_of(here, pupil)) == {"pupil_without_number"}
 
 

@@ -207,6 +207,8 @@ def test_a_number_is_one_however_it_is_written(number, data):
         *((text, "provisional") for text in ("058514123456", "05851400000", "05851499999", "05851411111")),
         *((text, "provisional") for text in ("20140505123456", "05052014123456", "05451400020")),
         *((text, "miswritten") for text in ("5,8E+09", "5.85E+09", "5.851450027E+09", "5E9", "05851450028")),
+        *((text, "miswritten") for text in ("058514500277", "urn:no:haugesund:fnr:05851450027")),
+        ("elev05851450027@haugesund.kommune.no", "miswritten"),
         *((text, "miswritten") for text in ("0585145002O", "O5851450027", "05851450027x", "fnr 05851450027")),
         *((text, "miswritten") for text in ("058514500270000", "99999999999", "5851450028", "0000000000")),
         *((text, "encrypted") for text in ("aGVtbWVsaWc=", "q83vEjRWeJCrze8SNFZ4kA==", "0a" * 32)),
@@ -219,6 +221,21 @@ def test_what_is_no_number_is_told_apart(written, kind):
     assert told(written, None, "E1").number is None
     local = told(None, written, None).local_number
     assert local in ((written,) if kind == "local" else (None, written) if kind == "provisional" else (None,))
+
+
+def test_a_number_is_one_in_the_digits_of_any_script_and_behind_feides_prefix():
+    assert read("٠٥٨٥١٤٥٠٠٢٧") == read("haugesund.kommune.no:localnin:05851450027") == ("number", "05851450027")
+    given = "haugesund.kommune.no:localnin:150820000001"
+    assert told(None, given, "E1") == (None, given, "provisional")
+
+
+@pytest.mark.parametrize(
+    ("born", "number"), [("2014-05-05", "05851450027"), (None, "05851450027"), ("2018-05-05", None)]
+)
+def test_a_lost_zero_is_not_put_back_where_somebody_was_born_another_day(born, number):
+    for said in (told("5851450027", None, "E1", born=born), told(None, "5851450027", "E1", born=born)):
+        assert (said.number, said.number_kind) == (number, None if number else "miswritten")
+    assert told("05851450027", born=born).number == "05851450027"
 
 
 def test_nothing_is_nothing():

@@ -32,6 +32,9 @@ _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]{1,2}")
 # A digit, what people write between digits, and a digit.
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-\u2010-\u2015\u2212._/](?=[0-9])")
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
+_TEN_DIGITS = re.compile(r"[0-9]{10}")
+# As Feide writes a number that a kommune gave: norEduPersonLIN.
+_LIN = re.compile(r"[A-Za-z0-9.-]+:localnin:(.+)")
 _ENCRYPTED = re.compile(r"(?=.*[A-Za-z])([A-Za-z0-9+/_-]{25,}={0,2}|[A-Za-z0-9+/_-]{6,}={1,2})")
 
 
@@ -64,7 +67,7 @@ def read(text: str | None) -> Written | None:
 Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
     """
     bare = _SPREADSHEET.sub(r"\1", unicodedata.normalize("NFKC", text or "").strip())
-    bare = "".join(one for one in bare if not one.isspace() and unicodedata.category(one) != "Cf")
+    bare = "".join(_ascii(one) for one in bare if not one.isspace() and unicodedata.category(one) != "Cf")
     if not bare:
         return None
     if _SCIENTIFIC.fullmatch(bare):
@@ -74,11 +77,13 @@ Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
         return _of_digits(digits)
     if _UUID.fullmatch(bare):
         return Written("local", bare)
+    if (local := _LIN.fullmatch(bare)) and (inner := read(local[1])):
+        return inner if inner.kind == "number" else Written(inner.kind, bare)
     if _ENCRYPTED.fullmatch(bare):
         return Written("encrypted", bare)
     count = sum(one in _DIGITS for one in digits)
-    # Ten characters or more and most of them digits: a number with a letter in it, or with words around it.
-    if count >= 8 and 10 <= len(digits) <= 24:
+    # A number with a letter in it, or with words around it.
+    if _TEN_DIGITS.search(digits) or (count >= 8 and 10 <= len(digits) <= 24):
         return Written("miswritten", bare)
     return Written("local", bare)
 
@@ -95,10 +100,17 @@ class Told(NamedTuple):
     number_kind: str | None
 
 
-def told(number: str | None, local: str | None = None, *own: str | None, encrypted: bool = False) -> Told:
+def told(
+    number: str | None,
+    local: str | None = None,
+    *own: str | None,
+    born: str | None = None,
+    encrypted: bool = False,
+) -> Told:
     """Tell what to hold of somebody by what stands where a number belongs, where a local one does, and as own ids.
 
     A number that stands where a local one belongs is one. What is no number and stands where one belongs is miswritten.
+    A zero that was lost is not put back where the number would then be of another day than ``born``, an ISO date.
 
     >>> told("5851450027", None, "E1"), told(None, "5,8E+09", "E1"), told("ukjent", None, "E1").number_kind
     (Told(number='05851450027', local_number=None, number_kind=None), \
@@ -111,15 +123,29 @@ Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
         for one in (second, *map(read, own))
         if one and (one.kind == "local" or (one.kind == "provisional" and not parse(one.value).valid))
     ]
-    for one in () if encrypted else (first, second):
-        if one and one.kind == "number":
+    for one, written in () if encrypted else ((first, number), (second, local)):
+        if one and one.kind == "number" and not _of_another_day(one.value, written or "", born):
             return Told(one.value, second.value if second and second.kind == "local" else None, None)
     kind: str | None = None
     if first:
-        kind = "encrypted" if encrypted else "miswritten" if first.kind == "local" else first.kind
+        kind = "encrypted" if encrypted else "miswritten" if first.kind in ("local", "number") else first.kind
     elif second and second.kind != "local":
-        kind = second.kind
+        kind = "miswritten" if second.kind == "number" else second.kind
     return Told(None, next(iter(locals_), None), kind)
+
+
+def _of_another_day(number: str, written: str, born: str | None) -> bool:
+    """Tell whether a number got its zero back, and is of another day than somebody was born."""
+    if born is None or len(born) != 10 or sum(_ascii(one) in _DIGITS for one in written) != 10:
+        return False
+    day, month, year = int(number[:2]) % 40, int(number[2:4]) % 40, number[4:6]
+    return (f"{year}-{month:02}-{day:02}") != born[2:]
+
+
+def _ascii(letter: str) -> str:
+    """Return a digit of any script as 0 to 9, and other letters as they are."""
+    value = unicodedata.decimal(letter, None)
+    return letter if value is None else str(value)
 
 
 def _of_digits(digits: str) -> Written:
@@ -129,6 +155,9 @@ def _of_digits(digits: str) -> Written:
             return Written("provisional" if found.kind == "hnummer" else "number", found.number)
     if len(digits) == 12 and "1970" <= digits[:4] <= "2099":
         return Written("duf", digits)
+    twice = (at for at in range(1, len(digits)) if digits[at] == digits[at - 1])
+    if len(digits) == 12 and any(parse(digits[:at] + digits[at + 1 :]).valid for at in twice):
+        return Written("miswritten", digits)
     if len(digits) in (11, 12) and _is_date(digits[:6]) and (len(digits) == 12 or _given_to_nobody(digits[6:])):
         return Written("provisional", digits)
     if len(digits) == 14 and (_is_date(digits[:4] + digits[6:8]) or _is_date(digits[6:8] + digits[4:6] + digits[2:4])):

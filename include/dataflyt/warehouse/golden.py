@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
 from dataflyt.warehouse.database import driver
 from dataflyt.warehouse.tables import GOLDEN, source_tables
@@ -206,7 +207,10 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
         said = connection.execute(text(_SAS_NAMES))
         with driver(connection).cursor() as cursor, cursor.copy("copy sas_name from stdin") as copy:
             for person_id, name in said:
-                if uid := feide_name(name, moment.realm):
+                uid = feide_name(name, moment.realm)
+                if (
+                    uid and (meant := numbers.read(uid)) and meant.kind == "local"
+                ):  # never a number, which stays for good
                     copy.write_row((person_id, uid))
         connection.execute(text("analyze sas_name"))
         connection.execute(text(statement("account_of_bas")), bound)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from dataflyt.warehouse import plan
 from dataflyt.warehouse.golden import Moment
 
-_ACCESS = "select count(*) from before_guardian_access where state = 'active'"
+_ACCESS = "select count(*) from before_guardian_access where state in ('active', 'suspended')"
 _PERSONS = "select count(*) from before_person"
 _BASE = {
     "guardian": _ACCESS,

@@ -13,8 +13,8 @@ from dataflyt.warehouse import merge, plan, veto
 
 UNSETTLED = ("open", "merged")
 
-Answer: TypeAlias = Literal["approved", "rejected", "unanswered", "not_needed"]
-"""To a run's plan; ``not_needed`` is the guard's own."""
+Answer: TypeAlias = Literal["asked", "not_needed", "approved", "rejected", "unanswered"]
+"""To a run's plan; the first two are the guard's own, one for each merge."""
 Channel: TypeAlias = Literal["airflow", "command_line", "guard"]
 """By which way an answer came."""
 
@@ -37,6 +37,7 @@ class Run:
     secret: str = field(repr=False)
     digest: str | None
     asks: str | None
+    decisions: str | None
 
 
 def open_run(connection: Connection, owner: str, key: str, as_of: datetime, config_version: str) -> Run:
@@ -99,12 +100,12 @@ def get(connection: Connection, owner: str, number: int) -> Run:
     """Return one run of a kommune."""
     row = connection.execute(
         text(
-            "select r.run, r.as_of, r.state, o.secret, r.plan_digest, r.asks from control.run r "
+            "select r.run, r.as_of, r.state, o.secret, r.plan_digest, r.asks, r.decisions from control.run r "
             "join control.owner o on o.owner = r.owner where r.owner = :owner and r.run = :run"
         ),
         {"owner": owner, "run": number},
     ).one()
-    return Run(owner, row.run, row.as_of, row.state, row.secret, row.plan_digest, row.asks)
+    return Run(owner, row.run, row.as_of, row.state, row.secret, row.plan_digest, row.asks, row.decisions)
 
 
 def is_known(connection: Connection, owner: str, key: str) -> bool:
@@ -148,11 +149,32 @@ def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None
     """Keep the digest of a merged run's plan and why it must be asked about (empty: it need not)."""
     connection.execute(
         text(
-            "update control.run set state = 'merged', plan_digest = :digest, asks = :asks "
+            "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions "
             "where owner = :owner and run = :run"
         ),
-        {"owner": run.owner, "run": run.number, "digest": digest, "asks": asks},
+        {
+            "owner": run.owner,
+            "run": run.number,
+            "digest": digest,
+            "asks": asks,
+            "decisions": decisions(connection, run.owner),
+        },
     )
+
+
+def decisions(connection: Connection, owner: str) -> str:
+    """Name the blocks and overrides in force, as a digest: whether a plan asks rests on them."""
+    found = connection.scalar(
+        text(
+            "select md5(coalesce(string_agg(said, ',' order by said collate \"C\"), '')) from ("
+            "select 'block ' || access_block as said from control.access_block "
+            "where owner = :owner and lifted_at is null "
+            "union all select 'override ' || override from control.override where owner = :owner and ended_at is null"
+            ") as decided"
+        ),
+        {"owner": owner},
+    )
+    return str(found)
 
 
 def keep_answer(
@@ -188,15 +210,15 @@ def keep_answer(
 
 
 def answer_to(connection: Connection, run: Run) -> Answer | None:
-    """Return the newest answer to a run's plan, None when there is none to the plan as it is now."""
-    found: Answer | None = connection.scalar(
+    """Return the newest answer to a run's plan, None when it is to another plan than it has now."""
+    found = connection.execute(
         text(
-            "select answer from control.approval where owner = :owner and run = :run and digest = :digest "
+            "select answer, digest from control.approval where owner = :owner and run = :run "
             "order by approval desc limit 1"
         ),
-        {"owner": run.owner, "run": run.number, "digest": run.digest},
-    )
-    return found
+        {"owner": run.owner, "run": run.number},
+    ).one_or_none()
+    return found.answer if found and found.digest == run.digest else None
 
 
 def may_be_released(connection: Connection, run: Run) -> bool:
@@ -220,6 +242,11 @@ def release(connection: Connection, owner: str, number: int) -> None:
         raise NotApproved(
             "Kjøringen er ikke godkjent, og blir ikke frigitt. Den må godkjennes av en som kommunefilen navngir som "
             "godkjenner, i oppgaven «Godkjenn» eller med «dataflyt run --approve»."
+        )
+    if run.decisions != decisions(connection, owner):
+        raise NotApproved(
+            "Noen har satt eller hevet en sperring eller en overstyring siden planen ble regnet ut: kjør «Flett» på "
+            "nytt, så planen tar hensyn til det."
         )
     plan.build(connection, owner, number, released_before(connection, owner, number))
     if run.digest != plan.digest(connection):

@@ -20,14 +20,16 @@ def views(
     vetoes_before: int | None = None,
     lifting: int | None = None,
     day: date | None = None,
+    hold_unasked: bool = False,
 ) -> None:
     """Make temporary views ``<prefix><table>`` of the golden record at ``run`` (0: nothing yet).
 
     Vetoes in force are laid over it: all of them, or with ``vetoes_before`` only those learned before that run (what
     was true before it began), and with ``lifting`` less those that releasing that run would lift. ``day`` is for a
     reading as of now: what the day takes away is taken (foreldreansvar at 18, a grant past its end), and an override
-    that raises protection holds whatever run it takes effect in. They last as long as the transaction; ``<prefix>kin``
-    holds what was true when it was made.
+    that raises protection holds whatever run it takes effect in. With ``hold_unasked`` pupils about whom FREG cannot be
+    asked are held back unless people have decided, whatever the kommune's file said in that run. They last as long as
+    the transaction; ``<prefix>kin`` holds what was true when it was made.
     """
     conditions = [f"v.owner = '{owner}'", "v.lifted_at is null"]
     if vetoes_before is not None:
@@ -48,6 +50,7 @@ def views(
         "in_force": " and ".join(conditions),
         "day": f"date '{day.isoformat()}'" if day else "date '-infinity'",
         "as_of_now": "true" if day else "false",
+        "hold": "true" if hold_unasked else "false",
     }
     # A table, for every view below reads it, several times each: PostgreSQL would plan it anew in each place.
     connection.execute(text(f"drop table if exists pg_temp.{prefix}kin cascade"))
@@ -125,13 +128,13 @@ _LAID_OVER = {
         from (
             select b.person_id, b.level,
                 -- What people have decided they may take back, at once.
-                b.held_back or coalesce(b.unasked, false) and exists (
+                b.held_back or coalesce(b.unasked, false) and ({hold} or exists (
                     select from control.publishable d
                     where d.owner = '{owner}' and d.ended_at is not null
                         and (d.person_id = b.person_id or d.person_id in (
                             select k.other_id from {p}kin k where k.person_id = b.person_id
                         ))
-                ) and not exists (
+                )) and not exists (
                     select from control.publishable d
                     where d.owner = '{owner}' and d.ended_at is null
                         and (d.person_id = b.person_id or d.person_id in (
@@ -151,7 +154,7 @@ _LAID_OVER = {
             left join {p}kin k on k.person_id = o.person_id
             where o.owner = '{owner}' and o.field = 'adressebeskyttelse' and o.ended_at is null and {as_of_now}
         ) as every
-        order by person_id, level desc, cause, cause_person_id
+        order by person_id, level desc, cause in ('hr', 'override'), cause, cause_person_id
     """,
     "person": """
         select person_id, number, local_number, fornavn, mellomnavn, etternavn, birth_date, kjoenn,

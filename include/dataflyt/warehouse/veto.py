@@ -202,6 +202,8 @@ from (
 join meant m on m.person_id = p.person_id
 left join now_protection n on n.person_id = m.target_id
 where p.level > coalesce(case when p.unknown then n.level else n.known_level end, 0)
+    -- What HR or people may take back again does not stand for what FREG says.
+    or not p.unknown and p.level = n.known_level and n.cause in ('hr', 'override') and p.cause not in ('hr', 'override')
 order by m.target_id, p.unknown
 """
 

@@ -181,7 +181,7 @@ def _resource(
     if employee_id is None:
         raise Unreadable(f"Elementet Resource i linje {resource.sourceline} har ingen ResourceId.")
     domain_login = user.get("domaininfo")
-    said = numbers.told(values.get("socialsecuritynumber"))
+    said = numbers.told(values.get("socialsecuritynumber"), born=start_day(values.get("birthdate")))
     yield Employee(
         employee_id=employee_id,
         number=said.number,
@@ -388,7 +388,7 @@ def _visma_person(
     # A mistyped date sets its own position aside, and not the employee.
     starts = [row.date_from for _, row in positions if row.date_from is None or is_date(row.date_from)]
     ends = [row.date_to for _, row in positions if row.date_to is None or is_date(row.date_to)]
-    told = numbers.told(values.get("ssn"))
+    told = numbers.told(values.get("ssn"), born=start_day(values.get("dateofbirth")))
     yield Employee(
         employee_id=employee_id,
         number=told.number,

@@ -185,8 +185,8 @@ def _people(archive: "_Archive", version: str) -> Iterator[NamedTuple]:
     for person_id, values in archive.records("users", (*wanted, "agentSourcedIds", "role", "enabledUser"), needed=1):
         username, user_ids, given, middle, family, identifier, email, sms, agents, role, enabled = values
         ids = {kind.lower(): value for kind, value in _USER_ID.findall(user_ids or "")}
-        told = numbers.told(None, identifier, person_id)
         birth_date, sex = born.get(person_id, (None, None))
+        told = numbers.told(None, identifier, person_id, born=birth_date)
         yield Person(
             person_id=person_id,
             old_person_id=None,

@@ -320,7 +320,11 @@ def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
     number, encrypted = user_ids.get("personnin"), user_ids.get("personninencrypted")
     username = user_ids.get("username") or user_ids.get("")
     told = numbers.told(
-        number or encrypted, user_ids.get("personlin"), person_id, encrypted=bool(encrypted and not number)
+        number or encrypted,
+        user_ids.get("personlin"),
+        person_id,
+        born=start_day(demographics.get("bday")),
+        encrypted=bool(encrypted and not number),
     )
     if not person.tag.startswith("{"):  # plain IMS Enterprise
         if told.number is None and told.number_kind is None and "personlin" not in user_ids:

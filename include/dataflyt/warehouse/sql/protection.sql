@@ -47,7 +47,7 @@ base as (
 -- Of each person the strictest by a known word, and by any.
 graded as (
     select distinct on (person_id, known) person_id, known, level, cause from base
-    order by person_id, known, level desc, cause
+    order by person_id, known, level desc, cause in ('hr', 'override'), cause
 ),
 dwelling as (
     select distinct l.person_id, a.bolig from (
@@ -101,7 +101,8 @@ every as (
 highest as (
     select distinct on (person_id) person_id, level, cause, cause_person_id
     from every
-    order by person_id, level desc, known desc, cause_person_id is not null, cause, cause_person_id
+    order by person_id, level desc, known desc, cause_person_id is not null, cause in ('hr', 'override'), cause,
+        cause_person_id
 ),
 by_known as (
     select person_id, max(level) as level from every where known group by person_id
@@ -112,7 +113,10 @@ person as (
 waiting as (
     select
         e.person_id,
-        not exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number') as unasked
+        not exists (
+            select from new_person_link l
+            where l.person_id = e.person_id and l.scheme = 'number' and control.is_number(l.value)
+        ) as unasked
     from (select distinct person_id from new_enrolment) as e
     left join new_vitals v on v.person_id = e.person_id
     where v.answered is not true
@@ -120,22 +124,42 @@ waiting as (
 may_be_published as (
     select person_id from waiting where :publish_unasked
     union
-    select coalesce(k.other_id, d.person_id)
+    -- It gives, and follows a joining as a grant does. It lapses when the pupil leaves: the local id may be another's then.
+    select coalesce(h.became, d.person_id)
     from control.publishable d
-    left join new_kin k on k.person_id = d.person_id
-    where d.owner = :owner and d.ended_at is null and d.from_run <= :run
+    left join new_heir h on h.person_id = d.person_id
+    where d.owner = :owner and d.ended_at is null and d.from_run <= :run and not exists (
+        select from control.run r
+        where r.owner = :owner and r.state = 'released' and r.run >= d.from_run and r.run < :run and not exists (
+            select from golden.enrolment e
+            where e.owner = :owner and e.person_id = d.person_id and e.from_run <= r.run
+                and (e.to_run is null or e.to_run > r.run)
+        )
+    )
+),
+-- Without a number in the file, and born another day than whom the local id has stood for: somebody else, perhaps.
+doubtful as (
+    select distinct i.person_id
+    from sas_person s
+    join sas_identity i on i.sas_id = s.person_id
+    join new_vitals v on v.person_id = i.person_id and v.answered
+    where s.number is null and control.as_date(s.birth_date) <> v.birth_date
+        and exists (select from new_enrolment e where e.person_id = i.person_id)
 )
 select
     p.person_id,
     coalesce(h.level, 0) as level,
-    u.person_id is not null and not (u.unasked and u.person_id in (select person_id from may_be_published)) as held_back,
+    d.person_id is not null
+        or u.person_id is not null and not (u.unasked and u.person_id in (select person_id from may_be_published))
+        as held_back,
     coalesce(
         h.cause, case when u.unasked then 'not_asked' when u.person_id is not null then 'never_answered' else 'none' end
     ) as cause,
     h.cause_person_id,
     coalesce(k.level, 0) as known_level,
-    coalesce(u.unasked, false) as unasked
+    coalesce(u.unasked, false) or d.person_id is not null as unasked
 from person p
 left join highest h on h.person_id = p.person_id
 left join by_known k on k.person_id = p.person_id
 left join waiting u on u.person_id = p.person_id
+left join doubtful d on d.person_id = p.person_id

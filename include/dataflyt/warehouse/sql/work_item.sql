@@ -60,11 +60,7 @@ from new_enrolment e
 join new_protection x on x.person_id = e.person_id and x.unasked
 join sas_identity i on i.person_id = e.person_id
 join sas_person s on s.person_id = i.sas_id
-where not exists (
-    select from control.publishable d
-    left join new_kin k on k.person_id = d.person_id
-    where d.owner = :owner and d.ended_at is null and coalesce(k.other_id, d.person_id) = e.person_id
-)
+where x.held_back or :publish_unasked
 group by 1, 2
 union
 select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id

@@ -1,11 +1,12 @@
 -- What a run may be released by: an answer that lies here, and nowhere else. Rows are added, never changed or deleted.
--- "not_needed" is the guard's own: the plan asked nothing. "approvers" are those whom the kommune's file named then.
+-- Each merge adds one of its own, "asked" or "not_needed", by which older answers hold no more. "approvers" are those
+-- whom the kommune's file named then.
 create table control.approval (
     owner text not null,
     approval bigint not null,
     run bigint not null,
     digest text not null,
-    answer text not null check (answer in ('approved', 'rejected', 'unanswered', 'not_needed')),
+    answer text not null check (answer in ('asked', 'not_needed', 'approved', 'rejected', 'unanswered')),
     user_id text,
     user_name text,
     channel text not null check (channel in ('airflow', 'command_line', 'guard')),
@@ -13,9 +14,12 @@ create table control.approval (
     answered_at timestamptz not null default clock_timestamp(),
     primary key (owner, approval),
     check (answer <> 'approved' or user_id is not null and user_id = any (approvers)),
-    check ((answer = 'not_needed') = (channel = 'guard'))
+    check ((answer in ('asked', 'not_needed')) = (channel = 'guard'))
 );
 create index on control.approval (owner, run);
+
+-- The blocks and overrides that a merged run's plan was judged under, as a digest.
+alter table control.run add column decisions text;
 create trigger numbered before insert on control.approval for each row when (new.approval is null)
     execute function control.numbered();
 
