@@ -404,7 +404,7 @@ left join golden.person_link l on p.number is null and l.owner = '{owner}' and l
     and l.value in (p.person_id, p.old_person_id)
 left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
     and k.person_id = l.person_id
-where control.is_number(coalesce(p.number, k.value)) group by 1 order by 1
+where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
 """
 _RESPONSIBLE = """
 select distinct ansvarlig from staging_{owner}.freg_foreldreansvar

@@ -9,8 +9,7 @@ with wanted as (
 number as (
     select distinct on (l.person_id) l.person_id, l.value
     from new_person_link l
-    -- Some that an earlier version believed are none.
-    where l.scheme = 'number' and control.is_number(l.value)
+    where l.scheme = 'number'
     order by l.person_id, l.current desc, l.value
 ),
 register as (

@@ -113,10 +113,7 @@ person as (
 waiting as (
     select
         e.person_id,
-        not exists (
-            select from new_person_link l
-            where l.person_id = e.person_id and l.scheme = 'number' and control.is_number(l.value)
-        ) as unasked
+        not exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number') as unasked
     from (select distinct person_id from new_enrolment) as e
     left join new_vitals v on v.person_id = e.person_id
     where v.answered is not true

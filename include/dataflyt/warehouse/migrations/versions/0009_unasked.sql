@@ -2,18 +2,6 @@
 alter table history.sas_person add column number_kind text;
 alter table history.hr_employee add column number_kind text;
 
--- Whether eleven digits have the control digits of a fødselsnummer or D-number (Skatteetaten, "Nytt fødselsnummer fra
--- 2032": the first may leave 0 to 3, the second nothing).
-create function control.is_number(value text) returns boolean language sql immutable
-return case when value ~ '^[0-9]{11}$' then (
-    select sum(k1 * digit) % 11 <= 3 and sum(k2 * digit) % 11 = 0
-    from (
-        select substr(value, at, 1)::int as digit, (array[3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0])[at] as k1,
-            (array[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1])[at] as k2
-        from generate_series(1, 11) as at
-    ) as digits
-) else false end;
-
 -- A pupil without a number by which FREG can be asked.
 alter table golden.protection add column unasked boolean;
 
