@@ -114,7 +114,8 @@ def _in_our_words() -> Iterator[None]:
 def _said(sqlstate: str | None, passing: bool, where: str) -> DataflytError:
     if sqlstate == "53100":
         return SourceUnavailable(
-            "Disken til varehuset er full: den som drifter databasen, må gi den mer plass. Kjøringen kan så prøves på nytt.",
+            "Disken til varehuset er full: den som drifter databasen, må gi den mer plass. Kjøringen kan så prøves på "
+            "nytt.",
             sqlstate=sqlstate,
         )
     if passing:
