@@ -10,7 +10,7 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, FastLane, TryLater, access_control, tell_events_failed
+from dataflyt.on_airflow import RUN_TYPES, FastLane, TryLater, access_control, say_why, tell_events_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
 
@@ -27,6 +27,8 @@ with DAG(
     access_control=access_control(),
     on_failure_callback=tell_events_failed,
     default_args={
+        "on_failure_callback": say_why,
+        "on_retry_callback": say_why,
         "owner": notices.OWNER,
         "retries": 3,
         "retry_delay": timedelta(seconds=5),

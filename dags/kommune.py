@@ -33,6 +33,7 @@ from dataflyt.on_airflow import (
     TryLater,
     access_control,
     deadlines,
+    say_why,
     tell_ended,
 )
 
@@ -43,6 +44,8 @@ RETRY = {  # only what did not answer is tried again, and a task whose process w
     "retries": 3,
     "retry_delay": timedelta(seconds=5),
     "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+    "on_failure_callback": say_why,
+    "on_retry_callback": say_why,
 }
 PARAMS = {  # of a run that a person starts; a scheduled one has neither
     "plan_only": Param(False, type="boolean", title="Bare plan", description=notices.PLAN_ONLY),

@@ -10,7 +10,7 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, Nightly, TryLater, access_control, tell_nightly_failed
+from dataflyt.on_airflow import RUN_TYPES, Nightly, TryLater, access_control, say_why, tell_nightly_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
 
@@ -28,6 +28,8 @@ with DAG(
     access_control=access_control(),
     on_failure_callback=tell_nightly_failed,
     default_args={
+        "on_failure_callback": say_why,
+        "on_retry_callback": say_why,
         "owner": notices.OWNER,
         "retries": 6,
         "retry_delay": timedelta(seconds=5),

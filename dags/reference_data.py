@@ -10,7 +10,7 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, Reference, TryLater, access_control
+from dataflyt.on_airflow import RUN_TYPES, Reference, TryLater, access_control, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=30))
 
@@ -32,6 +32,8 @@ with DAG(
         ),
     },
     default_args={
+        "on_failure_callback": say_why,
+        "on_retry_callback": say_why,
         "owner": notices.OWNER,
         "retries": 3,
         "retry_delay": timedelta(seconds=5),

@@ -436,6 +436,14 @@ def place(error: BaseException) -> list[str]:
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in chosen]
 
 
+def say_why(context: Context) -> None:
+    """Let the sentence with which a task stopped be the last line of its log, below what Airflow says of it.
+
+    A callback of a task that fails, or is to be tried again.
+    """
+    log.error("%s", context.get("exception"))
+
+
 # --- mails -------------------------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,12 @@ def _in_our_words() -> Iterator[None]:
 
 
 def _said(sqlstate: str | None, passing: bool, where: str) -> DataflytError:
+    if sqlstate == "53100":
+        return SourceUnavailable(
+            "Disken til varehuset er full: den som drifter databasen, må gi den mer plass. Kjøringen kan så prøves på "
+            "nytt.",
+            sqlstate=sqlstate,
+        )
     if passing:
         return SourceUnavailable(
             "Varehuset svarer ikke, eller slipper ikke kommunen inn. Kjøringen kan prøves på nytt.", sqlstate=sqlstate
