@@ -106,7 +106,7 @@ def context(instance, task=None, **params):
 
 def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(flow, kommune):
     seen = []
-    flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET, "digest": SECRET}
+    flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET}
     counts = on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert counts == {"persons": 3}
     assert (seen[0].key, seen[0].as_of) == (RUN, datetime(2026, 11, 1, 2, tzinfo=UTC))
@@ -130,7 +130,7 @@ def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flo
 def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial):
     approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
     with pytest.raises(AirflowSkipException):
-        approve.execute(context(Instance(merge_return_value={"digest": DIGEST}), plan_only=chosen))
+        approve.execute(context(Instance(), plan_only=chosen))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_lost_database_is_worth_another_try(flow, kommune):
 def test_nobody_is_asked_when_the_guard_lets_the_run_pass(flow, kommune):
     flow.question = lambda job: None
     approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
-    instance = Instance(merge_return_value={"digest": DIGEST})
+    instance = Instance()
     assert approve.execute(context(instance)) is None
     assert instance.xcom_pull("approve") is None
 
@@ -440,7 +440,7 @@ def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told,
     instance = Instance(
         {"release": "skipped"},
         approve_answer=answer,
-        merge_return_value={"digest": DIGEST, "asks": 1, "pupil_leaves": 31, "protection_raised": 77},
+        merge_return_value={"asks": 1, "pupil_leaves": 31, "protection_raised": 77},
     )
     settled(instance, told)
     (message,) = post.given

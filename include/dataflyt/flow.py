@@ -719,11 +719,11 @@ def _rebuild_staging(job: Job) -> None:
 def merge(job: Job) -> dict[str, Any]:
     """Merge the clean rows into history, compute the golden record and the plan, and judge the plan.
 
-    Returns the plan's ``digest``, ``asks`` (1 when an approver must answer) and rows per kind of change. Repeating it
+    Returns ``asks`` (1 when an approver must answer) and rows per kind of change. Repeating it
     gives the same rows: it begins by undoing itself.
     """
     if _done(job):
-        return {"digest": job.run.digest, "asks": 0}
+        return {"asks": 0}
     _rebuild_staging(job)
     owner, number = job.owner, job.run.number
     doubts: frozenset[str] = frozenset()
@@ -732,7 +732,7 @@ def merge(job: Job) -> dict[str, Any]:
             # Now that the lock is held: the run may have been released or replaced meanwhile.
             state = runs.resume(connection, owner, number)
             if state == "released":
-                return {"digest": runs.get(connection, owner, number).digest, "asks": 0}
+                return {"asks": 0}
             _must_have_passed(connection, job, "withdraw", "check")
             if state == "merged":
                 merging.undo(connection, owner, number)
@@ -755,7 +755,7 @@ def merge(job: Job) -> dict[str, Any]:
             veto.plan_lifts(connection, job.moment)
             merging.merge_golden(connection, owner, number)
             plan.build(connection, owner, number, released)
-            digest = plan.digest(connection)
+            digest = plan.digest(connection, number, job.run.secret)
             limits = job.kommune.guard.limits_at(job.moment.today)
             drop = job.kommune.guard.max_drop_percent
             asks = guard.reasons(
@@ -777,7 +777,7 @@ def merge(job: Job) -> dict[str, Any]:
         with job.transaction() as connection:  # what was merged is rolled back; why is not
             report.note(connection, job.run, "doubts", sorted(doubts))
         raise
-    return {"digest": digest, "asks": int(bool(asks)), **changed}
+    return {"asks": int(bool(asks)), **changed}
 
 
 # --- approve, release, publish, settle ---------------------------------------------------------------------------

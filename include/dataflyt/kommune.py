@@ -421,7 +421,7 @@ class Approver(_Part):
 
 
 class WithoutNumber(_Part):
-    """Who has decided that pupils about whom FREG cannot be asked are published, knowing what that means."""
+    """Who decided to publish pupils about whom FREG cannot be asked, and that they knew what it means."""
 
     by: Text = Field(description="skriv navn og stilling på den som har bestemt det")
     on: date = Field(description="skriv datoen det ble bestemt, for eksempel 2026-08-01")

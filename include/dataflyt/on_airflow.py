@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -72,8 +71,6 @@ RETRIED = {"OperationalError", "InterfaceError", "ConnectionError", "HTTPClientE
 """Errors of a lost or busy database (psycopg, SQLAlchemy) or object store (botocore), by name: none is imported
 to parse a DAG."""
 
-DIGEST = re.compile(r"[0-9a-f]{8,128}")
-
 RUN_TYPES = ("scheduled", "manual")
 """How a DAG of ours may be started. A backfill would be today's data, as of a day that is past."""
 
@@ -92,7 +89,7 @@ class Step(BaseOperator):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.kommune = kommune
 
-    def execute(self, context: Context) -> dict[str, int | str]:
+    def execute(self, context: Context) -> dict[str, int]:
         """Run the step and return its counts; the sentence of one that stops is kept for the mail about it."""
         counts = safely_said(context, lambda: counted(self.run_step(context)))
         self.log.info("%s: %s", self.task_id, counts)
@@ -239,7 +236,7 @@ class FastLane(BaseOperator):  # type: ignore[misc]
     Fails when there is anything that somebody must look at, after everything else is done.
     """
 
-    def execute(self, context: Context) -> dict[str, int | str]:
+    def execute(self, context: Context) -> dict[str, int]:
         """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
         return safely_said(context, lambda: counted(self.run_lane()))
 
@@ -258,7 +255,7 @@ class Nightly(BaseOperator):  # type: ignore[misc]
     Fails when there is anything that somebody must look at, after everything else is done.
     """
 
-    def execute(self, context: Context) -> dict[str, int | str]:
+    def execute(self, context: Context) -> dict[str, int]:
         """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
         return safely_said(context, lambda: counted(self.bring_in_line()))
 
@@ -274,7 +271,7 @@ class Nightly(BaseOperator):  # type: ignore[misc]
 class Reference(BaseOperator):  # type: ignore[misc]
     """Read one of the registers of schools and codes: the task's name is its name in ``dataflyt.reference``."""
 
-    def execute(self, context: Context) -> dict[str, int | str]:
+    def execute(self, context: Context) -> dict[str, int]:
         """Read it, as of now, and return counts; with the DAG's parameter also when it has become much smaller."""
         return safely(lambda: counted(self.refresh(bool(context["params"].get("accept_smaller")))))
 
@@ -370,18 +367,13 @@ def storage_path(address: str) -> Any:
     return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
 
 
-def counted(result: Mapping[str, object]) -> dict[str, int | str]:
-    """Keep what may be in an XCom: numbers, and the digest of a plan.
+def counted(result: Mapping[str, object]) -> dict[str, int]:
+    """Keep what may be in an XCom: numbers.
 
-    >>> counted({"persons": 3, "note": "Kari", "digest": "0123abcd"})
-    {'persons': 3, 'digest': '0123abcd'}
+    >>> counted({"persons": 3, "note": "Kari"})
+    {'persons': 3}
     """
-    return {
-        key: value
-        for key, value in result.items()
-        if isinstance(value, int)
-        or (key == "digest" and isinstance(value, str) and DIGEST.fullmatch(value) is not None)
-    }
+    return {key: value for key, value in result.items() if isinstance(value, int)}
 
 
 def safely(work: Callable[[], T]) -> T:

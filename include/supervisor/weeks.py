@@ -214,7 +214,7 @@ class Calendar:
             if not failed and not job.plan_only and answer in (None, "approved"):
                 last, more = finish(job)
                 failed, said = [*failed, *last], [*said, *more]
-        changed = {kind: count for kind, count in merged.items() if kind not in ("digest", "asks")}
+        changed = {kind: count for kind, count in merged.items() if kind != "asks"}
         self.console.print(
             f"\n[bold]{escape(kommune.display_name)}, kjøring {job.run.number}[/], {day_in_words(moment.date())} "
             f"kl. {moment:%H.%M}  ({time.monotonic() - began:.1f} s)"

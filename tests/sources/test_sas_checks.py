@@ -39,7 +39,7 @@ SOUND = [
     school("s"),
     group("6a", year_level=6),
     group("mat", group_type="undervisningsgruppe", grep_code="MAT0006"),
-    person("pupil", "02013299997"),  # a number by the 2032 rule
+    person("pupil", "05851450027"),
     person("teacher", "41814061033", birth_date=None),
     person("mother"),
     member(),
@@ -150,7 +150,7 @@ def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) ->
     odd = [
         school("s9", name=""),
         group("9", name=None, year_level=14, group_type="undervisningsgruppe"),
-        person("p8", "02013299997"),
+        person("p8", "05851450027"),
         Guardian("pupil", "teacher", "nabo"),
         *(person("off", recstatus="disabled"), member(person_id="mother", subrole="privatist")),
     ]

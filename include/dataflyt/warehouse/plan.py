@@ -75,13 +75,19 @@ def all_counts(connection: Connection) -> dict[str, int]:
     return {kind: count for kind, count in connection.execute(text("select kind, count(*) from plan group by kind"))}
 
 
-def digest(connection: Connection) -> str:
-    """Return the SHA-256 of the plan, by which an approval names it."""
+def digest(connection: Connection, run: int, secret: str) -> str:
+    """Return the keyed hash of a run's plan, by which an approval names it.
+
+    Keyed, and of that run alone: a digest that everybody knows (of a plan without rows, or of last week's) would tell
+    of rows that only ``graded`` may see.
+    """
     value = connection.scalar(
         text(
-            "select encode(sha256(convert_to(coalesce(string_agg(md5(line), '' order by line collate \"C\"), ''), "
-            "'UTF8')), 'hex') from (select plan::text as line from plan) as lines"
-        )
+            "select control.keyed_hash(:secret, concat(cast(:run as text), ':', "
+            "string_agg(md5(line), '' order by line collate \"C\"))) "
+            "from (select plan::text as line from plan) as lines"
+        ),
+        {"secret": secret, "run": run},
     )
     return str(value)
 

@@ -249,7 +249,7 @@ def release(connection: Connection, owner: str, number: int) -> None:
             "nytt, så planen tar hensyn til det."
         )
     plan.build(connection, owner, number, released_before(connection, owner, number))
-    if run.digest != plan.digest(connection):
+    if run.digest != plan.digest(connection, number, run.secret):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
     connection.execute(

@@ -42,7 +42,7 @@ _US = "dataingeniør"
 
 _NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
 _NO_PERSON = absent("person_id", "sas_person.person_id")
-# Who is a pupil now, as far as the school says: neither one who has left nor a private candidate.
+# Pupils of today by the school's word: not those who have left, nor private candidates.
 _PUPIL = "m.role = '01' and m.active is not false and m.subrole is distinct from 'privatist'"
 _UNREADABLE = row(
     "date",
