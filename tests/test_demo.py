@@ -18,7 +18,7 @@ import orjson
 import psutil
 import pytest
 
-from dataflyt import feide
+from dataflyt import feide, report
 from simulator.manifest import people
 from simulator.world import build
 from supervisor.airflow_api import AirflowApi
@@ -142,7 +142,8 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         assert {dag: dags.get(dag) for dag in followed} == dict.fromkeys(followed, False)
         assert [dag["dag_id"] for dag in anita.call("GET", "/dags")["dags"]] == ["kommune_haugesund"]
         seen = anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]
-        assert [run["run_type"] for run in seen].count("manual") == 2  # those of the demo
+        of_the_demo = [run for run in seen if run["run_type"] == "manual"]
+        assert [run["note"] for run in of_the_demo] == ["Kjøringen er frigitt.\n\nStartet av make demo"] * 2
         for refused in (
             lambda: anita.pause("kommune_haugesund", True),
             lambda: anita.trigger("kommune_haugesund", "not an approver's"),
@@ -156,13 +157,15 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         assert {address.ip for address in listening} == {"127.0.0.1"}
         assert forged(admin, "kommune_orsta") == {"release": "failed", "publish": "upstream_failed", "settle": "failed"}
         (run,) = admin.call("GET", "/dags/kommune_orsta/dagRuns")["dag_runs"]
+        assert run["state"] == "failed"
+        assert run["note"].splitlines() == [report.OUTCOMES["failed"], "", "godkjent av Oddny"]
         log = f"/dags/kommune_orsta/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/release/logs/1"
         lines = admin.call("GET", log, params={"full_content": True}, headers={"Accept": "application/json"})["content"]
         said_last = [line["event"] for line in lines if not line["event"].startswith("::")]
         assert said_last[-1].startswith("Kjøringen er ikke godkjent, og blir ikke frigitt."), said_last[-3:]
         assert not (local / "storage" / "exports" / "orsta").exists()
-        report = max((local / "storage" / "reports" / "orsta").glob("*.json"))
-        assert orjson.loads(report.read_bytes())["outcome"] == "failed"
+        reported = max((local / "storage" / "reports" / "orsta").glob("*.json"))
+        assert orjson.loads(reported.read_bytes())["outcome"] == "failed"
     finally:
         up.send_signal(signal.SIGINT)
         said += up.stdout.read()

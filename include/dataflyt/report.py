@@ -85,6 +85,9 @@ OUTCOMES = {
 }
 """How a run ended, in a sentence for the operator."""
 
+NOT_CLOSED = "Kjøringen er ikke gjort opp. Neste kjøring begynner med å angre den."
+"""The same of a run that ended without its last task having said how."""
+
 STATES = {
     "open": "ikke ferdig flettet",
     "merged": "flettet, ikke frigitt",
