@@ -152,30 +152,30 @@ def test_a_wrong_check_digit_of_an_organisation_is_a_warning_of_ours_and_no_erro
 @pytest.mark.parametrize(
     ("part", "written", "error"),
     [
-        (0, "x", "the type must be b, u or a"),
-        (0, "U", "the type must be b, u or a"),
+        (0, "x", "typen må være b, u eller a"),
+        (0, "U", "typen må være b, u eller a"),
         (1, "", feide.NO_CODE),
         (1, "mat0006", feide.BAD_CODE),
         (1, "MAT006", feide.BAD_CODE),
         (1, "MAT000٦", feide.BAD_CODE),
-        (2, "974588145", "the organisation must be NO and nine digits"),
-        (2, "NO 974588145", "the organisation must be NO and nine digits"),
-        (2, "no974588145", "the organisation must be NO and nine digits"),
-        (3, "", "the local id is empty"),
-        (3, "%20", "the local id is empty"),
-        (3, "6a/mat", "the local id has characters that must be percent-encoded"),
-        (3, "6å", "the local id has characters that must be percent-encoded"),
-        (3, "6a%2fmat", "the local id has percent-encoding in lower case"),
-        (3, "6a%2", "the local id has a % that is not followed by two hexadecimal digits"),
-        (3, "6%E5", "the local id is not UTF-8 behind its percent-encoding"),
-        (4, "2026-02-30", "the first date is not a date (YYYY-MM-DD)"),
-        (4, "20260801", "the first date is not a date (YYYY-MM-DD)"),
-        (4, "2028-08-01", "the first date is after the last"),
-        (5, "", "the last date is not a date (YYYY-MM-DD)"),
-        (6, "elev", "the role must be one of student, faculty, member, employee, staff"),
-        (7, "", "the name is empty"),
-        (7, "Matte 6A", "the name has characters that must be percent-encoded"),
-        (7, "Matte+6A", "the name has characters that must be percent-encoded"),
+        (2, "974588145", "organisasjonen må være NO og ni sifre"),
+        (2, "NO 974588145", "organisasjonen må være NO og ni sifre"),
+        (2, "no974588145", "organisasjonen må være NO og ni sifre"),
+        (3, "", "den lokale id-en mangler"),
+        (3, "%20", "den lokale id-en mangler"),
+        (3, "6a/mat", "den lokale id-en har tegn som må prosentkodes"),
+        (3, "6å", "den lokale id-en har tegn som må prosentkodes"),
+        (3, "6a%2fmat", "den lokale id-en har prosentkoding med små bokstaver"),
+        (3, "6a%2", "den lokale id-en har et % som ikke følges av to heksadesimale sifre"),
+        (3, "6%E5", "den lokale id-en er ikke UTF-8 bak prosentkodingen"),
+        (4, "2026-02-30", "den første datoen er ikke en dato (ÅÅÅÅ-MM-DD)"),
+        (4, "20260801", "den første datoen er ikke en dato (ÅÅÅÅ-MM-DD)"),
+        (4, "2028-08-01", "den første datoen er etter den siste"),
+        (5, "", "den siste datoen er ikke en dato (ÅÅÅÅ-MM-DD)"),
+        (6, "elev", "rollen må være en av student, faculty, member, employee, staff"),
+        (7, "", "navnet mangler"),
+        (7, "Matte 6A", "navnet har tegn som må prosentkodes"),
+        (7, "Matte+6A", "navnet har tegn som må prosentkodes"),
     ],
 )
 def test_each_wrong_part_of_a_group_is_named(part: int, written: str, error: str) -> None:
@@ -192,9 +192,9 @@ def test_only_a_subject_group_has_a_code(kind: str) -> None:
 
 
 def test_a_group_with_too_few_or_too_many_parts_says_how_many() -> None:
-    assert parse(GROUP + ":".join(RIGHT[:-1])).errors == ("a group has 13 parts with colons between, this has 12",)
-    assert parse(GROUP + ":".join([*RIGHT, "x"])).errors == ("a group has 13 parts with colons between, this has 14",)
-    assert parse(f"{GROUPID}b:NO974588145:6a").errors == ("a group ID has 10 parts with colons between, this has 8",)
+    assert parse(GROUP + ":".join(RIGHT[:-1])).errors == ("en gruppe har 13 deler med kolon mellom, denne har 12",)
+    assert parse(GROUP + ":".join([*RIGHT, "x"])).errors == ("en gruppe har 13 deler med kolon mellom, denne har 14",)
+    assert parse(f"{GROUPID}b:NO974588145:6a").errors == ("en gruppe-id har 10 deler med kolon mellom, denne har 8",)
 
 
 @pytest.mark.parametrize("local", ["10A", "10%C3%85", "%31%30a", "10a%2f", "a%CC%8A"])
@@ -368,7 +368,7 @@ def test_a_person_is_named_by_line_and_a_school_by_number(tmp_path: Path) -> Non
     assert [str(finding) for finding in found] == [
         "Missing required attribute: NO944073787: mail",
         "Missing required attribute: NO974588145: mail",
-        f"Missing required attribute: line {line_of(directory, 'dn: uid=kari')}: sn",
+        f"Missing required attribute: linje {line_of(directory, 'dn: uid=kari')}: sn",
     ]
     assert [finding.blocks for finding in found] == [False, False, True]
 
@@ -519,8 +519,8 @@ def test_check_lists_findings_then_the_sum(tmp_path: Path) -> None:
     found = CliRunner().invoke(feide_app, ["check", str(path)])
     assert found.exit_code == 1
     first, second, total = found.stdout.splitlines()
-    assert first.startswith("Missing required attribute: line ")
-    assert second.startswith("Group ID not in canonical form: line ")
+    assert first.startswith("Missing required attribute: linje ")
+    assert second.startswith("Group ID not in canonical form: linje ")
     assert total == "2 funn av 2 slag."
     path.write_text(without("sn:").replace("cn: ", "xx: "))
     assert CliRunner().invoke(feide_app, ["check", str(path)]).stdout.splitlines()[-1].endswith("funn av 1 slag.")

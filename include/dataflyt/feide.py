@@ -38,11 +38,11 @@ TYPES: Final = ("b", "u", "a")
 ROLES: Final = ("student", "faculty", "member", "employee", "staff")
 YEAR_LEVEL: Final = "http://psi.udir.no/laereplan/aarstrinn/aarstrinn"
 
-NO_CODE: Final = "a subject group (u) must have a Grep code"
-BAD_CODE: Final = "the Grep code must be three capital letters and four digits"
-CODE_NOT_ALLOWED: Final = "only a subject group (u) may have a Grep code"
-CHECK_DIGIT: Final = "the organisation number has a wrong check digit"
-NOT_CANONICAL: Final = "the group ID is not in canonical form"
+NO_CODE: Final = "en undervisningsgruppe (u) må ha en Grep-kode"
+BAD_CODE: Final = "Grep-koden må være tre store bokstaver og fire sifre"
+CODE_NOT_ALLOWED: Final = "bare en undervisningsgruppe (u) kan ha en Grep-kode"
+CHECK_DIGIT: Final = "organisasjonsnummeret har feil kontrollsiffer"
+NOT_CANONICAL: Final = "gruppe-id-en er ikke på kanonisk form"
 _CODE_ERRORS = frozenset((NO_CODE, BAD_CODE, CODE_NOT_ALLOWED))
 
 _CODE = re.compile(r"[A-Z]{3}[0-9]{4}")
@@ -147,7 +147,7 @@ def parse(value: str) -> Value:
             return _parse_groupid(value)
         if head[4] == "grep":
             return Value("grep", tuple(_grep_errors(head[5] if len(head) > 5 else "")))
-    return Value("other", (f"not a value that begins with {PREFIX}:group:, :groupid: or :grep:",))
+    return Value("other", (f"verdien begynner ikke med {PREFIX}:group:, :groupid: eller :grep:",))
 
 
 def year_level(level: int) -> str:
@@ -159,7 +159,7 @@ def year_level(level: int) -> str:
 
 def _parse_group(parts: list[str]) -> Value:
     if len(parts) != 13:
-        return Value("group", (f"a group has 13 parts with colons between, this has {len(parts)}",))
+        return Value("group", (f"en gruppe har 13 deler med kolon mellom, denne har {len(parts)}",))
     kind, code, org, local, begin, end, role, name = parts[5:]
     errors = _type_errors(kind)
     if kind.lower() == "u" and not code:
@@ -169,11 +169,11 @@ def _parse_group(parts: list[str]) -> Value:
     elif code and not _CODE.fullmatch(code):
         errors.append(BAD_CODE)
     errors += _org_errors(org)
-    local_id = _decode(local, "the local id", errors)
+    local_id = _decode(local, "den lokale id-en", errors)
     from_date, to_date = _dates(begin, end, errors)
     if role not in ROLES:
-        errors.append(f"the role must be one of {', '.join(ROLES)}")
-    text = _decode(name, "the name", errors)
+        errors.append(f"rollen må være en av {', '.join(ROLES)}")
+    text = _decode(name, "navnet", errors)
     groupid = _canonical(kind, org, local_id, from_date, to_date)
     group = None
     if local_id and text and from_date and to_date and kind in TYPES and role in ROLES and _ORG.fullmatch(org):
@@ -184,41 +184,41 @@ def _parse_group(parts: list[str]) -> Value:
 def _parse_groupid(value: str) -> Value:
     parts = value.split(":")
     if len(parts) != 10:
-        return Value("groupid", (f"a group ID has 10 parts with colons between, this has {len(parts)}",))
+        return Value("groupid", (f"en gruppe-id har 10 deler med kolon mellom, denne har {len(parts)}",))
     kind, org, local, begin, end = parts[5:]
     errors = _type_errors(kind) + _org_errors(org)
-    local_id = _decode(local, "the local id", errors)
+    local_id = _decode(local, "den lokale id-en", errors)
     from_date, to_date = _dates(begin, end, errors)
     groupid = _canonical(kind, org, local_id, from_date, to_date)
     if groupid is not None and groupid != value:
         why = ""
         if local_id is not None and local_id != _canonical_id(local_id):
-            why = ": the local id must be in lower case (and Unicode NFC) before it is percent-encoded"
+            why = ": den lokale id-en må skrives med små bokstaver (og Unicode NFC) før den prosentkodes"
         errors.append(NOT_CANONICAL + why)
     return Value("groupid", tuple(errors), groupid, warnings=_org_warnings(org))
 
 
 def _grep_errors(code: str) -> list[str]:
     if not code:
-        return ["the Grep code is empty"]
+        return ["Grep-koden er tom"]
     if code != code.strip():
-        return ["there are blanks around the Grep code"]
+        return ["det er mellomrom rundt Grep-koden"]
     if code.startswith("uuid:"):
-        return [] if _UUID.fullmatch(code) else ["after uuid: there must be one UUID"]
+        return [] if _UUID.fullmatch(code) else ["etter uuid: må det stå én UUID"]
     if not _GREP_ADDRESS.fullmatch(code):
-        return ["the Grep code must be an address at http://psi.udir.no/ or uuid: and a UUID"]
+        return ["Grep-koden må være en adresse hos http://psi.udir.no/, eller uuid: og en UUID"]
     level = _AARSTRINN.fullmatch(code)
     if level and not _YEAR.fullmatch(level[1]):
-        return ["the year level must be aarstrinn1 to aarstrinn10 or vg1 to vg3"]
+        return ["trinnet må være aarstrinn1 til aarstrinn10 eller vg1 til vg3"]
     return []
 
 
 def _type_errors(kind: str) -> list[str]:
-    return [] if kind in TYPES else ["the type must be b, u or a"]
+    return [] if kind in TYPES else ["typen må være b, u eller a"]
 
 
 def _org_errors(org: str) -> list[str]:
-    return [] if _ORG.fullmatch(org) else ["the organisation must be NO and nine digits"]
+    return [] if _ORG.fullmatch(org) else ["organisasjonen må være NO og ni sifre"]
 
 
 def _org_warnings(org: str) -> tuple[str, ...]:
@@ -228,22 +228,22 @@ def _org_warnings(org: str) -> tuple[str, ...]:
 def _decode(text: str, what: str, errors: list[str]) -> str | None:
     """Return the text behind the percent-encoding, or None; add what is wrong with it to ``errors``."""
     if not text:
-        errors.append(f"{what} is empty")
+        errors.append(f"{what} mangler")
         return None
     if _UNENCODED.search(text):
-        errors.append(f"{what} has characters that must be percent-encoded")
+        errors.append(f"{what} har tegn som må prosentkodes")
     if _LOWER_ESCAPE.search(text):
-        errors.append(f"{what} has percent-encoding in lower case")
+        errors.append(f"{what} har prosentkoding med små bokstaver")
     if _BAD_ESCAPE.search(text):
-        errors.append(f"{what} has a % that is not followed by two hexadecimal digits")
+        errors.append(f"{what} har et % som ikke følges av to heksadesimale sifre")
         return None
     try:
         plain = unquote_to_bytes(text).decode("utf-8")
     except UnicodeError:
-        errors.append(f"{what} is not UTF-8 behind its percent-encoding")
+        errors.append(f"{what} er ikke UTF-8 bak prosentkodingen")
         return None
     if not plain.strip():
-        errors.append(f"{what} is empty")
+        errors.append(f"{what} mangler")
         return None
     return plain
 
@@ -251,11 +251,11 @@ def _decode(text: str, what: str, errors: list[str]) -> str | None:
 def _dates(begin: str, end: str, errors: list[str]) -> tuple[date | None, date | None]:
     from_date, to_date = _date(begin), _date(end)
     if from_date is None:
-        errors.append("the first date is not a date (YYYY-MM-DD)")
+        errors.append("den første datoen er ikke en dato (ÅÅÅÅ-MM-DD)")
     if to_date is None:
-        errors.append("the last date is not a date (YYYY-MM-DD)")
+        errors.append("den siste datoen er ikke en dato (ÅÅÅÅ-MM-DD)")
     if from_date and to_date and from_date > to_date:
-        errors.append("the first date is after the last")
+        errors.append("den første datoen er etter den siste")
     return from_date, to_date
 
 
@@ -415,7 +415,9 @@ class _Check:
                 yield from self._person(entry)
         for dn in sorted(self._sought.keys() - self._units):
             for line, attribute in self._sought[dn]:
-                yield _finding(MISSING_UNIT, line, f"{attribute} names an entry that is not an organization unit here")
+                yield _finding(
+                    MISSING_UNIT, line, f"{attribute} peker på noe som ikke er en organisasjonsenhet i filen"
+                )
 
     def _owner(self, entry: ldif.Entry) -> Iterator[Finding]:
         where = _number(entry, "noreduorgnin")
@@ -430,7 +432,7 @@ class _Check:
         for value in entry.attributes.get("noreduorgunituniqueidentifier", ())[:1]:
             identifier = " ".join(value.text.split()).lower()
             if identifier in self._identifiers:
-                yield _finding(DUPLICATE_IDENTIFIER, entry.line, "another organization unit has it too", where)
+                yield _finding(DUPLICATE_IDENTIFIER, entry.line, "en annen organisasjonsenhet har det også", where)
             elif identifier:
                 self._identifiers.add(identifier)
 
@@ -461,35 +463,35 @@ def _entitlements(entry: ldif.Entry, *, is_pupil: bool, in_school: bool) -> Iter
             has_grep = has_grep or value.valid
 
     if is_pupil and not has_grep:
-        yield _finding(MISSING_GREP, entry.line, "there is no year level")
+        yield _finding(MISSING_GREP, entry.line, "det er ikke noe trinn")
     if in_school and not groups:
-        yield _finding(MISSING_GROUPS, entry.line, "there are no groups")
+        yield _finding(MISSING_GROUPS, entry.line, "det er ingen grupper")
     if groups and not groupids:
-        yield _finding(MISSING_GROUP_IDS, entry.line, f"there are {len(groups)} groups and no group IDs")
+        yield _finding(MISSING_GROUP_IDS, entry.line, f"det er {len(groups)} grupper og ingen gruppe-id-er")
 
     for line, value in groups:
         rest = []
         for error in value.errors:
             if error in _CODE_ERRORS:
                 name = WITHOUT_CODE if error == NO_CODE else INVALID_CODE
-                yield _finding(name, entry.line, f"the group in line {line}: {error}")
+                yield _finding(name, entry.line, f"gruppen på linje {line}: {error}")
             elif error != CHECK_DIGIT:
                 rest.append(error)
         if rest:
-            yield _finding(MALFORMED_GROUP, entry.line, f"the group in line {line}: {'; '.join(rest)}")
+            yield _finding(MALFORMED_GROUP, entry.line, f"gruppen på linje {line}: {'; '.join(rest)}")
     for line, value in groupids:
         rest = [error for error in value.errors if error != CHECK_DIGIT]
         if rest:
-            yield _finding(GROUP_ID_NOT_CANONICAL, entry.line, f"the group ID in line {line}: {'; '.join(rest)}")
+            yield _finding(GROUP_ID_NOT_CANONICAL, entry.line, f"gruppe-id-en på linje {line}: {'; '.join(rest)}")
 
     held = {value.groupid for _, value in groupids}
     for line, value in groups:
         if value.groupid is None or value.groupid not in held:
-            yield _finding(GROUP_WITHOUT_ID, entry.line, f"the group in line {line}")
+            yield _finding(GROUP_WITHOUT_ID, entry.line, f"gruppen på linje {line}")
     held = {value.groupid for _, value in groups}
     for line, value in groupids:
         if value.groupid is None or value.groupid not in held:
-            yield _finding(GROUP_ID_WITHOUT_GROUP, entry.line, f"the group ID in line {line}")
+            yield _finding(GROUP_ID_WITHOUT_GROUP, entry.line, f"gruppe-id-en på linje {line}")
 
 
 _parsed: Callable[[str], Value] = lru_cache(maxsize=2**15)(parse)
@@ -517,4 +519,4 @@ def _number(entry: ldif.Entry, attribute: str) -> str | None:
 
 
 def _finding(name: str, line: int, detail: str, where: str | None = None, *, blocks: bool = True) -> Finding:
-    return Finding(name, where or f"line {line}", detail, line, blocks=blocks and name not in _OF_THE_SCHOOL)
+    return Finding(name, where or f"linje {line}", detail, line, blocks=blocks and name not in _OF_THE_SCHOOL)

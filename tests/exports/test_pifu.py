@@ -340,7 +340,7 @@ FAULTS = {
         pifu.UNRESOLVED,
         True,
     ),
-    "a membership in a group that is not there": (
+    "et medlemskap i en gruppe som ikke finnes": (
         f"<membership>{OURS}<id>{MATHS.group_id}</id>",
         f"<membership>{OURS}<id>x</id>",
         pifu.UNRESOLVED,
@@ -422,7 +422,7 @@ def test_findings_tell_where_and_nothing_personal() -> None:
         content = written().decode()
         broken = old.sub(new, content) if isinstance(old, re.Pattern) else content.replace(old or "", new or "")
         for finding in check(InMemory(broken.encode())):
-            assert re.fullmatch(r"line \d+", finding.where)
+            assert re.fullmatch(r"linje \d+", finding.where)
             assert not [word for word in personal if word in str(finding)]
 
 

@@ -252,7 +252,7 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     without = golden._PEOPLE_AND_GUARDIANS.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
     assert without != golden._PEOPLE_AND_GUARDIANS
     monkeypatch.setattr(golden, "_PEOPLE_AND_GUARDIANS", without)
-    with pytest.raises(CheckFailed, match="Reference to nobody"):
+    with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
         flow.publish(job)
     assert _published(installation).content == before
 

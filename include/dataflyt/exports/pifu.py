@@ -358,15 +358,15 @@ def _mobile(value: str) -> str | None:
 
 # --- the check of a file --------------------------------------------------------------------------------------------
 
-NOT_VALID: Final = "Element not as it must be"
-NOT_HERE: Final = "Element that this export never holds"
-OUT_OF_ORDER: Final = "Elements out of order"
-DUPLICATE_ID: Final = "Duplicate identifier"
-UNRESOLVED: Final = "Reference to nobody"
-WITHOUT_PART: Final = "Person without a part"
-WRONG_NUMBER: Final = "Identity number with wrong check digits"
-WRONG_ORGNR: Final = "Organisation number with a wrong check digit"
-REVERSED: Final = "Dates in reverse"
+NOT_VALID: Final = "Element som ikke er som det skal"
+NOT_HERE: Final = "Element som denne eksporten aldri har"
+OUT_OF_ORDER: Final = "Elementer i feil rekkefølge"
+DUPLICATE_ID: Final = "Samme id to ganger"
+UNRESOLVED: Final = "Henvisning til noe som ikke finnes"
+WITHOUT_PART: Final = "Person uten tilknytning"
+WRONG_NUMBER: Final = "Fødselsnummer med feil kontrollsifre"
+WRONG_ORGNR: Final = "Organisasjonsnummer med feil kontrollsiffer"
+REVERSED: Final = "Datoer i feil rekkefølge"
 
 _DOES_NOT_BLOCK = frozenset((WRONG_NUMBER, WRONG_ORGNR, REVERSED))
 """What the data of a school lack, which the school corrects; everything else makes the file itself wrong."""
@@ -535,11 +535,11 @@ class _Check:
                 continue
             look = looks.get(str(element.tag))
             if look is None:
-                yield _finding(NOT_HERE, element, "directly below the root")
+                yield _finding(NOT_HERE, element, "rett under roten")
                 continue
             rank = _TOP.index(str(element.tag))
             if rank < self._rank or rank == self._rank == 0 or rank > 0 > self._rank:
-                yield _finding(OUT_OF_ORDER, element, "it stands where it must not")
+                yield _finding(OUT_OF_ORDER, element, "det står der det ikke skal")
             self._rank = max(rank, self._rank)
             yield from look(element)
         yield from self._end()
@@ -551,7 +551,7 @@ class _Check:
         yield from _faults(person)
         person_id = _id(person)
         if person_id in self._people:
-            yield _finding(DUPLICATE_ID, person, "a person with the same sourcedid stands above")
+            yield _finding(DUPLICATE_ID, person, "en person med samme sourcedid står ovenfor")
         self._people[person_id] = self._named.pop(person_id, None) is not None
         for user_id in person.iterchildren(_USERID):
             kind, value = user_id.get("useridtype"), user_id.text or ""
@@ -560,13 +560,13 @@ class _Check:
                     yield _finding(WRONG_NUMBER, person, "personNIN")
                     continue
                 if int(value) in self._numbers:
-                    yield _finding(DUPLICATE_ID, person, "a person with the same personNIN stands above")
+                    yield _finding(DUPLICATE_ID, person, "en person med samme personNIN står ovenfor")
                 self._numbers.add(int(value))
         named: set[str] = set()
         for contact in person.iter(_CONTACT):
             guardian = _id(contact)
             if guardian in named or guardian == person_id:
-                yield _finding(DUPLICATE_ID, person, "a guardian is named twice, or is the pupil")
+                yield _finding(DUPLICATE_ID, person, "en foresatt er nevnt to ganger, eller er eleven selv")
             named.add(guardian)
             if guardian in self._people:
                 self._people[guardian] = True
@@ -577,18 +577,18 @@ class _Check:
         yield from _faults(group)
         group_id = _id(group)
         if group_id in self._groups or group_id in self._organisations:
-            yield _finding(DUPLICATE_ID, group, "a group with the same sourcedid stands above")
+            yield _finding(DUPLICATE_ID, group, "en gruppe med samme sourcedid står ovenfor")
         kind = group.find(_path("grouptype", "typevalue"))
         word = (kind.text if kind is not None else None) or ""
         level = (kind.get("level") if kind is not None else None) or ""
         if _TYPES.get((group.findtext(_path("grouptype", "scheme")) or "", level)) != word:
-            yield _finding(NOT_VALID, group, "grouptype: scheme, level and word do not belong together")
+            yield _finding(NOT_VALID, group, "grouptype: scheme, level og ord hører ikke sammen")
         parent = group.find(_path("relationship"))
         self._parents.append((word, group_id, "" if parent is None else _id(parent), _line(group)))
         if word not in ("skoleeier", "skole"):
             self._groups.add(group_id)
             if _reversed(group):
-                yield _finding(REVERSED, group, "the group ends before it begins")
+                yield _finding(REVERSED, group, "gruppen slutter før den begynner")
             return
         self._organisations[group_id] = word
         orgnrs = [
@@ -597,7 +597,7 @@ class _Check:
             if child.get("type") == "organizationNumber"
         ]
         if len(orgnrs) != 1:
-            yield _finding(NOT_VALID, group, "an organisation must have one organizationNumber")
+            yield _finding(NOT_VALID, group, "en organisasjon må ha ett organizationNumber")
         elif numbers.orgnr(orgnrs[0]) != orgnrs[0]:
             yield _finding(WRONG_ORGNR, group, "organizationNumber")
 
@@ -613,42 +613,42 @@ class _Check:
         if person_id in self._people:
             self._people[person_id] = True
         else:
-            yield _finding(UNRESOLVED, member, "a member that is not among the people")
+            yield _finding(UNRESOLVED, member, "et medlem som ikke er blant personene")
         if person_id in self._members:
-            yield _finding(DUPLICATE_ID, member, "the same person is a member twice")
+            yield _finding(DUPLICATE_ID, member, "den samme personen er medlem to ganger")
         self._members.add(person_id)
         if any(_reversed(role) for role in member.iterchildren(_ROLE)):
-            yield _finding(REVERSED, member, "the membership ends before it begins")
+            yield _finding(REVERSED, member, "medlemskapet slutter før det begynner")
 
     def _membership(self, membership: etree._Element) -> Iterator[Finding]:
         """Look at a membership, whose members have been looked at and are gone but for the last."""
         if [child.tag for child in membership] != [_SOURCEDID, _MEMBER] or membership.items():
-            yield _finding(NOT_VALID, membership, "membership: one sourcedid, then members")
+            yield _finding(NOT_VALID, membership, "membership: én sourcedid, så medlemmer")
         else:
             yield from _faults(membership[0])
         group_id = _id(membership)
         if group_id not in self._groups and group_id not in self._organisations:
-            yield _finding(UNRESOLVED, membership, "a membership in a group that is not there")
+            yield _finding(UNRESOLVED, membership, "et medlemskap i en gruppe som ikke finnes")
         if group_id in self._memberships:
-            yield _finding(DUPLICATE_ID, membership, "the group's members stand above too")
+            yield _finding(DUPLICATE_ID, membership, "medlemmene i gruppen står ovenfor også")
         self._memberships.add(group_id)
         self._members.clear()
 
     def _end(self) -> Iterator[Finding]:
         if self._rank < 0:
-            yield Finding(NOT_VALID, "line 1", "there are no properties", 1, blocks=True)
+            yield Finding(NOT_VALID, "linje 1", "properties mangler", 1, blocks=True)
         for line in self._named.values():
-            yield Finding(UNRESOLVED, f"line {line}", "a guardian that is not among the people", line, blocks=True)
+            yield Finding(UNRESOLVED, f"linje {line}", "en foresatt som ikke er blant personene", line, blocks=True)
         if unplaced := list(self._people.values()).count(False):
-            detail = f"{unplaced} people are neither members of anything nor anybody's guardian"
-            yield Finding(WITHOUT_PART, "line 1", detail, 1, blocks=True)
+            detail = f"{unplaced} personer er verken medlem av noe eller foresatt for noen"
+            yield Finding(WITHOUT_PART, "linje 1", detail, 1, blocks=True)
         if sorted(self._organisations.values()).count("skoleeier") != 1:
-            yield Finding(NOT_VALID, "line 1", "there must be one school owner", 1, blocks=True)
+            yield Finding(NOT_VALID, "linje 1", "det må være én skoleeier", 1, blocks=True)
         for word, group_id, parent, line in self._parents:
             above = self._organisations.get(parent)
             wanted = "skoleeier" if word in ("skoleeier", "skole") else "skole"
             if above != wanted or (word == "skoleeier" and parent != group_id):
-                yield Finding(UNRESOLVED, f"line {line}", f"the parent of a {word} is not there", line, blocks=True)
+                yield Finding(UNRESOLVED, f"linje {line}", f"overordnet til {word} finnes ikke", line, blocks=True)
 
 
 def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
@@ -712,23 +712,23 @@ def _faults(record: etree._Element) -> Iterator[Finding]:
     for element in record.iter():
         rule = _RULES.get(element.tag)
         if rule is None:
-            yield _finding(NOT_HERE, element, f"in {_RULES[str(record.tag)].name}")
+            yield _finding(NOT_HERE, element, f"i {_RULES[str(record.tag)].name}")
             continue
         attributes = element.items()
         if (attributes or rule.attribute) and not _has_right_attribute(element.tag, *attributes):
-            yield _finding(NOT_VALID, element, f"{rule.name}: its attribute is missing, unknown or one too many")
+            yield _finding(NOT_VALID, element, f"{rule.name}: attributtet mangler, er ukjent eller er ett for mye")
         text = element.text or ""
         if rule.text is not None:
             if len(element) or not rule.text.fullmatch(text) or (rule.name in _DAYS and not _is_day(text[:10])):
-                yield _finding(NOT_VALID, element, f"{rule.name} is empty, too long or not in the right form")
+                yield _finding(NOT_VALID, element, f"{rule.name} er tom, for lang eller har feil form")
         elif not _has_right_content(element.tag, *[child.tag for child in element]):
             yield _finding(
-                NOT_VALID, element, f"{rule.name} lacks an element, has one too many, or has them in another order"
+                NOT_VALID, element, f"{rule.name} mangler et element, har ett for mye, eller har dem i feil rekkefølge"
             )
         elif text and text.strip():
-            yield _finding(NOT_VALID, element, f"{rule.name} has text of its own")
+            yield _finding(NOT_VALID, element, f"{rule.name} har egen tekst")
         if element is not record and element.tail and element.tail.strip():
-            yield _finding(NOT_VALID, element, f"there is text beside {rule.name}")
+            yield _finding(NOT_VALID, element, f"det står tekst ved siden av {rule.name}")
 
 
 # Both see the same few combinations over and over.
@@ -783,4 +783,4 @@ def _line(element: etree._Element) -> int:
 
 def _finding(name: str, element: etree._Element, detail: str) -> Finding:
     line = _line(element)
-    return Finding(name, f"line {line}", detail, line, blocks=name not in _DOES_NOT_BLOCK)
+    return Finding(name, f"linje {line}", detail, line, blocks=name not in _DOES_NOT_BLOCK)
