@@ -108,7 +108,6 @@ def test_the_newest_file_is_landed_as_it_is(tmp_path):
     drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
     put(drop, "Stamdata3_2026-11-15.xml", b"old", age=2000)
     put(drop, "Stamdata3_2026-11-22.xml", b"\xef\xbb\xbf<new/>\r\n", age=1000)
-    put(drop, "Stamdata3_2026-11-29.xml", b"", age=1000)
     put(drop, "Stamdata3_2026-12-06.xml.part", b"half")
     put(drop, "Stamdata3_2026-12-06.xml.tmp", b"half")
     put(drop, "other_2027-01-01.xml", b"other")
@@ -116,6 +115,17 @@ def test_the_newest_file_is_landed_as_it_is(tmp_path):
     hr.extract(drop, "Stamdata3_*.xml", landing)
     assert landing.names() == ["hr-00001.xml", "hr-00001.xml.file.json"]
     assert landed(landing, "hr-00001.xml") == b"\xef\xbb\xbf<new/>\r\n"
+
+
+def test_last_weeks_file_is_not_read_because_this_weeks_is_empty(tmp_path):
+    drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
+    put(drop, "pifu_2026-11-22.xml", b"<old/>", age=2000)
+    put(drop, "pifu_2026-11-29.xml", b"", age=1000)
+    with pytest.raises(SourceUnavailable, match=r"pifu_2026-11-29\.xml, er tom"):
+        hr.extract(drop, "pifu_*.xml", landing)
+    put(drop, "pifu_2026-11-29.xml", b"<new/>", age=900)
+    hr.extract(drop, "pifu_*.xml", landing)
+    assert landed(landing, "hr-00001.xml") == b"<new/>"
 
 
 WAYS_TO_DATE = [

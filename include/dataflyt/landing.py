@@ -183,12 +183,12 @@ def land_newest(
     """Copy the newest complete file of a folder that matches ``pattern`` into landing as ``name``, unless it is there.
 
     Newest is the one delivered last, unless ``by`` says that names decide. A date in a name counts where it can be read
-    in one way only: year, month, day. Empty files and those with the name of an unfinished transfer are passed over. A
-    file that ``earlier`` has landed already is not copied again.
+    in one way only: year, month, day. Those with the name of an unfinished transfer are passed over. A file that
+    ``earlier`` has landed already is not copied again.
     Raises ConfigError when nobody can tell which is the newest, when name and time say different files and ``by`` does
     not choose between them, or when its time lies ahead. Raises SourceUnavailable when there is none, when the newest
-    is still growing or is replaced meanwhile (taking an older one instead would be last week's school), or when it is
-    more than ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
+    is empty, still growing or replaced meanwhile (taking an older one instead would be last week's school), or more
+    than ``max_age_days`` old at ``as_of`` (now, where a simulated ``as_of`` lies ahead).
     """
     if landing.has(name):
         return
@@ -267,13 +267,18 @@ def _newest(folder: AnyPath, pattern: str, where: str, by: Newest | None) -> _Fi
         raise SourceUnavailable(
             f"Mappen {where} finnes ikke: sjekk at filområdet er koblet til, eller rett adressen i tilkoblingen."
         )
-    candidates = [file for file in found if file.stamp.size > 0]
-    if not candidates:
+    if not found:
         raise SourceUnavailable(
             f"Ingen ferdig fil i {where} passer til «{pattern}»: "
             "sjekk at systemet har levert filen, eller rett filnavnet i kommunefilen."
         )
-    return _chosen(candidates, where, by)
+    chosen = _chosen(found, where, by)
+    if chosen.stamp.size == 0:  # begun and not yet written, or its export failed
+        raise SourceUnavailable(
+            f"Den nyeste filen i {where}, {chosen.path.name}, er tom: sjekk at systemet fikk levert hele filen, "
+            "og be leverandøren levere den på nytt."
+        )
+    return chosen
 
 
 def _chosen(files: list[_File], where: str, by: Newest | None) -> _File:
