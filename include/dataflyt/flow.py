@@ -644,8 +644,8 @@ def check(job: Job) -> dict[str, int]:
         quarantined = report.quarantined(connection, job.owner, job.run.number)
         for held in report.reasons(connection, job.run):
             log.info(
-                "I karantene: %s rader i %s. %s Rettes av: %s.",
-                report.spaced(held["rows"]),
+                "I karantene: %s i %s. %s Rettes av: %s.",
+                f"{report.spaced(held['rows'])} {'rad' if held['rows'] == 1 else 'rader'}",
                 held["table_name"],
                 held["reason"],
                 held["responsible"],

@@ -431,8 +431,10 @@ def place(error: BaseException) -> list[str]:
 def say_why(context: Context) -> None:
     """Let the sentence with which a task stopped be the last line of its log, below what Airflow says of it.
 
-    A callback of a task that fails, or is to be tried again.
+    A callback of a task that fails, or is to be tried again. Airflow calls it within a group of lines that its page
+    folds away: the group ends first.
     """
+    log.info("::endgroup::")
     log.error("%s", context.get("exception"))
 
 
