@@ -150,8 +150,8 @@ class Doctor:
             found: list[Finding] = []
             self._clocks[issuer] = found
             with _kept(found):
-                with open_client(connection, _HURRIED) as client:
-                    at = f"{issuer.rstrip('/')}/.well-known/oauth-authorization-server"
+                at = f"{issuer.rstrip('/')}/.well-known/oauth-authorization-server"
+                with open_client(connection, _HURRIED, at) as client:
                     answer = send(client, maskinporten.WHO, "GET", at, None, {}, _HURRIED)
                 ahead = maskinporten.clock_ahead(answer)
                 if "date" not in answer.headers:

@@ -5,19 +5,18 @@ exception: no body, no query, no URL. What is told is the register, the connecti
 code such as FREG-001.
 
 Tried again, with growing waits: lost connections, time limits, 408, 425, 429, 5xx, and a 200 that is not the JSON
-JSON it should be. A 401 is tried once more with a fresh token. All else is a refusal that a person must look at.
+it should be. A 401 is tried once more with a fresh token. All else is a refusal that a person must look at.
 
 Polite: a register's host is asked by so many at a time, and so often a second, as the settings or the connection's
 ``max_concurrent`` and ``max_per_second`` allow, counted together for all that this process asks.
 """
 
 import contextlib
-import functools
 import logging
 import re
-import ssl
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.landing import Landing
+from dataflyt.transport import failed, open_transport, refused_by_proxy, within
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,9 @@ Shape: TypeAlias = Callable[[bytes], bool]
 
 _BOM = b"\xef\xbb\xbf"
 _AGAIN = {408, 425, 429}
-_PACKED = {"identity", "gzip", "deflate"}
-"""One layer, which packs a thousand to one at most: of two a piece of an answer can be larger than the memory."""
+_PACKED = {"": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
+"""One layer, which packs a thousand to one at most."""
+_PIECE = 1024 * 1024
 AGAIN = "-again"
 """What a phase is called in which numbers are asked about once more."""
 _FEW = 10
@@ -72,7 +73,7 @@ for _chatty in ("httpx", "httpcore"):
 class Settings:
     """How patient we are, in seconds, and how much we take.
 
-    ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole answer may take. The wait before
+    ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole exchange may take. The wait before
     try n is ``first_wait`` * 2**(n-2) and some chance, or what the register asked for when that is more, at most
     ``longest_wait``. ``longest_answer`` is in bytes, after decompression. ``max_concurrent`` and ``max_per_second`` are
     for one process and register: FREG takes 20 a second from an address in its test environment, 1000 in production.
@@ -119,21 +120,20 @@ def json_of(content: bytes) -> Any:
     return orjson.loads(content.removeprefix(_BOM))
 
 
-def open_client(connection: Connection, settings: Settings) -> httpx.Client:
-    """Open a client with our time limits and name; the connection's ``contact`` tells the register whom to call."""
+def open_client(connection: Connection, settings: Settings, url: str) -> httpx.Client:
+    """Open a client for the host of ``url`` with our time limits and name.
+
+    The connection's ``contact`` tells the register whom to call. Raises ConfigError for a proxy or a file of
+    certificates that cannot be used.
+    """
     contact = re.sub(r"[^ -'*-~]", "", str(connection.extra.get("contact", "")))
     name = f"dataflyt/{version('dataflyt')}" + (f" ({contact})" if contact else "")
     return httpx.Client(
         timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
         headers={"User-Agent": name, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
-        verify=_trusted(),
+        transport=open_transport(url),
+        trust_env=False,
     )
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """Read the certificate authorities that are trusted: once, because it takes 35 ms."""
-    return httpx.create_ssl_context()
 
 
 class Limiter:
@@ -176,35 +176,66 @@ def send(
 ) -> Answer:
     """Send one question and read the whole answer, whatever its status.
 
-    Raises SourceUnavailable when there is none, Unreadable when it is longer than we take.
+    From connecting to the last byte it takes ``answer_timeout`` at most. Raises SourceUnavailable when there is none,
+    SourceRefused when a certificate or a proxy stands in the way, Unreadable when it is longer than we take.
     """
     try:
-        with client.stream(method, url, content=content, headers=headers) as response:
-            if response.headers.get("Content-Encoding", "identity").strip().lower() not in _PACKED:
+        with within(settings.answer_timeout), client.stream(method, url, content=content, headers=headers) as response:
+            if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+                raise refused_by_proxy(response.status_code, who, url)
+            layers = response.headers.get("Content-Encoding", "").lower().split(",")
+            packing = ",".join(layer for one in layers if (layer := one.strip()) not in ("", "identity"))
+            if packing not in _PACKED:
                 raise Unreadable(
                     f"{who} pakket svaret på en måte vi ikke ba om: meld fra til den som forvalter Dataflyt."
                 )
             body = bytearray()
-            until = time.monotonic() + settings.answer_timeout
-            for piece in response.iter_bytes():
+            for piece in _unpacked(response.iter_raw(), _PACKED[packing]):
                 body += piece
                 if response.status_code != httpx.codes.OK and len(body) > _ERROR_BODY:
                     break
-                if len(body) > settings.longest_answer:
+                if max(len(body), response.num_bytes_downloaded) > settings.longest_answer:
                     raise Unreadable(
                         f"{who} sendte et svar som er større enn Dataflyt tar imot: "
                         "meld fra til den som forvalter Dataflyt.",
                         limit=settings.longest_answer,
                     )
-                if time.monotonic() > until:
-                    raise httpx.ReadTimeout("the whole answer took too long")
             return Answer(response.status_code, dict(response.headers), bytes(body))
-    except httpx.TimeoutException:
-        what, kind = "svarte ikke i tide", "timeout"
     except (httpx.RequestError, httpx.InvalidURL) as error:
-        what, kind = "svarte ikke, eller forbindelsen ble brutt", type(error).__name__
-    # Outside the except block: httpx's exceptions carry the question.
-    raise SourceUnavailable(f"{who} {what}: Dataflyt prøver igjen.", error=kind)
+        why = failed(error, who, url)
+    raise why  # outside the except block: httpx's exceptions carry the question
+
+
+def _unpacked(pieces: Iterable[bytes], packing: str) -> Iterator[bytes]:
+    """Yield what is packed in the pieces of an answer, at most a megabyte at a time, and nothing where a piece adds none.
+
+    ``gzip`` may be of several members (RFC 1952), with zeros after the last one; ``deflate`` is with zlib's head or
+    without. Raises httpx.DecodingError.
+    """
+    unpacker, rest, first, full = None, b"", True, False
+    for piece in pieces:
+        if not packing:
+            yield piece
+            continue
+        rest += piece
+        while full or len(rest) > (unpacker is None):  # a member begins with two bytes that say how it is packed
+            if unpacker is None:
+                unpacker, first = zlib.decompressobj(_bits(rest, packing if first else "gzip")), False
+            try:
+                out = unpacker.decompress(rest, _PIECE)
+            except zlib.error:
+                raise httpx.DecodingError("what was sent is not packed as it says") from None
+            rest, full = unpacker.unconsumed_tail, len(out) == _PIECE and not unpacker.eof
+            if unpacker.eof:
+                rest, unpacker = unpacker.unused_data.lstrip(b"\0"), None
+            yield out
+    if unpacker is not None or rest:
+        raise httpx.DecodingError("what was sent ends too early")
+
+
+def _bits(start: bytes, packing: str) -> int:
+    has_zlib_head = start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
+    return 16 + zlib.MAX_WBITS if packing == "gzip" else zlib.MAX_WBITS if has_zlib_head else -zlib.MAX_WBITS
 
 
 def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> SourceUnavailable | None:
@@ -326,7 +357,7 @@ class Register:
             int(_number(connection, "max_concurrent", settings.max_concurrent, at_least=1)),
             _number(connection, "max_per_second", settings.max_per_second, at_least=0.01),
         )
-        self._client = open_client(connection, settings)
+        self._client = open_client(connection, settings, connection.url)
 
     def __enter__(self) -> Self:
         return self
