@@ -217,7 +217,7 @@ def _unpacked(pieces: Iterable[bytes], packing: str) -> Iterator[bytes]:
         if not packing:
             yield piece
             continue
-        rest += piece
+        rest = rest + piece if first or unpacker else (rest + piece).lstrip(b"\0")
         while full or len(rest) > (unpacker is None):  # a member begins with two bytes that say how it is packed
             if unpacker is None:
                 unpacker, first = zlib.decompressobj(_bits(rest, packing if first else "gzip")), False

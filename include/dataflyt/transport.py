@@ -37,7 +37,8 @@ def open_transport(url: str) -> httpx.HTTPTransport:
     """Open the way to an address; raises ConfigError when a variable about it cannot be used."""
     context, proxy = trusted(), proxy_for(url)
     try:
-        by = httpx.Proxy(proxy, ssl_context=context) if proxy else None
+        encrypted = context if proxy and proxy.startswith("https:") else None
+        by = httpx.Proxy(proxy, ssl_context=encrypted) if proxy else None
         if by and not by.url.host:
             raise ValueError
         transport = httpx.HTTPTransport(verify=context, proxy=by)

@@ -125,6 +125,31 @@ def drips(handler):
     handler.close_connection = True
 
 
+def never_done(begins, again):
+    """Send something, then something else at once and every 50 ms: as long as anybody listens, and 2 s at most."""
+
+    def behave(handler):
+        handler.close_connection = True
+        handler.wfile.write(begins)
+        for _ in range(40):
+            handler.wfile.write(again)
+            time.sleep(0.05)
+
+    return behave
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+NEVER_DONE = {
+    "headers": never_done(OK + b"X: ", b"y"),
+    "processing": never_done(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "trailers": never_done(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"y"),
+    "empty-members": never_done(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"")),
+    "empty-blocks": never_done(
+        OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
+    ),
+}
+
+
 def breaks_off(handler):
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
@@ -381,6 +406,24 @@ def test_a_refusal_is_not_tried_again_and_says_who_must_act(server, ask, landing
 def test_a_compressed_answer_is_landed_unpacked(server, ask, landing):
     body = b'{"oppslag": [ {"foedselsEllerDNummer": "%s", "a": "\xc3\xb8"} ]}\n' % numbers(1)[0].encode()
     server.faults.append(says(200, gzip.compress(body), Content_Encoding="gzip"))
+    ask(numbers(1))
+    assert landed(landing, "1-pupils-00001.json") == body
+
+
+@pytest.mark.parametrize("fault", NEVER_DONE)
+def test_however_an_answer_is_dragged_out_it_takes_no_longer_than_allowed(server, ask, fault):
+    server.faults.append(NEVER_DONE[fault])
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=r"^Folkeregisteret svarte ikke i tide"):
+        ask(numbers(1), replace(QUICK, answer_timeout=0.3, attempts=1))
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("called", ["gzip", "x-gzip", "GZIP, identity"])
+def test_an_answer_packed_in_several_members_is_whole(server, ask, landing, called):
+    body = json.dumps({"oppslag": [{"foedselsEllerDNummer": numbers(1)[0]}]}, indent=1).encode()
+    packed = b"".join(gzip.compress(part) for part in (body[:20], b"", body[20:])) + b"\0" * 8
+    server.faults.append(says(200, packed, Content_Encoding=called))
     ask(numbers(1))
     assert landed(landing, "1-pupils-00001.json") == body
 
