@@ -1,4 +1,4 @@
-"""A proxy that tunnels (CONNECT) to this machine, whatever host is asked for: as a kommune's proxy does to a register."""
+"""A proxy that tunnels (CONNECT) to this machine, whatever host is asked for."""
 
 import base64
 import socket

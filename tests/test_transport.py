@@ -16,7 +16,7 @@ from tests.connect_proxy import Proxy, running
 from tests.sources.test_clients import QUICK, Server, numbers, pem
 
 __all__ = ["pem"]
-SECRET = "k%C3%A5lrot"  # noqa: S105  a proxy's password, percent-encoded
+SECRET = "k%C3%A5lrot"
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +91,8 @@ def test_an_authority_of_the_kommunes_own_is_trusted_by_each_usual_variable(ask,
 @pytest.mark.parametrize(
     ("certificate", "said"),
     [
-        (lambda ca: shown_by(trustme.CA(), "freg.test"), "noen denne maskinen ikke stoler på: .* sett SSL_CERT_FILE til"),
-        (lambda ca: (own := trustme.CA()).private_key_pem.bytes() + own.cert_pem.bytes(), "selvsignert.* SSL_CERT_FILE"),
+        (lambda ca: shown_by(trustme.CA(), "freg.test"), "ikke stoler på: .* sett SSL_CERT_FILE til"),
+        (lambda ca: (own := trustme.CA()).private_key_pem.bytes() + own.cert_pem.bytes(), "er selvsignert"),
         (lambda ca: shown_by(ca, "freg.test", not_after=datetime(2020, 1, 1, tzinfo=UTC)), "utløpt: be dem .* klokken"),
         (lambda ca: shown_by(ca, "other.test"), "et annet vertsnavn .*: rett adressen"),
     ],
@@ -111,7 +111,12 @@ def test_a_certificate_that_nobody_trusts_is_a_refusal_that_says_what_to_set(
 @pytest.mark.parametrize(
     ("login", "kind", "status", "said"),
     [
-        ("", SourceRefused, None, "^Proxyen krever innlogging.*: skriv HTTPS_PROXY som http://bruker:passord@vert:port"),
+        (
+            "",
+            SourceRefused,
+            None,
+            "^Proxyen krever innlogging.*: skriv HTTPS_PROXY som http://bruker:passord@vert:port",
+        ),
         (f"drift:{SECRET}feil@", SourceRefused, None, "^Proxyen godtok ikke innloggingen i HTTPS_PROXY"),
         ("", SourceRefused, 403, r"slipper ikke Dataflyt fram til Maskinporten \(HTTP 403\): be den som drifter"),
         ("", SourceUnavailable, 503, r"nådde ikke Maskinporten \(HTTP 503\): Dataflyt prøver igjen"),
@@ -138,7 +143,7 @@ def test_a_proxy_that_is_not_there_is_named_and_tried_again(ask, monkeypatch):
     with pytest.raises(SourceUnavailable, match="ble brutt, gjennom proxyen i HTTPS_PROXY: Dataflyt prøver igjen"):
         ask()
     monkeypatch.setenv("NO_PROXY", "other.test, localhost")
-    with pytest.raises(SourceRefused, match="stoler ikke|ikke stoler"):
+    with pytest.raises(SourceRefused, match="ikke stoler på"):
         ask("localhost")
 
 

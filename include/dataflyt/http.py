@@ -32,7 +32,7 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from dataflyt.connections import Connection
-from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable, Unreadable
+from dataflyt.errors import ConfigError, NobodyNamed, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.landing import Landing
 from dataflyt.transport import failed, open_transport, refused_by_proxy, within
 
@@ -47,6 +47,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
+Named: TypeAlias = Callable[[bytes], set[str]]
+"""Gives the numbers about which an answer says something, as whoever reads its rows finds them; raises Unreadable."""
+
 Shape: TypeAlias = Callable[[bytes], bool]
 """Tells whether the content of an answer is what it should be."""
 
@@ -59,8 +62,6 @@ AGAIN = "-again"
 """What a phase is called in which numbers are asked about once more."""
 _FEW = 10
 """So many unanswered are never too many."""
-_NAMED = re.compile(rb'"(?:foedselsEllerDNummer|personidentifikator|fnr)"\s*:\s*"([0-9]{11})"')
-"""A number as FREG, KRR and KRR at KS Fiks name whom an answer is about."""
 _ERROR_BODY = 64 * 1024
 
 # httpx logs every URL at INFO, whatever level the root logger is set to afterwards.
@@ -207,7 +208,7 @@ def send(
 
 
 def _unpacked(pieces: Iterable[bytes], packing: str) -> Iterator[bytes]:
-    """Yield what is packed in the pieces of an answer, at most a megabyte at a time, and nothing where a piece adds none.
+    """Yield what is packed in the pieces of an answer, at most a megabyte at a time; b"" where a piece adds nothing.
 
     ``gzip`` may be of several members (RFC 1952), with zeros after the last one; ``deflate`` is with zlib's head or
     without. Raises httpx.DecodingError.
@@ -469,7 +470,8 @@ def land_pages(
     key: str,
     progress: Progress | None = None,
     *,
-    who: str = "Registeret",
+    who: str,
+    named: Named,
 ) -> int:
     """Ask about ``numbers``, a thousand a page, and land each question and each answer.
 
@@ -481,22 +483,32 @@ def land_pages(
     ``<phase>-again``: nobody is gone because an answer forgot them. Those that are left out again are unanswered; gives
     how many. Raises SourceUnavailable, and leaves that page to be asked anew, when they are more than a tenth.
     """
-    asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, None)
+    asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, named, None)
     if missing:
         log.warning("%s: %d of %d numbers are in no answer, and are asked about once more", phase, len(missing), asked)
         most = max(_FEW, asked // 10)
-        _, missing = _land_phase(ask, landing, phase + AGAIN, missing, key, None, who, most)
+        _, missing = _land_phase(ask, landing, phase + AGAIN, missing, key, None, who, named, most)
     return len(missing)
 
 
-def unanswered(landing: Landing, page: str) -> list[str]:
-    """Give the numbers that a landed page was asked about and does not name."""
-    asked: list[str]
+def unanswered(landing: Landing, page: str, named: Named) -> list[str]:
+    """Give the numbers that a landed page was asked about and says nothing of."""
     with landing.open(f"{page}.request.json") as stream:
-        (asked,) = orjson.loads(stream.read()).values()
+        question = stream.read()
     with landing.open(f"{page}.json") as stream:
-        named = _named(stream.read())
-    return [number for number in asked if number not in named]
+        return _left_out(question, stream.read(), named)
+
+
+def _left_out(question: bytes, answer: bytes, named: Named) -> list[str]:
+    asked: list[str]
+    (asked,) = orjson.loads(question).values()
+    try:
+        found = named(answer)
+    except NobodyNamed:
+        return asked
+    except Unreadable:  # whoever reads the landed page says what is wrong with it, and with which
+        return []
+    return [number for number in asked if number not in found]
 
 
 def _land_phase(
@@ -507,6 +519,7 @@ def _land_phase(
     key: str,
     progress: Progress | None,
     who: str,
+    named: Named,
     most: int | None,
 ) -> tuple[int, list[str]]:
     """Land a phase; give how many were asked about, and who is in no answer (at most ``most``)."""
@@ -528,13 +541,12 @@ def _land_phase(
     missing: list[str] = []
     for page in pages:
         if f"{page}.json" in landed:
-            missing += unanswered(landing, page)
+            missing += unanswered(landing, page, named)
             continue
         with landing.open(f"{page}.request.json") as stream:
             question = stream.read()
         answer = ask(question)
-        named = _named(answer)
-        missing += [number for number in orjson.loads(question)[key] if number not in named]
+        missing += _left_out(question, answer, named)
         if most is not None and len(missing) > most:
             raise SourceUnavailable(
                 f"{who} svarte bare for noen av dem vi spurte om, også da vi spurte igjen: Dataflyt prøver igjen. "
@@ -547,11 +559,6 @@ def _land_phase(
         if progress:
             progress(done, len(pages))
     return len(asked), missing
-
-
-def _named(answer: bytes) -> set[str]:
-    """Give the numbers that an answer names as somebody's. Without parsing: it is megabytes, and is read later."""
-    return {number.decode() for number in _NAMED.findall(answer)}
 
 
 def _landed_questions(landing: Landing, phase: str) -> list[str]:

@@ -5,8 +5,8 @@ Trusted are the certificate authorities of the machine's own store, and those in
 ``CURL_CA_BUNDLE`` (besides). Proxies are what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in
 capitals or not. httpx reads fewer of them, and fewer forms of ``NO_PROXY``.
 
-What a person must put right is SourceRefused or ConfigError with what to set; no value of a proxy variable is ever told,
-for a password may stand in it.
+What a person must put right is SourceRefused or ConfigError with what to set. No value of a proxy variable is ever
+told, for a password may stand in it.
 """
 
 import contextlib
@@ -44,8 +44,8 @@ def open_transport(url: str) -> httpx.HTTPTransport:
         transport = httpx.HTTPTransport(verify=context, proxy=by)
     except (ValueError, ImportError, httpx.InvalidURL):
         raise ConfigError(
-            f"{_variable(url)} kan ikke brukes: skriv http://vert:port, eller http://bruker:passord@vert:port der andre "
-            "tegn enn bokstaver og tall i passordet er prosentkodet."
+            f"{_variable(url)} kan ikke brukes: skriv http://vert:port, eller http://bruker:passord@vert:port der andre"
+            " tegn enn bokstaver og tall i passordet er prosentkodet."
         ) from None
     transport._pool._network_backend = _Backend()  # which httpx has no argument for
     return transport
@@ -228,11 +228,12 @@ def failed(error: Exception, who: str, url: str) -> DataflytError:
         return SourceRefused(_CERTIFICATES.get(code, _UNTRUSTED).format(who=who), error=kind, verify_code=code)
     if secured and not isinstance(secured, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         what = (
-            f"{who} og Dataflyt ble ikke enige om kryptering{by}: Dataflyt prøver igjen. Varer det, se etter at adressen "
-            "er rett, og at HTTPS_PROXY begynner med http:// når proxyen ikke selv er kryptert."
+            f"{who} og Dataflyt ble ikke enige om kryptering{by}: Dataflyt prøver igjen. Varer det, se etter at "
+            "adressen er rett, og at HTTPS_PROXY begynner med http:// når proxyen ikke selv er kryptert."
         )
         return SourceUnavailable(what, error=kind, reason=secured.reason)
-    what = "svarte ikke i tide" if isinstance(error, httpx.TimeoutException) else "svarte ikke, eller forbindelsen ble brutt"
+    late = isinstance(error, httpx.TimeoutException)
+    what = "svarte ikke i tide" if late else "svarte ikke, eller forbindelsen ble brutt"
     return SourceUnavailable(f"{who} {what}{by}: Dataflyt prøver igjen.", error=kind)
 
 

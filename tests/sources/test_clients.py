@@ -10,6 +10,7 @@ import time
 import zlib
 from collections import Counter, deque
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +24,7 @@ from dataflyt.http import Settings, unanswered
 from dataflyt.landing import Landing
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
+from dataflyt.sources.krr import rows as krr_rows
 
 QUICK = Settings(
     connect_timeout=1,
@@ -272,7 +274,7 @@ def test_who_is_in_no_answer_is_asked_about_once_more_and_counted(server, connec
     assert [len(page) for page in server.asked] == [1000, 500, 3]
     assert left_out == 3
     assert landing.names()[:2] == ["krr-00001.json", "krr-00001.request.json"]
-    assert unanswered(landing, "krr-again-00001") == numbers(3, 998)
+    assert unanswered(landing, "krr-again-00001", partial(krr_rows.named, format="personer")) == numbers(3, 998)
     assert krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
     assert len(server.asked) == 3
 
