@@ -307,7 +307,8 @@ def parsed(check: Callable[[Any], bool]) -> Shape:
 def list_under(name: str | None) -> Shape:
     """Give the shape of a large answer: whole JSON with a list under ``name``; None: that is itself a list.
 
-    It is looked through without building what is in it, which takes a twentieth of the time.
+    Under a name one object may stand for a list of one, as the readers take it. It is looked through without building
+    what is in it, which takes a twentieth of the time.
     """
 
     def shape(content: bytes) -> bool:
@@ -321,7 +322,7 @@ def list_under(name: str | None) -> Shape:
             )
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
-        return bytes(found).lstrip()[:1] == b"["
+        return bytes(found).lstrip()[:1] in ((b"[",) if name is None else (b"[", b"{"))
 
     return shape
 

@@ -384,6 +384,11 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
     for silent, said in (("1 minute", "OK freg_events: "), ("76 minutes", "FEIL freg_events: ")):
         psql(lane.reader, f"update events.pointer set read_at = now() - interval '{silent}'")
         assert f"\n{said}Hendelsene i Folkeregisteret er " in CliRunner().invoke(app, ["doctor"]).output
+    psql(lane.reader, "update events.pointer set ahead = true, read_at = now(), event_at = now() - interval '25 hours'")
+    assert (
+        "\nFEIL freg_events: Folkeregisteret har ikke gitt hendelser siden"
+        in CliRunner().invoke(app, ["doctor"]).output
+    )
 
 
 def _dies(*_: object, **__: object) -> None:

@@ -391,6 +391,7 @@ def test_a_rejected_token_is_renewed_once(server, ask):
         ([says(404)], "(HTTP 404): rett adressen."),
         ([says(302, Location="http://127.0.0.1:1/")], "(HTTP 302): rett adressen."),
         ([says(418)], "(HTTP 418): meld fra til"),
+        ([says(407)], "Proxyen krever innlogging, så Folkeregisteret er ikke spurt: skriv HTTP_PROXY som http://"),
     ],
 )
 def test_a_refusal_is_not_tried_again_and_says_who_must_act(server, ask, landing, faults, expected, caplog):
@@ -445,6 +446,13 @@ def test_an_answer_packed_in_layers_is_not_unpacked(server, ask, landing):
         ask(numbers(1))
     assert server.headers[0]["Accept-Encoding"] == "gzip, deflate"
     assert landing.names() == ["1-pupils-00001.request.json"]
+
+
+def test_one_object_stands_for_a_list_of_one_and_a_number_for_its_digits(server, ask, landing):
+    body = b'{"oppsl\\u0061g": {"foedselsEllerDNummer": %b}}' % numbers(1)[0].encode()
+    server.faults.append(says(200, body))
+    ask(numbers(1))
+    assert (landed(landing, "1-pupils-00001.json"), len(server.times)) == (body, 1)
 
 
 def test_a_server_that_is_not_there_is_unavailable(connection, landing):
