@@ -220,7 +220,7 @@ def failed(error: Exception, who: str, url: str) -> DataflytError:
     """
     kind, proxy = type(error).__name__, proxy_for(url)
     by = f", gjennom proxyen i {_variable(url)}" if proxy else ""
-    if isinstance(error, httpx.ProxyError) and (status := re.match(r"[45][0-9]{2}", str(error))):
+    if isinstance(error, httpx.ProxyError) and (status := re.match(r"[345][0-9]{2}", str(error))):
         return refused_by_proxy(int(status[0]), who, url)
     secured = _cause(error)
     if isinstance(secured, ssl.SSLCertVerificationError):
