@@ -33,6 +33,7 @@ with DAG(
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+        "execution_timeout": timedelta(hours=6),
     },
 ):
     # Before every kommune's extract that waits for a place in the pool.

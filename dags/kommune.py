@@ -44,6 +44,7 @@ RETRY = {  # only what did not answer is tried again, and a task whose process w
     "retries": 3,
     "retry_delay": timedelta(seconds=5),
     "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+    "execution_timeout": timedelta(hours=12),  # KRR by KS Fiks gives a large kommune's guardians one by one
     "on_failure_callback": say_why,
     "on_retry_callback": say_why,
 }
@@ -106,7 +107,7 @@ def broken_dag(broken: Broken) -> DAG:
         schedule=None,
         allowed_run_types=RUN_TYPES,
         access_control=access_control(broken.id),
-        default_args={"owner": broken.id},
+        default_args={"owner": broken.id, "execution_timeout": timedelta(minutes=5)},
         is_paused_upon_creation=True,
     ) as dag:
         Refuse(task_id="kommune_file", task_display_name="Les kommunefilen", sentence=broken.sentence)

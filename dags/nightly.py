@@ -34,6 +34,7 @@ with DAG(
         "retries": 6,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+        "execution_timeout": timedelta(hours=6),
     },
 ):
     Nightly(task_id="bring_in_line", task_display_name=notices.BRING_IN_LINE)

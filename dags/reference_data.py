@@ -38,6 +38,7 @@ with DAG(
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
         "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
+        "execution_timeout": timedelta(hours=1),
     },
 ):
     for register, title in notices.REFERENCE_STEPS.items():

@@ -28,6 +28,7 @@ from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
     AirflowSkipException,
+    AirflowTaskTimeout,
     DownstreamTasksSkipped,
     TaskAwaitingInput,
 )
@@ -140,6 +141,7 @@ def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial
         (SourceUnavailable("KRR svarer ikke."), on_airflow.TryLater, "KRR svarer ikke."),
         (KeyError(SECRET), AirflowFailException, "KeyError"),
         (ConnectionResetError(SECRET), on_airflow.TryLater, "ConnectionResetError"),
+        (AirflowTaskTimeout(SECRET), on_airflow.TryLater, "brukte lengre tid enn den får, og ble stanset"),
     ],
 )
 def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, raised, kind, said):

@@ -24,6 +24,8 @@ from dataflyt.warehouse import database, events
 WARN_DAYS = 30
 SILENT = timedelta(minutes=75)
 """FREG's events are read every hour."""
+_NOTHING_NEW = timedelta(days=1)
+"""So long a list may tell of newer events than it gives."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
@@ -80,6 +82,11 @@ class Doctor:
                 raise ConfigError(
                     f"Hendelsene i Folkeregisteret er ikke lest {since}: se til at DAG-en freg_events går, og les hva "
                     "den sier."
+                )
+            if known.ahead and known.event_at and datetime.now(UTC) - known.event_at > _NOTHING_NEW:
+                raise ConfigError(
+                    f"Folkeregisteret har ikke gitt hendelser siden {known.event_at:%d.%m.%Y kl. %H.%M} UTC, og sier "
+                    "at det finnes nyere: ta det opp med Skatteetaten."
                 )
             found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
         return found
@@ -150,8 +157,8 @@ class Doctor:
             found: list[Finding] = []
             self._clocks[issuer] = found
             with _kept(found):
-                with open_client(connection, _HURRIED) as client:
-                    at = f"{issuer.rstrip('/')}/.well-known/oauth-authorization-server"
+                at = f"{issuer.rstrip('/')}/.well-known/oauth-authorization-server"
+                with open_client(connection, _HURRIED, at) as client:
                     answer = send(client, maskinporten.WHO, "GET", at, None, {}, _HURRIED)
                 ahead = maskinporten.clock_ahead(answer)
                 if "date" not in answer.headers:

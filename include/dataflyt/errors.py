@@ -28,6 +28,10 @@ class Unreadable(DataflytError):
         return self.sentence[:1].lower() + self.sentence[1:]
 
 
+class NobodyNamed(Unreadable):
+    """An answer about people in which no entry says whom it is about: all who were asked about are left out."""
+
+
 class SourceUnavailable(DataflytError):
     """A register or file store did not answer as it should, and may do so later. Worth a retry."""
 

@@ -19,9 +19,8 @@ from functools import partial
 from sqlalchemy import Connection, Engine, text
 
 from dataflyt import flow, publishing, report
-from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceUnavailable, Unreadable
+from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
 from dataflyt.flow import Environment, Job
-from dataflyt.http import AGAIN
 from dataflyt.kommune import Kommune
 from dataflyt.landing import Landing
 from dataflyt.nightly import Outcome, bring_in_line, trouble_of
@@ -105,7 +104,7 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
     def keep(page: Page) -> None:
         with database.reading_events(db) as connection:
             events.let_wait(connection, heard.items())
-            events.move_pointer(connection, FEED, page.next_seq, page.etag)
+            events.move_pointer(connection, FEED, page.next_seq, page.etag, ahead=page.ahead)
         heard.clear()
 
     with EventList(environment.connect(LIST)) as event_list:
@@ -115,6 +114,8 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
                 counts["pages"] += 1
                 counts["events"] += page.events
                 unkept = page
+                if page.ahead:
+                    log.warning("The event list has newer numbers than events: it is read on from here next time.")
                 if not page.events or counts["pages"] % PAGES_AT_A_TIME == 0:
                     keep(page)
                     unkept = None
@@ -126,10 +127,10 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
             if unkept:  # what was told before it stopped does not wait until all of it can be read
                 keep(unkept)
             raise
-        newest = event_list.last()
+        end = event_list.end()
     with database.reading_events(db) as connection:
-        events.let_all_wait(connection, newest)
-        events.move_pointer(connection, FEED, newest + 1, None)
+        events.let_all_wait(connection, end - 1)
+        events.move_pointer(connection, FEED, end, None)
     if known:
         raise DataInDoubt(
             "noen som vi ikke har lest, er slettet, for de er eldre enn 36 måneder. Det blir spurt på nytt om alle som "
@@ -140,8 +141,9 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
 def withdraw(kommune: Kommune, environment: Environment) -> None:
     """Ask FREG about whom the list has told of, write what that takes away, and publish the kommune without it.
 
-    Raises SourceUnavailable or SourceRefused when FREG does not answer, for some or at all: they wait. DataInDoubt when
-    what is told is too much to believe: that is not taken, all else is.
+    Raises SourceUnavailable or SourceRefused when FREG does not answer: they wait. Whom it leaves out, or will not tell
+    of, waits for the next day, and that is raised once, as SourceRefused. DataInDoubt when what is told is too much to
+    believe: that is not taken, all else is.
     """
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
@@ -156,7 +158,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             _ask(kommune, environment, db, landing, numbers)
         with database.transaction(db, owner) as connection:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
-            answered, refused = _load(connection, kommune, landing)
+            answered = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
         flow.republish(kommune, environment)
     finally:
@@ -168,17 +170,18 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             "Folkeregisteret, eller om Folkeregisteret har endret svarene sine, og start en kjøring."
         )
     # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
-    if job.run.state != "open":
-        done = [
-            one
-            for one in people
-            if one.number not in numbers or one.number in answered or (one.number in refused and one.given_up)
-        ]
-        with database.transaction(db, owner) as connection:
-            events.dealt_with(connection, owner, done)
-    if missing := len(numbers.keys() - answered - refused):
-        raise SourceUnavailable(
-            "Folkeregisteret svarte ikke om alle det har meldt hendelser på: Dataflyt spør igjen.", missing=missing
+    if job.run.state == "open":
+        return
+    # Of whom FREG has never told there is nothing to take away.
+    left = [one for one in people if one.number in numbers and one.number not in answered and one.known]
+    with database.transaction(db, owner) as connection:
+        events.dealt_with(connection, owner, set(people) - set(left))
+        events.unanswered(connection, owner, left)
+    if new := sum(not one.told for one in left):
+        raise SourceRefused(
+            "Folkeregisteret har meldt hendelser på noen som det ikke svarer om: det som er kjent om dem, gjelder, de "
+            "står på arbeidslisten, og Dataflyt spør igjen hver dag.",
+            unanswered=new,
         )
 
 
@@ -199,9 +202,8 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
         _load(warehouse, kommune, landing)
         named = warehouse.execute(
             text(
-                "select distinct ansvarlig from fresh_freg_foreldreansvar f where ansvarlig ~ '^[0-9]{11}$' "
-                "and ergjeldende is not false and not exists (select from "
-                "history.freg_person h where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
+                f"{flow.responsible(_FRESH)} and not exists (select from history.freg_person h "
+                "where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
             ),
             {"owner": kommune.id},
         )
@@ -246,8 +248,8 @@ def _learn(connection: Connection, job: Job) -> bool:
     return bool(believed_less)
 
 
-def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[set[str], set[str]]:
-    """Copy the landed answers into temporary tables; return the numbers of whom they tell, and those refused.
+def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
+    """Copy the landed answers into temporary tables; return the numbers of whom they tell.
 
     Not into staging, which is the run's under way. Documents that disagree are not told apart: access is only taken
     here, and only from whom no document gives it; the strictest protection of all counts. Somebody's answer tells of
@@ -276,14 +278,12 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[s
         if not page.endswith(".request.json"):
             try:
                 with landing.open(page) as stream:
-                    for count, row in enumerate(flow.freg_reader(kommune, page)(stream), 1):
+                    for count, row in enumerate(flow.freg_reader(kommune, landing, page)(stream), 1):
                         waiting[type(row)].append(row)
                         if count % _ROWS_AT_A_TIME == 0:
                             flush()
             except Unreadable as error:
-                # Of few who were asked about once more it may name nobody: they are in no answer, then.
-                if f"{AGAIN}-" not in page:
-                    raise named(error, "freg", page, landing) from None
+                raise named(error, "freg", page, landing) from None
             flush()
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))
@@ -291,5 +291,4 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> tuple[s
         f"select foedselsellerdnummer from {_FRESH}freg_person "
         f"union select identifikasjonsnummer from {_FRESH}freg_identifikasjonsnummer"
     )
-    refused = text(f"select oppslag from {_FRESH}freg_ubesvart")
-    return set(connection.execute(told).scalars()), set(connection.execute(refused).scalars())
+    return set(connection.execute(told).scalars())

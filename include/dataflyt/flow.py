@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt import accounts, notices, publishing, reference, report
 from dataflyt.connections import Connect
-from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NotApproved, Unreadable
-from dataflyt.http import AGAIN, unanswered
+from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NobodyNamed, NotApproved, Unreadable
+from dataflyt.http import AGAIN, Named, unanswered
 from dataflyt.kommune import Kommune, Residents
 from dataflyt.landing import FACTS, Landing
 from dataflyt.report import UNASKED
@@ -370,11 +370,11 @@ def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
     return (*FREG_PARTS, "falskIdentitet", *(("foreldreansvar", "familierelasjon") if pupils else ()))
 
 
-def freg_reader(kommune: Kommune, page: str) -> Reader:
-    """Return the reader of a landed page of FREG."""
-    if page.startswith(RESIDENTS):
-        return freg_rows.residents
-    return freg_rows.FORMATS["bulk" if page.startswith(EMPLOYEES) else kommune.sources.freg.format]
+def freg_reader(kommune: Kommune, landing: Landing, page: str) -> Reader:
+    """Return the reader of a landed page of FREG. Whom it leaves out, asked twice, is ``Ubesvart``."""
+    alone = {RESIDENTS: "residents", EMPLOYEES: "bulk"}
+    format = next((alone[phase] for phase in alone if page.startswith(phase)), kommune.sources.freg.format)
+    return _and_left_out(freg_rows.FORMATS[format], partial(freg_rows.named, format=format), landing, page)
 
 
 def extract_krr(job: Job) -> dict[str, int]:
@@ -406,14 +406,39 @@ left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k
     and k.person_id = l.person_id
 where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
 """
-_RESPONSIBLE = """
-select distinct ansvarlig from staging_{owner}.freg_foreldreansvar
-where ansvarlig ~ '^[0-9]{{11}}$' and ergjeldende is not false order by 1
+
+
+def responsible(tables: str) -> str:
+    """Select whom FREG's documents name as responsible for their own person; ``tables`` stands before a table's name.
+
+    As responsible.sql: a document of somebody who is a parent may speak of their child (``ansvarssubjekt``).
+    """
+    return f"""
+select distinct f.ansvarlig from {tables}freg_foreldreansvar f
+where f.ansvarlig ~ '^[0-9]+$' and length(f.ansvarlig) = 11 and f.ergjeldende is not false
+    and f.ansvarlig <> f.foedselsellerdnummer
+    and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsellerdnummer or exists (
+        select from {tables}freg_identifikasjonsnummer s
+        where s.foedselsellerdnummer = f.foedselsellerdnummer and s.identifikasjonsnummer = f.ansvarssubjekt
+    ))
 """
-_GUARDIANS = """
-select distinct f.ansvarlig from staging_{owner}.freg_foreldreansvar f
-where f.ansvarlig ~ '^[0-9]{{11}}$' and f.ergjeldende is not false
-    and not exists (select from staging_{owner}.freg_person p where p.oppslag = f.ansvarlig) order by 1
+
+
+_RESPONSIBLE = f"""
+with pupil as ({_PUPILS})
+{responsible("staging_{owner}.")}
+    and f.foedselsellerdnummer in (
+        select p.foedselsellerdnummer from staging_{{owner}}.freg_person p
+        where p.oppslag in (select number from pupil)
+        union
+        select i.foedselsellerdnummer from staging_{{owner}}.freg_identifikasjonsnummer i
+        where i.identifikasjonsnummer in (select number from pupil)
+    )
+order by 1
+"""
+_GUARDIANS = f"""
+select ansvarlig from ({_RESPONSIBLE}) as responsible
+where not exists (select from staging_{{owner}}.freg_person p where p.oppslag = ansvarlig) order by 1
 """
 _ANSWERED = """
 select oppslag from staging_{owner}.freg_person
@@ -435,8 +460,8 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     names = [name for name in landing.names() if not name.endswith((".request.json", FACTS))]
     sources = job.kommune.sources
     readers: dict[str, Callable[[str], Reader]] = {
-        "freg": lambda name: _and_left_out(freg_reader(job.kommune, name), landing, name),
-        "krr": lambda name: _and_left_out(krr_rows.FORMATS[sources.krr.format], landing, name),
+        "freg": lambda name: freg_reader(job.kommune, landing, name),
+        "krr": lambda name: _and_left_out(krr_rows.FORMATS[sources.krr.format], None, landing, name),
         "hr": lambda _: partial(
             hr_rows.FORMATS[sources.hr.format],
             employment_types=sources.hr.employment_types,
@@ -454,19 +479,18 @@ def _of_day(format: str, job: Job) -> Reader:
     return sas_rows.FORMATS[format]
 
 
-def _and_left_out(reader: Reader, landing: Landing, name: str) -> Reader:
+def _and_left_out(reader: Reader, named: Named | None, landing: Landing, name: str) -> Reader:
     """Read, of a page that asked about numbers once more, those that FREG leaves out again as unanswered.
 
-    It asks about few and may name nobody: that is no fault of the page.
+    A page that names nobody is no fault: all that it was asked about stand in the question that was asked once more.
+    KRR's (without ``named``) are counted by the extract.
     """
-    if f"{AGAIN}-" not in name:
-        return reader
 
     def read(stream: BinaryIO) -> Iterator[tuple[Any, ...]]:
-        with contextlib.suppress(Unreadable):
+        with contextlib.suppress(NobodyNamed):
             yield from reader(stream)
-        if not name.startswith("krr"):  # whose are counted by the extract
-            for number in unanswered(landing, name.removesuffix(".json")):
+        if named and f"{AGAIN}-" in name:
+            for number in unanswered(landing, name.removesuffix(".json"), named):
                 yield freg_rows.Ubesvart(number, None)
 
     return read

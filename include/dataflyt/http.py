@@ -5,19 +5,18 @@ exception: no body, no query, no URL. What is told is the register, the connecti
 code such as FREG-001.
 
 Tried again, with growing waits: lost connections, time limits, 408, 425, 429, 5xx, and a 200 that is not the JSON
-JSON it should be. A 401 is tried once more with a fresh token. All else is a refusal that a person must look at.
+it should be. A 401 is tried once more with a fresh token. All else is a refusal that a person must look at.
 
 Polite: a register's host is asked by so many at a time, and so often a second, as the settings or the connection's
 ``max_concurrent`` and ``max_per_second`` allow, counted together for all that this process asks.
 """
 
 import contextlib
-import functools
 import logging
 import re
-import ssl
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +32,9 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from dataflyt.connections import Connection
-from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable, Unreadable
+from dataflyt.errors import ConfigError, NobodyNamed, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.landing import Landing
+from dataflyt.transport import failed, open_transport, refused_by_proxy, within
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,21 @@ Progress: TypeAlias = Callable[[int, int], None]
 Token: TypeAlias = Callable[[str | None], str]
 """Gives an access token; given one that was rejected, gives another."""
 
+Named: TypeAlias = Callable[[bytes], set[str]]
+"""Gives the numbers about which an answer says something, as whoever reads its rows finds them; raises Unreadable."""
+
 Shape: TypeAlias = Callable[[bytes], bool]
 """Tells whether the content of an answer is what it should be."""
 
 _BOM = b"\xef\xbb\xbf"
 _AGAIN = {408, 425, 429}
-_PACKED = {"identity", "gzip", "deflate"}
-"""One layer, which packs a thousand to one at most: of two a piece of an answer can be larger than the memory."""
+_PACKED = {"": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
+"""One layer, which packs a thousand to one at most."""
+_PIECE = 1024 * 1024
 AGAIN = "-again"
 """What a phase is called in which numbers are asked about once more."""
 _FEW = 10
 """So many unanswered are never too many."""
-_NAMED = re.compile(rb'"(?:foedselsEllerDNummer|personidentifikator|fnr)"\s*:\s*"([0-9]{11})"')
-"""A number as FREG, KRR and KRR at KS Fiks name whom an answer is about."""
 _ERROR_BODY = 64 * 1024
 
 # httpx logs every URL at INFO, whatever level the root logger is set to afterwards.
@@ -72,7 +74,7 @@ for _chatty in ("httpx", "httpcore"):
 class Settings:
     """How patient we are, in seconds, and how much we take.
 
-    ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole answer may take. The wait before
+    ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole exchange may take. The wait before
     try n is ``first_wait`` * 2**(n-2) and some chance, or what the register asked for when that is more, at most
     ``longest_wait``. ``longest_answer`` is in bytes, after decompression. ``max_concurrent`` and ``max_per_second`` are
     for one process and register: FREG takes 20 a second from an address in its test environment, 1000 in production.
@@ -119,21 +121,20 @@ def json_of(content: bytes) -> Any:
     return orjson.loads(content.removeprefix(_BOM))
 
 
-def open_client(connection: Connection, settings: Settings) -> httpx.Client:
-    """Open a client with our time limits and name; the connection's ``contact`` tells the register whom to call."""
+def open_client(connection: Connection, settings: Settings, url: str) -> httpx.Client:
+    """Open a client for the host of ``url`` with our time limits and name.
+
+    The connection's ``contact`` tells the register whom to call. Raises ConfigError for a proxy or a file of
+    certificates that cannot be used.
+    """
     contact = re.sub(r"[^ -'*-~]", "", str(connection.extra.get("contact", "")))
     name = f"dataflyt/{version('dataflyt')}" + (f" ({contact})" if contact else "")
     return httpx.Client(
         timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
         headers={"User-Agent": name, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
-        verify=_trusted(),
+        transport=open_transport(url),
+        trust_env=False,
     )
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """Read the certificate authorities that are trusted: once, because it takes 35 ms."""
-    return httpx.create_ssl_context()
 
 
 class Limiter:
@@ -176,35 +177,66 @@ def send(
 ) -> Answer:
     """Send one question and read the whole answer, whatever its status.
 
-    Raises SourceUnavailable when there is none, Unreadable when it is longer than we take.
+    From connecting to the last byte it takes ``answer_timeout`` at most. Raises SourceUnavailable when there is none,
+    SourceRefused when a certificate or a proxy stands in the way, Unreadable when it is longer than we take.
     """
     try:
-        with client.stream(method, url, content=content, headers=headers) as response:
-            if response.headers.get("Content-Encoding", "identity").strip().lower() not in _PACKED:
+        with within(settings.answer_timeout), client.stream(method, url, content=content, headers=headers) as response:
+            if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+                raise refused_by_proxy(response.status_code, who, url)
+            layers = response.headers.get("Content-Encoding", "").lower().split(",")
+            packing = ",".join(layer for one in layers if (layer := one.strip()) not in ("", "identity"))
+            if packing not in _PACKED:
                 raise Unreadable(
                     f"{who} pakket svaret på en måte vi ikke ba om: meld fra til den som forvalter Dataflyt."
                 )
             body = bytearray()
-            until = time.monotonic() + settings.answer_timeout
-            for piece in response.iter_bytes():
+            for piece in _unpacked(response.iter_raw(), _PACKED[packing]):
                 body += piece
                 if response.status_code != httpx.codes.OK and len(body) > _ERROR_BODY:
                     break
-                if len(body) > settings.longest_answer:
+                if max(len(body), response.num_bytes_downloaded) > settings.longest_answer:
                     raise Unreadable(
                         f"{who} sendte et svar som er større enn Dataflyt tar imot: "
                         "meld fra til den som forvalter Dataflyt.",
                         limit=settings.longest_answer,
                     )
-                if time.monotonic() > until:
-                    raise httpx.ReadTimeout("the whole answer took too long")
             return Answer(response.status_code, dict(response.headers), bytes(body))
-    except httpx.TimeoutException:
-        what, kind = "svarte ikke i tide", "timeout"
     except (httpx.RequestError, httpx.InvalidURL) as error:
-        what, kind = "svarte ikke, eller forbindelsen ble brutt", type(error).__name__
-    # Outside the except block: httpx's exceptions carry the question.
-    raise SourceUnavailable(f"{who} {what}: Dataflyt prøver igjen.", error=kind)
+        why = failed(error, who, url)
+    raise why  # outside the except block: httpx's exceptions carry the question
+
+
+def _unpacked(pieces: Iterable[bytes], packing: str) -> Iterator[bytes]:
+    """Yield what is packed in the pieces of an answer, at most a megabyte at a time; b"" where a piece adds nothing.
+
+    ``gzip`` may be of several members (RFC 1952), with zeros after the last one; ``deflate`` is with zlib's head or
+    without. Raises httpx.DecodingError.
+    """
+    unpacker, rest, first, full = None, b"", True, False
+    for piece in pieces:
+        if not packing:
+            yield piece
+            continue
+        rest = rest + piece if first or unpacker else (rest + piece).lstrip(b"\0")
+        while full or len(rest) > (unpacker is None):  # a member begins with two bytes that say how it is packed
+            if unpacker is None:
+                unpacker, first = zlib.decompressobj(_bits(rest, packing if first else "gzip")), False
+            try:
+                out = unpacker.decompress(rest, _PIECE)
+            except zlib.error:
+                raise httpx.DecodingError("what was sent is not packed as it says") from None
+            rest, full = unpacker.unconsumed_tail, len(out) == _PIECE and not unpacker.eof
+            if unpacker.eof:
+                rest, unpacker = unpacker.unused_data.lstrip(b"\0"), None
+            yield out
+    if unpacker is not None or rest:
+        raise httpx.DecodingError("what was sent ends too early")
+
+
+def _bits(start: bytes, packing: str) -> int:
+    has_zlib_head = start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
+    return 16 + zlib.MAX_WBITS if packing == "gzip" else zlib.MAX_WBITS if has_zlib_head else -zlib.MAX_WBITS
 
 
 def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> SourceUnavailable | None:
@@ -275,7 +307,8 @@ def parsed(check: Callable[[Any], bool]) -> Shape:
 def list_under(name: str | None) -> Shape:
     """Give the shape of a large answer: whole JSON with a list under ``name``; None: that is itself a list.
 
-    It is looked through without building what is in it, which takes a twentieth of the time.
+    Under a name one object may stand for a list of one, as the readers take it. It is looked through without building
+    what is in it, which takes a twentieth of the time.
     """
 
     def shape(content: bytes) -> bool:
@@ -289,7 +322,7 @@ def list_under(name: str | None) -> Shape:
             )
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
-        return bytes(found).lstrip()[:1] == b"["
+        return bytes(found).lstrip()[:1] in ((b"[",) if name is None else (b"[", b"{"))
 
     return shape
 
@@ -326,7 +359,7 @@ class Register:
             int(_number(connection, "max_concurrent", settings.max_concurrent, at_least=1)),
             _number(connection, "max_per_second", settings.max_per_second, at_least=0.01),
         )
-        self._client = open_client(connection, settings)
+        self._client = open_client(connection, settings, connection.url)
 
     def __enter__(self) -> Self:
         return self
@@ -438,7 +471,8 @@ def land_pages(
     key: str,
     progress: Progress | None = None,
     *,
-    who: str = "Registeret",
+    who: str,
+    named: Named,
 ) -> int:
     """Ask about ``numbers``, a thousand a page, and land each question and each answer.
 
@@ -450,22 +484,32 @@ def land_pages(
     ``<phase>-again``: nobody is gone because an answer forgot them. Those that are left out again are unanswered; gives
     how many. Raises SourceUnavailable, and leaves that page to be asked anew, when they are more than a tenth.
     """
-    asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, None)
+    asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, named, None)
     if missing:
         log.warning("%s: %d of %d numbers are in no answer, and are asked about once more", phase, len(missing), asked)
         most = max(_FEW, asked // 10)
-        _, missing = _land_phase(ask, landing, phase + AGAIN, missing, key, None, who, most)
+        _, missing = _land_phase(ask, landing, phase + AGAIN, missing, key, None, who, named, most)
     return len(missing)
 
 
-def unanswered(landing: Landing, page: str) -> list[str]:
-    """Give the numbers that a landed page was asked about and does not name."""
-    asked: list[str]
+def unanswered(landing: Landing, page: str, named: Named) -> list[str]:
+    """Give the numbers that a landed page was asked about and says nothing of."""
     with landing.open(f"{page}.request.json") as stream:
-        (asked,) = orjson.loads(stream.read()).values()
+        question = stream.read()
     with landing.open(f"{page}.json") as stream:
-        named = _named(stream.read())
-    return [number for number in asked if number not in named]
+        return _left_out(question, stream.read(), named)
+
+
+def _left_out(question: bytes, answer: bytes, named: Named) -> list[str]:
+    asked: list[str]
+    (asked,) = orjson.loads(question).values()
+    try:
+        found = named(answer)
+    except NobodyNamed:
+        return asked
+    except Unreadable:  # whoever reads the landed page says what is wrong with it, and with which
+        return []
+    return [number for number in asked if number not in found]
 
 
 def _land_phase(
@@ -476,6 +520,7 @@ def _land_phase(
     key: str,
     progress: Progress | None,
     who: str,
+    named: Named,
     most: int | None,
 ) -> tuple[int, list[str]]:
     """Land a phase; give how many were asked about, and who is in no answer (at most ``most``)."""
@@ -497,13 +542,12 @@ def _land_phase(
     missing: list[str] = []
     for page in pages:
         if f"{page}.json" in landed:
-            missing += unanswered(landing, page)
+            missing += unanswered(landing, page, named)
             continue
         with landing.open(f"{page}.request.json") as stream:
             question = stream.read()
         answer = ask(question)
-        named = _named(answer)
-        missing += [number for number in orjson.loads(question)[key] if number not in named]
+        missing += _left_out(question, answer, named)
         if most is not None and len(missing) > most:
             raise SourceUnavailable(
                 f"{who} svarte bare for noen av dem vi spurte om, også da vi spurte igjen: Dataflyt prøver igjen. "
@@ -516,11 +560,6 @@ def _land_phase(
         if progress:
             progress(done, len(pages))
     return len(asked), missing
-
-
-def _named(answer: bytes) -> set[str]:
-    """Give the numbers that an answer names as somebody's. Without parsing: it is megabytes, and is read later."""
-    return {number.decode() for number in _NAMED.findall(answer)}
 
 
 def _landed_questions(landing: Landing, phase: str) -> list[str]:

@@ -204,7 +204,7 @@ def clock_ahead(answer: Answer) -> float:
 
 def _fetch(connection: Connection, client: Client, settings: Settings) -> _Kept:
     ahead = 0.0
-    with open_client(connection, settings) as http:
+    with open_client(connection, settings, client.token_endpoint) as http:
         asked = time.monotonic()
         answer = _ask(http, connection, client, settings, ahead)
         if answer.status == httpx.codes.BAD_REQUEST:

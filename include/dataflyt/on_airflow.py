@@ -46,6 +46,7 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskAwaitingInput,
 )
 
@@ -385,6 +386,11 @@ def safely(work: Callable[[], T]) -> T:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         return work()
+    except AirflowTaskTimeout:  # no Exception of Python's
+        clean = TryLater(
+            "Oppgaven brukte lengre tid enn den får, og ble stanset: Dataflyt prøver igjen. Skjer det igjen, må den "
+            "som drifter maskinen, finne ut hva den venter på."
+        )
     except Exception as error:
         clean = translated(error)
     raise clean  # outside the except block, so that the first error is not dragged along

@@ -29,6 +29,7 @@ from dataflyt.errors import DataInDoubt, SourceUnavailable, Unreadable
 from dataflyt.http import Register, Settings, parsed
 from dataflyt.kommune import Kommune
 from dataflyt.quality import Noted
+from dataflyt.sources.reading import flag
 from dataflyt.warehouse import database
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ SETTINGS = Settings(longest_answer=32 * 1024 * 1024, max_concurrent=1, max_per_s
 MAX_DROP_PERCENT = 20
 """Fewer rows than this much less is no answer to trust. In 2020 the kommuner became 16 percent fewer."""
 _STRANGE_PERCENT = 10
+_FEW_MISSING_PERCENT = 1
 _PER_PAGE = 1000
 _MOST = 200_000
 """NSR has some 19 000 units, the others fewer entries."""
@@ -68,8 +70,21 @@ class Source:
 
 
 def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
-    number, pages, total, strange = 1, 1, 0, 0
-    seen: set[str] = set()
+    """Read all units, once more when they are fewer than NSR says: what it says may be ahead of what it gives."""
+    before = None
+    for _again in range(2):
+        rows, missing = _all_schools(nsr)
+        if not missing or (missing == before and missing < len(rows) * _FEW_MISSING_PERCENT / 100):
+            yield from rows
+            return
+        before = missing
+    raise SourceUnavailable(f"{nsr.who} ga ikke alle enhetene: Dataflyt prøver igjen.", missing=before)
+
+
+def _all_schools(nsr: Register) -> tuple[list[Row | None], int]:
+    """Return the units, and how many were in no answer: the list may change while it is read, and move some."""
+    number, pages, total = 1, 1, 0
+    rows: list[Row | None] = []
     while number <= min(pages, _MOST // _PER_PAGE):
         page = _asked(
             nsr,
@@ -83,24 +98,19 @@ def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
             ),
         )
         pages, total = page["AntallSider"], max(total, page["TotaltAntallEnheter"])
-        for row in map(_school, page["EnhetListe"]):
-            if row is None:
-                strange += 1
-            else:
-                seen.add(row[0])
-            yield row
+        rows += map(_school, page["EnhetListe"])
+        if len(rows) > _MOST:
+            break
         number += 1
-    # The list may change while it is read: what moves to a page that we have had is in no answer.
-    if missing := max(total - len(seen) - strange, 0):
-        raise SourceUnavailable(f"{nsr.who} ga ikke alle enhetene: Dataflyt prøver igjen.", missing=missing)
+    return rows, max(total - len({row[0] for row in rows if row}) - rows.count(None), 0)
 
 
 def _school(entry: Any) -> Row | None:
     given = entry if isinstance(entry, dict) else {}
-    orgnr, active = given.get("Organisasjonsnummer"), given.get("ErAktiv")
-    if not _is(r"[0-9]{9}", orgnr) or not isinstance(active, bool):
+    orgnr, active = _digits(given.get("Organisasjonsnummer"), 9), flag(given, "ErAktiv")
+    if not _is(r"[0-9]{9}", orgnr) or active is None:
         return None
-    return orgnr, _name(given.get("Navn")), _name(given.get("Kommunenummer")), active
+    return orgnr, _name(given.get("Navn")), _name(_digits(given.get("Kommunenummer"), 4)), active
 
 
 def _subjects(grep: Register, _: date) -> Iterator[Row | None]:
@@ -118,13 +128,18 @@ def _kommuner(klass: Register, day: date) -> Iterator[Row | None]:
     )
     for entry in answer["codes"]:
         given = entry if isinstance(entry, dict) else {}
-        number = given.get("code")
+        number = _digits(given.get("code"), 4)
         if number != "9999":  # «Uoppgitt»
             yield (number, _name(given.get("name"))) if _is("[0-9]{4}", number) else None
 
 
 def _asked(register: Register, path: str, shape: Callable[[Any], bool]) -> Any:
     return orjson.loads(register.get(path, shape=parsed(shape)).content.removeprefix(b"\xef\xbb\xbf"))
+
+
+def _digits(value: object, length: int) -> object:
+    """Give a number that stands as a JSON number as the text that it is, with its leading zeros."""
+    return str(value).zfill(length) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _is(pattern: str, value: object) -> bool:

@@ -15,7 +15,7 @@ from dataflyt import report
 from dataflyt.flow import Environment
 from dataflyt.kommune import Kommune
 from dataflyt.report import UNASKED
-from dataflyt.warehouse import database, runs, serving, shown
+from dataflyt.warehouse import database, events, runs, serving, shown
 from dataflyt.warehouse.golden import statement
 
 KINDS = {
@@ -30,6 +30,7 @@ KINDS = {
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
     "responsible_not_named": "Barn der Folkeregisteret ikke sier hvem som har foreldreansvar",
     "responsible_unanswered": "Foresatte som Folkeregisteret ikke har svart om",
+    "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
     "block_review_due": "Sperringer som skal vurderes på nytt",
     "override_review_due": "Overstyringer som skal vurderes på nytt",
     "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
@@ -75,6 +76,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
             statement("review_due").format(day=f"date '{day.isoformat()}'"),
             "select kind, subject, other, unit_id from now_shown_group_renamed",
             statement("identity_to_decide").format(p="now_"),
+            events.UNANSWERED,
         )
         listed = [Item(*row) for rule in rules for row in connection.execute(text(rule))]
         listed += _same_files(report.notes(connection, run))

@@ -38,7 +38,8 @@ def run(*trouble):
 said = {
     "errors": bag.import_errors,
     "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
-    "dag": [dag.catchup, dag.max_active_runs, task.retries, task.pool, task.priority_weight > 11],
+    "dag": [dag.catchup, dag.max_active_runs, task.retries, task.pool, task.priority_weight > 11,
+            task.execution_timeout.total_seconds() / 3600],
     "names": [dag.dag_display_name, task.task_display_name, dag.doc_md],
     "well": run(),
     "passing": run(SourceUnavailable("haugesund: FREG svarte ikke.")),
@@ -79,7 +80,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def test_it_runs_every_hour_one_at_a_time_for_the_whole_installation(read: SimpleNamespace) -> None:
     assert read.errors == {}
     assert read.schedule["expression"].split()[1:] == ["*", "*", "*", "*"]
-    assert read.dag == [False, 1, 3, "freg", True]
+    assert read.dag == [False, 1, 3, "freg", True, 6]
     assert read.names[:2] == ["Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"]
     assert "warehouse_events" in read.names[2]
 

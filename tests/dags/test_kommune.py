@@ -58,6 +58,7 @@ print(json.dumps({
                     "after": sorted(task.upstream_task_ids),
                     "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
                     "retries": task.retries,
+                    "hours": task.execution_timeout and task.execution_timeout.total_seconds() / 3600,
                     "asked": getattr(task, "assigned_users", None),
                     "default": getattr(task, "defaults", None),
                     "days": task.response_timeout.days if hasattr(task, "response_timeout") else None,
@@ -165,6 +166,12 @@ def test_the_steps_run_in_their_order(read):
         "publish": ["release"],
         "settle": ["check", *extracts, "merge", "publish", "release", "withdraw"],
     }
+
+
+def test_no_step_goes_on_for_ever_and_the_wait_for_an_answer_is_days(read):
+    hours = {id_: {task["hours"] for task in dag["tasks"].values()} for id_, dag in read["dags"].items()}
+    assert hours == {"kommune_haugesund": {12}, "kommune_karmoy": {12}, "kommune_oslo": {1 / 12}}
+    assert read["dags"]["kommune_haugesund"]["tasks"]["approve"]["days"] > 1
 
 
 def test_freg_waits_for_hr_where_it_is_asked_about_employees_and_not_for_its_success(read):

@@ -44,7 +44,8 @@ said = {
     "errors": bag.import_errors,
     "heavy": heavy,
     "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
-    "dag": [dag.catchup, dag.max_active_runs, task.retries, list(dag.task_ids)],
+    "dag": [dag.catchup, dag.max_active_runs, task.retries, list(dag.task_ids),
+            task.execution_timeout.total_seconds() / 3600],
     "names": [dag.dag_display_name, task.task_display_name, dag.doc_md],
     "well": run(),
     "passing": run(SourceUnavailable("haugesund: varehuset svarer ikke.")),
@@ -82,7 +83,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def test_it_runs_just_after_midnight_in_norway_one_at_a_time(read: SimpleNamespace) -> None:
     assert (read.errors, read.heavy) == ({}, [])
     assert (read.schedule["expression"], read.schedule["timezone"]) == ("10 0 * * *", "Europe/Oslo")
-    assert read.dag == [False, 1, 6, ["bring_in_line"]]
+    assert read.dag == [False, 1, 6, ["bring_in_line"], 6]
     assert read.names[:2] == ["Dagens publisering", "Rett det som er publisert, etter dagen"]
     assert "kl. 00.10" in read.names[2]
 

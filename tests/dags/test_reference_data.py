@@ -35,6 +35,7 @@ def test_the_dag_has_a_task_for_each_register_and_costs_nothing_to_read(tmp_path
     assert set(dag["tasks"]) == set(reference.SOURCES)
     for name, task in dag["tasks"].items():
         assert (task["name"], task["after"], task["retries"]) == (notices.REFERENCE_STEPS[name], [], 3)
+        assert task["hours"] == 1
     for source in reference.SOURCES.values():
         assert source.address in dag["doc"]
 

@@ -11,16 +11,17 @@ import pytest
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from dataflyt import fast_lane, flow
+from dataflyt import fast_lane, flow, work_list
 from dataflyt.cli import app
 from dataflyt.connections import Connection
-from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceUnavailable
+from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceRefused, SourceUnavailable
 from dataflyt.sources.freg.events import EventList, Page
 from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST
 from simulator.model import Person
 from tests.flow.conftest import Installation, _libpq, release
+from tests.flow.test_rules import _link
 from tests.flow.test_run import _access
 from tests.flow.test_separation import psql
 
@@ -93,6 +94,11 @@ class Lane:
 
     def set_pointer(self, seq: int) -> None:
         done = psql(self.reader, f"update events.pointer set next_seq = {seq}, etag = null")
+        assert done.returncode == 0, done.stderr
+
+    def next_day(self) -> None:
+        """Let those be asked about again who were left out a day ago."""
+        done = psql(self.reader, "update events.waiting set ask_after = now() where ask_after is not null")
         assert done.returncode == 0, done.stderr
 
     def children(self, count: int) -> list[Person]:
@@ -240,20 +246,34 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     assert vetoes[0][0] == vetoes[0][1]
     assert landed_of(here) == {"hr", "sas"}
 
-    # FREG leaves somebody out of its answer.
+    # FREG leaves somebody out of its answers: told once, on the work list, and asked about again every day.
     lane.protect(later)
     with monkeypatch.context() as patched:
-        patched.setattr(fast_lane, "_ask", lambda *_: None)
-        assert [type(trouble) for trouble in lane.run().trouble] == [SourceUnavailable]
-    assert lane.owners("waiting") == ["haugesund"]
-    # FREG refuses to tell of somebody it has told of before: that may pass.
+        patched.setattr(fast_lane, "withdraw", lambda *_: None)
+        lane.run()
+    here.registers.faults.turn_on("few", "freg", 0)
+    (told,) = lane.run().trouble
+    assert (type(told), told.facts) == (SourceRefused, {"unanswered": 1})
+    assert "de står på arbeidslisten, og Dataflyt spør igjen hver dag" in told.sentence
+    listed = [item for item in work_list.items(here.kommune, here.environment) if item.kind == "event_unanswered"]
+    assert [item.subject for item in listed] == [str(_link(here, later.number))]
+    here.registers.faults.requests.clear()
+    outcome = lane.run()
+    assert (outcome.trouble, outcome.counts["waiting"]) == ([], 0)
+    asked = [request for request in here.registers.faults.requests if request["path"] == "freg"]
+    assert len(asked) <= 2, "the list and its last number: nobody is asked about"
+    assert later.number in published(here)
+    # Nor will it tell, the next day.
+    here.registers.faults.clear()
     country = here.registers.world.country
     assert country is not None
     find = country.find
+    lane.next_day()
     with monkeypatch.context() as patched:
         patched.setattr(country, "find", lambda number: None if number == later.number else find(number))
         assert lane.run().trouble == []
     assert lane.owners("waiting") == ["haugesund"]
+    lane.next_day()
     # The list breaks off: what it has told is not forgotten.
     lane.tell(child, "personErOppdatert")
     with monkeypatch.context() as patched:
@@ -364,6 +384,11 @@ def test_a_new_number_is_followed_at_once_and_a_place_that_is_not_kept_asks_abou
     for silent, said in (("1 minute", "OK freg_events: "), ("76 minutes", "FEIL freg_events: ")):
         psql(lane.reader, f"update events.pointer set read_at = now() - interval '{silent}'")
         assert f"\n{said}Hendelsene i Folkeregisteret er " in CliRunner().invoke(app, ["doctor"]).output
+    psql(lane.reader, "update events.pointer set ahead = true, read_at = now(), event_at = now() - interval '25 hours'")
+    assert (
+        "\nFEIL freg_events: Folkeregisteret har ikke gitt hendelser siden"
+        in CliRunner().invoke(app, ["doctor"]).output
+    )
 
 
 def _dies(*_: object, **__: object) -> None:

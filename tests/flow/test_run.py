@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -12,8 +13,9 @@ from dataflyt import feide, flow
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
 from dataflyt.kommune import PlanKind
 from dataflyt.warehouse import guard
+from simulator import registers as simulated
 from simulator.manifest import people
-from simulator.model import Responsibility
+from simulator.model import Person, Responsibility
 from tests.flow.conftest import Installation, release
 
 LEVELS = {None: 0, "ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
@@ -85,6 +87,37 @@ def test_access_is_by_foreldreansvar_alone(installation: Installation) -> None:
 
 
 @pytest.mark.after_first_run
+@pytest.mark.after_first_run
+def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = installation.registers.world
+    parent = next(pupil.person for pupil in world.pupils if pupil.person and len(pupil.person.responsibility) == 2)
+    stranger, its_child = (one.number for one in [*world.persons.values()][-2:])
+    told = simulated._ELEMENTS["foreldreansvar"]
+
+    def also_of_its_own_child(person: Person) -> Iterator[dict[str, object]]:
+        yield from told(person)
+        if person is parent:
+            yield {"ansvar": "felles", "ansvarlig": stranger, "ansvarssubjekt": its_child, "erGjeldende": True}
+
+    monkeypatch.setitem(simulated._ELEMENTS, "foreldreansvar", also_of_its_own_child)
+    job = installation.open()
+    installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
+    named = "select count(*) from staging_haugesund.freg_foreldreansvar where ansvarlig = :number"
+    assert installation.query(named, number=stranger) == [(1,)]
+    asked = {
+        register: [
+            number
+            for page in (job.landing(source).folder).glob(f"{pages}-*.request.json")
+            for number in orjson.loads(page.read_bytes()).popitem()[1]
+        ]
+        for register, source, pages in (("freg", "freg", "2-guardians"), ("krr", "krr", "krr"))
+    }
+    assert {one.ansvarlig for one in parent.responsibility} <= {*asked["krr"]}
+    assert stranger not in asked["freg"] + asked["krr"]
+
+
 def test_protection_is_the_strictest_of_own_address_and_those_who_live_together(installation: Installation) -> None:
     found = dict(
         installation.query(

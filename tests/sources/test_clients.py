@@ -10,6 +10,7 @@ import time
 import zlib
 from collections import Counter, deque
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +24,7 @@ from dataflyt.http import Settings, unanswered
 from dataflyt.landing import Landing
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
+from dataflyt.sources.krr import rows as krr_rows
 
 QUICK = Settings(
     connect_timeout=1,
@@ -123,6 +125,31 @@ def drips(handler):
         handler.wfile.flush()
         time.sleep(0.1)
     handler.close_connection = True
+
+
+def never_done(begins, again):
+    """Send something, then something else at once and every 50 ms: as long as anybody listens, and 2 s at most."""
+
+    def behave(handler):
+        handler.close_connection = True
+        handler.wfile.write(begins)
+        for _ in range(40):
+            handler.wfile.write(again)
+            time.sleep(0.05)
+
+    return behave
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+NEVER_DONE = {
+    "headers": never_done(OK + b"X: ", b"y"),
+    "processing": never_done(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "trailers": never_done(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"y"),
+    "empty-members": never_done(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"")),
+    "empty-blocks": never_done(
+        OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
+    ),
+}
 
 
 def breaks_off(handler):
@@ -247,7 +274,7 @@ def test_who_is_in_no_answer_is_asked_about_once_more_and_counted(server, connec
     assert [len(page) for page in server.asked] == [1000, 500, 3]
     assert left_out == 3
     assert landing.names()[:2] == ["krr-00001.json", "krr-00001.request.json"]
-    assert unanswered(landing, "krr-again-00001") == numbers(3, 998)
+    assert unanswered(landing, "krr-again-00001", partial(krr_rows.named, format="personer")) == numbers(3, 998)
     assert krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
     assert len(server.asked) == 3
 
@@ -364,6 +391,7 @@ def test_a_rejected_token_is_renewed_once(server, ask):
         ([says(404)], "(HTTP 404): rett adressen."),
         ([says(302, Location="http://127.0.0.1:1/")], "(HTTP 302): rett adressen."),
         ([says(418)], "(HTTP 418): meld fra til"),
+        ([says(407)], "Proxyen krever innlogging, så Folkeregisteret er ikke spurt: skriv HTTP_PROXY som http://"),
     ],
 )
 def test_a_refusal_is_not_tried_again_and_says_who_must_act(server, ask, landing, faults, expected, caplog):
@@ -385,6 +413,24 @@ def test_a_compressed_answer_is_landed_unpacked(server, ask, landing):
     assert landed(landing, "1-pupils-00001.json") == body
 
 
+@pytest.mark.parametrize("fault", NEVER_DONE)
+def test_however_an_answer_is_dragged_out_it_takes_no_longer_than_allowed(server, ask, fault):
+    server.faults.append(NEVER_DONE[fault])
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=r"^Folkeregisteret svarte ikke i tide"):
+        ask(numbers(1), replace(QUICK, answer_timeout=0.3, attempts=1))
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("called", ["gzip", "x-gzip", "GZIP, identity"])
+def test_an_answer_packed_in_several_members_is_whole(server, ask, landing, called):
+    body = json.dumps({"oppslag": [{"foedselsEllerDNummer": numbers(1)[0]}]}, indent=1).encode()
+    packed = b"".join(gzip.compress(part) for part in (body[:20], b"", body[20:])) + b"\0" * 8
+    server.faults.append(says(200, packed, Content_Encoding=called))
+    ask(numbers(1))
+    assert landed(landing, "1-pupils-00001.json") == body
+
+
 def test_an_answer_without_end_is_not_taken(server, ask, landing):
     bomb = zlib.compress(b'{"oppslag": [' + b" " * 3_000_000 + b"]}")
     server.faults.append(says(200, bomb, Content_Encoding="deflate"))
@@ -400,6 +446,13 @@ def test_an_answer_packed_in_layers_is_not_unpacked(server, ask, landing):
         ask(numbers(1))
     assert server.headers[0]["Accept-Encoding"] == "gzip, deflate"
     assert landing.names() == ["1-pupils-00001.request.json"]
+
+
+def test_one_object_stands_for_a_list_of_one_and_a_number_for_its_digits(server, ask, landing):
+    body = b'{"oppsl\\u0061g": {"foedselsEllerDNummer": %b}}' % numbers(1)[0].encode()
+    server.faults.append(says(200, body))
+    ask(numbers(1))
+    assert (landed(landing, "1-pupils-00001.json"), len(server.times)) == (body, 1)
 
 
 def test_a_server_that_is_not_there_is_unavailable(connection, landing):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.connections import Connection
-from dataflyt.errors import SourceUnavailable, Unreadable
+from dataflyt.errors import Unreadable
 from dataflyt.http import Settings
 from dataflyt.sources.freg.events import EventList, read
 
@@ -82,7 +82,7 @@ class _List(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.endswith("/siste/sekvensnummer"):
             self._answer(200, str(self.server.last).encode())  # type: ignore[attr-defined]
-        elif self.path.endswith(f"/feed?seq={FIRST}"):
+        elif int(self.path.rpartition("=")[2]) <= FIRST:
             self._answer(200, b"\xef\xbb\xbf" + _page("personErDoed"))
         else:
             self._answer(*self.server.end)  # type: ignore[attr-defined]
@@ -112,15 +112,17 @@ def served() -> Iterator[tuple[ThreadingHTTPServer, Connection]]:
 
 
 @pytest.mark.parametrize("end", [(200, b"[]"), (200, b"{}"), (200, b""), (204, b""), (404, b'{"code": "FREG-1"}')])
-def test_whatever_stands_at_the_end_of_the_list_it_is_read_to_its_end_and_not_short_of_it(
+def test_whatever_stands_at_the_end_of_the_list_it_is_read_to_its_end_and_nothing_is_passed_over(
     served: tuple[ThreadingHTTPServer, Connection], end: tuple[int, bytes]
 ) -> None:
     server, connection = served
     server.end, server.last = end, FIRST  # type: ignore[attr-defined]
     with EventList(connection, Settings(attempts=1)) as event_list:
         assert [page.events for page in event_list.pages(FIRST, None)] == [1, 0]
+        # Its newest number is ahead of what can be read: that is the end too, and what comes there is read next.
         server.last = FIRST + 5000  # type: ignore[attr-defined]
-        pages = event_list.pages(FIRST, None)
-        assert next(pages).urgent == [("0" * 11, FIRST)]
-        with pytest.raises(SourceUnavailable, match="der det skal være flere"):
-            next(pages)
+        *_, last = event_list.pages(FIRST, None)
+        assert (last.events, last.next_seq, last.etag, last.ahead) == (0, FIRST + 1, None, True)
+        assert event_list.end() == FIRST + 1
+        server.last = FIRST  # type: ignore[attr-defined]
+        assert event_list.end() == FIRST + 1

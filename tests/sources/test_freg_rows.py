@@ -1,13 +1,15 @@
 import io
 import os
+from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.flow import _and_left_out
-from dataflyt.http import AGAIN
+from dataflyt.flow import freg_reader
+from dataflyt.http import AGAIN, unanswered
+from dataflyt.kommune import find
 from dataflyt.landing import Landing
 from dataflyt.sources.freg.rows import (
     FORMATS,
@@ -23,6 +25,7 @@ from dataflyt.sources.freg.rows import (
     Ubesvart,
     UkjentFelt,
     bulk,
+    named,
     oppvekst,
     person,
     residents,
@@ -104,12 +107,37 @@ def test_a_number_without_a_person_is_unanswered_and_not_a_person_without_guardi
     assert found == [Ubesvart(str(n), "ukjent" if n < 3 else None) for n in range(1, 8)]
 
 
-def test_who_was_asked_about_once_more_and_is_not_named_is_unanswered_whatever_stands_there_instead(tmp_path):
+ESCAPED = "foedselsEllerDNummer".replace("f", "\\u0066", 1)
+WAYS_TO_SAY = [
+    (f'{{"foedselsEllerDNummer": "{CHILD}"}}', True),
+    (f'{{"foedselsEllerDNummer": {int(CHILD)}, "folkeregisterperson": {{"navn": {{"fornavn": "x"}}}}}}', True),
+    (f'{{"{ESCAPED}": " {CHILD} "}}', True),
+    (
+        f'{{"folkeregisterperson": {{"navn": {{"fornavn": "x"}}, "identifikasjonsnummer": {{"{ESCAPED}": {CHILD}}}}}}}',
+        True,
+    ),
+    ("null", False),
+    ('{"feilmelding": {"feilmelding": "ukjent"}}', False),
+    (f'{{"foedselsEllerDNummer": null, "feilmelding": "\\"foedselsEllerDNummer\\":\\"{CHILD}\\""}}', False),
+    (f'{{"note": {{"foedselsEllerDNummer": "{CHILD}"}}}}', False),
+]
+
+
+@pytest.mark.parametrize(("entry", "answered"), WAYS_TO_SAY)
+def test_who_is_answered_for_is_so_wherever_that_is_asked(tmp_path, entry, answered):
     landing, page = Landing(tmp_path), f"1-pupils{AGAIN}-00001"
     landing.write(f"{page}.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
-    landing.write(f"{page}.json", b'{"oppslag": [null]}')
+    landing.write(f"{page}.json", b'{"oppslag": [%b]}' % entry.encode())
+    assert unanswered(landing, page, partial(named, format="bulk")) == ([] if answered else [CHILD])
+    kommune = find(Path(__file__).parents[2] / "include" / "kommuner", "haugesund")
     with landing.open(f"{page}.json") as stream:
-        assert list(_and_left_out(bulk, landing, f"{page}.json")(stream)) == [Ubesvart(CHILD, None)]
+        found = list(freg_reader(kommune, landing, f"{page}.json")(stream))
+    assert {row.oppslag for row in found if isinstance(row, Person | Ubesvart)} == {CHILD}
+    # A page that says nothing of the only one it was asked about is no fault of the page, the first time either.
+    first = page.replace(AGAIN, "")
+    landing.write(f"{first}.json", b'{"oppslag": [%b]}' % entry.encode())
+    with landing.open(f"{first}.json") as stream:
+        assert bool(list(freg_reader(kommune, landing, f"{first}.json")(stream))) == answered
 
 
 def test_single_objects_stand_for_arrays_and_arrays_for_single_objects():

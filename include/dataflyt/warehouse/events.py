@@ -15,29 +15,36 @@ from sqlalchemy import Connection, text
 
 from dataflyt.warehouse.database import driver
 
+_NOW = "coalesce(w.ask_after <= now(), true)"
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
 
 
 class Pointer(NamedTuple):
-    """Where to read on, with what the list called its last page there, and when it last answered."""
+    """Where to read on, with what the list called its last page there, and when it last answered.
+
+    ``event_at`` is when it last gave an event; ``ahead``: it said then that there are more, and did not give them.
+    """
 
     next_seq: int
     etag: str | None
     read_at: datetime
+    event_at: datetime | None
+    ahead: bool
 
 
 class Waiting(NamedTuple):
     """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for.
 
     ``part`` is what they are here first of all: who only works here is an employee.
-    ``given_up``: a register that will not tell is believed, since it never has told, or has not for a day.
+    ``known``: FREG has told of them before. ``told``: that it no longer does has been told of.
     """
 
     hash: uuid.UUID
     seq: int
     number: str | None
     part: Literal["pupil", "employee", "other"]
-    given_up: bool
+    known: bool
+    told: bool
 
 
 # --- as the kommune ----------------------------------------------------------------------------------------------
@@ -111,7 +118,7 @@ where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person
 
 
 def waiting(connection: Connection, owner: str) -> list[Waiting]:
-    """List whom the kommune is to ask about, each by the number in use."""
+    """List whom the kommune is to ask about now, each by the number in use."""
     found = connection.execute(
         text(
             f"""
@@ -120,13 +127,13 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
                 where l.owner = :owner and l.to_run is null and l.scheme = 'number'
             ),
             known as (
-                select w.hash, w.seq, w.heard_at, (array_agg(n.person_id))[1] as person_id
+                select w.hash, w.seq, w.unanswered_since, (array_agg(n.person_id))[1] as person_id
                 from events.waiting w
                 left join (
                     select {_HASH.format(number="n.value")} as hash, n.person_id from numbers n cross join events.key k
                 ) n on n.hash = w.hash
-                where w.owner = :owner
-                group by w.hash, w.seq, w.heard_at
+                where w.owner = :owner and {_NOW}
+                group by w.hash, w.seq, w.unanswered_since
             ),
             in_use as (
                 select distinct on (person_id) person_id, value from numbers order by person_id, current desc, value
@@ -144,10 +151,10 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
                     where g.owner = :owner and g.to_run is null and g.adult = k.person_id::text
                 ) then 'employee'
                 else 'other'
-            end, k.heard_at < now() - interval '1 day' or not exists (
+            end, exists (
                 select from history.freg_person f
                 where f.owner = :owner and f.to_run is null and f.subject = u.value
-            )
+            ), k.unanswered_since is not null
             from known k left join in_use u on u.person_id = k.person_id
             order by u.value, k.hash
             """
@@ -159,14 +166,35 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
 
 def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> None:
     """Take away who has been dealt with, unless the list has told of them again since."""
-    connection.execute(text("create temporary table done (hash uuid, seq bigint) on commit drop"))
-    with driver(connection).cursor() as cursor, cursor.copy("copy done from stdin") as copy:
-        for one in done:
+    _of_these(connection, owner, "delete from events.waiting w using these", done)
+
+
+def unanswered(connection: Connection, owner: str, whom: Iterable[Waiting]) -> None:
+    """Ask about these again in a day, unless the list tells of them before that."""
+    later = "ask_after = now() + interval '23 hours', unanswered_since = coalesce(w.unanswered_since, now())"
+    _of_these(connection, owner, f"update events.waiting w set {later} from these", whom)
+
+
+def _of_these(connection: Connection, owner: str, statement: str, whom: Iterable[Waiting]) -> None:
+    connection.execute(text("create temporary table these (hash uuid, seq bigint)"))
+    with driver(connection).cursor() as cursor, cursor.copy("copy these from stdin") as copy:
+        for one in whom:
             copy.write_row((one.hash, one.seq))
     connection.execute(
-        text("delete from events.waiting w using done d where w.owner = :owner and w.hash = d.hash and w.seq <= d.seq"),
-        {"owner": owner},
+        text(f"{statement} where w.owner = :owner and w.hash = these.hash and w.seq <= these.seq"), {"owner": owner}
     )
+    connection.execute(text("drop table these"))
+
+
+UNANSWERED = f"""
+select distinct 'event_unanswered' as kind, l.person_id::text as subject, '' as other, cast(null as text) as unit_id
+from events.waiting w
+join events.key k on true
+join golden.person_link l on l.owner = w.owner and l.to_run is null and l.scheme = 'number'
+    and w.hash = {_HASH.format(number="l.value")}
+where w.unanswered_since is not null
+"""
+"""Items of the work list: whom FREG has told of in its list and does not answer about. As the kommune."""
 
 
 # --- as the reader of the list -----------------------------------------------------------------------------------
@@ -175,19 +203,21 @@ def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> N
 def pointer(connection: Connection, feed: str) -> Pointer | None:
     """Return where to read on, None before the first time."""
     row = connection.execute(
-        text("select next_seq, etag, read_at from events.pointer where feed = :feed"), {"feed": feed}
+        text("select next_seq, etag, read_at, event_at, ahead from events.pointer where feed = :feed"), {"feed": feed}
     ).one_or_none()
     return Pointer(*row) if row else None
 
 
-def move_pointer(connection: Connection, feed: str, next_seq: int, etag: str | None) -> None:
+def move_pointer(connection: Connection, feed: str, next_seq: int, etag: str | None, *, ahead: bool = False) -> None:
     """Say where to read on, in the transaction that keeps what was read before it."""
     connection.execute(
         text(
-            "insert into events.pointer (feed, next_seq, etag, read_at) values (:feed, :seq, :etag, now()) "
-            "on conflict (feed) do update set next_seq = excluded.next_seq, etag = excluded.etag, read_at = now()"
+            "insert into events.pointer as p (feed, next_seq, etag, read_at, event_at, ahead) "
+            "values (:feed, :seq, :etag, now(), now(), :ahead) on conflict (feed) do update set "
+            "next_seq = excluded.next_seq, etag = excluded.etag, read_at = now(), ahead = excluded.ahead, "
+            "event_at = case when p.next_seq = excluded.next_seq then p.event_at else now() end"
         ),
-        {"feed": feed, "seq": next_seq, "etag": etag},
+        {"feed": feed, "seq": next_seq, "etag": etag, "ahead": ahead},
     )
 
 
@@ -222,11 +252,12 @@ def let_all_wait(connection: Connection, seq: int) -> None:
 _WAIT = (
     "insert into events.waiting (owner, hash, seq, heard_at) "
     "select r.owner, coalesce(r.known_as, r.hash), {seq}, now() from {source} group by 1, 2 "
-    "on conflict (owner, hash) do update set seq = greatest(waiting.seq, excluded.seq)"
+    "on conflict (owner, hash) do update set seq = greatest(waiting.seq, excluded.seq), "
+    "ask_after = case when excluded.seq > waiting.seq then null else waiting.ask_after end"
 )
 
 
 def owners(connection: Connection) -> list[str]:
-    """List the owners that have somebody to ask about, those with the fewest first."""
-    found = text("select owner from events.waiting group by owner order by count(*), owner")
+    """List the owners that have somebody to ask about now, those with the fewest first."""
+    found = text(f"select w.owner from events.waiting w where {_NOW} group by w.owner order by count(*), w.owner")
     return list(connection.execute(found).scalars())

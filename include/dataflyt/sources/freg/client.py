@@ -30,6 +30,8 @@ from dataflyt.errors import SourceRefused, SourceUnavailable
 from dataflyt.http import Answer, Progress, Register, Settings, Shape, json_of, land_pages, list_under, parsed
 from dataflyt.landing import Landing
 from dataflyt.sources import fiks
+from dataflyt.sources.freg import rows
+from dataflyt.sources.reading import number as identity_number
 
 WHO = "Folkeregisteret"
 Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
@@ -78,6 +80,7 @@ def extract(
             key,
             progress,
             who=WHO,
+            named=partial(rows.named, format="oppvekst" if route == "fiks_oppvekst" else "bulk"),
         )
 
 
@@ -145,7 +148,7 @@ def _batches(register: Register, at: str, landing: Landing, name: str, settings:
         found = json_of(_landed(landing, page)).get("foedselsEllerDNummer") or []
         if not found:
             return numbers
-        numbers += [number for number in found if re.fullmatch(r"[0-9]{11}", number)]
+        numbers += [one for one in map(_number, found) if re.fullmatch(r"[0-9]{11}", one)]
     raise AssertionError
 
 
@@ -174,4 +177,8 @@ def _is_batch(body: Any) -> bool:
     found = body.get("foedselsEllerDNummer")
     if not found:
         return not any(body.values())  # an error is not the end
-    return isinstance(found, list) and all(isinstance(number, str) for number in found)
+    return isinstance(found, list) and all(map(_number, found))
+
+
+def _number(value: object) -> str:
+    return identity_number({"": value}, "") or ""

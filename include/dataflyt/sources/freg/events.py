@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeGuard, cast
 
 from dataflyt.connections import Connection
-from dataflyt.errors import ConfigError, SourceUnavailable, Unreadable
+from dataflyt.errors import ConfigError, Unreadable
 from dataflyt.http import Register, Settings, json_of, list_under, parsed, whole_json
-from dataflyt.sources.freg.client import WHO, base, open_register
+from dataflyt.sources.freg.client import base, open_register
 from dataflyt.sources.reading import number as identity_number
 
 LATER = frozenset(
@@ -40,6 +40,8 @@ adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, 
 
 
 _is_page = list_under(None)
+_STEPS_BACK = (0, 1000, 10_000, 100_000, 1_000_000)
+"""So far before the newest number is looked for an event that can be read."""
 
 
 class TooOld(Exception):
@@ -48,12 +50,16 @@ class TooOld(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A page: how many ``events``, the ``urgent`` ones' numbers and sekvensnummer, and where and how to read on."""
+    """A page: how many ``events``, the ``urgent`` ones' numbers and sekvensnummer, and where and how to read on.
+
+    ``ahead``: it is the list's end, and the list says that there are more.
+    """
 
     events: int
     urgent: list[tuple[str, int]] = field(repr=False)
     next_seq: int
     etag: str | None
+    ahead: bool = False
 
 
 class EventList:
@@ -82,36 +88,62 @@ class EventList:
         answer = self._register.get(f"{self._base}/siste/sekvensnummer", shape=parsed(_is_number))
         return int(json_of(answer.content))
 
+    def end(self) -> int:
+        """Return where to read on when nothing before it is to be read: after the last event that can be read.
+
+        Not after the newest number, which may be ahead of that: what comes between would be passed over.
+        """
+        newest = self.last()
+        at = newest + 1
+        for back in _STEPS_BACK:
+            seq = max(newest - back, 0)
+            try:
+                *read_before, page = self.pages(seq, None)
+            except TooOld:
+                break
+            at = page.next_seq
+            if read_before or not seq:
+                break
+        return at
+
     def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
 
-        Whatever stands at the end, it is the end when ``last`` says that there is no more. Raises SourceUnavailable
-        when there is, and it does not come.
+        Whatever stands at the end, it is the end. Where ``last`` says that there are more, what is there is asked for
+        once more, since it may have come in between; then it is a list that tells of numbers before it gives the
+        events, which come at the same place the next time.
         """
         nothing_before = False
         while True:
-            answer = self._register.get(
-                f"{self._base}/feed?seq={seq}",
-                headers={"If-None-Match": etag} if etag else {},
-                also=(204, 304, 404, 406),
-                shape=lambda content: not content or whole_json(content),
-            )
-            if answer.status == 406:
-                raise TooOld
-            if answer.status == 304:
+            page = self._page(seq, etag)
+            if page is None:
                 yield Page(0, [], seq, etag)
                 return
-            is_page = answer.status == 200 and _is_page(answer.content)
-            page = read(answer.content if is_page else b"[]", seq, answer.headers.get("etag") if is_page else None)
-            if page.events or self.last() < seq:
+            if page.events:
                 yield page
-                if not page.events:
-                    return
+            elif self.last() < seq:
+                yield page
+                return
             elif nothing_before:
-                raise SourceUnavailable(f"{WHO} gir ingen hendelser der det skal være flere: Dataflyt prøver igjen.")
-            # Else the one that it has came between the two questions.
+                yield Page(0, [], seq, None, ahead=True)
+                return
             nothing_before = not page.events
             seq, etag = page.next_seq, None
+
+    def _page(self, seq: int, etag: str | None) -> Page | None:
+        """Ask for a page; None when it is still the one that was called ``etag``."""
+        answer = self._register.get(
+            f"{self._base}/feed?seq={seq}",
+            headers={"If-None-Match": etag} if etag else {},
+            also=(204, 304, 404, 406),
+            shape=lambda content: not content or whole_json(content),
+        )
+        if answer.status == 406:
+            raise TooOld
+        if answer.status == 304:
+            return None
+        is_page = answer.status == 200 and _is_page(answer.content)
+        return read(answer.content if is_page else b"[]", seq, answer.headers.get("etag") if is_page else None)
 
 
 def read(content: bytes, seq: int, etag: str | None) -> Page:

@@ -16,12 +16,13 @@ Source: Skatteetaten, Folkeregisteret API documentation (information model, data
 "folkeregister-oppvekst-api-v1".
 """
 
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from dataflyt.errors import Unreadable
+from dataflyt.errors import NobodyNamed, Unreadable
 from dataflyt.sources import Reader, Table
 from dataflyt.sources.reading import Json, flag, is_object, load_json, number, part, parts, text, tidy
 
@@ -249,7 +250,7 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
             message = part(entry, "feilmelding")
             yield asked, {}, text(message or entry, "feilmelding")
     if answer["oppslag"] and not named:
-        raise Unreadable("Siden er ikke et svar på bulkoppslag, for ingen oppføring nevner en person.")
+        raise NobodyNamed("Siden er ikke et svar på bulkoppslag, for ingen oppføring nevner en person.")
 
 
 def _says_anything(document: Json) -> bool:
@@ -322,11 +323,27 @@ def oppvekst(stream: BinaryIO) -> Iterator[NamedTuple]:
                 told.add(came_along)
                 yield from came_along
     if answer and not named:
-        raise Unreadable("Siden er ikke et svar fra oppvekst, for ingen oppføring nevner en person.")
+        raise NobodyNamed("Siden er ikke et svar fra oppvekst, for ingen oppføring nevner en person.")
     yield from _unknown(unknown)
 
 
 FORMATS: dict[str, Reader] = {"bulk": bulk, "person": person, "oppvekst": oppvekst, "residents": residents}
+
+
+def named(content: bytes, format: str) -> set[str]:
+    """Give the numbers about which an answer says something, by the same reading as the rows. Raises Unreadable."""
+    if format != "oppvekst":
+        found: set[str] = set()
+        for asked, document, _ in _entries(io.BytesIO(content)):
+            found |= {asked} if asked else set()
+            found |= {number(item, _SUBJECT) or "" for item in _numbers(document)}
+        return found
+    rows = oppvekst(io.BytesIO(content))
+    return {
+        row.identifikasjonsnummer if isinstance(row, Identifikasjonsnummer) else row.oppslag
+        for row in rows
+        if isinstance(row, Person | Ubesvart | Identifikasjonsnummer)
+    }
 
 
 def _why_not_bulk(answer: object) -> str:

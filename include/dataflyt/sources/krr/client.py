@@ -24,6 +24,8 @@ from dataflyt.connections import Connection
 from dataflyt.http import Progress, Register, Settings, land_pages, parsed
 from dataflyt.landing import Landing
 from dataflyt.sources import fiks
+from dataflyt.sources.krr import rows
+from dataflyt.sources.reading import number
 
 WHO = "Kontakt- og reservasjonsregisteret"
 Route: TypeAlias = Literal["digdir", "fiks"]
@@ -44,11 +46,12 @@ def extract(
     settings = settings or Settings()
     with open_register(connection, route, settings) as register:
         ask: Callable[[bytes], bytes]
+        named = partial(rows.named, format="fiks" if route == "fiks" else "personer")
         if route == "fiks":
             ask = partial(_one_by_one, register, person_path(connection, rolle))
         else:
             ask = partial(register.ask, persons_path(version), expect="personer")
-        return land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO)
+        return land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO, named=named)
 
 
 def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
@@ -72,12 +75,12 @@ def person_path(connection: Connection, rolle: str | None) -> str:
 def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
     """Ask about each number of a question, and put the answers, byte by byte, into one page."""
     entries = []
-    for number in orjson.loads(question)["personidentifikatorer"]:
-        answer = register.post(path, orjson.dumps({"fnr": number}), also=(404,), shape=parsed(_is_person))
+    for one in orjson.loads(question)["personidentifikatorer"]:
+        answer = register.post(path, orjson.dumps({"fnr": one}), also=(404,), shape=parsed(_is_person))
         found = b"" if answer.status == 404 else b', "svar": ' + answer.content.removeprefix(b"\xef\xbb\xbf")
-        entries.append(b'{"fnr": "%b"%b}' % (number.encode(), found))
+        entries.append(b'{"fnr": "%b"%b}' % (one.encode(), found))
     return b'{"personer": [\n%b\n]}' % b",\n".join(entries)
 
 
 def _is_person(body: Any) -> bool:
-    return isinstance(body, dict) and isinstance(body.get("fnr"), str)
+    return isinstance(body, dict) and number(body, "fnr") is not None

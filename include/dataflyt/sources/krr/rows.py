@@ -9,10 +9,11 @@ Source: Digdir, "Kontakt- og reservasjonsregisteret: oppslagstjenesten REST" and
 ``sprak`` for ``spraak``: both are read); KS, OpenAPI "register-krr-api-v1".
 """
 
+import io
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from dataflyt.errors import Unreadable
+from dataflyt.errors import NobodyNamed, Unreadable
 from dataflyt.sources import Reader, Table
 from dataflyt.sources.reading import Json, flag, load_json, number, part, parts, text
 
@@ -62,7 +63,7 @@ def personer(stream: BinaryIO) -> Iterator[NamedTuple]:
             named += 1
             yield _contact(who, item)
     if answer[found] and not named:
-        raise Unreadable("Siden er ikke et svar fra KRR, for ingen oppføring nevner en person.")
+        raise NobodyNamed("Siden er ikke et svar fra KRR, for ingen oppføring nevner en person.")
 
 
 def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
@@ -84,10 +85,15 @@ def fiks(stream: BinaryIO) -> Iterator[NamedTuple]:
             elif number(found, "fnr") == who:
                 yield _fiks_contact(who, found)
     if answer["personer"] and not named:
-        raise Unreadable("Siden er ikke svar fra KRR gjennom Fiks, for ingen oppføring nevner en person.")
+        raise NobodyNamed("Siden er ikke svar fra KRR gjennom Fiks, for ingen oppføring nevner en person.")
 
 
 FORMATS: dict[str, Reader] = {"personer": personer, "fiks": fiks}
+
+
+def named(content: bytes, format: str) -> set[str]:
+    """Give the numbers about which an answer says something. Raises Unreadable."""
+    return {row.personidentifikator for row in FORMATS[format](io.BytesIO(content)) if isinstance(row, Contact)}
 
 
 def _is_list(answer: object, name: str) -> bool:
