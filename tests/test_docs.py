@@ -1,5 +1,6 @@
 """The documentation says what the code says, and names only commands and tests that there are."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -49,6 +50,20 @@ def test_every_command_that_the_documentation_names_is_there() -> None:
         unknown |= {words for words in re.findall(r"`dataflyt((?: [a-z][a-z-]*)+)", text) if not is_command(words)}
         unknown |= {f"make {word}" for word in re.findall(r"`make ([a-z]+)", text) if word not in targets}
     assert not unknown
+
+
+def test_every_sentence_that_operators_are_told_to_look_for_is_one_that_dataflyt_says() -> None:
+    said = "\n".join(
+        node.value
+        for file in (ROOT / "include" / "dataflyt").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    page = (DOCS / "operator" / "when-it-stops.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"«((?:[^«»]|«[^»]*»)*)»", page)
+    pieces = {piece.strip() for sentence in quoted for piece in sentence.split("…")}
+    assert len(pieces) > 40
+    assert not {piece for piece in pieces if piece not in said}
 
 
 def is_command(words: str) -> bool:
