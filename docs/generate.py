@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from typer.core import TyperArgument
 from typer.main import get_command
 
-from dataflyt import notices, quality, report, rights
+from dataflyt import notices, report, rights
 from dataflyt.cli import app
 from dataflyt.cli_kommune import _TEMPLATE
 from dataflyt.kommune import DEFAULTS, WEEKDAYS, Kommune, PlanKind
@@ -33,12 +33,14 @@ from dataflyt.sources.sas import checks as sas
 from dataflyt.warehouse import guard, plan, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 SQL = Path(inspect.getfile(tables)).parent / "sql"
 MIGRATIONS = Path(inspect.getfile(tables)).parent / "migrations" / "versions"
+_HIDE = {"reference/plan-kinds.md": "---\nhide: [toc]\n---\n\n"}
+"""Pages that are one wide table."""
 GENERATED = "<!-- Skrevet av docs/generate.py: rett koden, og kjør «make docs». -->\n"
 
 
@@ -52,7 +54,7 @@ def pages() -> dict[str, str]:
         "reference/plan-kinds.md": plan_kinds(),
         "engineer/tables.md": table_map(),
     }
-    return {path: f"{GENERATED}\n{text.strip()}\n" for path, text in written.items()}
+    return {path: f"{_HIDE.get(path, '')}{GENERATED}\n{text.strip()}\n" for path, text in written.items()}
 
 
 def main() -> None:
@@ -120,7 +122,8 @@ Slik skriver `dataflyt kommune new 1106 --name Haugesund` filen. Linjene som er 
 
 def _sections(model: type[BaseModel], path: str, defaults: Any) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Yield the fields of a model, and of the models below it, a section each."""
-    rows, below = [], []
+    rows: list[tuple[str, ...]] = []
+    below = []
     for name, field in model.model_fields.items():
         given = defaults.get(name) if isinstance(defaults, dict) else None
         inner = _model(field.annotation)
@@ -131,7 +134,7 @@ def _sections(model: type[BaseModel], path: str, defaults: Any) -> Iterator[tupl
         if name == "warehouse":
             default = "`warehouse_<id>`"
         elif isinstance(given, dict):
-            default = f"se `{DEFAULTS}`"
+            default = "felles forvalg"
         elif given is not None:
             default = code(_yaml(given))
         elif not field.is_required() and field.default_factory is None and field.default is not None:
@@ -375,19 +378,21 @@ def plan_kinds() -> str:
             _limit(shared["august"].get(kind)) if kind in shared["august"] else "som ellers",
             _measured(kind) if kind in shared["limits"] else "",
             "**alltid**" if kind in guard._ALWAYS else "over grensen" if kind in shared["limits"] else "nei",
-            "bare med `--graded`" if kind in plan.GRADED_KINDS else "alle",
+            "bare den som ser beskyttelse" if kind in plan.GRADED_KINDS else "alle",
         )
         for kind in get_args(PlanKind)
     ]
     heads = ("Endringstype", "Heter", "Grense", "I august", "Prosent av", "Spør", "Hvem ser antallet")
     return f"""# Endringstypene i en plan
 
-Planen er forskjellen mellom det som gjelder i dag, og det som ville gjelde om kjøringen ble frigitt. Hver rad i planen er
-en endring av ett av slagene under. Grensene er de i `{DEFAULTS}`; en kommunefil kan ha egne under `guard.limits`, og egne
-i august under `guard.august`. Er antallet over prosenten eller over tallet, blir en godkjenner spurt.
+Planen er forskjellen mellom det som gjelder i dag, og det som ville gjelde om kjøringen ble frigitt. Hver rad i planen
+er en endring av ett av slagene under.
 
-Av «{report.KINDS["guardian_loses_access"]}» måles bare de som er sluttet av at noen ikke lenger er i uttrekket. Et tap som
-Folkeregisteret har svart på, gjelder straks, og spør ingen.
+Grensene er de i `{DEFAULTS}`. En kommunefil kan ha egne under `guard.limits`, og egne i august under `guard.august`.
+Er antallet over prosenten eller over tallet, blir en godkjenner spurt.
+
+Av «{report.KINDS["guardian_loses_access"]}» måles bare de som er borte fordi barnet eller den foresatte ikke lenger er i
+uttrekket. Et tap som Folkeregisteret har svart på, gjelder straks, og spør ingen.
 
 {table(heads, rows)}
 [Å godkjenne](../operator/approving.md) sier hva annet det alltid blir spurt om.
@@ -397,8 +402,9 @@ Folkeregisteret har svart på, gjelder straks, og spør ingen.
 def _limit(limit: dict[str, float | None] | None) -> str:
     if limit is None:
         return "ingen"
-    bounds = [f"{limit['percent']:g} %"] if limit.get("percent") is not None else []
-    bounds += [report.spaced(int(limit["count"]))] if limit.get("count") is not None else []
+    percent, count = limit.get("percent"), limit.get("count")
+    bounds = [f"{percent:g} %"] if percent is not None else []
+    bounds += [report.spaced(int(count))] if count is not None else []
     return " eller ".join(bounds).replace(".", ",") or "ingen"
 
 
@@ -424,11 +430,12 @@ def table_map() -> str:
 | `reference` | schools, subject codes and kommuner; no people | `reference_data` |
 
 Tables about people carry `owner`, the kommune's id, and row-level security shows a kommune's role its own rows alone.
+The columns of a table's key are bold. Columns without a type are text; those marked *hash* are kept as keyed hashes.
 Columns have the register's spelling here; PostgreSQL folds it to lower case.
 
 ## history
 
-Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and `subject` (who or what was asked about).
+Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and `subject` (who was asked about).
 `staging_<id>` has the same tables, with `row_id` and `page` (the landed page) in place of the run numbers.
 
 """
@@ -436,27 +443,34 @@ Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and
         (
             code(name),
             _says(known.table.row.__doc__),
-            ", ".join(map(code, known.table.key)),
-            ", ".join(f"{code(column)} {kind}" for column, kind in known.columns.items()),
-            ", ".join(map(code, known.table.hashed)) or "",
+            _columns(known.columns, known.table.key, known.table.hashed),
         )
         for name, known in tables.source_tables().items()
     ]
-    text += table(("Table", "A row", "Key", "Columns", "Kept as keyed hash"), rows)
+    text += table(("Table", "A row", "Columns"), rows)
     text += "\n## golden\n\nEach table is computed by `sql/<table>.sql` for a run, and merged by its key.\n\n"
     golden = [
         (
             code(name),
             _header(SQL / f"{name}.sql"),
-            ", ".join(map(code, known.key)),
-            ", ".join(f"{code(column)} {kind}" for column, kind in known.columns.items() if column not in known.key),
+            _columns(known.columns, known.key),
         )
         for name, known in tables.GOLDEN.items()
     ]
-    text += table(("Table", "Rule", "Key", "Other columns"), golden)
+    text += table(("Table", "Rule", "Columns"), golden)
     for schema in ("control", "events", "reference"):
         text += f"\n## {schema}\n\n{table(('Table', 'Holds', 'Since'), _created(schema))}"
     return text
+
+
+def _columns(columns: Mapping[str, str], key: Iterable[str], hashed: Iterable[str] = ()) -> str:
+    """Name a table's columns: those of its key in bold, a type where it is another than text."""
+    said = []
+    for column, kind in columns.items():
+        name = f"**{code(column)}**" if column in key else code(column)
+        more = [kind] if kind != "text" else []
+        said.append(" ".join([name, *more, *(["*hash*"] if column in hashed else [])]))
+    return ", ".join(said)
 
 
 def _says(docstring: str | None) -> str:
