@@ -391,7 +391,7 @@ er en endring av ett av slagene under.
 Grensene er de i `{DEFAULTS}`. En kommunefil kan ha egne under `guard.limits`, og egne i august under `guard.august`.
 Er antallet over prosenten eller over tallet, blir en godkjenner spurt.
 
-Av «{report.KINDS["guardian_loses_access"]}» måles bare de som er borte fordi barnet eller den foresatte ikke lenger er i
+Av «{report.KINDS["guardian_loses_access"]}» måles bare de som mangler fordi barnet eller den foresatte ikke er i
 uttrekket. Et tap som Folkeregisteret har svart på, gjelder straks, og spør ingen.
 
 {table(heads, rows)}
