@@ -448,7 +448,7 @@ Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and
         for name, known in tables.source_tables().items()
     ]
     text += table(("Table", "A row", "Columns"), rows)
-    text += "\n## golden\n\nEach table is computed by `sql/<table>.sql` for a run, and merged by its key.\n\n"
+    text += "\n## golden\n\nEach table is computed for a run by the SQL file of its name, and merged by its key.\n\n"
     golden = [
         (
             code(name),
