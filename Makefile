@@ -13,7 +13,7 @@ SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --kommune='$(KOMMUNE
 
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test cluster lint lock bench clean
+.PHONY: help setup demo up plan run doctor import backup restore test cluster lint docs lock bench clean
 
 help:  ## vis kommandoene
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -78,6 +78,10 @@ lint: $(STAMP)  ## kontroller stil og typer
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(STAMP)  ## skriv dokumentasjonen, også det som lages av koden, og bygg den i .local/site
+	PYTHONPATH=include $(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, i requirements.txt
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -1,5 +1,8 @@
 """The warehouse by itself: its schema is what the code says, and its line of runs remembers every state."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,6 +60,29 @@ def test_any_line_of_runs_can_be_read_at_any_run_and_undone(
             merging.undo(connection, "haugesund", run)
             assert _at(connection, run) == (states[run - 2] if run > 1 else {})
         connection.rollback()
+
+
+def test_the_worked_example_in_the_documentation_is_what_three_runs_leave(installation: Installation) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "engineer" / "history.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| `history\.freg_navn` .*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    told = [[[cell.strip(" *") for cell in row.split("|")[1:-1]] for row in table.splitlines()] for table in tables]
+
+    def rows() -> list[list[str]]:
+        found = connection.execute(text("select key, from_run, to_run from history.freg_navn order by from_run"))
+        return [[row.key, str(row.from_run), str(row.to_run or "")] for row in found]
+
+    def name(run: int, family: str) -> list[list[str]]:
+        bound: dict[str, object] = {"owner": "haugesund", "run": run}
+        incoming = f"select 0 as row_id, '{family}' as key, 'pupil' as subject"
+        merging._merge(connection, bound, "history.freg_navn", ["key"], ["subject"], incoming, subject="subject")
+        return rows()
+
+    with flow.database.engine(installation.warehouse_url).connect() as connection:
+        left = [name(1, "Baug"), name(2, "Nilsen")]
+        merging.undo(connection, "haugesund", 2)
+        left += [rows(), name(3, "Nilsen")]
+        connection.rollback()
+    assert told == left
 
 
 def _merge(connection: Connection, run: int, state: dict[str, tuple[str | None, str | None]]) -> None:

@@ -12,6 +12,7 @@ return case when pg_input_is_valid(value, 'timestamptz') then value::timestamptz
 create function control.keyed_hash(secret text, value text) returns text language sql immutable
 return case when value <> '' then encode(sha256(convert_to(secret || ':' || value, 'UTF8')), 'hex') end;
 
+-- A kommune, and the key of its hashes and of the ids that its people get.
 create table control.owner (
     owner text primary key,
     secret text not null,
@@ -44,6 +45,7 @@ create table control.staged (
     primary key (owner, source, table_name)
 );
 
+-- Rows that a check has set aside in a run: one for each rule that a row breaks, with the reason and who corrects it.
 create table control.quarantine (
     owner text not null,
     run bigint not null,
@@ -104,6 +106,7 @@ create table control.access_grant (
     primary key (owner, access_grant)
 );
 
+-- An adult who must not see a child, whatever FREG or a grant says. Two people lift one.
 create table control.access_block (
     owner text not null,
     access_block bigint generated always as identity,
@@ -156,6 +159,7 @@ create table control.contact_value (
     primary key (owner, hash)
 );
 
+-- What has been published, and from which run; the newest that is not withdrawn is what readers see.
 create table control.publication (
     owner text not null,
     publication text not null,
