@@ -87,7 +87,6 @@ def test_access_is_by_foreldreansvar_alone(installation: Installation) -> None:
 
 
 @pytest.mark.after_first_run
-@pytest.mark.after_first_run
 def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +117,7 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     assert stranger not in asked["freg"] + asked["krr"]
 
 
+@pytest.mark.after_first_run
 def test_protection_is_the_strictest_of_own_address_and_those_who_live_together(installation: Installation) -> None:
     found = dict(
         installation.query(
