@@ -99,6 +99,7 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
         yield from told(person)
         if person is parent:
             yield {"ansvar": "felles", "ansvarlig": stranger, "ansvarssubjekt": its_child, "erGjeldende": True}
+            yield {"ansvar": "mor", "ansvarssubjekt": its_child, "erGjeldende": True}
 
     monkeypatch.setitem(simulated._ELEMENTS, "foreldreansvar", also_of_its_own_child)
     job = installation.open()
@@ -115,6 +116,13 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     }
     assert {one.ansvarlig for one in parent.responsibility} <= {*asked["krr"]}
     assert stranger not in asked["freg"] + asked["krr"]
+    # Nor is the pupil somebody for whom FREG does not say who is responsible.
+    installation.run(job=job)
+    listed = (
+        "select l.value from golden.work_item w join golden.person_link l on l.person_id::text = w.subject "
+        "where w.kind = 'responsible_not_named' and w.to_run is null and l.to_run is null and l.scheme = 'number'"
+    )
+    assert (parent.number,) not in installation.query(listed)
 
 
 @pytest.mark.after_first_run
