@@ -119,6 +119,7 @@ def test_a_certificate_that_nobody_trusts_is_a_refusal_that_says_what_to_set(
         ),
         (f"drift:{SECRET}feil@", SourceRefused, None, "^Proxyen godtok ikke innloggingen i HTTPS_PROXY"),
         ("", SourceRefused, 403, r"slipper ikke Dataflyt fram til Maskinporten \(HTTP 403\): be den som drifter"),
+        ("", SourceRefused, 302, r"slipper ikke Dataflyt fram til Maskinporten \(HTTP 302\)"),
         ("", SourceUnavailable, 503, r"nådde ikke Maskinporten \(HTTP 503\): Dataflyt prøver igjen"),
     ],
 )

@@ -18,7 +18,7 @@ from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceRefused
 from dataflyt.sources.freg.events import EventList, Page
 from dataflyt.warehouse import events
 from simulator import fiks
-from simulator.feed import FIRST
+from simulator.feed import FIRST, Feed
 from simulator.model import Person
 from tests.flow.conftest import Installation, _libpq, release
 from tests.flow.test_rules import _link
@@ -230,7 +230,7 @@ def test_who_comes_with_a_run_under_way_is_asked_about_again_when_it_is_merged(l
 def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, (child, later) = lane.here, lane.children(2)
+    here, (child, later, last) = lane.here, lane.children(3)
     lane.protect(child)
     for place, name in ((events, "move_pointer"), (fast_lane, "_learn"), (flow, "republish"), (events, "dealt_with")):
         with monkeypatch.context() as patched:
@@ -287,6 +287,15 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     assert "De ble sist lest" in told.sentence
     assert later.number not in published(here)
     assert lane.owners("waiting") == []
+
+    # Its newest number is ahead of the events that it gives.
+    lane.refused.clear()
+    newest = Feed.last
+    monkeypatch.setattr(Feed, "last", lambda feed: newest(feed) + 5000)
+    assert lane.run().trouble == []
+    lane.protect(last)
+    assert lane.run().trouble == []
+    assert last.number not in published(here)
 
 
 def test_the_trouble_of_one_kommune_stops_no_other_and_a_kommune_sees_its_own_alone(lane: Lane) -> None:

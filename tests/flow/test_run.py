@@ -87,7 +87,6 @@ def test_access_is_by_foreldreansvar_alone(installation: Installation) -> None:
 
 
 @pytest.mark.after_first_run
-@pytest.mark.after_first_run
 def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +99,7 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
         yield from told(person)
         if person is parent:
             yield {"ansvar": "felles", "ansvarlig": stranger, "ansvarssubjekt": its_child, "erGjeldende": True}
+            yield {"ansvar": "mor", "ansvarssubjekt": its_child, "erGjeldende": True}
 
     monkeypatch.setitem(simulated._ELEMENTS, "foreldreansvar", also_of_its_own_child)
     job = installation.open()
@@ -116,8 +116,16 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     }
     assert {one.ansvarlig for one in parent.responsibility} <= {*asked["krr"]}
     assert stranger not in asked["freg"] + asked["krr"]
+    # Nor is the pupil somebody for whom FREG does not say who is responsible.
+    installation.run(job=job)
+    listed = (
+        "select l.value from golden.work_item w join golden.person_link l on l.person_id::text = w.subject "
+        "where w.kind = 'responsible_not_named' and w.to_run is null and l.to_run is null and l.scheme = 'number'"
+    )
+    assert (parent.number,) not in installation.query(listed)
 
 
+@pytest.mark.after_first_run
 def test_protection_is_the_strictest_of_own_address_and_those_who_live_together(installation: Installation) -> None:
     found = dict(
         installation.query(

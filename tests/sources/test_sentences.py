@@ -14,7 +14,7 @@ MODULES = [
     *sorted((PACKAGE / "sources").rglob("*.py")),
     *(PACKAGE / name for name in ("directory.py", "exports/pifu.py", "feide.py", "ldif.py")),
 ]
-RAISES = {"Unreadable", "_fault", "_refuse", "records", "csv_rows", "refuse_other_formats"}
+RAISES = {"Unreadable", "NobodyNamed", "_fault", "_refuse", "records", "csv_rows", "refuse_other_formats"}
 """What takes a sentence, or the part of one that names what was expected."""
 ENGLISH = re.compile(
     r"\b(the|is|are|was|were|not|no|of|has|have|holds|an|that|which|this|its|file|page|line|cannot|and|with|expected)\b",

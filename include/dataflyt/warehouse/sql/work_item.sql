@@ -28,6 +28,11 @@ select 'responsible_not_named', c.person_id::text, coalesce(f.ansvar, ''), null
 from freg_foreldreansvar f
 join new_person_link c on c.scheme = 'number' and c.value = f.foedselsEllerDNummer
 where f.erGjeldende is not false
+    -- In the document of a pupil who is a parent the record may speak of their child, as in responsible.sql.
+    and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsEllerDNummer or exists (
+        select from new_person_link s
+        where s.scheme = 'number' and s.value = f.ansvarssubjekt and s.person_id = c.person_id
+    ))
     and f.ansvarlig is null
     and f.ansvarligOrganisasjon is null
     and f.ansvarligUtenIdentifikator_fornavn is null
