@@ -132,13 +132,13 @@ def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
 
 def be_patient(connection: Connection) -> None:
     """Begin a transaction of ours: its own timeouts, on a server that is new enough, else ConfigError."""
-    version = connection.dialect.server_version_info or (MINIMUM,)
-    if version[0] < MINIMUM:
+    version = driver(connection).info.server_version // 10_000
+    if version < MINIMUM:
         raise ConfigError(
-            f"Varehuset er PostgreSQL {version[0]}, og Dataflyt trenger {MINIMUM} eller nyere: den som drifter "
+            f"Varehuset er PostgreSQL {version}, og Dataflyt trenger {MINIMUM} eller nyere: den som drifter "
             "databasen, må oppgradere den."
         )
-    known = [name for name in PATIENCE if name != "transaction_timeout" or version[0] >= 17]
+    known = [name for name in PATIENCE if name != "transaction_timeout" or version >= 17]
     connection.execute(text("; ".join(f"set local {name} = '{PATIENCE[name]}'" for name in known)))
 
 
