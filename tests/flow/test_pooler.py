@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import make_url
 
 from dataflyt import fast_lane, nightly
 from dataflyt.connections import Connection
+from dataflyt.doctor import Doctor
 from dataflyt.warehouse.database import EVENTS, REFERENCE, engine, migrate, reading_events
 from dataflyt.warehouse.events import let_wait
 from supervisor.home import free_port
@@ -100,3 +102,19 @@ def test_a_whole_run_goes_through_a_pooler_in_transaction_mode(
             let_wait(connection, [])
     left = "select count(*) from pg_class where relnamespace = pg_my_temp_schema()"
     assert behind.query(left) == [(0,)], "what one transaction leaves, the next one would read"
+
+
+def test_the_doctor_says_what_a_pooler_hides_and_which_one_cannot_serve(
+    installation: Installation, pooled: Callable[..., Pooler]
+) -> None:
+    def examine(url: Pooler) -> list[tuple[str, str]]:
+        behind = _behind(installation, url)
+        found = Doctor(behind.environment.connect, Path, date(2026, 11, 24))._warehouse(behind.kommune)
+        return [(finding.level, finding.sentence) for finding in found]
+
+    [(level, said)] = examine(pooled("transaction"))
+    assert level == "unknown", said
+    assert "query_timeout" in said
+    [(level, said)] = examine(pooled("statement"))
+    assert level == "wrong"
+    assert "pool_mode" in said

@@ -229,6 +229,31 @@ def shows_sizes(connection: Connection) -> bool:
     return bool(connection.scalar(text(asked)))
 
 
+def must_serve(connection: Connection) -> None:
+    """Try in a transaction what every run needs of the server, and of a pooler before it.
+
+    Raises ConfigError for a server that is only read from and for timeouts that a transaction cannot lengthen, and lets
+    the database's own error through where one breaks the transaction.
+    """
+    if connection.scalar(text("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean")):
+        raise ConfigError(
+            "Varehuset kan bare leses: adressen i tilkoblingen går til en kopi, eller databasen eller rollen er satt "
+            "til default_transaction_read_only. Den som drifter databasen, må rette det."
+        )
+    for name, wanted in PATIENCE.items():
+        kept = connection.scalar(text("select current_setting(:name, true)"), {"name": name})
+        if kept not in (None, wanted):
+            raise ConfigError(
+                f"Varehuset lar ikke Dataflyt sette {name}, som er {kept} og må kunne være {wanted}: den som drifter "
+                "databasen, må tillate det."
+            )
+
+
+def behind_pooler(connection: Connection) -> bool:
+    """Tell whether something stands between us and the server: it gives us another number than the session has."""
+    return bool(connection.scalar(text("select pg_backend_pid()")) != driver(connection).info.backend_pid)
+
+
 def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
