@@ -44,6 +44,7 @@ PATIENCE = {
 
 # Of a server that is gone without a word we know after two minutes, not after those two hours that Linux waits.
 _CONNECT: dict[str, Any] = {
+    "client_encoding": "utf8",
     "connect_timeout": 30,
     "keepalives_idle": 60,
     "keepalives_interval": 10,
@@ -131,12 +132,17 @@ def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
 
 
 def be_patient(connection: Connection) -> None:
-    """Begin a transaction of ours: its own timeouts, on a server that is new enough, else ConfigError."""
-    version = driver(connection).info.server_version // 10_000
+    """Begin a transaction of ours: its own timeouts, on a server that is new enough and in UTF-8, else ConfigError."""
+    server = driver(connection).info
+    version = server.server_version // 10_000
     if version < MINIMUM:
         raise ConfigError(
             f"Varehuset er PostgreSQL {version}, og Dataflyt trenger {MINIMUM} eller nyere: den som drifter "
             "databasen, må oppgradere den."
+        )
+    if (encoding := server.parameter_status("server_encoding")) != "UTF8":
+        raise ConfigError(
+            f"Varehusets database har tegnsettet {encoding}: den som drifter databasen, må lage den på nytt med UTF8."
         )
     known = [name for name in PATIENCE if name != "transaction_timeout" or version >= 17]
     connection.execute(text("; ".join(f"set local {name} = '{PATIENCE[name]}'" for name in known)))
