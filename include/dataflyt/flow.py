@@ -149,7 +149,7 @@ class Job:
         kommune, run = self.kommune, self.run
         units, accounts, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
         publish_unasked = kommune.pupils_without_number == "publish"
-        return Moment(self.owner, run.number, run.as_of, run.secret, units, accounts, realm, publish_unasked)
+        return Moment(self.owner, run.number, run.as_of, units, accounts, realm, publish_unasked)
 
 
 def open_job(
@@ -675,15 +675,8 @@ def check(job: Job) -> dict[str, int]:
 def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
     bound = {"owner": job.owner, "run": job.run.number}
     connection.execute(text("delete from control.quarantine where owner = :owner and run = :run"), bound)
-    connection.execute(
-        text(
-            "create temporary table found (table_name text, row_id bigint, rule text, reason text, responsible text) "
-            "on commit drop"
-        )
-    )
-    with database.driver(connection).cursor() as cursor, cursor.copy("copy found from stdin") as copy:
-        for row in found:
-            copy.write_row((row.table, row.row_id, row.rule, row.reason, row.responsible))
+    columns = "table_name text, row_id bigint, rule text, reason text, responsible text"
+    database.copied(connection, "found", columns, found)
     for table in connection.execute(text("select distinct table_name from found")).scalars().all():
         connection.execute(
             text(
@@ -739,7 +732,7 @@ def merge(job: Job) -> dict[str, Any]:
             merging.clean_views(connection, owner, number)
             contact.keep(connection, job.run)
             report.note(connection, job.run, "rows", report.account(connection, owner, number))
-            merged = merging.merge_history(connection, owner, number, job.run.secret)
+            merged = merging.merge_history(connection, owner, number)
             report.note(connection, job.run, "merged", report.shown_pairs(merged))
             golden.views_of_history(connection, owner)
             golden.compute(connection, job.moment)
@@ -755,7 +748,7 @@ def merge(job: Job) -> dict[str, Any]:
             veto.plan_lifts(connection, job.moment)
             merging.merge_golden(connection, owner, number)
             plan.build(connection, owner, number, released)
-            digest = plan.digest(connection, number, job.run.secret)
+            digest = plan.digest(connection, owner, number)
             limits = job.kommune.guard.limits_at(job.moment.today)
             drop = job.kommune.guard.max_drop_percent
             asks = guard.reasons(

@@ -7,7 +7,7 @@ about schools and codes, and sees that alone.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,9 @@ EVENTS = "dataflyt_events"
 
 REFERENCE = "dataflyt_reference"
 """The role that writes the tables of schools and codes, and sees nothing else."""
+
+OWN_KEY = "(select secret from control.owner where owner = :owner)"
+"""The key of a kommune's hashes and ids, as SQL: bound as a parameter it would stand in the server's log."""
 
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
@@ -233,6 +236,18 @@ def shows_sizes(connection: Connection) -> bool:
         "or has_function_privilege('pg_relation_size(regclass)', 'execute')"
     )
     return bool(connection.scalar(text(asked)))
+
+
+def copied(connection: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+    """Make a temporary table of rows from here, until the transaction ends.
+
+    By COPY: it is fast, and a server that logs statements with their parameters does not log what is copied.
+    """
+    connection.execute(text(f"drop table if exists pg_temp.{table}"))
+    connection.execute(text(f"create temporary table {table} ({columns}) on commit drop"))
+    with driver(connection).cursor() as cursor, cursor.copy(f"copy {table} from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def must_serve(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import driver
+from dataflyt.warehouse.database import copied
 
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
 
@@ -159,10 +159,7 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
 
 def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> None:
     """Take away who has been dealt with, unless the list has told of them again since."""
-    connection.execute(text("create temporary table done (hash uuid, seq bigint) on commit drop"))
-    with driver(connection).cursor() as cursor, cursor.copy("copy done from stdin") as copy:
-        for one in done:
-            copy.write_row((one.hash, one.seq))
+    copied(connection, "done", "hash uuid, seq bigint", ((one.hash, one.seq) for one in done))
     connection.execute(
         text("delete from events.waiting w using done d where w.owner = :owner and w.hash = d.hash and w.seq <= d.seq"),
         {"owner": owner},
@@ -203,15 +200,11 @@ def hashed(secret: str, number: str) -> str:
 
 def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
     """Write down for each owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
-    connection.execute(text("create temporary table heard (hash uuid, seq bigint) on commit drop"))
-    with driver(connection).cursor() as cursor, cursor.copy("copy heard from stdin") as copy:
-        for one in heard:
-            copy.write_row(one)
+    copied(connection, "heard", "hash uuid, seq bigint", heard)
     connection.execute(text("analyze heard"))
     connection.execute(
         text(f"{_WAIT.format(source='heard h join events.route r on r.hash = h.hash', seq='max(h.seq)')}")
     )
-    connection.execute(text("drop table heard"))
 
 
 def let_all_wait(connection: Connection, seq: int) -> None:
