@@ -169,6 +169,7 @@ def open_job(
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, environment.folder("exports") / kommune.id)
         if not runs.is_known(connection, kommune.id, key):
             _not_turned_back(connection, kommune, as_of, environment.now())
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
@@ -562,14 +563,19 @@ def republish(kommune: Kommune, environment: Environment) -> None:
     trial again too: what protects does not wait for the trial to end. Repeating it does nothing.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
+    folder = environment.folder("exports") / kommune.id
     with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder)
         published = publishing.published(connection, kommune.id)
         if published is None:
             return
         _learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
-        if published.state != publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
-            publishing.publish(connection, kommune, run, environment, must_pass=False)
+        if published.state == publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
+            return
+        publishing.publish(connection, kommune, run, environment, must_pass=False)
+    with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder)
 
 
 def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
@@ -860,6 +866,8 @@ def publish(job: Job) -> dict[str, int]:
             raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
+    with job.transaction() as connection:
+        publishing.put_forward(connection, job.owner, job.environment.folder("exports") / job.owner)
     return {"files": len(files)}
 
 
