@@ -642,7 +642,7 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction() as connection:
         connection.execute(text(f"set local search_path to staging_{job.owner}"))
         at_schools = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
-        report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in at_schools if orgnr})
+        report.note(connection, job.run, "pupils", dict(sorted((orgnr, count) for orgnr, count in at_schools if orgnr)))
         report.note(connection, job.run, "beside", beside)
         report.note(connection, job.run, "counted", {table: count.every for table, count in counted.items()})
     with job.transaction() as connection:

@@ -369,6 +369,8 @@ def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
     if failure:  # raised here and bare: neither another error as its context nor frames that hold results
         failure = next((error for error in heard if isinstance(error, SourceUnavailable)), failure)
         raise failure.with_traceback(None)
+    for found in (result.broken, result.noted):
+        found.sort(key=lambda one: (one.table, one.rule))
     return result
 
 

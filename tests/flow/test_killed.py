@@ -94,6 +94,8 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     again = straight.open(f"run-{installation.runs}")
     assert flow.merge(again) == killed
     assert straight.dump() == installation.dump()
+    noted = "select report from control.run where run = :run"
+    assert straight.query(noted, run=job.run.number) == installation.query(noted, run=job.run.number)
     _drop(installation, copy)
 
 
