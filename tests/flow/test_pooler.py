@@ -13,12 +13,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from dataflyt import fast_lane, nightly
 from dataflyt.connections import Connection
 from dataflyt.doctor import Doctor
-from dataflyt.warehouse.database import EVENTS, REFERENCE, engine, migrate, reading_events
+from dataflyt.errors import SourceUnavailable
+from dataflyt.warehouse.database import EVENTS, REFERENCE, engine, migrate, reading_events, transaction
 from dataflyt.warehouse.events import let_wait
 from supervisor.home import free_port
 from tests.flow.conftest import Installation
@@ -35,7 +36,7 @@ def pooled(installation: Installation) -> Iterator[Callable[..., Pooler]]:
     """Start pgbouncer with one session a role; ``url(role)`` is the warehouse behind it."""
     with contextlib.ExitStack() as started:
 
-        def start(mode: str) -> Pooler:
+        def start(mode: str, *settings: str) -> Pooler:
             address = make_url(installation.admin_url)
             folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="dataflyt-pgbouncer-")))
             port = free_port()
@@ -44,6 +45,7 @@ def pooled(installation: Installation) -> Iterator[Callable[..., Pooler]]:
                 f"[databases]\n* = host={address.query['host']}\n[pgbouncer]\n"
                 f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
                 f"auth_file = {folder}/users.txt\npool_mode = {mode}\ndefault_pool_size = 1\nquery_wait_timeout = 20\n"
+                + "\n".join(settings)
             )
             as_user = None
             if os.geteuid() == 0:  # pgbouncer does not run as root
@@ -118,3 +120,19 @@ def test_the_doctor_says_what_a_pooler_hides_and_which_one_cannot_serve(
     [(level, said)] = examine(pooled("statement"))
     assert level == "wrong"
     assert "pool_mode" in said
+
+
+def test_what_a_pooler_breaks_off_is_tried_again(installation: Installation, pooled: Callable[..., Pooler]) -> None:
+    url = pooled("transaction", "query_timeout = 1", "idle_transaction_timeout = 1")
+    through = engine(url("kommune_haugesund"))
+
+    def work(statement: str, pause: float) -> None:
+        with transaction(through, "haugesund") as connection:
+            connection.execute(text(statement))
+            time.sleep(pause)
+            connection.execute(text("select 1"))
+
+    for statement, pause in (("select pg_sleep(10)", 0.0), ("select 1", 3.0)):
+        with pytest.raises(SourceUnavailable, match="query_timeout, idle_transaction_timeout") as broken:
+            work(statement, pause)
+        assert broken.value.facts["sqlstate"] == "08P01"

@@ -199,8 +199,9 @@ _PASSING = {
     "55P03": f"Varehuset ventet ikke lenge nok på noe som var låst: se at lock_timeout er lang nok. {_AGAIN}",
     "25006": "Varehuset tar ikke imot noe nå, bare leses fra: adressen i tilkoblingen går til en kopi, eller databasen "
     "er satt til bare å leses. Den som drifter databasen, må rette det. " + _AGAIN,
-    "08P01": "Mellomtjeneren foran varehuset (pgbouncer) avviste tilkoblingen: den må ha pool_mode transaction eller "
-    f"session, og nok tilkoblinger til databasen. {_AGAIN}",
+    "08P01": "Mellomtjeneren foran varehuset (pgbouncer) avviste tilkoblingen eller brøt den: den må ha pool_mode "
+    "transaction eller session, nok tilkoblinger til databasen, og ingen tidsgrense (query_timeout, "
+    f"idle_transaction_timeout) under en time. {_AGAIN}",
 }
 """What may pass and has a sentence of its own, by SQLSTATE."""
 
