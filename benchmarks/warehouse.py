@@ -205,7 +205,7 @@ def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, flo
     staged = time.perf_counter()
     with opened.transaction() as connection:
         merge.clean_views(connection, opened.owner, opened.run.number)
-        merged = merge.merge_history(connection, opened.owner, opened.run.number, opened.run.secret)
+        merged = merge.merge_history(connection, opened.owner, opened.run.number)
     return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())
 
 

@@ -90,6 +90,7 @@ def pg_url(worker_id: str) -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"alter system set {setting} = off")
+        connection.execute("alter system set log_line_prefix = '%d '")  # whose a line is: the log is everybody's
         connection.execute("select pg_reload_conf()")
         connection.execute(f"create database {database}")
     url = make_url(server.get_uri(database)).set(drivername="postgresql+psycopg")

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import email
 import email.policy
+import errno
 import json
 import os
 import shutil
@@ -142,6 +143,9 @@ def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial
         (KeyError(SECRET), AirflowFailException, "KeyError"),
         (ConnectionResetError(SECRET), on_airflow.TryLater, "ConnectionResetError"),
         (AirflowTaskTimeout(SECRET), on_airflow.TryLater, "brukte lengre tid enn den får, og ble stanset"),
+        (OSError(errno.EIO, SECRET), on_airflow.TryLater, "OSError"),
+        (OSError(errno.ENOSPC, SECRET), AirflowFailException, "OSError"),
+        (socket.gaierror(-3, SECRET), on_airflow.TryLater, "gaierror"),
     ],
 )
 def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, raised, kind, said):

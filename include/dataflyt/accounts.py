@@ -97,11 +97,11 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
     """
     owner = kommune.id
     with _opened(path) as file, database.transaction(db, owner) as connection:
-        secret = runs.secret_of(connection, owner)
+        runs.draw_key(connection, owner)
         _copy(connection, file, path.name, kommune.feide.realm, progress)
         connection.execute(text(f"drop table if exists {_staged(owner)}"))
         connection.execute(
-            text(f"create unlogged table {_staged(owner)} as {statement('account_staged')}"), {"secret": secret}
+            text(f"create unlogged table {_staged(owner)} as {statement('account_staged')}"), {"owner": owner}
         )
         connection.execute(text(f"analyze {_staged(owner)}"))
         if not connection.scalar(text(f"select count(uid) from {_staged(owner)}")):
@@ -109,7 +109,7 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
                 f"{path.name} har ingen navn i domenet {kommune.feide.realm}: velg kommunen med --kommune, "
                 "eller rett domenet i kommunefilen."
             )
-        standing = _difference(connection, owner, secret)
+        standing = _difference(connection, owner)
         found = text("select kind, count(*) from import_difference group by kind")
         counts = dict.fromkeys(IMPORT_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}
         return Proposal(counts, _digest(connection, owner), standing)
@@ -118,7 +118,7 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
 def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
     """Return what there is to look at in the proposed import, in a fixed order."""
     with database.transaction(db, kommune.id) as connection:
-        _difference(connection, kommune.id, runs.secret_of(connection, kommune.id))
+        _difference(connection, kommune.id)
         found = connection.execute(
             text(
                 "select kind, person_id::text, case when person_id is null then line end from import_difference "
@@ -138,7 +138,7 @@ def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
     with database.transaction(db, owner) as connection:
         if not connection.scalar(text("select to_regclass(:name)"), {"name": _staged(owner)}):
             raise NotApproved("Importen er ikke lenger til godkjenning. Importer filen på nytt.")
-        _difference(connection, owner, runs.secret_of(connection, owner))
+        _difference(connection, owner)
         if _digest(connection, owner) != digest:
             raise NotApproved("Forskjellen er ikke lenger den som ble godkjent. Importer filen på nytt.")
         bound = {"owner": owner}
@@ -211,7 +211,7 @@ def _copy(connection: Connection, file: BinaryIO, name: str, realm: str, progres
     progress(file.tell())
 
 
-def _difference(connection: Connection, owner: str, secret: str) -> int:
+def _difference(connection: Connection, owner: str) -> int:
     """Fill the temporary table ``import_difference`` from staging; return the run it is measured against, or 0."""
     newest = runs.newest(connection, owner)
     merged = newest and runs.get(connection, owner, newest).state == "merged"
@@ -222,7 +222,7 @@ def _difference(connection: Connection, owner: str, secret: str) -> int:
             "create temporary table import_difference on commit drop as "
             + statement("account_import").format(staged=_staged(owner))
         ),
-        {"owner": owner, "secret": secret},
+        {"owner": owner},
     )
     return run
 
@@ -271,7 +271,7 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
     connection.execute(text("drop table if exists pg_temp.account_difference"))
     connection.execute(
         text(f"create temporary table account_difference on commit drop as {statement('account_difference')}"),
-        {"owner": run.owner, "secret": run.secret},
+        {"owner": run.owner},
     )
     found = text("select kind, count(*) from account_difference group by kind")
     return dict.fromkeys(COMPARED_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}

@@ -100,6 +100,16 @@ class Doctor:
                     raise ConfigError(
                         "Varehuset er ikke oppdatert til denne versjonen: kjør «dataflyt warehouse migrate»."
                     )
+                database.must_serve(connection)
+                if database.behind_pooler(connection):
+                    found.append(
+                        Finding(
+                            "unknown",
+                            "Mellom Dataflyt og varehuset står en mellomtjener (pgbouncer eller lignende), og dens "
+                            "egne tidsgrenser vises ikke her: query_timeout og idle_transaction_timeout må være null "
+                            "eller minst en time.",
+                        )
+                    )
                 if database.shows_sizes(connection):
                     found.append(
                         Finding(

@@ -5,6 +5,8 @@ e-mail or phone. Facts for the engineer go in keyword arguments that are safe to
 HTTP status, the warehouse's own person id).
 """
 
+import errno
+
 
 class DataflytError(Exception):
     """Base of all expected errors. ``str(error)`` is the sentence for a person; ``facts`` are safe to log."""
@@ -54,3 +56,25 @@ class WarehouseError(DataflytError):
 
 class NotApproved(DataflytError):
     """A run was to be released without an answer that names its plan."""
+
+
+_LOST = {
+    *("OperationalError", "InterfaceError"),  # psycopg, SQLAlchemy
+    *("ConnectionError", "HTTPClientError"),  # botocore: S3
+    *("ServiceRequestError", "ServiceResponseError"),  # azure-core
+    *("ClientConnectionError", "TransportError", "SSHException"),  # aiohttp, httpx, paramiko
+}
+_BUSY = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether an error is of a connection that was lost or refused, or of storage that is busy: worth a retry.
+
+    Libraries' own classes are told by name, as none of them is imported for this; network disks and s3fs raise OSError.
+    """
+    if isinstance(error, DataflytError):
+        return isinstance(error, SourceUnavailable)
+    if isinstance(error, OSError) and (error.errno in _BUSY or type(error).__name__ == "gaierror"):
+        return True
+    named = {kind.__name__ for kind in type(error).__mro__}
+    return bool(named & _LOST) or isinstance(error, (ConnectionError, TimeoutError))

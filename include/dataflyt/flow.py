@@ -149,7 +149,7 @@ class Job:
         kommune, run = self.kommune, self.run
         units, accounts, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
         publish_unasked = kommune.pupils_without_number == "publish"
-        return Moment(self.owner, run.number, run.as_of, run.secret, units, accounts, realm, publish_unasked)
+        return Moment(self.owner, run.number, run.as_of, units, accounts, realm, publish_unasked)
 
 
 def open_job(
@@ -169,6 +169,7 @@ def open_job(
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, environment.folder("exports") / kommune.id)
         if not runs.is_known(connection, kommune.id, key):
             _not_turned_back(connection, kommune, as_of, environment.now())
         run = runs.open_run(connection, kommune.id, key, as_of, kommune.version)
@@ -586,14 +587,19 @@ def republish(kommune: Kommune, environment: Environment) -> None:
     trial again too: what protects does not wait for the trial to end. Repeating it does nothing.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
+    folder = environment.folder("exports") / kommune.id
     with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder)
         published = publishing.published(connection, kommune.id)
         if published is None:
             return
         _learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
-        if published.state != publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
-            publishing.publish(connection, kommune, run, environment, must_pass=False)
+        if published.state == publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
+            return
+        publishing.publish(connection, kommune, run, environment, must_pass=False)
+    with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder)
 
 
 def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
@@ -660,7 +666,7 @@ def check(job: Job) -> dict[str, int]:
     with job.transaction() as connection:
         connection.execute(text(f"set local search_path to staging_{job.owner}"))
         at_schools = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
-        report.note(connection, job.run, "pupils", {orgnr: count for orgnr, count in at_schools if orgnr})
+        report.note(connection, job.run, "pupils", dict(sorted((orgnr, count) for orgnr, count in at_schools if orgnr)))
         report.note(connection, job.run, "beside", beside)
         report.note(connection, job.run, "counted", {table: count.every for table, count in counted.items()})
     with job.transaction() as connection:
@@ -699,15 +705,8 @@ def check(job: Job) -> dict[str, int]:
 def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
     bound = {"owner": job.owner, "run": job.run.number}
     connection.execute(text("delete from control.quarantine where owner = :owner and run = :run"), bound)
-    connection.execute(
-        text(
-            "create temporary table found (table_name text, row_id bigint, rule text, reason text, responsible text) "
-            "on commit drop"
-        )
-    )
-    with database.driver(connection).cursor() as cursor, cursor.copy("copy found from stdin") as copy:
-        for row in found:
-            copy.write_row((row.table, row.row_id, row.rule, row.reason, row.responsible))
+    columns = "table_name text, row_id bigint, rule text, reason text, responsible text"
+    database.copied(connection, "found", columns, found)
     for table in connection.execute(text("select distinct table_name from found")).scalars().all():
         connection.execute(
             text(
@@ -763,7 +762,7 @@ def merge(job: Job) -> dict[str, Any]:
             merging.clean_views(connection, owner, number)
             contact.keep(connection, job.run)
             report.note(connection, job.run, "rows", report.account(connection, owner, number))
-            merged = merging.merge_history(connection, owner, number, job.run.secret)
+            merged = merging.merge_history(connection, owner, number)
             report.note(connection, job.run, "merged", report.shown_pairs(merged))
             golden.views_of_history(connection, owner)
             golden.compute(connection, job.moment)
@@ -779,7 +778,7 @@ def merge(job: Job) -> dict[str, Any]:
             veto.plan_lifts(connection, job.moment)
             merging.merge_golden(connection, owner, number)
             plan.build(connection, owner, number, released)
-            digest = plan.digest(connection, number, job.run.secret)
+            digest = plan.digest(connection, owner, number)
             limits = job.kommune.guard.limits_at(job.moment.today)
             drop = job.kommune.guard.max_drop_percent
             asks = guard.reasons(
@@ -891,6 +890,8 @@ def publish(job: Job) -> dict[str, int]:
             raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
+    with job.transaction() as connection:
+        publishing.put_forward(connection, job.owner, job.environment.folder("exports") / job.owner)
     return {"files": len(files)}
 
 

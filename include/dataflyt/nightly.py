@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from dataflyt import flow
-from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
 from dataflyt.flow import Environment
 from dataflyt.kommune import Kommune
 
@@ -74,6 +74,11 @@ def trouble_of(work: Callable[[], None], what: str) -> DataflytError | None:
         return type(error)(f"{what}: {error.sentence}", **error.facts)
     except Exception as error:  # its text may hold a row
         frame = traceback.extract_tb(error.__traceback__)[-1]
+        if may_pass(error):
+            return SourceUnavailable(
+                f"{what}: forbindelsen ble brutt ({type(error).__name__}). Dataflyt prøver igjen.",
+                where=f"{Path(frame.filename).name}:{frame.lineno}",
+            )
         said = f"{what}: uventet feil ({type(error).__name__}), si fra til en dataingeniør."
         return DataflytError(said, where=f"{Path(frame.filename).name}:{frame.lineno}")
     return None

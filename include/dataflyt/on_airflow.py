@@ -52,7 +52,7 @@ from airflow.sdk.exceptions import (
 
 from dataflyt import notices, rights
 from dataflyt.connections import Connection, NotDefined
-from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
 from dataflyt.kommune import folder_of_kommuner, load, load_all
 
 if TYPE_CHECKING:
@@ -67,10 +67,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-RETRIED = {"OperationalError", "InterfaceError", "ConnectionError", "HTTPClientError"}
-"""Errors of a lost or busy database (psycopg, SQLAlchemy) or object store (botocore), by name: none is imported
-to parse a DAG."""
 
 RUN_TYPES = ("scheduled", "manual")
 """How a DAG of ours may be started. A backfill would be today's data, as of a day that is past."""
@@ -417,8 +413,7 @@ def translated(error: Exception) -> AirflowException:
         return kind(error.sentence)
     name = type(error).__name__
     where = " < ".join(place(error))
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if names & RETRIED or isinstance(error, (ConnectionError, TimeoutError)):
+    if may_pass(error):
         return TryLater(f"{name} in {where}")
     if isinstance(error, ImportError):  # tells about the installation, never about data
         return AirflowFailException(f"{name} in {where}: {error}")

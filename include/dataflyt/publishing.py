@@ -7,14 +7,16 @@ the same state has the same name and the same bytes, and no name tells how many 
 The manifest names the files and their sha256, never how many are in them: beside a plan without changes that would tell
 how many have been hidden since. How large they were is kept in the warehouse, to be compared with.
 
+The warehouse says which publication is in force, in the transaction that has written its files. ``put_forward`` lets
+the manifest follow, after that and at every start, so that the two agree whatever was killed in between. Until a
+publication has its digest it lies in ``exports/<owner>/.work``, which the next start empties.
+
 What it was written from is its ``state``: run, vetoes, decisions, kommune file and day. When that has changed, what is
 published is written anew (``flow.republish``), whatever changed it.
 """
 
 import contextlib
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -30,14 +32,17 @@ from dataflyt.kommune import Kommune
 from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
 
+_WORK = ".work"
+
 
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
-    """Write the kommune's exports of a released run under all vetoes, check them, and publish them.
+    """Write the kommune's exports of a released run under all vetoes, check them, and note them as published.
 
-    Returns the files' names. Raises CheckFailed, with ``must_pass``, when a file
-    does not pass its check, and when one is much smaller than what is published and nobody was asked; nothing is then
-    published. Kept publications that were written before somebody was hidden are thrown away; so are all but the last
-    two. What comes out as it is published is not copied again. Needs the kommune's lock.
+    Readers see them after ``put_forward``, in a transaction of its own. Returns the files' names. Raises CheckFailed,
+    with ``must_pass``, when a file does not pass its check, and when one is much smaller than what is published and
+    nobody was asked; nothing is then published. Kept publications that were written before somebody was hidden are to
+    be thrown away; so are all but the last two. What comes out as it is published is not written again. Needs the
+    kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
@@ -53,27 +58,22 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     serving.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked)
     shown.views(connection, run.owner, "now_")
     files: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="dataflyt-") as work:
+    work = root / _WORK
+    try:
         for export in kommune.exports:
             write, check, file = EXPORTS[export]
-            local = Path(work) / file
-            with local.open("wb") as out:
+            work.mkdir(parents=True, exist_ok=True)
+            with (work / file).open("wb") as out:
                 counts = write(Golden(connection, kommune, run.as_of), out)
             # When somebody is to be taken out, nothing that a check says or takes time for may hold it up.
-            findings = [finding for finding in check(local) if finding.blocks] if must_pass else []
+            findings = [finding for finding in check(work / file) if finding.blocks] if must_pass else []
             if findings:
                 names = ", ".join(sorted({finding.name for finding in findings}))
                 raise CheckFailed(
                     f"{file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
                 )
-            files.append(
-                {
-                    "file": file,
-                    "sha256": _sha256(local),
-                    "bytes": local.stat().st_size,
-                    "counts": counts._asdict(),
-                }
-            )
+            digest, size = _measured(work / file)
+            files.append({"file": file, "sha256": digest, "bytes": size, "counts": counts._asdict()})
         limit = kommune.guard.max_drop_percent
         if must_pass and before and not run.asks and (smaller := fallen(before.sizes, _sizes(files), limit)):
             raise CheckFailed(
@@ -81,8 +81,8 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
                 "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
                 "innlasting, så blir en godkjenner spurt."
             )
-        digest = hashlib.sha256("".join(f"{file['file']}:{file['sha256']};" for file in files).encode()).hexdigest()
-        name = f"{run.number:06d}-{digest[:12]}"
+        whole = hashlib.sha256("".join(f"{file['file']}:{file['sha256']};" for file in files).encode()).hexdigest()
+        name = f"{run.number:06d}-{whole[:12]}"
         manifest = orjson.dumps(
             {
                 "owner": run.owner,
@@ -94,15 +94,14 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
             },
             option=orjson.OPT_INDENT_2,
         )
-        targets = [root / name / record["file"] for record in files]
-        # Asked of the storage too: a process may have died between the manifest and the row below.
-        same = before is not None and before.publication == name and _stands(root / "manifest.json", manifest, targets)
-        for target in [] if same else targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with (Path(work) / target.name).open("rb") as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
-    if not same:
-        write_atomically(root / "manifest.json", manifest)
+        same = before is not None and before.publication == name
+        if not (same and all((root / name / record["file"]).exists() for record in files)):
+            remove(root / name)
+            (root / name).mkdir(parents=True, exist_ok=True)
+            for record in files:
+                (work / record["file"]).rename(root / name / record["file"])
+    finally:
+        remove(work)
     connection.execute(
         text(
             "insert into control.publication "
@@ -114,7 +113,15 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
         ),
         {**bound, "name": name, "manifest": manifest.decode(), "sizes": orjson.dumps(_sizes(files)).decode()},
     )
-    _withdraw_older(connection, run.owner, str(bound["protects"]), root)
+    connection.execute(
+        text(
+            "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
+            "and (protects <> :protects "
+            "or publication not in (select publication from control.publication where owner = :owner "
+            "and withdrawn_at is null order by published_at desc limit 2))"
+        ),
+        bound,
+    )
     return [file["file"] for file in files]
 
 
@@ -205,10 +212,6 @@ def _digest(*said: object) -> str:
     return hashlib.sha256("|".join(map(str, said)).encode()).hexdigest()
 
 
-def _stands(path: Any, manifest: bytes, files: Sequence[Any]) -> bool:
-    return path.exists() and path.read_bytes() == manifest and all(file.exists() for file in files)
-
-
 def _sizes(files: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Return how large each file is: people, groups, bytes."""
     return {
@@ -257,25 +260,32 @@ def published(connection: Connection, owner: str) -> Published | None:
     return Published(*found)
 
 
-def _withdraw_older(connection: Connection, owner: str, protects: str, root: Any) -> None:
-    """Throw away publications from before somebody was hidden, all but the last two, and what is not known."""
-    connection.execute(
+def put_forward(connection: Connection, owner: str, root: Any) -> None:
+    """Let the manifest in ``root`` tell of the publication in force, and throw away the files of all that are not kept.
+
+    At the end of each publication, and at every start: what was killed in between is done then. A manifest that the
+    warehouse never wrote stays, with its files: the warehouse is then a restored one (``dataflyt warehouse restored``).
+    Needs the kommune's lock.
+    """
+    remove(root / _WORK)
+    known = connection.execute(
         text(
-            "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
-            "and (protects <> :protects "
-            "or publication not in (select publication from control.publication where owner = :owner "
-            "and withdrawn_at is null order by published_at desc limit 2))"
+            "select publication, manifest, withdrawn_at is null as kept from control.publication "
+            "where owner = :owner order by published_at desc"
         ),
-        {"owner": owner, "protects": protects},
-    )
-    kept = set(
-        connection.execute(
-            text("select publication from control.publication where owner = :owner and withdrawn_at is null"),
-            {"owner": owner},
-        ).scalars()
-    )
+        {"owner": owner},
+    ).all()
+    kept = [one for one in known if one.kept]
+    if not kept:
+        return
+    path, wanted = root / "manifest.json", kept[0].manifest.encode()
+    stands = path.read_bytes() if path.exists() else None
+    if stands not in {None, *(one.manifest.encode() for one in known)}:
+        return
+    if stands != wanted:
+        write_atomically(path, wanted)
     for folder in list(root.iterdir()):
-        if folder.is_dir() and folder.name not in kept:
+        if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
 
 
@@ -309,6 +319,11 @@ def remove(folder: Any) -> None:
         folder.rmdir()
 
 
-def _sha256(path: Path) -> str:
+def _measured(path: Any) -> tuple[str, int]:
+    """Return a file's sha256 and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size

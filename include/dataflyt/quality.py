@@ -21,7 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from dataflyt.errors import CheckFailed
+from dataflyt.errors import CheckFailed, DataflytError, SourceUnavailable
 from dataflyt.letters import GARBLED
 from dataflyt.sources.reading import EARLIEST, LATEST
 
@@ -347,15 +347,18 @@ def build(rules: Rules, context: Context) -> "list[ExpectationSuite]":
 def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
     """Run the suites on the tables they are named after, in this schema of the database at ``url`` (SQLAlchemy's form).
 
-    Raises CheckFailed, naming table and rule and nothing more, when a check could not be carried out.
+    Raises CheckFailed, naming table and rule and nothing more, when a check could not be carried out, and
+    SourceUnavailable when that was for a database that did not answer.
     """
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
         raise ValueError(f"not a schema name that needs no quoting: {schema!r}")
     result = Result()
-    failure: CheckFailed | None = None
+    failure: DataflytError | None = None
     name = schema
+    # Great Expectations keeps but the text of most errors: what the database said is heard where it was said.
+    heard: list[DataflytError] = []
     try:
-        with _quiet(), _data_source(url, schema, [suite.name for suite in suites]) as source:
+        with _quiet(), _data_source(url, schema, [suite.name for suite in suites], heard) as source:
             for suite in suites:
                 name = suite.name
                 _run_suite(source, suite, result)
@@ -364,7 +367,10 @@ def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
     except Exception as error:  # its text may hold values, or the database's password
         failure = _failed(name, error=type(error).__name__)
     if failure:  # raised here and bare: neither another error as its context nor frames that hold results
+        failure = next((error for error in heard if isinstance(error, SourceUnavailable)), failure)
         raise failure.with_traceback(None)
+    for found in (result.broken, result.noted):
+        found.sort(key=lambda one: (one.table, one.rule))
     return result
 
 
@@ -430,14 +436,32 @@ def _failed(table_name: str, rule: str | None = None, **facts: object) -> CheckF
 
 
 @contextmanager
-def _data_source(url: str, schema: str, tables: Sequence[str]) -> Iterator[Any]:
-    """Open a data source that sees these tables of this schema and cannot write; close its connections afterwards."""
+def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[DataflytError]) -> Iterator[Any]:
+    """Open a data source that sees these tables of this schema and cannot write; close its connections afterwards.
+
+    What the database refuses is added to ``heard``.
+    """
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.datasource.fluent import SQLDatasource
     from great_expectations.datasource.fluent.sql_datasource import TableAsset
-    from sqlalchemy import inspect
-    from sqlalchemy.engine import make_url
+    from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect
+
+    from dataflyt.warehouse import database
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"set transaction read only; set local search_path = {schema}")
+        database.be_patient(connection)
+
+    def hear(failed: ExceptionContext) -> None:
+        error = database.said(failed.sqlalchemy_exception or failed.original_exception)  # type: ignore[arg-type]
+        if error.facts.get("sqlstate") != "25006":  # that a check may not write is our own doing
+            heard.append(error)
+
+    def watched(engine: Engine) -> Engine:
+        event.listen(engine, "begin", begin)
+        event.listen(engine, "handle_error", hear)
+        return engine
 
     context = gx.get_context(
         mode="ephemeral",
@@ -447,24 +471,22 @@ def _data_source(url: str, schema: str, tables: Sequence[str]) -> Iterator[Any]:
             progress_bars={"globally": False},
         ),
     )
-    address = make_url(url)
-    options = f"-csearch_path={schema} -cdefault_transaction_read_only=on"
-    if "options" in address.query:
-        options = f"{address.query['options']} {options}"
     # With its tables, because the context writes down its whole configuration for each that is added later.
     source = SQLDatasource(
         name=schema,
-        connection_string=address.update_query_dict({"options": options}).render_as_string(hide_password=False),
+        connection_string=url,
+        kwargs={"connect_args": database.connect_args(url), "hide_parameters": True},
         # PostgreSQL folds the case of names
         assets=[TableAsset(name=table, table_name=table.lower()) for table in tables],
     )
     try:
-        there = set(inspect(source.get_engine()).get_table_names(schema=schema))
+        there = set(inspect(watched(source.get_engine())).get_table_names(schema=schema))
         for table in tables:  # Great Expectations names a missing one only in a text that may hold the password
             if table.lower() not in there:
                 raise _failed(table)
         context.data_sources.add_sql(source)
-        with closing(source.get_execution_engine()):
+        with closing(source.get_execution_engine()) as checking:
+            watched(checking.engine)
             yield source
     finally:
         source.get_engine().dispose()

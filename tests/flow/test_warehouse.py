@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, make_url, text
 
-from dataflyt import flow
+from dataflyt import flow, report
 from dataflyt.errors import DataflytError
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.tables import GOLDEN, source_tables
@@ -131,3 +131,15 @@ def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str, template: 
         flow.database.transaction(flow.database.engine(role), "haugesund") as connection,
     ):
         connection.execute(text("select * from control.run"))
+
+
+def test_what_is_noted_about_a_run_is_the_same_text_in_whatever_order_it_came(installation: Installation) -> None:
+    job = installation.open()
+    said = []
+    for order in (("files_hr", "files_sas", "rows"), ("rows", "files_sas", "files_hr")):
+        with job.transaction() as connection:
+            connection.execute(text("update control.run set report = null"))
+            for key in order:
+                report.note(connection, job.run, key, {"b": 1, "a": 2})
+        said += installation.query("select report from control.run")
+    assert said[0] == said[1]

@@ -5,6 +5,7 @@ Digdir: look up at each use rather than building a register of one's own.
 
 from sqlalchemy import Connection, text
 
+from dataflyt.warehouse.database import OWN_KEY
 from dataflyt.warehouse.runs import Run
 
 
@@ -14,10 +15,10 @@ def keep(connection: Connection, run: Run) -> None:
         connection.execute(
             text(
                 "insert into control.contact_value (owner, hash, value) "
-                f"select distinct :owner, control.keyed_hash(:secret, {column}), {column} from unheld_krr_contact "
+                f"select distinct :owner, control.keyed_hash({OWN_KEY}, {column}), {column} from unheld_krr_contact "
                 f"where {column} <> '' on conflict do nothing"
             ),
-            {"owner": run.owner, "secret": run.secret},
+            {"owner": run.owner},
         )
 
 

@@ -7,7 +7,7 @@ about schools and codes, and sees that alone.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, make_url, text
 
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, WarehouseError
 
@@ -29,11 +29,36 @@ _PLANNING = (
     "set local jit = off"
 )
 
+MINIMUM = 16
+"""The oldest PostgreSQL that has what the schema and the checks are written in."""
+
+# A transaction of ours is bounded by this and not by what the server has for web pages: a table of a large kommune is
+# merged in minutes, a kommune waits for the one that holds its lock, and files are written while a transaction is open.
+PATIENCE = {
+    "statement_timeout": "1h",
+    "idle_in_transaction_session_timeout": "1h",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
+
+# Of a server that is gone without a word we know after two minutes, not after those two hours that Linux waits.
+_CONNECT: dict[str, Any] = {
+    "client_encoding": "utf8",
+    "connect_timeout": 30,
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+}
+
 EVENTS = "dataflyt_events"
 """The role that reads the event list, and sees nothing else."""
 
 REFERENCE = "dataflyt_reference"
 """The role that writes the tables of schools and codes, and sees nothing else."""
+
+OWN_KEY = "(select secret from control.owner where owner = :owner)"
+"""The key of a kommune's hashes and ids, as SQL: bound as a parameter it would stand in the server's log."""
 
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
@@ -41,14 +66,21 @@ _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 def engine(url: str) -> Engine:
     """Make an engine without a pool: tasks are short and forked. Parameters never show in errors.
 
-    Raises ConfigError for an address that is none.
+    A pooler that gives each transaction another session (pgbouncer) may stand before the server: nothing is prepared or
+    set beyond a transaction. Raises ConfigError for an address that is none.
     """
     try:
-        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
     except (exc.ArgumentError, ImportError):  # their text holds the address, and so perhaps a password
         raise ConfigError(
             "Adressen til varehuset kan ikke brukes: skriv postgresql+psycopg://rolle@vert/database i tilkoblingen."
         ) from None
+
+
+def connect_args(url: str) -> dict[str, Any]:
+    """Return what psycopg is told beside the address, which wins."""
+    said = make_url(url).query
+    return {"prepare_threshold": None} | {name: value for name, value in _CONNECT.items() if name not in said}
 
 
 def checked_owner(owner: str) -> str:
@@ -94,9 +126,29 @@ def writing_reference(db: Engine) -> Iterator[Connection]:
 @contextmanager
 def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
     with _in_our_words(), db.begin() as connection:
+        be_patient(connection)
         if connection.scalar(text("select current_user")) != role:
             raise ConfigError(f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet {where}.")
         yield connection
+        # A pooler lends the session to the next transaction, which must find none of our views.
+        connection.execute(text("discard temp"))
+
+
+def be_patient(connection: Connection) -> None:
+    """Begin a transaction of ours: its own timeouts, on a server that is new enough and in UTF-8, else ConfigError."""
+    server = driver(connection).info
+    version = server.server_version // 10_000
+    if version < MINIMUM:
+        raise ConfigError(
+            f"Varehuset er PostgreSQL {version}, og Dataflyt trenger {MINIMUM} eller nyere: den som drifter "
+            "databasen, må oppgradere den."
+        )
+    if (encoding := server.parameter_status("server_encoding")) != "UTF8":
+        raise ConfigError(
+            f"Varehusets database har tegnsettet {encoding}: den som drifter databasen, må lage den på nytt med UTF8."
+        )
+    known = [name for name in PATIENCE if name != "transaction_timeout" or version >= 17]
+    connection.execute(text("; ".join(f"set local {name} = '{PATIENCE[name]}'" for name in known)))
 
 
 @contextmanager
@@ -104,29 +156,56 @@ def _in_our_words() -> Iterator[None]:
     """Turn a database error into one of ours: its own text may quote a row."""
     try:
         yield
-    except psycopg.Error as error:  # of COPY, which goes past SQLAlchemy
-        raise _said(error.sqlstate, isinstance(error, psycopg.OperationalError), "COPY") from None
-    except exc.DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None)
-        raise _said(sqlstate, isinstance(error, exc.OperationalError), _where(error)) from None
+    except (psycopg.Error, exc.DBAPIError, exc.PendingRollbackError) as error:  # of COPY psycopg's own
+        raise said(error) from None
 
 
-def _said(sqlstate: str | None, passing: bool, where: str) -> DataflytError:
-    if sqlstate == "53100":
-        return SourceUnavailable(
-            "Disken til varehuset er full: den som drifter databasen, må gi den mer plass. Kjøringen kan så prøves på "
-            "nytt.",
-            sqlstate=sqlstate,
-        )
-    if passing:
+def said(error: Exception) -> DataflytError:
+    """Return our error that stands for one of psycopg or SQLAlchemy: SourceUnavailable when it may pass by itself.
+
+    That is a connection that was refused, lost, cancelled or timed out, and what a server does not do now. PostgreSQL's
+    SQLSTATE is among its facts; a connection that was never made has none.
+    """
+    raw = error.orig if isinstance(error, exc.DBAPIError) else error
+    sqlstate = getattr(raw, "sqlstate", None)
+    if sqlstate is None and isinstance(raw, psycopg.OperationalError) and _NO_ROOM.search(str(raw)):
+        sqlstate = "53300"  # psycopg does not tell the SQLSTATE of a connection that was refused
+    if sqlstate in _PASSING:
+        return SourceUnavailable(_PASSING[sqlstate], sqlstate=sqlstate)
+    lost = isinstance(error, exc.PendingRollbackError) or getattr(error, "connection_invalidated", False)
+    if lost or isinstance(raw, (psycopg.OperationalError, psycopg.InterfaceError)):
         return SourceUnavailable(
             "Varehuset svarer ikke, eller slipper ikke kommunen inn. Kjøringen kan prøves på nytt.", sqlstate=sqlstate
         )
     if sqlstate in ("42P01", "3F000", "42883"):  # no such table, schema or function
         return ConfigError("Varehuset er ikke satt opp for denne versjonen: kjør «dataflyt warehouse migrate».")
+    where = _where(error) if isinstance(error, exc.DBAPIError) else "COPY"
     return WarehouseError(
         f"Varehuset avviste noe det skulle ha tatt imot (SQLSTATE {sqlstate}): si fra til en dataingeniør.", where=where
     )
+
+
+_AGAIN = "Kjøringen kan så prøves på nytt."
+_PASSING = {
+    "53100": f"Disken til varehuset er full: den som drifter databasen, må gi den mer plass. {_AGAIN}",
+    "53300": "Varehuset har ingen ledig tilkobling: den som drifter databasen, må heve grensen (max_connections, "
+    f"eller CONNECTION LIMIT for rollen eller databasen), eller la færre oppgaver gå samtidig. {_AGAIN}",
+    "57014": "Varehuset avbrøt en spørring før den var ferdig: den som drifter databasen, må se om noen avbrøt den, og "
+    f"at ingen tidsgrense (statement_timeout, eller mellomtjenerens query_timeout) er kortere enn en time. {_AGAIN}",
+    "25P03": "Varehuset brøt en tilkobling som ventet midt i en transaksjon: den som drifter databasen, må se at "
+    f"idle_in_transaction_session_timeout ikke er kortere enn en time. {_AGAIN}",
+    "25P04": "Varehuset brøt en transaksjon som varte for lenge: den som drifter databasen, må se at "
+    f"transaction_timeout ikke gjelder for Dataflyts roller. {_AGAIN}",
+    "55P03": f"Varehuset ventet ikke lenge nok på noe som var låst: se at lock_timeout er lang nok. {_AGAIN}",
+    "25006": "Varehuset tar ikke imot noe nå, bare leses fra: adressen i tilkoblingen går til en kopi, eller databasen "
+    "er satt til bare å leses. Den som drifter databasen, må rette det. " + _AGAIN,
+    "08P01": "Mellomtjeneren foran varehuset (pgbouncer) avviste tilkoblingen eller brøt den: den må ha pool_mode "
+    "transaction eller session, nok tilkoblinger til databasen, og ingen tidsgrense (query_timeout, "
+    f"idle_transaction_timeout) under en time. {_AGAIN}",
+}
+"""What may pass and has a sentence of its own, by SQLSTATE."""
+
+_NO_ROOM = re.compile(r"too many (clients|connections)|remaining connection slots|no more connections allowed")
 
 
 def _where(error: exc.DBAPIError) -> str:
@@ -160,6 +239,43 @@ def shows_sizes(connection: Connection) -> bool:
     return bool(connection.scalar(text(asked)))
 
 
+def copied(connection: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+    """Make a temporary table of rows from here, until the transaction ends.
+
+    By COPY: it is fast, and a server that logs statements with their parameters does not log what is copied.
+    """
+    connection.execute(text(f"drop table if exists pg_temp.{table}"))
+    connection.execute(text(f"create temporary table {table} ({columns}) on commit drop"))
+    with driver(connection).cursor() as cursor, cursor.copy(f"copy {table} from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def must_serve(connection: Connection) -> None:
+    """Try in a transaction what every run needs of the server, and of a pooler before it.
+
+    Raises ConfigError for a server that is only read from and for timeouts that a transaction cannot lengthen, and lets
+    the database's own error through where one breaks the transaction.
+    """
+    if connection.scalar(text("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean")):
+        raise ConfigError(
+            "Varehuset kan bare leses: adressen i tilkoblingen går til en kopi, eller databasen eller rollen er satt "
+            "til default_transaction_read_only. Den som drifter databasen, må rette det."
+        )
+    for name, wanted in PATIENCE.items():
+        kept = connection.scalar(text("select current_setting(:name, true)"), {"name": name})
+        if kept not in (None, wanted):
+            raise ConfigError(
+                f"Varehuset lar ikke Dataflyt sette {name}, som er {kept} og må kunne være {wanted}: den som drifter "
+                "databasen, må tillate det."
+            )
+
+
+def behind_pooler(connection: Connection) -> bool:
+    """Tell whether something stands between us and the server: it gives us another number than the session has."""
+    return bool(connection.scalar(text("select pg_backend_pid()")) != driver(connection).info.backend_pid)
+
+
 def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -174,18 +290,17 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
     db = engine(url)
     made = []
     with _in_our_words(), db.begin() as connection:
+        be_patient(connection)
         for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login", REFERENCE: "login"}.items():
-            if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
-                connection.execute(text(f"create role {role} {login}"))
+            _make_role(connection, role, login)
         config = _migrations()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.execute(text("grant select on public.alembic_version to dataflyt_kommune"))
         for owner in owners:
             role = f"kommune_{checked_owner(owner)}"
-            if not connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
-                # No password: the embedded server trusts its socket; in production a DBA sets one.
-                connection.execute(text(f"create role {role} login"))
+            # No password: the embedded server trusts its socket; in production a DBA sets one.
+            _make_role(connection, role, "login")
             connection.execute(text(f"grant dataflyt_kommune to {role} with inherit true, set false"))
             # PostgreSQL wants the creator to be able to become the schema's owner.
             if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f"staging_{owner}"}):
@@ -195,3 +310,16 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
                 made.append(owner)
     db.dispose()
     return made
+
+
+def _make_role(connection: Connection, role: str, login: str) -> None:
+    """Make a role that is not there. Raises ConfigError for a login that must not make any."""
+    if connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
+        return
+    may = text("select rolname from pg_roles where rolname = current_user and not (rolcreaterole or rolsuper)")
+    if who := connection.scalar(may):
+        raise ConfigError(
+            f"Rollen {who} har ikke lov til å lage roller: den som drifter databasen, må kjøre "
+            f"«alter role {who} createrole», og så kan du prøve på nytt."
+        )
+    connection.execute(text(f"create role {role} {login}"))

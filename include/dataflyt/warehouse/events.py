@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import driver
+from dataflyt.warehouse.database import copied
 
 _NOW = "coalesce(w.ask_after <= now(), true)"
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
@@ -176,14 +176,10 @@ def unanswered(connection: Connection, owner: str, whom: Iterable[Waiting]) -> N
 
 
 def _of_these(connection: Connection, owner: str, statement: str, whom: Iterable[Waiting]) -> None:
-    connection.execute(text("create temporary table these (hash uuid, seq bigint)"))
-    with driver(connection).cursor() as cursor, cursor.copy("copy these from stdin") as copy:
-        for one in whom:
-            copy.write_row((one.hash, one.seq))
+    copied(connection, "these", "hash uuid, seq bigint", ((one.hash, one.seq) for one in whom))
     connection.execute(
         text(f"{statement} where w.owner = :owner and w.hash = these.hash and w.seq <= these.seq"), {"owner": owner}
     )
-    connection.execute(text("drop table these"))
 
 
 UNANSWERED = f"""
@@ -233,15 +229,11 @@ def hashed(secret: str, number: str) -> str:
 
 def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
     """Write down for each owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
-    connection.execute(text("create temporary table heard (hash uuid, seq bigint) on commit drop"))
-    with driver(connection).cursor() as cursor, cursor.copy("copy heard from stdin") as copy:
-        for one in heard:
-            copy.write_row(one)
+    copied(connection, "heard", "hash uuid, seq bigint", heard)
     connection.execute(text("analyze heard"))
     connection.execute(
         text(f"{_WAIT.format(source='heard h join events.route r on r.hash = h.hash', seq='max(h.seq)')}")
     )
-    connection.execute(text("drop table heard"))
 
 
 def let_all_wait(connection: Connection, seq: int) -> None:

@@ -9,7 +9,7 @@ staged rows tell the vetoes what a run has learned.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
-from dataflyt.warehouse.database import driver
+from dataflyt.warehouse.database import copied
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -35,7 +35,7 @@ _ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 
 @dataclass(frozen=True)
 class Moment:
-    """Whose golden record, in which run, as of when, under which key and with which HR units at schools.
+    """Whose golden record, in which run, as of when, and with which HR units at schools.
 
     ``accounts`` says who names accounts, ``dataflyt`` or ``bas``, in the FEIDE ``realm``; ``publish_unasked`` that
     pupils are published about whom FREG cannot be asked.
@@ -44,7 +44,6 @@ class Moment:
     owner: str
     run: int
     as_of: datetime
-    secret: str = field(repr=False)
     units: Mapping[str, str]
     accounts: str = "dataflyt"
     realm: str = ""
@@ -62,7 +61,6 @@ class Moment:
             "run": self.run,
             "as_of": self.as_of,
             "today": self.today,
-            "secret": self.secret,
             "units": json.dumps(dict(self.units)),
             "publish_unasked": self.publish_unasked,
         }
@@ -188,30 +186,23 @@ def _name_accounts(connection: Connection, moment: Moment) -> None:
     Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     bound = moment.bound()
-    for name in ("wanted_name", "sas_name", "listed", "inherited_name"):
+    for name in ("listed", "inherited_name"):
         connection.execute(text(f"drop table if exists pg_temp.{name}"))
     connection.execute(
         text(f"create temporary table inherited_name on commit drop as {statement('account_inherited')}"), bound
     )
-    connection.execute(text("create temporary table wanted_name (n bigint, person_id uuid, base text) on commit drop"))
     people = connection.execute(text(statement("account_wanted")), bound)
-    with driver(connection).cursor() as cursor, cursor.copy("copy wanted_name from stdin") as copy:
-        for number, person in enumerate(people):
-            copy.write_row((number, person.person_id, _user_name(person.fornavn, person.etternavn)))
+    wanted = ((n, one.person_id, _user_name(one.fornavn, one.etternavn)) for n, one in enumerate(people))
+    copied(connection, "wanted_name", "n bigint, person_id uuid, base text", wanted)
     connection.execute(text("analyze wanted_name"))
     connection.execute(text(f"create temporary table listed on commit drop as {statement('account_listed')}"), bound)
     connection.execute(text("analyze listed"))
     connection.execute(text(statement("account_kept")), bound)
     if moment.accounts == "bas":
-        connection.execute(text("create temporary table sas_name (person_id uuid, uid text) on commit drop"))
-        said = connection.execute(text(_SAS_NAMES))
-        with driver(connection).cursor() as cursor, cursor.copy("copy sas_name from stdin") as copy:
-            for person_id, name in said:
-                uid = feide_name(name, moment.realm)
-                if (
-                    uid and (meant := numbers.read(uid)) and meant.kind == "local"
-                ):  # never a number, which stays for good
-                    copy.write_row((person_id, uid))
+        told = ((person_id, feide_name(name, moment.realm)) for person_id, name in connection.execute(text(_SAS_NAMES)))
+        # Never a number as a name, which stays for good.
+        given = ((person, uid) for person, uid in told if uid and (read := numbers.read(uid)) and read.kind == "local")
+        copied(connection, "sas_name", "person_id uuid, uid text", given)
         connection.execute(text("analyze sas_name"))
         connection.execute(text(statement("account_of_bas")), bound)
     else:

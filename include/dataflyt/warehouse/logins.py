@@ -10,6 +10,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from dataflyt.errors import ConfigError, SourceUnavailable
+from dataflyt.warehouse import database
 
 
 def new_password(url: str, role: str) -> str:
@@ -22,15 +23,15 @@ def new_password(url: str, role: str) -> str:
     address = make_url(url)
     try:
         with psycopg.connect(
-            address.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+            address.set(drivername="postgresql").render_as_string(hide_password=False),
+            autocommit=True,
+            **database.connect_args(url),
         ) as connection:
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
             connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
-    except psycopg.OperationalError as error:
-        raise SourceUnavailable(
-            "Varehuset svarer ikke, eller slipper ikke tilkoblingen warehouse inn.", sqlstate=error.sqlstate
-        ) from None
     except psycopg.Error as error:
+        if isinstance(told := database.said(error), SourceUnavailable):
+            raise told from None
         raise ConfigError(
             f"Rollen {role} finnes ikke, eller tilkoblingen warehouse er ikke den som laget den: kjør «dataflyt "
             f"warehouse migrate» først, som rollen dataflyt (SQLSTATE {error.sqlstate})."

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import checked_owner
+from dataflyt.warehouse.database import OWN_KEY, checked_owner
 from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
 
 
@@ -29,16 +29,14 @@ def undo(connection: Connection, owner: str, run: int) -> None:
         )
 
 
-def merge_history(connection: Connection, owner: str, run: int, secret: str) -> dict[str, tuple[int, int]]:
+def merge_history(connection: Connection, owner: str, run: int) -> dict[str, tuple[int, int]]:
     """Merge the clean staged rows of a run into history; return rows opened and closed per table.
 
     Registers that are asked person by person: rows are closed only for subjects that were answered and not
     quarantined. Files: a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
     What is quarantined or unanswered is thereby held over. Raises nothing of its own.
     """
-    return {
-        table.name: _merge_source_table(connection, owner, run, secret, table) for table in source_tables().values()
-    }
+    return {table.name: _merge_source_table(connection, owner, run, table) for table in source_tables().values()}
 
 
 def clean_views(connection: Connection, owner: str, run: int) -> None:
@@ -84,12 +82,10 @@ def _quarantined(connection: Connection, owner: str, run: int) -> set[str]:
     return set(found.scalars())
 
 
-def _merge_source_table(
-    connection: Connection, owner: str, run: int, secret: str, table: SourceTable
-) -> tuple[int, int]:
+def _merge_source_table(connection: Connection, owner: str, run: int, table: SourceTable) -> tuple[int, int]:
     columns = [f'"{name.lower()}"' for name in table.columns]
     values = {
-        column: f"control.keyed_hash(:secret, {column})" if name in table.table.hashed else column
+        column: f"control.keyed_hash({OWN_KEY}, {column})" if name in table.table.hashed else column
         for name, column in zip(table.columns, columns, strict=True)
     }
     quarantined = (
@@ -107,7 +103,7 @@ def _merge_source_table(
     shown = ", ".join(f"{value} as {column}" for column, value in values.items())
     return _merge(
         connection,
-        {"owner": owner, "run": run} | ({"secret": secret} if table.table.hashed else {}),
+        {"owner": owner, "run": run},
         f"history.{table.name}",
         ["key"],
         ["subject", *columns],

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.kommune import PlanKind
 from dataflyt.warehouse import serving
+from dataflyt.warehouse.database import OWN_KEY
 
 GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_protection"})
 """Kinds that only a reader with the right to see protection may see, and that are never told as a number elsewhere."""
@@ -75,7 +76,7 @@ def all_counts(connection: Connection) -> dict[str, int]:
     return {kind: count for kind, count in connection.execute(text("select kind, count(*) from plan group by kind"))}
 
 
-def digest(connection: Connection, run: int, secret: str) -> str:
+def digest(connection: Connection, owner: str, run: int) -> str:
     """Return the keyed hash of a run's plan, by which an approval names it.
 
     Keyed, and of that run alone: a digest that everybody knows (of a plan without rows, or of last week's) would tell
@@ -83,11 +84,11 @@ def digest(connection: Connection, run: int, secret: str) -> str:
     """
     value = connection.scalar(
         text(
-            "select control.keyed_hash(:secret, concat(cast(:run as text), ':', "
+            f"select control.keyed_hash({OWN_KEY}, concat(cast(:run as text), ':', "
             "string_agg(md5(line), '' order by line collate \"C\"))) "
             "from (select plan::text as line from plan) as lines"
         ),
-        {"secret": secret, "run": run},
+        {"owner": owner, "run": run},
     )
     return str(value)
 

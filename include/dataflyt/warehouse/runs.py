@@ -1,8 +1,7 @@
 """The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased, and it is the newest."""
 
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.errors import NotApproved
 from dataflyt.warehouse import merge, plan, veto
+from dataflyt.warehouse.database import copied
 
 UNSETTLED = ("open", "merged")
 
@@ -34,7 +34,6 @@ class Run:
     number: int
     as_of: datetime
     state: str
-    secret: str = field(repr=False)
     digest: str | None
     asks: str | None
     decisions: str | None
@@ -46,7 +45,7 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
     A new run first undoes an unreleased one, which is then superseded. ``as_of`` counts the first time only, so that a
     run repeated is the same run. Must hold the kommune's lock.
     """
-    secret_of(connection, owner)
+    draw_key(connection, owner)
     known = connection.execute(
         text("select run from control.run where owner = :owner and key = :key"), {"owner": owner, "key": key}
     ).scalar()
@@ -66,17 +65,19 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
     return get(connection, owner, int(known or 0))
 
 
-def secret_of(connection: Connection, owner: str) -> str:
-    """Return the key of the kommune's hashes and ids, making it the first time. Must hold the kommune's lock."""
+def draw_key(connection: Connection, owner: str) -> None:
+    """Make the key of the kommune's hashes and ids, the first time. The server draws it: no statement of ours holds it.
+
+    Must hold the kommune's lock.
+    """
     connection.execute(
         text(
-            "insert into control.owner (owner, secret, created_at) values (:owner, :secret, now()) "
+            "insert into control.owner (owner, secret, created_at) "
+            "values (:owner, replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''), now()) "
             "on conflict do nothing"
         ),
-        {"owner": owner, "secret": secrets.token_hex(32)},
+        {"owner": owner},
     )
-    found = text("select secret from control.owner where owner = :owner")
-    return str(connection.scalar(found, {"owner": owner}))
 
 
 def resume(connection: Connection, owner: str, number: int) -> str:
@@ -100,12 +101,12 @@ def get(connection: Connection, owner: str, number: int) -> Run:
     """Return one run of a kommune."""
     row = connection.execute(
         text(
-            "select r.run, r.as_of, r.state, o.secret, r.plan_digest, r.asks, r.decisions from control.run r "
-            "join control.owner o on o.owner = r.owner where r.owner = :owner and r.run = :run"
+            "select run, as_of, state, plan_digest, asks, decisions from control.run "
+            "where owner = :owner and run = :run"
         ),
         {"owner": owner, "run": number},
     ).one()
-    return Run(owner, row.run, row.as_of, row.state, row.secret, row.plan_digest, row.asks, row.decisions)
+    return Run(owner, row.run, row.as_of, row.state, row.plan_digest, row.asks, row.decisions)
 
 
 def is_known(connection: Connection, owner: str, key: str) -> bool:
@@ -191,21 +192,15 @@ def keep_answer(
     ``user`` is who answered, None when nobody did; ``approvers`` are the ids that the kommune's file named
     then, and the database takes no approval by anybody else.
     """
+    said = (run.digest, answer, user and user.id, user and user.name, channel, list(approvers))
+    columns = "digest text, answer text, user_id text, user_name text, channel text, approvers text[]"
+    copied(connection, "said", columns, [said])
     connection.execute(
         text(
             "insert into control.approval (owner, run, digest, answer, user_id, user_name, channel, approvers) "
-            "values (:owner, :run, :digest, :answer, :user_id, :user_name, :channel, :approvers)"
+            "select :owner, :run, digest, answer, user_id, user_name, channel, approvers from said"
         ),
-        {
-            "owner": run.owner,
-            "run": run.number,
-            "digest": run.digest,
-            "answer": answer,
-            "user_id": user and user.id,
-            "user_name": user and user.name,
-            "channel": channel,
-            "approvers": list(approvers),
-        },
+        {"owner": run.owner, "run": run.number},
     )
 
 
@@ -249,7 +244,7 @@ def release(connection: Connection, owner: str, number: int) -> None:
             "nytt, så planen tar hensyn til det."
         )
     plan.build(connection, owner, number, released_before(connection, owner, number))
-    if run.digest != plan.digest(connection, number, run.secret):
+    if run.digest != plan.digest(connection, owner, number):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
     connection.execute(

@@ -210,7 +210,7 @@ def counts(connection: Connection, owner: str, run: int, source: str | None = No
     found = connection.execute(
         text(
             "select table_name, row_count from control.staged where owner = :owner and run = :run "
-            "and (cast(:source as text) is null or source = :source)"
+            'and (cast(:source as text) is null or source = :source) order by table_name collate "C"'
         ),
         {"owner": owner, "run": run, "source": source},
     )

@@ -6,7 +6,7 @@ with entry as (
     select e.uid, e.role, e.schools, a.person_id
     from control.directory_entry e
     left join (
-        select substr(control.keyed_hash(:secret, 'number:' || l.value), 1, 32)::uuid as number_id, a.person_id
+        select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || l.value), 1, 32)::uuid as number_id, a.person_id
         from after_person_link l
         join shown_account a on a.person_id = l.person_id
         where l.scheme = 'number'

@@ -2,7 +2,7 @@
 -- would be published and does not stand in it. Entries of hidden people (strengtFortrolig or held back, before the run or
 -- after it) are "matched" whatever is the matter with them: that kind has no rows, and does not tell them from others.
 with link as (
-    select substr(control.keyed_hash(:secret, 'number:' || value), 1, 32)::uuid as number_id, person_id
+    select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || value), 1, 32)::uuid as number_id, person_id
     from after_person_link
     where scheme = 'number'
 ),

@@ -3,7 +3,7 @@
 select distinct e.uid, l.person_id, case when l.person_id is null then e.number_id end as somebody_else
 from control.directory_entry e
 left join (
-    select substr(control.keyed_hash(:secret, 'number:' || l.value), 1, 32)::uuid as number_id, l.person_id
+    select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || l.value), 1, 32)::uuid as number_id, l.person_id
     from wanted_name w
     join new_person_link l on l.person_id = w.person_id
     where l.scheme = 'number'

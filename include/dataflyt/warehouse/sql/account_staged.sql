@@ -2,7 +2,7 @@
 select
     e.line,
     e.uid,
-    substr(control.keyed_hash(:secret, 'number:' || e.number), 1, 32)::uuid as number_id,
+    substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || e.number), 1, 32)::uuid as number_id,
     e.role,
     s.schools
 from read_entry e

@@ -65,12 +65,12 @@ parted as (
         case
             when i.person_id in (
                 select l.person_id from golden.person_link l where l.owner = :owner and l.to_run is null
-            ) then substr(control.keyed_hash(:secret, concat_ws(':', 'parted', k.root, k.last_run)), 1, 32)::uuid
+            ) then substr(control.keyed_hash((select secret from control.owner where owner = :owner), concat_ws(':', 'parted', k.root, k.last_run)), 1, 32)::uuid
             else i.person_id
         end as person_id
     from known k
     cross join lateral (
-        select substr(control.keyed_hash(:secret, 'parted:' || k.root), 1, 32)::uuid as person_id
+        select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'parted:' || k.root), 1, 32)::uuid as person_id
     ) as i
     where k.person_id is null
 ),
@@ -104,7 +104,7 @@ numbered as (
         n.number as value,
         coalesce(
             k.person_id, p.person_id, w.person_id,
-            substr(control.keyed_hash(:secret, 'number:' || n.root), 1, 32)::uuid
+            substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || n.root), 1, 32)::uuid
         ) as person_id,
         n.number = n.root as "current"
     from numbers n
@@ -118,7 +118,7 @@ local_ids as (
         s.person_id as value,
         coalesce(
             n.person_id, own.person_id, old.person_id,
-            substr(control.keyed_hash(:secret, 'sas:' || s.person_id), 1, 32)::uuid
+            substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'sas:' || s.person_id), 1, 32)::uuid
         ) as person_id,
         true as "current"
     from sas_person s
@@ -132,7 +132,7 @@ local_ids as (
         'hr',
         h.employee_id,
         coalesce(
-            n.person_id, own.person_id, substr(control.keyed_hash(:secret, 'hr:' || h.employee_id), 1, 32)::uuid
+            n.person_id, own.person_id, substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'hr:' || h.employee_id), 1, 32)::uuid
         ),
         true
     from hr_employee h

@@ -5,7 +5,7 @@ from (
     select
         c.person_id as child_id,
         coalesce(a.person_id::text, 'org:' || f.ansvarligOrganisasjon, 'uten:' || control.keyed_hash(
-            :secret,
+            (select secret from control.owner where owner = :owner),
             concat_ws(
                 '|',
                 f.ansvarligUtenIdentifikator_fornavn,
