@@ -25,9 +25,10 @@ REPOSITORY = Path(__file__).parents[1]
 SERVICES = """
 import signal, sys
 from rich.console import Console
-from dataflyt import beside
+from dataflyt import beside, private
 from supervisor.__main__ import Supervisor, interrupted, local
 signal.signal(signal.SIGTERM, interrupted)
+private.close()
 supervisor = Supervisor(Console(file=sys.stderr), local())
 try:
     supervisor.start_services()

@@ -1,4 +1,4 @@
-"""FAB's roles brought in line with ``rights``: what ``dataflyt kommune roles`` does, in Airflow's database."""
+"""FAB's roles brought in line with ``rights``: a part of what ``dataflyt airflow prepare`` does, in Airflow's database."""
 
 from __future__ import annotations
 

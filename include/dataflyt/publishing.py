@@ -13,6 +13,7 @@ published is written anew (``flow.republish``), whatever changed it.
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,12 +24,15 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, text
 
-from dataflyt.errors import CheckFailed
+from dataflyt import private
+from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
 from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
+
+log = logging.getLogger(__name__)
 
 
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
@@ -101,8 +105,10 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
             target.parent.mkdir(parents=True, exist_ok=True)
             with (Path(work) / target.name).open("rb") as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
+    _let_the_group_read(environment.path(environment.storage), root.parent, root, root / name, *targets)
     if not same:
         write_atomically(root / "manifest.json", manifest)
+    _let_the_group_read(root / "manifest.json")
     connection.execute(
         text(
             "insert into control.publication "
@@ -116,6 +122,14 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     )
     _withdraw_older(connection, run.owner, str(bound["protects"]), root)
     return [file["file"] for file in files]
+
+
+def _let_the_group_read(*paths: Any) -> None:
+    """Let the group that reads the exports read these; that it cannot holds nothing up, and ``doctor`` says it."""
+    try:
+        private.share(*paths)
+    except ConfigError as error:
+        log.warning("%s", error.sentence)
 
 
 def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:

