@@ -45,7 +45,7 @@ def prepare() -> Made:
 
 
 def bring_about(session: Session, wanted: Mapping[str, Iterable[Right]]) -> Made:
-    """Make the pools that are missing, and bring the roles in line. A pool that is there stays as it is, its size too."""
+    """Make the pools that are missing, and bring the roles in line. A pool that is there keeps its size."""
     from airflow.models.pool import Pool
     from sqlalchemy import select
 
@@ -66,7 +66,7 @@ def bring_about(session: Session, wanted: Mapping[str, Iterable[Right]]) -> Made
 def lacks() -> list[str]:
     """Say what is missing, a sentence each."""
     from airflow.models.pool import Pool
-    from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
     from sqlalchemy import select
 
     found = []
@@ -83,7 +83,7 @@ def lacks() -> list[str]:
                     )
     except ConfigError as error:
         found.append(error.sentence)
-    known = ProvidersManager().hooks
+    known = ProvidersManagerTaskRuntime().hooks
     found += [
         f"Airflow kjenner ikke tilkoblingstypen {name}: installer pakken {package}."
         for name, package in TYPES.items()

@@ -1,4 +1,4 @@
-"""FAB's roles brought in line with ``rights``: a part of what ``dataflyt airflow prepare`` does, in Airflow's database."""
+"""FAB's roles brought in line with ``rights``, in Airflow's database: a part of ``dataflyt airflow prepare``."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ class Doctor:
             for manifest in (exports / kommune.id / "manifest.json" for kommune in kommuner) if exports else ():
                 if reader is not None and manifest.exists() and not private.readable(manifest, reader):
                     raise ConfigError(
-                        f"Gruppen i {private.GROUP} får ikke lese eksportene: la brukeren som Dataflyt kjører som, være "
-                        f"medlem av den, og kjør «chgrp -R {reader} {exports} && chmod -R g+rX {exports}»."
+                        f"Gruppen i {private.GROUP} får ikke lese eksportene: la brukeren som Dataflyt kjører som, "
+                        f"være medlem av den, og kjør «chgrp -R {reader} {exports} && chmod -R g+rX {exports}»."
                     )
         return found
 

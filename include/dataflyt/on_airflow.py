@@ -360,8 +360,8 @@ def connection(name: str) -> Connection:
 def connection_of_installation(name: str) -> Connection:
     """Look up a connection for a command, as ``connection`` does for a task.
 
-    Raises ConfigError also when its variable cannot be read, and when Airflow's database does not answer: Airflow passes
-    over both.
+    Raises ConfigError also when its variable cannot be read, and when Airflow's database does not answer: Airflow
+    passes over both.
     """
     try:
         return connection(name)
