@@ -49,8 +49,8 @@ def begun(run_id):
         for dag_id in ("freg_events", "kommune_haugesund"):
             dag = SerializedDagModel.get_dag(dag_id, session=session)
             dag.create_dagrun(
-                run_id=run_id, logical_date=None, run_after=timezone.utcnow() - timedelta(minutes=1), run_type=DagRunType.MANUAL,
-                triggered_by=DagRunTriggeredByType.TEST, state=DagRunState.QUEUED, session=session,
+                run_id=run_id, logical_date=None, run_after=timezone.utcnow() - timedelta(minutes=1),
+                run_type=DagRunType.MANUAL, triggered_by=DagRunTriggeredByType.TEST, state=DagRunState.QUEUED, session=session,
             )
     with create_session() as session:
         runner = SchedulerJobRunner(Job())

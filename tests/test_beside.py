@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -250,6 +251,17 @@ def test_where_nothing_runs_one_sentence_says_so(tmp_path: Path, line: str) -> N
     done = dataflyt(tmp_path, *line.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"Ingenting kjører her: skriv «make up» .*\n", done.stderr)
+
+
+def test_nothing_of_what_runs_here_lies_open(local: Path, released: str) -> None:
+    assert local.stat().st_mode & 0o066 == 0
+    written = [path for path in local.rglob("*") if "postgres" not in path.relative_to(local).parts]
+    assert {"feide.ldif", "manifest.json", "secrets.json", "simulator.log", "simulator-key.pem"} <= {
+        path.name for path in written
+    }
+    assert [path for path in written if path.lstat().st_mode & 0o077] == []
+    socket = Path(re.findall('host=([^"]+)', unquote((local / beside.NOTE).read_text()))[0])
+    assert socket.stat().st_mode & 0o077 == 0, "the embedded server trusts whoever reaches its socket"
 
 
 def test_the_note_holds_keys_and_is_for_its_owner_only(local: Path) -> None:
