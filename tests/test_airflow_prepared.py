@@ -50,7 +50,8 @@ def begun(run_id):
             dag = SerializedDagModel.get_dag(dag_id, session=session)
             dag.create_dagrun(
                 run_id=run_id, logical_date=None, run_after=timezone.utcnow() - timedelta(minutes=1),
-                run_type=DagRunType.MANUAL, triggered_by=DagRunTriggeredByType.TEST, state=DagRunState.QUEUED, session=session,
+                run_type=DagRunType.MANUAL, triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.QUEUED, session=session,
             )
     with create_session() as session:
         runner = SchedulerJobRunner(Job())

@@ -260,7 +260,7 @@ def test_nothing_of_what_runs_here_lies_open(local: Path, released: str) -> None
         path.name for path in written
     }
     assert [path for path in written if path.lstat().st_mode & 0o077] == []
-    socket = Path(re.findall('host=([^"]+)', unquote((local / beside.NOTE).read_text()))[0])
+    socket = Path(re.findall(r'host=([^"\\]+)', unquote((local / beside.NOTE).read_text()))[0])
     assert socket.stat().st_mode & 0o077 == 0, "the embedded server trusts whoever reaches its socket"
 
 
