@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +85,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("airflow")
     kommuner = folder / "kommuner"
     kommuner.mkdir()
-    shutil.copy(REPOSITORY / "include" / "kommuner" / "_defaults.yaml", kommuner)
     file = (REPOSITORY / "include" / "kommuner" / "haugesund.yaml").read_text(encoding="utf-8")
     (kommuner / "haugesund.yaml").write_text(file + "\nmail: {to: [drift@haugesund.kommune.no]}\n", encoding="utf-8")
     program = WORLD.replace("DAGS", repr(str(REPOSITORY / "dags")))

@@ -133,7 +133,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("rights")
     kommuner = folder / "kommuner"
     kommuner.mkdir()
-    for name in ("_defaults", "haugesund", "bergen"):
+    for name in ("haugesund", "bergen"):
         shutil.copy(REPOSITORY / "include" / "kommuner" / f"{name}.yaml", kommuner)
     broken = (kommuner / "haugesund.yaml").read_text("utf-8").replace("every: week", "every: fortnight")
     (kommuner / "oslo.yaml").write_text(broken.replace("id: haugesund", "id: oslo"), "utf-8")

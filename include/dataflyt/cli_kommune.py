@@ -154,7 +154,7 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
 
 
 _TEMPLATE = """\
-# {comment}. Alt som ikke står her, kommer fra _defaults.yaml.
+# {comment}. Alt som ikke står her, kommer fra _defaults.yaml: mappens egen, ellers Dataflyts.
 # Fyll ut linjene som er merket «fyll ut», og kontroller filen med: dataflyt kommune check {id}
 # Nøkler og passord skal aldri stå her: de ligger i tilkoblingene (connections).
 
