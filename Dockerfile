@@ -54,7 +54,7 @@ CMD ["airflow", "version"]
 FROM dataflyt AS demo
 
 USER root
-RUN pip install --constraint requirements.txt --editable '.[cluster,simulator,s3server]'
+RUN pip install --constraint requirements.txt --editable '.[cluster,trial,s3server]'
 COPY include/kommuner include/kommuner
 COPY include/simulator include/simulator
 COPY include/supervisor include/supervisor

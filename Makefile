@@ -74,10 +74,11 @@ cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
 	$(BIN)/python -m tests.cluster
 
-lint: $(STAMP)  ## kontroller stil og typer
+lint: $(STAMP)  ## kontroller stil, typer og at det som importeres, er ført opp i pyproject.toml
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/deptry .
 
 lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, i requirements.txt
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -230,6 +230,21 @@ def test_airflow_knows_every_option_that_is_set(airflow_options: set[tuple[str, 
         assert (section, option) in airflow_options, f"{name} is no option of this Airflow"
 
 
+def test_helm_sets_what_compose_sets_and_prepares_airflow_with_the_same_words() -> None:
+    helm = yaml.safe_load((ROOT / "deploy" / "helm-values.yaml").read_text(encoding="utf-8"))
+    assert helm["migrateDatabaseJob"]["args"][-1] == SERVICES["airflow-init"]["command"][-1]
+    assert "dataflyt airflow prepare" in SERVICES["airflow-init"]["command"][-1]
+    shared = environments()["worker-1"] | environments()["airflow-scheduler"]
+    for one in helm["env"]:
+        name = one["name"]
+        assert name in shared or f"{name}=" in DOCKERFILE
+        if "$" not in shared.get(name, "$"):
+            assert one["value"] == shared[name], name
+    assert helm["images"]["airflow"]["tag"] == OURS["airflow-scheduler"]["image"].split(":")[1]
+    (mount,) = helm["volumeMounts"]
+    assert f"DATAFLYT_KOMMUNER={mount['mountPath']}" in DOCKERFILE
+
+
 def test_every_command_exists() -> None:
     from airflow.cli.cli_parser import get_parser
 

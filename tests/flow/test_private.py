@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt import nightly, private
-from dataflyt.connections import from_environment, path_of
+from dataflyt.connections import Connection, from_environment, path_of
 from dataflyt.doctor import Doctor
 from tests.flow.conftest import Installation
 
@@ -119,6 +119,28 @@ def test_doctor_says_it_when_the_group_cannot_read_the_exports(
         for folder in manifest.parents[:2]:
             folder.chmod(0o755)
         assert "chmod -R g-w,o=" in said(haugesund)[0]
+
+
+@pytest.mark.after_first_run
+def test_doctor_finds_a_folder_of_delivered_files_that_everybody_can_read(
+    installation: Installation, reachable: Path
+) -> None:
+    files = reachable / "hr"
+    files.mkdir(mode=0o755)
+    files.chmod(0o755)
+    connect = installation.environment.connect
+
+    def delivered_here(name: str) -> Connection:
+        return Connection(name, str(files)) if name == "hr_haugesund" else connect(name)
+
+    def lying_open() -> list[str]:
+        found = Doctor(delivered_here, path_of, date(2026, 11, 24)).examine(installation.kommune)
+        return [finding.sentence for finding in found if "Alle på maskinen" in finding.sentence]
+
+    (sentence,) = lying_open()
+    (command,) = re.findall("«(chmod [^»]+)»", sentence)
+    subprocess.run(command, shell=True, check=True)
+    assert lying_open() == []
 
 
 @pytest.fixture
