@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflyt import beside
+from dataflyt import beside, private
 from dataflyt.cli_norwegian import App, confirm
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.terminal import echo
@@ -57,6 +57,8 @@ def import_directory(
         with _progress(file) as progress:
             proposal = accounts.propose(db, found, file, progress)
         echo(f"{found.display_name}: {file.name}")
+        if private.everybody_can_read(file):
+            echo(f"Alle på maskinen kan lese filen, og den har fødselsnumre: kjør «chmod go= {file}».", err=True)
         if not proposal.run:
             echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, accounts.IMPORT_KINDS)

@@ -202,7 +202,7 @@ class Doctor:
                     f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet."
                 )
             here = private.on_disk(self.path(self.connect(name).url))
-            if here and here.stat().st_mode & 0o005 and private.can_be_reached(here):
+            if here and private.everybody_can_read(here):
                 raise ConfigError(
                     f"Alle på maskinen kan lese mappen i tilkoblingen {name}, og filene der har fødselsnumre: kjør "
                     f"«chmod o= {here}»."

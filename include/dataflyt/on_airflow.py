@@ -1,4 +1,4 @@
-"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights.
+"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights and pools.
 
 In comes a task's context; out goes one step of ``dataflyt.flow`` on a Job, and nothing into XCom but counts and the
 sentence with which a step stopped. Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom,

@@ -72,6 +72,11 @@ def can_be_reached(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o011 for folder in path.resolve().parents)
 
 
+def everybody_can_read(path: Path) -> bool:
+    """Tell whether everybody on the machine can read a file or folder."""
+    return bool(path.stat().st_mode & (0o005 if path.is_dir() else 0o004)) and can_be_reached(path)
+
+
 def lies_open(folder: Path, reader: int | None = None) -> Iterator[Path]:
     """Find the files and folders below ``folder``, itself too, that others than their owner can read or change.
 

@@ -143,6 +143,16 @@ def test_doctor_finds_a_folder_of_delivered_files_that_everybody_can_read(
     assert lying_open() == []
 
 
+def test_a_file_counts_as_open_to_everybody_only_where_everybody_gets_at_it(reachable: Path) -> None:
+    file = reachable / "katalog.ldif"
+    file.touch()
+    assert not private.everybody_can_read(file)
+    file.chmod(0o644)
+    assert private.everybody_can_read(file)
+    reachable.chmod(0o700)
+    assert not private.everybody_can_read(file)
+
+
 @pytest.fixture
 def haugesund() -> object:
     from dataflyt.kommune import find
