@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import pytest
 
 from dataflyt import beside
+from dataflyt.beside import airflow_is_here
 from dataflyt.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -282,6 +283,19 @@ def test_the_note_of_one_that_was_killed_is_not_believed(tmp_path: Path) -> None
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / beside.NOTE).exists()
     assert beside.running(tmp_path) is None
+
+
+def test_airflow_is_known_by_its_variables_or_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path)})
+    assert not airflow_is_here()
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), name: "x"})
+        assert airflow_is_here()
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), "AIRFLOW_CONN_X": "{}"})
+    assert not airflow_is_here(), "a connection alone is no Airflow"
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "airflow.cfg").touch()
+    assert airflow_is_here()
 
 
 def test_variables_that_are_set_are_not_mixed_with_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
