@@ -1,7 +1,9 @@
 # Dataflyt with Airflow and all that it imports, in the versions that requirements.txt has and the tests run with.
 #
-#   docker build .                  for production: no simulator is started by it, no S3 server is in it
-#   docker build --target demo .    with an S3 server in memory, for docker compose --profile demo
+#   docker build .                  for production: no simulator, no S3 server and no kommune file is in it
+#   docker build --target demo .    with these, for docker compose --profile demo
+#
+# --build-arg PACKAGES='sshfs apache-airflow-providers-amazon' adds packages: for file systems, logs, secrets.
 
 FROM python:3.11.14-slim-bookworm AS dataflyt
 
@@ -20,7 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/dataflyt/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=false \
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=/opt/dataflyt/logs \
-    DATAFLYT_KOMMUNER=/opt/dataflyt/include/kommuner
+    DATAFLYT_KOMMUNER=/opt/dataflyt/kommuner
 
 WORKDIR /opt/dataflyt
 
@@ -30,12 +32,16 @@ RUN mkdir include \
     && python -m venv /opt/venv \
     && pip install --constraint requirements.txt --editable '.[cluster]'
 
-COPY include include
+ARG PACKAGES=
+RUN test -z "$PACKAGES" || pip install --constraint requirements.txt $PACKAGES
+
+COPY include/airflow_local_settings.py include/
+COPY include/dataflyt include/dataflyt
 COPY dags dags
 COPY plugins plugins
 
 # Mounted volumes take their owner from these.
-RUN mkdir airflow logs demo && chown dataflyt: airflow logs demo
+RUN mkdir airflow logs demo kommuner && chown dataflyt: airflow logs demo kommuner
 USER dataflyt
 
 # What is healthy depends on what a container runs: docker-compose.yaml says it for each. This holds for all of them.
@@ -48,7 +54,10 @@ CMD ["airflow", "version"]
 FROM dataflyt AS demo
 
 USER root
-RUN pip install --constraint requirements.txt --editable '.[cluster,s3server]'
+RUN pip install --constraint requirements.txt --editable '.[cluster,trial,s3server]'
+COPY include/kommuner include/kommuner
+COPY include/simulator include/simulator
+COPY include/supervisor include/supervisor
 USER dataflyt
 
 

@@ -74,10 +74,11 @@ cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
 	$(BIN)/python -m tests.cluster
 
-lint: $(STAMP)  ## kontroller stil og typer
+lint: $(STAMP)  ## kontroller stil, typer og at det som importeres, er ført opp i pyproject.toml
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/deptry .
 
 docs: $(STAMP)  ## skriv dokumentasjonen, også det som lages av koden, og bygg den i .local/site
 	PYTHONPATH=include $(BIN)/python docs/generate.py

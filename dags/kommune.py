@@ -77,7 +77,6 @@ def kommune_dag(kommune: Kommune) -> DAG:
             return kind(task_id=name, task_display_name=notices.STEPS[name], kommune=kommune, **more)
 
         sas, hr = step("extract_sas"), step("extract_hr")
-        # The pools (pools.json) keep many kommuner at once from asking a register more than it bears.
         employees = kommune.sources.freg.employees  # no file from HR: those of the last run are asked about
         freg = step("extract_freg", pool="freg", trigger_rule="all_done" if employees else "all_success")
         krr = step("extract_krr", pool="krr")

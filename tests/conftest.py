@@ -74,6 +74,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os.killpg(watch.pid, signal.SIGKILL)
 
 
+@pytest.fixture(autouse=True)
+def no_airflow_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands in the tests' own process find connections by variables, whatever made Airflow's settings."""
+    monkeypatch.setattr("dataflyt.beside.airflow_is_here", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def pg_url(worker_id: str) -> str:
     """SQLAlchemy URL, as superuser, of an empty database of this worker's own in the session's PostgreSQL."""

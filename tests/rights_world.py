@@ -17,7 +17,6 @@ from airflow.models.dagwarning import DagWarning, DagWarningType
 from airflow.models.errors import ParseImportError
 from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
-from airflow.models.pool import Pool
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
@@ -77,9 +76,6 @@ def main(passwords, given, logs):
     """Make everything; print what was made, as JSON."""
     initdb()
     DagBundlesManager().sync_bundles_to_db()
-    with create_session() as session:
-        for pool in ("freg", "krr"):
-            session.add(Pool(pool=pool, slots=4, include_deferred=False))
     logins.main(passwords, given)
     sync_bag_to_db(DagBag(REPOSITORY / "dags", bundle_name="dags-folder"), "dags-folder", None)
     with create_session() as session:

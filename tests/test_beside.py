@@ -15,19 +15,22 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from dataflyt import beside
+from dataflyt.beside import airflow_is_here
 from dataflyt.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[1]
 SERVICES = """
 import signal, sys
 from rich.console import Console
-from dataflyt import beside
+from dataflyt import beside, private
 from supervisor.__main__ import Supervisor, interrupted, local
 signal.signal(signal.SIGTERM, interrupted)
+private.close()
 supervisor = Supervisor(Console(file=sys.stderr), local())
 try:
     supervisor.start_services()
@@ -251,6 +254,17 @@ def test_where_nothing_runs_one_sentence_says_so(tmp_path: Path, line: str) -> N
     assert re.fullmatch(r"Ingenting kjører her: skriv «make up» .*\n", done.stderr)
 
 
+def test_nothing_of_what_runs_here_lies_open(local: Path, released: str) -> None:
+    assert local.stat().st_mode & 0o066 == 0
+    written = [path for path in local.rglob("*") if "postgres" not in path.relative_to(local).parts]
+    assert {"feide.ldif", "manifest.json", "secrets.json", "simulator.log", "simulator-key.pem"} <= {
+        path.name for path in written
+    }
+    assert [path for path in written if path.lstat().st_mode & 0o077] == []
+    socket = Path(re.findall(r'host=([^"\\]+)', unquote((local / beside.NOTE).read_text()))[0])
+    assert socket.stat().st_mode & 0o077 == 0, "the embedded server trusts whoever reaches its socket"
+
+
 def test_the_note_holds_keys_and_is_for_its_owner_only(local: Path) -> None:
     note = local / beside.NOTE
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
@@ -269,6 +283,19 @@ def test_the_note_of_one_that_was_killed_is_not_believed(tmp_path: Path) -> None
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / beside.NOTE).exists()
     assert beside.running(tmp_path) is None
+
+
+def test_airflow_is_known_by_its_variables_or_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path)})
+    assert not airflow_is_here()
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), name: "x"})
+        assert airflow_is_here()
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), "AIRFLOW_CONN_X": "{}"})
+    assert not airflow_is_here(), "a connection alone is no Airflow"
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "airflow.cfg").touch()
+    assert airflow_is_here()
 
 
 def test_variables_that_are_set_are_not_mixed_with_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

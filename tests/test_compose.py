@@ -22,11 +22,10 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {name for name, service in SERVICES.items() if service["restart"] == "no"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-EXAMPLE = dict(
-    line.split("=", 1)
-    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-)
+ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+EXAMPLE = dict(line.split("=", 1) for line in ENV_EXAMPLE.splitlines() if line and not line.startswith("#"))
+OPTIONAL = set(re.findall(r"^#([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE))
+"""Variables that are not set unless somebody takes away the # before them."""
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY\b|ACCESS_KEY_ID|REDISCLI_AUTH")
 
 
@@ -48,6 +47,18 @@ def commands() -> dict[str, list[list[str]]]:
     return found
 
 
+def mounted(service: str) -> dict[str, dict[str, Any]]:
+    """What a service finds where: each volume of the short form in the long one."""
+    found = {}
+    for volume in SERVICES[service].get("volumes", []):
+        if isinstance(volume, str):
+            source, target, *more = volume.split(":")
+            kind = "bind" if source.startswith("./") else "volume"
+            volume = {"type": kind, "source": source, "target": target, "read_only": more == ["ro"]}
+        found[volume["target"]] = volume
+    return found
+
+
 def test_docker_compose_understands_the_file() -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*check, ROOT / "docker-compose.yaml"], capture_output=True, text=True, check=False)
@@ -63,22 +74,60 @@ def test_whatever_a_service_waits_for_and_keeps_is_there() -> None:
                 f"{name} waits for {other}"
             )
             # What everybody needs must not be only in a profile.
-            assert not SERVICES[other].get("profiles") or service.get("profiles")
-        for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            if source.startswith("./"):
-                assert (ROOT / source).is_file()
-                assert os.access(ROOT / source, os.X_OK) or not source.endswith(".sh")
-            else:
+            assert not SERVICES[other].get("profiles") or service.get("profiles") or how["required"] is False
+        for volume in mounted(name).values():
+            source = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", volume["source"])
+            if volume["type"] == "volume":
                 volumes.add(source)
+            elif source != "./kommuner":  # the operator makes it
+                assert (ROOT / source).exists()
+                assert os.access(ROOT / source, os.X_OK) or not source.endswith(".sh")
     assert volumes == set(COMPOSE["volumes"])
+
+
+def test_kommune_files_are_the_operators_and_only_the_demo_has_made_up_ones() -> None:
+    for name in OURS.keys() - {"object-store"}:
+        folder = mounted(name)["/opt/dataflyt/kommuner"]
+        assert folder["source"] == "${KOMMUNER_FOLDER:-./kommuner}"
+        # Docker would make a folder that is not there as root's, and nobody could write in it.
+        assert folder["bind"] == {"create_host_path": False}
+        assert bool(folder.get("read_only")) == (name not in ("airflow-init", "demo-kommuner"))
+    production, _, demo = DOCKERFILE.partition("FROM dataflyt AS demo")
+    assert "DATAFLYT_KOMMUNER=/opt/dataflyt/kommuner" in production
+    for made_up in ("include/kommuner", "include/simulator", "include/supervisor"):
+        assert made_up not in production
+        assert f"COPY {made_up} {made_up}" in demo
+    copied = SERVICES["demo-kommuner"]["command"]
+    assert {ROOT / word for word in copied if word.endswith(".yaml")} == set((ROOT / "include/kommuner").glob("*.yaml"))
+    assert SERVICES["demo-kommuner"]["profiles"] == ["demo"]
+    assert SERVICES["airflow-init"]["depends_on"]["demo-kommuner"]["required"] is False
+
+
+def test_what_is_started_here_is_reached_without_the_proxy() -> None:
+    for service in ("airflow-scheduler", "worker-1", "airflow-init", "simulator-setup"):
+        environment = environments()[service]
+        for passed in ("HTTP_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            assert environment[passed] is None, "an empty one would be another thing than none"
+        here, _, more = environment["NO_PROXY"].partition("$")
+        talked_to = SERVICES.keys() - ONE_SHOT - {"airflow-dag-processor", "airflow-triggerer"}
+        assert set(here.split(",")) == {"localhost", "127.0.0.1", *talked_to}
+        assert f"${more}" == "${NO_PROXY:+,}${NO_PROXY:-}"
+
+
+def test_links_in_mails_have_a_host_and_logs_a_place() -> None:
+    for service in ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "worker-1"):
+        environment = environments()[service]
+        assert environment["AIRFLOW__API__BASE_URL"].startswith("${AIRFLOW_BASE_URL:?")
+        assert environment["AIRFLOW__LOGGING__REMOTE_LOGGING"] == "${REMOTE_LOGGING:-false}"
+        assert environment["AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS"] == "0o600"
 
 
 def test_no_machine_needs_the_disk_of_another() -> None:
     users: dict[str, list[str]] = {}
-    for name, service in SERVICES.items():
-        for volume in service.get("volumes", []):
-            users.setdefault(volume.split(":")[0], []).append(name)
+    for name in SERVICES:
+        for volume in mounted(name).values():
+            if volume["type"] == "volume":
+                users.setdefault(volume["source"], []).append(name)
     assert {volume: names for volume, names in users.items() if len(names) > 1} == {
         "demo": ["simulator-setup", "simulator"]  # the simulated client's key
     }
@@ -87,7 +136,9 @@ def test_no_machine_needs_the_disk_of_another() -> None:
 
 def test_env_example_explains_every_variable_and_no_other() -> None:
     used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", TEXT))
-    assert used == EXAMPLE.keys()
+    passed_on = {name for found in environments().values() for name, value in found.items() if value is None}
+    assert passed_on <= OPTIONAL
+    assert used | passed_on == EXAMPLE.keys() | OPTIONAL
 
 
 def test_a_variable_that_must_be_set_says_why_when_it_is_not() -> None:
@@ -144,10 +195,10 @@ def test_the_image_is_made_of_files_that_are_here_and_sent_to_the_builder() -> N
     patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     sent = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     sources = [word for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
-    assert {"dags", "include", "plugins", "requirements.txt"} <= set(sources)
+    assert {"dags", "include/dataflyt", "plugins", "requirements.txt"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert any(fnmatch(source, pattern) for pattern in sent), source
+        assert any(fnmatch(source.split("/")[0], pattern) for pattern in sent), source
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
     assert {service["build"]["target"] for service in OURS.values()} == stages
 
@@ -179,6 +230,21 @@ def test_airflow_knows_every_option_that_is_set(airflow_options: set[tuple[str, 
         assert (section, option) in airflow_options, f"{name} is no option of this Airflow"
 
 
+def test_helm_sets_what_compose_sets_and_prepares_airflow_with_the_same_words() -> None:
+    helm = yaml.safe_load((ROOT / "deploy" / "helm-values.yaml").read_text(encoding="utf-8"))
+    assert helm["migrateDatabaseJob"]["args"][-1] == SERVICES["airflow-init"]["command"][-1]
+    assert "dataflyt airflow prepare" in SERVICES["airflow-init"]["command"][-1]
+    shared = environments()["worker-1"] | environments()["airflow-scheduler"]
+    for one in helm["env"]:
+        name = one["name"]
+        assert name in shared or f"{name}=" in DOCKERFILE
+        if "$" not in shared.get(name, "$"):
+            assert one["value"] == shared[name], name
+    assert helm["images"]["airflow"]["tag"] == OURS["airflow-scheduler"]["image"].split(":")[1]
+    (mount,) = helm["volumeMounts"]
+    assert f"DATAFLYT_KOMMUNER={mount['mountPath']}" in DOCKERFILE
+
+
 def test_every_command_exists() -> None:
     from airflow.cli.cli_parser import get_parser
 
@@ -203,8 +269,8 @@ def test_every_command_exists() -> None:
                 module, _, name = arguments[arguments.index("--app") + 1].rpartition(".")
                 assert hasattr(import_module(module), name), service
             else:
-                assert program == "moto_server", f"{service} runs {program}"  # of the extra s3server
-    assert seen == {"airflow", "dataflyt", "python", "celery", "moto_server"}
+                assert program in ("moto_server", "cp"), f"{service} runs {program}"  # of the extra s3server
+    assert seen == {"airflow", "dataflyt", "python", "celery", "moto_server", "cp"}
 
 
 def test_what_the_parts_are_told_of_each_other_are_services() -> None:

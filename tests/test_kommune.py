@@ -37,7 +37,7 @@ approvers:
 
 @pytest.fixture
 def folder(tmp_path):
-    shutil.copy(SHIPPED / "_defaults.yaml", tmp_path)
+    shutil.copy(Path(kommune.__file__).with_name("_defaults.yaml"), tmp_path)
     return tmp_path
 
 

@@ -1,5 +1,6 @@
 """A new kommune: a file to fill in, which the check then leads through."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -27,8 +28,7 @@ FILLED_IN = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("_defaults.yaml", "haugesund.yaml"):
-        shutil.copy(SHIPPED / name, tmp_path)
+    shutil.copy(SHIPPED / "haugesund.yaml", tmp_path)
     monkeypatch.setenv("DATAFLYT_KOMMUNER", str(tmp_path))
     return tmp_path
 
@@ -124,3 +124,22 @@ def test_any_name_that_is_taken_stands_in_the_file_as_it_was_written(folder: Pat
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["name"] == " ".join(name.split())
     else:
         assert not path.exists()
+
+
+def test_a_folder_without_defaults_of_its_own_has_dataflyts_limits(folder: Path) -> None:
+    limits = kommune.find(folder, "1106").guard.limits
+    assert limits["number_changes"].percent == 2
+    own = Path(kommune.__file__).with_name("_defaults.yaml").read_text("utf-8")
+    (folder / "_defaults.yaml").write_text(
+        own.replace("number_changes: {percent: 2", "number_changes: {percent: 1"), "utf-8"
+    )
+    assert kommune.find(folder, "1106").guard.limits["number_changes"].percent == 1
+
+
+def test_airflow_can_read_a_file_that_somebody_with_a_strict_umask_has_made(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert new("1520", "--name", "Ørsta")[0] == 0
+    finally:
+        os.umask(before)
+    assert (folder / "oersta.yaml").stat().st_mode & 0o777 == 0o644

@@ -7,7 +7,6 @@ import email.policy
 import errno
 import json
 import os
-import shutil
 import socket
 import sys
 import tempfile
@@ -554,7 +553,6 @@ def test_a_connection_without_a_sender_says_so(flow, told, post, monkeypatch, ca
 @pytest.fixture
 def late(monkeypatch, tmp_path):
     """Let a deadline pass for a run in a state, whose tasks are in states; None when Airflow cannot say."""
-    shutil.copy(KOMMUNER / "_defaults.yaml", tmp_path)
     text = (KOMMUNER / "haugesund.yaml").read_text("utf-8")
     (tmp_path / "haugesund.yaml").write_text(text + "\nmail: {to: [drift@example.no], connection: post}\n", "utf-8")
     monkeypatch.setenv("DATAFLYT_KOMMUNER", str(tmp_path))

@@ -34,7 +34,6 @@ def check(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """``check(freg={…}, krr={…}, file=…)``: what is other in a connection's extra, and in the kommune file."""
     kommuner, drop = tmp_path / "kommuner", tmp_path / "drop"
     kommuner.mkdir()
-    (kommuner / "_defaults.yaml").write_bytes((HAUGESUND.parent / "_defaults.yaml").read_bytes())
     files = write_files(simulator.world, simulator.world.day, drop)
     monkeypatch.setenv("DATAFLYT_KOMMUNER", str(kommuner))
 

@@ -133,7 +133,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("rights")
     kommuner = folder / "kommuner"
     kommuner.mkdir()
-    for name in ("_defaults", "haugesund", "bergen"):
+    for name in ("haugesund", "bergen"):
         shutil.copy(REPOSITORY / "include" / "kommuner" / f"{name}.yaml", kommuner)
     broken = (kommuner / "haugesund.yaml").read_text("utf-8").replace("every: week", "every: fortnight")
     (kommuner / "oslo.yaml").write_text(broken.replace("id: haugesund", "id: oslo"), "utf-8")
@@ -427,7 +427,7 @@ def test_no_dag_vanishes_because_a_role_is_missing_and_a_command_makes_it(airflo
     assert {dag["dag_id"]: dag["is_stale"] for dag in dags} == dict.fromkeys((OWN, *OTHERS), False)
 
     def made() -> str:
-        command = [sys.executable, "-c", "from dataflyt.cli import app; app()", "kommune", "roles"]
+        command = [sys.executable, "-c", "from dataflyt.cli import app; app()", "airflow", "prepare"]
         return subprocess.run(command, env=airflow.environment, capture_output=True, text=True, check=True).stdout
 
     assert "nye: kommune_oslo_approver, kommune_oslo_operator" in made()

@@ -38,7 +38,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weeks]:
     folder = tmp_path_factory.mktemp("weeks")
     kommuner = folder / "kommuner"
     kommuner.mkdir()
-    for name in ("_defaults", "haugesund", "orsta"):
+    for name in ("haugesund", "orsta"):
         text = (KOMMUNER / f"{name}.yaml").read_text(encoding="utf-8")
         text = re.sub(r"every: (week|month)\b", "every: week", text)
         text = re.sub(r"^  day: \w+", "  day: monday", text, flags=re.MULTILINE)

@@ -2,13 +2,18 @@
 
 import signal
 import sys
+import warnings
 
 
 def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes half a second, and would answer with a traceback
-    from dataflyt import terminal
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries, to whoever maintains them
+    from dataflyt import private, terminal
     from dataflyt.cli import app
+
+    private.close()
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""FAB's roles brought in line with ``rights``: what ``dataflyt kommune roles`` does, in Airflow's database."""
+"""FAB's roles brought in line with ``rights``, in Airflow's database: a part of ``dataflyt airflow prepare``."""
 
 from __future__ import annotations
 

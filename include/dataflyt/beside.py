@@ -1,19 +1,27 @@
-"""How a command finds the installation that runs on this machine for trial: a note in the folder ``.local``.
+"""How a command finds the installation it belongs to.
 
-``make up`` and ``make demo`` write it when the warehouse and the registers are there, readable by its owner only since
-it holds keys, and remove it when they end. They hold a lock on it meanwhile, so that the note of one that was killed is
-not believed. A command reads it when no variable says where things are; in production variables do.
+- Where Airflow is configured, connections are found as Airflow's tasks find them: in its secrets backends, variables
+  and database, in Airflow's order.
+- Beside ``make up`` and ``make demo``, a note in the folder ``.local`` says where things are. These write it when the
+  warehouse and the registers are there, readable by its owner only since it holds keys, and remove it when they end.
+  They hold a lock on it meanwhile, so that the note of one that was killed is not believed. It is read when neither
+  DATAFLYT_STORAGE nor a connection is among the variables.
+- Elsewhere variables alone say it.
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from dataflyt.connections import Connect, from_environment, path_of
 from dataflyt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dataflyt.flow import Environment
 
 NOTE = "environment.json"
 SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
@@ -63,17 +71,52 @@ def running(local: Path) -> dict[str, str] | None:
     return None
 
 
-def use() -> None:
-    """Take over the variables of what runs here, unless some say already where things are.
+class Outside(NamedTuple):
+    """How connections are looked up by name, and folders by address; ``airflow``: whether Airflow looks them up."""
 
-    Raises ConfigError when nothing runs.
+    connect: Connect
+    path: Callable[[str], Any]
+    airflow: bool = False
+
+    def environment(self) -> "Environment":
+        """Return the flow's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
+        from dataflyt.flow import Environment
+
+        storage = os.environ.get("DATAFLYT_STORAGE")
+        if not storage:
+            raise ConfigError(
+                "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
+                "slik tilkoblingene er satt."
+            )
+        return Environment(self.connect, self.path, storage)
+
+
+def airflow_is_here() -> bool:
+    """Tell whether an Airflow is configured on this machine: by variables, or in the folder it uses without them."""
+    return (
+        any(name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG") or name.startswith("AIRFLOW__") for name in os.environ)
+        or (Path.home() / "airflow" / "airflow.cfg").exists()
+    )
+
+
+def use() -> Outside:
+    """Find the installation, and take over the variables of what runs here for trial.
+
+    Raises ConfigError when there is none.
     """
-    if any(name == "DATAFLYT_STORAGE" or name.startswith(CONNECTION) for name in os.environ):
-        return
-    variables = running(folder())
-    if variables is None:
+    told = any(name == "DATAFLYT_STORAGE" or name.startswith(CONNECTION) for name in os.environ)
+    if not told and (variables := running(folder())) is not None:
+        os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
+        return Outside(from_environment, path_of)
+    if airflow_is_here():
+        # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
+        os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+        from dataflyt.on_airflow import connection_of_installation, storage_path
+
+        return Outside(connection_of_installation, storage_path, airflow=True)
+    if not told:
         raise ConfigError(
             "Ingenting kjører her: skriv «make up» i et annet vindu først, eller sett miljøvariabelen "
-            "DATAFLYT_STORAGE og tilkoblingene."
+            "DATAFLYT_STORAGE og tilkoblingene, eller AIRFLOW_HOME der Airflow har dem."
         )
-    os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
+    return Outside(from_environment, path_of)

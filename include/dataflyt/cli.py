@@ -1,6 +1,5 @@
 """The command line. ``dataflyt --help`` lists the commands; each has a help of its own."""
 
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,19 +10,19 @@ import typer
 
 from dataflyt import beside, terminal
 from dataflyt.cli_account import account_app
+from dataflyt.cli_airflow import airflow_app
 from dataflyt.cli_doctor import doctor_command
 from dataflyt.cli_feide import feide_app
 from dataflyt.cli_kommune import kommune_app
 from dataflyt.cli_norwegian import App, ask, confirm
 from dataflyt.cli_read import id_command, read_command
-from dataflyt.cli_roles import roles_command
 from dataflyt.cli_warehouse import login_command
-from dataflyt.connections import from_environment, path_of
-from dataflyt.errors import ConfigError, DataflytError, NotApproved
+from dataflyt.errors import DataflytError, NotApproved
 from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
-    from dataflyt.flow import Environment, Job
+    from dataflyt.beside import Outside
+    from dataflyt.flow import Job
     from dataflyt.kommune import Kommune
 
 app = App(help="Fra registrene til FEIDE.")
@@ -32,27 +31,13 @@ app.command("read")(read_command)
 app.command("id")(id_command)
 app.command("doctor")(doctor_command)
 app.add_typer(account_app, name="account")
+app.add_typer(airflow_app, name="airflow")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
-kommune_app.command("roles")(roles_command)
 app.add_typer(warehouse_app, name="warehouse")
 warehouse_app.command("login")(login_command)
 
 KommuneName = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
-
-
-def environment() -> "Environment":
-    """Return the environment of the command line: connections from variables, paths by their address."""
-    from dataflyt.flow import Environment
-
-    storage = os.environ.get("DATAFLYT_STORAGE")
-    if not storage:
-        raise ConfigError(
-            "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
-            "slik tilkoblingene er satt."
-        )
-
-    return Environment(from_environment, path_of, storage)
 
 
 @app.command()
@@ -80,10 +65,10 @@ def run(
     """
     from dataflyt import flow, report
 
-    def steps(found: "Kommune") -> None:
+    def steps(found: "Kommune", outside: "Outside") -> None:
         now = datetime.now(UTC)
         name = key or f"cli__{now.isoformat(timespec='seconds')}"
-        job = flow.open_job(found, name, now, environment(), plan_only=plan_only, full_reload=full_reload)
+        job = flow.open_job(found, name, now, outside.environment(), plan_only=plan_only, full_reload=full_reload)
         echo(f"{found.display_name}, kjøring {job.run.number}")
         failed, broken = _steps(job, approve, approver)
         settled = flow.settle(job, failed)
@@ -193,9 +178,9 @@ def plan(
     from dataflyt import report
     from dataflyt.flow import open_plan
 
-    def show(found: "Kommune") -> None:
+    def show(found: "Kommune", outside: "Outside") -> None:
         console = Console()
-        with open_plan(found, environment(), number) as opened:
+        with open_plan(found, outside.environment(), number) as opened:
             state = opened.run.state
             console.print(f"{found.display_name}, kjøring {opened.run.number}: {report.STATES.get(state, state)}")
             for word in (opened.run.asks or "").split():
@@ -237,10 +222,10 @@ def work_list(
     from rich.console import Console
     from rich.table import Table
 
-    def show(found: "Kommune") -> None:
+    def show(found: "Kommune", outside: "Outside") -> None:
         from dataflyt.work_list import KINDS, items
 
-        listed = items(found, environment(), graded=graded)
+        listed = items(found, outside.environment(), graded=graded)
         console = Console()
         console.print(f"{found.display_name}: {'arbeidslisten' if listed else 'ingenting på arbeidslisten'}")
         table = Table("Hva", "Antall")
@@ -263,8 +248,8 @@ def events() -> None:
     from dataflyt import fast_lane
     from dataflyt.kommune import folder_of_kommuner, load_all
 
-    def work() -> None:
-        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
+    def work(outside: "Outside") -> None:
+        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], outside.environment())
         counts = outcome.counts
         echo(
             f"Hendelser lest: {counts['events']}. Kommuner det er spurt for: {counts['kommuner']}, "
@@ -290,14 +275,14 @@ def publish(
     from dataflyt import flow, nightly
     from dataflyt.kommune import folder_of_kommuner, load_all
 
-    def work() -> None:
-        outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
+    def work(outside: "Outside") -> None:
+        outcome = nightly.run(load_all(folder_of_kommuner())[0], outside.environment())
         echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")
         if outcome.trouble:
             raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
 
-    def one(found: "Kommune") -> None:
-        flow.republish(found, environment())
+    def one(found: "Kommune", outside: "Outside") -> None:
+        flow.republish(found, outside.environment())
         echo(f"{found.display_name}: det som er publisert, følger dagen.")
 
     if kommune is None:
@@ -320,18 +305,19 @@ def read_reference(
 
     from dataflyt import reference
 
-    beside.use()
-    failed = []
-    for name, source in reference.SOURCES.items():
-        try:
-            counts = reference.refresh(name, from_environment, datetime.now(UTC), accept_smaller=accept_smaller)
-        except DataflytError as error:
-            failed.append(error.sentence)
-            continue
-        echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
-    if failed:
-        echo("\n".join(failed), err=True)
-        raise typer.Exit(2)
+    def work(outside: "Outside") -> None:
+        failed = []
+        for name, source in reference.SOURCES.items():
+            try:
+                counts = reference.refresh(name, outside.connect, datetime.now(UTC), accept_smaller=accept_smaller)
+            except DataflytError as error:
+                failed.append(error.sentence)
+                continue
+            echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
+        if failed:
+            raise DataflytError("\n".join(failed))
+
+    _sentence(work)
 
 
 @warehouse_app.command("migrate")
@@ -343,11 +329,11 @@ def warehouse_migrate() -> None:
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.warehouse.database import migrate
 
-    def work() -> None:
+    def work(outside: "Outside") -> None:
         kommuner, broken = load_all(folder_of_kommuner())
         for file in broken:
             echo(file.sentence, err=True)
-        made = migrate(from_environment("warehouse").url, [kommune.id for kommune in kommuner])
+        made = migrate(outside.connect("warehouse").url, [kommune.id for kommune in kommuner])
         echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
 
     _sentence(work)
@@ -363,26 +349,25 @@ def warehouse_restored() -> None:
     from dataflyt.kommune import folder_of_kommuner, load_all
     from dataflyt.restored import settle_in
 
-    def work() -> None:
+    def work(outside: "Outside") -> None:
         for kommune in load_all(folder_of_kommuner())[0]:
-            known = settle_in(kommune, environment())
+            known = settle_in(kommune, outside.environment())
             stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
             echo(f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}.")
 
     _sentence(work)
 
 
-def _with(name: str, work: "Callable[[Kommune], None]") -> None:
+def _with(name: str, work: "Callable[[Kommune, Outside], None]") -> None:
     from dataflyt.kommune import find, folder_of_kommuner
 
-    _sentence(lambda: work(find(folder_of_kommuner(), name)))
+    _sentence(lambda outside: work(find(folder_of_kommuner(), name), outside))
 
 
-def _sentence(work: Callable[[], None]) -> None:
+def _sentence(work: "Callable[[Outside], None]") -> None:
     """Do the work where connections are known; an expected error is one sentence on stderr and exit code 2."""
     try:
-        beside.use()
-        work()
+        work(beside.use())
     except DataflytError as error:
         echo(error.sentence, err=True)
         raise typer.Exit(2) from None

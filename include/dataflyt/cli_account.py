@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflyt import beside
+from dataflyt import beside, private
 from dataflyt.cli_norwegian import App, confirm
-from dataflyt.connections import from_environment
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.terminal import echo
 
 if TYPE_CHECKING:
     from dataflyt.accounts import Row
+    from dataflyt.beside import Outside
 
 account_app = App(help="Hvem som har hvilket brukernavn: importer dagens katalog, og sammenlign med den.")
 
@@ -51,12 +51,14 @@ def import_directory(
     from dataflyt.kommune import folder_of_kommuner
     from dataflyt.warehouse.database import engine
 
-    with _sentence():
+    with _sentence() as outside:
         found = accounts.kommune_of(file, folder_of_kommuner(), kommune)
-        db = engine(from_environment(found.warehouse).url)
+        db = engine(outside.connect(found.warehouse).url)
         with _progress(file) as progress:
             proposal = accounts.propose(db, found, file, progress)
         echo(f"{found.display_name}: {file.name}")
+        if private.everybody_can_read(file):
+            echo(f"Alle på maskinen kan lese filen, og den har fødselsnumre: kjør «chmod go= {file}».", err=True)
         if not proposal.run:
             echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, accounts.IMPORT_KINDS)
@@ -98,9 +100,9 @@ def difference(
     from dataflyt.warehouse import runs
     from dataflyt.warehouse.database import engine, transaction
 
-    with _sentence():
+    with _sentence() as outside:
         found = find(folder_of_kommuner(), kommune)
-        with transaction(engine(from_environment(found.warehouse).url), found.id, lock=False) as connection:
+        with transaction(engine(outside.connect(found.warehouse).url), found.id, lock=False) as connection:
             imported = accounts.imported_at(connection, found.id)
             if imported is None:
                 raise ConfigError(
@@ -151,11 +153,10 @@ def _progress(file: Path) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _sentence() -> Iterator[None]:
+def _sentence() -> "Iterator[Outside]":
     """Look where connections are; say an expected error in one sentence on stderr, and leave with exit code 2."""
     try:
-        beside.use()
-        yield
+        yield beside.use()
     except DataflytError as error:
         echo(error.sentence, err=True)
         raise typer.Exit(2) from None

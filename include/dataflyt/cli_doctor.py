@@ -1,14 +1,11 @@
 """``dataflyt doctor``: what is wrong around the kommuner, or soon will be."""
 
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflyt import beside
-from dataflyt.connections import Connect, from_environment, path_of
 from dataflyt.errors import ConfigError
 from dataflyt.terminal import echo
 
@@ -22,19 +19,17 @@ def doctor_command(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="KOMMUNE", help="Id eller kommunenummer; ingen: alle filene.")
     ] = None,
-    airflow: Annotated[
-        bool, typer.Option("--airflow", help="Slå opp tilkoblinger slik Airflow gjør, også i databasen dens.")
-    ] = False,
 ) -> None:
     """Undersøk kommunene: varehus, tilkoblinger, nøkler og mapper, og klokken på maskinen. En linje for hvert funn.
 
+    Uten KOMMUNE også det som er felles: hendelsene, det som trengs i Airflow, og filer som andre på maskinen kan lese.
     FEIL må rettes, VARSEL innen 30 dager, UKJENT lot seg ikke finne ut. Returkoden er 1 når noe er FEIL eller VARSEL.
     Ingen personer slås opp, og ingen nøkler vises.
     """
     from dataflyt.doctor import Doctor
 
-    connect, path = outside(airflow)
-    doctor = Doctor(connect, path, datetime.now(UTC).date())
+    outside = beside.use()
+    doctor = Doctor(outside.connect, outside.path, datetime.now(UTC).date())
     lines: list[tuple[str, str, str]] = []
     kommuner, broken = _kommuner(names)
     lines += [("wrong", "kommunefil", sentence) for sentence in broken]
@@ -42,6 +37,13 @@ def doctor_command(
         lines += [(finding.level, kommune.id, finding.sentence) for finding in doctor.examine(kommune)]
     if not names:
         lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.events()]
+        lines += [(finding.level, "filer", finding.sentence) for finding in doctor.files(kommuner)]
+        if outside.airflow:
+            from dataflyt import airflow_prepared
+
+            lines += [("wrong", "Airflow", sentence) for sentence in airflow_prepared.lacks()]
+            if any(kommune.mail for kommune in kommuner) and (said := airflow_prepared.links_lead_nowhere()):
+                lines.append(("soon", "Airflow", said))
     for level, whose, sentence in lines:
         echo(f"{_WORDS[level]} {whose}: {sentence}")
     if any(level in ("wrong", "soon") for level, _, _ in lines):
@@ -67,15 +69,3 @@ def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
         except ConfigError as error:
             sentences.append(error.sentence)
     return found, sentences
-
-
-def outside(airflow: bool) -> tuple[Connect, Callable[[str], Any]]:
-    """How connections and paths are looked up: by variables, or by Airflow. Raises ConfigError when nothing runs."""
-    if airflow:
-        # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
-        os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-        from dataflyt.on_airflow import connection, storage_path
-
-        return connection, storage_path
-    beside.use()
-    return from_environment, path_of

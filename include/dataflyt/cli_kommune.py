@@ -1,18 +1,17 @@
 """``dataflyt kommune``: check the kommune files, list them, and begin a new one."""
 
 import json
+import os
 import re
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dataflyt.cli_doctor import outside
+from dataflyt import beside
 from dataflyt.cli_norwegian import App, ask
-from dataflyt.connections import Connect
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
@@ -29,16 +28,13 @@ def check(
     online: Annotated[
         bool, typer.Option("--online", help="Spør hver kilde også: om den svarer, og med hvem sine rettigheter.")
     ] = False,
-    airflow: Annotated[
-        bool, typer.Option("--airflow", help="Slå opp tilkoblinger slik Airflow gjør, også i databasen dens.")
-    ] = False,
 ) -> None:
     """Kontroller kommunefilene: en linje for hver, og returkode 1 når noen har feil.
 
     Med navn vises også hvem som arbeider ved en skole. Med --online også en linje for hver kilde: om den svarer, om
     rettighetene er kommunens egne, og hvor gammel den nyeste filen er. Ingen personer slås opp.
     """
-    connect, path = outside(airflow) if online else (None, None)
+    outside = beside.use() if online else None
     folder = folder_of_kommuner()
     good: list[Kommune] = []
     broken: list[str] = []
@@ -61,19 +57,19 @@ def check(
         echo(f"{kommune.id}.yaml: OK")
         if names and kommune.sources.hr.units and not online:
             echo(f"  {kommune.sources.hr.in_words}")
-        fine = (not (connect and path) or _answers(kommune, connect, path)) and fine
+        fine = (not outside or _answers(kommune, outside)) and fine
     for sentence in broken:
         echo(f"FEIL {sentence}")
     if not fine:
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, connect: Connect, path: Callable[[str], Any]) -> bool:
+def _answers(kommune: Kommune, outside: beside.Outside) -> bool:
     """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
     from dataflyt import online
 
     fine = True
-    for source, well, sentence in online.check(kommune, connect, path, datetime.now(UTC)):
+    for source, well, sentence in online.check(kommune, outside.connect, outside.path, datetime.now(UTC)):
         echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
         fine = fine and well
     return fine
@@ -149,6 +145,7 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+            os.fchmod(file.fileno(), 0o644)  # it holds no secret, and Airflow may run as somebody else
     except FileExistsError:
         raise ConfigError(f"{path.name} finnes fra før og blir ikke skrevet over: skriv en annen --id.") from None
     except OSError:
@@ -157,7 +154,7 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
 
 
 _TEMPLATE = """\
-# {comment}. Alt som ikke står her, kommer fra _defaults.yaml.
+# {comment}. Alt som ikke står her, kommer fra _defaults.yaml: mappens egen, ellers Dataflyts.
 # Fyll ut linjene som er merket «fyll ut», og kontroller filen med: dataflyt kommune check {id}
 # Nøkler og passord skal aldri stå her: de ligger i tilkoblingene (connections).
 
@@ -236,7 +233,7 @@ _NEXT = """\
   2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}, og prøv dem:
      dataflyt kommune check {id} --online
   3. Gjør varehuset klart: dataflyt warehouse migrate
-     Lag kommunens roller i Airflow: dataflyt kommune roles, og gi dem til dem som skal starte og godkjenne
+     Lag kommunens roller i Airflow: dataflyt airflow prepare, og gi dem til dem som skal starte og godkjenne
   4. Importer dagens katalog: dataflyt account import FIL --kommune {id}
   5. Første kjøring, på prøve: dataflyt run {id}, og så dataflyt account difference {id}
 Sett trial: false i filen når forskjellen er som den skal være."""

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from dataflyt import beside
-from dataflyt.connections import from_environment
 from dataflyt.errors import DataflytError
 from dataflyt.terminal import echo
 
@@ -26,10 +25,10 @@ def login_command(
     from dataflyt.warehouse.logins import new_password
 
     try:
-        beside.use()
+        outside = beside.use()
         role = {"events": EVENTS, "reference": REFERENCE}.get(kommune)
         role = role or f"kommune_{find(folder_of_kommuner(), kommune).id}"
-        host = new_password(from_environment("warehouse").url, role)
+        host = new_password(outside.connect("warehouse").url, role)
     except DataflytError as error:
         echo(error.sentence, err=True)
         raise typer.Exit(2) from None

@@ -5,14 +5,16 @@ and who must do what, what ends within 30 days, and what cannot be known. Nothin
 fetched, and no key or password is shown.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from dataflyt import maskinporten, reference
+from dataflyt import beside, maskinporten, private, reference
 from dataflyt.connections import Connect, Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.http import Settings, open_client, send
@@ -89,6 +91,25 @@ class Doctor:
                     "at det finnes nyere: ta det opp med Skatteetaten."
                 )
             found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
+        return found
+
+    def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
+        """Find what others on this machine can read of what we keep, and exports that their group cannot read."""
+        found: list[Finding] = []
+        with _kept(found):
+            reader = private.group()
+            storage = os.environ.get("DATAFLYT_STORAGE")
+            root = private.on_disk(self.path(storage)) if storage else None
+            exports = root and root / "exports"
+            for folder in (beside.folder(), *(sorted(root.iterdir()) if root and root.is_dir() else ())):
+                if folder.exists() and private.can_be_reached(folder):
+                    found += _open(folder, reader if folder == exports else None)
+            for manifest in (exports / kommune.id / "manifest.json" for kommune in kommuner) if exports else ():
+                if reader is not None and manifest.exists() and not private.readable(manifest, reader):
+                    raise ConfigError(
+                        f"Gruppen i {private.GROUP} får ikke lese eksportene: la brukeren som Dataflyt kjører som, "
+                        f"være medlem av den, og kjør «chgrp -R {reader} {exports} && chmod -R g+rX {exports}»."
+                    )
         return found
 
     def _warehouse(self, kommune: Kommune) -> list[Finding]:
@@ -197,7 +218,27 @@ class Doctor:
                 raise ConfigError(
                     f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet."
                 )
+            here = private.on_disk(self.path(self.connect(name).url))
+            if here and private.everybody_can_read(here):
+                raise ConfigError(
+                    f"Alle på maskinen kan lese mappen i tilkoblingen {name}, og filene der har fødselsnumre: kjør "
+                    f"«chmod o= {here}»."
+                )
         return found
+
+
+def _open(folder: Path, reader: int | None) -> list[Finding]:
+    """Say how much of a folder others can read, and how it is closed."""
+    paths = list(private.lies_open(folder, reader))
+    if not paths:
+        return []
+    return [
+        Finding(
+            "wrong",
+            f"Andre på maskinen kan lese {len(paths)} filer og mapper i {folder}, den første er {paths[0]}: kjør "
+            f"«chmod -R {'go=' if reader is None else 'g-w,o='} {folder}».",
+        )
+    ]
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """What a kommune file may say, and one clear sentence when it says something else.
 
-In comes ``<folder>/<id>.yaml``, laid over ``<folder>/_defaults.yaml`` (maps are merged, lists and values replaced);
-out goes a frozen ``Kommune``. Operators write these files, so every error is one Norwegian sentence that names the
-file, the line, what is wrong and what to write; it never repeats a value that looks like a secret or an identity
-number. What to write is the field's description below.
+In comes ``<folder>/<id>.yaml``, laid over Dataflyt's ``_defaults.yaml`` or, where there is one, the folder's own (maps
+are merged, lists and values replaced); out goes a frozen ``Kommune``. Operators write these files, so every error is
+one Norwegian sentence that names the file, the line, what is wrong and what to write; it never repeats a value that
+looks like a secret or an identity number. What to write is the field's description below.
 """
 
 from __future__ import annotations
@@ -537,7 +537,7 @@ def folder_of_kommuner() -> Path:
 
 
 def load(path: Path) -> Kommune:
-    """Read one kommune file over the defaults beside it; raises ConfigError with one sentence."""
+    """Read one kommune file over the defaults; raises ConfigError with one sentence."""
     return _understand(_Yaml.read(path), _defaults(path.parent))
 
 
@@ -551,16 +551,15 @@ def load_all(folder: Path) -> tuple[list[Kommune], list[Broken]]:
     broken: list[Broken] = []
     taken: dict[tuple[str, str], str] = {}
     ids: set[str] = set()
-    defaults: _Yaml | None = None
-    defaults_error: ConfigError | None = None
+    defaults: _Yaml | ConfigError
     try:
         defaults = _defaults(folder)
     except ConfigError as error:
-        defaults_error = error
+        defaults = error
     for path in _files(folder):
         try:
-            if defaults_error:
-                raise defaults_error
+            if isinstance(defaults, ConfigError):
+                raise defaults
             if path.suffix != ".yaml":
                 raise ConfigError(f"{path.name} leses ikke: gi filen endelsen .yaml.")
             text = _Yaml.read(path)
@@ -635,13 +634,14 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in paths if path.suffix in (".yaml", ".yml") and path.name[0] not in "._"]
 
 
-def _defaults(folder: Path) -> _Yaml | None:
-    path = folder / DEFAULTS
-    return _Yaml.read(path) if path.exists() else None
+def _defaults(folder: Path) -> _Yaml:
+    """Read what holds for all kommuner: the folder's own file, or Dataflyt's."""
+    own = folder / DEFAULTS
+    return _Yaml.read(own if own.exists() else Path(__file__).with_name(DEFAULTS))
 
 
-def _understand(text: _Yaml, defaults: _Yaml | None) -> Kommune:
-    merged = _merge(defaults.data, text.data) if defaults else dict(text.data)
+def _understand(text: _Yaml, defaults: _Yaml) -> Kommune:
+    merged = _merge(defaults.data, text.data)
     identity = merged.get("id")
     if "warehouse" not in merged and isinstance(identity, str):
         merged["warehouse"] = f"warehouse_{identity}"
@@ -682,11 +682,11 @@ class _Complaint:
         return self.rank, self.line
 
     @classmethod
-    def about(cls, problem: ErrorDetails, text: _Yaml, defaults: _Yaml | None) -> _Complaint:
+    def about(cls, problem: ErrorDetails, text: _Yaml, defaults: _Yaml) -> _Complaint:
         kind, value = problem["type"], problem["input"]
         loc = _plain(problem["loc"])
         source, (line, scalar) = text, text.line(loc)
-        if not text.has(loc) and defaults is not None and defaults.has(loc):
+        if not text.has(loc) and defaults.has(loc):
             source, (line, scalar) = defaults, defaults.line(loc)
         key = _dotted(loc)
         remedy = _description(loc)

@@ -2,7 +2,7 @@
 
 A name exists only when it is complete: bytes go to a temporary name in the same folder, which is then renamed. On a
 disk the rename is atomic and follows a sync; an object store copies, and shows the copy only when it is whole.
-What lies here holds personal data: the folder is made for its owner only.
+What lies here holds personal data: it is for its owner only (``private``).
 
 Files that systems deliver are copied here from any storage that fsspec knows: a folder, SFTP, S3, Azure. Beside each
 lies ``<name>.file.json``, which says what it is a copy of.

@@ -1,4 +1,4 @@
-"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights.
+"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights and pools.
 
 In comes a task's context; out goes one step of ``dataflyt.flow`` on a Job, and nothing into XCom but counts and the
 sentence with which a step stopped. Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom,
@@ -50,8 +50,8 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt import notices, rights
-from dataflyt.connections import Connection, NotDefined
+from dataflyt import airflow_prepared, notices, private, rights
+from dataflyt.connections import Connection, NotDefined, from_environment
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
 from dataflyt.kommune import folder_of_kommuner, load, load_all
 
@@ -302,12 +302,16 @@ def without_trouble(outcome: Outcome) -> Mapping[str, object]:
 
 
 def environment() -> Environment:
-    """Give the flow's environment in Airflow. Raises ConfigError when DATAFLYT_STORAGE is not set."""
+    """Give the flow's environment in Airflow, and close what the task writes to others.
+
+    Raises ConfigError when DATAFLYT_STORAGE is not set.
+    """
     from dataflyt import flow
 
     storage = os.environ.get("DATAFLYT_STORAGE")
     if not storage:
         raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
+    private.close()
     return flow.Environment(connect=connection, path=storage_path, storage=storage)
 
 
@@ -348,6 +352,22 @@ def connection(name: str) -> Connection:
     if not found.host:
         raise ConfigError(f"Tilkoblingen {name} mangler «host»: skriv hele adressen der.")
     return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
+
+
+def connection_of_installation(name: str) -> Connection:
+    """Look up a connection for a command, as ``connection`` does for a task.
+
+    Raises ConfigError also when its variable cannot be read, and when Airflow's database does not answer: Airflow
+    passes over both.
+    """
+    try:
+        return connection(name)
+    except NotDefined:
+        if f"AIRFLOW_CONN_{name.upper()}" in os.environ:
+            return from_environment(name)
+        with airflow_prepared.database() as session:
+            session.connection().exec_driver_sql("select 1 from connection where 1 = 0")
+        raise
 
 
 def storage_path(address: str) -> Any:

@@ -17,6 +17,7 @@ published is written anew (``flow.republish``), whatever changed it.
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, text
 
-from dataflyt.errors import CheckFailed
+from dataflyt import private
+from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
@@ -33,6 +35,7 @@ from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
 
 _WORK = ".work"
+log = logging.getLogger(__name__)
 
 
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
@@ -95,11 +98,13 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
             option=orjson.OPT_INDENT_2,
         )
         same = before is not None and before.publication == name
-        if not (same and all((root / name / record["file"]).exists() for record in files)):
+        targets = [root / name / record["file"] for record in files]
+        if not (same and all(target.exists() for target in targets)):
             remove(root / name)
             (root / name).mkdir(parents=True, exist_ok=True)
-            for record in files:
-                (work / record["file"]).rename(root / name / record["file"])
+            for target in targets:
+                (work / target.name).rename(target)
+        _let_the_group_read(environment.path(environment.storage), root.parent, root, root / name, *targets)
     finally:
         remove(work)
     connection.execute(
@@ -123,6 +128,14 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
         bound,
     )
     return [file["file"] for file in files]
+
+
+def _let_the_group_read(*paths: Any) -> None:
+    """Let the group that reads the exports read these; that it cannot holds nothing up, and ``doctor`` says it."""
+    try:
+        private.share(*paths)
+    except ConfigError as error:
+        log.warning("%s", error.sentence)
 
 
 def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:
@@ -284,6 +297,7 @@ def put_forward(connection: Connection, owner: str, root: Any) -> None:
         return
     if stands != wanted:
         write_atomically(path, wanted)
+    _let_the_group_read(path)
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 COMMON = ("freg_events", "nightly", "reference_data")
 """The DAGs that are one for all kommuner: the engineer's alone."""
 
+POOLS = {
+    "freg": (4, "Oppgaver som spør Folkeregisteret samtidig"),
+    "krr": (4, "Oppgaver som spør KRR samtidig"),
+}
+"""Airflow's pools that our tasks use: how many slots one gets when it is made, and what it is for. They keep many
+kommuner at once from asking a register more than it bears."""
+
 ENGINEER = "dataflyt_engineer"
 
 Right = tuple[str, str]

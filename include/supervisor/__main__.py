@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import httpx
 from rich.console import Console
 
-from dataflyt import beside, terminal
+from dataflyt import beside, private, terminal
 from dataflyt.errors import DataflytError
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
@@ -143,9 +143,7 @@ class Supervisor:
         self.announced = beside.announce(self.home.folder, self.environment)
         if fresh:
             self.processes.finish("airflow-migrate")
-            self.errand("airflow-pools", "pools", "import", str(REPOSITORY / "dags" / "pools.json"), airflow=airflow)
             self.make_logins(users, airflow)
-            self.processes.finish("airflow-pools")
             self.processes.finish("airflow-logins")  # or the API server makes roles of its own meanwhile
             prepared.touch()
         airflow |= self.environment
@@ -453,4 +451,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    private.close()
     sys.exit(main(sys.argv[1:]))

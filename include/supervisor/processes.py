@@ -41,6 +41,7 @@ class Processes:
         self.home = home
         self.logs = home / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.chmod(0o700)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.errands: set[str] = set()
         self.lock: TextIO = (home / "lock").open("w")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
+from dataflyt import private
 from dataflyt.connections import from_environment
 from dataflyt.kommune import Kommune, folder_of_kommuner, load_all
 from dataflyt.warehouse.logins import new_password
@@ -141,4 +142,5 @@ if __name__ == "__main__":
     does = {"setup": setup, "registers": serve}.get(" ".join(sys.argv[1:]))
     if does is None:
         sys.exit(__doc__)
+    private.close()
     does()

@@ -142,8 +142,6 @@ class Cluster:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
         }
         self.errand("airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], central)
-        pools = str(REPOSITORY / "dags" / "pools.json")
-        self.errand("airflow-pools", [sys.executable, "-m", "airflow", "pools", "import", pools], central)
         made = logins.command(self.home.passwords, [self.kommune.id], users)
         self.errand("airflow-logins", made, central)
         migrate = [str(Path(sys.executable).with_name("dataflyt")), "warehouse", "migrate"]

@@ -110,10 +110,9 @@ def another(text: str, name: str, number: int) -> str:
 
 
 def copy_haugesund(folder: Path) -> str:
-    """Put Haugesund and the defaults into a folder; return Haugesund's file."""
+    """Put Haugesund into a folder; return its file."""
     folder.mkdir(exist_ok=True)
-    for name in ("_defaults.yaml", "haugesund.yaml"):
-        shutil.copy(KOMMUNER / name, folder)
+    shutil.copy(KOMMUNER / "haugesund.yaml", folder)
     return (folder / "haugesund.yaml").read_text("utf-8")
 
 

@@ -1,11 +1,18 @@
 """The command line: a whole run without Airflow, and one sentence for everything that is missing."""
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from dataflyt import flow
 from dataflyt.cli import app
 from tests.flow.conftest import Installation
 
@@ -109,3 +116,33 @@ def test_what_is_not_set_is_named_in_one_sentence(
         assert said.exit_code == 2
         assert sentence in said.output
         assert len(said.output.strip().splitlines()) == 1
+
+
+def test_the_command_in_the_approval_question_works_where_airflow_has_the_connections(
+    installation: Installation, tmp_path: Path
+) -> None:
+    job = installation.open()
+    installation.steps(job, *(name for name, _ in flow.steps()))
+    question = flow.question(job)
+    assert question
+    (hint,) = re.findall("`(dataflyt [^`]+)`", question.body)
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(
+        json.dumps({"warehouse_haugesund": {"conn_type": "generic", "host": installation.warehouse_url}})
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(hint)],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            "AIRFLOW_HOME": str(tmp_path / "airflow"),
+            "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(secrets)}),
+            "DATAFLYT_STORAGE": str(installation.storage),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Haugesund (1106), kjøring 1" in done.stdout
+    assert "Elever som begynner" in done.stdout

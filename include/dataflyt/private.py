@@ -1,0 +1,93 @@
+"""Who may read the files that hold people: their owner, and of the exports one group besides.
+
+Processes of ours call ``close`` before they write anything, so that files are 0600 and folders 0700. The group that
+DATAFLYT_EXPORTS_GROUP names (by name or number) reads what is published: files 0640 in folders 0750. ``lies_open``
+finds what others can read all the same. An object store has rights of its own, and nothing is done about them here.
+"""
+
+import contextlib
+import grp
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dataflyt.errors import ConfigError
+
+GROUP = "DATAFLYT_EXPORTS_GROUP"
+
+
+def close() -> None:
+    """Let what this process and its children write from now on be readable by its owner only."""
+    os.umask(0o077)
+
+
+def group() -> int | None:
+    """Return the number of the group that reads the exports, None when there is none. Raises ConfigError."""
+    named = os.environ.get(GROUP, "").strip()
+    if not named or named.isdigit():
+        return int(named) if named else None
+    try:
+        return grp.getgrnam(named).gr_gid
+    except KeyError:
+        raise ConfigError(
+            f"Gruppen {named} i {GROUP} finnes ikke på denne maskinen: lag den, eller rett navnet."
+        ) from None
+
+
+def share(*paths: Any) -> None:
+    """Let the group read these files and folders of a disk. Raises ConfigError when that cannot be done."""
+    reader = group()
+    if reader is None:
+        return
+    for path in map(on_disk, paths):
+        if path is None or readable(path, reader):
+            continue
+        try:
+            os.chown(path, -1, reader)
+            path.chmod(0o750 if path.is_dir() else 0o640)
+        except OSError:
+            raise ConfigError(
+                f"Gruppen i {GROUP} får ikke lese {path}: la brukeren som Dataflyt kjører som, eie den og være medlem "
+                "av gruppen."
+            ) from None
+
+
+def readable(path: Path, reader: int) -> bool:
+    """Tell whether a group may read a file or folder."""
+    there = path.stat()
+    return bool(there.st_mode & 0o004 or (there.st_mode & 0o040 and there.st_gid == reader))
+
+
+def on_disk(path: Any) -> Path | None:
+    """Return a path as one of this machine's, None when it is another store's."""
+    if isinstance(path, Path):
+        return path
+    return Path(path.path) if getattr(path, "protocol", None) in ("", "file", "local") else None
+
+
+def can_be_reached(path: Path) -> bool:
+    """Tell whether others than their owners can enter all the folders that lead to a path."""
+    return all(folder.stat().st_mode & 0o011 for folder in path.resolve().parents)
+
+
+def everybody_can_read(path: Path) -> bool:
+    """Tell whether everybody on the machine can read a file or folder."""
+    return bool(path.stat().st_mode & (0o005 if path.is_dir() else 0o004)) and can_be_reached(path)
+
+
+def lies_open(folder: Path, reader: int | None = None) -> Iterator[Path]:
+    """Find the files and folders below ``folder``, itself too, that others than their owner can read or change.
+
+    ``reader``: the number of a group that may read. What lies in a folder that others cannot enter is not open.
+    """
+    with contextlib.suppress(OSError):  # gone meanwhile, or not ours to look into
+        there = folder.lstat()
+        rights = stat.S_IMODE(there.st_mode)
+        if not stat.S_ISLNK(there.st_mode):
+            if rights & (0o066 if there.st_gid != reader else 0o026):
+                yield folder
+            if stat.S_ISDIR(there.st_mode) and rights & 0o011:
+                for entry in sorted(folder.iterdir()):
+                    yield from lies_open(entry, reader)
