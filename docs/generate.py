@@ -84,7 +84,7 @@ def code(value: object) -> str:
 
 def kommune_file() -> str:
     """Describe every field of a kommune file, by its models and the defaults."""
-    shared = (ROOT / "include" / "kommuner" / DEFAULTS).read_text(encoding="utf-8")
+    shared = (ROOT / "include" / "dataflyt" / DEFAULTS).read_text(encoding="utf-8")
     sections = "\n".join(
         f"## {f'`{path}`' if path else 'Øverst i filen'}\n\n"
         + table(("Felt", "Verdi", "Står det ikke", "Hva du skriver"), rows)
@@ -93,8 +93,8 @@ def kommune_file() -> str:
     new = _TEMPLATE.format(id="haugesund", comment="Haugesund", name=json.dumps("Haugesund"), number="1106")
     return f"""# Kommunefilen
 
-Hver kommune er én fil i `include/kommuner/`: `haugesund.yaml` for kommunen med id `haugesund`. Filen legges over
-`{DEFAULTS}`, som gjelder alle. Felter under samme overskrift flettes. Lister og enkeltverdier erstattes.
+Hver kommune er én fil i mappen som `DATAFLYT_KOMMUNER` peker på, ellers `include/kommuner/`: `haugesund.yaml` for
+kommunen med id `haugesund`. Filen legges over `{DEFAULTS}`, som gjelder alle: mappens egen, ellers den som følger med. Felter under samme overskrift flettes. Lister og enkeltverdier erstattes.
 
 `dataflyt kommune check` sier i én setning hva som er galt, på hvilken linje, og hva du skriver i stedet.
 `dataflyt kommune new` skriver en ny fil med forklaringer. Nøkler og passord skal aldri stå i filen.
@@ -104,7 +104,7 @@ Hver kommune er én fil i `include/kommuner/`: `haugesund.yaml` for kommunen med
 {sections}
 ## Felles forvalg
 
-Dette står i `{DEFAULTS}`:
+Dette står i den `{DEFAULTS}` som følger med:
 
 ```yaml
 {shared.strip()}
@@ -368,7 +368,7 @@ _MEASURED = {
 
 def plan_kinds() -> str:
     """List the kinds of change that a plan has, with their limits in the defaults."""
-    shared = yaml.safe_load((ROOT / "include" / "kommuner" / DEFAULTS).read_text(encoding="utf-8"))["guard"]
+    shared = yaml.safe_load((ROOT / "include" / "dataflyt" / DEFAULTS).read_text(encoding="utf-8"))["guard"]
     named = report.KINDS | report.GRADED_KINDS
     rows = [
         (

@@ -230,10 +230,10 @@ approvers: # fyll ut: minst én linje under; id er brukerens nummer i Airflow (a
 _NEXT = """\
 {path} er skrevet. Videre:
   1. Fyll ut linjene som er merket «fyll ut», og kontroller: dataflyt kommune check {id}
-  2. Lag tilkoblingene warehouse_{id}, freg_{id}, krr_{id}, hr_{id} og sas_{id}, og prøv dem:
-     dataflyt kommune check {id} --online
-  3. Gjør varehuset klart: dataflyt warehouse migrate
+  2. Gjør varehuset klart: dataflyt warehouse migrate
      Lag kommunens roller i Airflow: dataflyt airflow prepare, og gi dem til dem som skal starte og godkjenne
+  3. Lag tilkoblingene warehouse_{id} (dataflyt warehouse login {id}), freg_{id}, krr_{id}, hr_{id} og sas_{id},
+     og prøv dem: dataflyt kommune check {id} --online
   4. Importer dagens katalog: dataflyt account import FIL --kommune {id}
   5. Første kjøring, på prøve: dataflyt run {id}, og så dataflyt account difference {id}
 Sett trial: false i filen når forskjellen er som den skal være."""
