@@ -94,7 +94,8 @@ def kommune_file() -> str:
     return f"""# Kommunefilen
 
 Hver kommune er én fil i mappen som `DATAFLYT_KOMMUNER` peker på, ellers `include/kommuner/`: `haugesund.yaml` for
-kommunen med id `haugesund`. Filen legges over `{DEFAULTS}`, som gjelder alle: mappens egen, ellers den som følger med. Felter under samme overskrift flettes. Lister og enkeltverdier erstattes.
+kommunen med id `haugesund`. Filen legges over `{DEFAULTS}`, som gjelder alle: mappens egen, ellers den
+som følger med. Felter under samme overskrift flettes. Lister og enkeltverdier erstattes.
 
 `dataflyt kommune check` sier i én setning hva som er galt, på hvilken linje, og hva du skriver i stedet.
 `dataflyt kommune new` skriver en ny fil med forklaringer. Nøkler og passord skal aldri stå i filen.
