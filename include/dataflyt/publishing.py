@@ -29,6 +29,7 @@ from dataflyt.errors import CheckFailed
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
+from dataflyt.landing import forget_listing
 from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
 
@@ -267,6 +268,7 @@ def put_forward(connection: Connection, owner: str, root: Any) -> None:
     warehouse never wrote stays, with its files: the warehouse is then a restored one (``dataflyt warehouse restored``).
     Needs the kommune's lock.
     """
+    forget_listing(root)
     remove(root / _WORK)
     known = connection.execute(
         text(
