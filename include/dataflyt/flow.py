@@ -599,7 +599,7 @@ def republish(kommune: Kommune, environment: Environment) -> None:
             return
         publishing.publish(connection, kommune, run, environment, must_pass=False)
     with database.transaction(db, kommune.id) as connection:
-        publishing.put_forward(connection, kommune.id, folder)
+        publishing.put_forward(connection, kommune.id, folder, just_written=True)
 
 
 def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
@@ -891,7 +891,8 @@ def publish(job: Job) -> dict[str, int]:
         files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
         report.note(connection, run, "published", files)
     with job.transaction() as connection:
-        publishing.put_forward(connection, job.owner, job.environment.folder("exports") / job.owner)
+        folder = job.environment.folder("exports") / job.owner
+        publishing.put_forward(connection, job.owner, folder, just_written=True)
     return {"files": len(files)}
 
 

@@ -249,7 +249,7 @@ def _shown(folder: AnyPath) -> str:
 def _newest(folder: AnyPath, pattern: str, where: str, by: Newest | None) -> _File:
     found: list[_File] = []
     there = True
-    _forget_listing(folder)
+    forget_listing(folder)
     try:
         for path in folder.iterdir():
             if _finished(path.name) and fnmatchcase(path.name, pattern):
@@ -406,13 +406,13 @@ def _seconds(value: object) -> float | None:
 
 def _stamp_now(path: AnyPath) -> Stamp | None:
     """Ask the storage anew; None when the file is gone."""
-    _forget_listing(path)
+    forget_listing(path)
     with contextlib.suppress(FileNotFoundError):
         return _stamp(path)
     return None
 
 
-def _forget_listing(path: AnyPath) -> None:
+def forget_listing(path: AnyPath) -> None:
     """Make fsspec forget what it has listed: object stores answer from that, for as long as a process lives."""
     file_system = getattr(path, "fs", None)
     if file_system is not None:

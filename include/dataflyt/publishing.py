@@ -31,6 +31,7 @@ from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.golden import Golden
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.kommune import Kommune
+from dataflyt.landing import forget_listing
 from dataflyt.warehouse import serving, shown
 from dataflyt.warehouse.runs import Run
 
@@ -273,13 +274,14 @@ def published(connection: Connection, owner: str) -> Published | None:
     return Published(*found)
 
 
-def put_forward(connection: Connection, owner: str, root: Any) -> None:
+def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:
     """Let the manifest in ``root`` tell of the publication in force, and throw away the files of all that are not kept.
 
-    At the end of each publication, and at every start: what was killed in between is done then. A manifest that the
-    warehouse never wrote stays, with its files: the warehouse is then a restored one (``dataflyt warehouse restored``).
-    Needs the kommune's lock.
+    After each publication, which is then ``just_written``, and at every start: what was killed in between is done then.
+    At a start a manifest that the warehouse never wrote stays, with its files, until the next publication: the
+    warehouse is a restored one, and may know less of whom to hide. Needs the kommune's lock.
     """
+    forget_listing(root)
     remove(root / _WORK)
     known = connection.execute(
         text(
@@ -293,7 +295,7 @@ def put_forward(connection: Connection, owner: str, root: Any) -> None:
         return
     path, wanted = root / "manifest.json", kept[0].manifest.encode()
     stands = path.read_bytes() if path.exists() else None
-    if stands not in {None, *(one.manifest.encode() for one in known)}:
+    if not just_written and stands not in {None, *(one.manifest.encode() for one in known)}:
         return
     if stands != wanted:
         write_atomically(path, wanted)

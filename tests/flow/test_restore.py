@@ -141,6 +141,12 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     assert installation.query("select 1 from control.veto where run = 2")
     assert installation.ldif() == published
 
+    # A whole run learns again who is protected, and takes the place of what stood.
+    assert installation.run()["outcome"] == "released"
+    manifest = orjson.loads((installation.storage / "exports" / "haugesund" / "manifest.json").read_bytes())
+    assert manifest["run"] == 3
+    assert number not in installation.ldif()
+
 
 def test_a_broken_or_foreign_file_is_answered_in_a_sentence_and_nothing_is_touched(
     installation: Installation, server: Server, tmp_path: Path
