@@ -99,7 +99,8 @@ class Doctor:
         with _kept(found):
             reader = private.group()
             storage = os.environ.get("DATAFLYT_STORAGE")
-            root = private.on_disk(self.path(storage)) if storage else None
+            here = storage and "://" not in storage.removeprefix("file://")
+            root = private.on_disk(self.path(storage)) if storage and here else None
             exports = root and root / "exports"
             for folder in (beside.folder(), *(sorted(root.iterdir()) if root and root.is_dir() else ())):
                 if folder.exists() and private.can_be_reached(folder):

@@ -143,6 +143,12 @@ def test_doctor_finds_a_folder_of_delivered_files_that_everybody_can_read(
     assert lying_open() == []
 
 
+def test_doctor_leaves_an_object_store_to_its_own_rights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATAFLYT_LOCAL", str(tmp_path / "none"))
+    monkeypatch.setenv("DATAFLYT_STORAGE", "nosuchstore://bucket/dataflyt")
+    assert said() == []
+
+
 def test_a_file_counts_as_open_to_everybody_only_where_everybody_gets_at_it(reachable: Path) -> None:
     file = reachable / "katalog.ldif"
     file.touch()
