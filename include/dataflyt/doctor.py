@@ -95,6 +95,18 @@ class Doctor:
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
         """Find what others on this machine can read of what we keep, and exports that their group cannot read."""
+        try:
+            return self._files(kommuner)
+        except PermissionError as error:
+            return [
+                Finding(
+                    "unknown",
+                    f"Hvem som kan lese filene i {error.filename}, er ikke kjent her: kjør kommandoen som den brukeren "
+                    "som Dataflyt kjører som.",
+                )
+            ]
+
+    def _files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
             reader = private.group()
