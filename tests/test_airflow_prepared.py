@@ -76,6 +76,8 @@ with create_session() as session:
     said["pools"] = {pool.pool: [pool.slots, pool.description] for pool in session.scalars(select(Pool))}
 said["after"] = begun("after")
 command("doctor after", "doctor")
+import logging
+said["chatter"] = logging.getLogger("alembic").isEnabledFor(logging.INFO)
 print(json.dumps(said))
 """
 
@@ -144,6 +146,10 @@ def test_doctor_names_what_airflow_lacks(world: SimpleNamespace) -> None:
     assert "FEIL Airflow: Rollene som mangler i Airflow: dataflyt_engineer, kommune_haugesund_approver" in output
     assert "VARSEL Airflow: Lenkene i e-postene har ingen adresse: sett AIRFLOW__API__BASE_URL" in output
     assert "mangler i Airflow" not in world.said["doctor after"][1]
+
+
+def test_what_libraries_log_is_not_shown_to_operators(world: SimpleNamespace) -> None:
+    assert not world.said["chatter"]
 
 
 def test_a_connection_in_airflows_database_is_found_without_being_asked_for(world: SimpleNamespace) -> None:

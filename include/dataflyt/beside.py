@@ -11,6 +11,7 @@
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -113,6 +114,7 @@ def use() -> Outside:
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
         from dataflyt.on_airflow import connection_of_installation, storage_path
 
+        logging.getLogger().setLevel(logging.WARNING)  # Airflow shows everything of everybody on the terminal
         return Outside(connection_of_installation, storage_path, airflow=True)
     if not told:
         raise ConfigError(

@@ -95,11 +95,24 @@ class Doctor:
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
         """Find what others on this machine can read of what we keep, and exports that their group cannot read."""
+        try:
+            return self._files(kommuner)
+        except PermissionError as error:
+            return [
+                Finding(
+                    "unknown",
+                    f"Hvem som kan lese filene i {error.filename}, er ikke kjent her: kjør kommandoen som den brukeren "
+                    "som Dataflyt kjører som.",
+                )
+            ]
+
+    def _files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
             reader = private.group()
             storage = os.environ.get("DATAFLYT_STORAGE")
-            root = private.on_disk(self.path(storage)) if storage else None
+            here = storage and "://" not in storage.removeprefix("file://")
+            root = private.on_disk(self.path(storage)) if storage and here else None
             exports = root and root / "exports"
             for folder in (beside.folder(), *(sorted(root.iterdir()) if root and root.is_dir() else ())):
                 if folder.exists() and private.can_be_reached(folder):

@@ -143,6 +143,25 @@ def test_doctor_finds_a_folder_of_delivered_files_that_everybody_can_read(
     assert lying_open() == []
 
 
+def test_doctor_leaves_an_object_store_to_its_own_rights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATAFLYT_LOCAL", str(tmp_path / "none"))
+    monkeypatch.setenv("DATAFLYT_STORAGE", "nosuchstore://bucket/dataflyt")
+    assert said() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody else")
+def test_doctor_run_by_somebody_else_says_that_it_cannot_know(reachable: Path) -> None:
+    (reachable / "landing").mkdir()
+    reachable.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        found = Doctor(from_environment, path_of, date(2026, 11, 24)).files([])
+    finally:
+        os.seteuid(0)
+    assert [finding.level for finding in found] == ["unknown"]
+    assert str(reachable) in found[0].sentence
+
+
 def test_a_file_counts_as_open_to_everybody_only_where_everybody_gets_at_it(reachable: Path) -> None:
     file = reachable / "katalog.ldif"
     file.touch()
