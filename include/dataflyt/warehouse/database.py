@@ -42,6 +42,13 @@ PATIENCE = {
 }
 """The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
 
+# What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has waited
+# for the kommune's lock must see what was committed meanwhile, a veto above all: in a stricter isolation it would not.
+_MEANING = (
+    "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
+    "set local standard_conforming_strings = on; set local transform_null_equals = off"
+)
+
 # Of a server that is gone without a word we know after two minutes, not after those two hours that Linux waits.
 _CONNECT: dict[str, Any] = {
     "client_encoding": "utf8",
@@ -135,7 +142,10 @@ def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
 
 
 def be_patient(connection: Connection) -> None:
-    """Begin a transaction of ours: its own timeouts, on a server that is new enough and in UTF-8, else ConfigError."""
+    """Begin a transaction of ours, before any query in it: its own timeouts and settings, whatever the role's are.
+
+    Raises ConfigError unless the server is new enough and the database in UTF-8.
+    """
     server = driver(connection).info
     version = server.server_version // 10_000
     if version < MINIMUM:
@@ -148,7 +158,7 @@ def be_patient(connection: Connection) -> None:
             f"Varehusets database har tegnsettet {encoding}: den som drifter databasen, må lage den på nytt med UTF8."
         )
     known = [name for name in PATIENCE if name != "transaction_timeout" or version >= 17]
-    connection.execute(text("; ".join(f"set local {name} = '{PATIENCE[name]}'" for name in known)))
+    connection.execute(text("; ".join([_MEANING, *(f"set local {name} = '{PATIENCE[name]}'" for name in known)])))
 
 
 @contextmanager
