@@ -42,8 +42,8 @@ PATIENCE = {
 }
 """The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
 
-# What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has waited
-# for the kommune's lock must see what was committed meanwhile, a veto above all: in a stricter isolation it would not.
+# What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has
+# waited for the kommune's lock must see what was committed meanwhile, a veto above all: in repeatable read it would not.
 _MEANING = (
     "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
     "set local standard_conforming_strings = on; set local transform_null_equals = off"
@@ -245,6 +245,15 @@ def shows_sizes(connection: Connection) -> bool:
         "select has_column_privilege('pg_class', 'reltuples', 'select') "
         "or has_function_privilege('pg_stat_get_live_tuples(oid)', 'execute') "
         "or has_function_privilege('pg_relation_size(regclass)', 'execute')"
+    )
+    return bool(connection.scalar(text(asked)))
+
+
+def quotes_rows(connection: Connection) -> bool:
+    """Tell whether the server's log quotes rows, in what it says of an error: README says how it is set."""
+    asked = (
+        "select current_setting('log_error_verbosity') <> 'terse' "
+        "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"
     )
     return bool(connection.scalar(text(asked)))
 
