@@ -76,6 +76,8 @@ with create_session() as session:
     said["pools"] = {pool.pool: [pool.slots, pool.description] for pool in session.scalars(select(Pool))}
 said["after"] = begun("after")
 command("doctor after", "doctor")
+os.environ["AIRFLOW__CORE__AUTH_MANAGER"] = "no.such.Manager"
+command("no auth manager", "airflow", "prepare")
 print(json.dumps(said))
 """
 
@@ -115,6 +117,12 @@ def test_one_command_makes_pools_and_roles(world: SimpleNamespace) -> None:
     assert "Pooler: 2, nye: freg (4 plasser), krr (4 plasser)." in output
     assert "nye: dataflyt_engineer, kommune_haugesund_approver" in output
     assert output.endswith("Airflow har det Dataflyt trenger.\n")
+
+
+def test_an_auth_manager_that_cannot_be_loaded_is_said(world: SimpleNamespace) -> None:
+    code, output = world.said["no auth manager"]
+    assert code == 2
+    assert "rett AIRFLOW__CORE__AUTH_MANAGER" in output
 
 
 def test_what_was_set_by_hand_stays(world: SimpleNamespace) -> None:

@@ -43,7 +43,7 @@ PATIENCE = {
 """The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
 
 # What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has
-# waited for the kommune's lock must see what was committed meanwhile, a veto above all: in repeatable read it would not.
+# waited for the kommune's lock must see what was committed meanwhile, a veto above all: repeatable read would hide it.
 _MEANING = (
     "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
     "set local standard_conforming_strings = on; set local transform_null_equals = off"
