@@ -96,6 +96,8 @@ def pg_url(worker_id: str) -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"alter system set {setting} = off")
+        connection.execute("alter system set log_min_error_statement = panic")
+        connection.execute("alter system set log_error_verbosity = terse")
         connection.execute("alter system set log_line_prefix = '%d '")  # whose a line is: the log is everybody's
         connection.execute("select pg_reload_conf()")
         connection.execute(f"create database {database}")

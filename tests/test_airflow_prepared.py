@@ -78,6 +78,8 @@ said["after"] = begun("after")
 command("doctor after", "doctor")
 import logging
 said["chatter"] = logging.getLogger("alembic").isEnabledFor(logging.INFO)
+os.environ["AIRFLOW__CORE__AUTH_MANAGER"] = "no.such.Manager"
+command("no auth manager", "airflow", "prepare")
 print(json.dumps(said))
 """
 
@@ -117,6 +119,12 @@ def test_one_command_makes_pools_and_roles(world: SimpleNamespace) -> None:
     assert "Pooler: 2, nye: freg (4 plasser), krr (4 plasser)." in output
     assert "nye: dataflyt_engineer, kommune_haugesund_approver" in output
     assert output.endswith("Airflow har det Dataflyt trenger.\n")
+
+
+def test_an_auth_manager_that_cannot_be_loaded_is_said(world: SimpleNamespace) -> None:
+    code, output = world.said["no auth manager"]
+    assert code == 2
+    assert "rett AIRFLOW__CORE__AUTH_MANAGER" in output
 
 
 def test_what_was_set_by_hand_stays(world: SimpleNamespace) -> None:

@@ -51,10 +51,10 @@ def second_window(local: Path, **more: str) -> dict[str, str]:
     return {**kept, "DATAFLYT_LOCAL": str(local), **more}
 
 
-def dataflyt(local: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def dataflyt(local: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "dataflyt", *words],
-        env=second_window(local),
+        env=second_window(local, **more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -254,6 +254,16 @@ def test_where_nothing_runs_one_sentence_says_so(tmp_path: Path, monkeypatch: py
     done = CliRunner().invoke(app, line.split(), prog_name="dataflyt")
     assert (done.exit_code, done.stdout) == (2, "")
     assert re.fullmatch(r"Ingenting kjører her: skriv «make up» .*\n", done.stderr)
+
+
+def test_settings_that_airflow_cannot_start_with_are_said_in_a_sentence(tmp_path: Path) -> None:
+    wrong = "postgresql+nosuch://airflow:hemmelig@127.0.0.1/airflow"
+    done = dataflyt(
+        tmp_path, "airflow", "prepare", AIRFLOW_HOME=str(tmp_path), AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=wrong
+    )
+    assert done.returncode == 2
+    assert "Airflow kan ikke startes med innstillingene her" in done.stderr.splitlines()[-1]
+    assert "hemmelig" not in done.stderr + done.stdout
 
 
 def test_nothing_of_what_runs_here_lies_open(local: Path, released: str) -> None:

@@ -11,7 +11,7 @@ from dataflyt.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
 from dataflyt.landing import Landing
 from dataflyt.sources.freg import client as freg
-from dataflyt.transport import CA_VARIABLES, proxy_for
+from dataflyt.transport import CA_VARIABLES, open_transport, proxy_for
 from tests.connect_proxy import Proxy, running
 from tests.sources.test_clients import QUICK, Server, numbers, pem
 
@@ -78,6 +78,12 @@ def test_registers_are_asked_by_the_proxy_that_is_set(ask, proxy, ca_file, monke
     monkeypatch.setenv(name, proxy.address if name == "ALL_PROXY" else f"http://{proxy.address}")
     assert ask() == [numbers(2)]
     assert {asked.partition(":")[0] for asked in proxy.asked} == {"freg.test"}
+
+
+def test_the_variable_that_names_a_proxy_is_the_one_that_is_told_of(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "ftp://proxy.test:1")
+    with pytest.raises(ConfigError, match="^ALL_PROXY kan ikke brukes"):
+        open_transport("https://freg.test")
 
 
 @pytest.mark.parametrize("name", CA_VARIABLES)

@@ -112,10 +112,18 @@ def wanted_roles() -> dict[str, set[Right]]:
 
 
 def keeps_roles() -> bool:
-    """Whether Airflow's auth manager is FAB's or one made from it, which has roles in Airflow's database."""
+    """Whether Airflow's auth manager is FAB's or one made from it, which has roles in Airflow's database.
+
+    Raises ConfigError for one that cannot be loaded.
+    """
     from airflow.api_fastapi.app import get_auth_manager_cls
 
-    return any("FabAuthManager" in kind.__name__ for kind in get_auth_manager_cls().__mro__)
+    try:
+        return any("FabAuthManager" in kind.__name__ for kind in get_auth_manager_cls().__mro__)
+    except Exception:  # of whatever it is that is named there
+        raise ConfigError(
+            "Airflows innlogging kan ikke lastes: rett AIRFLOW__CORE__AUTH_MANAGER, eller installer pakken den er i."
+        ) from None
 
 
 @contextmanager

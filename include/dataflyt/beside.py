@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from dataflyt.connections import Connect, from_environment, path_of
-from dataflyt.errors import ConfigError
+from dataflyt.errors import ConfigError, DataflytError
 
 if TYPE_CHECKING:
     from dataflyt.flow import Environment
@@ -100,6 +100,23 @@ def airflow_is_here() -> bool:
     )
 
 
+def by_airflow() -> Outside:
+    """Let Airflow look things up. Raises ConfigError when its settings keep it from starting."""
+    # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    try:
+        from dataflyt.on_airflow import connection_of_installation, storage_path
+    except DataflytError:
+        raise
+    except Exception as error:  # a driver that is not installed, a secrets backend that is none; a password may be told
+        raise ConfigError(
+            f"Airflow kan ikke startes med innstillingene her ({type(error).__name__}): kjør «airflow config list», "
+            "og rett det den klager på, i airflow.cfg eller AIRFLOW__-variablene."
+        ) from None
+    logging.getLogger().setLevel(logging.WARNING)  # Airflow shows everything of everybody on the terminal
+    return Outside(connection_of_installation, storage_path, airflow=True)
+
+
 def use() -> Outside:
     """Find the installation, and take over the variables of what runs here for trial.
 
@@ -110,12 +127,7 @@ def use() -> Outside:
         os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
         return Outside(from_environment, path_of)
     if airflow_is_here():
-        # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
-        os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-        from dataflyt.on_airflow import connection_of_installation, storage_path
-
-        logging.getLogger().setLevel(logging.WARNING)  # Airflow shows everything of everybody on the terminal
-        return Outside(connection_of_installation, storage_path, airflow=True)
+        return by_airflow()
     if not told:
         raise ConfigError(
             "Ingenting kjører her: skriv «make up» i et annet vindu først, eller sett miljøvariabelen "

@@ -21,9 +21,10 @@ def prepare() -> None:
     Kjøres med Airflows egne innstillinger etter «airflow db migrate», og på nytt når en kommunefil er ny. Det som
     finnes, står: størrelsen på en pool og hvem som har rollene, endres aldri.
     """
-    from dataflyt import airflow_prepared
+    from dataflyt import airflow_prepared, beside
 
     try:
+        beside.by_airflow()
         made = airflow_prepared.prepare()
         lacking = airflow_prepared.lacks()
     except DataflytError as error:

@@ -153,6 +153,15 @@ class Doctor:
                             "superbruker. Kan det ikke gjøres, må hver kommune ha en database for seg.",
                         )
                     )
+                if database.quotes_rows(connection):
+                    found.append(
+                        Finding(
+                            "wrong",
+                            "Loggen til databasetjeneren kan gjengi rader, og slik personer, når noe feiler: den som "
+                            "drifter databasen, må sette log_min_error_statement = panic og log_error_verbosity = "
+                            "terse.",
+                        )
+                    )
                 now = datetime.combine(self.today, datetime.max.time(), UTC)
                 if wrong := reference.wrong_number(connection, kommune, now):
                     found.append(Finding("wrong", wrong))

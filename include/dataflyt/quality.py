@@ -475,8 +475,7 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
     from dataflyt.warehouse import database
 
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"set transaction read only; set local search_path = {schema}")
-        database.be_patient(connection)
+        database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
 
     def hear(failed: ExceptionContext) -> None:
         error = database.said(failed.sqlalchemy_exception or failed.original_exception)  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def _is_direct(entry: str, host: str, port: int) -> bool:
 
     A name is about itself and all below it, with or without ``.`` or ``*.`` before it.
 
-    >>> [_is_direct(entry, "freg.skatt.no", 443) for entry in ("*", "skatt.no", "*.skatt.no", "freg.skatt.no:443")]
+    >>> [_is_direct(entry, "freg.skatt.no", 443) for entry in ("*", "skatt.no", "*.skatt.no", "https://freg.skatt.no:443/api")]
     [True, True, True, True]
     >>> [_is_direct(entry, "10.1.2.3", 443) for entry in ("10.0.0.0/8", "10.*", "10.1.2.3:8443", "fd00::/8")]
     [True, True, False, False]
@@ -119,15 +119,18 @@ def _is_direct(entry: str, host: str, port: int) -> bool:
         with contextlib.suppress(ValueError):
             return ip_address(host) in network
         return False
+    entry = entry.partition("/")[0]
     name, has_port, wanted = entry.rpartition(":")
     if has_port and wanted.isdigit():
         return int(wanted) == port and _is_direct(name, host, port)
-    name = entry.rstrip("/").lstrip("*").strip(".")
+    name = entry.lstrip("*").strip(".")
     return bool(name) and (fnmatchcase(host, name) or host.endswith(f".{name}"))
 
 
 def _variable(url: str) -> str:
-    return f"{urlsplit(url).scheme.upper()}_PROXY"
+    """Name the variable that says by which proxy an address is reached."""
+    proxies, scheme = getproxies_environment(), urlsplit(url).scheme
+    return "ALL_PROXY" if proxies.get("all") and not proxies.get(scheme) else f"{scheme.upper()}_PROXY"
 
 
 # --- one clock ---------------------------------------------------------------------------------------------------

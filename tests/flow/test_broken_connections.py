@@ -150,3 +150,34 @@ def test_a_role_that_is_to_be_patient_is_so_whatever_the_server_has_for_others(i
         connection.execute(text("select pg_sleep(0.5)"))
         time.sleep(0.5)
         assert connection.scalar(text("select current_setting('lock_timeout')")) == "0"
+
+
+def test_what_was_committed_while_waiting_for_the_lock_is_seen_whatever_the_role_is_set_to(
+    installation: Installation,
+) -> None:
+    name = make_url(installation.warehouse_url).database
+    with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as admin:
+        for setting in (
+            "default_transaction_isolation = 'repeatable read'",
+            "datestyle = 'German'",
+            "row_security = off",
+            "standard_conforming_strings = off",
+        ):
+            admin.execute(f"alter database {name} set {setting}")  # type: ignore[arg-type]
+        warehouse, seen = database.engine(installation.warehouse_url), []
+
+        def wait_and_look() -> None:
+            with database.transaction(warehouse, "haugesund") as connection:
+                seen.extend(connection.execute(text(r"select word, at, word ~ '^\w+$' from staging_haugesund.told")))
+
+        with database.transaction(warehouse, "haugesund") as connection:
+            connection.execute(text("create table staging_haugesund.told (word text, at timestamptz)"))
+        with database.transaction(warehouse, "haugesund") as connection:
+            waiting = threading.Thread(target=wait_and_look)
+            waiting.start()
+            asked = "select count(*) from pg_stat_activity where datname = %s and wait_event = 'advisory'"
+            while admin.execute(asked, [name]).fetchone() != (1,):
+                time.sleep(0.01)
+            connection.execute(text("insert into staging_haugesund.told values ('veto', '2026-11-24 12:00+00')"))
+        waiting.join()
+    assert seen == [("veto", datetime(2026, 11, 24, 12, tzinfo=UTC), True)]

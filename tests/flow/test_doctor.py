@@ -99,6 +99,17 @@ def test_what_is_wrong_with_a_registers_connection(examine: Callable[..., list[t
         assert "hemmelig" not in found[0][1]
 
 
+def test_a_server_whose_log_quotes_rows_is_found(
+    installation: Installation, examine: Callable[..., list[tuple[str, str]]]
+) -> None:
+    name = make_url(installation.warehouse_url).database
+    with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as admin:
+        admin.execute(f"alter database {name} set log_error_verbosity = verbose")  # type: ignore[arg-type]
+    [(level, said)] = [one for one in examine() if one[0] != "fine"]
+    assert level == "wrong"
+    assert "log_min_error_statement = panic og log_error_verbosity = terse" in said
+
+
 def test_a_certificate_says_itself_when_it_ends_and_whose_it_is(
     examine: Callable[..., list[tuple[str, str]]], signing_key: rsa.RSAPrivateKey
 ) -> None:

@@ -42,6 +42,13 @@ PATIENCE = {
 }
 """The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
 
+# What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has
+# waited for the kommune's lock must see what was committed meanwhile, a veto above all: repeatable read would hide it.
+_MEANING = (
+    "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
+    "set local standard_conforming_strings = on; set local transform_null_equals = off"
+)
+
 # Of a server that is gone without a word we know after two minutes, not after those two hours that Linux waits.
 _CONNECT: dict[str, Any] = {
     "client_encoding": "utf8",
@@ -99,8 +106,7 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
     """
     role = f"kommune_{checked_owner(owner)}"
     where = f"i tilkoblingen warehouse_{owner}, eller den som kommunefilen navngir"
-    with _logged_in(db, role, where) as connection:
-        connection.execute(text(_PLANNING))
+    with _logged_in(db, role, where, _PLANNING) as connection:
         if lock:
             connection.execute(
                 text("select pg_advisory_xact_lock(hashtextextended('dataflyt:' || :owner, 0))"), {"owner": owner}
@@ -124,18 +130,23 @@ def writing_reference(db: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _logged_in(db: Engine, role: str, where: str) -> Iterator[Connection]:
+def _logged_in(db: Engine, role: str, where: str, settings: str = "") -> Iterator[Connection]:
     with _in_our_words(), db.begin() as connection:
-        be_patient(connection)
+        be_patient(connection, settings)
         if connection.scalar(text("select current_user")) != role:
             raise ConfigError(f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet {where}.")
         yield connection
         # A pooler lends the session to the next transaction, which must find none of our views.
-        connection.execute(text("discard temp"))
+        if connection.in_transaction():
+            connection.execute(text("discard temp"))
 
 
-def be_patient(connection: Connection) -> None:
-    """Begin a transaction of ours: its own timeouts, on a server that is new enough and in UTF-8, else ConfigError."""
+def be_patient(connection: Connection, settings: str = "") -> None:
+    """Begin a transaction of ours, before any query in it: its own timeouts and ``settings``, whatever the role's are.
+
+    All is set in one exchange with the server: the checks of a run begin hundreds of transactions. Raises ConfigError
+    unless the server is new enough and the database in UTF-8.
+    """
     server = driver(connection).info
     version = server.server_version // 10_000
     if version < MINIMUM:
@@ -148,7 +159,8 @@ def be_patient(connection: Connection) -> None:
             f"Varehusets database har tegnsettet {encoding}: den som drifter databasen, må lage den på nytt med UTF8."
         )
     known = [name for name in PATIENCE if name != "transaction_timeout" or version >= 17]
-    connection.execute(text("; ".join(f"set local {name} = '{PATIENCE[name]}'" for name in known)))
+    patience = [f"set local {name} = '{PATIENCE[name]}'" for name in known]
+    connection.exec_driver_sql("; ".join([_MEANING, *patience, *([settings] if settings else [])]))
 
 
 @contextmanager
@@ -235,6 +247,15 @@ def shows_sizes(connection: Connection) -> bool:
         "select has_column_privilege('pg_class', 'reltuples', 'select') "
         "or has_function_privilege('pg_stat_get_live_tuples(oid)', 'execute') "
         "or has_function_privilege('pg_relation_size(regclass)', 'execute')"
+    )
+    return bool(connection.scalar(text(asked)))
+
+
+def quotes_rows(connection: Connection) -> bool:
+    """Tell whether the server's log quotes rows, in what it says of an error: README says how it is set."""
+    asked = (
+        "select current_setting('log_error_verbosity') <> 'terse' "
+        "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"
     )
     return bool(connection.scalar(text(asked)))
 

@@ -7,7 +7,7 @@ import secrets
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import exc, make_url
 
 from dataflyt.errors import ConfigError, SourceUnavailable
 from dataflyt.warehouse import database
@@ -16,24 +16,22 @@ from dataflyt.warehouse import database
 def new_password(url: str, role: str) -> str:
     """Give ``role`` a new password, as the role at ``url`` that made it; return the role's own URL with the password.
 
-    The server, and so its log, sees the SCRAM verifier only. Raises ConfigError when there is no such role or it is not
-    ours to change, SourceUnavailable when the warehouse does not answer.
+    The server, and so its log, sees the SCRAM verifier only. Raises ConfigError when there is no such role, it is not
+    ours to change, or the server is too old, SourceUnavailable when the warehouse does not answer.
     """
     password = secrets.token_urlsafe(24)
-    address = make_url(url)
     try:
-        with psycopg.connect(
-            address.set(drivername="postgresql").render_as_string(hide_password=False),
-            autocommit=True,
-            **database.connect_args(url),
-        ) as connection:
-            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-            connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
-    except psycopg.Error as error:
+        with database.engine(url).begin() as connection:
+            database.be_patient(connection)
+            driver = database.driver(connection)
+            verifier = driver.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+            driver.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
+    except (psycopg.Error, exc.DBAPIError) as error:
         if isinstance(told := database.said(error), SourceUnavailable):
             raise told from None
+        raw = error.orig if isinstance(error, exc.DBAPIError) else error
         raise ConfigError(
             f"Rollen {role} finnes ikke, eller tilkoblingen warehouse er ikke den som laget den: kjør «dataflyt "
-            f"warehouse migrate» først, som rollen dataflyt (SQLSTATE {error.sqlstate})."
+            f"warehouse migrate» først, som rollen dataflyt (SQLSTATE {getattr(raw, 'sqlstate', None)})."
         ) from None
-    return address.set(username=role, password=password).render_as_string(hide_password=False)
+    return make_url(url).set(username=role, password=password).render_as_string(hide_password=False)
