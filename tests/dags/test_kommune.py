@@ -273,12 +273,12 @@ def test_a_worker_of_a_broken_kommune_gets_the_task_that_says_so(kommuner, tmp_p
     assert list(read["dags"]["kommune_oslo"]["tasks"]) == ["kommune_file"]
 
 
-def test_the_whole_country_is_read(tmp_path):
+def test_a_hundred_kommuner_are_read(tmp_path):
     folder = tmp_path / "kommuner"
     text = copy_haugesund(folder)
-    for number in range(356):
+    for number in range(99):
         (folder / f"kommune{number}.yaml").write_text(another(text, f"kommune{number}", 2000 + number), "utf-8")
     read = read_dags(folder, tmp_path)
     assert read["errors"] == {}
-    assert len(read["dags"]) == 357
+    assert len(read["dags"]) == 100
     assert not [dag for dag in read["dags"].values() if dag["paused"]]

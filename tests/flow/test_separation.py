@@ -12,6 +12,8 @@ from dataflyt import flow
 from dataflyt.errors import ConfigError, DataflytError
 from tests.flow.conftest import Installation, release
 
+pytestmark = pytest.mark.after_first_run
+
 TABLES = (
     "select schemaname || '.' || tablename from pg_tables where schemaname in ('control', 'history', 'golden') "
     "order by 1"
@@ -36,8 +38,7 @@ def psql(url: str, *statements: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def other(installation: Installation) -> str:
-    """The warehouse as another kommune's role, when Haugesund has had a run."""
-    installation.run()
+    """The warehouse as another kommune's role; Haugesund has had a run."""
     return installation.warehouse_url.replace("kommune_haugesund", "kommune_bergen")
 
 
