@@ -82,7 +82,7 @@ def test_registers_are_asked_by_the_proxy_that_is_set(ask, proxy, ca_file, monke
 
 def test_the_variable_that_names_a_proxy_is_the_one_that_is_told_of(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "ftp://proxy.test:1")
-    with pytest.raises(ConfigError, match="^ALL_PROXY kan ikke brukes"):
+    with pytest.raises(ConfigError, match=r"^ALL_PROXY kan ikke brukes"):
         open_transport("https://freg.test")
 
 
