@@ -20,7 +20,8 @@ def logged(installation: Installation) -> Callable[[], str]:
     """Log every statement from now on, as the server does by default; give what it has logged."""
     name = str(make_url(installation.warehouse_url).database)
     with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as admin:
-        admin.execute(f"alter database {name} set log_min_duration_statement = 0")  # type: ignore[arg-type]
+        for setting in ("log_min_duration_statement = 0", "log_error_verbosity = 'default'"):
+            admin.execute(f"alter database {name} set {setting}")  # type: ignore[arg-type]
         found = admin.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
     assert found
     log = Path(found[0]) / "log"
