@@ -57,9 +57,7 @@ def test_one_group_reads_the_exports_and_nothing_else(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in (installation.storage, *installation.storage.rglob("*")):
-        path.chmod(
-            0o700 if path.is_dir() else 0o600
-        )  # the first run is perhaps another test's, as others write
+        path.chmod(0o700 if path.is_dir() else 0o600)  # the first run is perhaps another test's, as others write
     monkeypatch.setenv(private.GROUP, str(READERS))
     installation.clock = datetime(2026, 11, 30, 23, 10, tzinfo=UTC)  # another day: published anew
     assert nightly.run([installation.kommune], installation.environment).trouble == []
