@@ -34,6 +34,7 @@ class Cutter:
         self.admin = psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True)
         self.at = 0
         self.delay = 0.0
+        self.cutting: threading.Thread | None = None
 
     def cut(self) -> None:
         time.sleep(self.delay)
@@ -46,10 +47,10 @@ class Cutter:
     def before(self, *_: object) -> None:
         self.at -= 1
         if self.at == 0:
-            cutting = threading.Thread(target=self.cut)
-            cutting.start()
+            self.cutting = threading.Thread(target=self.cut)
+            self.cutting.start()
             if not self.delay:
-                cutting.join()
+                self.cutting.join()
 
     @contextmanager
     def armed(self, at: int, delay: float) -> Iterator[None]:
@@ -59,6 +60,8 @@ class Cutter:
             yield
         finally:
             event.remove(Engine, "before_cursor_execute", self.before)
+            if self.cutting:  # which must not reach into what comes after
+                self.cutting.join()
 
 
 @pytest.mark.after_first_run
