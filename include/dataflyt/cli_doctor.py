@@ -37,6 +37,7 @@ def doctor_command(
         lines += [(finding.level, kommune.id, finding.sentence) for finding in doctor.examine(kommune)]
     if not names:
         lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.events()]
+        lines += [(finding.level, "reference_data", finding.sentence) for finding in doctor.reference()]
         lines += [(finding.level, "filer", finding.sentence) for finding in doctor.files(kommuner)]
         if outside.airflow:
             from dataflyt import airflow_prepared

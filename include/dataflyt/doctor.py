@@ -77,6 +77,7 @@ class Doctor:
         found: list[Finding] = []
         with _kept(found):
             self.connect(fast_lane.LIST)
+        with _kept(found):
             with database.reading_events(database.engine(self.connect(fast_lane.WAREHOUSE).url)) as connection:
                 known = events.pointer(connection, fast_lane.FEED)
             since = f"siden {known.read_at:%d.%m.%Y kl. %H.%M} UTC" if known else "ennå"
@@ -91,6 +92,15 @@ class Doctor:
                     "at det finnes nyere: ta det opp med Skatteetaten."
                 )
             found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
+        return found
+
+    def reference(self) -> list[Finding]:
+        """Find out whether what is known of schools and codes can be written, for the whole installation."""
+        found: list[Finding] = []
+        with _kept(found):
+            with database.writing_reference(database.engine(self.connect(reference.WAREHOUSE).url)) as connection:
+                database.must_serve(connection)
+            found.append(Finding("fine", "Varehuset tar imot skoler og koder."))
         return found
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
