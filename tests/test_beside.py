@@ -224,7 +224,7 @@ def test_make_uses_what_runs(local: Path, released: str, make: Make) -> None:
     asked = make(local, "import")
     assert asked.returncode != 0
     assert asked.stdout == "Hvilken fil? Skriv: make import FILE=katalog.ldif\n"
-    assert "Elever som begynner" in make(local, "plan", "KOMMUNE=1106").stdout
+    assert "Haugesund (1106), kjøring" in make(local, "plan", "KOMMUNE=1106").stdout
 
 
 def test_make_starts_what_is_needed_where_nothing_runs(tmp_path: Path, make: Make) -> None:
