@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from dataflyt.report import NOT_CLOSED
+
 REPOSITORY = Path(__file__).parents[1]
 
 WORLD = """
-import json, os
+import json, os, sys
 from datetime import timedelta
 from airflow.utils.db import initdb
 initdb()
@@ -65,6 +67,23 @@ def begun(run_id):
         }
 
 said["before"] = begun("before")
+
+def noted(*without):
+    # What the plugin notes where a run ends, of a run that has not these tasks.
+    with create_session() as session:
+        run = session.scalars(select(DagRun).filter_by(run_id="before", dag_id="kommune_haugesund")).one()
+        for task in without:
+            session.delete(run.get_task_instance(task, session=session))
+        session.flush()
+        run.note = None
+        run_notes.tell(run)
+        note = run.note
+        session.rollback()
+        return note
+
+sys.path.insert(0, os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"])
+import run_notes
+said["notes"] = [noted(), noted("settle")]
 command("doctor before", "doctor")
 command("prepare", "airflow", "prepare")
 with create_session() as session:
@@ -119,6 +138,10 @@ def test_one_command_makes_pools_and_roles(world: SimpleNamespace) -> None:
     assert "Pooler: 2, nye: freg (4 plasser), krr (4 plasser)." in output
     assert "nye: dataflyt_engineer, kommune_haugesund_approver" in output
     assert output.endswith("Airflow har det Dataflyt trenger.\n")
+
+
+def test_the_note_of_a_broken_kommune_file_promises_no_undoing(world: SimpleNamespace) -> None:
+    assert world.said["notes"] == [NOT_CLOSED, None]
 
 
 def test_an_auth_manager_that_cannot_be_loaded_is_said(world: SimpleNamespace) -> None:

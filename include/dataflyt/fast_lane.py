@@ -172,7 +172,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
     if job.run.state == "open":
         return
-    # Of whom FREG has never told there is nothing to take away.
+    # There is nothing to take away from somebody whom FREG has never answered about.
     left = [one for one in people if one.number in numbers and one.number not in answered and one.known]
     with database.transaction(db, owner) as connection:
         events.dealt_with(connection, owner, set(people) - set(left))
