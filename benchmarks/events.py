@@ -16,9 +16,11 @@ from pathlib import Path
 from measuring import Figure, peak, postgres, simulator
 from sqlalchemy import make_url, text
 
-from dataflyt import fast_lane, flow
-from dataflyt.connections import Connection
-from dataflyt.warehouse import database, events
+from dataflyt.config.connections import Connection
+from dataflyt.operations import fast_lane
+from dataflyt.run import flow
+from dataflyt.storage import database
+from dataflyt.warehouse import events
 from simulator.feed import FIRST, stranger
 
 AIM = 600

@@ -57,9 +57,9 @@ def serve(folder: Path) -> None:
 
 def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     """Ask for all persons and stage them, as ``extract_freg`` does; what it took, and the memory at its peak."""
-    from dataflyt import flow
-    from dataflyt.connections import Connection
-    from dataflyt.kommune import find
+    from dataflyt.config.connections import Connection
+    from dataflyt.config.kommune import find
+    from dataflyt.run import flow
     from dataflyt.sources.freg import client
 
     folder = Path(said["folder"])

@@ -54,7 +54,7 @@ def postgres(folder: Path, owners: list[str]) -> Iterator[dict[str, str]]:
     import psycopg
     from sqlalchemy import make_url
 
-    from dataflyt.warehouse.database import migrate
+    from dataflyt.warehouse.schema import migrate
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

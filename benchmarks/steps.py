@@ -41,7 +41,7 @@ OWNER = "haugesund"
 NUMBER = "1106"
 
 if TYPE_CHECKING:
-    from dataflyt.flow import Job
+    from dataflyt.run.flow import Job
 
 
 # --- In a step's own process ------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def one_step(name: str, folder: Path, pupils: int, run: int) -> dict[str, Any]:
     """Take a step and return what it cost and gave."""
     from airflow.sdk import ObjectStoragePath  # noqa: F401
 
-    import dataflyt.on_airflow  # noqa: F401
+    import dataflyt.on_airflow.operators  # noqa: F401
 
     if name == "check":
         import great_expectations
@@ -72,9 +72,9 @@ def one_step(name: str, folder: Path, pupils: int, run: int) -> dict[str, Any]:
 def _job(folder: Path, pupils: int, run: int) -> "Job":
     from airflow.sdk import ObjectStoragePath
 
-    from dataflyt import flow
-    from dataflyt.connections import Connection
-    from dataflyt.kommune import find
+    from dataflyt.config.connections import Connection
+    from dataflyt.config.kommune import find
+    from dataflyt.run import flow
     from simulator.large import kommune_of
 
     said = json.loads((folder / "connections.json").read_text())
@@ -92,7 +92,7 @@ def _job(folder: Path, pupils: int, run: int) -> "Job":
 
 
 def _take(name: str, job: "Job") -> dict[str, Any]:
-    from dataflyt import flow
+    from dataflyt.run import flow
     from dataflyt.warehouse.runs import User
 
     if name == "question":

@@ -21,13 +21,13 @@ import psycopg
 from measuring import KOMMUNER, Figure, postgres
 from sqlalchemy import make_url, text
 
-from dataflyt import flow
-from dataflyt.connections import Connection
-from dataflyt.kommune import find
-from dataflyt.landing import Landing
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import find
+from dataflyt.run import flow
 from dataflyt.sources.freg import rows as freg_rows
+from dataflyt.storage.database import driver
+from dataflyt.storage.landing import Landing
 from dataflyt.warehouse import golden, merge, plan, runs, staging
-from dataflyt.warehouse.database import driver
 from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
 from simulator.files import write_pifu
 from simulator.large import Family, Large

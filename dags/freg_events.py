@@ -1,4 +1,4 @@
-"""FREG's events, for all kommuner, every hour: wiring only, the work is in ``dataflyt.fast_lane``.
+"""FREG's events, for all kommuner, every hour: wiring only, the work is in ``dataflyt.operations.fast_lane``.
 
 A DAG of its own: a kommune's run that waits for an answer holds back the kommune's next one. freg_events.md is its
 page.
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, FastLane, TryLater, access_control, say_why, tell_events_failed
+from dataflyt.on_airflow import notices
+from dataflyt.on_airflow.operators import RUN_TYPES, FastLane, TryLater, access_control, say_why, tell_events_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
 

@@ -1,4 +1,4 @@
-"""One DAG for every kommune file: wiring only, the work is in ``dataflyt.flow``.
+"""One DAG for every kommune file: wiring only, the work is in ``dataflyt.run.flow``.
 
     extract_sas -> extract_freg -> extract_krr, and extract_hr beside them (before, where FREG is asked for staff)
         -> withdraw -> check -> merge -> approve -> release -> publish -> settle
@@ -21,10 +21,10 @@ from airflow.sdk import (
     get_parsing_context,
 )
 
-from dataflyt import notices
+from dataflyt.config.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
 from dataflyt.errors import ConfigError
-from dataflyt.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
-from dataflyt.on_airflow import (
+from dataflyt.on_airflow import notices
+from dataflyt.on_airflow.operators import (
     RUN_TYPES,
     GuardApproval,
     Refuse,

@@ -1,7 +1,7 @@
 """What every kommune has published brought in line with the day, every night: wiring only.
 
-The work is in ``dataflyt.nightly``. A kommune's own run may be a month away, and the day takes away too. nightly.md is
-the page.
+The work is in ``dataflyt.operations.nightly``. A kommune's own run may be a month away, and the day takes away
+too. nightly.md is the page.
 """
 
 from datetime import timedelta
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, Nightly, TryLater, access_control, say_why, tell_nightly_failed
+from dataflyt.on_airflow import notices
+from dataflyt.on_airflow.operators import RUN_TYPES, Nightly, TryLater, access_control, say_why, tell_nightly_failed
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
 

@@ -1,7 +1,7 @@
 """Schools and codes that the national registers have, for all kommuner, every week: wiring only.
 
-The work is in ``dataflyt.reference``. NSR, Grep and Klass 131 are read beside each other: one that does not answer is
-tried again alone. reference_data.md is the page.
+The work is in ``dataflyt.reference.refresh``. NSR, Grep and Klass 131 are read beside each other: one that does not
+answer is tried again alone. reference_data.md is the page.
 """
 
 from datetime import timedelta
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
-from dataflyt import notices
-from dataflyt.on_airflow import RUN_TYPES, Reference, TryLater, access_control, say_why
+from dataflyt.on_airflow import notices
+from dataflyt.on_airflow.operators import RUN_TYPES, Reference, TryLater, access_control, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=30))
 

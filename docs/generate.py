@@ -22,10 +22,11 @@ from pydantic import BaseModel
 from typer.core import TyperArgument
 from typer.main import get_command
 
-from dataflyt import notices, report, rights
-from dataflyt.cli import app
-from dataflyt.cli_kommune import _TEMPLATE
-from dataflyt.kommune import DEFAULTS, WEEKDAYS, Kommune, PlanKind
+from dataflyt.cli.kommune import _TEMPLATE
+from dataflyt.cli.main import app
+from dataflyt.config.kommune import DEFAULTS, WEEKDAYS, Kommune, PlanKind
+from dataflyt.on_airflow import notices, rights
+from dataflyt.run import report
 from dataflyt.sources.freg import checks as freg
 from dataflyt.sources.hr import checks as hr
 from dataflyt.sources.krr import checks as krr
@@ -84,7 +85,7 @@ def code(value: object) -> str:
 
 def kommune_file() -> str:
     """Describe every field of a kommune file, by its models and the defaults."""
-    shared = (ROOT / "include" / "dataflyt" / DEFAULTS).read_text(encoding="utf-8")
+    shared = (ROOT / "include" / "dataflyt" / "config" / DEFAULTS).read_text(encoding="utf-8")
     sections = "\n".join(
         f"## {f'`{path}`' if path else 'Øverst i filen'}\n\n"
         + table(("Felt", "Verdi", "Står det ikke", "Hva du skriver"), rows)
@@ -369,7 +370,7 @@ _MEASURED = {
 
 def plan_kinds() -> str:
     """List the kinds of change that a plan has, with their limits in the defaults."""
-    shared = yaml.safe_load((ROOT / "include" / "dataflyt" / DEFAULTS).read_text(encoding="utf-8"))["guard"]
+    shared = yaml.safe_load((ROOT / "include" / "dataflyt" / "config" / DEFAULTS).read_text(encoding="utf-8"))["guard"]
     named = report.KINDS | report.GRADED_KINDS
     rows = [
         (

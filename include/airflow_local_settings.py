@@ -14,8 +14,8 @@ if os.environ.get("DATAFLYT_PRELOAD") == "1":
     import great_expectations.expectations  # noqa: F401
 
     import dataflyt.exports.registry
-    import dataflyt.flow
-    import dataflyt.quality
+    import dataflyt.quality.running
+    import dataflyt.run.flow
     import dataflyt.sources.freg.checks
     import dataflyt.sources.hr.checks
     import dataflyt.sources.krr.checks

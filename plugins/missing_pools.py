@@ -26,7 +26,7 @@ class MissingPools:
         from sqlalchemy import select, update
         from sqlalchemy.orm import object_session
 
-        from dataflyt.rights import COMMON, dag_of  # here, since every task's process loads the plugins
+        from dataflyt.on_airflow.rights import COMMON, dag_of  # here, since every task's process loads the plugins
 
         if dag_run.dag_id not in COMMON and not dag_run.dag_id.startswith(dag_of("")):
             return

@@ -20,8 +20,8 @@ def tell(dag_run: "DagRun") -> None:
     """Write the run's outcome above whatever people have noted, in place of what was written here before."""
     from sqlalchemy.orm import object_session
 
-    from dataflyt.report import NOT_CLOSED, OUTCOMES  # here, since every task's process loads the plugins
-    from dataflyt.rights import dag_of
+    from dataflyt.on_airflow.rights import dag_of
+    from dataflyt.run.report import NOT_CLOSED, OUTCOMES  # here, since every task's process loads the plugins
 
     if not dag_run.dag_id.startswith(dag_of("")):
         return

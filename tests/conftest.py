@@ -77,7 +77,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def no_airflow_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands in the tests' own process find connections by variables, whatever made Airflow's settings."""
-    monkeypatch.setattr("dataflyt.beside.airflow_is_here", lambda: False)
+    monkeypatch.setattr("dataflyt.cli.outside_run.airflow_is_here", lambda: False)
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +159,7 @@ class Found(typing.NamedTuple):
 @pytest.fixture(scope="session")
 def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
     """``check("freg", rows, previous={…})`` stages the rows and runs the source's own suites on them."""
-    from dataflyt import quality
+    from dataflyt.quality import running
 
     def check(
         source: str,
@@ -169,8 +169,8 @@ def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
     ) -> Found:
         schema = stage(**{source: rows})
         checks = importlib.import_module(f"dataflyt.sources.{source}.checks")
-        context = quality.Context(previous or {}, max_drop_percent=30, pupils=pupils or {})
-        result = quality.run(pg_url, schema, checks.suites(context))
+        context = running.Context(previous or {}, max_drop_percent=30, pupils=pupils or {})
+        result = running.run(pg_url, schema, checks.suites(context))
         with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
             named = {
                 (page, rule)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataflyt import directory
-from dataflyt.directory import Entry, School
+from dataflyt.accounts import directory
+from dataflyt.accounts.directory import Entry, School
 from dataflyt.errors import Unreadable
+from dataflyt.formats.ldif import attribute
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name
-from dataflyt.ldif import attribute
 
 LDIF = """\
 version: 1

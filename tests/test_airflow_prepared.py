@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataflyt.report import NOT_CLOSED
+from dataflyt.run.report import NOT_CLOSED
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -32,7 +32,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 from typer.testing import CliRunner
-from dataflyt.cli import app
+from dataflyt.cli.main import app
 
 said = {}
 
@@ -116,7 +116,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "DATAFLYT"))},
             "AIRFLOW_HOME": str(folder),
-            "AIRFLOW__CORE__AUTH_MANAGER": "dataflyt.auth_manager.AuthManager",
+            "AIRFLOW__CORE__AUTH_MANAGER": "dataflyt.on_airflow.auth_manager.AuthManager",
             "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

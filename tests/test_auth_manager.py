@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataflyt import rights
+from dataflyt.on_airflow import rights
 from supervisor.home import REPOSITORY
 from supervisor.logins import Login, approvers
 from supervisor.processes import SupervisorError
@@ -16,8 +16,8 @@ FAB = """
 from airflow.providers.fab.auth_manager.models import Action, Model, Permission, Resource, Role
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
-from dataflyt.airflow_roles import bring_in_line
-from dataflyt.rights import roles
+from dataflyt.on_airflow.roles import bring_in_line
+from dataflyt.on_airflow.rights import roles
 
 def held(session, name):
     return {(one.action.name, one.resource.name) for one in session.query(Role).filter_by(name=name).one().permissions}
@@ -77,7 +77,7 @@ def test_the_longest_name_of_a_kommune_still_makes_a_role_of_fabs():
 PRINT = """
 import sys
 from airflow.sdk.configuration import conf
-from dataflyt.on_airflow import access_control
+from dataflyt.on_airflow.operators import access_control
 print(access_control("haugesund") is None)
 """
 
@@ -85,7 +85,7 @@ print(access_control("haugesund") is None)
 @pytest.mark.parametrize(
     ("manager", "left_out"),
     [
-        ("dataflyt.auth_manager.AuthManager", "False"),
+        ("dataflyt.on_airflow.auth_manager.AuthManager", "False"),
         ("airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", "True"),
     ],
 )
@@ -122,7 +122,7 @@ assert made(moved, berit._replace(user="bente"), admin)[1:] == [(2, "bente", ber
 
 def test_a_login_has_the_files_number_whatever_was_there_before(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "dataflyt.auth_manager.AuthManager")
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "dataflyt.on_airflow.auth_manager.AuthManager")
     subprocess.run([sys.executable, "-c", USERS], check=True)
 
 

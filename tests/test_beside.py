@@ -20,23 +20,24 @@ from urllib.parse import unquote
 import pytest
 from typer.testing import CliRunner
 
-from dataflyt import beside
-from dataflyt.beside import airflow_is_here
-from dataflyt.cli import app
+from dataflyt.cli import outside_run
+from dataflyt.cli.main import app
+from dataflyt.cli.outside_run import airflow_is_here
 from dataflyt.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[1]
 SERVICES = """
 import signal, sys
 from rich.console import Console
-from dataflyt import beside, private
+from dataflyt.cli import outside_run
+from dataflyt.storage import private
 from supervisor.__main__ import Supervisor, interrupted, local
 signal.signal(signal.SIGTERM, interrupted)
 private.close()
 supervisor = Supervisor(Console(file=sys.stderr), local())
 try:
     supervisor.start_services()
-    supervisor.announced = beside.announce(supervisor.home.folder, supervisor.environment)
+    supervisor.announced = outside_run.announce(supervisor.home.folder, supervisor.environment)
     print("up", flush=True)
     signal.pause()
 finally:
@@ -76,7 +77,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     finally:
         servers.terminate()
         servers.wait(60)
-    assert not (folder / beside.NOTE).exists()
+    assert not (folder / outside_run.NOTE).exists()
 
 
 @pytest.fixture(scope="module")
@@ -272,28 +273,28 @@ def test_nothing_of_what_runs_here_lies_open(local: Path, released: str) -> None
         path.name for path in written
     }
     assert [path for path in written if path.lstat().st_mode & 0o077] == []
-    socket = Path(re.findall(r'host=([^"\\]+)', unquote((local / beside.NOTE).read_text()))[0])
+    socket = Path(re.findall(r'host=([^"\\]+)', unquote((local / outside_run.NOTE).read_text()))[0])
     assert socket.stat().st_mode & 0o077 == 0, "the embedded server trusts whoever reaches its socket"
 
 
 def test_the_note_holds_keys_and_is_for_its_owner_only(local: Path) -> None:
-    note = local / beside.NOTE
+    note = local / outside_run.NOTE
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert "PRIVATE KEY" in note.read_text()
-    assert "PATH" not in (beside.running(local) or {})
+    assert "PATH" not in (outside_run.running(local) or {})
 
 
 def test_the_note_of_one_that_was_killed_is_not_believed(tmp_path: Path) -> None:
     script = (
-        "import os, pathlib; from dataflyt import beside\n"
-        f"note = beside.announce(pathlib.Path({str(tmp_path)!r}), {{'DATAFLYT_STORAGE': '/x'}})\n"
-        f"assert beside.running(pathlib.Path({str(tmp_path)!r})) == {{'DATAFLYT_STORAGE': '/x'}}\n"
+        "import os, pathlib; from dataflyt.cli import outside_run\n"
+        f"note = outside_run.announce(pathlib.Path({str(tmp_path)!r}), {{'DATAFLYT_STORAGE': '/x'}})\n"
+        f"assert outside_run.running(pathlib.Path({str(tmp_path)!r})) == {{'DATAFLYT_STORAGE': '/x'}}\n"
         "os.kill(os.getpid(), 9)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert (tmp_path / beside.NOTE).exists()
-    assert beside.running(tmp_path) is None
+    assert (tmp_path / outside_run.NOTE).exists()
+    assert outside_run.running(tmp_path) is None
 
 
 def test_airflow_is_known_by_its_variables_or_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,13 +313,13 @@ def test_airflow_is_known_by_its_variables_or_its_folder(tmp_path: Path, monkeyp
 def test_variables_that_are_set_are_not_mixed_with_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"DATAFLYT_LOCAL": str(tmp_path)})
     with pytest.raises(ConfigError, match="Ingenting kjører"):
-        beside.use()
-    note = beside.announce(tmp_path, {"DATAFLYT_STORAGE": "/trial", "AIRFLOW_CONN_X": "{}", "HOME": "/root"})
+        outside_run.use()
+    note = outside_run.announce(tmp_path, {"DATAFLYT_STORAGE": "/trial", "AIRFLOW_CONN_X": "{}", "HOME": "/root"})
     monkeypatch.setattr(os, "environ", {"DATAFLYT_LOCAL": str(tmp_path), "AIRFLOW_CONN_WAREHOUSE": "{}"})
-    beside.use()
+    outside_run.use()
     assert "DATAFLYT_STORAGE" not in os.environ
     monkeypatch.setattr(os, "environ", {"DATAFLYT_LOCAL": str(tmp_path)})
-    beside.use()
+    outside_run.use()
     assert os.environ == {"DATAFLYT_LOCAL": str(tmp_path), "DATAFLYT_STORAGE": "/trial", "AIRFLOW_CONN_X": "{}"}
-    beside.withdraw(tmp_path, note)
-    assert beside.running(tmp_path) is None
+    outside_run.withdraw(tmp_path, note)
+    assert outside_run.running(tmp_path) is None

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.testing import CliRunner, Result
 
-from dataflyt.cli import app
+from dataflyt.cli.main import app
 
 ENGLISH = re.compile(
     r"\b(usage|options?|arguments?|commands?|args|show|this|message|exit|required|default|env var|missing|such|invalid|"
@@ -103,9 +103,9 @@ def test_what_was_nearly_right_is_suggested() -> None:
 
 
 def test_what_typer_may_say_in_a_later_version_is_said_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataflyt import cli_norwegian
+    from dataflyt.cli import norwegian
 
-    monkeypatch.setattr(cli_norwegian, "_MESSAGES", {})
+    monkeypatch.setattr(norwegian, "_MESSAGES", {})
     assert refused(["finnesikke"]) == "Kommandoen er ikke skrevet riktig."
 
 
@@ -121,7 +121,7 @@ def test_a_question_is_asked_and_answered_in_norwegian(
 ) -> None:
     import io
 
-    from dataflyt.cli_norwegian import confirm
+    from dataflyt.cli.norwegian import confirm
 
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     assert confirm("Godkjenne?") is answer

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dataflyt.cli_read import id_command, read_command
+from dataflyt.cli.read import id_command, read_command
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 app = typer.Typer()
@@ -109,7 +109,7 @@ def test_numbers_are_explained_one_a_line():
 
 def run(*arguments, **options):
     code = (
-        "import typer; from dataflyt.cli_read import *; app = typer.Typer();"
+        "import typer; from dataflyt.cli.read import *; app = typer.Typer();"
         "app.command('read')(read_command); app.command('id')(id_command); app()"
     )
     return subprocess.Popen(

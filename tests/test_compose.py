@@ -258,7 +258,7 @@ def test_every_command_exists() -> None:
                 arguments = ["hostname" if word.startswith("$") else word for word in arguments]
                 assert airflow.parse_args(arguments).func, service
             elif program == "dataflyt":
-                from dataflyt.cli import app
+                from dataflyt.cli.main import app
 
                 assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0, service
             elif program == "python" and arguments[0] == "-m":

@@ -18,7 +18,8 @@ import orjson
 import psutil
 import pytest
 
-from dataflyt import feide, report
+from dataflyt.formats import feide
+from dataflyt.run import report
 from simulator.manifest import people
 from simulator.world import build
 from supervisor.airflow_api import AirflowApi

@@ -23,15 +23,15 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dataflyt import http
-from dataflyt import landing as landings
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.http import Settings
-from dataflyt.landing import Landing, land_newest
+from dataflyt.registers import http
+from dataflyt.registers.http import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.freg.rows import bulk
 from dataflyt.sources.krr import client as krr
+from dataflyt.storage import landing as landings
+from dataflyt.storage.landing import Landing, land_newest
 from simulator.faults import FAULTS, Switches
 from simulator.server import create_app
 from simulator.world import build

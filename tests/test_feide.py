@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from dataflyt import feide, ldif
-from dataflyt.cli_feide import feide_app
+from dataflyt.cli.feide import feide_app
 from dataflyt.errors import Unreadable
-from dataflyt.feide import Group, parse
+from dataflyt.formats import feide, ldif
+from dataflyt.formats.feide import Group, parse
 
 GROUP = "urn:mace:feide.no:go:group:"
 GROUPID = "urn:mace:feide.no:go:groupid:"

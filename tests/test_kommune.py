@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dataflyt import kommune
-from dataflyt.cli_kommune import kommune_app
+from dataflyt.cli.kommune import kommune_app
+from dataflyt.config import kommune
 from dataflyt.errors import ConfigError
 
-SHIPPED = Path(kommune.__file__).parents[1] / "kommuner"
+SHIPPED = Path(kommune.__file__).parents[2] / "kommuner"
 GOOD = """\
 id: haugesund
 name: Haugesund

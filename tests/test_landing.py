@@ -13,11 +13,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
-from dataflyt import landing as module
 from dataflyt.errors import ConfigError, SourceUnavailable
-from dataflyt.landing import Landing, land_newest
 from dataflyt.sources.hr import client as hr
 from dataflyt.sources.sas import client as sas
+from dataflyt.storage import landing as module
+from dataflyt.storage.landing import Landing, land_newest
 
 
 @pytest.fixture(params=["path", "upath", "file", "memory"])
@@ -368,7 +368,7 @@ def test_a_file_that_is_read_already_is_not_copied_again(storage, monkeypatch):
     deliver(storage / "drop", "pifu_1.xml", b"<pifu/>")
     first = land(storage, "1")
     with monkeypatch.context() as patched:
-        patched.setattr("dataflyt.landing._copied", lambda *_: pytest.fail("the file was read once more"))
+        patched.setattr("dataflyt.storage.landing._copied", lambda *_: pytest.fail("the file was read once more"))
         second = land(storage, "2", earlier=first)
     assert landed(second, "pifu-00001.xml") == b"<pifu/>"
     assert second.delivered("pifu-00001.xml") == first.delivered("pifu-00001.xml")

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflyt import directory
-from dataflyt.directory import Entry
-from dataflyt.letters import GARBLED
+from dataflyt.accounts import directory
+from dataflyt.accounts.directory import Entry
+from dataflyt.formats.letters import GARBLED
+from dataflyt.formats.reading import from_windows_1252
 from dataflyt.sources.hr import rows as hr
-from dataflyt.sources.reading import from_windows_1252
 from dataflyt.sources.sas import rows as sas
 
 words = re.compile(r"\S+").findall

@@ -14,9 +14,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dataflyt import maskinporten
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable
+from dataflyt.registers import maskinporten
 
 ISSUER = "https://test.maskinporten.no/"
 

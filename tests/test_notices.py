@@ -6,8 +6,9 @@ from string import Template
 
 import pytest
 
-from dataflyt import flow, notices
-from dataflyt.kommune import Mail, load
+from dataflyt.config.kommune import Mail, load
+from dataflyt.on_airflow import notices
+from dataflyt.run import flow
 
 ROOT = Path(__file__).parents[1]
 PAGE = Template((ROOT / "dags" / "kommune.md").read_text("utf-8"))

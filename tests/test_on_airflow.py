@@ -19,9 +19,9 @@ from types import SimpleNamespace
 import pytest
 from aiosmtpd.controller import Controller
 
-import dataflyt
+import dataflyt.run
+from dataflyt.config.kommune import Kommune, Mail, load
 from dataflyt.errors import CheckFailed, SourceUnavailable
-from dataflyt.kommune import Kommune, Mail, load
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder
 from airflow.sdk.exceptions import (
@@ -33,7 +33,8 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt import on_airflow, report
+from dataflyt.on_airflow import operators
+from dataflyt.run import report
 
 SECRET = "Kari Nordmann 01815012345"
 DIGEST = "0123456789abcdef"
@@ -87,8 +88,8 @@ def flow(monkeypatch, tmp_path):
         return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
 
     fake = SimpleNamespace(Environment=SimpleNamespace, open_job=open_job, question=lambda job: None)
-    monkeypatch.setitem(sys.modules, "dataflyt.flow", fake)
-    monkeypatch.setattr(dataflyt, "flow", fake, raising=False)
+    monkeypatch.setitem(sys.modules, "dataflyt.run.flow", fake)
+    monkeypatch.setattr(dataflyt.run, "flow", fake, raising=False)
     monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
     return fake
 
@@ -108,7 +109,7 @@ def context(instance, task=None, **params):
 def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(flow, kommune):
     seen = []
     flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET}
-    counts = on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+    counts = operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert counts == {"persons": 3}
     assert (seen[0].key, seen[0].as_of) == (RUN, datetime(2026, 11, 1, 2, tzinfo=UTC))
     assert (seen[0].plan_only, seen[0].full_reload) == (False, False)
@@ -121,15 +122,15 @@ def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flo
         seen.append((job.plan_only, job.full_reload)) or {"outcome": "planned", "received": 4}
     )
     chosen = {"plan_only": True, "full_reload": True}
-    on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance(), **chosen))
-    settle = on_airflow.Settle(task_id="settle", kommune=kommune)
+    operators.Step(task_id="check", kommune=kommune).execute(context(Instance(), **chosen))
+    settle = operators.Settle(task_id="settle", kommune=kommune)
     assert settle.execute(context(Instance(), **chosen)) == {"received": 4}
     assert seen == [(True, True), (True, True)]
 
 
 @pytest.mark.parametrize(("chosen", "trial"), [(True, False), (False, True)])
 def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial):
-    approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
     with pytest.raises(AirflowSkipException):
         approve.execute(context(Instance(), plan_only=chosen))
 
@@ -138,13 +139,13 @@ def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial
     ("raised", "kind", "said"),
     [
         (CheckFailed("Tabellen er tom."), AirflowFailException, "Tabellen er tom."),
-        (SourceUnavailable("KRR svarer ikke."), on_airflow.TryLater, "KRR svarer ikke."),
+        (SourceUnavailable("KRR svarer ikke."), operators.TryLater, "KRR svarer ikke."),
         (KeyError(SECRET), AirflowFailException, "KeyError"),
-        (ConnectionResetError(SECRET), on_airflow.TryLater, "ConnectionResetError"),
-        (AirflowTaskTimeout(SECRET), on_airflow.TryLater, "brukte lengre tid enn den får, og ble stanset"),
-        (OSError(errno.EIO, SECRET), on_airflow.TryLater, "OSError"),
+        (ConnectionResetError(SECRET), operators.TryLater, "ConnectionResetError"),
+        (AirflowTaskTimeout(SECRET), operators.TryLater, "brukte lengre tid enn den får, og ble stanset"),
+        (OSError(errno.EIO, SECRET), operators.TryLater, "OSError"),
         (OSError(errno.ENOSPC, SECRET), AirflowFailException, "OSError"),
-        (socket.gaierror(-3, SECRET), on_airflow.TryLater, "gaierror"),
+        (socket.gaierror(-3, SECRET), operators.TryLater, "gaierror"),
     ],
 )
 def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, raised, kind, said):
@@ -156,7 +157,7 @@ def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, r
 
     flow.check = check
     with pytest.raises(AirflowException) as caught:
-        on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+        operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert type(caught.value) is kind
     assert said in str(caught.value)
     assert caught.value.__cause__ is None
@@ -172,7 +173,7 @@ def test_a_database_error_keeps_its_row_to_itself(flow, kommune, caplog):
 
     flow.merge = merge
     with pytest.raises(AirflowFailException, match="UniqueViolation") as caught:
-        on_airflow.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
+        operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
     assert SECRET not in str(caught.value) + caplog.text
 
 
@@ -183,13 +184,13 @@ def test_a_lost_database_is_worth_another_try(flow, kommune):
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     flow.merge = merge
-    with pytest.raises(on_airflow.TryLater):
-        on_airflow.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
+    with pytest.raises(operators.TryLater):
+        operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
 
 
 def test_nobody_is_asked_when_the_guard_lets_the_run_pass(flow, kommune):
     flow.question = lambda job: None
-    approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     assert approve.execute(context(instance)) is None
     assert instance.xcom_pull("approve") is None
@@ -201,7 +202,7 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.update(detail)
     )
     flow.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
-    approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     with pytest.raises(TaskAwaitingInput) as waiting:
         approve.execute(context(instance))
@@ -227,8 +228,8 @@ def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(flow, kommune, t
     from airflow.sdk import DAG
 
     with DAG("kommune_haugesund", schedule=None):
-        approve = on_airflow.GuardApproval(task_id="approve", kommune=kommune)
-        approve >> on_airflow.Step(task_id="release", kommune=kommune)
+        approve = operators.GuardApproval(task_id="approve", kommune=kommune)
+        approve >> operators.Step(task_id="release", kommune=kommune)
     instance = Instance()
     no = {
         "chosen_options": ["Reject"],
@@ -250,7 +251,7 @@ def test_a_run_with_a_failed_step_is_settled_and_ends_red(flow, kommune):
     flow.settle = lambda job, failed: settled.append(failed) or {"outcome": "failed"}
     instance = Instance({"extract_hr": "success", "check": "failed", "merge": "upstream_failed"})
     with pytest.raises(AirflowFailException, match="check"):
-        on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
     assert settled == [["check"]]
 
 
@@ -260,7 +261,7 @@ def test_a_run_that_was_not_approved_is_settled_and_ends_red(flow, kommune, outc
     flow.settle = lambda job, failed: settled.append(failed) or {"outcome": outcome, "merged": 5}
     instance = Instance({"approve": "success", "release": "skipped"}).at("settle")
     with pytest.raises(AirflowFailException) as ended:
-        on_airflow.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
     assert str(ended.value) == report.OUTCOMES[outcome]
     assert settled == [[]]
     assert instance.xcom_pull("settle", "outcome") == outcome
@@ -270,7 +271,7 @@ def test_a_missing_storage_is_said(flow, kommune, monkeypatch):
     flow.check = lambda job: {}
     monkeypatch.delenv("DATAFLYT_STORAGE")
     with pytest.raises(AirflowFailException, match="DATAFLYT_STORAGE"):
-        on_airflow.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+        operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
 
 
 def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
@@ -279,7 +280,7 @@ def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
         '{"conn_type": "generic", "host": "https://api.example.no/v1", "login": "client", "password": "pem",'
         ' "extra": {"scope": "a:b"}}',
     )
-    found = on_airflow.connection("freg_x")
+    found = operators.connection("freg_x")
     assert (found.url, found.login, found.password) == ("https://api.example.no/v1", "client", "pem")
     assert found.extra == {"scope": "a:b"}
 
@@ -351,13 +352,13 @@ ANSWER = {
 
 def settled(instance, kommune):
     """Let ``settle`` run, and Airflow call what it calls when the DAG run has failed."""
-    settle = on_airflow.Settle(task_id="settle", kommune=kommune)
+    settle = operators.Settle(task_id="settle", kommune=kommune)
     ended = {**context(instance.at("settle"), settle), "dag": SimpleNamespace(get_task={"settle": settle}.get)}
     try:
         settle.execute(ended)
     except AirflowException:
         last = sorted(task for task, state in {**instance.states, "settle": "failed"}.items() if state == "failed")[-1]
-        on_airflow.tell_ended({**ended, "ti": instance.at(last), "task": None})
+        operators.tell_ended({**ended, "ti": instance.at(last), "task": None})
 
 
 def no_person(message: EmailMessage) -> None:
@@ -368,7 +369,7 @@ def no_person(message: EmailMessage) -> None:
 
 def test_those_the_file_names_are_told_that_a_run_waits_for_an_answer(asking, told, post):
     with pytest.raises(TaskAwaitingInput):
-        on_airflow.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+        operators.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
     assert len(asking) == 1
     (message,) = post.given
     assert message["X-Envelope"] == "drift@example.no, it@example.no"
@@ -384,7 +385,7 @@ def test_those_the_file_names_are_told_that_a_run_waits_for_an_answer(asking, to
 
 
 def test_a_task_that_airflow_runs_anew_does_not_tell_twice_of_the_same_question(asking, told, post):
-    approve = on_airflow.GuardApproval(task_id="approve", kommune=told)
+    approve = operators.GuardApproval(task_id="approve", kommune=told)
     once = context(Instance(), approve)
     for _ in range(2):
         with pytest.raises(TaskAwaitingInput):
@@ -407,7 +408,7 @@ def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, 
     instance = Instance({"extract_sas": "success", "extract_hr": "failed", "check": "failed", "merge": "failed"})
     for name in ("extract_hr", "check"):
         with pytest.raises(AirflowFailException):
-            on_airflow.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
+            operators.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
     flow.settle = lambda job, failed: {"outcome": "failed", "received": 4000}
     settled(instance, told)
     (message,) = post.given
@@ -426,7 +427,7 @@ def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
     flow.merge = merge
     instance = Instance({"merge": "failed"})
     with pytest.raises(AirflowFailException):
-        on_airflow.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
+        operators.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
     flow.settle = lambda job, failed: {"outcome": "failed"}
     settled(instance, told)
     assert "- Flett: Unexpected KeyError in" in post.given[0].get_content()
@@ -491,9 +492,9 @@ def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
         raise AssertionError("it was killed before")
 
     flow.settle = settle
-    settle_task = on_airflow.Settle(task_id="settle", kommune=told)
+    settle_task = operators.Settle(task_id="settle", kommune=told)
     instance = Instance({"check": "failed", "settle": "failed"}, check_sentence="Tabellen er tom.")
-    on_airflow.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"settle": settle_task}.get)})
+    operators.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"settle": settle_task}.get)})
     body = post.given[0].get_content()
     assert "Kjøringen er ikke gjort opp." in body
     assert "- Kontroller: Tabellen er tom.\n- Gjør opp: sa ikke hvorfor; det står i loggen.\n" in body
@@ -501,11 +502,11 @@ def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
 
 def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
     with pytest.raises(TaskAwaitingInput):
-        on_airflow.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
+        operators.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
     flow.settle = lambda job, failed: {"outcome": "failed"}
     settled(Instance({"check": "failed"}), kommune)
     assert post.given == []
-    assert not [record for record in caplog.records if record.name == on_airflow.__name__]
+    assert not [record for record in caplog.records if record.name == operators.__name__]
 
 
 @pytest.mark.parametrize(
@@ -524,15 +525,15 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
     else:
         monkeypatch.delenv("AIRFLOW_CONN_POST")
     with pytest.raises(TaskAwaitingInput):
-        on_airflow.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+        operators.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
     flow.settle = lambda job, failed: {"outcome": "failed"}
-    settle = on_airflow.Settle(task_id="settle", kommune=told)
+    settle = operators.Settle(task_id="settle", kommune=told)
     ended = context(Instance({"check": "failed"}, "settle"), settle)
     ended["dag"] = SimpleNamespace(get_task={"settle": settle}.get)
     with pytest.raises(AirflowFailException, match="stoppet i check"):
         settle.execute(ended)
-    on_airflow.tell_ended(ended)
-    warnings = [record for record in caplog.records if record.name == on_airflow.__name__]
+    operators.tell_ended(ended)
+    warnings = [record for record in caplog.records if record.name == operators.__name__]
     assert [said in record.getMessage() for record in warnings] == [True, True]
     assert "example.no" not in caplog.text
     assert not [record for record in warnings if record.exc_info]
@@ -566,20 +567,20 @@ def late(monkeypatch, tmp_path):
         monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", states)
         run = {"dag_id": "kommune_haugesund", "dag_run_id": RUN, "state": state}
         passed = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-11-01T06:00:00Z"}}
-        asyncio.run(on_airflow.tell_if_late("haugesund", passed))
+        asyncio.run(operators.tell_if_late("haugesund", passed))
 
     return pass_by
 
 
 def test_the_deadline_is_the_files_hour_counted_from_when_the_run_was_due(kommune):
     at = kommune.schedule.model_copy(update={"at": "22:30", "done_by": "06:00"})
-    (alert,) = on_airflow.deadlines(kommune.model_copy(update={"schedule": at}))
+    (alert,) = operators.deadlines(kommune.model_copy(update={"schedule": at}))
     assert alert.interval == timedelta(hours=7, minutes=30)
     assert alert.reference.serialize_reference() == {"reference_type": "DagRunLogicalDateDeadline"}
-    assert alert.callback.path == "dataflyt.on_airflow.tell_if_late"
+    assert alert.callback.path == "dataflyt.on_airflow.operators.tell_if_late"
     assert alert.callback.kwargs == {"kommune": "haugesund"}, "no address in Airflow's database"
     never = at.model_copy(update={"done_by": None})
-    assert on_airflow.deadlines(kommune.model_copy(update={"schedule": never})) == []
+    assert operators.deadlines(kommune.model_copy(update={"schedule": never})) == []
 
 
 @pytest.mark.parametrize(
@@ -630,8 +631,8 @@ def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
     from upath import UPath
 
     for address in (str(tmp_path), tmp_path.as_uri()):
-        assert isinstance(on_airflow.storage_path(address), ObjectStoragePath)
-    elsewhere = on_airflow.storage_path("memory://bucket/dataflyt")
+        assert isinstance(operators.storage_path(address), ObjectStoragePath)
+    elsewhere = operators.storage_path("memory://bucket/dataflyt")
     assert isinstance(elsewhere, UPath)
     assert not isinstance(elsewhere, ObjectStoragePath)
     (elsewhere / "reports" / "run.json").write_bytes(b"{}")

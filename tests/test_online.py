@@ -11,8 +11,8 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from dataflyt.cli import app
-from dataflyt.online import NOBODY
+from dataflyt.cli.main import app
+from dataflyt.operations.source_check import NOBODY
 from simulator import fiks
 from simulator.files import write_files
 from simulator.maskinporten import OWN_ORGNR, Maskinporten
@@ -131,7 +131,7 @@ def test_what_is_not_the_kommunes_or_does_not_answer_fails_and_the_others_are_as
 
 
 def test_a_token_that_says_nothing_is_told_and_an_old_file_fails(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflyt.maskinporten._kept", {})
+    monkeypatch.setattr("dataflyt.registers.maskinporten._kept", {})
     monkeypatch.setattr(Maskinporten, "_access_token", lambda *_: secrets.token_urlsafe(32))
     code, said, _ = check(file=('files: "pifu_*.xml"', 'files: "pifu_*.xml"\n    max_age_days: 10'), hours=20 * 24 + 1)
     assert code == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from dataflyt.publishing import purge_landing, write_atomically
+from dataflyt.exports.publishing import purge_landing, write_atomically
 
 
 @pytest.mark.parametrize("kind", [Path, UPath, lambda path: UPath(f"file://{path}")])

@@ -9,9 +9,22 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from dataflyt import quality
 from dataflyt.errors import CheckFailed
-from dataflyt.quality import Context, build, filled, kept, matches, never, never_any, note, one_of, row, seldom, table
+from dataflyt.quality import running
+from dataflyt.quality.running import (
+    Context,
+    build,
+    filled,
+    kept,
+    matches,
+    never,
+    never_any,
+    note,
+    one_of,
+    row,
+    seldom,
+    table,
+)
 from dataflyt.sources.freg.rows import Adressebeskyttelse, Navn
 from dataflyt.sources.sas.rows import Group, Membership
 
@@ -29,13 +42,13 @@ def names(stage: Callable[..., str]) -> str:
     return stage(freg=[*(name(CANARY, "Ola") for _ in range(300)), name("01819912345", "Kari")])
 
 
-def rules(*declared: quality.Rule, table: str = "freg_navn") -> quality.Rules:
+def rules(*declared: running.Rule, table: str = "freg_navn") -> running.Rules:
     return {table: declared}
 
 
 def test_every_bad_row_is_told_once_with_its_reason_and_who_must_correct_it(pg_url: str, names: str) -> None:
-    number = row("number", matches("foedselsEllerDNummer", quality.NUMBER), "Folkeregisteret", "Ikke elleve siffer.")
-    result = quality.run(pg_url, names, build(rules(number), FIRST))
+    number = row("number", matches("foedselsEllerDNummer", running.NUMBER), "Folkeregisteret", "Ikke elleve siffer.")
+    result = running.run(pg_url, names, build(rules(number), FIRST))
     assert [bad.row_id for bad in result.quarantined] == list(range(1, 301))
     assert set(result.quarantined[0]) == {
         *("freg_navn", 1, "freg_navn.number"),
@@ -47,7 +60,7 @@ def test_every_bad_row_is_told_once_with_its_reason_and_who_must_correct_it(pg_u
 
 
 def test_a_check_in_sql_tells_all_rows_too(pg_url: str, names: str) -> None:
-    result = quality.run(pg_url, names, build(rules(row("ola", never("fornavn = 'Ola'"), "skolen", "Ola.")), FIRST))
+    result = running.run(pg_url, names, build(rules(row("ola", never("fornavn = 'Ola'"), "skolen", "Ola.")), FIRST))
     assert [bad.row_id for bad in result.quarantined] == list(range(1, 301))
 
 
@@ -56,7 +69,7 @@ def test_a_row_that_breaks_two_rules_stands_under_both(pg_url: str, names: str) 
         row("kari", never("fornavn = 'Kari'"), "skolen", "Kari."),
         row("name", one_of("fornavn", "Ola"), "skolen", "Ikke Ola."),
     )
-    result = quality.run(pg_url, names, build(declared, FIRST))
+    result = running.run(pg_url, names, build(declared, FIRST))
     assert [(bad.row_id, bad.rule) for bad in result.quarantined] == [(301, "freg_navn.kari"), (301, "freg_navn.name")]
 
 
@@ -66,7 +79,7 @@ def test_a_rule_for_the_table_stops_the_run_and_quarantines_nothing(pg_url: str,
         table("kari", seldom("fornavn = 'Kari'", percent=0), "skolen", "Ti er alltid lov."),
         note("noted", never("fornavn = 'Ola'"), "skolen", "Ola."),
     )
-    result = quality.run(pg_url, names, build(declared, FIRST))
+    result = running.run(pg_url, names, build(declared, FIRST))
     assert [(one.rule, one.unexpected_count) for one in result.broken] == [("freg_navn.ola", 300)]
     assert [(one.rule, one.unexpected_count) for one in result.noted] == [("freg_navn.noted", 300)]
     assert not result.quarantined
@@ -77,7 +90,7 @@ def test_a_table_that_has_lost_more_than_the_kommune_allows_stops_the_run(
     pg_url: str, names: str, before: int | None, stops: bool
 ) -> None:
     context = Context({} if before is None else {"freg_navn": before}, 30)
-    result = quality.run(pg_url, names, build(rules(table("drop", kept(), "HR", "Færre enn sist.")), context))
+    result = running.run(pg_url, names, build(rules(table("drop", kept(), "HR", "Færre enn sist.")), context))
     assert bool(result.broken) is stops
 
 
@@ -85,7 +98,7 @@ def test_a_table_that_has_lost_more_than_the_kommune_allows_stops_the_run(
 def test_rows_beside_make_up_for_none_that_is_missing(pg_url: str, names: str, beside: int, stops: set[str]) -> None:
     context = Context({"freg_navn": 300}, 30, beside={"freg_navn": beside})
     declared = rules(table("drop", kept(), "HR", "Færre enn sist."), table("empty", filled(), "HR", "Ingen."))
-    result = quality.run(pg_url, names, build(declared, context))
+    result = running.run(pg_url, names, build(declared, context))
     assert {one.rule.removeprefix("freg_navn.") for one in result.broken} == stops
 
 
@@ -93,13 +106,13 @@ def test_no_value_is_returned_printed_or_logged(
     pg_url: str, names: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     declared = rules(
-        row("number", matches("foedselsEllerDNummer", quality.NUMBER), "Folkeregisteret", "Ikke elleve siffer."),
+        row("number", matches("foedselsEllerDNummer", running.NUMBER), "Folkeregisteret", "Ikke elleve siffer."),
         row("set", one_of("foedselsEllerDNummer", "1"), "Folkeregisteret", "Ukjent."),
         row("sql", never("fornavn = 'Ola'"), "Folkeregisteret", "Ola."),
         table("table", one_of("fornavn", CANARY), "Folkeregisteret", "Ukjent."),
     )
     with caplog.at_level(logging.DEBUG):
-        result = quality.run(pg_url, names, build(declared, FIRST))
+        result = running.run(pg_url, names, build(declared, FIRST))
     said = capfd.readouterr()
     assert len(result.quarantined) == 300 + 301 + 300
     assert CANARY not in repr(result) + caplog.text
@@ -117,7 +130,7 @@ def test_a_check_that_cannot_be_carried_out_stops_the_run_and_names_the_rule_onl
     pg_url: str, names: str, fault: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(CheckFailed) as failure:
-        quality.run(pg_url, names, build(rules(row("number", never(fault), "HR", "Feil.")), FIRST))
+        running.run(pg_url, names, build(rules(row("number", never(fault), "HR", "Feil.")), FIRST))
     said = capfd.readouterr()
     assert failure.value.sentence == "Regelen freg_navn.number kunne ikke prøves, så kjøringen er stoppet."
     assert failure.value.__context__ is None
@@ -129,16 +142,16 @@ def test_a_check_that_cannot_be_carried_out_stops_the_run_and_names_the_rule_onl
 def test_a_missing_table_stops_the_run(pg_url: str, names: str) -> None:
     declared = rules(row("number", never("true"), "HR", "Feil."), table="sas_group")
     with pytest.raises(CheckFailed, match=r"^Kontrollen av sas_group kunne ikke prøves"):
-        quality.run(pg_url, names, build(declared, FIRST))
+        running.run(pg_url, names, build(declared, FIRST))
 
 
 @pytest.mark.parametrize("answer", ["2 as found, array[1] as row_ids", "1 as found", "array[1] as row_ids"])
 def test_ids_that_do_not_add_up_stop_the_run(pg_url: str, names: str, answer: str) -> None:
-    check = quality.Check(
+    check = running.Check(
         "UnexpectedRowsExpectation", {"unexpected_rows_query": f"select {answer} from {{batch}} as t"}
     )
     with pytest.raises(CheckFailed, match=r"freg_navn\.number"):
-        quality.run(pg_url, names, build(rules(row("number", check, "Folkeregisteret", "Feil.")), FIRST))
+        running.run(pg_url, names, build(rules(row("number", check, "Folkeregisteret", "Feil.")), FIRST))
 
 
 def test_patterns_and_words_are_taken_as_they_are_written(pg_url: str, names: str) -> None:
@@ -146,7 +159,7 @@ def test_patterns_and_words_are_taken_as_they_are_written(pg_url: str, names: st
         row("pattern", matches("fornavn", r"^[^'{}]{3,4}$"), "skolen", "Tre eller fire tegn."),
         row("word", one_of("fornavn", "Ola", "Kari", "D'Arc", "{x}"), "skolen", "Ukjent."),
     )
-    assert not quality.run(pg_url, names, build(declared, FIRST)).quarantined
+    assert not running.run(pg_url, names, build(declared, FIRST)).quarantined
 
 
 def test_how_many_are_protected_is_not_told(pg_url: str, stage: Callable[..., str]) -> None:
@@ -155,7 +168,7 @@ def test_how_many_are_protected_is_not_told(pg_url: str, stage: Callable[..., st
         note("grading", never_any("ukjent"), "dataingeniør", "Ukjent gradering."),
         table="freg_adressebeskyttelse",
     )
-    result = quality.run(pg_url, schema, build(declared, FIRST))
+    result = running.run(pg_url, schema, build(declared, FIRST))
     assert [one.unexpected_count for one in result.noted] == [1]
     assert not result.quarantined
 
@@ -163,11 +176,11 @@ def test_how_many_are_protected_is_not_told(pg_url: str, stage: Callable[..., st
 def test_empty_tables_pass_what_only_rows_can_break(pg_url: str, stage: Callable[..., str]) -> None:
     from dataflyt.sources.krr import checks
 
-    assert quality.run(pg_url, stage(krr=[]), checks.suites(FIRST)) == quality.Result(checked={"krr_contact": 0})
+    assert running.run(pg_url, stage(krr=[]), checks.suites(FIRST)) == running.Result(checked={"krr_contact": 0})
 
 
 def test_checks_leave_no_connection_behind(pg_url: str, names: str) -> None:
-    quality.run(pg_url, names, build(rules(row("ola", never("fornavn = 'Ola'"), "skolen", "Ola.")), FIRST))
+    running.run(pg_url, names, build(rules(row("ola", never("fornavn = 'Ola'"), "skolen", "Ola.")), FIRST))
     with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
         others = connection.execute(
             "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
@@ -181,20 +194,20 @@ def test_checks_cannot_write(pg_url: str, names: str) -> None:
         connection.execute(f"create sequence {names}.counter")
         suites = build(rules(row("write", never("nextval('counter') = 0"), "HR", "Skriver.")), FIRST)
         with pytest.raises(CheckFailed):
-            quality.run(pg_url, names, suites)
+            running.run(pg_url, names, suites)
         assert connection.execute(f"select is_called from {names}.counter").fetchone() == (False,)
 
 
 def test_the_log_of_great_expectations_is_as_it_was_afterwards(pg_url: str, names: str) -> None:
     logger = logging.getLogger("great_expectations")
     before = logger.level, logger.propagate, logger.handlers
-    quality.run(pg_url, names, build(rules(), FIRST))
+    running.run(pg_url, names, build(rules(), FIRST))
     assert (logger.level, logger.propagate, logger.handlers) == before
 
 
 def test_a_schema_name_that_needs_quoting_is_refused(pg_url: str) -> None:
     with pytest.raises(ValueError, match="schema"):
-        quality.run(pg_url, "staging_x -cdefault_transaction_read_only=off", [])
+        running.run(pg_url, "staging_x -cdefault_transaction_read_only=off", [])
 
 
 def test_a_hundred_thousand_memberships_are_checked_in_seconds(pg_url: str, stage: Callable[..., str]) -> None:
@@ -213,7 +226,7 @@ def test_a_hundred_thousand_memberships_are_checked_in_seconds(pg_url: str, stag
         )
         connection.execute("analyze")
     started = time.monotonic()
-    result = quality.run(pg_url, schema, [s for s in checks.suites(FIRST) if s.name == "sas_membership"])
+    result = running.run(pg_url, schema, [s for s in checks.suites(FIRST) if s.name == "sas_membership"])
     assert time.monotonic() - started < 10
     assert {bad.rule for bad in result.quarantined} == {"sas_membership.no_person"}
     assert len(result.quarantined) == 700 - 7

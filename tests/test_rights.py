@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from dataflyt import rights
+from dataflyt.on_airflow import rights
 from supervisor import logins
 from supervisor.home import REPOSITORY, Home, free_port
 from supervisor.logins import Login
@@ -427,7 +427,7 @@ def test_no_dag_vanishes_because_a_role_is_missing_and_a_command_makes_it(airflo
     assert {dag["dag_id"]: dag["is_stale"] for dag in dags} == dict.fromkeys((OWN, *OTHERS), False)
 
     def made() -> str:
-        command = [sys.executable, "-c", "from dataflyt.cli import app; app()", "airflow", "prepare"]
+        command = [sys.executable, "-c", "from dataflyt.cli.main import app; app()", "airflow", "prepare"]
         return subprocess.run(command, env=airflow.environment, capture_output=True, text=True, check=True).stdout
 
     assert "nye: kommune_oslo_approver, kommune_oslo_operator" in made()

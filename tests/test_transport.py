@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
-from dataflyt.landing import Landing
+from dataflyt.registers.transport import CA_VARIABLES, open_transport, proxy_for
 from dataflyt.sources.freg import client as freg
-from dataflyt.transport import CA_VARIABLES, open_transport, proxy_for
+from dataflyt.storage.landing import Landing
 from tests.connect_proxy import Proxy, running
 from tests.sources.test_clients import QUICK, Server, numbers, pem
 

@@ -10,8 +10,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes half a second, and would answer with a traceback
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries, to whoever maintains them
-    from dataflyt import private, terminal
-    from dataflyt.cli import app
+    from dataflyt.cli import terminal
+    from dataflyt.cli.main import app
+    from dataflyt.storage import private
 
     private.close()
 

@@ -78,3 +78,25 @@ def may_pass(error: BaseException) -> bool:
         return True
     named = {kind.__name__ for kind in type(error).__mro__}
     return bool(named & _LOST) or isinstance(error, (ConnectionError, TimeoutError))
+
+
+IN_NORWEGIAN = {
+    errno.ENOSPC: "det er ikke plass på disken",
+    errno.EDQUOT: "det er ikke plass på disken",
+    errno.EFBIG: "filen blir større enn maskinen tillater",
+    errno.EACCES: "brukeren har ikke lov",
+    errno.EPERM: "brukeren har ikke lov",
+    errno.EROFS: "den kan bare leses",
+    errno.ENOENT: "den finnes ikke",
+    errno.ENOTDIR: "en del av stien er ikke en mappe",
+    errno.EISDIR: "den er en mappe, ikke en fil",
+    errno.EEXIST: "den finnes fra før",
+    errno.EIO: "disken svarer ikke som den skal",
+    errno.EMFILE: "for mange filer er åpne",
+    errno.ENAMETOOLONG: "navnet er for langt",
+}
+
+
+def why(error: OSError) -> str:
+    """Say in Norwegian why the machine refused; its number where we have no words for it."""
+    return IN_NORWEGIAN.get(error.errno or 0, f"feil {error.errno} fra maskinen")

@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import httpx
 from rich.console import Console
 
-from dataflyt import beside, private, terminal
-from dataflyt.errors import DataflytError
+from dataflyt.cli import outside_run, terminal
+from dataflyt.errors import DataflytError, why
+from dataflyt.storage import private
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
@@ -63,7 +64,7 @@ class Supervisor:
     """The note by which commands in other windows find what runs here."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
-        from dataflyt.kommune import load_all
+        from dataflyt.config.kommune import load_all
 
         self.console = console
         self.folder_of_kommuner = Path(
@@ -85,7 +86,7 @@ class Supervisor:
 
     def find(self, name: str) -> Any:
         """Find a kommune by id or number; raises ConfigError."""
-        from dataflyt.kommune import find
+        from dataflyt.config.kommune import find
 
         return find(self.folder_of_kommuner, name)
 
@@ -140,7 +141,7 @@ class Supervisor:
             self.make_logins(users, airflow)
         self.console.print("Starter PostgreSQL, registersimulatoren og Airflow …")
         self.start_services()
-        self.announced = beside.announce(self.home.folder, self.environment)
+        self.announced = outside_run.announce(self.home.folder, self.environment)
         if fresh:
             self.processes.finish("airflow-migrate")
             self.make_logins(users, airflow)
@@ -289,7 +290,7 @@ class Supervisor:
         try:
             if self.announced:
                 with suppress(OSError):
-                    beside.withdraw(self.home.folder, self.announced)
+                    outside_run.withdraw(self.home.folder, self.announced)
             self.processes.stop()
         finally:
             self.postgres.stop()
@@ -420,7 +421,7 @@ def main(arguments: list[str]) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     supervisor = None
     try:
-        if chosen.command == "run" and (variables := beside.running(local())):
+        if chosen.command == "run" and (variables := outside_run.running(local())):
             become(chosen.line, variables)
         make, do = task(chosen)
         supervisor = make(console)
@@ -431,7 +432,7 @@ def main(arguments: list[str]) -> int:
         said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
-        said = f"{what} ({terminal.why(trouble)}): se etter plass på disken og lov til å skrive."
+        said = f"{what} ({why(trouble)}): se etter plass på disken og lov til å skrive."
     except EOFError:  # the terminal was closed where a question was asked
         said = "Avbrutt. Ingenting er gjort."
     except Exception as trouble:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataflyt.kommune import Kommune
+    from dataflyt.config.kommune import Kommune
     from supervisor.postgres import Postgres
 
 CONTENTS = {"control run", "control veto", "control account_name", "golden person", "history freg_person"}
@@ -151,7 +151,7 @@ def restore(target: Server, file: Path) -> None:
     Until then nothing is touched; nobody may be connected to the warehouse. Raises SupervisorError.
     """
     from dataflyt.errors import DataflytError
-    from dataflyt.warehouse.database import migrate
+    from dataflyt.warehouse.schema import migrate
     from supervisor.postgres import HIDE_SIZES
 
     owners = contents(file).owners
@@ -219,7 +219,7 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 def reconcile(kommuner: Sequence[Kommune], console: Console) -> None:
     """Bring the storage in line with the restored warehouse, and say what that means. Raises DataflytError."""
-    from dataflyt.restored import settle_in
+    from dataflyt.operations.after_restore import settle_in
     from supervisor.weeks import environment
 
     outside = environment({})

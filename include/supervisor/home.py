@@ -188,7 +188,7 @@ class Home:
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": parallelism(),
             "CORE__FERNET_KEY": self.secrets["fernet"],
-            "CORE__AUTH_MANAGER": "dataflyt.auth_manager.AuthManager",
+            "CORE__AUTH_MANAGER": "dataflyt.on_airflow.auth_manager.AuthManager",
             "CORE__DEFAULT_TIMEZONE": "Europe/Oslo",
             "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "API__HOST": "127.0.0.1",

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataflyt import rights
 from dataflyt.identity.names import ascii_fold
+from dataflyt.on_airflow import rights
 from supervisor.home import ADMIN
 from supervisor.processes import SupervisorError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dataflyt.kommune import Kommune
+    from dataflyt.config.kommune import Kommune
 
 
 FIRST = 1
@@ -77,7 +77,7 @@ def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, 
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    from dataflyt.airflow_prepared import bring_about
+    from dataflyt.on_airflow.prepare import bring_about
 
     with create_session() as session:
         bring_about(session, rights.roles(kommuner))

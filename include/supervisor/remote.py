@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from dataflyt import private
-from dataflyt.connections import from_environment
-from dataflyt.kommune import Kommune, folder_of_kommuner, load_all
+from dataflyt.config.connections import from_environment
+from dataflyt.config.kommune import Kommune, folder_of_kommuner, load_all
+from dataflyt.storage import private
 from dataflyt.warehouse.logins import new_password
 from simulator.kommuner import KOMMUNER
 from supervisor import logins

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from dataflyt import rights
+from dataflyt.on_airflow import rights
 from supervisor.home import ADMIN
 from supervisor.logins import approvers
 from supervisor.processes import SupervisorError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataflyt.kommune import Broken, Kommune
+    from dataflyt.config.kommune import Broken, Kommune
     from supervisor.airflow_api import AirflowApi
     from supervisor.home import Home
     from supervisor.processes import Processes

@@ -1,7 +1,7 @@
 """Weeks of a simulated calendar: three kommuner, their runs when they are due, and an approver who answers.
 
-The steps are those of ``dataflyt.flow``, the very functions that the DAGs call; only Airflow is left out, and a year
-passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after day the
+The steps are those of ``dataflyt.run.flow``, the very functions that the DAGs call; only Airflow is left out, and a
+year passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after day the
 simulator is moved to the day, and what is due that day is run, with the time it was due as its ``as_of``.
 
 The approver says yes, but once no and once nothing, so that both can be seen: such a run must leave everything as it
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataflyt.flow import Environment, Job
-    from dataflyt.kommune import Kommune
+    from dataflyt.config.kommune import Kommune
+    from dataflyt.run.flow import Environment, Job
     from supervisor.home import Home
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -140,7 +140,7 @@ class Calendar:
         self.day = start
         write_log(self.home.folder / "logs" / "weeks.log")
         self.console.print(
-            "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.flow), her uten Airflow.\n"
+            "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.run.flow), her uten Airflow.\n"
             "Demoens godkjenner svarer ja, men én gang nei og én gang ikke i det hele tatt."
         )
         self.console.rule(f"[bold]Første kjøring for hver kommune, {day_in_words(start)}", align="left")
@@ -196,7 +196,7 @@ class Calendar:
 
     def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
         """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""
-        from dataflyt import flow
+        from dataflyt.run import flow
 
         began = time.monotonic()
         self.runs += 1
@@ -232,7 +232,7 @@ class Calendar:
 
     def keep(self, job: Job, digest: str, answer: str) -> None:
         """Keep an answer as the kommune's first approver's, or one that nobody has given."""
-        from dataflyt import flow
+        from dataflyt.run import flow
         from dataflyt.warehouse.runs import User
 
         one = job.kommune.approvers[0]
@@ -250,7 +250,7 @@ class Calendar:
 
     def tell_answer(self, job: Job, answer: str | None) -> None:
         """Say why a run asked, and what the approver answered."""
-        from dataflyt import report
+        from dataflyt.run import report
         from dataflyt.warehouse import runs
 
         with job.transaction(lock=False) as connection:
@@ -285,7 +285,7 @@ class Calendar:
         first: bool = False,
     ) -> None:
         """Settle a run, say what came of it, and make sure that one that was not released left everything as it was."""
-        from dataflyt import flow, report
+        from dataflyt.run import flow, report
 
         outcome = flow.settle(job, failed)["outcome"]
         self.ended[job.owner, outcome] += 1
@@ -316,7 +316,7 @@ class Calendar:
 
     def sum_up(self, spent: float) -> None:
         """Print what the weeks have brought, by kommune and kind, and where it can be looked at."""
-        from dataflyt import report
+        from dataflyt.run import report
 
         self.console.rule("[bold]Til sammen", align="left")
         seldom = [name for name in ("planned", "not_published") if self.total(name)]
@@ -361,8 +361,8 @@ class Calendar:
 
 def environment(variables: Mapping[str, str]) -> Environment:
     """Set these variables, and give the flow's environment that they say."""
-    from dataflyt.connections import from_environment, path_of
-    from dataflyt.flow import Environment
+    from dataflyt.config.connections import from_environment, path_of
+    from dataflyt.run.flow import Environment
 
     os.environ.update(variables)
     return Environment(from_environment, path_of, os.environ["DATAFLYT_STORAGE"])
@@ -378,7 +378,7 @@ def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
 
     Returns the steps that failed, what each said, and what merge returned.
     """
-    from dataflyt import flow
+    from dataflyt.run import flow
 
     failed: list[str] = []
     said: list[str] = []
@@ -398,7 +398,7 @@ def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
 
 def finish(job: Job) -> tuple[list[str], list[str]]:
     """Release and publish; give the step that failed and what it said."""
-    from dataflyt import flow
+    from dataflyt.run import flow
 
     for name, step in {"release": lambda: flow.release(job), "publish": lambda: flow.publish(job)}.items():
         sentence, _ = attempt(step)
@@ -441,7 +441,7 @@ def day_in_words(day: date) -> str:
     >>> day_in_words(date(2026, 7, 20))
     'mandag 20. juli 2026'
     """
-    from dataflyt.kommune import WEEKDAYS
+    from dataflyt.config.kommune import WEEKDAYS
 
     return f"{list(WEEKDAYS.values())[day.weekday()]} {day.day}. {MONTHS[day.month - 1]} {day.year}"
 

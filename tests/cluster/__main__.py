@@ -29,10 +29,10 @@ from rich.console import Console
 from sqlalchemy import make_url
 from upath import UPath
 
-from dataflyt import flow
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
 from dataflyt.errors import DataflytError
-from dataflyt.kommune import Kommune, find, folder_of_kommuner
+from dataflyt.run import flow
 from dataflyt.warehouse.runs import User
 from supervisor import logins, remote
 from supervisor.__main__ import SIGNALS, address, healthy, interrupted

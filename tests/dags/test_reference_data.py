@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataflyt import notices, reference
 from dataflyt.errors import SourceUnavailable
+from dataflyt.on_airflow import notices
+from dataflyt.reference import refresh
 from tests.dags.test_kommune import HEAVY, READ, REPOSITORY
 
 
 def test_the_dag_has_a_task_for_each_register_and_costs_nothing_to_read(tmp_path: Path) -> None:
-    heavy = ",".join((*HEAVY, "dataflyt.reference", "dataflyt.http"))
+    heavy = ",".join((*HEAVY, "dataflyt.reference.refresh", "dataflyt.registers.http"))
     done = subprocess.run(
         [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "reference_data.py"), heavy],
         env={**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
@@ -32,20 +33,20 @@ def test_the_dag_has_a_task_for_each_register_and_costs_nothing_to_read(tmp_path
     assert dag["schedule"]["expression"] == "40 20 * * 5"
     assert dag["params"]["accept_smaller"]["value"] is False
     assert dag["params"]["accept_smaller"]["schema"]["title"] in dag["doc"]
-    assert set(dag["tasks"]) == set(reference.SOURCES)
+    assert set(dag["tasks"]) == set(refresh.SOURCES)
     for name, task in dag["tasks"].items():
         assert (task["name"], task["after"], task["retries"]) == (notices.REFERENCE_STEPS[name], [], 3)
         assert task["hours"] == 1
-    for source in reference.SOURCES.values():
+    for source in refresh.SOURCES.values():
         assert source.address in dag["doc"]
 
 
 @pytest.fixture
 def on_airflow(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     os.environ.setdefault("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-    from dataflyt import on_airflow
+    from dataflyt.on_airflow import operators
 
-    return on_airflow  # type: ignore[return-value]
+    return operators  # type: ignore[return-value]
 
 
 def test_a_task_gives_counts_and_is_tried_again_when_the_register_does_not_answer(
@@ -53,13 +54,13 @@ def test_a_task_gives_counts_and_is_tried_again_when_the_register_does_not_answe
 ) -> None:
     asked = []
 
-    def refresh(name: str, connect: object, at: object, *, accept_smaller: bool) -> dict[str, object]:
+    def asking(name: str, connect: object, at: object, *, accept_smaller: bool) -> dict[str, object]:
         asked.append((name, accept_smaller))
         if not accept_smaller:
             raise SourceUnavailable("Grep svarte ikke.")
         return {"rows": 3, "first": "MAT0015"}
 
-    monkeypatch.setattr(reference, "refresh", refresh)
+    monkeypatch.setattr(refresh, "refresh", asking)
     task = on_airflow.Reference(task_id="grep")
     assert task.execute({"params": {"accept_smaller": True}}) == {"rows": 3}
     with pytest.raises(on_airflow.TryLater, match=r"Grep svarte ikke\."):

@@ -16,10 +16,10 @@ from pathlib import Path
 import ldap3
 import pytest
 
-from dataflyt import feide, ldif
 from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.feide_ldif import Counts, Owner, Person, School, write
-from dataflyt.feide import Group
+from dataflyt.formats import feide, ldif
+from dataflyt.formats.feide import Group
 
 SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
 FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)

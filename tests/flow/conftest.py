@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import make_url, text
 
-from dataflyt import flow
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import Kommune, find
 from dataflyt.errors import DataflytError
-from dataflyt.kommune import Kommune, find
-from dataflyt.warehouse.database import migrate
+from dataflyt.run import flow
 from dataflyt.warehouse.runs import User
+from dataflyt.warehouse.schema import migrate
 from simulator.faults import Switches
 from simulator.files import write_files
 from simulator.model import Person, World

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dataflyt import accounts, flow, kommune
-from dataflyt.accounts import Proposal
-from dataflyt.cli import app
+from dataflyt.accounts import day_one
+from dataflyt.accounts.day_one import Proposal
+from dataflyt.cli.main import app
+from dataflyt.config import kommune
 from dataflyt.errors import NotApproved, Unreadable
+from dataflyt.run import flow
 from dataflyt.warehouse import runs
 from simulator.manifest import people
 from simulator.model import Person
@@ -35,13 +37,13 @@ def directory_file(folder: Path, *entries: tuple[str, str | None], header: str =
 
 def propose(installation: Installation, path: Path) -> Proposal:
     db = flow.database.engine(installation.warehouse_url)
-    return accounts.propose(db, installation.kommune, path, lambda read: None)
+    return day_one.propose(db, installation.kommune, path, lambda read: None)
 
 
 def bring(installation: Installation, path: Path) -> dict[str, int]:
     """Import a directory and approve it; return its counts without the zeros."""
     proposal = propose(installation, path)
-    accounts.accept(flow.database.engine(installation.warehouse_url), installation.kommune, proposal.digest)
+    day_one.accept(flow.database.engine(installation.warehouse_url), installation.kommune, proposal.digest)
     return {kind: count for kind, count in proposal.counts.items() if count}
 
 
@@ -226,7 +228,7 @@ def test_an_import_undoes_a_run_that_waits_for_its_answer(installation: Installa
     assert proposal.run == job.run.number
     assert proposal.counts["matched"] == 1
     db = flow.database.engine(installation.warehouse_url)
-    assert accounts.accept(db, installation.kommune, proposal.digest) == job.run.number
+    assert day_one.accept(db, installation.kommune, proposal.digest) == job.run.number
     with pytest.raises(NotApproved):
         release(job)
     assert flow.settle(job, [])["outcome"] == "superseded"
@@ -239,10 +241,10 @@ def test_an_approval_is_of_the_difference_that_was_shown(installation: Installat
     first = propose(installation, directory_file(folder, (f"en@{REALM}", "01810110003")))
     second = propose(installation, directory_file(folder, (f"to@{REALM}", "01810110003")))
     with pytest.raises(NotApproved, match="ikke lenger den som ble godkjent"):
-        accounts.accept(db, installation.kommune, first.digest)
-    accounts.reject(db, installation.kommune)
+        day_one.accept(db, installation.kommune, first.digest)
+    day_one.reject(db, installation.kommune)
     with pytest.raises(NotApproved, match="ikke lenger til godkjenning"):
-        accounts.accept(db, installation.kommune, second.digest)
+        day_one.accept(db, installation.kommune, second.digest)
     assert installation.query("select uid from control.directory_entry") == []
 
 
@@ -308,7 +310,7 @@ def compared(installation: Installation) -> dict[str, int]:
     db = flow.database.engine(installation.warehouse_url)
     with flow.database.transaction(db, "haugesund", lock=False) as connection:
         run = runs.get(connection, "haugesund", runs.newest(connection, "haugesund"))
-        return accounts.compare(connection, run)
+        return day_one.compare(connection, run)
 
 
 def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: Installation, folder: Path) -> None:
@@ -459,20 +461,20 @@ def _person_id(installation: Installation, number: str) -> object:
 def _proposed(installation: Installation, path: Path) -> object:
     proposal = propose(installation, path)
     rows = _proposed_rows(installation)
-    accounts.reject(flow.database.engine(installation.warehouse_url), installation.kommune)
+    day_one.reject(flow.database.engine(installation.warehouse_url), installation.kommune)
     return proposal.counts, rows
 
 
 def _proposed_rows(installation: Installation) -> list[tuple[object, ...]]:
     db = flow.database.engine(installation.warehouse_url)
-    return [tuple(row) for row in accounts.proposed_rows(db, installation.kommune)]
+    return [tuple(row) for row in day_one.proposed_rows(db, installation.kommune)]
 
 
 def _rows(installation: Installation) -> list[tuple[str, str | None]]:
     db = flow.database.engine(installation.warehouse_url)
     with flow.database.transaction(db, "haugesund", lock=False) as connection:
-        accounts.compare(connection, runs.get(connection, "haugesund", runs.newest(connection, "haugesund")))
-        return [(row.kind, row.person_id) for row in accounts.compared_rows(connection)]
+        day_one.compare(connection, runs.get(connection, "haugesund", runs.newest(connection, "haugesund")))
+        return [(row.kind, row.person_id) for row in day_one.compared_rows(connection)]
 
 
 # --- two kommuner -----------------------------------------------------------------------------------------------------
@@ -500,8 +502,8 @@ def test_another_kommune_sees_and_changes_nothing_of_an_imported_directory(
     # The same number and the same name are the other's own, under another key.
     bergen = installation.kommune.model_copy(update={"id": "bergen"})
     db = flow.database.engine(other)
-    proposal = accounts.propose(db, bergen, directory_file(folder, ("en", "01810110003")), lambda read: None)
-    accounts.accept(db, bergen, proposal.digest)
+    proposal = day_one.propose(db, bergen, directory_file(folder, ("en", "01810110003")), lambda read: None)
+    day_one.accept(db, bergen, proposal.digest)
     mine, theirs = (psql(url, "select number_id from control.directory_entry").stdout.split() for url in (own, other))
     assert len(mine) == len(theirs) == 1
     assert mine != theirs
@@ -596,6 +598,6 @@ def test_a_broken_file_changes_nothing_of_what_was_imported(installation: Instal
 
 
 def test_the_kommune_of_a_file_is_the_one_whose_realm_it_has(folder: Path) -> None:
-    shipped = Path(kommune.__file__).parents[1] / "kommuner"
+    shipped = Path(kommune.__file__).parents[2] / "kommuner"
     path = directory_file(folder, ("uten", "01810110003"), (f"kari@{REALM.upper()}", "01810110089"))
-    assert accounts.kommune_of(path, shipped, None).id == "haugesund"
+    assert day_one.kommune_of(path, shipped, None).id == "haugesund"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from dataflyt import flow
 from dataflyt.errors import CheckFailed, NotApproved, WarehouseError
+from dataflyt.run import flow
 from dataflyt.warehouse.runs import User
 from simulator.model import Responsibility
 from tests.flow.conftest import Installation, respond

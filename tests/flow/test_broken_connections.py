@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Engine, event, make_url, text
 
 from dataflyt.errors import SourceUnavailable
-from dataflyt.warehouse import database
+from dataflyt.storage import database
 from tests.flow.conftest import Installation, _libpq
 from tests.test_on_airflow import Instance, Store
 
-from dataflyt import on_airflow  # isort: skip  # after AIRFLOW_HOME is set
+from dataflyt.on_airflow import operators  # isort: skip  # after AIRFLOW_HOME is set
 
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge"),
@@ -70,13 +70,13 @@ def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_
 ) -> None:
     child = next(p.person for p in installation.registers.world.pupils if p.person and not p.person.cases)
     child.family = "Avbruddsen"
-    monkeypatch.setattr(on_airflow, "environment", lambda: installation.environment)
+    monkeypatch.setattr(operators, "environment", lambda: installation.environment)
     kommune = installation.kommune.model_copy(update={"mail": None})
-    kinds: dict[str, Any] = {"approve": on_airflow.GuardApproval, "settle": on_airflow.Settle}
+    kinds: dict[str, Any] = {"approve": operators.GuardApproval, "settle": operators.Settle}
     seed = random.randrange(10**6)
     chance, cutter, broken = random.Random(seed), Cutter(installation), 0
     for name in STEPS:
-        task = kinds.get(name, on_airflow.Step)(task_id=name, kommune=kommune)
+        task = kinds.get(name, operators.Step)(task_id=name, kommune=kommune)
         for most in (8, 150):
             at, delay = chance.randint(1, most), chance.choice((0.0, chance.random() / 50))
             ti = Instance(task_id=name)
@@ -95,7 +95,7 @@ def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_
                 stopped.append(error)
             for error in stopped:
                 broken += 1
-                assert isinstance(error, on_airflow.TryLater), f"{where}: {error}"
+                assert isinstance(error, operators.TryLater), f"{where}: {error}"
                 assert str(error).startswith("Varehuset svarer ikke"), where
         task.execute(context)  # type: ignore[arg-type]
     assert broken >= len(STEPS), f"seed {seed}"

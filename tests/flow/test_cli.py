@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dataflyt import flow
-from dataflyt.cli import app
+from dataflyt.cli.main import app
+from dataflyt.run import flow
 from tests.flow.conftest import Installation
 
 runner = CliRunner()

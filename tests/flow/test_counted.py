@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from dataflyt import flow, work_list
+from dataflyt.operations import work_list
+from dataflyt.run import flow
 from simulator.model import Person, SasPerson
 from tests.flow.conftest import Installation, _libpq, release, respond
 from tests.flow.test_consent import _consent, _young

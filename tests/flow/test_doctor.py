@@ -18,12 +18,13 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from dataflyt import maskinporten
-from dataflyt.cli import app
-from dataflyt.connections import Connection
-from dataflyt.doctor import Doctor
+from dataflyt.cli.main import app
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError
-from dataflyt.warehouse import database
+from dataflyt.operations.doctor import Doctor
+from dataflyt.registers import maskinporten
+from dataflyt.storage import database
+from dataflyt.warehouse import schema
 from tests.flow.conftest import Installation, _libpq
 
 TODAY = date(2026, 11, 24)
@@ -184,7 +185,7 @@ def test_a_server_that_is_too_old_is_said_before_anything_else(
 ) -> None:
     monkeypatch.setattr(database, "MINIMUM", 99)
     with pytest.raises(ConfigError, match="trenger 99 eller nyere: den som drifter databasen, må oppgradere den"):
-        database.migrate(installation.warehouse_url, ["haugesund"])
+        schema.migrate(installation.warehouse_url, ["haugesund"])
     assert examine()[0] == (
         "wrong",
         "Varehuset er PostgreSQL 18, og Dataflyt trenger 99 eller nyere: den som drifter databasen, må oppgradere den.",
@@ -194,7 +195,7 @@ def test_a_server_that_is_too_old_is_said_before_anything_else(
 def test_a_login_that_may_make_no_roles_is_told_which_right_it_lacks(installation: Installation) -> None:
     url = make_url(installation.warehouse_url).set(username="kommune_bergen").render_as_string(hide_password=False)
     with pytest.raises(ConfigError, match="alter role kommune_bergen createrole"):
-        database.migrate(url, ["nykommune"])
+        schema.migrate(url, ["nykommune"])
 
 
 def test_the_command_has_a_line_a_finding_and_exit_code_1_when_something_is_wrong(

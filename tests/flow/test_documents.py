@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt import flow
-from dataflyt.http import AGAIN
+from dataflyt.registers.http import AGAIN
+from dataflyt.run import flow
 from dataflyt.warehouse import staging
 from simulator.model import Person
 from tests.flow.conftest import Installation

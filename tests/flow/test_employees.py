@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from lxml import etree
 
-from dataflyt import fast_lane, flow
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import FregSource
 from dataflyt.errors import CheckFailed
-from dataflyt.kommune import FregSource
+from dataflyt.operations import fast_lane
+from dataflyt.run import flow
 from dataflyt.sources.freg import EMPLOYEES
 from simulator import fiks
 from simulator.model import Employee, Person

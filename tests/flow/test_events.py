@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from dataflyt import fast_lane, flow, work_list
-from dataflyt.cli import app
-from dataflyt.connections import Connection
+from dataflyt.cli.main import app
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceRefused, SourceUnavailable
+from dataflyt.operations import fast_lane, work_list
+from dataflyt.run import flow
 from dataflyt.sources.freg.events import EventList, Page
 from dataflyt.warehouse import events
 from simulator import fiks

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dataflyt import work_list
+from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, Unreadable
-from dataflyt.kommune import Kommune
+from dataflyt.operations import work_list
 from dataflyt.sources.sas import client as sas_client
 from simulator.formats import write_calendar, write_oneroster, write_visma
 from tests.flow.conftest import Installation

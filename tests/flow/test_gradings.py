@@ -2,8 +2,8 @@
 
 import pytest
 
-from dataflyt import flow
 from dataflyt.errors import DataInDoubt
+from dataflyt.run import flow
 from simulator.model import Responsibility
 from tests.flow.conftest import Installation
 from tests.flow.test_events import Lane, lane, published

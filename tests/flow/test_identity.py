@@ -6,7 +6,7 @@ import orjson
 import pytest
 from lxml import etree
 
-from dataflyt import flow
+from dataflyt.run import flow
 from simulator.model import Person, Pupil
 from tests.flow.conftest import Installation
 from tests.flow.test_numbers import _becomes

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from dataflyt import flow
+from dataflyt.run import flow
 from dataflyt.sources.sas import tables as sas
-from dataflyt.warehouse import plan, runs, serving
+from dataflyt.warehouse import plan, runs, vetoed_views
 from tests.flow.conftest import Installation, checked, release
 from tests.flow.test_identity_worlds import Document, Read, Small, _stage
 
@@ -67,7 +67,7 @@ class School(Small):
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            serving.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
             yield connection
 
     def person(self, value: str, scheme: str = "number") -> str:

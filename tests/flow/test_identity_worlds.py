@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 
-from dataflyt import flow
+from dataflyt.run import flow
 from dataflyt.sources.freg import rows as freg
 from dataflyt.sources.sas import tables as sas
-from dataflyt.warehouse import plan, runs, serving, staging
+from dataflyt.warehouse import plan, runs, staging, vetoed_views
 from tests.flow.conftest import Installation, _libpq, checked, release
 
 WEEKS = 6
@@ -255,7 +255,7 @@ class Watched:
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            serving.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
             yield connection
 
     def week(self, week: int, world: Small) -> None:

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from dataflyt import flow, publishing
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
+from dataflyt.exports import publishing
+from dataflyt.run import flow
 from dataflyt.warehouse import merge as merging
 from tests.flow.conftest import Installation, _libpq, release
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from dataflyt.cli import app
+from dataflyt.cli.main import app
 from dataflyt.errors import ConfigError
 from dataflyt.warehouse.logins import new_password
 from tests.flow.conftest import _libpq

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataflyt import flow
+from dataflyt.run import flow
 from simulator.model import Person, Pupil
 from tests.flow.conftest import Installation
 from tests.flow.test_rules import _come_back, _leave, _link, _new_number, _person, _plain_pupils, _unused_number

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from dataflyt import flow
 from dataflyt.errors import CheckFailed
-from dataflyt.exports import golden, pifu
+from dataflyt.exports import pifu, reading
+from dataflyt.run import flow
 from dataflyt.sources.sas import rows as sas
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
@@ -249,9 +249,9 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     installation.run(job=job)
     before = _published(installation).content
     # As if somebody forgot that guardians stand among the people.
-    without = golden._PEOPLE_AND_GUARDIANS.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
-    assert without != golden._PEOPLE_AND_GUARDIANS
-    monkeypatch.setattr(golden, "_PEOPLE_AND_GUARDIANS", without)
+    without = reading._PEOPLE_AND_GUARDIANS.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
+    assert without != reading._PEOPLE_AND_GUARDIANS
+    monkeypatch.setattr(reading, "_PEOPLE_AND_GUARDIANS", without)
     with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
         flow.publish(job)
     assert _published(installation).content == before

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dataflyt import flow
+from dataflyt.config.kommune import Limit
 from dataflyt.errors import NotApproved
-from dataflyt.kommune import Limit
+from dataflyt.run import flow
 from simulator import registers
 from simulator.model import Contact, Employee, Member, Person, Pupil, Responsibility
 from simulator.numbers import with_control

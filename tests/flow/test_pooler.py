@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from dataflyt import fast_lane, nightly
-from dataflyt.connections import Connection
-from dataflyt.doctor import Doctor
+from dataflyt.config.connections import Connection
 from dataflyt.errors import SourceUnavailable
-from dataflyt.warehouse.database import EVENTS, REFERENCE, engine, migrate, reading_events, transaction
+from dataflyt.operations import fast_lane, nightly
+from dataflyt.operations.doctor import Doctor
+from dataflyt.storage.database import EVENTS, REFERENCE, engine, reading_events, transaction
 from dataflyt.warehouse.events import let_wait
+from dataflyt.warehouse.schema import migrate
 from supervisor.home import free_port
 from tests.flow.conftest import Installation
 

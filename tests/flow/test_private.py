@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dataflyt import nightly, private
-from dataflyt.connections import Connection, from_environment, path_of
-from dataflyt.doctor import Doctor
+from dataflyt.config.connections import Connection, from_environment, path_of
+from dataflyt.operations import nightly
+from dataflyt.operations.doctor import Doctor
+from dataflyt.storage import private
 from tests.flow.conftest import Installation
 
 READERS = 4242
@@ -176,7 +177,7 @@ def test_a_file_counts_as_open_to_everybody_only_where_everybody_gets_at_it(reac
 
 @pytest.fixture
 def haugesund() -> object:
-    from dataflyt.kommune import find
+    from dataflyt.config.kommune import find
     from tests.flow.conftest import KOMMUNER
 
     return find(KOMMUNER, "haugesund")

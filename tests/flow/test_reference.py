@@ -14,12 +14,13 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 import simulator.reference as registers_of_codes
-from dataflyt import flow, reference
-from dataflyt.cli import app
-from dataflyt.connections import Connection, NotDefined
-from dataflyt.doctor import Doctor, Finding
+from dataflyt.cli.main import app
+from dataflyt.config.connections import Connection, NotDefined
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.http import Settings
+from dataflyt.operations.doctor import Doctor, Finding
+from dataflyt.reference import refresh
+from dataflyt.registers.http import Settings
+from dataflyt.run import flow
 from simulator.kommuner import KOMMUNER
 from tests.flow.conftest import Installation, _libpq, checked, release
 
@@ -36,7 +37,7 @@ HELD = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference, "SETTINGS", Settings(attempts=2, first_wait=0.01, longest_answer=2_000_000))
+    monkeypatch.setattr(refresh, "SETTINGS", Settings(attempts=2, first_wait=0.01, longest_answer=2_000_000))
 
 
 @pytest.fixture
@@ -45,14 +46,14 @@ def read(installation: Installation) -> Callable[..., dict[str, int]]:
     warehouse = make_url(installation.warehouse_url).set(username="dataflyt_reference")
 
     def connect(name: str) -> Connection:
-        if name == reference.WAREHOUSE:
+        if name == refresh.WAREHOUSE:
             return Connection(name, warehouse.render_as_string(hide_password=False))
         return Connection(name, installation.registers.url + BASES[name])
 
     def read(*names: str, at: datetime = NOON, accept_smaller: bool = False) -> dict[str, int]:
         counts: dict[str, int] = {}
         for name in names or BASES:
-            counts = reference.refresh(name, connect, at, accept_smaller=accept_smaller)
+            counts = refresh.refresh(name, connect, at, accept_smaller=accept_smaller)
         return counts
 
     return read
@@ -126,7 +127,7 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
         with pytest.raises(raised) as stopped:
             read(name, at=NOON + timedelta(days=7))
         assert type(stopped.value) is raised, (name, fault)
-        assert reference.SOURCES[name].who in stopped.value.sentence
+        assert refresh.SOURCES[name].who in stopped.value.sentence
         faults.clear()
     # As v3 and v4 of NSR differ: in how a field is called.
     made = registers_of_codes._unit
@@ -232,7 +233,7 @@ def test_the_command_line_reads_them_all_and_says_which_could_not_be_read(
 ) -> None:
     warehouse = make_url(installation.warehouse_url).set(username="dataflyt_reference")
     hosts = {name: installation.registers.url + base for name, base in BASES.items()}
-    hosts[reference.WAREHOUSE] = warehouse.render_as_string(hide_password=False)
+    hosts[refresh.WAREHOUSE] = warehouse.render_as_string(hide_password=False)
     for name, host in hosts.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({"conn_type": "generic", "host": host}))
     installation.registers.faults.turn_on("html_403", "grep", 1)
@@ -252,23 +253,23 @@ def test_the_public_addresses_are_used_where_no_connection_says_another(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = installation.registers.url + BASES["grep"]
-    grep = dataclasses.replace(reference.SOURCES["grep"], address=address)
-    monkeypatch.setitem(reference.SOURCES, "grep", grep)
+    grep = dataclasses.replace(refresh.SOURCES["grep"], address=address)
+    monkeypatch.setitem(refresh.SOURCES, "grep", grep)
     warehouse = make_url(installation.warehouse_url).set(username="dataflyt_reference")
 
     def connect(name: str) -> Connection:
-        if name == reference.WAREHOUSE:
+        if name == refresh.WAREHOUSE:
             return Connection(name, warehouse.render_as_string(hide_password=False))
         raise NotDefined("Tilkoblingen finnes ikke.")
 
-    assert reference.refresh("grep", connect, NOON)["rows"] > registers_of_codes.CODES
+    assert refresh.refresh("grep", connect, NOON)["rows"] > registers_of_codes.CODES
 
     def wrong(name: str) -> Connection:
-        if name == reference.WAREHOUSE:
+        if name == refresh.WAREHOUSE:
             return Connection(name, installation.warehouse_url)
         raise ConfigError("Tilkoblingen grep er skrevet feil.")
 
     with pytest.raises(ConfigError, match="skrevet feil"):
-        reference.refresh("grep", wrong, NOON)
+        refresh.refresh("grep", wrong, NOON)
     with pytest.raises(ConfigError, match="logger ikke inn som dataflyt_reference"):
-        reference.refresh("grep", lambda name: wrong(name) if name == reference.WAREHOUSE else connect(name), NOON)
+        refresh.refresh("grep", lambda name: wrong(name) if name == refresh.WAREHOUSE else connect(name), NOON)

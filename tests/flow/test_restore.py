@@ -13,9 +13,9 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from dataflyt import flow
-from dataflyt.connections import Connection
-from dataflyt.restored import settle_in
+from dataflyt.config.connections import Connection
+from dataflyt.operations.after_restore import settle_in
+from dataflyt.run import flow
 from supervisor.backup import Server, contents, dump, restore
 from supervisor.processes import SupervisorError
 from tests.flow.conftest import Installation

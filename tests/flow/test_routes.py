@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dataflyt.connections import Connection
-from dataflyt.kommune import FregSource, KrrSource, Residents
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import FregSource, KrrSource, Residents
 from simulator import fiks
 from tests.flow.conftest import CLIENT, Installation
 from tests.flow.test_rules import _leave, _link, _person, _plain_pupils

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt import flow
 from dataflyt.errors import NotApproved, SourceUnavailable
 from dataflyt.identity import numbers
-from dataflyt.warehouse import database
+from dataflyt.run import flow
+from dataflyt.storage import database
 from simulator.model import Person, Pupil
 from tests.flow.conftest import Installation, release
 from tests.flow.test_run import _access, _newcomer

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dataflyt import flow
+from dataflyt.run import flow
 from dataflyt.sources.freg import rows as freg
 from dataflyt.sources.sas import tables as sas
 from dataflyt.warehouse import golden

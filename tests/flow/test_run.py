@@ -9,9 +9,10 @@ from typing import get_args
 import orjson
 import pytest
 
-from dataflyt import feide, flow
+from dataflyt.config.kommune import PlanKind
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
-from dataflyt.kommune import PlanKind
+from dataflyt.formats import feide
+from dataflyt.run import flow
 from dataflyt.warehouse import guard
 from simulator import registers as simulated
 from simulator.manifest import people
@@ -393,10 +394,10 @@ def _newcomer(installation: Installation, child: str) -> str:
 def _access(installation: Installation, child: str) -> set[str]:
     """Who has access to a child in what is released, under the vetoes."""
     with flow.open_plan(installation.kommune, installation.environment, None) as opened:
-        from dataflyt.warehouse import runs, serving
+        from dataflyt.warehouse import runs, vetoed_views
 
         connection = opened.connection
-        serving.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
+        vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
         found = connection.exec_driver_sql(
             "select p.number from now_guardian_access a join now_person p on p.person_id::text = a.adult "
             "join now_person c on c.person_id = a.child_id where a.state = 'active' and c.number = %s",

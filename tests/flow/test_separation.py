@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from dataflyt import flow
 from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.run import flow
 from tests.flow.conftest import Installation, release
 
 pytestmark = pytest.mark.after_first_run

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from dataflyt import accounts
-from dataflyt.warehouse.database import engine
+from dataflyt.accounts import day_one
+from dataflyt.storage.database import engine
 from simulator.model import Person
 from tests.flow.conftest import Installation, _libpq
 from tests.flow.test_events import Lane
@@ -62,7 +62,7 @@ def test_a_server_that_logs_every_statement_is_told_of_no_person_and_no_key(
     lane.run()
     file = installation.storage / "katalog.ldif"
     file.write_text(installation.ldif(), encoding="utf-8")
-    proposal = accounts.propose(engine(installation.warehouse_url), installation.kommune, file, lambda _: None)
+    proposal = day_one.propose(engine(installation.warehouse_url), installation.kommune, file, lambda _: None)
     assert proposal.counts
     said = logged()
     assert "insert into control.run" in said

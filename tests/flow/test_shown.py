@@ -8,11 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from dataflyt import feide, flow
 from dataflyt.exports import feide_ldif, pifu
-from dataflyt.exports.golden import Golden
+from dataflyt.exports.reading import Golden
+from dataflyt.formats import feide
 from dataflyt.identity.names import ascii_fold
-from dataflyt.warehouse import runs, serving, shown
+from dataflyt.run import flow
+from dataflyt.warehouse import runs, shown, vetoed_views
 from simulator.manifest import people
 from simulator.model import Group, Member, Person, Pupil
 from tests.flow.conftest import Installation
@@ -43,7 +44,7 @@ def published(installation: Installation) -> Files:
     db = flow.database.engine(installation.warehouse_url)
     with flow.database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
-        serving.views(connection, "haugesund", run.number, "now_")
+        vetoed_views.views(connection, "haugesund", run.number, "now_")
         shown.views(connection, "haugesund", "now_")
         golden = Golden(connection, installation.kommune, run.as_of)
         out = io.BytesIO(), io.BytesIO()
@@ -60,7 +61,7 @@ def renamed(installation: Installation) -> set[tuple[str, str]]:
     """Return what the work list is to say: group and hidden person."""
     db = flow.database.engine(installation.warehouse_url)
     with flow.database.transaction(db, "haugesund") as connection:
-        serving.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
+        vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
         shown.views(connection, "haugesund", "now_")
         found = connection.exec_driver_sql("select kind, subject, other from now_shown_group_renamed").all()
     assert {kind for kind, _, _ in found} <= {"group_name_tells"}
@@ -388,7 +389,7 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
                     member(f"1{number}", number)
             for number, (_, name) in enumerate(pairs):
                 group(f"2{number}", name, "undervisningsgruppe")
-            serving.views(connection, "haugesund", 1, "now_")
+            vetoed_views.views(connection, "haugesund", 1, "now_")
             shown.views(connection, "haugesund", "now_")
             found = set(execute("select group_id, person_id::text from now_group_tells").all())
             names: dict[str, str] = dict(execute("select group_id, name from now_shown_grp").all())

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from dataflyt import flow, nightly, publishing
-from dataflyt.cli import app
+from dataflyt.cli.main import app
 from dataflyt.errors import CheckFailed, ConfigError, SourceUnavailable
+from dataflyt.exports import publishing
+from dataflyt.operations import nightly
+from dataflyt.run import flow
 from dataflyt.warehouse import golden
 from simulator.model import Person
 from tests.flow.conftest import Installation, release

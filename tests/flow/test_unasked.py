@@ -2,8 +2,9 @@
 
 import pytest
 
-from dataflyt import flow, work_list
-from dataflyt.kommune import WithoutNumber
+from dataflyt.config.kommune import WithoutNumber
+from dataflyt.operations import work_list
+from dataflyt.run import flow
 from simulator.model import Member, Pupil
 from tests.flow.conftest import Installation
 from tests.flow.test_consent import _young

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, make_url, text
 
-from dataflyt import flow, report
 from dataflyt.errors import DataflytError
+from dataflyt.run import flow, report
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 from tests.flow.conftest import Installation

@@ -6,8 +6,8 @@ Two weeks are not released, one rejected and one never answered: everything then
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from dataflyt import flow
-from dataflyt.warehouse import runs, serving
+from dataflyt.run import flow
+from dataflyt.warehouse import runs, vetoed_views
 from simulator.manifest import people
 from tests.flow.conftest import TODAY, Installation, respond
 from tests.flow.test_run import LEVELS
@@ -76,7 +76,7 @@ def _warehouse(installation: Installation) -> Now:
     number = installation.registers.number
     with flow.open_plan(installation.kommune, installation.environment, None) as opened:
         connection = opened.connection
-        serving.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
+        vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
         access = connection.exec_driver_sql(
             "select c.number, coalesce(p.number, a.adult) from now_guardian_access a "
             "join now_person c on c.person_id = a.child_id left join now_person p on p.person_id::text = a.adult "

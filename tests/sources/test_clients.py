@@ -18,13 +18,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.http import Settings, unanswered
-from dataflyt.landing import Landing
+from dataflyt.registers.http import Settings, unanswered
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.storage.landing import Landing
 
 QUICK = Settings(
     connect_timeout=1,

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import Unreadable
-from dataflyt.http import Settings
+from dataflyt.registers.http import Settings
 from dataflyt.sources.freg.events import EventList, read
 
 FIRST = 10

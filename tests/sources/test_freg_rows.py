@@ -6,11 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from dataflyt.config.kommune import find
 from dataflyt.errors import Unreadable
-from dataflyt.flow import freg_reader
-from dataflyt.http import AGAIN, unanswered
-from dataflyt.kommune import find
-from dataflyt.landing import Landing
+from dataflyt.registers.http import AGAIN, unanswered
+from dataflyt.run.flow import freg_reader
 from dataflyt.sources.freg.rows import (
     FORMATS,
     TABLES,
@@ -30,6 +29,7 @@ from dataflyt.sources.freg.rows import (
     person,
     residents,
 )
+from dataflyt.storage.landing import Landing
 
 CHILD, MOTHER, FATHER, DNUMBER = "15831499815", "02838639618", "21908439829", "41810021827"
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")

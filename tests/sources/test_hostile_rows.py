@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources import reading
+from dataflyt.formats import reading
 from dataflyt.sources.freg import rows as freg
 from dataflyt.sources.hr import rows as hr
 from dataflyt.sources.krr import rows as krr

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources import reading
+from dataflyt.formats import reading
 from dataflyt.sources.hr import rows as rows_module
 from dataflyt.sources.hr.rows import Employee, Employment, OrgUnit, Protection, stamdata3, visma
 

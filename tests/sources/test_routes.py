@@ -15,15 +15,15 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
-from dataflyt.flow import FREG_PARTS, RESIDENT_PARTS
-from dataflyt.http import Settings
-from dataflyt.landing import Landing
+from dataflyt.registers.http import Settings
+from dataflyt.run.flow import FREG_PARTS, RESIDENT_PARTS
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.krr import client as krr
 from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.storage.landing import Landing
 from simulator import fiks
 from simulator.server import FREG_PATH, create_app
 from simulator.world import build
@@ -292,7 +292,7 @@ def test_krr_says_the_same_by_both_versions_and_one_by_one(simulator, tmp_path, 
 
 
 def test_one_by_one_nobody_in_a_landed_page_is_asked_for_again(simulator, tmp_path, asked, monkeypatch):
-    monkeypatch.setattr("dataflyt.http.PER_PAGE", 10)
+    monkeypatch.setattr("dataflyt.registers.http.PER_PAGE", 10)
     numbers = sorted(p.number for p in simulator.world.persons.values() if p.contact)[:25]
     landing = Landing(tmp_path)
 

@@ -12,7 +12,8 @@ import dataflyt
 PACKAGE = Path(dataflyt.__file__).parent
 MODULES = [
     *sorted((PACKAGE / "sources").rglob("*.py")),
-    *(PACKAGE / name for name in ("directory.py", "exports/pifu.py", "feide.py", "ldif.py")),
+    *sorted((PACKAGE / "formats").rglob("*.py")),
+    *(PACKAGE / name for name in ("accounts/directory.py", "exports/pifu.py")),
 ]
 RAISES = {"Unreadable", "NobodyNamed", "_fault", "_refuse", "records", "csv_rows", "refuse_other_formats"}
 """What takes a sentence, or the part of one that names what was expected."""

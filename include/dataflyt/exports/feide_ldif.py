@@ -26,11 +26,11 @@ from datetime import date
 from functools import lru_cache
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
-from dataflyt import feide
 from dataflyt.errors import CheckFailed, ConfigError
-from dataflyt.feide import Group
+from dataflyt.formats import feide
+from dataflyt.formats.feide import Group
+from dataflyt.formats.ldif import attribute, escape
 from dataflyt.identity.names import clean
-from dataflyt.ldif import attribute, escape
 
 SCHEMA_VERSION: Final = "2.0"
 """norEdu* 2.0, as ``norEduOrgSchemaVersion`` says."""

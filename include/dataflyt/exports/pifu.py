@@ -36,7 +36,7 @@ from lxml import etree
 
 from dataflyt.errors import Unreadable
 from dataflyt.exports.feide_ldif import Owner, School
-from dataflyt.feide import YEAR_LEVEL, Finding, Openable
+from dataflyt.formats.feide import YEAR_LEVEL, Finding, Openable
 from dataflyt.identity import numbers
 from dataflyt.identity.names import clean
 

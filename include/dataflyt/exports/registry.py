@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from dataflyt import feide
 from dataflyt.exports import feide_ldif, pifu
+from dataflyt.formats import feide
 
 
 class Export(NamedTuple):

@@ -7,7 +7,7 @@ who corrects it.
 import re
 
 from dataflyt.errors import Unreadable
-from dataflyt.landing import Landing
+from dataflyt.storage.landing import Landing
 
 _SYSTEMS = {"sas": "skolesystemet", "hr": "HR-systemet"}
 _REGISTERS = {"freg": "Folkeregisteret", "krr": "KRR"}

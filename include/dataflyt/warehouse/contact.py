@@ -5,7 +5,7 @@ Digdir: look up at each use rather than building a register of one's own.
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import OWN_KEY
+from dataflyt.storage.database import OWN_KEY
 from dataflyt.warehouse.runs import Run
 
 

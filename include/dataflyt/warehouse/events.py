@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import copied
+from dataflyt.storage.database import copied
 
 _NOW = "coalesce(w.ask_after <= now(), true)"
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"

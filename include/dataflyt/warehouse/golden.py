@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
-from dataflyt.warehouse.database import copied
+from dataflyt.storage.database import copied
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 
 OSLO = ZoneInfo("Europe/Oslo")

@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import exc, make_url
 
 from dataflyt.errors import ConfigError, SourceUnavailable
-from dataflyt.warehouse import database
+from dataflyt.storage import database
 
 
 def new_password(url: str, role: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from dataflyt.warehouse.database import OWN_KEY, checked_owner
+from dataflyt.storage.database import OWN_KEY, checked_owner
 from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple, get_args
 
 from sqlalchemy import Connection, text
 
-from dataflyt.kommune import PlanKind
-from dataflyt.warehouse import serving
-from dataflyt.warehouse.database import OWN_KEY
+from dataflyt.config.kommune import PlanKind
+from dataflyt.storage.database import OWN_KEY
+from dataflyt.warehouse import vetoed_views
 
 GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_protection"})
 """Kinds that only a reader with the right to see protection may see, and that are never told as a number elsewhere."""
@@ -37,8 +37,8 @@ class PlanRow(NamedTuple):
 
 def build(connection: Connection, owner: str, run: int, released: int) -> None:
     """Fill the temporary table ``plan`` for ``run`` against the run ``released`` before it (0: none)."""
-    serving.views(connection, owner, released, "before_", vetoes_before=run)
-    serving.views(connection, owner, run, "after_", lifting=run)
+    vetoed_views.views(connection, owner, released, "before_", vetoes_before=run)
+    vetoed_views.views(connection, owner, run, "after_", lifting=run)
     bound = {"owner": owner, "run": run}
     for name, select in _TABLES.items():
         connection.execute(text(f"drop table if exists pg_temp.{name}"))

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import NotApproved
+from dataflyt.storage.database import copied
 from dataflyt.warehouse import merge, plan, veto
-from dataflyt.warehouse.database import copied
 
 UNSETTLED = ("open", "merged")
 

@@ -17,10 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import Unreadable
-from dataflyt.landing import Landing
 from dataflyt.sources import Reader
 from dataflyt.sources.whose import named
-from dataflyt.warehouse.database import checked_owner, driver
+from dataflyt.storage.database import checked_owner, driver
+from dataflyt.storage.landing import Landing
 from dataflyt.warehouse.tables import SourceTable, source_tables
 
 _AT_A_TIME = 1_000

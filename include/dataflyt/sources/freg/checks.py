@@ -14,7 +14,7 @@ unknown ``ansvar`` is held back, since it decides who gets access to a child.
 
 from typing import TYPE_CHECKING
 
-from dataflyt.quality import (
+from dataflyt.quality.running import (
     NUMBER,
     Context,
     Rule,

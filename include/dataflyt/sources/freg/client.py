@@ -24,14 +24,23 @@ from urllib.parse import urlencode
 
 import orjson
 
-from dataflyt import maskinporten
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import SourceRefused, SourceUnavailable
-from dataflyt.http import Answer, Progress, Register, Settings, Shape, json_of, land_pages, list_under, parsed
-from dataflyt.landing import Landing
-from dataflyt.sources import fiks
+from dataflyt.formats.reading import number as identity_number
+from dataflyt.registers import fiks, maskinporten
+from dataflyt.registers.http import (
+    Answer,
+    Progress,
+    Register,
+    Settings,
+    Shape,
+    json_of,
+    land_pages,
+    list_under,
+    parsed,
+)
 from dataflyt.sources.freg import rows
-from dataflyt.sources.reading import number as identity_number
+from dataflyt.storage.landing import Landing
 
 WHO = "Folkeregisteret"
 Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeGuard, cast
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
-from dataflyt.http import Register, Settings, json_of, list_under, parsed, whole_json
+from dataflyt.formats.reading import number as identity_number
+from dataflyt.registers.http import Register, Settings, json_of, list_under, parsed, whole_json
 from dataflyt.sources.freg.client import base, open_register
-from dataflyt.sources.reading import number as identity_number
 
 LATER = frozenset(
     {

@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from dataflyt.errors import NobodyNamed, Unreadable
+from dataflyt.formats.reading import Json, flag, is_object, load_json, number, part, parts, text, tidy
 from dataflyt.sources import Reader, Table
-from dataflyt.sources.reading import Json, flag, is_object, load_json, number, part, parts, text, tidy
 
 
 class Person(NamedTuple):

@@ -6,8 +6,8 @@ is noted only: many files come without their organisation.
 
 from typing import TYPE_CHECKING, get_args
 
-from dataflyt.kommune import EmploymentType
-from dataflyt.quality import (
+from dataflyt.config.kommune import EmploymentType
+from dataflyt.quality.running import (
     Context,
     Rules,
     absent,

@@ -24,9 +24,7 @@ from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.identity import numbers
-from dataflyt.sources import Table
-from dataflyt.sources.reading import (
+from dataflyt.formats.reading import (
     Element,
     attribute,
     children,
@@ -38,6 +36,8 @@ from dataflyt.sources.reading import (
     texts,
     tidy,
 )
+from dataflyt.identity import numbers
+from dataflyt.sources import Table
 
 
 class Employee(NamedTuple):

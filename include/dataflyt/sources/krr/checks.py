@@ -6,7 +6,7 @@ noted and not put in quarantine. Only the person can correct them (norge.no, "Mi
 
 from typing import TYPE_CHECKING
 
-from dataflyt.quality import (
+from dataflyt.quality.running import (
     NUMBER,
     Context,
     Rules,

@@ -19,13 +19,12 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from dataflyt import maskinporten
-from dataflyt.connections import Connection
-from dataflyt.http import Progress, Register, Settings, land_pages, parsed
-from dataflyt.landing import Landing
-from dataflyt.sources import fiks
+from dataflyt.config.connections import Connection
+from dataflyt.formats.reading import number
+from dataflyt.registers import fiks, maskinporten
+from dataflyt.registers.http import Progress, Register, Settings, land_pages, parsed
 from dataflyt.sources.krr import rows
-from dataflyt.sources.reading import number
+from dataflyt.storage.landing import Landing
 
 WHO = "Kontakt- og reservasjonsregisteret"
 Route: TypeAlias = Literal["digdir", "fiks"]

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import NobodyNamed, Unreadable
+from dataflyt.formats.reading import Json, flag, load_json, number, part, parts, text
 from dataflyt.sources import Reader, Table
-from dataflyt.sources.reading import Json, flag, load_json, number, part, parts, text
 
 
 class Contact(NamedTuple):

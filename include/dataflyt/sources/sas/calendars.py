@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.reading import from_windows_1252, refuse_other_formats, tidy
+from dataflyt.formats.reading import from_windows_1252, refuse_other_formats, tidy
 from dataflyt.sources.sas.tables import Timetable
 
 Event: TypeAlias = Any

@@ -7,7 +7,7 @@ that point to it: one malformed number does not take the person's classes along.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dataflyt.quality import (
+from dataflyt.quality.running import (
     Check,
     Context,
     Rule,

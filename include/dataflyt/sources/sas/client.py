@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
 
-from dataflyt.connections import Connection
+from dataflyt.config.connections import Connection
+from dataflyt.config.kommune import Newest
 from dataflyt.errors import ConfigError
-from dataflyt.http import Register, Settings
-from dataflyt.kommune import Newest
-from dataflyt.landing import AnyPath, Landing, land_newest
+from dataflyt.registers.http import Register, Settings
+from dataflyt.storage.landing import AnyPath, Landing, land_newest
 
 PAGES = {"pifu": "pifu-00001.xml", "oneroster": "oneroster-00001.zip"}
 """Landed name by format."""

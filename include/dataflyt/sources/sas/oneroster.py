@@ -27,8 +27,8 @@ from datetime import date, timedelta
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from dataflyt.errors import Unreadable
+from dataflyt.formats.reading import csv_rows, day, end_day, refuse_other_formats, start_day, tidy
 from dataflyt.identity import numbers
-from dataflyt.sources.reading import csv_rows, day, end_day, refuse_other_formats, start_day, tidy
 from dataflyt.sources.sas.pifu import grep_codes, nine_digits, year_level_in
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
 

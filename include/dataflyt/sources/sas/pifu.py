@@ -30,8 +30,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.identity import numbers
-from dataflyt.sources.reading import (
+from dataflyt.formats.reading import (
     CHUNK,
     Element,
     attribute,
@@ -44,6 +43,7 @@ from dataflyt.sources.reading import (
     texts,
     tidy,
 )
+from dataflyt.identity import numbers
 from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
 
 _CONTAINERS = {"enterprise": frozenset[str](), "membership": frozenset({"sourcedid"})}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.reading import csv_rows, tidy
+from dataflyt.formats.reading import csv_rows, tidy
 from dataflyt.sources.sas.tables import Timetable
 
 _WEEKDAYS = ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag")

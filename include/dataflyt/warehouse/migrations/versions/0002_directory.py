@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alembic import op
 
-from dataflyt.warehouse.database import driver
+from dataflyt.storage.database import driver
 
 revision = "0002"
 down_revision = "0001"

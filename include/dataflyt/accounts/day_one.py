@@ -1,0 +1,293 @@
+"""Day one: the kommune's present directory beside what Dataflyt holds, and imported when somebody has said yes.
+
+``propose`` copies a directory file into the kommune's staging schema and says what is different; ``accept`` keeps it.
+What is kept: each name, whose it is by the keyed hash of a number, and what the file said of school and affiliation.
+The naming of accounts (``warehouse.golden``) lets whoever it knows by number keep the name, and makes none of the names
+for anybody. Importing again replaces the picture, never a name that was given, and no name is forgotten.
+
+``compare`` holds what a run would publish against the imported directory: what a kommune on trial looks at.
+
+Only counts, lines of the file and the warehouse's own ids come out of here. Whoever is hidden from the exports cannot
+be told from others; people who are fortrolig stand in the exports and are counted as everybody is: see
+``sql/account_import.sql`` and ``sql/account_difference.sql``.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from dataflyt.accounts import directory
+from dataflyt.config.kommune import Kommune, find, load_all
+from dataflyt.errors import ConfigError, NotApproved, Unreadable, why
+from dataflyt.identity.names import feide_name
+from dataflyt.storage import database
+from dataflyt.warehouse import runs, shown, vetoed_views
+from dataflyt.warehouse.golden import statement
+from dataflyt.warehouse.runs import Run
+
+IMPORT_KINDS = {
+    "matched": "Funnet igjen på nummer",
+    "unknown": "I katalogen, men nummeret er ikke kjent i varehuset",
+    "not_in_directory": "Kjent i varehuset, men ikke i katalogen",
+    "no_number": "Uten fødselsnummer eller D-nummer: kan ikke kobles",
+    "no_name": "Uten navn i kommunens domene: blir ikke med",
+    "other_name": "Har alt et annet navn fra Dataflyt, og beholder det",
+    "name_taken": "Navnet er alt gitt til en annen av Dataflyt",
+    "several_names": "Flere navn for én person: ingen nye kontoer før det er ett",
+    "name_twice": "Samme navn på flere: ingen av dem får det",
+}
+"""What each kind of entry in a directory to be imported is called."""
+
+COMPARED_KINDS = {
+    "same": "Samme navn som i katalogen",
+    "new": "Ville blitt publisert, men er ikke i katalogen",
+    "missing": "I katalogen, men ville ikke blitt publisert",
+    "other_name": "Ville fått et annet navn enn i katalogen",
+    "other_school": "Ved en annen skole enn i katalogen",
+    "other_role": "Annen tilknytning (elev, ansatt) enn i katalogen",
+}
+"""What each kind of difference between a run and the imported directory is called."""
+
+WITHOUT_ROWS = frozenset({"matched", "same", "missing"})
+"""Kinds that are only counted: a list of them would show who is hidden, or shows nothing to do."""
+
+_ROWS_BETWEEN_PROGRESS = 2000
+
+
+class Row(NamedTuple):
+    """Something to look at: the person where the warehouse knows one, else the line in the file."""
+
+    kind: str
+    person_id: str | None
+    line: int | None
+
+
+class Proposal(NamedTuple):
+    """What a file would bring: entries per kind, the digest by which ``accept`` names it, and the run compared with."""
+
+    counts: dict[str, int]
+    digest: str
+    run: int
+
+
+# --- the import ------------------------------------------------------------------------------------------------------
+
+
+def kommune_of(path: Path, folder: Path, name: str | None) -> Kommune:
+    """Return the kommune ``name``, or the one whose FEIDE realm the file names. Raises ConfigError, Unreadable."""
+    if name:
+        return find(folder, name)
+    with _opened(path) as file:
+        realm = directory.realm(file, path.name)
+    for kommune in load_all(folder)[0]:
+        if kommune.feide.realm.lower() == realm:
+            return kommune
+    raise ConfigError(
+        f"{path.name} sier ikke hvilken kommune den er for: ingen kommunefil har domenet i navnene. "
+        "Skriv hvilken med --kommune."
+    )
+
+
+def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], None]) -> Proposal:
+    """Copy a directory file into staging and say what importing it would mean. ``progress`` is told of bytes read.
+
+    Nothing is kept yet. Raises Unreadable with file and line, also when nobody's name is in the kommune's realm.
+    """
+    owner = kommune.id
+    with _opened(path) as file, database.transaction(db, owner) as connection:
+        runs.draw_key(connection, owner)
+        _copy(connection, file, path.name, kommune.feide.realm, progress)
+        connection.execute(text(f"drop table if exists {_staged(owner)}"))
+        connection.execute(
+            text(f"create unlogged table {_staged(owner)} as {statement('account_staged')}"), {"owner": owner}
+        )
+        connection.execute(text(f"analyze {_staged(owner)}"))
+        if not connection.scalar(text(f"select count(uid) from {_staged(owner)}")):
+            raise Unreadable(
+                f"{path.name} har ingen navn i domenet {kommune.feide.realm}: velg kommunen med --kommune, "
+                "eller rett domenet i kommunefilen."
+            )
+        standing = _difference(connection, owner)
+        found = text("select kind, count(*) from import_difference group by kind")
+        counts = dict.fromkeys(IMPORT_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}
+        return Proposal(counts, _digest(connection, owner), standing)
+
+
+def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
+    """Return what there is to look at in the proposed import, in a fixed order."""
+    with database.transaction(db, kommune.id) as connection:
+        _difference(connection, kommune.id)
+        found = connection.execute(
+            text(
+                "select kind, person_id::text, case when person_id is null then line end from import_difference "
+                "where not (kind = any(:hidden)) order by 1, 2, 3"
+            ),
+            {"hidden": sorted(WITHOUT_ROWS)},
+        )
+        return [Row(*row) for row in found]
+
+
+def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
+    """Keep the proposed directory in place of the one before it. Raises NotApproved unless ``digest`` still names it.
+
+    A merged run that is not released has named people without this directory: it is undone, and its number returned.
+    """
+    owner = kommune.id
+    with database.transaction(db, owner) as connection:
+        if not connection.scalar(text("select to_regclass(:name)"), {"name": _staged(owner)}):
+            raise NotApproved("Importen er ikke lenger til godkjenning. Importer filen på nytt.")
+        _difference(connection, owner)
+        if _digest(connection, owner) != digest:
+            raise NotApproved("Forskjellen er ikke lenger den som ble godkjent. Importer filen på nytt.")
+        bound = {"owner": owner}
+        connection.execute(text("delete from control.directory_entry where owner = :owner"), bound)
+        connection.execute(
+            text(
+                "insert into control.directory_entry (owner, uid, line, number_id, role, schools, imported_at) "
+                f"select :owner, uid, line, number_id, role, schools, now() from {_staged(owner)} where uid is not null"
+            ),
+            bound,
+        )
+        connection.execute(
+            text(
+                "insert into control.directory_name (owner, uid) select distinct owner, uid "
+                "from control.directory_entry where owner = :owner on conflict do nothing"
+            ),
+            bound,
+        )
+        connection.execute(text(f"drop table {_staged(owner)}"))
+        newest = runs.newest(connection, owner)
+        if newest and runs.get(connection, owner, newest).state == "merged":
+            runs.undo(connection, owner, newest, "superseded")
+            return newest
+    return None
+
+
+def reject(db: Engine, kommune: Kommune) -> None:
+    """Throw the proposed directory away."""
+    with database.transaction(db, kommune.id) as connection:
+        connection.execute(text(f"drop table if exists {_staged(kommune.id)}"))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, and cannot be read twice
+            raise Unreadable(f"{path.name} er ikke en vanlig fil: lagre katalogen som LDIF eller CSV.")
+        return path.open("rb")
+    except OSError as error:
+        raise Unreadable(
+            f"{path.name} kan ikke åpnes ({why(error)}): rett navnet, eller gi Dataflyt lov til å lese filen."
+        ) from None
+
+
+def _staged(owner: str) -> str:
+    return f"staging_{database.checked_owner(owner)}.directory"
+
+
+def _copy(connection: Connection, file: BinaryIO, name: str, realm: str, progress: Callable[[int], None]) -> None:
+    """Copy a file's rows into temporary tables; numbers stand in them in clear until the transaction ends."""
+    connection.execute(
+        text(
+            "create temporary table read_entry (line bigint, uid text, number text, role text, schools text[]) "
+            "on commit drop"
+        )
+    )
+    connection.execute(text("create temporary table read_school (key text, orgnr text) on commit drop"))
+    schools: dict[str, str] = {}
+    with database.driver(connection).cursor() as cursor:
+        with cursor.copy("copy read_entry from stdin") as copy:
+            for count, row in enumerate(directory.rows(file, name)):
+                if isinstance(row, directory.School):
+                    schools[row.key] = row.orgnr
+                else:
+                    uid = feide_name(row.principal, realm) if row.principal else None
+                    copy.write_row((row.line, uid, row.number, row.role, list(row.schools)))
+                if count % _ROWS_BETWEEN_PROGRESS == 0:
+                    progress(file.tell())
+        with cursor.copy("copy read_school from stdin") as copy:
+            for school in schools.items():
+                copy.write_row(school)
+    progress(file.tell())
+
+
+def _difference(connection: Connection, owner: str) -> int:
+    """Fill the temporary table ``import_difference`` from staging; return the run it is measured against, or 0."""
+    newest = runs.newest(connection, owner)
+    merged = newest and runs.get(connection, owner, newest).state == "merged"
+    run = newest if merged else runs.released_before(connection, owner)
+    _shown(connection, owner, run)
+    connection.execute(
+        text(
+            "create temporary table import_difference on commit drop as "
+            + statement("account_import").format(staged=_staged(owner))
+        ),
+        {"owner": owner},
+    )
+    return run
+
+
+def _digest(connection: Connection, owner: str) -> str:
+    value = connection.scalar(
+        text(
+            "select encode(sha256(convert_to(string_agg(md5(row), '' order by row collate \"C\"), 'UTF8')), 'hex') "
+            f"from (select d::text as row from {_staged(owner)} d union all select i::text from import_difference i) "
+            "as rows"
+        )
+    )
+    return str(value)
+
+
+def _shown(connection: Connection, owner: str, run: int) -> None:
+    """Make the temporary table ``shown_account``, and the views of the golden record before and after the run."""
+    vetoed_views.views(connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run)
+    vetoed_views.views(connection, owner, run, "after_", lifting=run)
+    shown.views(connection, owner, "after_")
+    connection.execute(text("drop table if exists pg_temp.shown_account"))
+    connection.execute(text(f"create temporary table shown_account on commit drop as {statement('account_shown')}"))
+    connection.execute(text("analyze shown_account"))
+
+
+# --- trial -----------------------------------------------------------------------------------------------------------
+
+
+def imported_at(connection: Connection, owner: str) -> datetime | None:
+    """Return when the directory was imported, None when none is."""
+    found: datetime | None = connection.scalar(
+        text("select max(imported_at) from control.directory_entry where owner = :owner"), {"owner": owner}
+    )
+    return found
+
+
+def compare(connection: Connection, run: Run) -> dict[str, int]:
+    """Count how what a merged or released run would publish differs from the imported directory, per COMPARED_KINDS.
+
+    Empty when no directory is imported. ``other_school`` and ``other_role`` come beside the other kinds, and are only
+    about entries of which the file said it. Leaves the temporary table ``account_difference``.
+    """
+    if imported_at(connection, run.owner) is None:
+        return {}
+    _shown(connection, run.owner, run.number)
+    connection.execute(text("drop table if exists pg_temp.account_difference"))
+    connection.execute(
+        text(f"create temporary table account_difference on commit drop as {statement('account_difference')}"),
+        {"owner": run.owner},
+    )
+    found = text("select kind, count(*) from account_difference group by kind")
+    return dict.fromkeys(COMPARED_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}
+
+
+def compared_rows(connection: Connection) -> list[Row]:
+    """Return the people that ``compare`` has just counted, but for the kinds that are only counted."""
+    found = connection.execute(
+        text("select kind, person_id::text from account_difference where not (kind = any(:hidden)) order by 1, 2"),
+        {"hidden": sorted(WITHOUT_ROWS)},
+    )
+    return [Row(kind, person_id, None) for kind, person_id in found]
+
+
+def said(counts: Mapping[str, int], kinds: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Say counts per kind in words for an operator."""
+    return [(kinds[kind], str(count)) for kind, count in counts.items()]

@@ -1,0 +1,136 @@
+"""How a command finds the installation it belongs to.
+
+- Where Airflow is configured, connections are found as Airflow's tasks find them: in its secrets backends, variables
+  and database, in Airflow's order.
+- Beside ``make up`` and ``make demo``, a note in the folder ``.local`` says where things are. These write it when the
+  warehouse and the registers are there, readable by its owner only since it holds keys, and remove it when they end.
+  They hold a lock on it meanwhile, so that the note of one that was killed is not believed. It is read when neither
+  DATAFLYT_STORAGE nor a connection is among the variables.
+- Elsewhere variables alone say it.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+from dataflyt.config.connections import Connect, from_environment, path_of
+from dataflyt.errors import ConfigError, DataflytError
+
+if TYPE_CHECKING:
+    from dataflyt.run.flow import Environment
+
+NOTE = "environment.json"
+SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
+CONNECTION = "AIRFLOW_CONN_"
+
+
+def folder() -> Path:
+    """Give the folder ``.local`` of this checkout, or the one that DATAFLYT_LOCAL names."""
+    return Path(os.environ.get("DATAFLYT_LOCAL") or Path(__file__).resolve().parents[3] / ".local").resolve()
+
+
+def announce(local: Path, environment: Mapping[str, str]) -> TextIO:
+    """Write the note, whole or not at all, and hold it: it counts until what is returned is closed. Raises OSError."""
+    shared = {name: value for name, value in environment.items() if name in SHARED or name.startswith(CONNECTION)}
+    unfinished = local / f"{NOTE}.part"
+    unfinished.unlink(missing_ok=True)  # opening does not narrow the rights of a file that is there
+    note = os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+    fcntl.flock(note, fcntl.LOCK_EX)
+    note.write(json.dumps(shared))
+    note.flush()
+    unfinished.rename(local / NOTE)
+    return note
+
+
+def withdraw(local: Path, note: TextIO) -> None:
+    """Remove the note."""
+    (local / NOTE).unlink(missing_ok=True)
+    with suppress(OSError):
+        note.close()
+
+
+def running(local: Path) -> dict[str, str] | None:
+    """Give the variables of what runs in the folder, None when nothing does. Raises ConfigError."""
+    try:
+        with (local / NOTE).open(encoding="utf-8") as note:
+            try:
+                fcntl.flock(note, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                variables: dict[str, str] = json.load(note)
+                return variables
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        raise ConfigError(
+            f"{local / NOTE} kan ikke leses: bare den som har startet «make up», kan bruke det som kjører."
+        ) from None
+    return None
+
+
+class Outside(NamedTuple):
+    """How connections are looked up by name, and folders by address; ``airflow``: whether Airflow looks them up."""
+
+    connect: Connect
+    path: Callable[[str], Any]
+    airflow: bool = False
+
+    def environment(self) -> "Environment":
+        """Return the flow's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
+        from dataflyt.run.flow import Environment
+
+        storage = os.environ.get("DATAFLYT_STORAGE")
+        if not storage:
+            raise ConfigError(
+                "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
+                "slik tilkoblingene er satt."
+            )
+        return Environment(self.connect, self.path, storage)
+
+
+def airflow_is_here() -> bool:
+    """Tell whether an Airflow is configured on this machine: by variables, or in the folder it uses without them."""
+    return (
+        any(name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG") or name.startswith("AIRFLOW__") for name in os.environ)
+        or (Path.home() / "airflow" / "airflow.cfg").exists()
+    )
+
+
+def by_airflow() -> Outside:
+    """Let Airflow look things up. Raises ConfigError when its settings keep it from starting."""
+    # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    try:
+        from dataflyt.on_airflow.operators import connection_of_installation, storage_path
+    except DataflytError:
+        raise
+    except Exception as error:  # a driver that is not installed, a secrets backend that is none; a password may be told
+        raise ConfigError(
+            f"Airflow kan ikke startes med innstillingene her ({type(error).__name__}): kjør «airflow config list», "
+            "og rett det den klager på, i airflow.cfg eller AIRFLOW__-variablene."
+        ) from None
+    logging.getLogger().setLevel(logging.WARNING)  # Airflow shows everything of everybody on the terminal
+    return Outside(connection_of_installation, storage_path, airflow=True)
+
+
+def use() -> Outside:
+    """Find the installation, and take over the variables of what runs here for trial.
+
+    Raises ConfigError when there is none.
+    """
+    told = any(name == "DATAFLYT_STORAGE" or name.startswith(CONNECTION) for name in os.environ)
+    if not told and (variables := running(folder())) is not None:
+        os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
+        return Outside(from_environment, path_of)
+    if airflow_is_here():
+        return by_airflow()
+    if not told:
+        raise ConfigError(
+            "Ingenting kjører her: skriv «make up» i et annet vindu først, eller sett miljøvariabelen "
+            "DATAFLYT_STORAGE og tilkoblingene, eller AIRFLOW_HOME der Airflow har dem."
+        )
+    return Outside(from_environment, path_of)

@@ -1,0 +1,131 @@
+"""``dataflyt read`` and ``dataflyt id``: what Dataflyt reads from a file, and from a number, as JSON a line.
+
+Registered by ``dataflyt.cli.main``. The only commands that print personal data: they print the file they are given.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, NoReturn
+
+import orjson
+import typer
+
+from dataflyt.cli import terminal
+from dataflyt.cli.terminal import echo
+from dataflyt.errors import Unreadable, why
+from dataflyt.formats.letters import GARBLED
+from dataflyt.identity import numbers
+from dataflyt.sources import Table
+
+_GARBLED = re.compile(GARBLED).search
+_NAME = re.compile(r"(?<!user)name$|navn$")
+SOURCES = ("freg", "krr", "hr", "sas")
+
+
+def read_command(
+    source: Annotated[str, typer.Argument(metavar="KILDE", help="freg, krr, hr eller sas")],
+    format: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; hr: stamdata3, visma; "
+            "sas: pifu, oneroster, timetable, ical",
+        ),
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FIL", help="Filen som skal leses.")],
+) -> None:
+    """Skriv ut det Dataflyt leser fra en fil, før alle kontroller.
+
+    Ett JSON-objekt per linje, med `table` og feltene i raden. I tillegg sies det hvor mange rader som har navn med
+    ødelagte bokstaver: en kjøring legger dem til side. Kan filen ikke leses, er det én setning og returkode 2.
+    """
+    if source not in SOURCES:
+        _fail(f"Kilden «{source}» finnes ikke: skriv {', '.join(SOURCES[:-1])} eller {SOURCES[-1]}.")
+    rows = import_module(f"dataflyt.sources.{source}.rows")
+    if format not in rows.FORMATS:
+        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(rows.FORMATS)}.")
+    if file.is_dir():
+        _fail(f"{file} er en mappe, ikke en fil.")
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        _fail(f"{file} kan ikke åpnes: {why(error)}.")
+    try:
+        with stream:
+            garbled = Counter[str]()
+            _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
+        for table, count in (+garbled).items():
+            echo(
+                f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
+                "som «PrÃ¸ve» for «Prøve», og blir ikke brukt. Be leverandøren levere filen i UTF-8.",
+                err=True,
+            )
+    except Unreadable as error:
+        _fail(error.sentence)
+    except OSError as error:
+        terminal.forget_output()
+        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {why(error)}.")
+
+
+def id_command(
+    number: Annotated[
+        list[str], typer.Argument(help="Ett eller flere fødselsnummer, D-nummer eller lignende.", metavar="NUMMER")
+    ],
+) -> None:
+    """Skriv hva et fødselsnummer eller D-nummer sier, ett JSON-objekt per linje, også at det er ugyldig."""
+    _print(map(_said, (text.encode(errors="replace").decode() for text in number)))
+
+
+def _said(text: str) -> dict[str, object]:
+    """Tell what a text is (``meant``), as every reader takes it, and what its digits say."""
+    written = numbers.read(text)
+    found = numbers.parse(written.value if written and written.kind == "number" else text)
+    return {
+        "number": found.number,
+        "meant": written and written.kind,
+        "valid": found.valid,
+        "kind": found.kind,
+        "synthetic": found.synthetic,
+        "rule": found.rule,
+        "birth_date": found.birth_date,
+    }
+
+
+def _objects(
+    tables: dict[str, Table], reader: Callable[[BinaryIO], Iterator[Any]], stream: BinaryIO
+) -> Iterator[dict[str, object]]:
+    names = {table.row: name for name, table in tables.items()}
+    for row in reader(stream):
+        yield {"table": names[type(row)], **row._asdict()}
+
+
+def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Iterator[dict[str, object]]:
+    """Yield the objects, and count per table those with a name that no run would take."""
+    for item in objects:
+        names = (str(value) for field, value in item.items() if value and _NAME.search(field))
+        garbled[str(item["table"])] += any(map(_GARBLED, names))
+        yield item
+
+
+def _print(objects: Iterator[dict[str, object]]) -> None:
+    """Write the objects as they come; a reader that goes away (``| head``) ends it quietly."""
+    out = sys.stdout.buffer
+    try:
+        for item in objects:
+            out.write(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE))
+        out.flush()
+    except BrokenPipeError:
+        terminal.forget_output()
+
+
+def _fail(sentence: str) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        terminal.forget_output()
+    echo(sentence, err=True)
+    raise typer.Exit(2)

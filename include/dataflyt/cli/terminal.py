@@ -1,0 +1,71 @@
+"""What a command of ours does when its terminal, its disk or its user does not go along: a sentence or silence.
+
+For ``dataflyt`` and ``supervisor`` alike, and without Typer. No traceback is shown: it may quote a row.
+"""
+
+import codecs
+import os
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+from dataflyt.errors import IN_NORWEGIAN, why
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
+_ASCII = {
+    **{"æ": "ae", "ø": "o", "å": "a", "Æ": "AE", "Ø": "O", "Å": "A", "é": "e", "ü": "u", "ö": "o", "ä": "a"},
+    **{"«": '"', "»": '"', "…": "...", "–": "-", "—": "-", "’": "'", "•": "*", "→": "->", "►": ">", "·": "."},
+    **{"\u00a0": " ", "\u2009": " ", "\u202f": " "},
+}
+
+
+def prepare() -> None:
+    """Let a terminal that only knows ASCII show Norwegian as well as it can, and fail at no letter."""
+    codecs.register_error("dataflyt", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):  # not a stream of Python's own, or closed
+            stream.reconfigure(errors="dataflyt")  # type: ignore[union-attr]
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Write a line at once. Typer's own writes UTF-8 to a terminal that only knows ASCII."""
+    print(line, file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say(sentence: str) -> None:
+    """Write a sentence to stderr, if there is anybody there."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()
+
+
+def flush() -> None:
+    """Write what is buffered. Raises OSError; Python would only grumble about it when it ends."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
+
+
+def forget_output() -> None:
+    """Keep what is still buffered from being written when Python ends: there is no room, or nobody reads it."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def sentence_of(error: BaseException) -> str:
+    """Say an error that no step expected: what the machine refused, or where to look for a fault of ours."""
+    if isinstance(error, OSError) and error.errno in IN_NORWEGIAN:
+        what = f"{os.fsdecode(error.filename)} kan ikke brukes" if error.filename else "Noe kunne ikke skrives"
+        return f"{what}: {why(error)}."
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parents[2])]
+    place = f" i {Path(ours[-1].filename).name}, linje {ours[-1].lineno}" if ours else ""
+    return f"Uventet feil ({type(error).__name__}{place}): si fra til en dataingeniør."

@@ -1,0 +1,213 @@
+"""What may be shown of the released golden record, as the exports read it.
+
+The warehouse says who and what may be shown (``warehouse.shown``). This reads its views ``now_shown_<what>`` and
+nothing else. Everything is streamed, one statement a kind of row.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.exports import pifu
+from dataflyt.exports.feide_ldif import Owner, Person, School
+from dataflyt.formats.feide import Group
+from dataflyt.identity.names import clean
+
+_SCHOOLS = 'select unit_id, name from now_shown_unit order by unit_id collate "C"'
+
+_PEOPLE = """
+select
+    a.uid, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email as mail,
+    e.schools as pupil_at, e.levels, e.main as pupil_main,
+    w.schools as employed_at, w.main as employed_main, w.teaches,
+    g.groups
+from now_shown_account a
+join now_shown_person p on p.person_id = a.person_id
+left join (
+    select person_id, array_agg(unit_id order by unit_id) as schools,
+        array_agg(distinct year_level order by year_level) filter (where year_level between 1 and 10) as levels,
+        max(unit_id) filter (where main) as main
+    from now_shown_enrolment
+    group by person_id
+) e on e.person_id = a.person_id
+left join (
+    select person_id, array_agg(distinct unit_id order by unit_id) as schools,
+        max(unit_id) filter (where main) as main, bool_or(teaches) as teaches
+    from now_shown_employment
+    group by person_id
+) w on w.person_id = a.person_id
+left join (
+    select m.person_id, json_agg(
+        json_build_array(g.feide_type, g.grep_code, g.unit_id, g.group_id, g.from_date, g.to_date, m.role, g.name)
+        order by g.unit_id collate "C", g.group_id collate "C", m.role
+    ) as groups
+    from now_shown_membership m
+    join now_shown_grp g on g.group_id = m.group_id
+    where g.feide_type is not null
+    group by m.person_id
+) g on g.person_id = a.person_id
+order by a.uid collate "C"
+"""
+
+# One statement for pupils, employees and guardians, so that nobody is named who is not there.
+_PEOPLE_AND_GUARDIANS = """
+select
+    p.person_id::text as person_id, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date,
+    p.pupil, p.employee, a.uid, r.guardians, p.work_email as mail, k.email as private_mail, k.mobile
+from now_shown_person p
+left join now_shown_account a on a.person_id = p.person_id
+left join (
+    select child_id, array_agg(adult_id::text order by adult_id) as guardians
+    from now_shown_relation
+    group by child_id
+) r on r.child_id = p.person_id
+left join now_shown_contact k on k.person_id = p.person_id
+order by p.person_id
+"""
+
+_GROUPS = """
+select group_id, unit_id, group_type, name, grep_code, year_level, from_date, to_date
+from now_shown_grp
+order by unit_id collate "C", group_id collate "C"
+"""
+
+_MEMBERSHIPS = """
+with part as (
+    select true as of_school, unit_id as target, person_id, '01' as role, main, from_date, to_date
+    from now_shown_enrolment
+    union all
+    select true, unit_id, person_id, case when bool_or(teaches_here) then '02' else '04' end,
+        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end
+    from now_shown_employment
+    group by unit_id, person_id
+    union all
+    select false, group_id, person_id,
+        case when role = 'student' then '01' when contact_teacher then '06' when role = 'faculty' then '02'
+            else '04' end,
+        null, null, null
+    from now_shown_membership
+)
+select of_school, target, person_id::text, role, main, from_date, to_date
+from part
+order by of_school desc, target collate "C", person_id, role
+"""
+
+
+class Golden:
+    """What an export may know of a kommune. The views ``now_shown_<what>`` must stand on the connection."""
+
+    def __init__(self, connection: Connection, kommune: Kommune, as_of: datetime) -> None:
+        self._connection = connection
+        self._kommune = kommune
+        self._as_of = as_of
+
+    def as_of(self) -> datetime:
+        """Return the moment that the released run speaks of."""
+        return self._as_of
+
+    def owner(self) -> Owner:
+        """Return the school owner."""
+        kommune = self._kommune
+        return Owner(
+            realm=kommune.feide.realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail
+        )
+
+    def schools(self) -> Iterator[School]:
+        """Yield the schools by organisation number."""
+        for unit_id, name in self._connection.execute(text(_SCHOOLS)):
+            yield School(orgnr=unit_id, name=clean(name or unit_id), mail=self._kommune.feide.mail)
+
+    def people(self) -> Iterator[Person]:
+        """Yield everybody who is to be in the directory, by user name."""
+        for row in self._streamed(_PEOPLE):
+            yield _person(row)
+
+    def people_and_guardians(self) -> Iterator[pifu.Person]:
+        """Yield pupils, employees at schools, and those with access to one of the pupils, by the warehouse's id."""
+        for row in self._streamed(_PEOPLE_AND_GUARDIANS):
+            yield _person_or_guardian(row)
+
+    def groups(self) -> Iterator[pifu.Group]:
+        """Yield the groups by school and id."""
+        for row in self._streamed(_GROUPS):
+            yield pifu.Group._make(row)
+
+    def memberships(self) -> Iterator[pifu.Membership]:
+        """Yield who is at which school and in which group, schools first."""
+        for row in self._streamed(_MEMBERSHIPS):
+            yield pifu.Membership._make(row)
+
+    def _streamed(self, statement: str) -> Iterator[Row[Any]]:
+        yield from self._connection.execute(text(statement), execution_options={"yield_per": 1000})
+
+
+def _names(row: Row[Any]) -> tuple[str, str, str]:
+    """Return given names, family name and both together."""
+    given = clean(" ".join(part for part in (row.fornavn, row.mellomnavn) if part))
+    family = clean(row.etternavn or "")
+    return given, family, " ".join(part for part in (given, family) if part)
+
+
+def _person_or_guardian(row: Row[Any]) -> pifu.Person:
+    given, family, full = _names(row)
+    return pifu.Person(
+        person_id=row.person_id,
+        given_names=given,
+        family_name=family,
+        legal_name=full,
+        is_pupil=row.pupil,
+        is_employee=row.employee,
+        number=row.number,
+        local_number=row.local_number,
+        uid=row.uid,
+        birth_date=row.birth_date,
+        guardians=tuple(row.guardians or ()),
+        mail=row.mail,
+        private_mail=row.private_mail,
+        mobile=row.mobile,
+    )
+
+
+def _person(row: Row[Any]) -> Person:
+    given, family, full = _names(row)
+    pupil, employed = row.pupil_at or [], row.employed_at or []
+    affiliations: list[str] = []
+    if pupil:
+        affiliations.append("student")
+    if employed:
+        affiliations += ["faculty" if row.teaches else "staff", "employee"]
+    return Person(
+        uid=row.uid,
+        given_names=given or family,
+        family_name=family or given,
+        legal_name=full,
+        display_name=full,
+        number=row.number,
+        local_number=row.local_number,
+        employee_number=None,
+        birth_date=row.birth_date,
+        affiliations=(*affiliations, "member"),
+        schools=tuple(dict.fromkeys([*pupil, *employed])),
+        primary_school=row.employed_main or row.pupil_main,
+        year_levels=tuple(row.levels or ()),
+        groups=tuple(_group(*group) for group in row.groups or ()),
+        mail=row.mail,
+        mobile=None,
+    )
+
+
+def _group(kind: Any, grep: str | None, unit: str, local_id: str, begin: str, end: str, role: str, name: str) -> Group:
+    return Group(
+        type=kind,
+        grep=grep,
+        orgnr=unit,
+        local_id=local_id,
+        from_date=date.fromisoformat(begin),
+        to_date=date.fromisoformat(end),
+        # A BAS writes everybody but pupils as faculty (FINTLabs' vigobas-pifu-ist does).
+        role="student" if role == "student" else "faculty",
+        name=name,
+    )

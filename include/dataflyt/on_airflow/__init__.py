@@ -1,0 +1,1 @@
+"""The flow as Airflow runs it. The only package that imports Airflow."""

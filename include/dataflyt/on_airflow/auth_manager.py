@@ -1,0 +1,60 @@
+"""Airflow's auth manager, as Dataflyt uses it: FAB, and where FAB asks for more than a person should have, less.
+
+    AIRFLOW__CORE__AUTH_MANAGER=dataflyt.on_airflow.auth_manager.AuthManager
+
+FAB lets nobody start a run or answer a question who may not also edit the DAG, and whoever may edit it may pause it.
+Here starting needs the right to create runs of that DAG, answering the right to answer, and both the right to read it.
+
+Airflow itself writes a DAG's ``access_control`` to FAB's tables where the auth manager's name has FabAuthManager in it:
+for each DAG at every parsing, and when one role is missing all kommuner's DAGs vanish, because they share a file. This
+name has not. ``airflow_roles`` writes the same, for all at once, and makes the roles that are missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+
+from dataflyt.on_airflow.rights import PREFIXES
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+    from airflow.providers.fab.auth_manager.models import User
+
+
+class AuthManager(FabAuthManager):  # type: ignore[misc]
+    """FAB's users, passwords and roles, for people who may start or answer and nothing else."""
+
+    def is_authorized_dag(
+        self,
+        *,
+        method: ResourceMethod,
+        user: User,
+        access_entity: DagAccessEntity | None = None,
+        details: DagDetails | None = None,
+    ) -> bool:
+        """Tell whether ``user`` may do this with a DAG or a part of it."""
+        dag = details.id if details else None
+        if dag and (method, access_entity) == ("POST", DagAccessEntity.RUN):
+            may = self._may(user, "POST", PREFIXES["DAG Runs"] + dag)
+        elif dag and (method, access_entity) == ("PUT", DagAccessEntity.HITL_DETAIL):
+            may = self._may(user, "PUT", "HITL Detail")
+        else:
+            may = False
+        if may and self._is_authorized_dag("GET", details, user):
+            return True
+        as_in_fab: bool = super().is_authorized_dag(
+            method=method, user=user, access_entity=access_entity, details=details
+        )
+        return as_in_fab
+
+    def _may(self, user: User, method: ResourceMethod, resource: str) -> bool:
+        may: bool = self._is_authorized(method=method, resource_type=resource, user=user)
+        return may
+
+    def _get_auth_role_public(self) -> None:
+        """Give nobody a role who has not logged in, whatever ``[fab] auth_role_public`` says."""
+        return

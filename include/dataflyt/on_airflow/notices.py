@@ -1,0 +1,227 @@
+"""What people are told through Airflow: the steps' names, a kommune's page, and the mails. Pure texts.
+
+In comes what is known of a run; out goes Norwegian plain text with counts and a link: no names, and nothing about
+protection as a number. ``on_airflow`` knows when to send what, and how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from dataflyt.config.kommune import TIMEZONE, WEEKDAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from dataflyt.config.kommune import Kommune
+
+STEPS = {
+    "extract_sas": "Hent fra skolesystemet",
+    "extract_hr": "Hent fra HR",
+    "extract_freg": "Hent fra Folkeregisteret",
+    "extract_krr": "Hent fra KRR",
+    "withdraw": "Trekk tilbake",
+    "check": "Kontroller",
+    "merge": "Flett",
+    "approve": "Godkjenn",
+    "release": "Frigi",
+    "publish": "Publiser",
+    "settle": "Gjør opp",
+}
+"""What each task of a kommune's DAG is called, in their order."""
+
+EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
+"""What the DAG that reads FREG's events is called, and its task."""
+
+NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
+"""What the nightly DAG is called, and its task."""
+
+REFERENCE = "Skoler og koder"
+"""What the DAG that reads NSR, Grep and Klass is called."""
+REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
+"""What its tasks are called, one a register."""
+
+OWNER = "Dataflyt"
+"""Who owns the DAGs that are one for all kommuner; a kommune's own is the kommune's."""
+
+DESCRIPTIONS = {
+    "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
+    "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
+    "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
+}
+"""What each of them does, in a line under its name."""
+
+EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
+
+PLAN_ONLY = (
+    "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
+    "begynner. Det som beskytter, virker likevel straks."
+)
+ACCEPT_SMALLER = (
+    "Et svar med langt færre rader enn sist blir ellers ikke tatt imot. Velg dette når det er riktig at det er færre."
+)
+FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
+
+SIGNATURE = "-- \nDataflyt. Meldingen er sendt av seg selv og har aldri navn eller fødselsnummer i seg."
+
+
+class Notice(NamedTuple):
+    """A mail: one line of subject, and plain text."""
+
+    subject: str
+    body: str
+
+
+def description(kommune: Kommune) -> str:
+    """Say in a line what a kommune's DAG does."""
+    return f"Henter, kontrollerer og publiserer skoledata for {kommune.name}, {kommune.schedule.in_words}."
+
+
+def page(kommune: Kommune) -> dict[str, str]:
+    """Return what the page of a kommune's DAG (dags/kommune.md) says that differs from kommune to kommune."""
+    guard, done_by = kommune.guard, kommune.schedule.done_by
+    return {
+        "name": kommune.display_name,
+        "exports": ", ".join(EXPORTS[export] for export in kommune.exports),
+        "schedule": kommune.schedule.in_words,
+        "done_by": f" og skal være ferdig kl. {done_by.replace(':', '.')}" if done_by else "",
+        "trial": (
+            "**Kommunen er på prøve** (`trial: true` i kommunefilen): hver kjøring stopper når planen er regnet ut, og "
+            "ingenting frigis eller publiseres.\n"
+            if kommune.trial
+            else ""
+        ),
+        "plan_only": PLAN_ONLY,
+        "full_reload": FULL_RELOAD,
+        "approvers": ", ".join(approver.name for approver in kommune.approvers),
+        "answer_days": str(guard.answer_days),
+        "max_drop": _number(guard.max_drop_percent),
+        "max_children": _number(guard.max_children_losing_access_percent),
+        "mail": (
+            "Adressene i kommunefilen (`mail`) får e-post når noen må svare, når en kjøring stopper eller ikke blir "
+            "godkjent, og når den ikke er ferdig i tide."
+            if kommune.mail
+            else "Ingen får e-post: kommunefilen sier ikke hvem (`mail`)."
+        ),
+    }
+
+
+def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
+    """Tell that a run waits for an answer. ``question`` is what the approver is shown, in Markdown, ``link`` where."""
+    return _notice(
+        subject,
+        question.replace("**", "").replace("`", ""),
+        f"Logg inn i Airflow og svar. Bare kommunens godkjennere kan svare, innen {kommune.guard.answer_days} døgn:"
+        f"\n{link}",
+    )
+
+
+def ended(
+    kommune: Kommune,
+    outcome: str | None,
+    sentence: str,
+    stopped: Mapping[str, str | None],
+    changes: Sequence[tuple[str, str]],
+    link: str,
+) -> Notice:
+    """Tell that a run stopped, was rejected or was never answered.
+
+    ``outcome`` is the report's, None when the run could not be settled, and ``sentence`` says it in words; ``stopped``
+    has the steps that failed with what each said, ``changes`` what the run would have changed, in words and counts.
+    """
+    if stopped:
+        names = ", ".join(f"«{STEPS.get(step, step)}»" for step in stopped)
+        steps = "\n".join(
+            f"- {STEPS.get(step, step)}: {said or 'sa ikke hvorfor; det står i loggen.'}"
+            for step, said in stopped.items()
+        )
+        return _notice(
+            f"{kommune.display_name}: kjøringen stoppet i {names}",
+            sentence,
+            f"Her stoppet den:\n{steps}",
+            "Det som er publisert, står, uten dem som er blitt beskyttet siden. Er feilen rettet, start en ny kjøring.",
+            f"Logg inn i Airflow og se loggen til steget:\n{link}",
+        )
+    what = "ble avvist" if outcome == "rejected" else "ble ikke besvart i tide"
+    would = "\n".join(f"- {kind}: {count}" for kind, count in changes) or "- ingen endringer"
+    return _notice(
+        f"{kommune.display_name}: kjøringen {what}",
+        sentence,
+        f"Dette ville den ha endret:\n{would}",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def held(kommune: Kommune, count: int, link: str) -> Notice:
+    """Tell that pupils have come about whom FREG cannot be asked, and who are held back until somebody decides."""
+    what = "én elev" if count == 1 else f"{count} elever"
+    return _notice(
+        f"{kommune.display_name}: {what} holdes tilbake til noen har bestemt",
+        f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
+        "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
+        "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
+        "«dataflyt work-list» sier hvem det er.",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def events_failed(said: str | None, link: str) -> Notice:
+    """Tell that FREG's events were not read, or not dealt with for everybody. ``said``: a line for each trouble."""
+    return _notice(
+        f"{EVENTS}: noe må ses på",
+        "Det som beskytter, skal virke innen en time. Det gjør det ikke nå, for noen eller for alle.",
+        said or "Det ble ikke sagt hvorfor; det står i loggen.",
+        "Det prøves igjen hver time, og ingenting går tapt imens.",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def nightly_failed(said: str | None, link: str) -> Notice:
+    """Tell that what is published was not brought in line with the day. ``said``: a line for each trouble."""
+    return _notice(
+        f"{NIGHTLY}: noe må ses på",
+        "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "
+        "Det gjør det ikke nå, for noen eller for alle.",
+        said or "Det ble ikke sagt hvorfor; det står i loggen.",
+        f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt.",
+        f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
+    """Tell that a run was to be done at ``due`` and is not. ``states`` are its tasks' states in Airflow, if known."""
+    local = due.astimezone(ZoneInfo(TIMEZONE))
+    weekday = list(WEEKDAYS.values())[local.weekday()]
+    act = "svar" if "awaiting_input" in states.values() else "se kjøringen"
+    return _notice(
+        f"{kommune.display_name}: kjøringen er ikke ferdig i tide",
+        f"Kjøringen skulle ha vært ferdig {weekday} {local.day}.{local.month}. kl. {local:%H.%M}, og er det ikke. "
+        + _doing(states),
+        f"Logg inn i Airflow og {act}:\n{link}",
+    )
+
+
+def _doing(states: Mapping[str, str | None]) -> str:
+    """Say what an unfinished run is doing."""
+    by_state: dict[str | None, list[str]] = {}
+    for step, name in STEPS.items():
+        by_state.setdefault(states.get(step), []).append(f"«{name}»")
+    if "awaiting_input" in by_state:
+        return "Den venter på svar fra en godkjenner."
+    if waiting := by_state.get("up_for_retry"):
+        return f"Noe svarte ikke; {', '.join(waiting)} prøves på nytt av seg selv."
+    if working := [*by_state.get("running", []), *by_state.get("queued", [])]:
+        return f"Den er kommet til {', '.join(working)}."
+    if not any(states.values()):
+        return "Den har ikke begynt."
+    return "Den er mellom to steg."
+
+
+def _notice(subject: str, *paragraphs: str) -> Notice:
+    return Notice(" ".join(subject.split()), "\n\n".join([*paragraphs, SIGNATURE]) + "\n")
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace(".", ",")

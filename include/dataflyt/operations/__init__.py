@@ -1,0 +1,1 @@
+"""What happens beside a run: the fast lane, the night, the doctor, and after a restore."""

@@ -1,0 +1,88 @@
+"""Every kommune's publication in line with the day: what is published is written anew when its state has changed.
+
+    for each kommune that has published: the state of its exports now -> is it what they were written from?
+        -> no: write the published run anew (``flow.republish``)
+
+Time takes away too: a pupil becomes 18, a grant ends, and the kommune's next run may be a month away. The DAG
+``nightly`` calls ``run`` just after midnight in Norway, the fast lane calls ``bring_in_line`` every hour. What gives
+waits for the kommune's next run. Repeating it does nothing.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
+from dataflyt.run import flow
+from dataflyt.run.flow import Environment
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What became of it: counts that are safe to show, and what somebody must be told."""
+
+    counts: dict[str, int]
+    trouble: list[DataflytError] = field(default_factory=list)
+
+
+def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
+    """Bring what every kommune has published in line with the day. No trouble of one stops the others.
+
+    A kommune that has published, and whose file is gone or broken, is trouble too: nobody takes out of its files what
+    the day takes. How many were written anew is not told, for it would tell of decisions.
+    """
+    by_id = {kommune.id: kommune for kommune in kommuner}
+    exports = environment.folder("exports")
+    owners = sorted(folder.name for folder in exports.iterdir()) if exports.exists() else []
+    published = [owner for owner in owners if _has_published(owner, environment)]
+    trouble = bring_in_line([by_id[owner] for owner in published if owner in by_id], environment)
+    trouble += [
+        ConfigError(
+            f"{owner}: kommunefilen mangler eller har feil, så det som er publisert, følger ikke med på dagen: kjør "
+            "«dataflyt kommune check»."
+        )
+        for owner in published
+        if owner not in by_id
+    ]
+    for one in trouble:
+        log.error("%s %s", one.sentence, one.facts or "")
+    return Outcome({"kommuner": len(published) - len(trouble)}, trouble)
+
+
+def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list[DataflytError]:
+    """Write anew what is published of each kommune and has another state now; return what went wrong."""
+
+    def work(kommune: Kommune) -> None:
+        if _has_published(kommune.id, environment):  # others may not have a connection yet
+            flow.republish(kommune, environment)
+
+    tried = [trouble_of(partial(work, kommune), kommune.id) for kommune in kommuner]
+    return [trouble for trouble in tried if trouble]
+
+
+def trouble_of(work: Callable[[], None], what: str) -> DataflytError | None:
+    """Do the work; return what went wrong as one of our errors, whose sentence begins with ``what``."""
+    try:
+        work()
+    except DataflytError as error:
+        return type(error)(f"{what}: {error.sentence}", **error.facts)
+    except Exception as error:  # its text may hold a row
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        if may_pass(error):
+            return SourceUnavailable(
+                f"{what}: forbindelsen ble brutt ({type(error).__name__}). Dataflyt prøver igjen.",
+                where=f"{Path(frame.filename).name}:{frame.lineno}",
+            )
+        said = f"{what}: uventet feil ({type(error).__name__}), si fra til en dataingeniør."
+        return DataflytError(said, where=f"{Path(frame.filename).name}:{frame.lineno}")
+    return None
+
+
+def _has_published(owner: str, environment: Environment) -> bool:
+    return bool((environment.folder("exports") / owner / "manifest.json").exists())

@@ -1,0 +1,123 @@
+"""Whether a kommune's sources answer now, with whose rights, and that these are the kommune's own.
+
+In: a kommune, and how to look up connections and paths. Out: for each source a Norwegian sentence, and whether all is
+well. Nobody is asked about: registers that have nothing else to ask are asked about a number that nobody has.
+
+Whose rights: a token is opaque to a client (Digdir), and nothing but this check looks into it. Where it is a JWT, its
+``consumer`` must be the kommune; where it is not, that is said.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from dataflyt.config.connections import Connect, Connection
+from dataflyt.config.kommune import HrSource, Kommune, SasSource
+from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.registers import maskinporten
+from dataflyt.registers.http import Settings
+from dataflyt.run import flow
+from dataflyt.sources.freg import client as freg
+from dataflyt.sources.krr import client as krr
+from dataflyt.storage.landing import newest
+
+NOBODY = "31929999986"
+"""A synthetic number (+80 months) that nobody has: born on the last day of a century."""
+_HURRIED = Settings(connect_timeout=5.0, read_timeout=20.0, answer_timeout=30.0, attempts=2, longest_wait=5.0)
+
+
+def check(
+    kommune: Kommune, connect: Connect, path: Callable[[str], Any], now: datetime
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield for each source its name, whether all is well, and the sentence that says so or what to do."""
+    sources = kommune.sources
+    questions: dict[str, Callable[[], str]] = {
+        "freg": lambda: _freg(kommune, connect(sources.freg.connection)),
+        "krr": lambda: _krr(kommune, connect(sources.krr.connection)),
+        "hr": lambda: _file(kommune, sources.hr, connect, path, now),
+        "sas": lambda: _file(kommune, sources.sas, connect, path, now),
+    }
+    for name, ask in questions.items():
+        try:
+            yield name, True, ask()
+        except DataflytError as error:
+            yield name, False, error.sentence
+
+
+def _freg(kommune: Kommune, connection: Connection) -> str:
+    """Ask as a run asks, for the same parts: the right to each of them is tried too."""
+    source = kommune.sources.freg
+    questions = {source.route: flow.freg_parts(kommune)}
+    if source.employees:
+        questions.setdefault(source.route_alone, flow.EMPLOYEE_PARTS)
+    for route, parts in questions.items():
+        path, key, shape = freg.question(connection, route, source.rolle, parts)
+        with freg.open_register(connection, route, _HURRIED) as register:
+            register.post(path, orjson.dumps({key: [NOBODY]}), shape=shape)
+    return f"{freg.WHO} svarer {_rights(kommune, connection)}"
+
+
+def _krr(kommune: Kommune, connection: Connection) -> str:
+    source = kommune.sources.krr
+    with krr.open_register(connection, source.route, _HURRIED) as register:
+        if source.route == "fiks":
+            # "Ingen treff" is an answer.
+            register.post(krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), also=(404,))
+        else:
+            register.ask(
+                krr.persons_path(source.version), orjson.dumps({"personidentifikatorer": [NOBODY]}), "personer"
+            )
+    return f"{krr.WHO} svarer {_rights(kommune, connection)}"
+
+
+def _rights(kommune: Kommune, connection: Connection) -> str:
+    """Say whose rights a connection's token has; raises ConfigError when they are another's than the kommune's."""
+    scope = maskinporten.client_of(connection).scope
+    claims = _claims(maskinporten.token(connection, settings=_HURRIED))
+    consumer, supplier = _orgnr(claims.get("consumer")), _orgnr(claims.get("supplier"))
+    if consumer is None:
+        return f"med scope {scope}. Tokenet sier ikke hvem det gjelder, så det er ikke kontrollert."
+    if consumer != kommune.orgnr:
+        raise ConfigError(
+            f"Tilkoblingen {connection.name} har rettighetene til {consumer} og ikke til kommunen ({kommune.orgnr}): "
+            "skriv kommunens klient, eller kommunens organisasjonsnummer som consumer_org, i tilkoblingen."
+        )
+    fetched = f"hentet av {supplier}, " if supplier else ""
+    return f"med rettighetene til {consumer} ({fetched}scope {scope})."
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a token says, when it is a JWT. Its signature is not for us to check."""
+    middle = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (binascii.Error, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _orgnr(party: object) -> str | None:
+    """Return the number in ``{"authority": …, "ID": "0192:<orgnr>"}`` (ISO 6523)."""
+    said = str(party.get("ID")) if isinstance(party, dict) else ""
+    return said.removeprefix("0192:") if said.startswith("0192:") else None
+
+
+def _file(
+    kommune: Kommune, source: HrSource | SasSource, connect: Connect, path: Callable[[str], Any], now: datetime
+) -> str:
+    name, length, delivered = newest(path(connect(source.connection).url), source.files, source.newest)
+    size = f"{length:,} byte".replace(",", " ")
+    if delivered is None:
+        return f"Nyeste fil er {name}: {size}, ukjent alder."
+    hours = max(0, int((now.timestamp() - delivered) // 3600))
+    old = f"{hours} {'time' if hours == 1 else 'timer'}" if hours < 48 else f"{hours // 24} døgn"
+    if hours // 24 > kommune.max_age_days(source):
+        raise ConfigError(
+            f"Nyeste fil, {name}, er {old} gammel, og kommunen godtar {kommune.max_age_days(source)} døgn: sjekk "
+            "hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
+        )
+    return f"Nyeste fil er {name}: {size}, {old} gammel."

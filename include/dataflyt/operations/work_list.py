@@ -1,0 +1,122 @@
+"""The work list: what somebody has to look at, by the released run and the day.
+
+Comes in: what the released run found (``golden.work_item``), the files it read that the one before had read, blocks
+and overrides whose review date has come, groups named after somebody hidden, and people who have become one or several
+while something protects one of them. Goes out: rows by the warehouse's own ids. Without the right to see protection
+nobody hidden is in a row, and no kind that tells of protection.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.run import report
+from dataflyt.run.flow import Environment
+from dataflyt.run.report import UNASKED
+from dataflyt.storage import database
+from dataflyt.warehouse import events, runs, shown, vetoed_views
+from dataflyt.warehouse.golden import statement
+
+KINDS = {
+    "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
+    "pupil_without_number": "Elever uten fødselsnummer: holdes tilbake til det kommer, eller noen har bestemt",
+    "pupil_with_provisional_number": "Elever med midlertidig nummer: holdes tilbake til fødselsnummeret kommer, eller "
+    "noen har bestemt",
+    "pupil_with_duf_number": "Elever med DUF-nummer: holdes tilbake til fødselsnummeret kommer, eller noen har bestemt",
+    "pupil_with_encrypted_number": "Elever med kryptert nummer: holdes tilbake til leverandøren sender det ukryptert",
+    "file_same": "Filer som er de samme som sist: systemet har ikke levert nye",
+    "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
+    "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
+    "responsible_not_named": "Barn der Folkeregisteret ikke sier hvem som har foreldreansvar",
+    "responsible_unanswered": "Foresatte som Folkeregisteret ikke har svart om",
+    "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
+    "block_review_due": "Sperringer som skal vurderes på nytt",
+    "override_review_due": "Overstyringer som skal vurderes på nytt",
+    "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
+    "pupil_without_class": "Elever uten klasse",
+    "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
+    "account_not_named": "Elever og ansatte uten brukernavn",
+    "group_without_grep": "Undervisningsgrupper uten fagkode",
+    "group_without_timetable": "Undervisningsgrupper uten timeplan",
+    "group_not_in_grep": "Grupper med en fagkode som ikke finnes i Grep",
+    "school_not_in_nsr": "Skoler som ikke finnes i Nasjonalt skoleregister",
+    "group_name_tells": "Grupper med navnet til en som er skjermet",
+    "identity_to_decide": "Skjermede eller sperrede som er blitt én eller flere personer",
+}
+"""What each kind is called, in the order of the list."""
+
+GRADED = frozenset({"group_name_tells", "identity_to_decide"})
+"""Kinds that only those who may see protection are told of."""
+
+
+class Item(NamedTuple):
+    """One thing to look at: ``subject`` is a person, group, school or source, ``other`` whom or what it is about."""
+
+    kind: str
+    subject: str
+    other: str
+    unit_id: str | None
+
+
+def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -> list[Item]:
+    """Return a kommune's work list as of now, the kinds in the order of ``KINDS``; empty before the first release."""
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id, lock=False) as connection:
+        released = runs.released_before(connection, kommune.id)
+        if not released:
+            return []
+        run = runs.get(connection, kommune.id, released)
+        day = environment.day(run.as_of)
+        hold_unasked = kommune.pupils_without_number == "ask"
+        vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold_unasked)
+        shown.views(connection, kommune.id, "now_")
+        rules = (
+            "select kind, subject, other, unit_id from now_work_item",
+            statement("review_due").format(day=f"date '{day.isoformat()}'"),
+            "select kind, subject, other, unit_id from now_shown_group_renamed",
+            statement("identity_to_decide").format(p="now_"),
+            events.UNANSWERED,
+        )
+        listed = [Item(*row) for rule in rules for row in connection.execute(text(rule))]
+        listed += _same_files(report.notes(connection, run))
+        if not graded:
+            hidden = set(connection.execute(text(_HIDDEN)).scalars())
+            quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
+            listed = [
+                item
+                for item in listed
+                if _open(item)
+                and (item.kind in UNASKED or not hidden & {item.subject, item.other})
+                and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
+            ]
+    order = list(KINDS)
+    return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
+
+
+# People in no export, and groups without any other pupil.
+_HIDDEN = """
+select person_id::text from now_protection where level >= 3 or held_back
+union
+select m.group_id
+from now_membership m
+join now_protection x on x.person_id = m.person_id
+where m.role = 'student'
+group by m.group_id
+having bool_and(x.level >= 3 or x.held_back)
+"""
+
+
+def _same_files(noted: Mapping[str, Any]) -> list[Item]:
+    """Return the files that a run has read and the one before had read too, without timetables: they last a term."""
+    return [
+        Item("file_same", source, file["name"], None)
+        for source in ("hr", "sas")
+        for page, file in noted.get(f"files_{source}", {}).items()
+        if file["same"] and not page.startswith("timetable")
+    ]
+
+
+def _open(item: Item) -> bool:
+    return item.kind not in GRADED and (item.kind, item.other) != ("override_review_due", "adressebeskyttelse")

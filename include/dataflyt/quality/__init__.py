@@ -1,0 +1,1 @@
+"""Data quality: rules as data, the expectations behind them, and running them on staged tables."""

@@ -1,0 +1,1 @@
+"""Asking registers over HTTP: the client, pages that are landed, Maskinporten and Fiks."""

@@ -1,0 +1,44 @@
+"""What KS Fiks wants besides a token from Maskinporten, whichever register stands behind it.
+
+``IntegrasjonId`` and ``IntegrasjonPassord`` come from the connection's extra (``integrasjon_id``,
+``integrasjon_passord``), the ``rolleId`` that stands in every address from the kommune file or the connection's extra
+(``rolle_id``). The rolle says on what legal basis, for what purpose and what may be asked for.
+Says so: KS, developers.fiks.ks.no, "Folkeregister" and the OpenAPI files of oppvekst and register KRR; the scope is
+``ks:fiks``.
+"""
+
+import re
+from functools import partial
+
+from dataflyt.config.connections import Connection
+from dataflyt.errors import ConfigError
+from dataflyt.registers import maskinporten
+from dataflyt.registers.http import Register, Settings
+
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def open_register(who: str, connection: Connection, settings: Settings) -> Register:
+    """Open a register at KS Fiks; raises ConfigError when the connection lacks the integration's id or password."""
+    connection.require("integrasjon_id", "integrasjon_passord")
+    names = {"IntegrasjonId": "integrasjon_id", "IntegrasjonPassord": "integrasjon_passord"}
+    headers = {header: str(connection.extra[name]) for header, name in names.items()}
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise ConfigError(
+            f"Integrasjonens id eller passord i tilkoblingen {connection.name} har tegn som ikke kan sendes: skriv dem "
+            "på nytt, uten linjeskift."
+        )
+    token = partial(maskinporten.token, connection, settings=settings)
+    # Whether Fiks passes on FREG's Retry-After, in milliseconds, is not known: read as seconds we only wait longer.
+    return Register(who, connection, token, settings, headers=headers)
+
+
+def role(connection: Connection, rolle: str | None) -> str:
+    """Return the ``rolleId`` to ask with: the kommune file's, else the connection's. Raises ConfigError."""
+    found = rolle or str(connection.extra.get("rolle_id") or "")
+    if not re.fullmatch(UUID, found):
+        raise ConfigError(
+            f"Tilkoblingen {connection.name} går til KS Fiks og trenger en rolle: skriv rolleId fra Fiks som «rolle» i "
+            "kommunefilen eller «rolle_id» i tilkoblingen."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""A kommune's run, from extract to close."""

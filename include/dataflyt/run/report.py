@@ -1,0 +1,343 @@
+"""A run's report: what was received, what became of every row, what was changed and published. In counts.
+
+Kept as notes in the run's row while it goes, written to the storage by ``settle``. Protection is in no number here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from dataflyt.accounts import day_one
+from dataflyt.config.kommune import Kommune
+from dataflyt.errors import WarehouseError
+from dataflyt.warehouse import runs, staging
+from dataflyt.warehouse.runs import Run
+from dataflyt.warehouse.tables import source_tables
+
+_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse", "hr_protection"})
+"""Tables whose rows, opened and closed too, hint at how many people are protected: their addresses are not given."""
+
+_CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
+"""Tables whose rows, opened and closed, do so."""
+
+UNASKED = frozenset(
+    f"pupil_{number}_number"
+    for number in ("without", "with_miswritten", "with_provisional", "with_duf", "with_encrypted")
+)
+"""Kinds of the work list: pupils about whom FREG cannot be asked. That they are held back tells of no protection."""
+
+KINDS = {
+    "guardian_gains_access": "Foresatte som får tilgang til et barn",
+    "guardian_loses_access": "Foresatte som mister tilgang til et barn",
+    "pupil_starts": "Elever som begynner",
+    "pupil_leaves": "Elever som slutter",
+    "pupil_changes_school": "Elever som bytter skole",
+    "employee_starts": "Ansatte som begynner",
+    "employee_leaves": "Ansatte som slutter",
+    "name_changes": "Navn som endres",
+    "number_changes": "Fødselsnummer som endres",
+    "persons_join": "Personer som blir én",
+    "person_splits": "Personer som blir flere",
+    "identity_block": "Sperringer som følger med når personer blir én eller flere",
+    "identity_access": "Tilganger som kommer eller går når personer blir én eller flere",
+    "contact_changes": "Foresatte med ny eller endret kontaktinformasjon",
+    "group_appears": "Nye grupper",
+    "group_vanishes": "Grupper som forsvinner",
+    "membership_changes": "Endringer i hvem som er i gruppene",
+    "account_created": "FEIDE-kontoer som opprettes",
+    "account_disabled": "FEIDE-kontoer som sperres",
+    "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
+    "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
+}
+"""What each kind of change is called for an operator; kinds about protection are not told as numbers."""
+
+GRADED_KINDS = {
+    "protection_raised": "Adressebeskyttelse som heves",
+    "protection_lowered": "Adressebeskyttelse som senkes",
+    "identity_protection": "Beskyttede personer som blir én eller flere",
+}
+"""What kinds about protection are called for those who may see it."""
+
+DOUBTS = {
+    "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar. Er det "
+    "riktig, hev grensen max_children_losing_access_percent i kommunefilen, og start en kjøring.",
+    "deaths": "Uventet mange er meldt døde. Er det riktig, hev grensen max_children_losing_access_percent i "
+    "kommunefilen, og start en kjøring.",
+    "unknown_grading": "Uventet mange har en gradering Dataflyt ikke kjenner. Er ordet riktig, må Dataflyt oppdateres; "
+    "grensen er max_unknown_grading_percent i kommunefilen.",
+    "local_ids": "Uventet mange av skolesystemets eller HR-systemets egne id-er hører nå til andre personer. Er det "
+    "riktig (et nytt system, for eksempel), start en kjøring med full innlasting; da blir en godkjenner spurt.",
+    "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
+    "kjøring med full innlasting; da blir en godkjenner spurt.",
+}
+"""What of an extract was not believed, in words for those who may see protection."""
+
+OUTCOMES = {
+    "released": "Kjøringen er frigitt.",
+    "not_published": "Kjøringen er frigitt, men ikke publisert. Det som er publisert fra før, står.",
+    "planned": "Kjøringen er bare en plan. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "rejected": "Kjøringen ble avvist. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "unanswered": "Ingen svarte i tide. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "failed": "Kjøringen stoppet. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
+    "superseded": "En nyere kjøring har tatt over.",
+}
+"""How a run ended, in a sentence for the operator."""
+
+NOT_CLOSED = "Kjøringen er ikke gjort opp. Neste kjøring begynner med å angre den."
+"""The same of a run that ended without its last task having said how."""
+
+STATES = {
+    "open": "ikke ferdig flettet",
+    "merged": "flettet, ikke frigitt",
+    "released": "frigitt",
+    "rejected": "avvist og angret",
+    "unanswered": "ikke besvart og angret",
+    "failed": "stoppet og angret",
+    "superseded": "erstattet av en nyere",
+}
+"""What a run's state in the warehouse is called."""
+
+
+def reason(word: str) -> str:
+    """Say a guard's reason in words for an approver."""
+    if word == "first_run":
+        return "Dette er kommunens første kjøring; den må alltid godkjennes."
+    if word == "full_reload":
+        return "Dette er en full innlasting, som ikke er målt mot forrige kjøring; den må alltid godkjennes."
+    if word == "limit:published":
+        return "Det som publiseres, ville blitt mye mindre enn det er i dag."
+    if word.startswith("limit:"):
+        return f"«{KINDS.get(word[6:], word[6:])}» er over grensen kommunen har satt."
+    return "Planen har endringer som alltid skal ses på av et menneske."
+
+
+def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str, str]]:
+    """Say counts per kind of change in words; of losses of access how many are inferred from absence.
+
+    >>> changes({"guardian_loses_access": 3}, 2)
+    [('Foresatte som mister tilgang til et barn', '3 (2 fordi barnet eller den foresatte ikke lenger er i uttrekket)')]
+    """
+    said = {kind: spaced(count) for kind, count in changed.items()}
+    if inferred_losses and "guardian_loses_access" in said:
+        absent = f" ({spaced(inferred_losses)} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
+        said["guardian_loses_access"] += absent
+    return [((KINDS | GRADED_KINDS).get(kind, kind), count) for kind, count in said.items()]
+
+
+def limited(count: str, limit: Mapping[str, float | None]) -> str:
+    """Say a count beside what its limit is measured by: ``of`` (rounded), ``percent`` and ``count``.
+
+    >>> limited("12", {"of": 740, "percent": 5, "count": 20}), limited("12", {"of": 0, "percent": None, "count": 1})
+    ('12 av om lag 740, grensen er 5\u202f% eller 20', '12, grensen er 1')
+    """
+    of, percent, most = limit["of"], limit["percent"], limit["count"]
+    bounds = [f"{percent:g}\N{NARROW NO-BREAK SPACE}%".replace(".", ",")] if percent is not None else []
+    bounds += [spaced(int(most))] if most is not None else []
+    if not bounds:
+        return count
+    share = ""
+    if percent is not None:
+        share = f" av om lag {spaced(int(of or 0))}" if of else " av 0"
+    return f"{count}{share}, grensen er {' eller '.join(bounds)}"
+
+
+def spaced(count: int) -> str:
+    """Write a number with thin spaces between the thousands.
+
+    >>> spaced(3696)
+    '3\u202f696'
+    """
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def shown(counts: Mapping[str, int]) -> dict[str, int]:
+    """Leave out the tables whose counts tell about protection."""
+    return {name: count for name, count in counts.items() if name not in _UNSEEN}
+
+
+def note(connection: Connection, run: Run, key: str, value: object) -> None:
+    """Keep a fact about a run until its report is written, in an order of its own whatever came first.
+
+    Must hold the kommune's lock.
+    """
+    known = dict(sorted((notes(connection, run) | {key: value}).items()))
+    connection.execute(
+        text("update control.run set report = :report where owner = :owner and run = :run"),
+        {"owner": run.owner, "run": run.number, "report": orjson.dumps(known).decode()},
+    )
+
+
+def notes(connection: Connection, run: Run) -> dict[str, Any]:
+    """Return what has been noted about a run."""
+    found = connection.scalar(
+        text("select report from control.run where owner = :owner and run = :run"),
+        {"owner": run.owner, "run": run.number},
+    )
+    known: dict[str, Any] = orjson.loads(found) if found else {}
+    return known
+
+
+def staged_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the rows per table that the last released run before this one received; empty when there is none.
+
+    Without those ``beside`` them, about people whom the kommune may choose to ask about or not.
+    Of FREG's tables what its checks have counted: each person once, and addresses, not those who have none.
+    """
+    released = runs.released_before(connection, owner, number)
+    if not released:
+        return {}
+    noted = notes(connection, runs.get(connection, owner, released))
+    beside = noted.get("beside", {})
+    received = {table: counts["received"] for table, counts in noted.get("rows", {}).items()}
+    received |= noted.get("counted", {})
+    return {table: count - beside.get(table, 0) for table, count in received.items()}
+
+
+def pupils_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the pupils of each school in the last released run before this one; empty when there is none."""
+    released = runs.released_before(connection, owner, number)
+    known: dict[str, int] = (
+        notes(connection, runs.get(connection, owner, released)).get("pupils", {}) if released else {}
+    )
+    return known
+
+
+def quarantined(connection: Connection, owner: str, number: int) -> dict[str, int]:
+    """Return the rows per table that are in quarantine in a run."""
+    found = connection.execute(
+        text(
+            "select table_name, count(distinct row_id) from control.quarantine "
+            "where owner = :owner and run = :run group by table_name"
+        ),
+        {"owner": owner, "run": number},
+    )
+    return {table: count for table, count in found}
+
+
+def account(connection: Connection, owner: str, number: int) -> dict[str, dict[str, int]]:
+    """Count what became of every staged row, each part by itself, and make sure that they add up.
+
+    received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
+    views merge.clean_views made. Raises WarehouseError when a row is lost.
+    """
+    rows = {}
+    in_quarantine = quarantined(connection, owner, number)
+    for table, received in staging.counts(connection, owner, number).items():
+        clean = connection.scalar(text(f"select count(*) from (select from unheld_{table} group by key) as keys")) or 0
+        passed = connection.scalar(text(f"select count(*) from unheld_{table}")) or 0
+        counted = {
+            "received": received,
+            "quarantined": in_quarantine.get(table, 0),
+            "held_over": connection.scalar(text(f"select count(*) from held_{table}")) or 0,
+            "duplicates": passed - clean,
+            "staged": clean,
+        }
+        if received != sum(count for name, count in counted.items() if name != "received"):
+            raise WarehouseError(f"Radene i {table} går ikke opp: noe er mistet på veien. Si fra til en dataingeniør.")
+        rows[table] = counted
+    return rows
+
+
+def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[str]) -> dict[str, Any]:
+    """Put a settled run's report together: plain data for JSON, keys in English, ``sentences`` in Norwegian."""
+    known = notes(connection, run)
+    state = runs.get(connection, run.owner, run.number).state
+    rows = known.get("rows")
+    if rows is None:
+        in_quarantine = quarantined(connection, run.owner, run.number)
+        rows = {
+            table: {
+                "received": count,
+                "quarantined": in_quarantine.get(table, 0),
+                "held_over": 0,
+                "duplicates": 0,
+                "staged": count - in_quarantine.get(table, 0),
+            }
+            for table, count in staging.counts(connection, run.owner, run.number).items()
+        }
+    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN]
+    totals = {
+        name: sum(table[name] for table in tables)
+        for name in ("received", "staged", "quarantined", "held_over", "duplicates")
+    }
+    changed = known.get("changed", {})
+    outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
+    if outcome == "released" and "publish" in failed:
+        outcome = "not_published"
+    sentences = [OUTCOMES.get(outcome, outcome)]
+    if failed:
+        sentences.append(f"Steg som feilet: {', '.join(failed)}.")
+    files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
+    sentences += [f"{_file(page)}: filen er den samme som sist." for page, file in files.items() if file["same"]]
+    sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
+    if outcome == "released":
+        summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
+        if any(changed.values()):
+            sentences.append(f"Endret: {summary}.")
+        elif not known.get("much_smaller"):
+            sentences.append("Ingenting er endret.")
+    if known.get("much_smaller"):
+        sentences.append("Det som er publisert, er blitt mye mindre enn det var før kjøringen: se til at det stemmer.")
+    if known.get("krr_unanswered"):
+        sentences.append(
+            f"KRR svarte ikke for {known['krr_unanswered']} av dem vi spurte om: det som var kjent fra før, gjelder."
+        )
+    directory = known.get("directory", {})
+    if outcome == "planned" and directory:
+        compared = "; ".join(f"{what}: {count}" for what, count in day_one.said(directory, day_one.COMPARED_KINDS))
+        sentences.append(f"Mot den importerte katalogen: {compared}.")
+    return {
+        "owner": run.owner,
+        "name": kommune.display_name,
+        "run": run.number,
+        "as_of": run.as_of.isoformat(),
+        "outcome": outcome,
+        "failed": list(failed),
+        "files": [files[page] for page in sorted(files)],
+        "tables": tables,
+        "totals": totals,
+        "quarantine": reasons(connection, run),
+        "noted": known.get("noted", []) + known.get("reference", []),
+        "unknown_fields": known.get("unknown_fields", []),
+        "merged": known.get("merged", {}),
+        "changed": changed,
+        "inferred_losses": known.get("inferred_losses", 0),
+        "directory": directory,
+        "published": known.get("published", []),
+        "sentences": sentences,
+    }
+
+
+def _file(page: str) -> str:
+    kind = page.partition("-")[0]
+    return {"hr": "Lønns- og personalsystemet", "timetable": "Timeplanen"}.get(kind, "Skolesystemet")
+
+
+def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    """Return rows opened and closed per source's table, of those that may be counted.
+
+    Not of the golden record: its accounts less those the plan tells of would be the protected.
+    """
+    return {
+        table: {"opened": opened, "closed": closed}
+        for table, (opened, closed) in merged.items()
+        if table not in _CHANGES_UNSEEN
+    }
+
+
+def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
+    """Return why rows are in quarantine in a run: table_name, rule, reason, responsible and how many rows.
+
+    Not of the tables whose rows hint at how many are protected.
+    """
+    found = connection.execute(
+        text(
+            "select table_name, rule, reason, responsible, count(*) as rows from control.quarantine "
+            "where owner = :owner and run = :run and not (table_name = any(:unseen)) "
+            "group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+        ),
+        {"owner": run.owner, "run": run.number, "unseen": sorted(_UNSEEN)},
+    )
+    return [dict(row) for row in found.mappings()]

@@ -1,0 +1,1 @@
+"""Where data lie: raw answers in landing, whole files, and the connection to the warehouse."""

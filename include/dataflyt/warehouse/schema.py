@@ -1,0 +1,69 @@
+"""The warehouse's schema and roles: made, and brought to this version."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from dataflyt.errors import ConfigError
+from dataflyt.storage.database import EVENTS, REFERENCE, be_patient, checked_owner, engine, in_our_words
+
+
+def is_migrated(connection: Connection) -> bool:
+    """Tell whether the schema is this version's."""
+    if not connection.scalar(text("select has_table_privilege('public.alembic_version', 'select')")):
+        return False  # by a version before it could be asked about
+    head = ScriptDirectory.from_config(_migrations()).get_current_head()
+    return bool(connection.scalar(text("select version_num from public.alembic_version")) == head)
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def migrate(url: str, owners: Iterable[str]) -> list[str]:
+    """Bring the schema to this version and make a role and a staging schema for each owner.
+
+    Runs as the role ``dataflyt``, which must be allowed to create roles. Returns the owners that were new.
+    """
+    db = engine(url)
+    made = []
+    with in_our_words(), db.begin() as connection:
+        be_patient(connection)
+        for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login", REFERENCE: "login"}.items():
+            _make_role(connection, role, login)
+        config = _migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.execute(text("grant select on public.alembic_version to dataflyt_kommune"))
+        for owner in owners:
+            role = f"kommune_{checked_owner(owner)}"
+            # No password: the embedded server trusts its socket; in production a DBA sets one.
+            _make_role(connection, role, "login")
+            connection.execute(text(f"grant dataflyt_kommune to {role} with inherit true, set false"))
+            # PostgreSQL wants the creator to be able to become the schema's owner.
+            if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f"staging_{owner}"}):
+                connection.execute(text(f"grant {role} to current_user with inherit false, set true"))
+                connection.execute(text(f"create schema staging_{owner} authorization {role}"))
+                connection.execute(text(f"revoke {role} from current_user"))
+                made.append(owner)
+    db.dispose()
+    return made
+
+
+def _make_role(connection: Connection, role: str, login: str) -> None:
+    """Make a role that is not there. Raises ConfigError for a login that must not make any."""
+    if connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
+        return
+    may = text("select rolname from pg_roles where rolname = current_user and not (rolcreaterole or rolsuper)")
+    if who := connection.scalar(may):
+        raise ConfigError(
+            f"Rollen {who} har ikke lov til å lage roller: den som drifter databasen, må kjøre "
+            f"«alter role {who} createrole», og så kan du prøve på nytt."
+        )
+    connection.execute(text(f"create role {role} {login}"))
