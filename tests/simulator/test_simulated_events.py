@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from tests.simulator.conftest import DAY, Registers
 
 from simulator.feed import FIRST, Feed, sequence
 from simulator.model import Country
 from simulator.weeks import advance
 from simulator.world import build, build_country
+from tests.simulator.conftest import DAY, Registers
 
 PATH = "/folkeregisteret/offentlig-med-hjemmel/api/v1/hendelser"
 

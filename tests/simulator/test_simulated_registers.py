@@ -10,11 +10,11 @@ import jwt
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.simulator.conftest import Registers
 
 from simulator import fiks, manifest
 from simulator.maskinporten import FREG, GRANT_TYPE, KRR_CONTACT, KRR_MAILBOX, OWN_ORGNR
 from simulator.server import FREG_PATH
+from tests.simulator.conftest import Registers
 
 ALL_PARTS = ("person-basis", "relasjon-utvidet", "identitetsgrunnlag-utvidet", "historikk")
 

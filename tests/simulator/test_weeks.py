@@ -9,7 +9,6 @@ import orjson
 import pytest
 import yaml
 from lxml import etree
-from tests.simulator.conftest import Registers
 
 from dataflyt.sources.hr import rows as hr_rows
 from dataflyt.sources.sas import rows as sas_rows
@@ -19,6 +18,7 @@ from simulator.registers import elements, folkeregisterperson, krr_person
 from simulator.server import FREG_PATH
 from simulator.weeks import KINDS, TimeGoesForward, advance
 from simulator.world import build, build_country
+from tests.simulator.conftest import Registers
 
 START = date(2026, 11, 24)
 ALL = ("1106", "1520", "4601")

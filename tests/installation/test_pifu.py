@@ -1,0 +1,342 @@
+"""What a whole installation hands to a school's systems as PIFU: who may see whom, and nobody who is hidden."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from dataflyt.errors import CheckFailed
+from dataflyt.exports import pifu, reading
+from dataflyt.run import flow
+from dataflyt.sources.sas import rows as sas
+from simulator.manifest import people
+from simulator.model import Contact, Person, Pupil
+from tests.installation.fixtures import Installation
+
+HIDDEN = "strengtFortrolig"
+EXTRACTED = ("extract_sas", "extract_hr", "extract_freg", "extract_krr")
+
+
+class File(NamedTuple):
+    """A published PIFU file as our own reader of school systems' files reads it; people by number."""
+
+    content: bytes
+    people: dict[str, sas.Person]
+    guardians: dict[str, set[str]]
+    pupils: set[str]
+    employees: set[str]
+    groups: dict[str, sas.Group]
+    members: dict[str, set[tuple[str, str]]]
+
+
+@pytest.fixture
+def installation(installation: Installation) -> Installation:
+    installation.kommune = installation.kommune.model_copy(update={"exports": ("feide_ldif", "pifu")})
+    return installation
+
+
+@pytest.mark.after_first_run
+def test_those_with_access_are_in_the_file_and_nobody_who_is_hidden(installation: Installation) -> None:
+    file = _published(installation)
+    world = installation.registers.world
+    everybody = {person["number"]: person for person in people(world) if person["number"]}
+    expected: dict[str, set[str]] = {}
+    for number in file.pupils:
+        guardians = {
+            access["number"]
+            for access in everybody[number]["access"]
+            if access["access"]
+            and access["number"]
+            and everybody[access["number"]]["protection"]["effective"] != HIDDEN
+        }
+        if guardians:
+            expected[number] = guardians
+    assert file.guardians == expected
+    assert sum(map(len, expected.values())) > 500
+    # The pupils are those of the schools, less those who are hidden or whom FREG has not answered for.
+    assert file.pupils == {
+        number
+        for number, person in everybody.items()
+        if "school" in person and person["in_freg"] and not person["dead"] and not _is_hidden(person)
+    }
+    # Everybody else is there for a reason that the file itself gives.
+    assert set(file.people) == file.pupils | file.employees | {one for all_ in expected.values() for one in all_}
+    assert not {number for number, person in everybody.items() if person["dead"]} & set(file.people)
+    # Guardians that a school has written down by hand, and who have no right, are not in it.
+    by_hand = {
+        (number, guardian)
+        for number, person in everybody.items()
+        for guardian in person.get("sas_guardians", ())
+        if guardian and number in file.pupils
+    }
+    without_right = {(child, guardian) for child, guardian in by_hand if guardian not in expected.get(child, ())}
+    assert without_right
+    assert not {(child, guardian) for child, guardian in without_right if guardian in file.guardians.get(child, ())}
+    assert list(pifu.check(_path(installation))) == []
+    _nobody_hidden_leaves_a_trace(installation)
+
+
+def test_contact_is_krrs_newest_of_guardians_alone_and_only_while_it_is_fresh(installation: Installation) -> None:
+    world = installation.registers.world
+    pupil, other, young, third = _plain_pupils(installation)[:4]
+    fresh, stale = (world.persons[number] for number in _guardians(pupil))
+    graded, beside = (world.persons[number] for number in _guardians(other))
+    of_graded = [world.persons[number] for number in _guardians(third)]
+    for person in (fresh, stale, graded, beside, *of_graded):
+        mail, mobile = f"{person.number}@example.com", f"+479{person.number[:7]}"
+        newest, old = date(2026, 6, 1), date(2025, 3, 1)
+        person.contact = Contact(epost=mail, epost_oppdatert=newest, mobil=mobile, mobil_verifisert=newest)
+        if person is stale:
+            person.contact.mobil_verifisert, person.contact.mobil_oppdatert = None, old
+    graded.protection, graded.home_grading = "fortrolig", "fortrolig"
+    child = third.person
+    assert child
+    child.protection, child.home_grading = "fortrolig", "fortrolig"
+    employee = next(one for one in world.employees if one.email and one.person.number and not one.cases)
+    employee.person.contact = Contact(epost="hjemme@example.com", epost_oppdatert=date(2026, 6, 1))
+    assert young.person
+    young.person.responsibility[0].ansvarlig = employee.person.number
+    employee.person.children.append((young.person.number, "", "felles"))
+    installation.registers.write()
+    installation.run()
+    file = _published(installation)
+
+    def contact(person: Person) -> tuple[str | None, str | None]:
+        return file.people[person.number].email, file.people[person.number].mobile
+
+    assert contact(fresh) == (f"{fresh.number}@example.com", f"+479{fresh.number[:7]}")
+    assert contact(stale) == (f"{stale.number}@example.com", None)
+    assert contact(graded) == (None, None)
+    # The number of a guardian who lives with somebody fortrolig leads to the address.
+    assert file.guardians[child.number] == {person.number for person in of_graded}
+    assert {contact(person) for person in of_graded} == {(None, None)}
+    # A teacher is reached at work, whatever KRR says of the teacher as a guardian.
+    assert employee.person.number in file.guardians[young.person.number]
+    assert contact(employee.person) == (employee.email, None)
+    assert b"hjemme@example.com" not in file.content
+    only_guardians = set(file.people) - file.pupils - file.employees
+    assert all(file.people[number].birth_date is None for number in only_guardians)
+    assert all(file.people[number].username for number in file.pupils | file.employees)
+    assert not [number for number in file.pupils if file.people[number].email and number not in file.employees]
+
+
+def test_pupils_are_in_the_groups_the_school_has_them_in_with_pifus_roles(installation: Installation) -> None:
+    world = installation.registers.world
+    lonely = _plain_pupils(installation)[0]
+    alone = next(group for group in world.groups if group.kind[1] == "undervisningsgruppe" and group.members)
+    alone.short = alone.long = "Norsk for Lasse"
+    teachers = [member for member in alone.members if member.role != "01"]
+    alone.members[:] = [
+        *teachers,
+        next(m for g in world.groups for m in g.members if m.person_id == lonely.sas.person_id),
+    ]
+    installation.registers.write()
+    installation.run()
+    file = _published(installation)
+    by_sas = {pupil.sas.person_id: pupil.person.number for pupil in world.pupils if pupil.person}
+    by_sas |= {one.sas.person_id: one.person.number for one in world.employees if one.sas}
+    for group in world.groups:
+        if group.group_id not in file.groups:
+            continue
+        assert file.groups[group.group_id].group_type == group.kind[1]
+        expected = {
+            (number, member.role)
+            for member in group.members
+            if (number := by_sas.get(member.person_id)) in (file.pupils if member.role == "01" else file.employees)
+        }
+        # A contact teacher's group makes a teacher in it contact teacher.
+        if group.kind[1] == "kontaktlærergruppe":
+            expected = {(number, "06" if role == "02" else role) for number, role in expected}
+        found = {(number, role) for number, role in file.members[group.group_id] if number in file.people}
+        assert found == {(number, role if role in ("01", "02", "06") else "04") for number, role in expected}
+    assert {group.group_type for group in file.groups.values()} >= {"basisgruppe", "undervisningsgruppe", "trinn"}
+    assert b"Norsk for Lasse" in file.content
+
+    # When the only pupil of a group is hidden, the group's name would tell of the pupil: it goes too.
+    assert lonely.person
+    lonely.person.protection, lonely.person.home = HIDDEN, None
+    installation.run()
+    assert alone.group_id not in _published(installation).groups
+    assert b"Norsk for Lasse" not in _published(installation).content
+
+
+@pytest.mark.after_first_run
+def test_a_raised_protection_takes_child_and_guardians_out_before_anything_else(installation: Installation) -> None:
+    pupil = _plain_pupils(installation)[0]
+    child = pupil.person
+    assert child
+    guardians = set(_guardians(pupil))
+    before = _published(installation)
+    assert before.guardians[child.number] == guardians
+    others = {one for number, all_ in before.guardians.items() if number != child.number for one in all_}
+    child.protection, child.home = HIDDEN, None
+    job = installation.open()
+    installation.steps(job, *EXTRACTED, "withdraw")
+    after = _published(installation)
+    assert child.number not in after.people
+    assert child.number not in after.content.decode()
+    # A guardian who has no other child in the file, and does not work at a school, is gone with the child.
+    gone = guardians - others - before.employees
+    assert gone
+    assert not gone & set(after.people)
+    assert set(after.people) == set(before.people) - {child.number} - gone
+    assert after.guardians == {number: all_ for number, all_ in before.guardians.items() if number != child.number}
+    kept = b"".join(path.read_bytes() for path in (installation.storage / "exports").rglob("pifu.xml"))
+    assert child.number.encode() not in kept
+    flow.settle(job, ["check"])
+
+
+def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(installation: Installation) -> None:
+    job = installation.open()
+    installation.run(job=job)
+    first = _published(installation)
+    flow.publish(job)
+    assert _published(installation).content == first.content
+    pupil, granted, grown = _plain_pupils(installation)[:3]
+    assert pupil.person
+    assert granted.person
+    assert grown.person
+    blocked, stays = _guardians(pupil)
+    installation.query(
+        "insert into control.access_block (owner, child_id, adult, basis, case_number, decided_by, decided_at) "
+        "values ('haugesund', :child, :adult, 'besøksforbud', '2026/1', 'anita', now()) returning 1",
+        child=_id(installation, pupil.person.number),
+        adult=str(_id(installation, blocked)),
+    )
+    flow.publish(job)
+    assert _published(installation).guardians[pupil.person.number] == {stays}
+    # A guardian at a secret address, or who has died, is not a person in the file any more; the child stays.
+    for kind, level, gone in (("protection", 3, _guardians(granted)[0]), ("death", None, _guardians(granted)[1])):
+        assert gone in _published(installation).people
+        installation.query(
+            "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+            "values ('haugesund', :kind, :person, :level, 'own', 1, now()) returning 1",
+            kind=kind,
+            person=_id(installation, gone),
+            level=level,
+        )
+        flow.publish(job)
+        assert gone not in _published(installation).content.decode()
+        assert granted.person.number in _published(installation).pupils
+    # By a grant somebody without foreldreansvar, from the next run on; and from 18 nobody without the pupil's own word.
+    friend = next(
+        one.number
+        for one in installation.registers.world.persons.values()
+        if one.roles == ["guardian"] and not one.cases and not one.protection and one.number in first.people
+    )
+    installation.query(
+        "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
+        "decided_by, approved_by, from_run) "
+        "values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '2026/2', "
+        "'anita', 'anita', 'birgitte', 1) returning 1",
+        child=_id(installation, granted.person.number),
+        adult=str(_id(installation, friend)),
+    )
+    grown.person.born = grown.person.born.replace(year=2007)
+    installation.run()
+    file = _published(installation)
+    assert friend in file.guardians[granted.person.number]
+    assert grown.person.number in file.pupils
+    assert grown.person.number not in file.guardians
+
+
+def test_a_file_that_does_not_pass_its_check_is_not_published(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = installation.open()
+    installation.run(job=job)
+    before = _published(installation).content
+    # As if somebody forgot that guardians stand among the people.
+    without = reading._PEOPLE_AND_GUARDIANS.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
+    assert without != reading._PEOPLE_AND_GUARDIANS
+    monkeypatch.setattr(reading, "_PEOPLE_AND_GUARDIANS", without)
+    with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
+        flow.publish(job)
+    assert _published(installation).content == before
+
+
+def _nobody_hidden_leaves_a_trace(installation: Installation) -> None:
+    content = _published(installation).content.decode().lower()
+    hidden = 0
+    for person in people(installation.registers.world):
+        level = person["protection"]["effective"]
+        if level not in (HIDDEN, "fortrolig"):
+            continue
+        words = {word for where, word in person["canaries"].items() if level == HIDDEN or "navn" not in where}
+        hidden += len(words)
+        assert not [word for word in words if word.lower() in content]
+        if level == HIDDEN and person["number"]:
+            assert person["number"] not in content
+    assert hidden > 20
+    # ... nor in the counts: they are of pupils and employees, as in the FEIDE directory.
+    (sizes,) = installation.query("select sizes from control.publication where withdrawn_at is null")[0]
+    assert sizes["pifu.xml"]["people"] == sizes["feide.ldif"]["people"]
+
+
+def _path(installation: Installation) -> Path:
+    return installation.storage / "exports" / "haugesund" / _manifest(installation)["publication"] / "pifu.xml"
+
+
+def _manifest(installation: Installation) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads((installation.storage / "exports/haugesund/manifest.json").read_bytes())
+    return found
+
+
+def _published(installation: Installation) -> File:
+    content = _path(installation).read_bytes()
+    tables: dict[type, list[Any]] = {
+        kind: [] for kind in (sas.Person, sas.Guardian, sas.Group, sas.Membership, sas.School)
+    }
+    with _path(installation).open("rb") as stream:
+        for row in sas.pifu(stream):
+            tables[type(row)].append(row)
+    names = {row.person_id: row.number or row.person_id for row in tables[sas.Person]}
+    assert len(set(names.values())) == len(tables[sas.Person])
+    schools = {row.school_id for row in tables[sas.School]}
+    guardians: dict[str, set[str]] = {}
+    for row in tables[sas.Guardian]:
+        assert row.contact_type == "guardian"
+        guardians.setdefault(names[row.child_id], set()).add(names[row.guardian_id])
+    members: dict[str, set[tuple[str, str]]] = {}
+    for row in tables[sas.Membership]:
+        members.setdefault(row.group_id, set()).add((names[row.person_id], row.role))
+    of_schools = {part for school in schools for part in members.get(school, ())}
+    numbered = {row.number for row in tables[sas.Person] if row.number}
+    return File(
+        content,
+        {number: row for row in tables[sas.Person] if (number := row.number)},
+        guardians,
+        {number for number, role in of_schools if role == "01"} & numbered,
+        {number for number, role in of_schools if role != "01"} & numbered,
+        {row.group_id: row for row in tables[sas.Group]},
+        members,
+    )
+
+
+def _is_hidden(person: dict[str, Any]) -> bool:
+    return bool(person["protection"]["effective"] == HIDDEN)
+
+
+def _plain_pupils(installation: Installation) -> list[Pupil]:
+    """Pupils nothing is special about, with two guardians about whom nothing is either, each with no other child."""
+    world = installation.registers.world
+    found = []
+    for pupil in world.pupils:
+        child = pupil.person
+        if child and not child.cases and not pupil.cases and not pupil.second_school and len(child.responsibility) == 2:
+            adults = [world.persons[number] for number in _guardians(pupil)]
+            if all(len(one.children) == 1 and not one.cases and one.roles == ["guardian"] for one in adults):
+                found.append(pupil)
+    return found
+
+
+def _guardians(pupil: Pupil) -> list[str]:
+    assert pupil.person
+    return [record.ansvarlig for record in pupil.person.responsibility if record.ansvarlig]
+
+
+def _id(installation: Installation, number: str) -> Any:
+    sql = "select person_id from golden.person_link where to_run is null and scheme = 'number' and value = :number"
+    return installation.query(sql, number=number)[0][0]

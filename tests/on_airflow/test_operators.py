@@ -1,0 +1,640 @@
+"""Airflow's side: what leaves a step is counts or one sentence, nobody is asked without a question, and who is told."""
+
+import asyncio
+import copy
+import email
+import email.policy
+import errno
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiosmtpd.controller import Controller
+
+import dataflyt.run
+from dataflyt.config.kommune import Kommune, Mail, load
+from dataflyt.errors import CheckFailed, SourceUnavailable
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    DownstreamTasksSkipped,
+    TaskAwaitingInput,
+)
+
+from dataflyt.on_airflow import operators
+from dataflyt.run import report
+
+SECRET = "Kari Nordmann 01815012345"
+DIGEST = "0123456789abcdef"
+
+
+KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
+APPROVERS = "Anita Ingebretsen"
+RUN = "scheduled__2026-11-01T02:00:00+00:00"
+PAGE = "https://airflow.example.no/sti/dags/kommune_haugesund/runs/scheduled__2026-11-01T02%3A00%3A00%2B00%3A00"
+
+
+class Instance:
+    """As much of a task instance as the adapter uses; ``at`` gives another task's of the same run."""
+
+    dag_id, run_id, map_index, id = "kommune_haugesund", RUN, -1, "ti-1"
+
+    def __init__(self, states=None, task_id="approve", **xcoms):
+        self.states, self.task_id, self.xcoms = states or {}, task_id, xcoms
+
+    def at(self, task_id):
+        other = copy.copy(self)
+        other.task_id = task_id
+        return other
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.xcoms.get(f"{task_ids}_{key}")
+
+    def xcom_push(self, key, value):
+        self.xcoms[f"{self.task_id}_{key}"] = value
+
+    def get_task_states(self, dag_id, run_ids):
+        return {run_ids[0]: self.states}
+
+
+class Store(dict):
+    """Airflow's task state."""
+
+    set, delete = dict.__setitem__, dict.__delitem__
+
+
+@pytest.fixture
+def kommune() -> Kommune:
+    return load(KOMMUNER / "haugesund.yaml").model_copy(update={"mail": None})
+
+
+@pytest.fixture
+def flow(monkeypatch, tmp_path):
+    """A flow that does what a test says."""
+
+    def open_job(kommune, **opened):
+        return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
+
+    fake = SimpleNamespace(Environment=SimpleNamespace, open_job=open_job, question=lambda job: None)
+    monkeypatch.setitem(sys.modules, "dataflyt.run.flow", fake)
+    monkeypatch.setattr(dataflyt.run, "flow", fake, raising=False)
+    monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
+    return fake
+
+
+def context(instance, task=None, **params):
+    run = SimpleNamespace(run_id=RUN, run_after=datetime(2026, 11, 1, 2, tzinfo=UTC), start_date=None)
+    return {
+        "ti": instance,
+        "task_instance": instance,
+        "dag_run": run,
+        "task": task,
+        "params": {"plan_only": False, "full_reload": False, **params},
+        "task_state_store": Store(),
+    }
+
+
+def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(flow, kommune):
+    seen = []
+    flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET}
+    counts = operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+    assert counts == {"persons": 3}
+    assert (seen[0].key, seen[0].as_of) == (RUN, datetime(2026, 11, 1, 2, tzinfo=UTC))
+    assert (seen[0].plan_only, seen[0].full_reload) == (False, False)
+
+
+def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flow, kommune):
+    seen = []
+    flow.check = lambda job: seen.append((job.plan_only, job.full_reload)) or {}
+    flow.settle = lambda job, failed: (
+        seen.append((job.plan_only, job.full_reload)) or {"outcome": "planned", "received": 4}
+    )
+    chosen = {"plan_only": True, "full_reload": True}
+    operators.Step(task_id="check", kommune=kommune).execute(context(Instance(), **chosen))
+    settle = operators.Settle(task_id="settle", kommune=kommune)
+    assert settle.execute(context(Instance(), **chosen)) == {"received": 4}
+    assert seen == [(True, True), (True, True)]
+
+
+@pytest.mark.parametrize(("chosen", "trial"), [(True, False), (False, True)])
+def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial):
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
+    with pytest.raises(AirflowSkipException):
+        approve.execute(context(Instance(), plan_only=chosen))
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (CheckFailed("Tabellen er tom."), AirflowFailException, "Tabellen er tom."),
+        (SourceUnavailable("KRR svarer ikke."), operators.TryLater, "KRR svarer ikke."),
+        (KeyError(SECRET), AirflowFailException, "KeyError"),
+        (ConnectionResetError(SECRET), operators.TryLater, "ConnectionResetError"),
+        (AirflowTaskTimeout(SECRET), operators.TryLater, "brukte lengre tid enn den får, og ble stanset"),
+        (OSError(errno.EIO, SECRET), operators.TryLater, "OSError"),
+        (OSError(errno.ENOSPC, SECRET), AirflowFailException, "OSError"),
+        (socket.gaierror(-3, SECRET), operators.TryLater, "gaierror"),
+    ],
+)
+def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, raised, kind, said):
+    def check(job):
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            raise raised  # noqa: B904
+
+    flow.check = check
+    with pytest.raises(AirflowException) as caught:
+        operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+    assert type(caught.value) is kind
+    assert said in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert SECRET not in str(caught.value) + caplog.text
+
+
+def test_a_database_error_keeps_its_row_to_itself(flow, kommune, caplog):
+    import psycopg
+
+    def merge(job):
+        raise psycopg.errors.UniqueViolation(f"DETAIL: Key (number)=({SECRET}) already exists.")
+
+    flow.merge = merge
+    with pytest.raises(AirflowFailException, match="UniqueViolation") as caught:
+        operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
+    assert SECRET not in str(caught.value) + caplog.text
+
+
+def test_a_lost_database_is_worth_another_try(flow, kommune):
+    import psycopg
+
+    def merge(job):
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    flow.merge = merge
+    with pytest.raises(operators.TryLater):
+        operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
+
+
+def test_nobody_is_asked_when_the_guard_lets_the_run_pass(flow, kommune):
+    flow.question = lambda job: None
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune)
+    instance = Instance()
+    assert approve.execute(context(instance)) is None
+    assert instance.xcom_pull("approve") is None
+
+
+def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, kommune, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.update(detail)
+    )
+    flow.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
+    approve = operators.GuardApproval(task_id="approve", kommune=kommune)
+    instance = Instance()
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approve.execute(context(instance))
+    assert (asked["subject"], asked["body"], asked["defaults"]) == ("Første kjøring", "400 elever", ["Reject"])
+    assert asked["assigned_users"] == [{"id": "101", "name": APPROVERS}]
+    assert waiting.value.timeout == timedelta(days=kommune.guard.answer_days)
+
+    answer = {
+        "chosen_options": ["Approve"],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
+        "responded_by_user": {"id": "101", "name": "anita"},
+    }
+    kept = []
+    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user, channel))
+    approve.execute_complete(context(instance), answer, **waiting.value.kwargs)
+    assert kept == [(DIGEST, "approved", ("101", "anita"), "airflow")]
+    assert instance.xcoms == {}, "evidence of an answer is nowhere that an editor of the DAG can write"
+
+
+@pytest.mark.parametrize(("timed_out", "told"), [(False, "rejected"), (True, "unanswered")])
+def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(flow, kommune, timed_out, told):
+    from airflow.sdk import DAG
+
+    with DAG("kommune_haugesund", schedule=None):
+        approve = operators.GuardApproval(task_id="approve", kommune=kommune)
+        approve >> operators.Step(task_id="release", kommune=kommune)
+    instance = Instance()
+    no = {
+        "chosen_options": ["Reject"],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
+        "responded_by_user": None,
+        "timedout": timed_out,
+    }
+    kept = []
+    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user))
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        approve.execute_complete({**context(instance), "task": approve}, no, digest=DIGEST)
+    assert list(skipped.value.tasks) == ["release"]
+    assert kept == [(DIGEST, told, None)]
+
+
+def test_a_run_with_a_failed_step_is_settled_and_ends_red(flow, kommune):
+    settled = []
+    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": "failed"}
+    instance = Instance({"extract_hr": "success", "check": "failed", "merge": "upstream_failed"})
+    with pytest.raises(AirflowFailException, match="check"):
+        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+    assert settled == [["check"]]
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "unanswered"])
+def test_a_run_that_was_not_approved_is_settled_and_ends_red(flow, kommune, outcome):
+    settled = []
+    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": outcome, "merged": 5}
+    instance = Instance({"approve": "success", "release": "skipped"}).at("settle")
+    with pytest.raises(AirflowFailException) as ended:
+        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+    assert str(ended.value) == report.OUTCOMES[outcome]
+    assert settled == [[]]
+    assert instance.xcom_pull("settle", "outcome") == outcome
+
+
+def test_a_missing_storage_is_said(flow, kommune, monkeypatch):
+    flow.check = lambda job: {}
+    monkeypatch.delenv("DATAFLYT_STORAGE")
+    with pytest.raises(AirflowFailException, match="DATAFLYT_STORAGE"):
+        operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
+
+
+def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_FREG_X",
+        '{"conn_type": "generic", "host": "https://api.example.no/v1", "login": "client", "password": "pem",'
+        ' "extra": {"scope": "a:b"}}',
+    )
+    found = operators.connection("freg_x")
+    assert (found.url, found.login, found.password) == ("https://api.example.no/v1", "client", "pem")
+    assert found.extra == {"scope": "a:b"}
+
+
+# --- mails -------------------------------------------------------------------------------------------------------
+
+
+class Post:
+    """A mail server's handler: keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[EmailMessage] = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        content = envelope.content.replace(b"\r\n", b"\n")
+        self.given.append(email.message_from_bytes(content, policy=email.policy.default))
+        self.given[-1]["X-Envelope"] = ", ".join(envelope.rcpt_tos)
+        return "250 OK"
+
+
+def smtp(port: int, **extra: object) -> str:
+    extra = {"from_email": "dataflyt@haugesund.kommune.no", "disable_ssl": True, "disable_tls": True, **extra}
+    return json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra})
+
+
+@pytest.fixture
+def post(monkeypatch) -> Iterator[Post]:
+    """A real mail server, Airflow's connection to it, and Airflow's address."""
+    handler = Post()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.no/sti/")
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture
+def told(kommune) -> Kommune:
+    """A kommune whose file says who is told."""
+    return kommune.model_copy(update={"mail": Mail(to=("drift@example.no", "it@example.no"), connection="post")})
+
+
+@pytest.fixture
+def asking(flow, monkeypatch):
+    """The guard has a question; what Airflow was asked to ask is returned."""
+    asked = []
+    monkeypatch.setattr(
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
+    )
+    body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
+    flow.question = lambda job: SimpleNamespace(
+        subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
+    )
+    flow.answer = lambda *given: None
+    return asked
+
+
+ANSWER = {
+    "chosen_options": ["Approve"],
+    "params_input": {},
+    "responded_at": datetime(2026, 11, 2, tzinfo=UTC),
+    "responded_by_user": {"id": "101", "name": "anita"},
+}
+
+
+def settled(instance, kommune):
+    """Let ``settle`` run, and Airflow call what it calls when the DAG run has failed."""
+    settle = operators.Settle(task_id="settle", kommune=kommune)
+    ended = {**context(instance.at("settle"), settle), "dag": SimpleNamespace(get_task={"settle": settle}.get)}
+    try:
+        settle.execute(ended)
+    except AirflowException:
+        last = sorted(task for task, state in {**instance.states, "settle": "failed"}.items() if state == "failed")[-1]
+        operators.tell_ended({**ended, "ti": instance.at(last), "task": None})
+
+
+def no_person(message: EmailMessage) -> None:
+    everything = message.as_string() + message.get_content()
+    assert SECRET not in everything
+    assert APPROVERS not in everything
+
+
+def test_those_the_file_names_are_told_that_a_run_waits_for_an_answer(asking, told, post):
+    with pytest.raises(TaskAwaitingInput):
+        operators.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+    assert len(asking) == 1
+    (message,) = post.given
+    assert message["X-Envelope"] == "drift@example.no, it@example.no"
+    assert message["From"] == "dataflyt@haugesund.kommune.no"
+    assert message["Subject"] == "Godkjenne kjøring 7 for Haugesund (1106)?"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content_type() == "text/plain"
+    body = message.get_content()
+    assert "Dette vil endres:\n\n- Elever som begynner: 12" in body
+    assert "*" not in body
+    assert f"innen 5 døgn:\n{PAGE}/tasks/approve/required_actions\n" in body
+    no_person(message)
+
+
+def test_a_task_that_airflow_runs_anew_does_not_tell_twice_of_the_same_question(asking, told, post):
+    approve = operators.GuardApproval(task_id="approve", kommune=told)
+    once = context(Instance(), approve)
+    for _ in range(2):
+        with pytest.raises(TaskAwaitingInput):
+            approve.execute(once)
+    assert (len(asking), len(post.given)) == (2, 1)
+    approve.execute_complete(once, ANSWER, digest=DIGEST)
+    with pytest.raises(TaskAwaitingInput):  # somebody clears the task, long after
+        approve.execute(once)
+    assert len(post.given) == 2
+
+
+def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, post):
+    def stopped(sentence):
+        def step(job):
+            raise CheckFailed(sentence)
+
+        return step
+
+    flow.extract_hr, flow.check = stopped("HR-filen er tom."), stopped("Tabellen mangler elever.")
+    instance = Instance({"extract_sas": "success", "extract_hr": "failed", "check": "failed", "merge": "failed"})
+    for name in ("extract_hr", "check"):
+        with pytest.raises(AirflowFailException):
+            operators.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
+    flow.settle = lambda job, failed: {"outcome": "failed", "received": 4000}
+    settled(instance, told)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): kjøringen stoppet i «Kontroller», «Hent fra HR», «Flett»"
+    body = message.get_content()
+    assert "- Kontroller: Tabellen mangler elever.\n- Hent fra HR: HR-filen er tom.\n- Flett: sa ikke hvorfor" in body
+    assert "Kjøringen stoppet. Ingenting er endret" in body
+    assert PAGE + "\n" in body
+    no_person(message)
+
+
+def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
+    def merge(job):
+        raise KeyError(SECRET)
+
+    flow.merge = merge
+    instance = Instance({"merge": "failed"})
+    with pytest.raises(AirflowFailException):
+        operators.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
+    flow.settle = lambda job, failed: {"outcome": "failed"}
+    settled(instance, told)
+    assert "- Flett: Unexpected KeyError in" in post.given[0].get_content()
+    no_person(post.given[0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "subject", "said"),
+    [
+        ("rejected", "kjøringen ble avvist", "Kjøringen ble avvist."),
+        ("unanswered", "kjøringen ble ikke besvart i tide", "Ingen svarte i tide."),
+    ],
+)
+def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told, post, answer, subject, said):
+    flow.settle = lambda job, failed: {"outcome": answer}
+    instance = Instance(
+        {"release": "skipped"},
+        approve_answer=answer,
+        merge_return_value={"asks": 1, "pupil_leaves": 31, "protection_raised": 77},
+    )
+    settled(instance, told)
+    (message,) = post.given
+    assert message["Subject"] == f"Haugesund (1106): {subject}"
+    body = message.get_content()
+    assert said in body
+    assert "Dette ville den ha endret:\n- Elever som slutter: 31\n\n" in body
+    assert "77" not in body
+    assert PAGE + "\n" in body
+    no_person(message)
+
+
+def test_pupils_who_are_held_back_are_told_of_at_once(flow, told, post):
+    flow.settle = lambda job, failed: {"outcome": "released", "held_pupils": 3}
+    settled(Instance({"merge": "success"}), told)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): 3 elever holdes tilbake til noen har bestemt"
+    assert "dataflyt work-list" in message.get_content()
+    no_person(message)
+
+
+@pytest.mark.parametrize("outcome", ["released", "planned"])
+def test_a_run_that_went_as_it_should_is_not_told_of(flow, told, post, outcome):
+    flow.settle = lambda job, failed: {"outcome": outcome}
+    settled(Instance({"merge": "success"}), told)
+    assert post.given == []
+
+
+def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
+    def settle(job, failed):
+        raise SourceUnavailable("Varehuset svarer ikke.")
+
+    flow.settle = settle
+    settled(Instance({"merge": "success"}), told)
+    body = post.given[0].get_content()
+    assert post.given[0]["Subject"] == "Haugesund (1106): kjøringen stoppet i «Gjør opp»"
+    assert "Kjøringen er ikke gjort opp." in body
+    assert "- Gjør opp: Varehuset svarer ikke." in body
+
+
+def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
+    def settle(job, failed):
+        raise AssertionError("it was killed before")
+
+    flow.settle = settle
+    settle_task = operators.Settle(task_id="settle", kommune=told)
+    instance = Instance({"check": "failed", "settle": "failed"}, check_sentence="Tabellen er tom.")
+    operators.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"settle": settle_task}.get)})
+    body = post.given[0].get_content()
+    assert "Kjøringen er ikke gjort opp." in body
+    assert "- Kontroller: Tabellen er tom.\n- Gjør opp: sa ikke hvorfor; det står i loggen.\n" in body
+
+
+def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
+    with pytest.raises(TaskAwaitingInput):
+        operators.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
+    flow.settle = lambda job, failed: {"outcome": "failed"}
+    settled(Instance({"check": "failed"}), kommune)
+    assert post.given == []
+    assert not [record for record in caplog.records if record.name == operators.__name__]
+
+
+@pytest.mark.parametrize(
+    ("connection", "said"),
+    [
+        (smtp(1), "No mail was sent by post: ConnectionRefusedError"),
+        (smtp(1, from_email=None), "No mail was sent by post: ConnectionRefusedError"),
+        (None, "No mail was sent by post: Airflow"),
+    ],
+)
+def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
+    asking, flow, told, post, monkeypatch, caplog, connection, said
+):
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_POST", connection)
+    else:
+        monkeypatch.delenv("AIRFLOW_CONN_POST")
+    with pytest.raises(TaskAwaitingInput):
+        operators.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
+    flow.settle = lambda job, failed: {"outcome": "failed"}
+    settle = operators.Settle(task_id="settle", kommune=told)
+    ended = context(Instance({"check": "failed"}, "settle"), settle)
+    ended["dag"] = SimpleNamespace(get_task={"settle": settle}.get)
+    with pytest.raises(AirflowFailException, match="stoppet i check"):
+        settle.execute(ended)
+    operators.tell_ended(ended)
+    warnings = [record for record in caplog.records if record.name == operators.__name__]
+    assert [said in record.getMessage() for record in warnings] == [True, True]
+    assert "example.no" not in caplog.text
+    assert not [record for record in warnings if record.exc_info]
+
+
+def test_a_connection_without_a_sender_says_so(flow, told, post, monkeypatch, caplog):
+    port = json.loads(os.environ["AIRFLOW_CONN_POST"])["port"]
+    monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port, from_email=None))
+    flow.settle = lambda job, failed: {"outcome": "failed"}
+    settled(Instance({"check": "failed"}), told)
+    assert post.given == []
+    assert "The Airflow connection post has no from_email" in caplog.text
+
+
+# --- deadlines ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(monkeypatch, tmp_path):
+    """Let a deadline pass for a run in a state, whose tasks are in states; None when Airflow cannot say."""
+    text = (KOMMUNER / "haugesund.yaml").read_text("utf-8")
+    (tmp_path / "haugesund.yaml").write_text(text + "\nmail: {to: [drift@example.no], connection: post}\n", "utf-8")
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(tmp_path))
+
+    def pass_by(state, tasks):
+        def states(dag_id, run_ids):
+            if tasks is None:
+                raise ConnectionError(SECRET)
+            return {run_ids[0]: tasks}
+
+        monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", states)
+        run = {"dag_id": "kommune_haugesund", "dag_run_id": RUN, "state": state}
+        passed = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-11-01T06:00:00Z"}}
+        asyncio.run(operators.tell_if_late("haugesund", passed))
+
+    return pass_by
+
+
+def test_the_deadline_is_the_files_hour_counted_from_when_the_run_was_due(kommune):
+    at = kommune.schedule.model_copy(update={"at": "22:30", "done_by": "06:00"})
+    (alert,) = operators.deadlines(kommune.model_copy(update={"schedule": at}))
+    assert alert.interval == timedelta(hours=7, minutes=30)
+    assert alert.reference.serialize_reference() == {"reference_type": "DagRunLogicalDateDeadline"}
+    assert alert.callback.path == "dataflyt.on_airflow.operators.tell_if_late"
+    assert alert.callback.kwargs == {"kommune": "haugesund"}, "no address in Airflow's database"
+    never = at.model_copy(update={"done_by": None})
+    assert operators.deadlines(kommune.model_copy(update={"schedule": never})) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "said", "page"),
+    [
+        ("running", {"merge": "success", "approve": "awaiting_input"}, "Den venter på svar fra en godkjenner.", True),
+        (
+            "running",
+            {"extract_hr": "up_for_retry"},
+            "Noe svarte ikke; «Hent fra HR» prøves på nytt av seg selv.",
+            False,
+        ),
+        ("running", {"extract_hr": "success", "check": "running"}, "Den er kommet til «Kontroller».", False),
+        ("queued", {}, "Den har ikke begynt.", False),
+        ("running", None, "og er det ikke.", False),
+    ],
+)
+def test_a_late_run_is_told_of_with_what_it_is_doing(late, post, state, tasks, said, page):
+    late(state, tasks)
+    (message,) = post.given
+    assert message["Subject"] == "Haugesund (1106): kjøringen er ikke ferdig i tide"
+    body = message.get_content()
+    assert "skulle ha vært ferdig søndag 1.11. kl. 07.00" in body
+    assert said in body
+    assert PAGE + ("/tasks/approve/required_actions\n" if page else "\n") in body
+    no_person(message)
+
+
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_run_that_has_ended_is_not_late(late, post, state):
+    late(state, {})
+    assert post.given == []
+
+
+def test_a_late_run_of_a_kommune_that_names_nobody_or_whose_file_is_broken_tells_nobody(late, post, tmp_path, caplog):
+    file = tmp_path / "haugesund.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.partition("\nmail:")[0], "utf-8")
+    late("running", {})
+    file.write_text(text.replace("every: week", "every: fortnight"), "utf-8")
+    late("running", {})
+    assert post.given == []
+    assert "haugesund.yaml, linje" in caplog.text
+
+
+def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
+    from airflow.sdk import ObjectStoragePath
+    from upath import UPath
+
+    for address in (str(tmp_path), tmp_path.as_uri()):
+        assert isinstance(operators.storage_path(address), ObjectStoragePath)
+    elsewhere = operators.storage_path("memory://bucket/dataflyt")
+    assert isinstance(elsewhere, UPath)
+    assert not isinstance(elsewhere, ObjectStoragePath)
+    (elsewhere / "reports" / "run.json").write_bytes(b"{}")
+    with (elsewhere / "reports" / "run.json").open("rb") as file:
+        assert file.read() == b"{}"
