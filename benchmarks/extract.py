@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 from measuring import FREG, KOMMUNER, Figure, peak, postgres
 from sqlalchemy import text
-from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.warehouse.tables import source_tables
+from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 HERE = Path(__file__).resolve()
 PUPILS_A_THOUSAND = 370  # with their guardians a thousand persons

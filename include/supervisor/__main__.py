@@ -37,7 +37,7 @@ from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
 from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
 from supervisor.postgres import Postgres
-from supervisor.processes import PATIENCE, Processes, SupervisorError, bury
+from supervisor.processes import PATIENCE, Processes, SupervisorError, reap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ class Supervisor:
         )
         self.processes.wait_for("Registersimulatoren", self.home.ready.exists)
         self.simulator = address(self.home.ready)
-        self.environment |= self.home.connections(self.kommuner, self.postgres, self.simulator)
+        self.environment |= self.home.connections(self.kommuner, self.postgres.url, self.simulator)
         self.processes.finish("warehouse-migrate")
 
     def start_airflow(self, users: Sequence[Login], port: int, *, triggerer: bool = False) -> str:
@@ -167,7 +167,7 @@ class Supervisor:
         """Begin to make the users and every kommune's roles in Airflow's database: ``airflow-logins``."""
         for login in users:
             self.home.password(login.user)
-        ids = [one.id for one in (*self.kommuner, *self.broken)]
+        ids = [*(kommune.id for kommune in self.kommuner), *(broken.id for broken in self.broken)]
         self.processes.start("airflow-logins", logins.command(self.home.passwords, ids, users), airflow, errand=True)
 
     def demo(self, name: str) -> int:
@@ -279,7 +279,7 @@ class Supervisor:
         self.postgres.start()
         if not backup.bring_back(self.postgres, Path(file).absolute(), self.console, sure=sure):
             return 1
-        os.environ.update(self.environment | self.home.connections(self.kommuner, self.postgres, self.simulator))
+        os.environ.update(self.environment | self.home.connections(self.kommuner, self.postgres.url, self.simulator))
         backup.reconcile(self.kommuner, self.console)
         return 0
 
@@ -294,7 +294,7 @@ class Supervisor:
             self.processes.stop()
         finally:
             self.postgres.stop()
-            bury()
+            reap()
 
 
 def address(ready: Path) -> str:

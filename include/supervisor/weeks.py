@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -30,7 +30,7 @@ from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dataflyt.run.flow import Environment, Job
     from supervisor.home import Home
 
+Answer = Literal["approved", "rejected", "unanswered"]
 OSLO = ZoneInfo("Europe/Oslo")
 MONTHS = (
     *("januar", "februar", "mars", "april", "mai", "juni"),
@@ -103,9 +104,9 @@ class Approver:
     """
 
     def __init__(self) -> None:
-        self.answers = iter(("rejected", "unanswered"))
+        self.answers: Iterator[Answer] = iter(("rejected", "unanswered"))
 
-    def answer(self, *, first: bool) -> str:
+    def answer(self, *, first: bool) -> Answer:
         """Give approved, rejected or unanswered."""
         return "approved" if first else next(self.answers, "approved")
 
@@ -205,7 +206,7 @@ class Calendar:
         with self.console.status(f"{kommune.display_name}, kjøring {job.run.number} …") as status:
             failed, said, merged = steps(job, lambda name: status.update(f"{kommune.display_name}: {name} …"))
             question = None if failed else flow.question(job)
-            answer = None
+            answer: Answer | None = None
             if question:
                 self.asked += 1
                 answer = self.approver.answer(first=first)
@@ -230,7 +231,7 @@ class Calendar:
         else:
             self.close(job, failed, before, changed, first=first)
 
-    def keep(self, job: Job, digest: str, answer: str) -> None:
+    def keep(self, job: Job, digest: str, answer: Answer) -> None:
         """Keep an answer as the kommune's first approver's, or one that nobody has given."""
         from dataflyt.run import flow
         from dataflyt.warehouse.runs import User
@@ -248,7 +249,7 @@ class Calendar:
         for kind, count in changed.items():
             self.console.print(f"  {number(count):>7}  {in_words(kind)}", markup=False)
 
-    def tell_answer(self, job: Job, answer: str | None) -> None:
+    def tell_answer(self, job: Job, answer: Answer | None) -> None:
         """Say why a run asked, and what the approver answered."""
         from dataflyt.run import report
         from dataflyt.warehouse import runs
