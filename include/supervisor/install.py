@@ -1,4 +1,4 @@
-"""Make ``.venv`` and install Dataflyt in it, with one line of progress: ``python3 include/supervisor/install.py .venv``.
+"""Make ``.venv`` and install Dataflyt in it, with one line of progress: ``python3 install.py .venv``.
 
 It needs Python's standard library only, since nothing is installed yet. The output of venv and pip goes to
 ``.venv/install.log``; the log's last lines are printed when one of them fails. Exit code: 0; 1 when something failed;
