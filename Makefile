@@ -19,7 +19,6 @@ MAKEFLAGS += -q
 ALONE := +
 endif
 endif
-MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
