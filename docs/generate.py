@@ -1,7 +1,7 @@
 """Write the pages that say what the code says: ``docs/reference/`` in Norwegian, and the table map for engineers.
 
 ``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. Comes in: the
-kommune file's models and defaults, the commands, the DAG files, the rules of the checks, the kinds of a plan, the tables.
+kommune file's models and defaults, the commands, the DAG files, the rules of the checks, the plan kinds, the tables.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typer.main import get_command
 
 from dataflyt.cli.kommune import _TEMPLATE
 from dataflyt.cli.main import app
-from dataflyt.config.kommune import DEFAULTS, WEEKDAYS, Kommune, PlanKind
+from dataflyt.config.kommune import WEEKDAYS, Kommune, PlanKind
+from dataflyt.config.loading import DEFAULTS
 from dataflyt.on_airflow import notices, rights
 from dataflyt.run import report
 from dataflyt.sources.freg import checks as freg

@@ -13,7 +13,8 @@ import typer
 from dataflyt.cli import outside_run
 from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 
