@@ -649,6 +649,7 @@ def check(job: Job) -> dict[str, int]:
     if _done(job):
         return {}
     from dataflyt.quality import running
+    from dataflyt.quality.rules import Context
     from dataflyt.sources.freg import checks as freg_checks
     from dataflyt.sources.hr import checks as hr_checks
     from dataflyt.sources.krr import checks as krr_checks
@@ -665,7 +666,7 @@ def check(job: Job) -> dict[str, int]:
             for table, among in freg_checks.COUNTED.items()
         }
     beside = {table: count.beside for table, count in counted.items()}
-    context = running.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
+    context = Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = running.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:

@@ -158,7 +158,7 @@ def _newest(folder: AnyPath, pattern: str, where: str, by: Newest | None) -> _Fi
 
 
 def _chosen(files: list[_File], where: str, by: Newest | None) -> _File:
-    """Return the newest file. Raises ConfigError when it cannot be told, or name and time disagree and ``by`` is None."""
+    """Return the newest file. Raises ConfigError when it cannot be told, or name and time disagree without ``by``."""
     if len(files) == 1:
         return files[0]
     if by == "name":
