@@ -21,7 +21,7 @@ from dataflyt.config.kommune import Kommune, Residents
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NobodyNamed, NotApproved, Unreadable
 from dataflyt.exports import publishing
 from dataflyt.on_airflow import notices
-from dataflyt.reference import refresh
+from dataflyt.reference import not_registered
 from dataflyt.registers.http import AGAIN, Named, unanswered
 from dataflyt.run import report
 from dataflyt.run.report import UNASKED
@@ -772,7 +772,7 @@ def merge(job: Job) -> dict[str, Any]:
             report.note(connection, job.run, "merged", report.shown_pairs(merged))
             golden.views_of_history(connection, owner)
             golden.compute(connection, job.moment)
-            missing = refresh.notes(connection, job.kommune, job.run.as_of)
+            missing = not_registered.notes(connection, job.kommune, job.run.as_of)
             report.note(connection, job.run, "reference", [note._asdict() for note in missing])
             released = runs.released_before(connection, owner, number)
             vetoed_views.views(connection, owner, released, "now_")
