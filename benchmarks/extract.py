@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 from measuring import FREG, KOMMUNER, Figure, peak, postgres
 from sqlalchemy import text
-from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
-from dataflyt.sources.freg import rows as freg_rows
+from dataflyt.sources.freg import bulk
 from dataflyt.warehouse.tables import source_tables
+from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 HERE = Path(__file__).resolve()
 PUPILS_A_THOUSAND = 370  # with their guardians a thousand persons
@@ -171,7 +171,7 @@ def _baselines(opened: Any, pages: list[Path]) -> tuple[float, float, int]:
         loads += time.perf_counter() - began
         rows: dict[str, list[Any]] = {table.name: [] for table in tables.values()}
         with path.open("rb") as stream:
-            for row in freg_rows.bulk(stream):
+            for row in bulk.read(stream):
                 rows[tables[type(row)].name].append(row)
         copy += bare_copy(opened, {table.name: table.columns for table in tables.values()}, rows)
     with opened.transaction() as connection:

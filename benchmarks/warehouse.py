@@ -24,6 +24,7 @@ from sqlalchemy import make_url, text
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import find
 from dataflyt.run import flow
+from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.storage.database import driver
 from dataflyt.storage.landing import Landing
@@ -150,7 +151,7 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
     rows: list[NamedTuple] = []
     for page in sorted((landing / "freg").glob("*.json"))[: -(-count // PER_PAGE)]:
         with page.open("rb") as stream:
-            rows += freg_rows.bulk(stream)
+            rows += bulk.read(stream)
     return rows
 
 

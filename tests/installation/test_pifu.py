@@ -10,6 +10,7 @@ import pytest
 from dataflyt.errors import CheckFailed
 from dataflyt.exports import pifu, reading
 from dataflyt.run import flow
+from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
@@ -290,7 +291,7 @@ def _published(installation: Installation) -> File:
         kind: [] for kind in (sas.Person, sas.Guardian, sas.Group, sas.Membership, sas.School)
     }
     with _path(installation).open("rb") as stream:
-        for row in sas.pifu(stream):
+        for row in sas_pifu.read(stream):
             tables[type(row)].append(row)
     names = {row.person_id: row.number or row.person_id for row in tables[sas.Person]}
     assert len(set(names.values())) == len(tables[sas.Person])

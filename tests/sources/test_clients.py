@@ -23,7 +23,7 @@ from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUna
 from dataflyt.registers.http import Settings, unanswered
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
-from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.sources.krr import formats as krr_formats
 from dataflyt.storage.landing import Landing
 
 QUICK = Settings(
@@ -274,7 +274,7 @@ def test_who_is_in_no_answer_is_asked_about_once_more_and_counted(server, connec
     assert [len(page) for page in server.asked] == [1000, 500, 3]
     assert left_out == 3
     assert landing.names()[:2] == ["krr-00001.json", "krr-00001.request.json"]
-    assert unanswered(landing, "krr-again-00001", partial(krr_rows.named, format="personer")) == numbers(3, 998)
+    assert unanswered(landing, "krr-again-00001", partial(krr_formats.named, format="personer")) == numbers(3, 998)
     assert krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
     assert len(server.asked) == 3
 

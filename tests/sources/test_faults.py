@@ -27,8 +27,8 @@ from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.registers import http
 from dataflyt.registers.http import Settings
+from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import client as freg
-from dataflyt.sources.freg.rows import bulk
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage import landing as landings
 from dataflyt.storage.landing import Landing, land_newest
@@ -245,7 +245,7 @@ def test_values_nobody_knows_are_read_as_they_stand(register, landing, tmp_path)
         settings=QUICK,
     )
     with landing.open("1-pupils-00001.json") as page:
-        rows = [row for row in bulk(page) if type(row).__name__ == "Person"]
+        rows = [row for row in bulk.read(page) if type(row).__name__ == "Person"]
     assert {(row.status, row.kjoenn) for row in rows} == {("nyKode", "nyKode")}
     assert len(rows) == PAGE
 

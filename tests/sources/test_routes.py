@@ -20,9 +20,10 @@ from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
 from dataflyt.registers.http import Settings
 from dataflyt.run.flow import FREG_PARTS, RESIDENT_PARTS
 from dataflyt.sources.freg import client as freg
+from dataflyt.sources.freg import formats as freg_formats
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.krr import client as krr
-from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.sources.krr import formats as krr_formats
 from dataflyt.storage.landing import Landing
 from simulator import fiks
 from simulator.server import FREG_PATH, create_app
@@ -135,7 +136,7 @@ def test_pupils_and_guardians_are_the_same_by_every_route(simulator, tmp_path):
         ("fiks", simulator.connection("fiks", rolle_id=ROLLE), "bulk"),
         ("fiks_oppvekst", simulator.connection("fiks"), "oppvekst"),
     ):
-        reader = freg_rows.FORMATS[read_as]
+        reader = freg_formats.FORMATS[read_as]
         rolle = ROLLE if route == "fiks_oppvekst" else None  # the role may stand in either place
         landings = [Landing(tmp_path / route / phase) for phase in ("pupils", "guardians")]
         freg.extract(connection, pupils, PARTS, landings[0], "1", route=route, rolle=rolle, settings=QUICK)
@@ -239,7 +240,7 @@ def test_of_children_who_live_here_name_year_status_and_protection_are_all_that_
             key for entry in orjson.loads(stream.read())["oppslag"] for key in entry.get("folkeregisterperson", {})
         }
     assert given <= set(RESIDENT_PARTS)
-    rows = read(landing, freg_rows.residents)
+    rows = read(landing, freg_formats.FORMATS["residents"])
     residents = {row.foedselsEllerDNummer: row for row in of(freg_rows.Resident, rows)}
     assert residents[plain.number][2:] == (
         *(plain.given, plain.middle, plain.family, str(plain.born.year), "bosatt", None),
@@ -253,7 +254,7 @@ def test_of_children_who_live_here_name_year_status_and_protection_are_all_that_
 
 
 def contacts(landing, read_as):
-    return {row.personidentifikator: row for row in read(landing, krr_rows.FORMATS[read_as])}
+    return {row.personidentifikator: row for row in read(landing, krr_formats.FORMATS[read_as])}
 
 
 def test_krr_says_the_same_by_both_versions_and_one_by_one(simulator, tmp_path, asked):

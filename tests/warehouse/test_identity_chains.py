@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from dataflyt.run import flow
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, vetoed_views
 from tests.installation.fixtures import Installation, checked, release
 from tests.warehouse.test_identity_worlds import Document, Read, Small, _stage

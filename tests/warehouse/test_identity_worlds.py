@@ -21,7 +21,7 @@ from sqlalchemy import make_url, text
 
 from dataflyt.run import flow
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, staging, vetoed_views
 from tests.installation.fixtures import Installation, _libpq, checked, release
 

@@ -23,8 +23,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.errors import CheckFailed, DataflytError, SourceUnavailable
+from dataflyt.formats.dates import EARLIEST, LATEST
 from dataflyt.formats.letters import GARBLED
-from dataflyt.formats.reading import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -27,7 +27,7 @@ from dataflyt.config import connections
 from dataflyt.config.connections import Connect
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataInDoubt, SourceUnavailable, Unreadable
-from dataflyt.formats.reading import flag
+from dataflyt.formats.json_values import flag
 from dataflyt.quality.running import Noted
 from dataflyt.registers.http import Register, Settings, parsed
 from dataflyt.storage import database

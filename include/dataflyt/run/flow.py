@@ -28,13 +28,15 @@ from dataflyt.run.report import UNASKED
 from dataflyt.sources import Reader
 from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
+from dataflyt.sources.freg import formats as freg_formats
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.hr import client as hr_client
-from dataflyt.sources.hr import rows as hr_rows
+from dataflyt.sources.hr import formats as hr_formats
 from dataflyt.sources.krr import client as krr_client
-from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.sources.krr import formats as krr_formats
 from dataflyt.sources.sas import client as sas_client
-from dataflyt.sources.sas import rows as sas_rows
+from dataflyt.sources.sas import formats as sas_formats
+from dataflyt.sources.sas import ical
 from dataflyt.storage import database
 from dataflyt.storage.landing import FACTS, Landing
 from dataflyt.warehouse import contact, events, golden, guard, plan, runs, staging, veto, vetoed_views
@@ -380,7 +382,7 @@ def freg_reader(kommune: Kommune, landing: Landing, page: str) -> Reader:
     """Return the reader of a landed page of FREG. Whom it leaves out, asked twice, is ``Ubesvart``."""
     alone = {RESIDENTS: "residents", EMPLOYEES: "bulk"}
     format = next((alone[phase] for phase in alone if page.startswith(phase)), kommune.sources.freg.format)
-    return _and_left_out(freg_rows.FORMATS[format], partial(freg_rows.named, format=format), landing, page)
+    return _and_left_out(freg_formats.FORMATS[format], partial(freg_formats.named, format=format), landing, page)
 
 
 def extract_krr(job: Job) -> dict[str, int]:
@@ -467,9 +469,9 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
     sources = job.kommune.sources
     readers: dict[str, Callable[[str], Reader]] = {
         "freg": lambda name: freg_reader(job.kommune, landing, name),
-        "krr": lambda name: _and_left_out(krr_rows.FORMATS[sources.krr.format], None, landing, name),
+        "krr": lambda name: _and_left_out(krr_formats.FORMATS[sources.krr.format], None, landing, name),
         "hr": lambda _: partial(
-            hr_rows.FORMATS[sources.hr.format],
+            hr_formats.FORMATS[sources.hr.format],
             employment_types=sources.hr.employment_types,
             protected=sources.hr.protected,
         ),
@@ -481,8 +483,8 @@ def _pages(job: Job, source: str) -> list[tuple[str, Reader]]:
 def _of_day(format: str, job: Job) -> Reader:
     """Return the reader of a school system's format; a calendar is read as of the run's day."""
     if format == "ical":
-        return partial(sas_rows.ical, today=job.environment.day(job.run.as_of))
-    return sas_rows.FORMATS[format]
+        return partial(ical.read, today=job.environment.day(job.run.as_of))
+    return sas_formats.FORMATS[format]
 
 
 def _and_left_out(reader: Reader, named: Named | None, landing: Landing, name: str) -> Reader:

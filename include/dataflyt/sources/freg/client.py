@@ -26,7 +26,7 @@ import orjson
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import SourceRefused, SourceUnavailable
-from dataflyt.formats.reading import number as identity_number
+from dataflyt.formats.json_values import number as identity_number
 from dataflyt.registers import fiks, maskinporten
 from dataflyt.registers.http import (
     Answer,
@@ -39,7 +39,7 @@ from dataflyt.registers.http import (
     list_under,
     parsed,
 )
-from dataflyt.sources.freg import rows
+from dataflyt.sources.freg import formats
 from dataflyt.storage.landing import Landing
 
 WHO = "Folkeregisteret"
@@ -89,7 +89,7 @@ def extract(
             key,
             progress,
             who=WHO,
-            named=partial(rows.named, format="oppvekst" if route == "fiks_oppvekst" else "bulk"),
+            named=partial(formats.named, format="oppvekst" if route == "fiks_oppvekst" else "bulk"),
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeGuard, cast
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
-from dataflyt.formats.reading import number as identity_number
+from dataflyt.formats.json_values import number as identity_number
 from dataflyt.registers.http import Register, Settings, json_of, list_under, parsed, whole_json
 from dataflyt.sources.freg.client import base, open_register
 

@@ -20,10 +20,10 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from dataflyt.config.connections import Connection
-from dataflyt.formats.reading import number
+from dataflyt.formats.json_values import number
 from dataflyt.registers import fiks, maskinporten
 from dataflyt.registers.http import Progress, Register, Settings, land_pages, parsed
-from dataflyt.sources.krr import rows
+from dataflyt.sources.krr import formats
 from dataflyt.storage.landing import Landing
 
 WHO = "Kontakt- og reservasjonsregisteret"
@@ -45,7 +45,7 @@ def extract(
     settings = settings or Settings()
     with open_register(connection, route, settings) as register:
         ask: Callable[[bytes], bytes]
-        named = partial(rows.named, format="fiks" if route == "fiks" else "personer")
+        named = partial(formats.named, format="fiks" if route == "fiks" else "personer")
         if route == "fiks":
             ask = partial(_one_by_one, register, person_path(connection, rolle))
         else:
