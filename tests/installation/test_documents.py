@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt.registers.http import AGAIN
 from dataflyt.run import flow
 from dataflyt.warehouse import staging
 from simulator.model import Person

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.registers.http import Settings, unanswered
+from dataflyt.registers.paging import unanswered
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.sources.krr import formats as krr_formats

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.registers import http
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr

@@ -8,7 +8,7 @@ import pytest
 
 from dataflyt.config.kommune import find
 from dataflyt.errors import Unreadable
-from dataflyt.registers.http import AGAIN, unanswered
+from dataflyt.registers.paging import unanswered
 from dataflyt.run.flow import freg_reader
 from dataflyt.sources.freg import bulk, oppvekst, person, residents
 from dataflyt.sources.freg.formats import FORMATS, named

@@ -19,7 +19,7 @@ from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import HrSource, Kommune, SasSource
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.run import flow
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
@@ -66,7 +66,9 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
     with krr.open_register(connection, source.route, _HURRIED) as register:
         if source.route == "fiks":
             # "Ingen treff" is an answer.
-            register.post(krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), also=(404,))
+            register.post(
+                krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), accept_status=(404,)
+            )
         else:
             register.ask(
                 krr.persons_path(source.version), orjson.dumps({"personidentifikatorer": [NOBODY]}), "personer"

@@ -29,7 +29,9 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataInDoubt, SourceUnavailable, Unreadable
 from dataflyt.formats.json_values import flag
 from dataflyt.quality.running import Noted
-from dataflyt.registers.http import Register, Settings, parsed
+from dataflyt.registers.answers import parsed
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.storage import database
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NobodyNamed, 
 from dataflyt.exports import publishing
 from dataflyt.on_airflow import notices
 from dataflyt.reference import refresh
-from dataflyt.registers.http import AGAIN, Named, unanswered
+from dataflyt.registers.paging import Named, unanswered
 from dataflyt.run import report
 from dataflyt.run.report import UNASKED
 from dataflyt.sources import Reader

@@ -28,17 +28,10 @@ from dataflyt.config.connections import Connection
 from dataflyt.errors import SourceRefused, SourceUnavailable
 from dataflyt.formats.json_values import number as identity_number
 from dataflyt.registers import fiks, maskinporten
-from dataflyt.registers.http import (
-    Answer,
-    Progress,
-    Register,
-    Settings,
-    Shape,
-    json_of,
-    land_pages,
-    list_under,
-    parsed,
-)
+from dataflyt.registers.answers import Answer, Shape, json_of, list_under, parsed
+from dataflyt.registers.paging import Progress, land_pages
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import formats
 from dataflyt.storage.landing import Landing
 
@@ -163,7 +156,7 @@ def _batches(register: Register, at: str, landing: Landing, name: str, settings:
 
 def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
     for tries in range(1, _READY_TRIES + 1):
-        answer = register.get(path, also=(404, 410), shape=parsed(_is_batch))
+        answer = register.get(path, accept_status=(404, 410), shape=parsed(_is_batch))
         if answer.status != 404:
             return answer
         time.sleep(min(_READY_WAIT * tries, settings.longest_wait))

@@ -15,7 +15,9 @@ from typing import Any, Self, TypeGuard, cast
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
 from dataflyt.formats.json_values import number as identity_number
-from dataflyt.registers.http import Register, Settings, json_of, list_under, parsed, whole_json
+from dataflyt.registers.answers import json_of, list_under, parsed, whole_json
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg.client import base, open_register
 
 LATER = frozenset(
@@ -135,7 +137,7 @@ class EventList:
         answer = self._register.get(
             f"{self._base}/feed?seq={seq}",
             headers={"If-None-Match": etag} if etag else {},
-            also=(204, 304, 404, 406),
+            accept_status=(204, 304, 404, 406),
             shape=lambda content: not content or whole_json(content),
         )
         if answer.status == 406:

@@ -22,7 +22,10 @@ import orjson
 from dataflyt.config.connections import Connection
 from dataflyt.formats.json_values import number
 from dataflyt.registers import fiks, maskinporten
-from dataflyt.registers.http import Progress, Register, Settings, land_pages, parsed
+from dataflyt.registers.answers import parsed
+from dataflyt.registers.paging import Progress, land_pages
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.krr import formats
 from dataflyt.storage.landing import Landing
 
@@ -75,7 +78,7 @@ def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
     """Ask about each number of a question, and put the answers, byte by byte, into one page."""
     entries = []
     for one in orjson.loads(question)["personidentifikatorer"]:
-        answer = register.post(path, orjson.dumps({"fnr": one}), also=(404,), shape=parsed(_is_person))
+        answer = register.post(path, orjson.dumps({"fnr": one}), accept_status=(404,), shape=parsed(_is_person))
         found = b"" if answer.status == 404 else b', "svar": ' + answer.content.removeprefix(b"\xef\xbb\xbf")
         entries.append(b'{"fnr": "%b"%b}' % (one.encode(), found))
     return b'{"personer": [\n%b\n]}' % b",\n".join(entries)

@@ -15,7 +15,8 @@ from pathlib import PurePath
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Newest
 from dataflyt.errors import ConfigError
-from dataflyt.registers.http import Register, Settings
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.storage.landing import AnyPath, Landing, land_newest
 
 PAGES = {"pifu": "pifu-00001.xml", "oneroster": "oneroster-00001.zip"}
