@@ -9,7 +9,7 @@ import pytest
 from dataflyt.config.kommune import find
 from dataflyt.errors import Unreadable
 from dataflyt.registers.http import AGAIN, unanswered
-from dataflyt.run.flow import freg_reader
+from dataflyt.run.landed import freg_reader
 from dataflyt.sources.freg.rows import (
     FORMATS,
     TABLES,

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
 from dataflyt.registers.http import Settings
-from dataflyt.run.flow import FREG_PARTS, RESIDENT_PARTS
+from dataflyt.run.freg_parts import FREG_PARTS, RESIDENT_PARTS
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.sources.krr import client as krr

@@ -22,8 +22,12 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
 from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
-from dataflyt.run import flow, report
-from dataflyt.run.flow import Environment, Job
+from dataflyt.run import report
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
+from dataflyt.run.job import Environment, Job
+from dataflyt.run.landed import freg_reader
+from dataflyt.run.republish import republish
+from dataflyt.run.whom_to_ask import responsible
 from dataflyt.sources.freg import EMPLOYEES
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
@@ -162,7 +166,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
             answered = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
-        flow.republish(kommune, environment)
+        republish(kommune, environment)
     finally:
         publishing.remove(landing.folder)
     if in_doubt:
@@ -194,7 +198,7 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
     """
     source = kommune.sources.freg
     connection = environment.connect(source.connection)
-    parts = flow.freg_parts(kommune)
+    parts = freg_parts(kommune)
     pupils, others, employees = (
         [number for number, part in numbers.items() if part == wanted] for wanted in ("pupil", "other", "employee")
     )
@@ -204,15 +208,15 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
         _load(warehouse, kommune, landing)
         named = warehouse.execute(
             text(
-                f"{flow.responsible(_FRESH)} and not exists (select from history.freg_person h "
+                f"{responsible(_FRESH)} and not exists (select from history.freg_person h "
                 "where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
             ),
             {"owner": kommune.id},
         )
         others += sorted(set(named.scalars()) - numbers.keys())
-    parts = flow.freg_parts(kommune, pupils=False)
+    parts = freg_parts(kommune, pupils=False)
     freg_client.extract(connection, others, parts, landing, "2-others", route=route, rolle=rolle)
-    alone, parts = source.route_alone, flow.EMPLOYEE_PARTS
+    alone, parts = source.route_alone, EMPLOYEE_PARTS
     freg_client.extract(connection, employees, parts, landing, EMPLOYEES, route=alone, rolle=rolle)
 
 
@@ -240,7 +244,7 @@ def _learn(connection: Connection, job: Job) -> bool:
         )
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
-    events.hold_as(
+    events.route_new_numbers(
         connection,
         owner,
         f"select i.identifikasjonsnummer, p.oppslag from {_FRESH}freg_identifikasjonsnummer i "
@@ -280,7 +284,7 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
         if not page.endswith(".request.json"):
             try:
                 with landing.open(page) as stream:
-                    for count, row in enumerate(flow.freg_reader(kommune, landing, page)(stream), 1):
+                    for count, row in enumerate(freg_reader(kommune, landing, page)(stream), 1):
                         waiting[type(row)].append(row)
                         if count % _ROWS_AT_A_TIME == 0:
                             flush()
