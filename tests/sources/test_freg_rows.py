@@ -9,7 +9,7 @@ import pytest
 from dataflyt.config.kommune import find
 from dataflyt.errors import Unreadable
 from dataflyt.registers.paging import unanswered
-from dataflyt.run.flow import freg_reader
+from dataflyt.run.landed import freg_reader
 from dataflyt.sources.freg import bulk, oppvekst, person, residents
 from dataflyt.sources.freg.formats import FORMATS, named
 from dataflyt.sources.freg.rows import (
@@ -26,6 +26,7 @@ from dataflyt.sources.freg.rows import (
     UkjentFelt,
 )
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import Page
 
 CHILD, MOTHER, FATHER, DNUMBER = "15831499815", "02838639618", "21908439829", "41810021827"
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
@@ -121,19 +122,19 @@ WAYS_TO_SAY = [
 
 @pytest.mark.parametrize(("entry", "answered"), WAYS_TO_SAY)
 def test_who_is_answered_for_is_so_wherever_that_is_asked(tmp_path, entry, answered):
-    landing, page = Landing(tmp_path), f"1-pupils{AGAIN}-00001"
-    landing.write(f"{page}.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
-    landing.write(f"{page}.json", b'{"oppslag": [%b]}' % entry.encode())
+    landing, page = Landing(tmp_path), Page("1-pupils", 1, again=True)
+    landing.write("1-pupils-again-00001.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
+    landing.write("1-pupils-again-00001.json", b'{"oppslag": [%b]}' % entry.encode())
     assert unanswered(landing, page, partial(named, format="bulk")) == ([] if answered else [CHILD])
     kommune = find(Path(__file__).parents[2] / "include" / "kommuner", "haugesund")
-    with landing.open(f"{page}.json") as stream:
-        found = list(freg_reader(kommune, landing, f"{page}.json")(stream))
+    with landing.open("1-pupils-again-00001.json") as stream:
+        found = list(freg_reader(kommune, landing, page)(stream))
     assert {row.oppslag for row in found if isinstance(row, Person | Ubesvart)} == {CHILD}
     # A page that says nothing of the only one it was asked about is no fault of the page, the first time either.
-    first = page.replace(AGAIN, "")
-    landing.write(f"{first}.json", b'{"oppslag": [%b]}' % entry.encode())
-    with landing.open(f"{first}.json") as stream:
-        assert bool(list(freg_reader(kommune, landing, f"{first}.json")(stream))) == answered
+    first = Page("1-pupils", 1)
+    landing.write("1-pupils-00001.json", b'{"oppslag": [%b]}' % entry.encode())
+    with landing.open("1-pupils-00001.json") as stream:
+        assert bool(list(freg_reader(kommune, landing, first)(stream))) == answered
 
 
 def test_single_objects_stand_for_arrays_and_arrays_for_single_objects():

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FileFormat:
-    """``title`` is what its system calls the file, in Norwegian; ``suffix`` ends the name of the landed copy."""
+    """``title`` is what the file is called in Norwegian; ``suffix`` ends the name of its landed copy."""
 
     title: str
     suffix: str
 
 
 HR = {
-    "stamdata3": FileFormat("Stamdata3 fra Unit4 ERP (Agresso)", ".xml"),
-    "visma": FileFormat("personsXML fra Visma Enterprise HRM", ".xml"),
+    "stamdata3": FileFormat("Stamdata3 fra Unit4 ERP (Agresso)", "xml"),
+    "visma": FileFormat("personsXML fra Visma Enterprise HRM", "xml"),
 }
 SAS = {
-    "pifu": FileFormat("PIFU-IMS", ".xml"),
-    "oneroster": FileFormat("OneRoster i CSV", ".zip"),
+    "pifu": FileFormat("PIFU-IMS", "xml"),
+    "oneroster": FileFormat("OneRoster i CSV", "zip"),
 }
-TIMETABLES = {".csv": "timetable", ".ics": "ical"}
+TIMETABLES = {"csv": "timetable", "ics": "ical"}
 """The format of a timetable by the suffix of its file."""

@@ -20,7 +20,7 @@ from dataflyt.config.kommune import HrSource, Kommune, SasSource
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.registers import maskinporten
 from dataflyt.registers.settings import Settings
-from dataflyt.run import flow
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage.landing import newest
@@ -51,9 +51,9 @@ def check(
 def _freg(kommune: Kommune, connection: Connection) -> str:
     """Ask as a run asks, for the same parts: the right to each of them is tried too."""
     source = kommune.sources.freg
-    questions = {source.route: flow.freg_parts(kommune)}
+    questions = {source.route: freg_parts(kommune)}
     if source.employees:
-        questions.setdefault(source.route_alone, flow.EMPLOYEE_PARTS)
+        questions.setdefault(source.route_alone, EMPLOYEE_PARTS)
     for route, parts in questions.items():
         path, key, shape = freg.question(connection, route, source.rolle, parts)
         with freg.open_register(connection, route, _HURRIED) as register:

@@ -19,7 +19,7 @@ _QUESTION = ".request.json"
 class Page:
     """A landed page. ``str(page)`` is its name.
 
-    ``phase`` is the part of an extract that it belongs to (``1-pupils``, ``pifu``), ``number`` counts from 1 within it,
+    ``phase`` is the part of an extract that it belongs to (``1-pupils``, ``pifu``), ``number`` counts within it,
     ``format`` is the suffix without its dot. ``again``: it answers for numbers that were asked about a second time.
     """
 

@@ -16,7 +16,6 @@ from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
 from dataflyt.formats.json_values import number as identity_number
 from dataflyt.registers.answers import json_of, list_under, parsed, whole_json
-from dataflyt.registers.register import Register
 from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg.client import base, open_register
 
@@ -76,7 +75,7 @@ class EventList:
             raise ConfigError(f"Tilkoblingen {connection.name} har en ukjent route: skriv skatteetaten eller fiks.")
         route = cast("Any", route)
         self._base = f"{base(connection, route, None)}/v1/hendelser"
-        self._register: Register = open_register(connection, route, settings)
+        self._register = open_register(connection, route, settings)
 
     def __enter__(self) -> Self:
         self._register.__enter__()

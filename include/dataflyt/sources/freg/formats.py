@@ -4,9 +4,10 @@ import io
 
 from dataflyt.formats.json_values import number
 from dataflyt.sources import Reader
-from dataflyt.sources.freg import bulk, oppvekst, person, residents
+from dataflyt.sources.freg import EMPLOYEES, RESIDENTS, bulk, oppvekst, person, residents
 from dataflyt.sources.freg.documents import numbers_in
 from dataflyt.sources.freg.rows import SUBJECT, Identifikasjonsnummer, Person, Ubesvart
+from dataflyt.storage.pages import Page
 
 FORMATS: dict[str, Reader] = {
     "bulk": bulk.read,
@@ -14,6 +15,11 @@ FORMATS: dict[str, Reader] = {
     "oppvekst": oppvekst.read,
     "residents": residents.read,
 }
+
+
+def format_of(page: Page, format: str) -> str:
+    """Return the format of a landed page, where ``format`` is that of the route to pupils."""
+    return {RESIDENTS: "residents", EMPLOYEES: "bulk"}.get(page.phase, format)
 
 
 def named(content: bytes, format: str) -> set[str]:

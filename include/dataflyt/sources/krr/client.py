@@ -19,7 +19,8 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from dataflyt.config.connections import Connection
+from dataflyt.config.connections import Connection, Outside
+from dataflyt.config.kommune import KrrSource
 from dataflyt.formats.json_values import number
 from dataflyt.registers import fiks, maskinporten
 from dataflyt.registers.answers import parsed
@@ -34,25 +35,23 @@ Route: TypeAlias = Literal["digdir", "fiks"]
 
 
 def extract(
-    connection: Connection,
-    numbers: Iterable[str],
+    config: KrrSource,
+    outside: Outside,
     landing: Landing,
     *,
-    route: Route = "digdir",
-    version: int = 2,
-    rolle: str | None = None,
+    numbers: Iterable[str],
     progress: Progress | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``; give how many it left out, asked twice."""
-    settings = settings or Settings()
-    with open_register(connection, route, settings) as register:
+    """Land what KRR says of ``numbers``, as pages of the phase ``krr``; return how many are unanswered."""
+    settings, connection = settings or Settings(), outside.connect(config.connection)
+    with open_register(connection, config.route, settings) as register:
         ask: Callable[[bytes], bytes]
-        named = partial(formats.named, format="fiks" if route == "fiks" else "personer")
-        if route == "fiks":
-            ask = partial(_one_by_one, register, person_path(connection, rolle))
+        named = partial(formats.named, format=config.format)
+        if config.route == "fiks":
+            ask = partial(_one_by_one, register, person_path(connection, config.rolle))
         else:
-            ask = partial(register.ask, persons_path(version), expect="personer")
+            ask = partial(register.ask, persons_path(config.version), expect="personer")
         return land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO, named=named)
 
 
