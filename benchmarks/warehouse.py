@@ -22,7 +22,7 @@ from measuring import KOMMUNER, Figure, postgres
 from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.run.approve import answer, question
 from dataflyt.run.freg_parts import FREG_PARTS
 from dataflyt.run.job import Environment, Job, mark_passed, open_job

@@ -64,7 +64,7 @@ class Supervisor:
     """The note by which commands in other windows find what runs here."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
-        from dataflyt.config.kommune import load_all
+        from dataflyt.config.loading import load_all
 
         self.console = console
         self.folder_of_kommuner = Path(
@@ -86,7 +86,7 @@ class Supervisor:
 
     def find(self, name: str) -> Any:
         """Find a kommune by id or number; raises ConfigError."""
-        from dataflyt.config.kommune import find
+        from dataflyt.config.loading import find
 
         return find(self.folder_of_kommuner, name)
 

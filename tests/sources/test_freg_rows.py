@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.errors import Unreadable
 from dataflyt.registers.paging import unanswered
 from dataflyt.run.landed import freg_reader

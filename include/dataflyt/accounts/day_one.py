@@ -20,7 +20,8 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from dataflyt.accounts import directory
-from dataflyt.config.kommune import Kommune, find, load_all
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import find, load_all
 from dataflyt.errors import ConfigError, NotApproved, Unreadable, why
 from dataflyt.identity.names import feide_name
 from dataflyt.storage import database

@@ -10,7 +10,8 @@ from datetime import datetime
 from dataflyt.config import formats
 from dataflyt.config.connections import Outside
 from dataflyt.config.kommune import HrSource
-from dataflyt.storage.landing import Landing, land_newest
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
 from dataflyt.storage.pages import Page
 
 
@@ -31,7 +32,7 @@ def extract(
         outside.path(outside.connect(config.connection).url),
         config.files,
         landing,
-        str(Page("hr", 1, formats.HR[config.format].suffix)),
+        str(Page("hr", 1, formats.HR[config.format])),
         by=config.newest,
         earlier=earlier,
         as_of=as_of,

@@ -18,7 +18,8 @@ from dataflyt.errors import ConfigError
 from dataflyt.registers.register import Register
 from dataflyt.registers.settings import Settings
 from dataflyt.sources.sas import CALENDARS, TIMETABLE
-from dataflyt.storage.landing import Landing, land_newest
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
 from dataflyt.storage.pages import Page
 
 
@@ -42,7 +43,7 @@ def extract(
         folder,
         config.files,
         landing,
-        str(Page(config.format, 1, formats.SAS[config.format].suffix)),
+        str(Page(config.format, 1, formats.SAS[config.format])),
         by=config.newest,
         earlier=earlier,
         as_of=as_of,
