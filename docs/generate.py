@@ -27,6 +27,7 @@ from dataflyt.config.kommune import WEEKDAYS, Kommune, PlanKind
 from dataflyt.config.loading import DEFAULTS
 from dataflyt.on_airflow import notices, rights
 from dataflyt.run import report
+from dataflyt.run.steps import TITLES
 from dataflyt.sources.freg import checks as freg
 from dataflyt.sources.hr import checks as hr
 from dataflyt.sources.krr import checks as krr
@@ -270,7 +271,7 @@ def dags() -> str:
     given = {word: f"`{field}`" for word, field in _FIELDS.items()} | {"trial": "", "done_by": ""}
     given |= {"plan_only": notices.PLAN_ONLY, "full_reload": notices.FULL_RELOAD, "mail": _MAIL}
     page = Template(_page("kommune")).substitute(given)
-    for step, name in notices.STEPS.items():
+    for step, name in TITLES.items():
         assert f"| {name} |" in page, name  # noqa: S101 - a step that the page is silent about
         page = page.replace(f"| {name} |", f"| {name}<br>{code(step)} |")
     return f"""# DAG-ene

@@ -26,7 +26,7 @@ def tell(dag_run: "DagRun") -> None:
     if not dag_run.dag_id.startswith(dag_of("")):
         return
     # The DAG of a broken kommune file has one task, which says itself what is wrong: nothing was begun or undone.
-    if dag_run.get_task_instance("settle", session=object_session(dag_run)) is None:
+    if dag_run.get_task_instance("close_run", session=object_session(dag_run)) is None:
         return
     kept = dag_run.note or ""
     for sentence in (NOT_CLOSED, *OUTCOMES.values()):
@@ -35,7 +35,7 @@ def tell(dag_run: "DagRun") -> None:
 
 
 def outcome(dag_run: "DagRun") -> str:
-    """Give what the task ``settle`` has said of the run; empty when nothing has closed it."""
+    """Give what the task ``close_run`` has said of the run; empty when nothing has closed it."""
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
     from sqlalchemy.orm import object_session
@@ -43,7 +43,7 @@ def outcome(dag_run: "DagRun") -> str:
     said = select(XComModel.value).where(
         XComModel.dag_id == dag_run.dag_id,
         XComModel.run_id == dag_run.run_id,
-        XComModel.task_id == "settle",
+        XComModel.task_id == "close_run",
         XComModel.key == "outcome",
     )
     return str(object_session(dag_run).scalar(said) or "")

@@ -19,7 +19,8 @@ HEAVY = (
     "psycopg",
     "alembic",
     "aiosmtplib",
-    "dataflyt.run.flow",
+    "dataflyt.run.job",
+    "dataflyt.run.execute",
     "dataflyt.run.report",
 )
 
@@ -172,7 +173,7 @@ def test_the_steps_run_in_their_order(read):
         "approve": ["merge"],
         "release": ["approve"],
         "publish": ["release"],
-        "settle": ["check", *extracts, "merge", "publish", "release", "withdraw"],
+        "close_run": ["check", *extracts, "merge", "publish", "release", "withdraw"],
     }
 
 
@@ -186,15 +187,15 @@ def test_freg_waits_for_hr_where_it_is_asked_about_employees_and_not_for_its_suc
     tasks = read["dags"]["kommune_karmoy"]["tasks"]
     assert tasks["extract_freg"]["after"] == ["extract_hr", "extract_sas"]
     assert {name for name, task in tasks.items() if task["rule"] == "all_done"} == {
-        *("extract_freg", "withdraw", "settle"),
+        *("extract_freg", "withdraw", "close_run"),
     }
 
 
 def test_what_protects_and_what_closes_a_run_does_not_wait_for_success(read):
     tasks = read["dags"]["kommune_haugesund"]["tasks"]
     whatever = {name for name, task in tasks.items() if task["rule"] == "all_done"}
-    assert whatever == {"withdraw", "settle"}
-    assert "approve" not in tasks["settle"]["after"], "a rejection skips the tasks next to the approval"
+    assert whatever == {"withdraw", "close_run"}
+    assert "approve" not in tasks["close_run"]["after"], "a rejection skips the tasks next to the approval"
 
 
 def test_only_the_approvers_of_the_kommune_are_asked_and_silence_is_a_no(read):

@@ -62,7 +62,7 @@ print(json.dumps(said))
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     connection = {"conn_type": "generic", "host": "https://freg.example.no", "extra": {"tell": "drift@example.no"}}
-    heavy = ",".join((*HEAVY, "dataflyt.operations.nightly", "dataflyt.run.flow"))
+    heavy = ",".join((*HEAVY, "dataflyt.operations.nightly", "dataflyt.run.job", "dataflyt.run.execute"))
     done = subprocess.run(
         [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "nightly.py"), heavy],
         env={

@@ -22,7 +22,7 @@ from dataflyt.on_airflow import operators  # isort: skip  # after AIRFLOW_HOME i
 
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge"),
-    *("approve", "release", "publish", "settle"),
+    *("approve", "release", "publish", "close_run"),
 )
 
 
@@ -72,7 +72,7 @@ def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_
     child.family = "Avbruddsen"
     monkeypatch.setattr(operators, "environment", lambda: installation.environment)
     kommune = installation.kommune.model_copy(update={"mail": None})
-    kinds: dict[str, Any] = {"approve": operators.GuardApproval, "settle": operators.Settle}
+    kinds: dict[str, Any] = {"approve": operators.GuardApproval, "close_run": operators.CloseRun}
     seed = random.randrange(10**6)
     chance, cutter, broken = random.Random(seed), Cutter(installation), 0
     for name in STEPS:

@@ -83,7 +83,7 @@ def noted(*without):
 
 sys.path.insert(0, os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"])
 import run_notes
-said["notes"] = [noted(), noted("settle")]
+said["notes"] = [noted(), noted("close_run")]
 command("doctor before", "doctor")
 command("prepare", "airflow", "prepare")
 with create_session() as session:

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dataflyt.run import flow
+from dataflyt.run.job import Job, open_job
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import golden
 from tests.installation.fixtures import Installation
 from tests.warehouse.test_identity_worlds import SCHOOL, _stage
@@ -84,9 +84,9 @@ def _sas(people: dict[str, One]) -> Any:
             yield sas.Membership("school", f"p{one.number}", "01", None, True, True, None, None)
 
 
-def _job(here: Installation, key: str, people: dict[str, One]) -> flow.Job:
+def _job(here: Installation, key: str, people: dict[str, One]) -> Job:
     as_of = datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC)
-    job = flow.open_job(here.kommune, key, as_of, here.environment)
+    job = open_job(here.kommune, key, as_of, here.environment)
     for source, rows in {"sas": _sas(people), "freg": _freg(people), "hr": iter(()), "krr": iter(())}.items():
         _stage(job, source, rows)
     return job

@@ -12,7 +12,8 @@ from dataflyt.exports import feide_ldif, pifu
 from dataflyt.exports.reading import Golden
 from dataflyt.formats import feide
 from dataflyt.identity.names import ascii_fold
-from dataflyt.run import flow
+from dataflyt.run.republish import republish
+from dataflyt.storage import database
 from dataflyt.warehouse import runs, shown, vetoed_views
 from simulator.manifest import people
 from simulator.model import Group, Member, Person, Pupil
@@ -41,8 +42,8 @@ class Files(NamedTuple):
 
 def published(installation: Installation) -> Files:
     """Return the exports as they are written of the newest released run."""
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund") as connection:
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
         vetoed_views.views(connection, "haugesund", run.number, "now_")
         shown.views(connection, "haugesund", "now_")
@@ -59,8 +60,8 @@ def published(installation: Installation) -> Files:
 
 def renamed(installation: Installation) -> set[tuple[str, str]]:
     """Return what the work list is to say: group and hidden person."""
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund") as connection:
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund") as connection:
         vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
         shown.views(connection, "haugesund", "now_")
         found = connection.exec_driver_sql("select kind, subject, other from now_shown_group_renamed").all()
@@ -231,7 +232,7 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
         assert pupil.person
         _raise(installation, pupil.person, 2)
     installation.open()
-    flow.republish(installation.kommune, installation.environment)
+    republish(installation.kommune, installation.environment)
     rows: dict[str, list[Any]] = {
         table: installation.query(f"select * from golden.{table} where to_run is null")
         for table in ("person", "protection", "enrolment", "employment", "membership", "grp", "unit", "account")
@@ -344,10 +345,10 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
     """Return a function: which names, of those given for each hidden person, tell of that person."""
 
     def tells(given: dict[Somebody, str]) -> set[str]:
-        db = flow.database.engine(installation.warehouse_url)
+        db = database.engine(installation.warehouse_url)
         everybody = list(given)
         pairs = [(somebody, name) for somebody, names in given.items() for name in names.split("|")]
-        with flow.database.transaction(db, "haugesund") as connection:
+        with database.transaction(db, "haugesund") as connection:
             execute = connection.exec_driver_sql
             execute("insert into golden.unit (owner, from_run, unit_id, kind) values ('haugesund', 1, 'S', 'school')")
             people = (

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,12 +17,13 @@ from dataflyt.cli.norwegian import App, ask, confirm
 from dataflyt.cli.read import id_command, read_command
 from dataflyt.cli.terminal import echo
 from dataflyt.cli.warehouse import login_command
-from dataflyt.errors import DataflytError, NotApproved
+from dataflyt.errors import DataflytError
 
 if TYPE_CHECKING:
     from dataflyt.cli.outside_run import Outside
     from dataflyt.config.kommune import Kommune
-    from dataflyt.run.flow import Job
+    from dataflyt.run.approve import Question
+    from dataflyt.run.execute import Answer
 
 app = App(help="Fra registrene til FEIDE.")
 warehouse_app = App(help="Varehusets tabeller og roller.")
@@ -63,58 +63,27 @@ def run(
 
     Spør i terminalen når vakten vil ha svar fra en godkjenner. Spør den ikke, frigis kjøringen.
     """
-    from dataflyt.run import flow, report
+    from dataflyt.run import report
+    from dataflyt.run.execute import execute
+    from dataflyt.run.job import open_job
 
-    def steps(found: "Kommune", outside: "Outside") -> None:
+    def whole(found: "Kommune", outside: "Outside") -> None:
         now = datetime.now(UTC)
         name = key or f"cli__{now.isoformat(timespec='seconds')}"
-        job = flow.open_job(found, name, now, outside.environment(), plan_only=plan_only, full_reload=full_reload)
+        job = open_job(found, name, now, outside.environment(), plan_only=plan_only, full_reload=full_reload)
         echo(f"{found.display_name}, kjøring {job.run.number}")
-        failed, broken = _steps(job, approve, approver)
-        settled = flow.settle(job, failed)
+        ended = execute(job, lambda question: _answer(found, question, approve, approver), attempt=_tried)
         for count, word in {"received": "mottatt", "quarantined": "i karantene", "staged": "til fletting"}.items():
-            echo(f"  {word}: {settled[count]}")
-        echo(report.OUTCOMES[settled["outcome"]])
-        if broken:
-            raise broken
+            echo(f"  {word}: {ended.closed[count]}")
+        echo(report.OUTCOMES[ended.closed["outcome"]])
+        if ended.error:
+            raise ended.error
 
-    _with(kommune, steps)
-
-
-def _steps(job: "Job", approve: bool | None, approver: str | None) -> tuple[list[str], DataflytError | None]:
-    """Run the steps as the DAG does: withdraw whatever became of the extracts, the rest only after success."""
-    from dataflyt.run import flow
-
-    failed: list[str] = []
-    first: DataflytError | None = None
-    for name, step in flow.steps():
-        if failed and name != "withdraw":
-            continue
-        if error := _tried(name, partial(step, job)):
-            failed.append(name)
-            first = first or error
-    if failed or job.plan_only:
-        return failed, first
-    question = flow.question(job)
-    if question:
-        echo(question.body)
-        try:
-            if not _answer(job, question.digest, approve, approver):
-                return failed, None
-        except NotApproved as refused:  # somebody answered who may not
-            return failed, refused
-    last_steps: list[tuple[str, Callable[[], object]]] = [
-        ("release", lambda: flow.release(job)),
-        ("publish", lambda: flow.publish(job)),
-    ]
-    for name, last in last_steps:
-        if error := _tried(name, last):
-            return [name], error
-    return failed, None
+    _with(kommune, whole)
 
 
-def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
-    """Do a step and say what became of it; give what stopped it. A full disk stops a step, and the run is settled."""
+def _tried(name: str, step: Callable[[], None]) -> DataflytError | None:
+    """Do a step and tell how it went; return what stopped it. A full disk stops a step, and the run is closed."""
     try:
         step()
     except DataflytError as error:
@@ -128,15 +97,13 @@ def _tried(name: str, step: Callable[[], object]) -> DataflytError | None:
     return stopped
 
 
-def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None) -> bool:
-    """Ask, where there is somebody to ask, and keep the answer as the approver's; tell whether it is yes.
-
-    Raises NotApproved when the answer does not count.
-    """
-    from dataflyt.run import flow
+def _answer(kommune: "Kommune", question: "Question", approve: bool | None, approver: str | None) -> "Answer":
+    """Show the question, and return the answer of the approver: given beforehand, or asked for in the terminal."""
+    from dataflyt.run.execute import Answer
     from dataflyt.warehouse.runs import User
 
-    known = {one.id: one.name for one in job.kommune.approvers}
+    echo(question.body)
+    known = {one.id: one.name for one in kommune.approvers}
     who = " eller ".join(f"{one} ({name})" for one, name in known.items())
     if approve is None and sys.stdin.isatty():
         approve = confirm("Godkjenne?")
@@ -148,8 +115,7 @@ def _answer(job: "Job", digest: str, approve: bool | None, approver: str | None)
         echo(f"Skriv hvem som svarer, med --approver: {who}. Uten det regnes det som nei.", err=True)
         approve = False
     user = User(approver, known.get(approver, approver)) if approver else None
-    flow.answer(job, digest, "approved" if approve else "rejected", user, "command_line")
-    return bool(approve)
+    return Answer("approved" if approve else "rejected", user, "command_line")
 
 
 @app.command()
@@ -176,7 +142,7 @@ def plan(
     from rich.table import Table
 
     from dataflyt.run import report
-    from dataflyt.run.flow import open_plan
+    from dataflyt.run.open_plan import open_plan
 
     def show(found: "Kommune", outside: "Outside") -> None:
         console = Console()
@@ -274,7 +240,7 @@ def publish(
     """
     from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import nightly
-    from dataflyt.run import flow
+    from dataflyt.run.republish import republish
 
     def work(outside: "Outside") -> None:
         outcome = nightly.run(load_all(folder_of_kommuner())[0], outside.environment())
@@ -283,7 +249,7 @@ def publish(
             raise DataflytError("\n".join(trouble.sentence for trouble in outcome.trouble))
 
     def one(found: "Kommune", outside: "Outside") -> None:
-        flow.republish(found, outside.environment())
+        republish(found, outside.environment())
         echo(f"{found.display_name}: det som er publisert, følger dagen.")
 
     if kommune is None:
@@ -348,11 +314,11 @@ def warehouse_restored() -> None:
     er frigitt.
     """
     from dataflyt.config.loading import folder_of_kommuner, load_all
-    from dataflyt.operations.after_restore import settle_in
+    from dataflyt.operations.after_restore import reconcile_after_restore
 
     def work(outside: "Outside") -> None:
         for kommune in load_all(folder_of_kommuner())[0]:
-            known = settle_in(kommune, outside.environment())
+            known = reconcile_after_restore(kommune, outside.environment())
             stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
             echo(f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}.")
 

@@ -22,7 +22,7 @@ from dataflyt.config.connections import Connect, from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError
 
 if TYPE_CHECKING:
-    from dataflyt.run.flow import Environment
+    from dataflyt.run.job import Environment
 
 NOTE = "environment.json"
 SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
@@ -81,7 +81,7 @@ class Outside(NamedTuple):
 
     def environment(self) -> "Environment":
         """Return the flow's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
-        from dataflyt.run.flow import Environment
+        from dataflyt.run.job import Environment
 
         storage = os.environ.get("DATAFLYT_STORAGE")
         if not storage:

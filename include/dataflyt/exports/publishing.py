@@ -12,7 +12,7 @@ the manifest follow, after that and at every start, so that the two agree whatev
 publication has its digest it lies in ``exports/<owner>/.work``, which the next start empties.
 
 What it was written from is its ``state``: run, vetoes, decisions, kommune file and day. When that has changed, what is
-published is written anew (``flow.republish``), whatever changed it.
+published is written anew (``run.republish``), whatever changed it.
 """
 
 import contextlib

@@ -7,7 +7,7 @@ can hold whole rows.
 
 - ``Step``: runs the step of ``flow`` that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
-- ``Settle``: closes the run whatever became of it, and makes the DAG run red when a task failed.
+- ``CloseRun``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
 - ``Nightly``: the one task of the DAG that brings what is published in line with the day.
@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune, Mail
     from dataflyt.on_airflow.notices import Notice
     from dataflyt.operations.nightly import Outcome
-    from dataflyt.run.flow import Environment, Job, Question
+    from dataflyt.run.approve import Question
+    from dataflyt.run.job import Environment, Job
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -95,13 +96,12 @@ class Step(BaseOperator):  # type: ignore[misc]
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call the function of ``flow`` that has this task's name."""
-        from dataflyt.run import flow
+        from dataflyt.run.execute import FUNCTIONS
 
-        result: Mapping[str, object] = getattr(flow, self.task_id)(open_job(self.kommune, context))
-        return result
+        return FUNCTIONS[self.task_id](open_job(self.kommune, context))
 
 
-class Settle(Step):
+class CloseRun(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
     Airflow alone would show a run green whose last task went well. A run that was rejected or never answered ends red
@@ -109,12 +109,13 @@ class Settle(Step):
     """
 
     def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call ``flow.settle`` with the tasks that failed; the warehouse knows what was answered."""
-        from dataflyt.run import flow, report
+        """Call ``close_run`` with the tasks that failed; the warehouse knows what was answered."""
+        from dataflyt.run import report
+        from dataflyt.run.close_run import close_run
 
         ti = context["ti"]
         failed = failed_steps(context)
-        counts: Mapping[str, object] = flow.settle(open_job(self.kommune, context), failed)
+        counts = close_run(open_job(self.kommune, context), failed)
         ti.xcom_push(key="outcome", value=counts["outcome"])
         if failed:
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
@@ -183,19 +184,19 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         answer: Literal["approved", "rejected", "unanswered"],
         by: Mapping[str, str] | None,
     ) -> None:
-        """Call ``flow.answer`` with who answered, as Airflow knows them."""
-        from dataflyt.run import flow
+        """Write down the answer as that of the user whom Airflow names."""
+        from dataflyt.run.approve import answer as keep
         from dataflyt.warehouse.runs import User
 
         user = User(str(by["id"]), str(by["name"])) if by else None
-        flow.answer(open_job(self.kommune, context), digest, answer, user, "airflow")
+        keep(open_job(self.kommune, context), digest, answer, user, "airflow")
 
     def question(self, context: Context) -> tuple[bool, Question | None]:
-        """Ask the flow whether the run is only to be planned, and what has to be asked about it."""
-        from dataflyt.run import flow
+        """Return whether the run is only to be planned, and the question that has to be asked about it."""
+        from dataflyt.run.approve import question
 
         job = open_job(self.kommune, context)
-        return job.plan_only, flow.question(job)
+        return job.plan_only, question(job)
 
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
@@ -307,13 +308,13 @@ def environment() -> Environment:
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
-    from dataflyt.run import flow
+    from dataflyt.run.job import Environment
 
     storage = os.environ.get("DATAFLYT_STORAGE")
     if not storage:
         raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
     private.close()
-    return flow.Environment(connect=connection, path=storage_path, storage=storage)
+    return Environment(connect=connection, path=storage_path, storage=storage)
 
 
 def open_job(kommune: Kommune, context: Context) -> Job:
@@ -321,12 +322,12 @@ def open_job(kommune: Kommune, context: Context) -> Job:
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
-    from dataflyt.run import flow
+    from dataflyt.run.job import open_job
 
     run = context["dag_run"]
     as_of: datetime = run.run_after or run.start_date
     params = context["params"]
-    return flow.open_job(
+    return open_job(
         kommune,
         key=run.run_id,
         as_of=as_of,
@@ -337,10 +338,10 @@ def open_job(kommune: Kommune, context: Context) -> Job:
 
 
 def failed_steps(context: Context) -> list[str]:
-    """Name the tasks of this DAG run that have failed; not ``settle``, which fails because of them."""
+    """Name the tasks of this DAG run that have failed; not ``close_run``, which fails because of them."""
     ti = context["ti"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-    return sorted(task for task, state in states.items() if state == "failed" and task != "settle")
+    return sorted(task for task, state in states.items() if state == "failed" and task != "close_run")
 
 
 def connection(name: str) -> Connection:
@@ -513,7 +514,7 @@ def tell_ended(context: Context) -> None:
 
     A callback of a DAG run that fails, in the DAG processor: whatever killed the tasks.
     """
-    kommune: Kommune = context["dag"].get_task("settle").kommune
+    kommune: Kommune = context["dag"].get_task("close_run").kommune
     if kommune.mail is not None:
         tell(kommune.mail, lambda: how_it_ended(kommune, context))
 
@@ -550,10 +551,10 @@ def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
     from dataflyt.run import report
 
     ti = context["ti"]
-    outcome: str | None = ti.xcom_pull(task_ids="settle", key="outcome")
+    outcome: str | None = ti.xcom_pull(task_ids="close_run", key="outcome")
     failed = failed_steps(context)
     if outcome is None:
-        failed.append("settle")
+        failed.append("close_run")
     if not failed and outcome not in ("rejected", "unanswered"):
         return None
     merged: dict[str, Any] = ti.xcom_pull(task_ids="merge") or {}

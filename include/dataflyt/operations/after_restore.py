@@ -19,7 +19,7 @@ from dataflyt.storage import database
 from dataflyt.warehouse import runs
 
 
-def settle_in(kommune: Kommune, environment: Any) -> dict[str, int]:
+def reconcile_after_restore(kommune: Kommune, environment: Any) -> dict[str, int]:
     """Do both for a kommune. Returns its newest run, its newest released run, and whether what is published is known.
 
     Repeating it changes nothing more. Raises ConfigError, SourceUnavailable or WarehouseError.

@@ -20,7 +20,8 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Settings, open_client, send
+from dataflyt.registers.http import open_client, send
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage import database, private

@@ -22,14 +22,19 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
 from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
-from dataflyt.run import flow, report
-from dataflyt.run.flow import Environment, Job
-from dataflyt.sources.freg import EMPLOYEES
+from dataflyt.run import report
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
+from dataflyt.run.job import Environment, Job
+from dataflyt.run.landed import freg_reader
+from dataflyt.run.republish import republish
+from dataflyt.run.whom_to_ask import responsible
+from dataflyt.sources import freg
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
-from dataflyt.sources.whose import named
+from dataflyt.sources.origin import with_origin
 from dataflyt.storage import database
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import landed
 from dataflyt.warehouse import events, golden, runs, veto, vetoed_views
 from dataflyt.warehouse.tables import source_tables
 
@@ -162,7 +167,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
             answered = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
-        flow.republish(kommune, environment)
+        republish(kommune, environment)
     finally:
         publishing.remove(landing.folder)
     if in_doubt:
@@ -192,28 +197,23 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
     About employees no more is asked than a run asks.
     """
-    source = kommune.sources.freg
-    connection = environment.connect(source.connection)
-    parts = flow.freg_parts(kommune)
+    ask = partial(freg_client.extract, kommune.sources.freg, environment, landing)
     pupils, others, employees = (
         [number for number, part in numbers.items() if part == wanted] for wanted in ("pupil", "other", "employee")
     )
-    route, rolle = source.route, source.rolle
-    freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
+    ask(numbers=pupils, parts=freg_parts(kommune), phase=freg.PUPILS)
     with database.transaction(db, kommune.id, lock=False) as warehouse:
         _load(warehouse, kommune, landing)
         named = warehouse.execute(
             text(
-                f"{flow.responsible(_FRESH)} and not exists (select from history.freg_person h "
+                f"{responsible(_FRESH)} and not exists (select from history.freg_person h "
                 "where h.owner = :owner and h.to_run is null and h.oppslag = f.ansvarlig)"
             ),
             {"owner": kommune.id},
         )
         others += sorted(set(named.scalars()) - numbers.keys())
-    parts = flow.freg_parts(kommune, pupils=False)
-    freg_client.extract(connection, others, parts, landing, "2-others", route=route, rolle=rolle)
-    alone, parts = source.route_alone, flow.EMPLOYEE_PARTS
-    freg_client.extract(connection, employees, parts, landing, EMPLOYEES, route=alone, rolle=rolle)
+    ask(numbers=others, parts=freg_parts(kommune, pupils=False), phase=freg.OTHERS)
+    ask(numbers=employees, parts=EMPLOYEE_PARTS, phase=freg.EMPLOYEES)
 
 
 def _learn(connection: Connection, job: Job) -> bool:
@@ -240,7 +240,7 @@ def _learn(connection: Connection, job: Job) -> bool:
         )
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
-    events.hold_as(
+    events.route_new_numbers(
         connection,
         owner,
         f"select i.identifikasjonsnummer, p.oppslag from {_FRESH}freg_identifikasjonsnummer i "
@@ -276,17 +276,16 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
                             copy.write_row(row)
                     rows.clear()
 
-    for page in landing.names():
-        if not page.endswith(".request.json"):
-            try:
-                with landing.open(page) as stream:
-                    for count, row in enumerate(flow.freg_reader(kommune, landing, page)(stream), 1):
-                        waiting[type(row)].append(row)
-                        if count % _ROWS_AT_A_TIME == 0:
-                            flush()
-            except Unreadable as error:
-                raise named(error, "freg", page, landing) from None
-            flush()
+    for page in landed(landing):
+        try:
+            with landing.open(str(page)) as stream:
+                for count, row in enumerate(freg_reader(kommune, landing, page)(stream), 1):
+                    waiting[type(row)].append(row)
+                    if count % _ROWS_AT_A_TIME == 0:
+                        flush()
+        except Unreadable as error:
+            raise with_origin(error, "freg", str(page), landing) from None
+        flush()
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))
     told = text(

@@ -50,7 +50,7 @@ class Waiting(NamedTuple):
 # --- as the kommune ----------------------------------------------------------------------------------------------
 
 
-def hold(connection: Connection, owner: str, numbers: str) -> None:
+def route_numbers(connection: Connection, owner: str, numbers: str) -> None:
     """Let the list's reader know that the kommune holds the numbers that the query ``numbers`` gives."""
     connection.execute(
         text(
@@ -61,7 +61,7 @@ def hold(connection: Connection, owner: str, numbers: str) -> None:
     )
 
 
-def hold_as(connection: Connection, owner: str, numbers: str) -> None:
+def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
     """Let the reader know of numbers that are not in the golden record yet: ``numbers`` gives each with one that is."""
     connection.execute(
         text(
@@ -73,7 +73,7 @@ def hold_as(connection: Connection, owner: str, numbers: str) -> None:
     )
 
 
-def hold_no_others(connection: Connection, owner: str, *, employees: bool = False) -> None:
+def route_no_other_numbers(connection: Connection, owner: str, *, employees: bool = False) -> None:
     """Let the list's reader know whom the kommune holds, and forget everybody else it has held.
 
     Pupils and guardians, and ``employees`` where the kommune asks FREG about them.
@@ -223,7 +223,7 @@ def key(connection: Connection) -> str:
 
 
 def hashed(secret: str, number: str) -> str:
-    """Hash a number as ``hold`` does: numbers of people nobody holds never reach the warehouse."""
+    """Hash a number as ``route_numbers`` does: numbers of people nobody holds never reach the warehouse."""
     return hashlib.sha256(f"{secret}:{number}".encode()).hexdigest()[:32]
 
 
