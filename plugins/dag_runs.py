@@ -1,4 +1,4 @@
-"""An Airflow plugin: what Airflow calls when a DAG run of ours begins and ends. Both write the run's note, in Norwegian.
+"""An Airflow plugin: what Airflow calls when a DAG run begins and ends. Both write the run's note, in Norwegian.
 
 - A run begins (in the scheduler): a task whose pool nobody has made gets Airflow's default pool. Airflow would let it
   wait for ever and say nothing, and what protects people cannot wait.
@@ -83,17 +83,17 @@ class DagRuns:
 
     @hookimpl
     def on_dag_run_running(self, dag_run: "DagRun") -> None:
-        """Called when a run begins."""
+        """Look after a run that begins."""
         leave_missing_pools(dag_run)
 
     @hookimpl
     def on_dag_run_success(self, dag_run: "DagRun") -> None:
-        """Called when a run has gone as it should."""
+        """Note what came of a run that went as it should."""
         note_outcome(dag_run)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: "DagRun") -> None:
-        """Called when a run has ended red."""
+        """Note what came of a run that is red."""
         note_outcome(dag_run)
 
 

@@ -105,7 +105,7 @@ def by_airflow() -> Outside:
     # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        from dataflyt.on_airflow.operators import connection_of_installation, storage_path
+        from dataflyt.on_airflow.environment import connection_of_installation, storage_path
     except DataflytError:
         raise
     except Exception as error:  # a driver that is not installed, a secrets backend that is none; a password may be told
