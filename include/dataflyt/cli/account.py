@@ -16,7 +16,7 @@ from dataflyt.storage import private
 
 if TYPE_CHECKING:
     from dataflyt.accounts.day_one import Row
-    from dataflyt.cli.outside_run import Outside
+    from dataflyt.run.environment import Outside
 
 account_app = App(help="Hvem som har hvilket brukernavn: importer dagens katalog, og sammenlign med den.")
 

@@ -20,9 +20,9 @@ from dataflyt.cli.warehouse import login_command
 from dataflyt.errors import DataflytError
 
 if TYPE_CHECKING:
-    from dataflyt.cli.outside_run import Outside
     from dataflyt.config.kommune import Kommune
     from dataflyt.run.approve import Question
+    from dataflyt.run.environment import Outside
     from dataflyt.run.execute import Answer
 
 app = App(help="Fra registrene til FEIDE.")

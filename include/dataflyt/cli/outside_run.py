@@ -13,16 +13,14 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TextIO
 
-from dataflyt.config.connections import Connect, from_environment, path_of
+from dataflyt.config.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError
-
-if TYPE_CHECKING:
-    from dataflyt.run.job import Environment
+from dataflyt.run.environment import Outside
 
 NOTE = "environment.json"
 SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
@@ -70,26 +68,6 @@ def running(local: Path) -> dict[str, str] | None:
             f"{local / NOTE} kan ikke leses: bare den som har startet «make up», kan bruke det som kjører."
         ) from None
     return None
-
-
-class Outside(NamedTuple):
-    """How connections are looked up by name, and folders by address; ``airflow``: whether Airflow looks them up."""
-
-    connect: Connect
-    path: Callable[[str], Any]
-    airflow: bool = False
-
-    def environment(self) -> "Environment":
-        """Return the flow's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
-        from dataflyt.run.job import Environment
-
-        storage = os.environ.get("DATAFLYT_STORAGE")
-        if not storage:
-            raise ConfigError(
-                "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
-                "slik tilkoblingene er satt."
-            )
-        return Environment(self.connect, self.path, storage)
 
 
 def airflow_is_here() -> bool:

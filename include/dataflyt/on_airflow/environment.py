@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from dataflyt.config.kommune import Kommune
-    from dataflyt.run.job import Environment, Job
+    from dataflyt.run.environment import Environment
+    from dataflyt.run.job import Job
 
 
 def run_environment() -> Environment:
@@ -34,7 +35,7 @@ def run_environment() -> Environment:
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
-    from dataflyt.run.job import Environment
+    from dataflyt.run.environment import Environment
 
     storage = os.environ.get("DATAFLYT_STORAGE")
     if not storage:
