@@ -19,6 +19,7 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
+from dataflyt.run.environment import Outside
 
 kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
 
@@ -67,7 +68,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, outside: outside_run.Outside) -> bool:
+def _answers(kommune: Kommune, outside: Outside) -> bool:
     """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
     from dataflyt.operations import source_check
 

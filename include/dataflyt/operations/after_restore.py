@@ -9,17 +9,16 @@ A backup is older than what stands in the storage. Two things there would then b
   older run. It stays as it is until the next run is released: only then does the warehouse publish again.
 """
 
-from typing import Any
-
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.exports import publishing
+from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import runs
 
 
-def reconcile_after_restore(kommune: Kommune, environment: Any) -> dict[str, int]:
+def reconcile_after_restore(kommune: Kommune, environment: Environment) -> dict[str, int]:
     """Do both for a kommune. Returns its newest run, its newest released run, and whether what is published is known.
 
     Repeating it changes nothing more. Raises ConfigError, SourceUnavailable or WarehouseError.

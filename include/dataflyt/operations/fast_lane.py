@@ -23,8 +23,9 @@ from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefus
 from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
+from dataflyt.run.environment import Environment
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
-from dataflyt.run.job import Environment, Job
+from dataflyt.run.job import Job
 from dataflyt.run.landed import freg_reader
 from dataflyt.run.republish import republish
 from dataflyt.run.whom_to_ask import responsible

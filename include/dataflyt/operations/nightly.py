@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
-from dataflyt.run.job import Environment
+from dataflyt.run.environment import Environment
 from dataflyt.run.republish import republish
 
 log = logging.getLogger(__name__)

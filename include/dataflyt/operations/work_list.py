@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.run import report
-from dataflyt.run.job import Environment
+from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
 from dataflyt.warehouse import events, runs, shown, vetoed_views

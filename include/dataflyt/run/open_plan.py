@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError
 from dataflyt.run import report
-from dataflyt.run.job import Environment
+from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import plan, runs
 from dataflyt.warehouse.runs import Run

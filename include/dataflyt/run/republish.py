@@ -6,7 +6,8 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.exports import publishing
-from dataflyt.run.job import Environment, Job
+from dataflyt.run.environment import Environment
+from dataflyt.run.job import Job
 from dataflyt.storage import database
 from dataflyt.warehouse import golden, runs, veto, vetoed_views
 
