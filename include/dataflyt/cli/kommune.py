@@ -13,6 +13,7 @@ import typer
 from dataflyt.cli import outside_run
 from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
@@ -211,7 +212,7 @@ feide:
 
 accounts: dataflyt # hvem gir brukernavn: dataflyt, eller bas når kommunen har et brukeradministrativt system
 
-exports: [feide_ldif] # feide_ldif, pifu eller begge
+exports: [feide_ldif] # én eller flere av {exports}
 
 # Vakten spør en godkjenner når en kjøring endrer mer enn grensene i _defaults.yaml. Andre grenser for denne kommunen:
 # guard:
@@ -225,7 +226,7 @@ approvers: # fyll ut: minst én linje under; id er brukerens nummer i Airflow (a
 
 # Hvem får e-post når en kjøring spør, stopper eller er forsinket: antall og en lenke, ingen navn.
 # mail: {{to: [drift@haugesund.kommune.no]}}
-"""
+""".replace("{exports}", ", ".join(EXPORTS))
 
 _NEXT = """\
 {path} er skrevet. Videre:

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports import publishing
 from dataflyt.storage import database
+from dataflyt.storage.files import purge_landing
 from dataflyt.warehouse import runs
 
 
@@ -45,5 +45,5 @@ def settle_in(kommune: Kommune, environment: Any) -> dict[str, int]:
             )
         newest = runs.newest(connection, kommune.id)
         released = runs.released_before(connection, kommune.id)
-    publishing.purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
+    purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
     return {"newest": newest, "released": released, "published_is_known": int(known)}

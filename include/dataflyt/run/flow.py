@@ -36,6 +36,7 @@ from dataflyt.sources.krr import rows as krr_rows
 from dataflyt.sources.sas import client as sas_client
 from dataflyt.sources.sas import rows as sas_rows
 from dataflyt.storage import database
+from dataflyt.storage.files import purge_landing, remove, write_atomically
 from dataflyt.storage.landing import FACTS, Landing
 from dataflyt.warehouse import contact, events, golden, guard, plan, runs, staging, veto, vetoed_views
 from dataflyt.warehouse import merge as merging
@@ -924,8 +925,8 @@ def settle(job: Job, failed: Sequence[str]) -> dict[str, Any]:
         republish(job.kommune, job.environment)
     finally:  # nothing that is wrong with the exports leaves raw answers, or a run without its report
         for source in REGISTERS:
-            publishing.remove(job.landing(source).folder)
-        publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+            remove(job.landing(source).folder)
+        purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
         written = _report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
@@ -955,9 +956,7 @@ def _report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
-    publishing.write_atomically(
-        folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2)
-    )
+    write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
     return written
 
 
