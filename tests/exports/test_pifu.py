@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -248,6 +248,7 @@ LETTERS_OF_XML = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), m
 
 
 @settings(max_examples=200, deadline=None)
+@example(given_names="", family="", school="", group="", group_id="\xad", uid="a")
 @given(given_names=ANY, family=ANY, school=ANY, group=ANY, group_id=LETTERS_OF_XML, uid=LETTERS_OF_XML)
 def test_names_of_any_letters_give_a_file_that_can_be_read(
     given_names: str, family: str, school: str, group: str, group_id: str, uid: str

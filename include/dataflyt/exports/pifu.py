@@ -238,7 +238,8 @@ class _Writer:
 def _description(name: str, otherwise: str) -> str:
     short, whole = _short(name, 60), _short(name, 256)
     return (
-        f"<description><short>{short or _short(otherwise, 60)}</short>"
+        # A name and an id can both be of letters that cannot be seen: the id is then written as it is.
+        f"<description><short>{short or _short(otherwise, 60) or _escaped(otherwise[:60])}</short>"
         f"{f'<long>{whole}</long>' if whole != short else ''}</description>"
     )
 
