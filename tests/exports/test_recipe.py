@@ -26,9 +26,9 @@ def test_the_example_of_an_export_and_its_tests_are_true(tmp_path: Path, monkeyp
     code, line, test = (blocks[name] for name in (*names, "tests/exports/test_classes_csv.py"))
     monkeypatch.setitem(sys.modules, "dataflyt.exports.classes_csv", module("dataflyt.exports.classes_csv", code))
 
-    # The table on the page is the one there is, with one line more.
     table = module("table", f"from typing import Final\n{line}").EXPORTS
-    assert dict(list(table.items())[:-1]) == exports.EXPORTS
+    *there_already, _ = table.items()
+    assert set(there_already) <= set(exports.EXPORTS.items())
     monkeypatch.setattr("dataflyt.exports.model.EXPORTS", table)
     tests = module("tests.exports.test_classes_csv", test)
     assert tests.EXPORT.title == table[tests.EXPORT.name]
