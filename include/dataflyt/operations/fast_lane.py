@@ -20,7 +20,6 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
-from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
@@ -34,6 +33,7 @@ from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
 from dataflyt.sources.origin import with_origin
 from dataflyt.storage import database
+from dataflyt.storage.files import remove
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import events, golden, runs, veto, vetoed_views
@@ -73,7 +73,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
         else:
             outcome.counts["kommuner"] += 1
     for owner in sorted(by_id.keys() - waiting):  # what a try that was killed has landed, and nobody waits for
-        if trouble := trouble_of(partial(publishing.remove, _landing(owner, environment).folder), owner):
+        if trouble := trouble_of(partial(remove, _landing(owner, environment).folder), owner):
             outcome.trouble.append(trouble)
     known_trouble = {trouble.sentence for trouble in outcome.trouble}
     outcome.trouble += [
@@ -156,7 +156,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
     landing = _landing(owner, environment)
-    publishing.remove(landing.folder)  # of a try that was killed: answers of then
+    remove(landing.folder)  # of a try that was killed: answers of then
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
@@ -170,7 +170,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             in_doubt = bool(answered) and _learn(connection, job)
         republish(kommune, environment)
     finally:
-        publishing.remove(landing.folder)
+        remove(landing.folder)
     if in_doubt:
         raise DataInDoubt(
             "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. "
