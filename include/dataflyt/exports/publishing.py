@@ -59,8 +59,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     }
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
-    vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked)
-    shown.views(connection, run.owner, "now_")
+    shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
     files: list[dict[str, Any]] = []
     work = root / _WORK
     try:

@@ -243,8 +243,8 @@ def release(connection: Connection, owner: str, number: int) -> None:
             "Noen har satt eller hevet en sperring eller en overstyring siden planen ble regnet ut: kjør «Flett» på "
             "nytt, så planen tar hensyn til det."
         )
-    plan.build(connection, owner, number, released_before(connection, owner, number))
-    if run.digest != plan.digest(connection, owner, number):
+    planned = plan.build(connection, owner, number, released_before(connection, owner, number))
+    if run.digest != plan.digest(planned):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
     connection.execute(
