@@ -67,7 +67,7 @@ def learn(
     already.
     """
     connection, bound = now.connection, computed.inputs.bound()
-    bound["beside"] = outside_run is not None
+    bound["outside_run"] = outside_run is not None
     if outside_run is not None:
         bound["run"] = outside_run
     doubts = {"local_ids"} if connection.scalar(text(rules.sql("veto/local_ids"))) else set()

@@ -50,8 +50,8 @@ def views(
     if vetoes_before is not None:
         # A veto that this run has itself lifted by being released was in force before it.
         conditions[1] = f"(v.lifted_at is null or v.lifted_run >= {vetoes_before:d})"
-        # What was learned beside the line while this run was under way is true before it as well.
-        conditions.append(f"(v.run < {vetoes_before:d} or v.beside)")
+        # A veto learned outside the line while this run was under way was true before it as well.
+        conditions.append(f"(v.run < {vetoes_before:d} or v.outside_run)")
     if lifting is not None:
         conditions.append(
             f"v.veto not in (select l.veto from control.lift l where l.owner = '{owner}' and l.run = {lifting:d})"

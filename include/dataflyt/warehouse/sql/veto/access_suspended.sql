@@ -52,8 +52,8 @@ suspended as (
     left join together t on t.child_id = x.child_id and t.adult = x.adult
     where p.level = 3 or t.child_id is null
 )
-insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, beside, unknown)
-select :owner, 'access_suspended', s.child_id, s.adult, 'child_protected', :run, now(), :beside, s.unknown
+insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at, outside_run, unknown)
+select :owner, 'access_suspended', s.child_id, s.adult, 'child_protected', :run, now(), :outside_run, s.unknown
 from suspended s
 where not exists (
     select from past_veto v

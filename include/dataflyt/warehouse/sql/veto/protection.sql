@@ -3,8 +3,8 @@
 -- makes: rows
 -- Raised protection. What known words give and what an unknown word adds are vetoes of their own: a clean answer lifts
 -- the latter.
-insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, beside, unknown)
-select :owner, 'protection', m.target_id, p.level, p.cause, p.cause_person_id, :run, now(), :beside, p.unknown
+insert into control.veto (owner, kind, person_id, level, cause, cause_person_id, run, learned_at, outside_run, unknown)
+select :owner, 'protection', m.target_id, p.level, p.cause, p.cause_person_id, :run, now(), :outside_run, p.unknown
 from (
     select person_id, known_level as level, false as unknown,
         case when level = known_level then cause else 'known_word' end as cause,

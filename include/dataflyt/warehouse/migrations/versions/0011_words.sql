@@ -1,4 +1,5 @@
--- "grp" stood for a word that SQL keeps for itself. Policies and grants are the table's, and go along.
+-- Names that had to be guessed. Policies and grants follow the table and the column.
+alter table control.veto rename column beside to outside_run;
 alter table golden.grp rename to school_group;
 
 -- Indexes and constraints, which PostgreSQL has named after the table.

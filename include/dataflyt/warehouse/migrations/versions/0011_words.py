@@ -1,4 +1,4 @@
-"""The golden record's groups are called what they are.
+"""A table and a column get names that need not be guessed.
 
 Revision ID: 0011
 """
