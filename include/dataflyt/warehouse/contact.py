@@ -23,10 +23,10 @@ def keep(clean: CleanRows) -> None:
 
 
 def forget(connection: Connection, owner: str) -> None:
-    """Forget in clear what no current contact refers to any more.
+    """Delete the values in clear that no current contact refers to any more.
 
-    Current is what stands in the newest run, and what stands in the one that is published, which may be older: it is
-    written anew whenever its state changes.
+    A contact is current when it stands in the newest run, or in the run that is published. That one may be older, and
+    is written anew whenever its state changes.
     """
     connection.execute(
         text(

@@ -1,4 +1,4 @@
-"""The golden record of a run: computed once from history as it stands in that run and ``run.as_of``, never the clock.
+"""The golden record of a run: computed once, from history as it stands in the run and ``run.as_of``, never the clock.
 
 Each table has its rule in ``sql/golden/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views
 named as the sources' tables) and over the tables computed before it (``new_<table>``). Those whose header makes a

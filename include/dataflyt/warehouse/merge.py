@@ -52,7 +52,7 @@ def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:
 
     Registers that are asked person by person: rows are closed only for subjects that were answered and not
     quarantined. Files: a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
-    What is quarantined or unanswered is thereby held over. Raises nothing of its own.
+    What is quarantined or unanswered is thereby held over.
     """
     return {table.name: _merge_source_table(clean, table) for table in source_tables().values()}
 
@@ -76,7 +76,7 @@ def clean_rows(connection: Connection, owner: str, run: int) -> CleanRows:
                 f"unheld_{table.name}": f"not coalesce({held}, false)",
             }.items()
         ]
-    # Tables, not views: every table of a register is merged by them.
+    # Tables, not views: the merge of every table of a register reads them.
     for source, numbers in {
         "freg": "select subject, subject as answer from unheld_freg_person "
         "union select oppslag, subject from unheld_freg_person "
@@ -93,7 +93,7 @@ def clean_rows(connection: Connection, owner: str, run: int) -> CleanRows:
 
 
 def _quarantined(connection: Connection, owner: str, run: int) -> set[str]:
-    """Names of the tables that have rows in quarantine."""
+    """Return the names of the tables that have rows in quarantine."""
     found = connection.execute(
         text("select distinct table_name from control.quarantine where owner = :owner and run = :run"),
         {"owner": owner, "run": run},
@@ -171,13 +171,13 @@ def _merge(
 ) -> tuple[int, int]:
     """Close and open rows of ``target`` until its open rows are ``incoming``; return rows opened and closed.
 
-    Both are compared once, and only what differs is written down: ``differing`` has the rows that come (``row_id`` is
-    not null), of which those with ``known`` replace an open row, and the open rows that are gone, whose subject is
-    ``was``. ``held_over`` says which of the latter stay open, ``repeated`` which of the former are repetitions.
+    The two are compared once, into the table ``differing``. It has the rows that come (``row_id`` is not null), of
+    which those that are ``known`` replace an open row; and the open rows that are gone, whose subject is ``was``. An
+    open row for which ``held_over`` is true stays open. A coming row for which ``repeated`` is true is passed over.
     """
     columns = [*key, *values]
     connection.execute(text("drop table if exists pg_temp.differing"))
-    connection.execute(
+    differing = connection.execute(
         text(
             f"create temporary table differing on commit drop as select i.row_id, h.{key[0]} is not null as known, "
             f"h.was, {', '.join(f'coalesce(i.{column}, h.{column}) as {column}' for column in key)}"
@@ -189,9 +189,12 @@ def _merge(
         ),
         bound,
     )
+    if not differing.rowcount:
+        return 0, 0
     connection.execute(text("analyze differing"))
-    for passed_over in (f"row_id is null and {held_over}", f"row_id is not null and {repeated}"):
-        connection.execute(text(f"delete from differing d where {passed_over}"), bound)
+    for rows, passed_over in (("row_id is null", held_over), ("row_id is not null", repeated)):
+        if passed_over != "false":
+            connection.execute(text(f"delete from differing d where {rows} and {passed_over}"), bound)
     same_key = " and ".join(f"h.{column} = d.{column}" for column in key)
     closed = connection.execute(
         text(
