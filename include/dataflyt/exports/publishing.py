@@ -72,8 +72,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
-    vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked)
-    shown.views(connection, run.owner, "now_")
+    shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
     work = root / _WORK
     try:
         may_be_shown = ShownViews(connection, kommune, run.as_of)

@@ -222,23 +222,17 @@ def _learn(connection: Connection, job: Job) -> bool:
 
     Why is noted with the kommune's newest run, for those who may see protection.
     """
-    owner, moment = job.owner, job.moment
-    golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
-    golden.compute(connection, moment, for_vetoes=True)
+    owner, inputs = job.owner, job.golden_inputs
+    views = golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
+    computed = golden.compute(views, inputs, for_vetoes=True)
     # A run that waits for its answer must not give, or lift, when released what FREG has taken since.
     against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
     if job.run.state == "merged":
         against.append((job.run.number, job.run.number))
     believed_less: set[str] = set()
     for number, lifting in against:
-        vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
-        doubts = veto.learn(
-            connection,
-            moment,
-            job.kommune.guard,
-            answered=f"{_FRESH}freg_person",
-            beside=True,
-        )
+        now = vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
+        doubts = veto.learn(computed, now, job.kommune.guard, answered=f"{_FRESH}freg_person", outside_run=inputs.run)
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
     # Numbers that we hear of here first: what FREG tells of them next is told under them.
     events.route_new_numbers(

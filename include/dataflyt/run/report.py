@@ -220,7 +220,7 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
     """Count what became of every staged row, each part by itself, and make sure that they add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views merge.clean_views made. Raises WarehouseError when a row is lost.
+    views merge.clean_rows made. Raises WarehouseError when a row is lost.
     """
     rows = {}
     in_quarantine = quarantined(connection, owner, number)
