@@ -157,7 +157,7 @@ def _merge(
     """
     columns = [*key, *values]
     connection.execute(text("drop table if exists pg_temp.differing"))
-    connection.execute(
+    differing = connection.execute(
         text(
             f"create temporary table differing on commit drop as select i.row_id, h.{key[0]} is not null as known, "
             f"h.was, {', '.join(f'coalesce(i.{column}, h.{column}) as {column}' for column in key)}"
@@ -168,7 +168,9 @@ def _merge(
             + "".join(f" or i.{column} is distinct from h.{column}" for column in values)
         ),
         bound,
-    )
+    ).rowcount
+    if not differing:
+        return 0, 0
     connection.execute(text("analyze differing"))
     for passed_over in (f"row_id is null and {held_over}", f"row_id is not null and {repeated}"):
         connection.execute(text(f"delete from differing d where {passed_over}"), bound)
