@@ -29,7 +29,7 @@ def doctor_command(
     from dataflyt.operations.doctor import Doctor
 
     outside = outside_run.use()
-    doctor = Doctor(outside.connect, outside.path, datetime.now(UTC).date())
+    doctor = Doctor(outside.connect, outside.path, datetime.now(UTC).date(), outside_run.folder())
     lines: list[tuple[str, str, str]] = []
     kommuner, broken = _kommuner(names)
     lines += [("wrong", "kommunefil", sentence) for sentence in broken]
@@ -52,7 +52,7 @@ def doctor_command(
 
 
 def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
-    from dataflyt.config.kommune import find, folder_of_kommuner, load_all
+    from dataflyt.config.loading import find, folder_of_kommuner, load_all
 
     try:
         folder = folder_of_kommuner()

@@ -13,16 +13,14 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TextIO
 
-from dataflyt.config.connections import Connect, from_environment, path_of
+from dataflyt.config.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError
-
-if TYPE_CHECKING:
-    from dataflyt.run.flow import Environment
+from dataflyt.run.environment import Outside
 
 NOTE = "environment.json"
 SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
@@ -72,26 +70,6 @@ def running(local: Path) -> dict[str, str] | None:
     return None
 
 
-class Outside(NamedTuple):
-    """How connections are looked up by name, and folders by address; ``airflow``: whether Airflow looks them up."""
-
-    connect: Connect
-    path: Callable[[str], Any]
-    airflow: bool = False
-
-    def environment(self) -> "Environment":
-        """Return the flow's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
-        from dataflyt.run.flow import Environment
-
-        storage = os.environ.get("DATAFLYT_STORAGE")
-        if not storage:
-            raise ConfigError(
-                "Sett miljøvariabelen DATAFLYT_STORAGE til mappen for landing, eksport og rapporter, "
-                "slik tilkoblingene er satt."
-            )
-        return Environment(self.connect, self.path, storage)
-
-
 def airflow_is_here() -> bool:
     """Tell whether an Airflow is configured on this machine: by variables, or in the folder it uses without them."""
     return (
@@ -105,7 +83,7 @@ def by_airflow() -> Outside:
     # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        from dataflyt.on_airflow.operators import connection_of_installation, storage_path
+        from dataflyt.on_airflow.environment import connection_of_installation, storage_path
     except DataflytError:
         raise
     except Exception as error:  # a driver that is not installed, a secrets backend that is none; a password may be told

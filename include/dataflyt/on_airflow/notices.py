@@ -1,4 +1,4 @@
-"""What people are told through Airflow: the steps' names, a kommune's page, and the mails. Pure texts.
+"""What people are told through Airflow: a kommune's page, the DAGs' names, and the mails. Pure texts.
 
 In comes what is known of a run; out goes Norwegian plain text with counts and a link: no names, and nothing about
 protection as a number. ``on_airflow`` knows when to send what, and how.
@@ -9,28 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import TIMEZONE, WEEKDAYS
+from dataflyt.run.steps import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from dataflyt.config.kommune import Kommune
-
-STEPS = {
-    "extract_sas": "Hent fra skolesystemet",
-    "extract_hr": "Hent fra HR",
-    "extract_freg": "Hent fra Folkeregisteret",
-    "extract_krr": "Hent fra KRR",
-    "withdraw": "Trekk tilbake",
-    "check": "Kontroller",
-    "merge": "Flett",
-    "approve": "Godkjenn",
-    "release": "Frigi",
-    "publish": "Publiser",
-    "settle": "Gjør opp",
-}
-"""What each task of a kommune's DAG is called, in their order."""
 
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
 """What the DAG that reads FREG's events is called, and its task."""
@@ -52,8 +39,6 @@ DESCRIPTIONS = {
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
 """What each of them does, in a line under its name."""
-
-EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
     "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
@@ -128,13 +113,13 @@ def ended(
 ) -> Notice:
     """Tell that a run stopped, was rejected or was never answered.
 
-    ``outcome`` is the report's, None when the run could not be settled, and ``sentence`` says it in words; ``stopped``
+    ``outcome`` is the report's, None when the run could not be closed, and ``sentence`` says it in words; ``stopped``
     has the steps that failed with what each said, ``changes`` what the run would have changed, in words and counts.
     """
     if stopped:
-        names = ", ".join(f"«{STEPS.get(step, step)}»" for step in stopped)
+        names = ", ".join(f"«{TITLES.get(step, step)}»" for step in stopped)
         steps = "\n".join(
-            f"- {STEPS.get(step, step)}: {said or 'sa ikke hvorfor; det står i loggen.'}"
+            f"- {TITLES.get(step, step)}: {said or 'sa ikke hvorfor; det står i loggen.'}"
             for step, said in stopped.items()
         )
         return _notice(
@@ -206,7 +191,7 @@ def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link
 def _doing(states: Mapping[str, str | None]) -> str:
     """Say what an unfinished run is doing."""
     by_state: dict[str | None, list[str]] = {}
-    for step, name in STEPS.items():
+    for step, name in TITLES.items():
         by_state.setdefault(states.get(step), []).append(f"«{name}»")
     if "awaiting_input" in by_state:
         return "Den venter på svar fra en godkjenner."

@@ -9,17 +9,16 @@ A backup is older than what stands in the storage. Two things there would then b
   older run. It stays as it is until the next run is released: only then does the warehouse publish again.
 """
 
-from typing import Any
-
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports import publishing
+from dataflyt.run.environment import Environment
 from dataflyt.storage import database
+from dataflyt.storage.files import purge_landing
 from dataflyt.warehouse import runs
 
 
-def settle_in(kommune: Kommune, environment: Any) -> dict[str, int]:
+def reconcile_after_restore(kommune: Kommune, environment: Environment) -> dict[str, int]:
     """Do both for a kommune. Returns its newest run, its newest released run, and whether what is published is known.
 
     Repeating it changes nothing more. Raises ConfigError, SourceUnavailable or WarehouseError.
@@ -45,5 +44,5 @@ def settle_in(kommune: Kommune, environment: Any) -> dict[str, int]:
             )
         newest = runs.newest(connection, kommune.id)
         released = runs.released_before(connection, kommune.id)
-    publishing.purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
+    purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
     return {"newest": newest, "released": released, "published_is_known": int(known)}

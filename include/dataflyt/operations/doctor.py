@@ -14,13 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from dataflyt.cli import outside_run
 from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
-from dataflyt.reference import refresh
+from dataflyt.operations import fast_lane
+from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Settings, open_client, send
+from dataflyt.registers.http import open_client, send
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage import database, private
@@ -45,12 +46,16 @@ class Finding:
 
 
 class Doctor:
-    """Examines kommuner, and the clock of this machine once for each Maskinporten."""
+    """Examines kommuner, and the clock of this machine once for each Maskinporten.
 
-    def __init__(self, connect: Connect, path: Callable[[str], Any], today: date) -> None:
+    ``local`` is the folder of what runs on this machine for trial: its files are examined with those of the storage.
+    """
+
+    def __init__(self, connect: Connect, path: Callable[[str], Any], today: date, local: Path) -> None:
         self.connect = connect
         self.path = path
         self.today = today
+        self.local = local
         self._clocks: dict[str, list[Finding]] = {}
 
     def examine(self, kommune: Kommune) -> list[Finding]:
@@ -75,8 +80,6 @@ class Doctor:
 
     def events(self) -> list[Finding]:
         """Find out whether FREG's events are read every hour, for the whole installation."""
-        from dataflyt.operations import fast_lane
-
         found: list[Finding] = []
         with _kept(found):
             self.connect(fast_lane.LIST)
@@ -127,7 +130,7 @@ class Doctor:
             here = storage and "://" not in storage.removeprefix("file://")
             root = private.on_disk(self.path(storage)) if storage and here else None
             exports = root and root / "exports"
-            for folder in (outside_run.folder(), *(sorted(root.iterdir()) if root and root.is_dir() else ())):
+            for folder in (self.local, *(sorted(root.iterdir()) if root and root.is_dir() else ())):
                 if folder.exists() and private.can_be_reached(folder):
                     found += _open(folder, reader if folder == exports else None)
             for manifest in (exports / kommune.id / "manifest.json" for kommune in kommuner) if exports else ():
@@ -176,7 +179,7 @@ class Doctor:
                         )
                     )
                 now = datetime.combine(self.today, datetime.max.time(), UTC)
-                if wrong := refresh.wrong_number(connection, kommune, now):
+                if wrong := not_registered.wrong_number(connection, kommune, now):
                     found.append(Finding("wrong", wrong))
         return found
 

@@ -1,7 +1,7 @@
 """Every kommune's publication in line with the day: what is published is written anew when its state has changed.
 
     for each kommune that has published: the state of its exports now -> is it what they were written from?
-        -> no: write the published run anew (``flow.republish``)
+        -> no: write the published run anew (``run.republish``)
 
 Time takes away too: a pupil becomes 18, a grant ends, and the kommune's next run may be a month away. The DAG
 ``nightly`` calls ``run`` just after midnight in Norway, the fast lane calls ``bring_in_line`` every hour. What gives
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
-from dataflyt.run import flow
-from dataflyt.run.flow import Environment
+from dataflyt.run.environment import Environment
+from dataflyt.run.republish import republish
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list
 
     def work(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
-            flow.republish(kommune, environment)
+            republish(kommune, environment)
 
     tried = [trouble_of(partial(work, kommune), kommune.id) for kommune in kommuner]
     return [trouble for trouble in tried if trouble]

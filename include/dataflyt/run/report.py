@@ -1,6 +1,6 @@
 """A run's report: what was received, what became of every row, what was changed and published. In counts.
 
-Kept as notes in the run's row while it goes, written to the storage by ``settle``. Protection is in no number here.
+Kept as notes in the run's row while it goes, written to the storage by ``close_run``. Protection is in no number here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,8 +152,8 @@ def spaced(count: int) -> str:
     return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def shown(counts: Mapping[str, int]) -> dict[str, int]:
-    """Leave out the tables whose counts tell about protection."""
+def without_protection_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts without the tables whose counts tell about protection."""
     return {name: count for name, count in counts.items() if name not in _UNSEEN}
 
 
@@ -220,7 +220,7 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
     """Count what became of every staged row, each part by itself, and make sure that they add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views merge.clean_views made. Raises WarehouseError when a row is lost.
+    views merge.clean_rows made. Raises WarehouseError when a row is lost.
     """
     rows = {}
     in_quarantine = quarantined(connection, owner, number)
@@ -241,7 +241,7 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
 
 
 def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[str]) -> dict[str, Any]:
-    """Put a settled run's report together: plain data for JSON, keys in English, ``sentences`` in Norwegian."""
+    """Put a closed run's report together: plain data for JSON, keys in English, ``sentences`` in Norwegian."""
     known = notes(connection, run)
     state = runs.get(connection, run.owner, run.number).state
     rows = known.get("rows")
@@ -315,7 +315,7 @@ def _file(page: str) -> str:
     return {"hr": "Lønns- og personalsystemet", "timetable": "Timeplanen"}.get(kind, "Skolesystemet")
 
 
-def shown_pairs(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+def history_without_protection_counts(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
     """Return rows opened and closed per source's table, of those that may be counted.
 
     Not of the golden record: its accounts less those the plan tells of would be the protected.
