@@ -1,6 +1,7 @@
 """Imports run one way: a package knows those below it, never those above or beside it. No modules import in a ring."""
 
 import ast
+from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -17,15 +18,23 @@ MODULES = {
 }
 
 
-def imported(path: Path) -> set[str]:
-    """The modules of ours that a file imports, at its top or inside a function."""
+BESIDE = {
+    f"{folder}.{path.stem}": path
+    for folder in ("simulator", "supervisor")
+    for path in (PACKAGE.parent / folder).glob("*.py")
+}
+"""The modules of the simulator and the supervisor, which have no folders."""
+
+
+def imported(path: Path, modules: Mapping[str, Path] = MODULES) -> set[str]:
+    """The modules, of those given, that a file imports, at its top or inside a function."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {name if (name := f"{node.module}.{one.name}") in MODULES else node.module for one in node.names}
-    return found & MODULES.keys()
+            found |= {name if (name := f"{node.module}.{one.name}") in modules else node.module for one in node.names}
+    return found & modules.keys()
 
 
 GRAPH = {module: imported(path) for module, path in MODULES.items()}
@@ -44,7 +53,13 @@ def test_a_package_imports_only_those_below_it() -> None:
 
 
 def test_no_modules_import_each_other_in_a_ring() -> None:
-    list(TopologicalSorter(GRAPH).static_order())  # raises CycleError, which names the ring
+    for graph in (GRAPH, {module: imported(path, BESIDE) for module, path in BESIDE.items()}):
+        list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the ring
+
+
+def test_the_simulator_imports_nothing_of_dataflyt_and_dataflyt_nothing_of_either() -> None:
+    assert not {module for module, path in BESIDE.items() if module.startswith("simulator") and imported(path)}
+    assert not {module for module, path in MODULES.items() if imported(path, BESIDE)}
 
 
 def test_a_chain_of_packages_is_at_most_twelve_long() -> None:

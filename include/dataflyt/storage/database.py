@@ -242,7 +242,7 @@ def shows_sizes(connection: Connection) -> bool:
 
 
 def quotes_rows(connection: Connection) -> bool:
-    """Tell whether the server's log quotes rows in its messages of errors. README says which settings prevent it."""
+    """Tell whether the server's log quotes rows in its messages of errors. ``deploy.md`` says what prevents it."""
     asked = (
         "select current_setting('log_error_verbosity') <> 'terse' "
         "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"
