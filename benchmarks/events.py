@@ -30,7 +30,7 @@ HELD = 3
 
 
 def measure(count: int, *, fast: bool = False) -> list[Figure]:
-    """Read a list of so many events; give the time, and what was kept."""
+    """Read a list of so many events; return the time, and what was kept."""
     owners = [f"kommune{number}" for number in range(OWNERS)]
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,4 +1,4 @@
-"""FREG's answers from the register's socket to rows in staging, beside the least that it could cost.
+"""FREG's answers from the register's socket to rows in staging, and the least that this could cost.
 
     python benchmarks/extract.py --persons 190000
 
@@ -31,7 +31,7 @@ PUPILS_A_THOUSAND = 370  # with their guardians a thousand persons
 
 
 def serve(folder: Path) -> None:
-    """Give a token to everybody, and each landed answer to whoever asks for its first person."""
+    """Answer every token request with a token, and a request for a page's first person with that landed page."""
     import uvicorn
     from fastapi import FastAPI, Request, Response
 

@@ -94,7 +94,7 @@ class Simulator:
         return peak_of(status) if status.exists() else 0.0
 
     def connection(self, source: str) -> dict[str, Any]:
-        """Give what a connection to FREG or KRR says: url, login, password, extra."""
+        """Return what a connection to FREG or KRR says: url, login, password, extra."""
         host = self.url + FREG if source == "freg" else self.url
         scopes = {"freg": "folkeregister:deling/offentligmedhjemmel", "krr": "krr:global/kontaktinformasjon.read"}
         extra = {"token_endpoint": f"{self.url}/token", "issuer": f"{self.url}/", "kid": "bench"}

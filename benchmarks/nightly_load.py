@@ -31,7 +31,7 @@ PATIENCE = 5.0
 """Seconds that a question stands before it is answered."""
 NUMBER = "1520"
 
-# Airflow calls this in the task's own process, which was forked for it: its seconds of CPU began at nought.
+# Airflow calls this in the process that it forked for the task: its CPU time began at zero.
 LISTENER = """
 import json, os, sys, time
 from airflow.listeners import hookimpl
@@ -113,7 +113,7 @@ class Night:
             self.airflow.pause(f"kommune_{name}", False)
         dags = [f"kommune_{name}" for name in self.ids]
         runs = {(dag, self.airflow.trigger(dag, "first run")) for dag in dags}
-        # A DAG that is let go may at once run what was due last, too.
+        # An unpaused DAG may at once start the run that was due last, too.
         self.finish(runs | {(dag, run) for dag in dags for run in self.airflow.active_runs(dag)}, asked=True)
 
     def round(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Night:
             beat = self.airflow.call("GET", "/monitor/health")["scheduler"]["latest_scheduler_heartbeat"]
             return beat is not None and datetime.fromisoformat(beat) > since
 
-        processes.wait_for("Airflow", works, timeout=300)  # what it imports at its start is no kommune's cost
+        processes.wait_for("Airflow", works, timeout=300)  # a kommune does not pay for the imports at the start
 
     def memory(self) -> float:
         """Return what the scheduler and its workers have to themselves, in MiB (PSS where the system tells it)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measuring import REPOSITORY, Figure, kommune_files
 
-# What a DAG file of anybody's pays: Airflow, and a first DAG with a timetable and an operator.
+# What every DAG file costs: importing Airflow, and a first DAG with a timetable and an operator.
 PARSE = """
 import importlib.util, json, sys, time
 from airflow.providers.standard.operators.hitl import ApprovalOperator

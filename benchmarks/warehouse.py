@@ -149,7 +149,7 @@ class NoPages(Landing):
         super().__init__(None)
 
     def open(self, name: str) -> io.BytesIO:
-        """Give an empty page."""
+        """Return an empty page."""
         return io.BytesIO()
 
 
@@ -163,7 +163,7 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
 
 
 def one_in_a_hundred_renamed(rows: Iterable[NamedTuple], name: str) -> tuple[list[NamedTuple], int]:
-    """Give one person in a hundred this family name; return how many."""
+    """Return one person in a hundred this family name; return how many."""
     changed, seen, some = [], 0, 0
     for row in rows:
         if isinstance(row, freg_rows.Navn):

@@ -317,7 +317,7 @@ class Builder:
         return pupil
 
     def sas_address(self, sas: SasPerson, person: Person) -> None:
-        """Give the SAS the person's address, or a canary in its place."""
+        """Return the SAS the person's address, or a canary in its place."""
         if person.canary:
             sas.street = person.canary.word("sas.street", "sasgate") + " 1"
             sas.postcode, sas.place = self.kommune.postcode, self.kommune.place

@@ -1,4 +1,4 @@
-"""The people who are there for a reason: the seed's own, and one for every rule that can hurt somebody."""
+"""The people with a history: the family that every world has, and one case for each rule that protects somebody."""
 
 from datetime import date, timedelta
 from random import Random

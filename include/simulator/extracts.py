@@ -1,8 +1,8 @@
-"""FREG's extracts (uttrekk): who lives in a kommune and was born in some years, as an order and its batches.
+"""FREG's extracts (uttrekk): an order for the people of a kommune born in given years, and its batches of numbers.
 
-Source: Skatteetaten, "Uttrekk" and OpenAPI 1.5: 404 while a batch is not ready, 410 when there is no such order or
-batch (any more), ``{}`` after the last, at most ten orders at a time. How many numbers a batch has and how long an
-order lives is not public: here few, and until its end has been told.
+Source: Skatteetaten, "Uttrekk" and OpenAPI 1.5: 404 while a batch is not ready, 410 when the order or batch does not
+exist or exists no longer, ``{}`` after the last batch, at most ten orders at a time. The size of a batch and the life
+of an order are not public. Here a batch has few numbers, and an order lives until its end has been read.
 """
 
 import itertools

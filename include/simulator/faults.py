@@ -1,9 +1,9 @@
-"""Faults: what registers, firewalls and networks do now and then, switched on for so many requests.
+"""Faults: what registers, firewalls and networks do wrong now and then, switched on for a number of requests.
 
 ``FAULTS`` is the table. A fault is switched on at the start (``serve --fault half@krr:2``: for the next two requests
 to KRR) or while the simulator runs: POST ``/simulator/faults`` ``{"name": "half", "path": "krr", "count": 2}``; GET
 tells what is on and which requests there have been, DELETE switches all off. ``path`` is one of ``PATHS``; ``count`` 0
-is for every request. Several faults for a path come in the order they were switched on.
+means every request. Several faults for a path come in the order they were switched on.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Exchange:
     switches: "Switches"
 
     async def replay(self) -> Message:
-        """Give the request's body to the application."""
+        """Return the request's body to the application."""
         return {"type": "http.request", "body": self.body, "more_body": False}
 
     async def answered(self) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -333,7 +333,7 @@ class Switches:
         return {"faults": {fault.name: fault.help for fault in FAULTS.values()}, "on": on, "requests": [*self.requests]}
 
     def take(self, path: str) -> Fault | None:
-        """Give the fault that the next request to a path meets, and count it."""
+        """Return the fault that the next request to a path meets, and count it."""
         switch = next((switch for switch in self.on if switch.path == path), None)
         if switch is None:
             return None

@@ -1,11 +1,12 @@
 """FREG's event list (hendelsesliste), and the documents of its events.
 
 Source: Skatteetaten, Folkeregisteret API documentation (hendelsesliste, "Hendelser fra Folkeregisteret" 1.8) and
-OpenAPI 1.5. What has happened to people stands in ``Country.events``; the sequence has gaps, and ``made`` events by
-arithmetic may stand before it, a whole day's at once. JSON only; how a bulk answer of documents looks is not published.
+OpenAPI 1.5. ``Country.events`` holds what has happened to people. The sequence has gaps. ``made`` events, which are
+computed from their place, may come before it, as many as a whole day has. JSON only. The form of a bulk answer of
+documents is not published.
 
-``POST /simulator/protection {"number": "…", "graderingsnivaa": "strengtFortrolig"}`` protects somebody now (null: ends
-it) and tells of it; a restart of the simulator forgets that.
+``POST /simulator/protection {"number": "…", "graderingsnivaa": "strengtFortrolig"}`` protects a person now (null ends
+the protection) and adds the event. A restart of the simulator forgets both.
 """
 
 import hashlib

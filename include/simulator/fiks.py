@@ -1,9 +1,10 @@
 """KS Fiks: FREG passed on, the service for pupils with their guardians (oppvekst), and KRR one by one.
 
 Sources: KS, developers.fiks.ks.no "Folkeregister"; OpenAPI "folkeregister-oppvekst-api-v1" and "register-krr-api-v1".
-A token needs the scope ``ks:fiks``, and every request ``IntegrasjonId`` and ``IntegrasjonPassord``. There is a rolle a
-kommune (``rolle_of``), for the elements of a school and not for all of person-basis: whoever leaves ``part`` out is
-refused. What a refusal is called, and that some guardians come without being joined, is made up: the shape is not.
+A token needs the scope ``ks:fiks``, and every request ``IntegrasjonId`` and ``IntegrasjonPassord``. Each kommune has a
+rolle (``rolle_of``) for the elements that a school needs, not for all of person-basis: a request without ``part`` is
+refused. The codes of refusals, and the guardians that are not joined to a child, are made up in
+the real shape.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The files the HR system and the SAS of a kommune drop, written as a stream, in a folder of its number.
+"""Write the files of a kommune's HR system and SAS, as a stream, into the folder named by the kommunenummer.
 
 - ``hr/Stamdata3_<kommune>_<date>.xml``: Unit4 Business World's "Stamdata3". No XSD is public: the structure is that of
   the samples in StorFollo-IKT/stamdata3-py. Assumed: ``K`` for women; where NumberOfResources and ExportedDate stand.

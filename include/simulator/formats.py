@@ -3,8 +3,8 @@
 - ``write_oneroster``: OneRoster 1.2, a zip file of CSV (1EdTech, CSV Binding 1.2.1), filled as FINT's provider fills
   OneRoster: ``identifier`` is the organisation number of a school and the identity number of a person.
 - ``write_visma``: Visma Enterprise HRM's ``personsXML``, with the structure of a sample; no schema is public.
-- ``write_calendar``: the timetable as iCalendar (RFC 5545). What a school system writes in an event is not published:
-  the group's id stands as SUMMARY.
+- ``write_calendar``: the timetable as iCalendar (RFC 5545). The content of a school system's events is not
+  published. Here SUMMARY is the group's id.
 """
 
 import csv

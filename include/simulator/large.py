@@ -1,9 +1,8 @@
 """A kommune of any size, up to Oslo's, that is never held in memory.
 
-Who somebody is follows by arithmetic from the place they have: family, pupil or employee number so-and-so. A register
-that is asked about a number works out the place from the number, makes that family alone, answers, and forgets it; the
-files are written family by family. The families, the registers' entries, and what is written, are made by the same
-code as for every kommune.
+Each person has a place: the number of the family, pupil or employee. Everything about the person is computed from the
+place. A register computes the place from the number that it is asked about, makes that family alone, answers, and
+forgets it. The files are written family by family. The same code makes families, entries and files for every kommune.
 
 Of every ten pupils, one at each year level, two are siblings and one has one parent with foreldreansvar: 17 guardians.
 A school has up to 700 pupils, 12 groups at each of ten levels (the level, three classes, five subjects for all and
@@ -12,7 +11,7 @@ three to choose among), and 500 employees, of whom half work at the school and t
 
 Among them are parents apart, mor or far alone, medmor, children and adults at protected addresses, D-numbers, former
 D-numbers, the dead, a responsible person without a number, guardians entered by hand without a basis, every state of
-KRR, and employees who are guardians (one in twenty). Time changes nothing here.
+KRR, and employees who are guardians (one in twenty). No time passes in such a kommune.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -162,11 +161,11 @@ class Large(World):
                 yield group.group_id, group.members
 
     def _at(self, school: int, level: int) -> Iterator[int]:
-        """Give a school's pupils at a level (counted from 0)."""
+        """Return a school's pupils at a level (counted from 0)."""
         return (LEVELS * block + level for block in self._blocks[school] if LEVELS * block + level < len(self.pupils))
 
     def _staff(self, school: int) -> Sequence[int]:
-        """Give those who work at a school, the head first."""
+        """Return those who work at a school, the head first."""
         count = len(self.kommune.schools)
         return range(school, min(self.people.at_school * count, self.people.employees), count)
 

@@ -1,13 +1,13 @@
-"""The truth about the simulated people, for tests: what must come out, and what must not.
+"""The truth about the simulated people, for tests: what an export must hold, and what it must not.
 
 One object a person (or, without a number, a pupil). ``canaries`` is field → word: ``navn.*`` stand in FREG and the SAS
 alike, the others in the source they begin with. ``protection.effective`` and ``access`` follow the rules of a cautious
 school owner: the strictest of the person's own grading, of their addresses' and of the guardians and siblings who live
 with them; access by foreldreansvar and nothing else; suspended for all when the child is strengtFortrolig, and for
-those not at the child's address when it is fortrolig. ``klientadresse`` is told as it is: the strictest that was found.
+those not at the child's address when it is fortrolig. ``klientadresse`` keeps its own word when it is the strictest.
 
-A suspension stays until people decide, also when the protection has been lowered again. ``remember`` writes down whom
-protection has suspended; ``weeks.advance`` does so at the end of each week.
+A suspension stays until people decide, also when the protection has been lowered again. ``remember`` writes down each
+access that protection has suspended; ``weeks.advance`` calls it at the end of each week.
 """
 
 from collections import defaultdict

@@ -1,9 +1,9 @@
 """Maskinporten's token endpoint: a signed JWT grant in, an access token out.
 
 Sources: RFC 7523; Digdir, Maskinporten documentation: "JWT grant", "/token endpoint" and "Feilsøking" (the MP codes).
-Which code it gives for a ``consumer_org`` that is the client's own, and for a certificate that is out of date, is not
-confirmed: MP-011 and MP-122 are assumptions. The access token is a JWT, as Maskinporten's are, with ``consumer`` (and
-``supplier`` when delegated); only its shape is true to life, it is signed with a secret.
+Two codes are assumptions: MP-011 for a ``consumer_org`` that is the client's own, and MP-122 for a certificate that is
+out of date. The access token is a JWT with ``consumer`` (and ``supplier`` when delegated), as Maskinporten's are. It is
+signed with a secret instead of a key.
 """
 
 import base64

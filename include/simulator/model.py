@@ -300,7 +300,7 @@ def _staff(employee: Employee, unit: str) -> Iterator[Member]:
 
 @dataclass
 class Country:
-    """Kommuner on one day, and their people in one FREG: whoever asks finds anybody of any kommune."""
+    """Kommuner on one day, and their people in one FREG: every client finds the people of every kommune."""
 
     worlds: dict[str, World]
     """By kommunenummer, in the order of the numbers."""

@@ -1,10 +1,10 @@
 """NSR v4, Grep's subject codes and SSB's Klass 131, with the paths, the fields and the habits of the real ones.
 
-NSR has the schools of the simulator's kommuner and units of the rest of the country, made by arithmetic: owners,
-kindergartens, what is closed. It has not Haugesund's Testskole 1, and Grep has not KRLE's code: somebody is to correct
-these. No official description of NSR v4 is known (its fields are those that public clients read), nor how it answers
-when asked for a page that is not there: here with an empty one. Of Grep's records the reference has an early example,
-of Klass's what clients read.
+NSR has the schools of the simulator's kommuner, and computed units of the rest of the country: owners, kindergartens,
+closed ones. Two entries are missing on purpose, so that a report has something to correct: Haugesund's Testskole 1 in
+NSR and KRLE's code in Grep. NSR v4 has no known official description: its fields are those that public clients read,
+and its answer to a page that does not exist is assumed to be an empty page. Grep's records follow an early example, Klass's
+the fields that clients read.
 """
 
 from typing import Any

@@ -1,12 +1,12 @@
 """Maskinporten, FREG, KRR and open registers over HTTP: one application, the people of one kommune or several.
 
-FREG and KRR are national: whoever asks finds anybody of any kommune. ``/simulator/date`` is the simulator's own: GET
-tells the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
+FREG and KRR are national: every client finds the people of every kommune. ``/simulator/date`` is the simulator's own:
+GET returns the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
 ``/simulator/faults`` is for switching faults on and off (``faults``).
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and "Returkoder"; Digdir,
-"Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up, their shape
-is not. The answer to an unknown number is an ``oppslag`` with ``feilmelding``, with its own wording.
+"Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up in the real
+shape. The answer to an unknown number is an ``oppslag`` with ``feilmelding``, with its own wording.
 """
 
 import io

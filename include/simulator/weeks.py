@@ -1,12 +1,12 @@
 """Time passes: what happens to the people, the schools and their staff from one day to a later one.
 
-Something happens every Monday, and on 1 August the school year begins. What does depends on the seed, on the day the
-world was made and on the days that have passed, and not on how often somebody looked: eight weeks at once are the same
-as eight times one, in another process too. Only people nothing special is about are touched, but for the seed's
-father: in the first week a new man takes his place.
+Something happens every Monday, and on 1 August the school year begins. The events depend on the seed, on the day the
+world was made and on the days that have passed. They do not depend on the number of calls: eight weeks at once give the
+same as eight times one, in another process too. Events touch only people without a case of their own, except the
+father of the family in ``cases``: in the first week another man takes his place.
 
-The registers know at once. The SAS follows a week later: names, numbers, addresses, deaths. Whom protection has
-suspended is remembered (``manifest.remember``), for what a family has been through lasts longer than the protection.
+The registers know at once. The SAS follows a week later: names, numbers, addresses, deaths. ``manifest.remember``
+writes down each access that protection has suspended, since the suspension lasts longer than the protection.
 
 Assumed: when somebody gets a new number, their family's documents in FREG name the new one.
 """
@@ -300,7 +300,7 @@ class Week:
         child.since["foreldreansvar"] = since
 
     def renumber(self, person: Person, number: str, kind: str, day: date) -> None:
-        """Give somebody a new number; the old one is opphoert, and FREG answers to both."""
+        """Return somebody a new number; the old one is opphoert, and FREG answers to both."""
         old = person.number
         person.former_numbers.append((old, person.id_type, day))
         person.number, person.id_type = number, kind

@@ -7,5 +7,9 @@ none of this is used: Airflow, PostgreSQL and the registers are there already, a
 - ``processes.py``: starts processes, notices when one dies, leaves none behind.
 - ``postgres.py``: the embedded server, its role and database.
 - ``airflow_api.py``: Airflow's REST API, as far as a demo needs it.
-- ``demo.py``: runs a kommune's DAG and tells on the terminal what becomes of it.
+- ``demo.py``: runs a kommune's DAG and prints what becomes of it.
+- ``weeks.py``: runs all kommuner through weeks of a simulated calendar, without Airflow.
+- ``up.py``: keeps Airflow running. ``logins.py``: its users. ``remote.py``: the demo of docker compose.
+- ``backup.py``: keeps the warehouse in a file, and brings it back.
+- ``install.py``: makes ``.venv``.
 """

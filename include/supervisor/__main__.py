@@ -1,4 +1,4 @@
-"""What ``make`` starts: a demo, weeks of it, Airflow for trial, a command beside the services, backup and restore.
+"""What ``make`` starts: a demo, weeks of it, Airflow for trial, a command with the services, backup and restore.
 
 ``demo`` runs a kommune's DAG, ``demo --weeks 4`` three kommuner through weeks of a simulated calendar, ``up`` keeps
 Airflow running, ``run -- CMD`` runs a command, ``backup`` and ``restore`` keep the warehouse. Each starts what it
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 
-if __name__ == "__main__":  # importing the rest takes a second, and would answer Ctrl-C with a traceback
+if __name__ == "__main__":  # the imports below take a second, in which Ctrl-C would print a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -91,7 +91,7 @@ class Supervisor:
         return find(self.folder_of_kommuner, name)
 
     def simulated(self) -> list[Any]:
-        """Give the kommuner that the simulator has people of: those with a kommunenummer that it knows."""
+        """Return the kommuner that the simulator has people of: those with a kommunenummer that it knows."""
         from simulator.kommuner import KOMMUNER
 
         return [kommune for kommune in self.kommuner if set(kommune.kommunenummer) & set(KOMMUNER)]
@@ -128,7 +128,7 @@ class Supervisor:
         self.processes.finish("warehouse-migrate")
 
     def start_airflow(self, users: Sequence[Login], port: int, *, triggerer: bool = False) -> str:
-        """Start the services and Airflow for ``users``; give its URL when it is up.
+        """Start the services and Airflow for ``users``; return its URL when it is up.
 
         The triggerer is what watches over deadlines. Logs are read from their folder: nothing serves them.
         """
@@ -145,10 +145,10 @@ class Supervisor:
         if fresh:
             self.processes.finish("airflow-migrate")
             self.make_logins(users, airflow)
-            self.processes.finish("airflow-logins")  # or the API server makes roles of its own meanwhile
+            self.processes.finish("airflow-logins")  # before the API server starts: it makes roles too
             prepared.touch()
         airflow |= self.environment
-        # It forks the tasks, and imports for them: see airflow_local_settings.
+        # The scheduler forks the tasks, and imports their modules before that: see airflow_local_settings.
         early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}
         for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
             quiet = ["--skip-serve-logs"] if name in ("scheduler", "triggerer") else []
@@ -248,7 +248,7 @@ class Supervisor:
             time.sleep(1)
 
     def run(self, command: list[str]) -> int:
-        """Run a command beside the services, with its terminal; give its exit code."""
+        """Run a command beside the services, with its terminal; return its exit code."""
         self.start_services()
         return run_beside(command, self.environment)
 
@@ -297,7 +297,7 @@ def address(ready: Path) -> str:
 
 
 def choose_port(wanted: str) -> int:
-    """Give the port that was wanted, 8080 if none was and it is free, else any free one; raises SupervisorError."""
+    """Return the port that was wanted, 8080 if none was and it is free, else any free one; raises SupervisorError."""
     if not wanted:
         return USUAL_PORT if port_is_free(USUAL_PORT) else free_port()
     if not wanted.isdigit() or not 1024 <= int(wanted) <= 65535:
@@ -317,7 +317,7 @@ def healthy(url: str) -> bool:
 
 
 def airflow_version() -> str:
-    """Give the version of the installed Airflow, without importing it."""
+    """Return the version of the installed Airflow, without importing it."""
     from importlib.metadata import version
 
     return version("apache-airflow")
@@ -397,7 +397,7 @@ def run_beside(command: list[str], environment: Mapping[str, str]) -> int:
         finally:
             if process.poll() is None:
                 process.terminate()
-                with suppress(subprocess.TimeoutExpired):  # what it has to say comes before the prompt
+                with suppress(subprocess.TimeoutExpired):  # its last words come before the prompt
                     process.wait(PATIENCE)
 
 
@@ -449,7 +449,7 @@ def main(arguments: list[str]) -> int:
     said = said.rstrip().rstrip(":") + nearly_full(local())
     try:
         console.print(said, style="red", markup=False, soft_wrap=True)
-    except OSError:  # the terminal is what was full
+    except OSError:  # the full disk was the terminal's
         terminal.forget_output()
         terminal.say(said)
     return 1

@@ -18,13 +18,13 @@ class AirflowApi:
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def call(self, method: str, path: str, **request: Any) -> Any:
-        """Ask, and give the JSON that was answered."""
+        """Ask, and return the JSON that was answered."""
         answer = self.http.request(method, f"/api/v2{path}", **request)
         answer.raise_for_status()
         return answer.json()
 
     def dag(self, dag: str) -> dict[str, Any] | None:
-        """Give the DAG with its documentation, or None as long as it has not been read."""
+        """Return the DAG with its documentation, or None as long as it has not been read."""
         answer = self.http.get(f"/api/v2/dags/{dag}/details")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
@@ -33,7 +33,7 @@ class AirflowApi:
         return details
 
     def import_errors(self) -> list[str]:
-        """Give the errors of DAG files that could not be read."""
+        """Return the errors of DAG files that could not be read."""
         return [error["stack_trace"] for error in self.call("GET", "/importErrors")["import_errors"]]
 
     def pause(self, dag: str, paused: bool) -> None:
@@ -41,7 +41,7 @@ class AirflowApi:
         self.call("PATCH", f"/dags/{dag}", json={"is_paused": paused})
 
     def active_runs(self, dag: str) -> list[str]:
-        """Give the runs of a DAG that have not ended."""
+        """Return the runs of a DAG that have not ended."""
         runs = self.call("GET", f"/dags/{dag}/dagRuns", params={"state": ["running", "queued"], "limit": 100})
         return [run["dag_run_id"] for run in runs["dag_runs"]]
 
@@ -50,23 +50,23 @@ class AirflowApi:
         self.call("PATCH", f"/dags/{dag}/dagRuns/{quote(run, safe='')}", json={"state": "failed"})
 
     def trigger(self, dag: str, note: str) -> str:
-        """Start a run and give its id."""
+        """Start a run and return its id."""
         run: str = self.call("POST", f"/dags/{dag}/dagRuns", json={"logical_date": None, "note": note})["dag_run_id"]
         return run
 
     def run_state(self, dag: str, run: str) -> str:
-        """Give a run's state: queued, running, success or failed."""
+        """Return a run's state: queued, running, success or failed."""
         state: str = self.call("GET", f"/dags/{dag}/dagRuns/{quote(run, safe='')}")["state"]
         return state
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
-        """Give a run's task instances."""
+        """Return a run's task instances."""
         path = f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances"
         tasks: list[dict[str, Any]] = self.call("GET", path)["task_instances"]
         return tasks
 
     def question(self, dag: str, run: str, task: str) -> dict[str, Any]:
-        """Give what a waiting task asks: subject, body, options, assigned_users."""
+        """Return what a waiting task asks: subject, body, options, assigned_users."""
         question: dict[str, Any] = self.call("GET", self.question_path(dag, run, task))
         return question
 
@@ -75,11 +75,11 @@ class AirflowApi:
         self.call("PATCH", self.question_path(dag, run, task), json={"chosen_options": [option], "params_input": {}})
 
     def question_path(self, dag: str, run: str, task: str) -> str:
-        """Give the path of a task's question."""
+        """Return the path of a task's question."""
         return f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/-1/hitlDetails"
 
     def failure(self, dag: str, run: str, task: dict[str, Any]) -> str | None:
-        """Give the sentence with which a task failed, from its log."""
+        """Return the sentence with which a task failed, from its log."""
         path = f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         content = self.call("GET", path, params={"full_content": True}, headers={"Accept": "application/json"})[
             "content"

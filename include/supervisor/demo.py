@@ -1,4 +1,4 @@
-"""Run a kommune's DAG in Airflow, as its operator and its approver would, and tell what becomes of it."""
+"""Run a kommune's DAG in Airflow, as its operator and its approver would, and print what becomes of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Demo:
     """Whether the DAG is to be paused afterwards: as it was found."""
 
     def wait_until_read(self, since: datetime) -> str:
-        """Wait until Airflow has read the kommune's DAG after ``since``; give its display name."""
+        """Wait until Airflow has read the kommune's DAG after ``since``; return its display name."""
         found: dict[str, Any] = {}
 
         def read() -> bool:
@@ -90,7 +90,7 @@ class Demo:
         return str(found["dag_display_name"])
 
     def run(self) -> str:
-        """Start a run and follow it to its end; give its final state, success or failed."""
+        """Start a run and follow it to its end; return its final state, success or failed."""
         for run in self.airflow.active_runs(self.dag):
             self.console.print(f"En tidligere kjøring ble avbrutt ({run}). Den lukkes; den nye angrer det den rakk.")
             self.airflow.give_up(self.dag, run)
@@ -103,7 +103,7 @@ class Demo:
                 return self.follow(run, lambda tasks: live.update(progress(tasks)))
         finally:
             with suppress(httpx.HTTPError):
-                # As it was: paused, unless make up has let it run. Or the next start would begin with a missed run.
+                # As it was: paused, unless make up has let it run. Unpaused, it would begin the next start by a missed run.
                 self.airflow.pause(self.dag, self.paused)
 
     def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:
@@ -166,7 +166,7 @@ def order(task: dict[str, Any]) -> tuple[bool, str]:
 
 
 def seconds(task: dict[str, Any]) -> str:
-    """Give a finished task's duration, as a suffix."""
+    """Return a finished task's duration, as a suffix."""
     return f" ({task['duration']:.1f} s)" if task["duration"] and task["state"] in {"success", "failed"} else ""
 
 
@@ -257,5 +257,5 @@ def number(count: int) -> str:
 
 
 def now() -> datetime:
-    """Give the present moment, as Airflow writes it."""
+    """Return the present moment, as Airflow writes it."""
     return datetime.now(tz=UTC)

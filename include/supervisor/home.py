@@ -4,7 +4,7 @@ postgres/  airflow/  logs/          what the components keep
 drop/<kommunenummer>/hr and /sas    where the simulated HR and SAS put their files
 storage/                            DATAFLYT_STORAGE: landing/, exports/, reports/
 secrets.json, simulator-key.pem     made once, readable by the owner only
-calendar                            the day that it is here, where time is simulated
+calendar                            the simulated day, where time is simulated
 backups/                            what make backup writes, readable by the owner only
 weeks/                              such a folder for make demo WEEKS=4, made anew each time
 """
@@ -38,14 +38,14 @@ ADMIN = "admin"
 
 
 def local() -> Path:
-    """Give the folder ``.local`` of the repository, or the one that DATAFLYT_LOCAL names."""
+    """Return the folder ``.local`` of the repository, or the one that DATAFLYT_LOCAL names."""
     return Path(os.environ.get("DATAFLYT_LOCAL") or REPOSITORY / ".local").resolve()
 
 
 class Home:
-    """What lies in ``folder``; made when it is missing. Whoever makes one holds the folder's lock (``Processes``).
+    """What lies in ``folder``; made when it is missing. Only the holder of the folder's lock (``Processes``) makes one.
 
-    ``start``: the day on which a simulated calendar begins here; if None, time is that of the wall.
+    ``start``: the day on which a simulated calendar begins here; None: the clock's time.
     """
 
     def __init__(self, folder: Path, start: date | None = None) -> None:
@@ -62,7 +62,7 @@ class Home:
         for made in (self.airflow, self.drop, self.storage):
             made.mkdir(parents=True, exist_ok=True)
             made.chmod(0o700)
-        self.folder.chmod(0o700 if os.geteuid() else 0o711)  # as root, PostgreSQL runs as somebody else
+        self.folder.chmod(0o700 if os.geteuid() else 0o711)  # started by root, PostgreSQL runs as another user
         self.secrets = self.load_secrets(start or date.today())
         if start:
             self.calendar.write_text(start.isoformat(), encoding="utf-8")
@@ -75,7 +75,7 @@ class Home:
 
     @property
     def today(self) -> date:
-        """The day it is here: on the wall, or on the calendar where time is simulated; never before the start."""
+        """The day: today's, or the simulated calendar's where there is one. Never before the start."""
         day = self.calendar.read_text(encoding="utf-8").strip() if self.calendar.exists() else ""
         return max(date.fromisoformat(day) if day else date.today(), self.start)
 
@@ -109,7 +109,7 @@ class Home:
         return path.read_text(encoding="utf-8")
 
     def password(self, user: str) -> str:
-        """Give the password of an Airflow user, made at the first request."""
+        """Return the password of an Airflow user, made at the first request."""
         known: dict[str, str] = json.loads(self.passwords.read_text("utf-8")) if self.passwords.exists() else {}
         if user not in known:
             known[user] = secrets.token_urlsafe(16)
@@ -117,7 +117,7 @@ class Home:
         return known[user]
 
     def base_environment(self, kommuner: Path) -> dict[str, str]:
-        """Give what every process gets: ours on the PATH, no proxy for this machine, where kommuner and storage are."""
+        """Return the variables of every process: PATH with ours, no proxy for this machine, the kommuner, the storage."""
         inherited = {
             key: value
             for key, value in os.environ.items()
@@ -168,7 +168,7 @@ class Home:
         }
 
     def register(self, simulator: str, host: str, scope: str, **more: str) -> dict[str, Any]:
-        """Give a connection to a register at ``host``, with a grant from the simulated Maskinporten."""
+        """Return a connection to a register at ``host``, with a grant from the simulated Maskinporten."""
         extra = {
             "token_endpoint": f"{simulator}/token",
             "issuer": f"{simulator}/",
@@ -202,7 +202,7 @@ class Home:
             "LOGGING__BASE_LOG_FOLDER": self.folder / "logs" / "airflow",
             "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
             "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
-            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),  # nothing is there: see start_airflow
+            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),  # start_airflow starts no log server
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,

@@ -71,7 +71,7 @@ def finish(command: list[str], log: TextIO, progress: Progress) -> bool:
 
 
 def failed(what: str, log: Path) -> int:
-    """Show the end of the log, and say where the rest is; give the exit code."""
+    """Show the end of the log, and say where the rest is; return the exit code."""
     lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-SHOWN:]
     start = "\n" if sys.stdout.isatty() else ""
     print(

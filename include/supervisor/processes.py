@@ -98,7 +98,7 @@ class Processes:
             time.sleep(0.2)
 
     def tail(self, name: str, lines: int = 5) -> str:
-        """Give the last lines of a log."""
+        """Return the last lines of a log."""
         text = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.rstrip().splitlines()[-lines:])
 
@@ -111,7 +111,7 @@ class Processes:
         leaders = [process for process in self.running.values() if process.poll() is None]
         for process in leaders:
             with suppress(ProcessLookupError):
-                process.terminate()  # the leader alone: it knows how to end its own
+                process.terminate()  # the leader alone: it ends its own children
         deadline = time.monotonic() + PATIENCE
         while any(process.poll() is None for process in leaders) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -147,16 +147,16 @@ def end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (Linux), so that ``reap`` can see them off.
+    """Become the parent of descendants that lose theirs (Linux), so that ``reap`` can end their entries.
 
-    Otherwise they stay as zombies where nothing else does, as in a container without an init.
+    In a container without an init they would stay as zombies otherwise.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def reap(patience: float = 3) -> None:
-    """Take leave of children that have ended; to be called last, when nobody waits for a child any more."""
+    """Collect the exit codes of children that have ended. Call it last: nothing can wait for a child after it."""
     deadline = time.monotonic() + patience
     with suppress(ChildProcessError):
         while time.monotonic() < deadline:

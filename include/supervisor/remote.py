@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 
 def simulated() -> list[Kommune]:
-    """Give the kommuner that the simulator has people of."""
+    """Return the kommuner that the simulator has people of."""
     kommuner, _ = load_all(folder_of_kommuner())
     return [kommune for kommune in kommuner if set(kommune.kommunenummer) & set(KOMMUNER)]
 
 
 def simulator(home: Home, kommuner: Iterable[Kommune], command: str) -> list[str]:
-    """Give the simulator's command line for the people of these kommuner, as they are today."""
+    """Return the simulator's command line for the people of these kommuner, as they are today."""
     return [
         *(sys.executable, "-m", "simulator", command, "--seed", "1"),
         *(word for kommune in kommuner for word in ("--kommune", kommune.kommunenummer[0])),
@@ -53,7 +53,7 @@ def simulator(home: Home, kommuner: Iterable[Kommune], command: str) -> list[str
 
 
 def registers(home: Home, kommuner: Iterable[Kommune]) -> list[str]:
-    """Give the command that serves the registers to the client whose key lies in ``home``."""
+    """Return the command that serves the registers to the client whose key lies in ``home``."""
     return [
         *simulator(home, kommuner, "serve"),
         *("--key", str(home.public_key), "--client-id", CLIENT_ID, "--ready", str(home.ready)),
@@ -61,7 +61,7 @@ def registers(home: Home, kommuner: Iterable[Kommune]) -> list[str]:
 
 
 def upload(home: Home, kommuner: Iterable[Kommune], storage: str) -> int:
-    """Put the simulated HR and SAS files of today into the object store, below ``drop/``; give how many."""
+    """Put the simulated HR and SAS files of today into the object store, below ``drop/``; return how many."""
     with tempfile.TemporaryDirectory() as drop:
         files = [*simulator(home, kommuner, "files"), "--drop", drop]
         subprocess.run(files, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
@@ -107,7 +107,7 @@ def bring_into_airflow(found: Mapping[str, dict[str, Any]], environment: Mapping
 
 
 def make_logins(home: Home, kommuner: Iterable[Kommune], environment: Mapping[str, str]) -> int:
-    """Make an administrator and the approvers in the Airflow that ``environment`` configures; give how many."""
+    """Make an administrator and the approvers in the Airflow that ``environment`` configures; return how many."""
     users = [*logins.approvers(kommuner), logins.administrator()]
     for login in users:
         home.password(login.user)

@@ -111,7 +111,7 @@ class Approver:
         self.answers: Iterator[Said] = iter(("rejected", "unanswered"))
 
     def answer(self, *, first: bool) -> Said:
-        """Give approved, rejected or unanswered."""
+        """Return approved, rejected or unanswered."""
         return "approved" if first else next(self.answers, "approved")
 
 
@@ -194,7 +194,7 @@ class Calendar:
         """Move the simulator to ``day``, and note it for those who start it again later."""
         self.registers.advance(day)
         self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
-        # The files are whole when the simulator has answered; as young as they are, each would be watched for a second.
+        # The files are whole when the simulator has answered. Dataflyt would watch each young file for a second.
         for file in self.home.drop.glob("*/*/*"):
             if time.time() - file.stat().st_mtime < 60:
                 os.utime(file, (file.stat().st_atime, time.time() - 3600))
@@ -246,7 +246,7 @@ class Calendar:
             self.tell_outcome(job, ended.closed["outcome"], before, changed, first=first)
 
     def answer(self, job: Job, said: Said) -> Answer:
-        """Give an answer as the kommune's first approver's, or one that nobody has given."""
+        """Return an answer as the kommune's first approver's, or one that nobody has given."""
         from dataflyt.run.execute import Answer
         from dataflyt.warehouse.runs import User
 
@@ -378,7 +378,7 @@ class Calendar:
 
 
 def environment(variables: Mapping[str, str]) -> Environment:
-    """Set these variables, and give the flow's environment that they say."""
+    """Set these variables, and return the flow's environment that they say."""
     from dataflyt.config.connections import from_environment, path_of
     from dataflyt.run.environment import Environment
 
@@ -387,7 +387,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
 
 
 def due(kommune: Kommune, day: date) -> datetime:
-    """Give the moment on ``day`` at which a kommune's runs are due."""
+    """Return the moment on ``day`` at which a kommune's runs are due."""
     return datetime.combine(day, datetime.strptime(kommune.schedule.at, "%H:%M").time(), OSLO)
 
 
