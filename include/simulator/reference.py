@@ -3,8 +3,8 @@
 NSR has the schools of the simulator's kommuner, and computed units of the rest of the country: owners, kindergartens,
 closed ones. Two entries are missing on purpose, so that a report has something to correct: Haugesund's Testskole 1 in
 NSR and KRLE's code in Grep. NSR v4 has no known official description: its fields are those that public clients read,
-and its answer to a page that does not exist is assumed to be an empty page. Grep's records follow an early example, Klass's
-the fields that clients read.
+and its answer to a page that does not exist is assumed to be an empty page. Grep's records follow an early example,
+Klass's the fields that clients read.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """Maskinporten, FREG, KRR and open registers over HTTP: one application, the people of one kommune or several.
 
 FREG and KRR are national: every client finds the people of every kommune. ``/simulator/date`` is the simulator's own:
-GET returns the day, POST ``{"date": "2026-12-01"}`` lets time pass until then, in every kommune, and writes their files anew.
-``/simulator/faults`` is for switching faults on and off (``faults``).
+GET returns the day, POST ``{"date": "2026-12-01"}`` lets time pass until then in every kommune, and writes its files
+anew. ``/simulator/faults`` is for switching faults on and off (``faults``).
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and "Returkoder"; Digdir,
 "Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up in the real

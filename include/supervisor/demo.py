@@ -103,7 +103,7 @@ class Demo:
                 return self.follow(run, lambda tasks: live.update(progress(tasks)))
         finally:
             with suppress(httpx.HTTPError):
-                # As it was: paused, unless make up has let it run. Unpaused, it would begin the next start by a missed run.
+                # As it was: paused, unless make up has let it run. Unpaused, it would run at the next start.
                 self.airflow.pause(self.dag, self.paused)
 
     def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:

@@ -117,7 +117,7 @@ class Home:
         return known[user]
 
     def base_environment(self, kommuner: Path) -> dict[str, str]:
-        """Return the variables of every process: PATH with ours, no proxy for this machine, the kommuner, the storage."""
+        """Return the variables of every process: PATH, no proxy for this machine, the kommuner, the storage."""
         inherited = {
             key: value
             for key, value in os.environ.items()
