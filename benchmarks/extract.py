@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 from measuring import FREG, KOMMUNER, Figure, peak, postgres
 from sqlalchemy import text
-from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.warehouse.tables import source_tables
+from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 HERE = Path(__file__).resolve()
 PUPILS_A_THOUSAND = 370  # with their guardians a thousand persons
@@ -58,7 +58,7 @@ def serve(folder: Path) -> None:
 def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     """Ask for all persons and stage them, as ``extract_freg`` does; what it took, and the memory at its peak."""
     from dataflyt.config.connections import Connection
-    from dataflyt.config.kommune import find
+    from dataflyt.config.loading import find
     from dataflyt.run import flow
     from dataflyt.sources.freg import client
 

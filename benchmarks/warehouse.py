@@ -22,7 +22,7 @@ from measuring import KOMMUNER, Figure, postgres
 from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.run import flow
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.storage.database import driver

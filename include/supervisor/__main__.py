@@ -30,7 +30,7 @@ import httpx
 from rich.console import Console
 
 from dataflyt.cli import outside_run, terminal
-from dataflyt.errors import DataflytError, why
+from dataflyt.errors import DataflytError, why_refused
 from dataflyt.storage import private
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
@@ -64,7 +64,7 @@ class Supervisor:
     """The note by which commands in other windows find what runs here."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
-        from dataflyt.config.kommune import load_all
+        from dataflyt.config.loading import load_all
 
         self.console = console
         self.folder_of_kommuner = Path(
@@ -86,7 +86,7 @@ class Supervisor:
 
     def find(self, name: str) -> Any:
         """Find a kommune by id or number; raises ConfigError."""
-        from dataflyt.config.kommune import find
+        from dataflyt.config.loading import find
 
         return find(self.folder_of_kommuner, name)
 
@@ -432,7 +432,7 @@ def main(arguments: list[str]) -> int:
         said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
-        said = f"{what} ({why(trouble)}): se etter plass på disken og lov til å skrive."
+        said = f"{what} ({why_refused(trouble)}): se etter plass på disken og lov til å skrive."
     except EOFError:  # the terminal was closed where a question was asked
         said = "Avbrutt. Ingenting er gjort."
     except Exception as trouble:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from dataflyt.config.connections import from_environment
-from dataflyt.config.kommune import Kommune, folder_of_kommuner, load_all
+from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.storage import private
 from dataflyt.warehouse.logins import new_password
 from simulator.kommuner import KOMMUNER
@@ -32,6 +32,8 @@ from supervisor.home import CLIENT_ID, Home, local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from dataflyt.config.kommune import Kommune
 
 
 class Logins:

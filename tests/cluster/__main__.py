@@ -21,7 +21,7 @@ import warnings
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from upath import UPath
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
+from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
 from dataflyt.run import flow
 from dataflyt.warehouse.runs import User
@@ -42,6 +42,9 @@ from supervisor.home import ADMIN, REPOSITORY, Home, free_port, local
 from supervisor.processes import Processes, SupervisorError, bury
 from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
+
+if TYPE_CHECKING:
+    from dataflyt.config.kommune import Kommune
 
 PATIENCE = {
     "WORKERS__MIN_HEARTBEAT_INTERVAL": 2,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import dataflyt.exports
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.config.exports import CHOICES, EXPORTS, ExportName
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.exports import registry
 from dataflyt.on_airflow import notices
 

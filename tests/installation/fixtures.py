@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import Kommune, find
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import find
 from dataflyt.errors import DataflytError
 from dataflyt.run import flow
 from dataflyt.warehouse.runs import User

@@ -20,7 +20,8 @@ import pytest
 from aiosmtpd.controller import Controller
 
 import dataflyt.run
-from dataflyt.config.kommune import Kommune, Mail, load
+from dataflyt.config.kommune import Kommune, Mail
+from dataflyt.config.loading import load
 from dataflyt.errors import CheckFailed, SourceUnavailable
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder

@@ -30,8 +30,9 @@ from dataflyt.registers.http import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.freg.rows import bulk
 from dataflyt.sources.krr import client as krr
-from dataflyt.storage import landing as landings
-from dataflyt.storage.landing import Landing, land_newest
+from dataflyt.storage import newest_file
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
 from simulator.faults import FAULTS, Switches
 from simulator.server import create_app
 from simulator.world import build
@@ -367,7 +368,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeyp
     file.write_bytes(b"a" * 3_000_000)
     hour_ago = time.time() - 3600
     os.utime(file, (hour_ago, hour_ago))
-    real = landings._copied
+    real = newest_file._copied
 
     def replaces(*which):
         for number, piece in enumerate(real(*which)):
@@ -377,11 +378,11 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeyp
                 newer.write_bytes(b"b" * 2_000_000)
                 newer.replace(file)
 
-    monkeypatch.setattr(landings, "_copied", replaces)
+    monkeypatch.setattr(newest_file, "_copied", replaces)
     with pytest.raises(SourceUnavailable, match=r"er ikke ferdig skrevet.*: Dataflyt prøver igjen senere\.$"):
         land_newest(drop, "*.xml", landing, "hr.xml")
     assert landing.names() == []
-    monkeypatch.setattr(landings, "_copied", real)
+    monkeypatch.setattr(newest_file, "_copied", real)
     land_newest(drop, "*.xml", landing, "hr.xml", look_again=0)
     with landing.open("hr.xml") as copy:
         assert copy.read() == b"b" * 2_000_000

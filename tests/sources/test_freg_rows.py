@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.errors import Unreadable
 from dataflyt.registers.http import AGAIN, unanswered
 from dataflyt.run.flow import freg_reader

@@ -49,7 +49,7 @@ def import_directory(
     en ny import erstatter resten.
     """
     from dataflyt.accounts import day_one
-    from dataflyt.config.kommune import folder_of_kommuner
+    from dataflyt.config.loading import folder_of_kommuner
     from dataflyt.storage.database import engine
 
     with _sentence() as outside:
@@ -96,7 +96,7 @@ def difference(
     De som er skjult i eksportene, kan ikke skilles fra andre her.
     """
     from dataflyt.accounts import day_one
-    from dataflyt.config.kommune import find, folder_of_kommuner
+    from dataflyt.config.loading import find, folder_of_kommuner
     from dataflyt.run.report import STATES
     from dataflyt.storage.database import engine, transaction
     from dataflyt.warehouse import runs

@@ -245,7 +245,7 @@ def events() -> None:
 
     For alle kommuner. En linje for alt som ikke gikk, og det venter til neste gang; returkoden er da 2.
     """
-    from dataflyt.config.kommune import folder_of_kommuner, load_all
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import fast_lane
 
     def work(outside: "Outside") -> None:
@@ -272,7 +272,7 @@ def publish(
     Det en kommune har publisert, skrives på nytt når noe det bygger på, er endret: vetoer, det folk har bestemt,
     kommunefilen, dagen. Ingen ny kjøring frigis. En linje for alt som ikke gikk; returkoden er da 2.
     """
-    from dataflyt.config.kommune import folder_of_kommuner, load_all
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import nightly
     from dataflyt.run import flow
 
@@ -327,7 +327,7 @@ def warehouse_migrate() -> None:
 
     Bruker tilkoblingen `warehouse`.
     """
-    from dataflyt.config.kommune import folder_of_kommuner, load_all
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.warehouse.schema import migrate
 
     def work(outside: "Outside") -> None:
@@ -347,7 +347,7 @@ def warehouse_restored() -> None:
     Kaster råsvar fra kjøringer som varehuset ikke kjenner. Det varehuset ikke vet er publisert, står til neste kjøring
     er frigitt.
     """
-    from dataflyt.config.kommune import folder_of_kommuner, load_all
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations.after_restore import settle_in
 
     def work(outside: "Outside") -> None:
@@ -360,7 +360,7 @@ def warehouse_restored() -> None:
 
 
 def _with(name: str, work: "Callable[[Kommune, Outside], None]") -> None:
-    from dataflyt.config.kommune import find, folder_of_kommuner
+    from dataflyt.config.loading import find, folder_of_kommuner
 
     _sentence(lambda outside: work(find(folder_of_kommuner(), name), outside))
 

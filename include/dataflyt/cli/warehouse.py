@@ -20,7 +20,7 @@ def login_command(
     Legg det som skrives ut, der hemmeligheter ligger, for eksempel i Airflow:
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
-    from dataflyt.config.kommune import find, folder_of_kommuner
+    from dataflyt.config.loading import find, folder_of_kommuner
     from dataflyt.storage.database import EVENTS, REFERENCE
     from dataflyt.warehouse.logins import new_password
 

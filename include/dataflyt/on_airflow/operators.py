@@ -51,7 +51,7 @@ from airflow.sdk.exceptions import (
 )
 
 from dataflyt.config.connections import Connection, NotDefined, from_environment
-from dataflyt.config.kommune import folder_of_kommuner, load, load_all
+from dataflyt.config.loading import folder_of_kommuner, load, load_all
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
 from dataflyt.on_airflow import notices, prepare, rights
 from dataflyt.storage import private

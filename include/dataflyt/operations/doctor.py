@@ -18,7 +18,7 @@ from dataflyt.cli import outside_run
 from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
-from dataflyt.reference import refresh
+from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
 from dataflyt.registers.http import Settings, open_client, send
 from dataflyt.sources.freg import client as freg
@@ -176,7 +176,7 @@ class Doctor:
                         )
                     )
                 now = datetime.combine(self.today, datetime.max.time(), UTC)
-                if wrong := refresh.wrong_number(connection, kommune, now):
+                if wrong := not_registered.wrong_number(connection, kommune, now):
                     found.append(Finding("wrong", wrong))
         return found
 

@@ -23,7 +23,7 @@ from dataflyt.registers.http import Settings
 from dataflyt.run import flow
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
-from dataflyt.storage.landing import newest
+from dataflyt.storage.newest_file import newest
 
 NOBODY = "31929999986"
 """A synthetic number (+80 months) that nobody has: born on the last day of a century."""

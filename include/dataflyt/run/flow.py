@@ -21,7 +21,7 @@ from dataflyt.config.kommune import Kommune, Residents
 from dataflyt.errors import CheckFailed, ConfigError, DataInDoubt, NobodyNamed, NotApproved, Unreadable
 from dataflyt.exports import publishing
 from dataflyt.on_airflow import notices
-from dataflyt.reference import refresh
+from dataflyt.reference import not_registered
 from dataflyt.registers.http import AGAIN, Named, unanswered
 from dataflyt.run import report
 from dataflyt.run.report import UNASKED
@@ -650,6 +650,7 @@ def check(job: Job) -> dict[str, int]:
     if _done(job):
         return {}
     from dataflyt.quality import running
+    from dataflyt.quality.rules import Context
     from dataflyt.sources.freg import checks as freg_checks
     from dataflyt.sources.hr import checks as hr_checks
     from dataflyt.sources.krr import checks as krr_checks
@@ -666,7 +667,7 @@ def check(job: Job) -> dict[str, int]:
             for table, among in freg_checks.COUNTED.items()
         }
     beside = {table: count.beside for table, count in counted.items()}
-    context = running.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
+    context = Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = running.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:
@@ -772,7 +773,7 @@ def merge(job: Job) -> dict[str, Any]:
             report.note(connection, job.run, "merged", report.shown_pairs(merged))
             golden.views_of_history(connection, owner)
             golden.compute(connection, job.moment)
-            missing = refresh.notes(connection, job.kommune, job.run.as_of)
+            missing = not_registered.notes(connection, job.kommune, job.run.as_of)
             report.note(connection, job.run, "reference", [note._asdict() for note in missing])
             released = runs.released_before(connection, owner, number)
             vetoed_views.views(connection, owner, released, "now_")

@@ -8,7 +8,8 @@ of which nobody can tell which is the newest.
 from datetime import datetime
 
 from dataflyt.config.kommune import Newest
-from dataflyt.storage.landing import AnyPath, Landing, land_newest
+from dataflyt.storage.landing import AnyPath, Landing
+from dataflyt.storage.newest_file import land_newest
 
 PAGE = "hr-00001.xml"
 

@@ -16,7 +16,8 @@ from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Newest
 from dataflyt.errors import ConfigError
 from dataflyt.registers.http import Register, Settings
-from dataflyt.storage.landing import AnyPath, Landing, land_newest
+from dataflyt.storage.landing import AnyPath, Landing
+from dataflyt.storage.newest_file import land_newest
 
 PAGES = {"pifu": "pifu-00001.xml", "oneroster": "oneroster-00001.zip"}
 """Landed name by format."""
