@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from dataflyt.run.job import Job, open_job
 from dataflyt.run.merge import merge
 from dataflyt.run.withdraw import withdraw
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, vetoed_views
 from tests.installation.fixtures import Installation, approve_and_release, checked
 from tests.warehouse.test_identity_worlds import Document, Read, Small, _stage
@@ -56,8 +56,8 @@ class School(Small):
         merge(job)
         with job.transaction() as connection:
             asks = runs.get(connection, job.owner, job.run.number).asks
-            plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
-            self.planned = {row.kind for row in plan.rows(connection, graded=True)}
+            planned = plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
+            self.planned = {row.kind for row in plan.rows(planned, graded=True)}
             if answer == "rejected":
                 runs.undo(connection, job.owner, job.run.number, answer)
         if answer == "approved":
@@ -69,7 +69,7 @@ class School(Small):
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.golden_inputs.today)
             yield connection
 
     def person(self, value: str, scheme: str = "number") -> str:
