@@ -18,7 +18,7 @@ from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.operations import fast_lane
-from dataflyt.run import flow
+from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import events
 from simulator.feed import FIRST, stranger
@@ -45,7 +45,7 @@ def measure(count: int, *, fast: bool = False) -> list[Figure]:
                 with database.driver(connection).cursor() as cursor, cursor.copy("copy numbers from stdin") as copy:
                     for number in held:
                         copy.write_row((number,))
-                events.hold(connection, owner, "select number from numbers")
+                events.route_numbers(connection, owner, "select number from numbers")
         connections = {
             "warehouse_events": Connection("warehouse_events", reader),
             "freg_events": Connection("freg_events", **registers.connection("freg")),
@@ -54,7 +54,7 @@ def measure(count: int, *, fast: bool = False) -> list[Figure]:
             connections["freg_events"].extra["max_per_second"] = "10000"
         with database.reading_events(database.engine(reader)) as connection:
             events.move_pointer(connection, fast_lane.FEED, FIRST, None)
-        environment = flow.Environment(connections.__getitem__, Path, folder)
+        environment = Environment(connections.__getitem__, Path, folder)
         counts = {"pages": 0, "events": 0}
         began, worked = time.monotonic(), time.process_time()
         fast_lane.read(environment, counts)

@@ -59,13 +59,16 @@ def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     """Ask for all persons and stage them, as ``extract_freg`` does; what it took, and the memory at its peak."""
     from dataflyt.config.connections import Connection
     from dataflyt.config.loading import find
-    from dataflyt.run import flow
+    from dataflyt.run.environment import Environment
+    from dataflyt.run.freg_parts import FREG_PARTS
+    from dataflyt.run.job import open_job
+    from dataflyt.run.landed import stage
     from dataflyt.sources.freg import client
 
     folder = Path(said["folder"])
     kommune = find(KOMMUNER, "haugesund").model_copy(update={"id": "persons"})
-    environment = flow.Environment(lambda name: Connection(name, said["warehouse"]), Path, str(folder / "storage"))
-    opened = flow.open_job(kommune, "run-1", datetime(2026, 11, 22, 3, tzinfo=UTC), environment)
+    environment = Environment(lambda name: Connection(name, said["warehouse"]), Path, str(folder / "storage"))
+    opened = open_job(kommune, "run-1", datetime(2026, 11, 22, 3, tzinfo=UTC), environment)
     extra = {"token_endpoint": f"{said['url']}/token", "issuer": f"{said['url']}/", "kid": "bench"}
     # The limit is the registers', and not what is measured.
     extra |= {"scope": "folkeregister:deling/offentligmedhjemmel", "max_per_second": "1000"}
@@ -74,9 +77,9 @@ def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     numbers = (n for path in questions for n in orjson.loads(path.read_bytes())["foedselsEllerDNummer"])
     landing = opened.landing("freg")
     began = time.perf_counter()
-    client.extract(freg, numbers, flow.FREG_PARTS, landing, "1-pupils")
+    client.extract(freg, numbers, FREG_PARTS, landing, "1-pupils")
     landed = time.perf_counter()
-    counts = flow._stage(opened, "freg", phase="1-pupils")
+    counts = stage(opened, "freg", phase="1-pupils")
     return {
         "landed": landed - began,
         "staged": time.perf_counter() - landed,

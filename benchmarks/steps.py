@@ -34,14 +34,14 @@ from measuring import KOMMUNER, Figure, Simulator, peak, peak_of, postgres, simu
 HERE = Path(__file__).resolve()
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge", "question"),
-    *("release", "publish", "settle"),
+    *("release", "publish", "close_run"),
 )
 FIRST = datetime(2026, 11, 22, 3, tzinfo=UTC)
 OWNER = "haugesund"
 NUMBER = "1106"
 
 if TYPE_CHECKING:
-    from dataflyt.run.flow import Job
+    from dataflyt.run.job import Job
 
 
 # --- In a step's own process ------------------------------------------------------------------------------------------
@@ -74,7 +74,8 @@ def _job(folder: Path, pupils: int, run: int) -> "Job":
 
     from dataflyt.config.connections import Connection
     from dataflyt.config.loading import find
-    from dataflyt.run import flow
+    from dataflyt.run.environment import Environment
+    from dataflyt.run.job import open_job
     from simulator.large import kommune_of
 
     said = json.loads((folder / "connections.json").read_text())
@@ -87,26 +88,24 @@ def _job(folder: Path, pupils: int, run: int) -> "Job":
     sources = kommune.sources.model_copy(update={"hr": kommune.sources.hr.model_copy(update={"units": units})})
     kommune = kommune.model_copy(update={"sources": sources})
     as_of = FIRST + timedelta(days=run - 1)
-    environment = flow.Environment(connect, ObjectStoragePath, f"file://{folder}/storage", now=lambda: as_of)
-    return flow.open_job(kommune, f"run-{run}", as_of, environment)
+    environment = Environment(connect, ObjectStoragePath, f"file://{folder}/storage", now=lambda: as_of)
+    return open_job(kommune, f"run-{run}", as_of, environment)
 
 
 def _take(name: str, job: "Job") -> dict[str, Any]:
-    from dataflyt.run import flow
+    from dataflyt.run.approve import answer, question
+    from dataflyt.run.close_run import close_run
+    from dataflyt.run.execute import FUNCTIONS
     from dataflyt.warehouse.runs import User
 
     if name == "question":
-        if asked := flow.question(job):
+        if asked := question(job):
             approver = job.kommune.approvers[0]
-            flow.answer(job, asked.digest, "approved", User(approver.id, approver.name), "command_line")
+            answer(job, asked.digest, "approved", User(approver.id, approver.name), "command_line")
         return {"asked": int(asked is not None)}
-    if name == "release":
-        return flow.release(job)
-    if name == "publish":
-        return flow.publish(job)
-    if name == "settle":
-        return flow.settle(job, [])
-    return dict(flow.steps())[name](job)
+    if name == "close_run":
+        return close_run(job, [])
+    return dict(FUNCTIONS[name](job))
 
 
 # --- Around the steps -------------------------------------------------------------------------------------------------

@@ -23,11 +23,19 @@ from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.config.loading import find
-from dataflyt.run import flow
+from dataflyt.run.approve import answer, question
+from dataflyt.run.environment import Environment
+from dataflyt.run.freg_parts import FREG_PARTS
+from dataflyt.run.job import Job, mark_passed, open_job
+from dataflyt.run.landed import stage
+from dataflyt.run.merge import merge
+from dataflyt.run.release import release
+from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.storage.database import driver
 from dataflyt.storage.landing import Landing
-from dataflyt.warehouse import golden, merge, plan, runs, staging
+from dataflyt.warehouse import golden, plan, runs, staging
+from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
 from simulator.files import write_pifu
 from simulator.large import Family, Large
@@ -46,7 +54,7 @@ class Guardians(Large):
         super().__init__("1106", 1, DAY, pupils)
         self.groups = []
         self.guardians = 0
-        parts = (*flow.FREG_PARTS, "foreldreansvar", "familierelasjon")
+        parts = (*FREG_PARTS, "foreldreansvar", "familierelasjon")
         self._wanted, _ = elements(parts)
         names = {"freg/1-pupils": "oppslag", "freg/2-guardians": "oppslag", "krr/krr": "personer"}
         self._pages = {name: _Pages(landing / name, key) for name, key in names.items()}
@@ -124,11 +132,11 @@ class Timer:
         return timed
 
 
-def job(owner: str, url: str, folder: Path, run: int) -> flow.Job:
+def job(owner: str, url: str, folder: Path, run: int) -> Job:
     """Open a run of a kommune of this id."""
     kommune = find(KOMMUNER, "haugesund").model_copy(update={"id": owner})
-    environment = flow.Environment(lambda name: Connection(name, url), Path, str(folder))
-    return flow.open_job(kommune, f"run-{run}", datetime(2026, 11, 21 + run, 3, tzinfo=UTC), environment)
+    environment = Environment(lambda name: Connection(name, url), Path, str(folder))
+    return open_job(kommune, f"run-{run}", datetime(2026, 11, 21 + run, 3, tzinfo=UTC), environment)
 
 
 # --- Persons --------------------------------------------------------------------------------------------------------
@@ -150,7 +158,7 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
     rows: list[NamedTuple] = []
     for page in sorted((landing / "freg").glob("*.json"))[: -(-count // PER_PAGE)]:
         with page.open("rb") as stream:
-            rows += freg_rows.bulk(stream)
+            rows += bulk.read(stream)
     return rows
 
 
@@ -166,7 +174,7 @@ def one_in_a_hundred_renamed(rows: Iterable[NamedTuple], name: str) -> tuple[lis
     return changed, some
 
 
-def settle(opened: flow.Job) -> None:
+def close(opened: Job) -> None:
     """Let the server write to disk what was done before, so that what is measured next does not wait for it."""
     with opened.transaction() as connection:
         connection.execute(text("checkpoint"))
@@ -179,7 +187,7 @@ def a_week_passes(url: str) -> None:
         connection.execute("vacuum (analyze)")
 
 
-def bare_copy(opened: flow.Job, columns: dict[str, dict[str, str]], rows: dict[str, list[Any]]) -> float:
+def bare_copy(opened: Job, columns: dict[str, dict[str, str]], rows: dict[str, list[Any]]) -> float:
     """COPY rows into new plain tables; seconds, the commit included."""
     with opened.transaction() as connection:
         for name, types in columns.items():
@@ -195,7 +203,7 @@ def bare_copy(opened: flow.Job, columns: dict[str, dict[str, str]], rows: dict[s
     return time.perf_counter() - began
 
 
-def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, float, int]:
+def load_and_merge(opened: Job, rows: list[NamedTuple]) -> tuple[float, float, int]:
     """Stage and merge persons; seconds for each, and history rows opened."""
     began = time.perf_counter()
     with opened.transaction() as connection:
@@ -204,8 +212,8 @@ def load_and_merge(opened: flow.Job, rows: list[NamedTuple]) -> tuple[float, flo
         staging.load(connection, opened.owner, opened.run.number, "freg", pages, NoPages())
     staged = time.perf_counter()
     with opened.transaction() as connection:
-        merge.clean_views(connection, opened.owner, opened.run.number)
-        merged = merge.merge_history(connection, opened.owner, opened.run.number)
+        clean = merging.clean_rows(connection, opened.owner, opened.run.number)
+        merged = merging.merge_history(clean)
     return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())
 
 
@@ -229,13 +237,13 @@ def measure_persons(urls: dict[str, str], folder: Path, rows: list[NamedTuple]) 
         with first.transaction() as connection:
             connection.execute(text("update control.run set state = 'released' where owner = 'persons'"))
         next_ = job_of(run)
-        settle(next_)
+        close(next_)
         before = bare_copy(next_, columns, by_table)
-        settle(next_)
+        close(next_)
         staged, merged, new = load_and_merge(next_, rows)
         if new != some:
             raise SystemExit(f"{new} rows opened where {some} were changed")
-        settle(next_)
+        close(next_)
         times.append((staged, merged, (before + bare_copy(next_, columns, by_table)) / 2))
     staged, merged, bare = (median(took) for took in zip(*times, strict=True))
     ratios = sorted((staged + merged) / bare for staged, merged, bare in times)
@@ -259,18 +267,18 @@ def measure_persons(urls: dict[str, str], folder: Path, rows: list[NamedTuple]) 
 # --- Guardians ------------------------------------------------------------------------------------------------------
 
 
-def passed(one: flow.Job) -> None:
+def passed(one: Job) -> None:
     """Note what a run goes through before it merges, and is not measured here."""
     with one.transaction() as connection:
         for step in ("withdraw", "check"):
-            flow._pass(connection, one, step)
+            mark_passed(connection, one, step)
 
 
-def approve(one: flow.Job) -> None:
+def approve(one: Job) -> None:
     """Answer yes to what the run asks."""
-    if question := flow.question(one):
+    if asked := question(one):
         approver = one.kommune.approvers[0]
-        flow.answer(one, question.digest, "approved", runs.User(approver.id, approver.name), "command_line")
+        answer(one, asked.digest, "approved", runs.User(approver.id, approver.name), "command_line")
 
 
 def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> list[Figure]:
@@ -284,17 +292,17 @@ def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> li
             staging.prepare(connection, "oslo", "hr")
             staging.load(connection, "oslo", 1, "hr", [], first.landing("hr"))
         for source in ("sas", "freg", "krr"):
-            flow._stage(first, source)
+            stage(first, source)
         passed(first)
-        flow.merge(first)
+        merge(first)
         new = dict(timer.took)
         approve(first)
-        flow.release(first)
+        release(first)
         second = job("oslo", url, folder, 2)
         with second.transaction() as connection:  # the same answers again, as they stand in staging
             connection.execute(text("update control.staged set run = 2 where owner = 'oslo'"))
         passed(second)
-        flow.merge(second)
+        merge(second)
         same = dict(timer.took)
     finally:
         golden.compute, plan.build = real

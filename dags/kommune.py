@@ -1,9 +1,7 @@
-"""One DAG for every kommune file: wiring only, the work is in ``dataflyt.run.flow``.
+"""One DAG for every kommune file: wiring only. The steps and their order are those of ``dataflyt.run.steps``.
 
-    extract_sas -> extract_freg -> extract_krr, and extract_hr beside them (before, where FREG is asked for staff)
-        -> withdraw -> check -> merge -> approve -> release -> publish -> settle
-
-A broken kommune file becomes a paused DAG that says what is wrong; the others go on. kommune.md is the operator's page.
+Where FREG is asked about employees too, extract_freg waits for extract_hr, whatever became of it. A broken kommune
+file becomes a paused DAG that says what is wrong; the others go on. kommune.md is the operator's page.
 """
 
 from contextlib import suppress
@@ -25,18 +23,10 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import BrokenFile, folder_of_kommuner, load, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.operators import (
-    RUN_TYPES,
-    GuardApproval,
-    Refuse,
-    Settle,
-    Step,
-    TryLater,
-    access_control,
-    deadlines,
-    say_why,
-    tell_ended,
-)
+from dataflyt.on_airflow.mails import deadlines, tell_ended
+from dataflyt.on_airflow.operators import RUN_TYPES, CloseRun, GuardApproval, Refuse, Step, access_control
+from dataflyt.on_airflow.safely import TryLater, say_why
+from dataflyt.run.steps import STEPS
 
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
@@ -49,6 +39,8 @@ RETRY = {  # only what did not answer is tried again, and a task whose process w
     "on_failure_callback": say_why,
     "on_retry_callback": say_why,
 }
+OPERATORS: dict[str, type[Step | GuardApproval]] = {"approve": GuardApproval, "close_run": CloseRun}
+POOLS = {"extract_freg": {"pool": "freg"}, "extract_krr": {"pool": "krr"}}
 PARAMS = {  # of a run that a person starts; a scheduled one has neither
     "plan_only": Param(False, type="boolean", title="Bare plan", description=notices.PLAN_ONLY),
     "full_reload": Param(False, type="boolean", title="Full innlasting", description=notices.FULL_RELOAD),
@@ -73,26 +65,21 @@ def kommune_dag(kommune: Kommune) -> DAG:
         on_failure_callback=tell_ended,
         default_args=RETRY | {"owner": kommune.name},
     ) as dag:
-
-        def step(name: str, kind: type[Step] | type[GuardApproval] = Step, **more: str) -> Step | GuardApproval:
-            return kind(task_id=name, task_display_name=notices.STEPS[name], kommune=kommune, **more)
-
-        sas, hr = step("extract_sas"), step("extract_hr")
         employees = kommune.sources.freg.employees  # no file from HR: those of the last run are asked about
-        freg = step("extract_freg", pool="freg", trigger_rule="all_done" if employees else "all_success")
-        krr = step("extract_krr", pool="krr")
-        withdraw = step("withdraw", trigger_rule="all_done")
-        check, merge = step("check"), step("merge")
-        approve = step("approve", GuardApproval)
-        release, publish = step("release"), step("publish")
-        settle = step("settle", Settle, trigger_rule="all_done")
-
-        extracts = [sas, hr, freg, krr]
-        ([sas, hr] if employees else [sas]) >> freg >> krr
-        extracts >> withdraw
-        [*extracts, withdraw] >> check >> merge >> approve >> release >> publish
-        # Not after approve itself: a rejection skips the tasks next to it, whatever their trigger rule.
-        [*extracts, withdraw, check, merge, release, publish] >> settle
+        tasks: dict[str, Step | GuardApproval] = {}
+        for step in STEPS:
+            whatever = step.always or (employees and step.name == "extract_freg")
+            tasks[step.name] = OPERATORS.get(step.name, Step)(
+                task_id=step.name,
+                task_display_name=step.title,
+                kommune=kommune,
+                trigger_rule="all_done" if whatever else "all_success",
+                **POOLS.get(step.name, {}),
+            )
+            for needed in step.needs:
+                tasks[needed] >> tasks[step.name]
+        if employees:
+            tasks["extract_hr"] >> tasks["extract_freg"]
     return dag
 
 

@@ -15,7 +15,7 @@ if os.environ.get("DATAFLYT_PRELOAD") == "1":
 
     import dataflyt.exports.registry
     import dataflyt.quality.running
-    import dataflyt.run.flow
+    import dataflyt.run.execute
     import dataflyt.sources.freg.checks
     import dataflyt.sources.hr.checks
     import dataflyt.sources.krr.checks

@@ -219,12 +219,12 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 def reconcile(kommuner: Sequence[Kommune], console: Console) -> None:
     """Bring the storage in line with the restored warehouse, and say what that means. Raises DataflytError."""
-    from dataflyt.operations.after_restore import settle_in
+    from dataflyt.operations.after_restore import reconcile_after_restore
     from supervisor.weeks import environment
 
     outside = environment({})
     for kommune in kommuner:
-        known = settle_in(kommune, outside)
+        known = reconcile_after_restore(kommune, outside)
         if not known["newest"]:
             continue
         published = "Det som er publisert, kan være nyere enn kopien og står til neste kjøring er frigitt: start den."

@@ -1,8 +1,8 @@
 """Weeks of a simulated calendar: three kommuner, their runs when they are due, and an approver who answers.
 
-The steps are those of ``dataflyt.run.flow``, the very functions that the DAGs call; only Airflow is left out, and a
-year passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after day the
-simulator is moved to the day, and what is due that day is run, with the time it was due as its ``as_of``.
+A run is ``dataflyt.run.execute``: the very functions that the DAGs call, in the same order. Only Airflow is left out,
+and a year passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after
+day the simulator is moved to the day, and what is due that day is run, with the time it was due as its ``as_of``.
 
 The approver says yes, but once no and once nothing, so that both can be seen: such a run must leave everything as it
 was, but for what takes away. That is looked at and told for every run that was not released.
@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -30,15 +30,20 @@ from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from dataflyt.config.kommune import Kommune
-    from dataflyt.run.flow import Environment, Job
+    from dataflyt.errors import DataflytError
+    from dataflyt.run.approve import Question
+    from dataflyt.run.environment import Environment
+    from dataflyt.run.execute import Answer
+    from dataflyt.run.job import Job
     from supervisor.home import Home
 
+Said = Literal["approved", "rejected", "unanswered"]
 OSLO = ZoneInfo("Europe/Oslo")
 MONTHS = (
     *("januar", "februar", "mars", "april", "mai", "juni"),
@@ -103,9 +108,9 @@ class Approver:
     """
 
     def __init__(self) -> None:
-        self.answers = iter(("rejected", "unanswered"))
+        self.answers: Iterator[Said] = iter(("rejected", "unanswered"))
 
-    def answer(self, *, first: bool) -> str:
+    def answer(self, *, first: bool) -> Said:
         """Give approved, rejected or unanswered."""
         return "approved" if first else next(self.answers, "approved")
 
@@ -140,7 +145,7 @@ class Calendar:
         self.day = start
         write_log(self.home.folder / "logs" / "weeks.log")
         self.console.print(
-            "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.run.flow), her uten Airflow.\n"
+            "Stegene er de samme funksjonene som Airflows DAG-er kaller (dataflyt.run), her uten Airflow.\n"
             "Demoens godkjenner svarer ja, men én gang nei og én gang ikke i det hele tatt."
         )
         self.console.rule(f"[bold]Første kjøring for hver kommune, {day_in_words(start)}", align="left")
@@ -196,24 +201,34 @@ class Calendar:
 
     def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
         """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""
-        from dataflyt.run import flow
+        from dataflyt.run.execute import execute
+        from dataflyt.run.job import open_job
 
         began = time.monotonic()
         self.runs += 1
-        job = flow.open_job(kommune, f"weeks__{moment.isoformat()}", moment, self.environment)
+        job = open_job(kommune, f"weeks__{moment.isoformat()}", moment, self.environment)
         before = stand(job)
+        said: list[str] = []
+        asked: list[tuple[Question, Said]] = []
+
+        def ask(question: Question) -> Answer | None:
+            self.asked += 1
+            answer = self.approver.answer(first=first)
+            asked.append((question, answer))
+            return None if answer == "unanswered" else self.answer(job, answer)
+
         with self.console.status(f"{kommune.display_name}, kjøring {job.run.number} …") as status:
-            failed, said, merged = steps(job, lambda name: status.update(f"{kommune.display_name}: {name} …"))
-            question = None if failed else flow.question(job)
-            answer = None
-            if question:
-                self.asked += 1
-                answer = self.approver.answer(first=first)
-                if answer != "unanswered":
-                    self.keep(job, question.digest, answer)
-            if not failed and not job.plan_only and answer in (None, "approved"):
-                last, more = finish(job)
-                failed, said = [*failed, *last], [*said, *more]
+
+            def attempt(name: str, work: Callable[[], None]) -> DataflytError | None:
+                status.update(f"{kommune.display_name}: {name} …")
+                error = tried(work)
+                said.extend([error.sentence] if error else [])
+                return error
+
+            ended = execute(job, ask, attempt=attempt)
+        if ended.error and not ended.failed:  # the answer did not count
+            raise ended.error
+        merged = ended.counts.get("merge", {})
         changed = {kind: count for kind, count in merged.items() if kind != "asks"}
         self.console.print(
             f"\n[bold]{escape(kommune.display_name)}, kjøring {job.run.number}[/], {day_in_words(moment.date())} "
@@ -222,22 +237,22 @@ class Calendar:
         self.tell_changes(changed, merged=bool(merged))
         for sentence in said:
             self.console.print(f"  [red]Stoppet:[/] {escape(sentence)}", soft_wrap=True)
-        if question:
+        for question, answer in asked:
             self.tell_answer(job, answer)
-        if question and answer == "unanswered":
-            until = moment + timedelta(days=kommune.guard.answer_days)
-            self.waiting[kommune.id] = Waiting(job, question.digest, until, before, changed)
-        else:
-            self.close(job, failed, before, changed, first=first)
+            if not ended.closed:
+                until = moment + timedelta(days=kommune.guard.answer_days)
+                self.waiting[kommune.id] = Waiting(job, question.digest, until, before, changed)
+        if ended.closed:
+            self.tell_outcome(job, ended.closed["outcome"], before, changed, first=first)
 
-    def keep(self, job: Job, digest: str, answer: str) -> None:
-        """Keep an answer as the kommune's first approver's, or one that nobody has given."""
-        from dataflyt.run import flow
+    def answer(self, job: Job, said: Said) -> Answer:
+        """Give an answer as the kommune's first approver's, or one that nobody has given."""
+        from dataflyt.run.execute import Answer
         from dataflyt.warehouse.runs import User
 
         one = job.kommune.approvers[0]
-        user = None if answer == "unanswered" else User(one.id, one.name)
-        flow.answer(job, digest, answer, user, "command_line")
+        user = None if said == "unanswered" else User(one.id, one.name)
+        return Answer(said, user, "command_line")
 
     def tell_changes(self, changed: Mapping[str, int], *, merged: bool) -> None:
         """Say what a run would change, by kind; protection is in no number."""
@@ -248,7 +263,7 @@ class Calendar:
         for kind, count in changed.items():
             self.console.print(f"  {number(count):>7}  {in_words(kind)}", markup=False)
 
-    def tell_answer(self, job: Job, answer: str | None) -> None:
+    def tell_answer(self, job: Job, answer: Said | None) -> None:
         """Say why a run asked, and what the approver answered."""
         from dataflyt.run import report
         from dataflyt.warehouse import runs
@@ -267,27 +282,30 @@ class Calendar:
 
     def time_out(self, waiting: Waiting) -> None:
         """Close a run that nobody has answered in time."""
+        from dataflyt.run.approve import answer
+        from dataflyt.run.close_run import close_run
+
         del self.waiting[waiting.job.owner]
         self.console.print(
             f"\n[bold]{escape(waiting.job.kommune.display_name)}, kjøring {waiting.job.run.number}[/]: "
             f"{waiting.job.kommune.guard.answer_days} døgn er gått, {day_in_words(waiting.until.date())}."
         )
-        self.keep(waiting.job, waiting.digest, "unanswered")
-        self.close(waiting.job, [], waiting.before, waiting.changed)
+        answer(waiting.job, waiting.digest, *self.answer(waiting.job, "unanswered"))
+        outcome = close_run(waiting.job, [])["outcome"]
+        self.tell_outcome(waiting.job, outcome, waiting.before, waiting.changed)
 
-    def close(
+    def tell_outcome(
         self,
         job: Job,
-        failed: Sequence[str],
+        outcome: str,
         before: Stand,
         changed: Mapping[str, int],
         *,
         first: bool = False,
     ) -> None:
-        """Settle a run, say what came of it, and make sure that one that was not released left everything as it was."""
-        from dataflyt.run import flow, report
+        """Say what came of a closed run, and make sure that one that was not released left everything as it was."""
+        from dataflyt.run import report
 
-        outcome = flow.settle(job, failed)["outcome"]
         self.ended[job.owner, outcome] += 1
         self.console.print(f"  [bold]{report.OUTCOMES[outcome]}[/]", soft_wrap=True)
         if outcome in ("released", "not_published"):
@@ -362,7 +380,7 @@ class Calendar:
 def environment(variables: Mapping[str, str]) -> Environment:
     """Set these variables, and give the flow's environment that they say."""
     from dataflyt.config.connections import from_environment, path_of
-    from dataflyt.run.flow import Environment
+    from dataflyt.run.environment import Environment
 
     os.environ.update(variables)
     return Environment(from_environment, path_of, os.environ["DATAFLYT_STORAGE"])
@@ -373,53 +391,20 @@ def due(kommune: Kommune, day: date) -> datetime:
     return datetime.combine(day, datetime.strptime(kommune.schedule.at, "%H:%M").time(), OSLO)
 
 
-def steps(job: Job, tell: Any) -> tuple[list[str], list[str], dict[str, Any]]:
-    """Go through the steps up to the plan as the DAG does: withdraw always, the others only after success.
-
-    Returns the steps that failed, what each said, and what merge returned.
-    """
-    from dataflyt.run import flow
-
-    failed: list[str] = []
-    said: list[str] = []
-    merged: dict[str, Any] = {}
-    for name, step in flow.steps():
-        if failed and name != "withdraw":
-            continue
-        tell(name)
-        sentence, counts = attempt(lambda step=step: step(job))
-        if sentence:
-            failed.append(name)
-            said.append(sentence)
-        elif name == "merge":
-            merged = counts
-    return failed, said, merged
-
-
-def finish(job: Job) -> tuple[list[str], list[str]]:
-    """Release and publish; give the step that failed and what it said."""
-    from dataflyt.run import flow
-
-    for name, step in {"release": lambda: flow.release(job), "publish": lambda: flow.publish(job)}.items():
-        sentence, _ = attempt(step)
-        if sentence:
-            return [name], [sentence]
-    return [], []
-
-
-def attempt(step: Any) -> tuple[str, Any]:
-    """Do a step; give the sentence it failed with, or "" and what it returned.
+def tried(step: Callable[[], None]) -> DataflytError | None:
+    """Do a step; return the error that stopped it.
 
     No text of an unexpected error is shown: it may quote a row.
     """
     from dataflyt.errors import DataflytError
 
     try:
-        return "", step()
+        step()
     except DataflytError as error:
-        return error.sentence, None
+        return error
     except Exception as error:
-        return f"Uventet feil ({type(error).__name__}): si fra til en dataingeniør.", None
+        return DataflytError(f"Uventet feil ({type(error).__name__}): si fra til en dataingeniør.")
+    return None
 
 
 def stand(job: Job) -> Stand:

@@ -32,14 +32,17 @@ from upath import UPath
 from dataflyt.config.connections import Connection
 from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
-from dataflyt.run import flow
+from dataflyt.run.environment import Environment
+from dataflyt.run.execute import Answer, execute
+from dataflyt.run.job import open_job
+from dataflyt.storage.landing import Landing
 from dataflyt.warehouse.runs import User
 from supervisor import logins, remote
 from supervisor.__main__ import SIGNALS, address, healthy, interrupted
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import THINKING
 from supervisor.home import ADMIN, REPOSITORY, Home, free_port, local
-from supervisor.processes import Processes, SupervisorError, bury
+from supervisor.processes import Processes, SupervisorError, reap
 from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
 
@@ -262,7 +265,7 @@ class Cluster:
             while time.monotonic() < deadline:
                 if task == "extract_freg":
                     landing.fs.invalidate_cache()
-                    found = bool(flow.Landing(landing).names())
+                    found = bool(Landing(landing).names())
                 else:
                     found = bool(connection.execute(WRITING, [f"kommune_{self.kommune.id}"]).fetchone())
                 if found:
@@ -302,16 +305,12 @@ class Cluster:
                 host = make_url(host).set(database=REFERENCE).render_as_string(hide_password=False)
             return Connection(name, host, one.get("login"), one.get("password"), one.get("extra", {}))
 
-        environment = flow.Environment(connect, UPath, f"{self.store.storage}/{REFERENCE}")
-        job = flow.open_job(self.kommune, self.key, as_of, environment)
-        for _, step in flow.steps():
-            step(job)
-        if question := flow.question(job):
-            one = self.kommune.approvers[0]
-            flow.answer(job, question.digest, "approved", User(one.id, one.name), "command_line")
-        flow.release(job)
-        flow.publish(job)
-        flow.settle(job, [])
+        environment = Environment(connect, UPath, f"{self.store.storage}/{REFERENCE}")
+        job = open_job(self.kommune, self.key, as_of, environment)
+        one = self.kommune.approvers[0]
+        ended = execute(job, lambda _: Answer("approved", User(one.id, one.name), "command_line"))
+        if ended.error:
+            raise ended.error
 
     def dump(self, name: str) -> dict[str, list[tuple[str, ...]]]:
         """Give every row of the history, the golden record and what accounts and contacts are kept, sorted."""
@@ -346,7 +345,7 @@ class Cluster:
         finally:
             for server in (self.metadata, self.warehouse):
                 server.stop()
-            bury()
+            reap()
 
 
 def compose_settings() -> dict[str, dict[str, str]]:

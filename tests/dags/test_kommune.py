@@ -19,7 +19,8 @@ HEAVY = (
     "psycopg",
     "alembic",
     "aiosmtplib",
-    "dataflyt.run.flow",
+    "dataflyt.run.job",
+    "dataflyt.run.execute",
     "dataflyt.run.report",
 )
 
@@ -172,7 +173,7 @@ def test_the_steps_run_in_their_order(read):
         "approve": ["merge"],
         "release": ["approve"],
         "publish": ["release"],
-        "settle": ["check", *extracts, "merge", "publish", "release", "withdraw"],
+        "close_run": ["check", *extracts, "merge", "publish", "release", "withdraw"],
     }
 
 
@@ -186,15 +187,15 @@ def test_freg_waits_for_hr_where_it_is_asked_about_employees_and_not_for_its_suc
     tasks = read["dags"]["kommune_karmoy"]["tasks"]
     assert tasks["extract_freg"]["after"] == ["extract_hr", "extract_sas"]
     assert {name for name, task in tasks.items() if task["rule"] == "all_done"} == {
-        *("extract_freg", "withdraw", "settle"),
+        *("extract_freg", "withdraw", "close_run"),
     }
 
 
 def test_what_protects_and_what_closes_a_run_does_not_wait_for_success(read):
     tasks = read["dags"]["kommune_haugesund"]["tasks"]
     whatever = {name for name, task in tasks.items() if task["rule"] == "all_done"}
-    assert whatever == {"withdraw", "settle"}
-    assert "approve" not in tasks["settle"]["after"], "a rejection skips the tasks next to the approval"
+    assert whatever == {"withdraw", "close_run"}
+    assert "approve" not in tasks["close_run"]["after"], "a rejection skips the tasks next to the approval"
 
 
 def test_only_the_approvers_of_the_kommune_are_asked_and_silence_is_a_no(read):
@@ -226,7 +227,7 @@ def test_a_run_is_to_be_done_by_the_hour_its_kommune_says(read):
         {
             "from": "DagRunLogicalDateDeadline",
             "seconds": 5.5 * 3600,
-            "calls": "dataflyt.on_airflow.operators.tell_if_late",
+            "calls": "dataflyt.on_airflow.mails.tell_if_late",
             "with": {"kommune": "karmoy"},
         }
     ]
@@ -241,10 +242,10 @@ def test_a_kommune_on_trial_says_so(read):
 
 
 def test_how_a_run_ended_is_told_by_its_last_task_or_when_it_failed_by_airflow(read):
-    tell = ["dataflyt.on_airflow.operators.tell_ended"]
+    tell = ["dataflyt.on_airflow.mails.tell_ended"]
     dag = read["dags"]["kommune_karmoy"]
     assert dag["told"] == {"failure": tell}
-    last = {"failure": ["dataflyt.on_airflow.operators.say_why"]}
+    last = {"failure": ["dataflyt.on_airflow.safely.say_why"]}
     assert {name: task["told"] for name, task in dag["tasks"].items()} == dict.fromkeys(dag["tasks"], last)
     assert "drift@" not in str(read), "whoever is told stands in the kommune file only"
 

@@ -20,6 +20,7 @@ from dataflyt.exports.model import Counts, Group, Membership, Owner, Person, Sch
 from dataflyt.exports.pifu import write
 from dataflyt.exports.pifu_check import check
 from dataflyt.identity.names import clean
+from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
 
 SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
@@ -137,7 +138,7 @@ def read(content: bytes) -> dict[str, list[tuple[object, ...]]]:
     """Read a file as our own reader of school systems' files does."""
     tables: dict[str, list[tuple[object, ...]]] = {"School": [], "Group": [], "Person": [], "Membership": []}
     tables["Guardian"] = []
-    for row in sas.pifu(io.BytesIO(content)):
+    for row in sas_pifu.read(io.BytesIO(content)):
         tables[type(row).__name__].append(tuple(row))
     return tables
 

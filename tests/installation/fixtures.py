@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pickle
 import shutil
 import socket
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,12 @@ from sqlalchemy import make_url, text
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import find
-from dataflyt.errors import DataflytError
-from dataflyt.run import flow
+from dataflyt.run.approve import answer, question
+from dataflyt.run.environment import Environment
+from dataflyt.run.execute import FUNCTIONS, Answer, execute
+from dataflyt.run.job import Job, mark_passed, open_job
+from dataflyt.run.release import release
+from dataflyt.storage import database
 from dataflyt.warehouse.runs import User
 from dataflyt.warehouse.schema import migrate
 from simulator.faults import Switches
@@ -81,9 +87,15 @@ def signing_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def _world() -> bytes:
+    """Build the world once a worker; each test gets one of its own to change."""
+    return pickle.dumps(build("1106", 1, TODAY))
+
+
 @pytest.fixture
 def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Registers]:
-    world = build("1106", 1, TODAY)
+    world: World = pickle.loads(_world())
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -129,6 +141,10 @@ def _libpq(url: Any) -> str:
     return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
+TO_PLAN = {name: function for name, function in FUNCTIONS.items() if name not in ("release", "publish")}
+"""The steps up to the plan, in their order."""
+
+
 @dataclass(repr=False)
 class Installation:
     """A kommune's warehouse, storage and registers, and the flow over them."""
@@ -138,7 +154,7 @@ class Installation:
     warehouse_url: str
     storage: Path
     registers: Registers
-    environment: flow.Environment
+    environment: Environment
     runs: int = 0
     clock: datetime = datetime(2026, 11, 23, 3, tzinfo=UTC)
     failed: list[str] = field(default_factory=list)
@@ -146,35 +162,26 @@ class Installation:
     def __repr__(self) -> str:
         return "Installation()"
 
-    def open(self, key: str | None = None) -> flow.Job:
+    def open(self, key: str | None = None) -> Job:
         """Open the run ``key``, a new one by default, a day after the one before."""
         if key is None:
             self.runs += 1
             key = f"run-{self.runs}"
-        return flow.open_job(self.kommune, key, datetime(2026, 11, 22 + self.runs, 3, tzinfo=UTC), self.environment)
+        return open_job(self.kommune, key, datetime(2026, 11, 22 + self.runs, 3, tzinfo=UTC), self.environment)
 
-    def steps(self, job: flow.Job, *names: str) -> dict[str, Any]:
+    def steps(self, job: Job, *names: str) -> dict[str, Any]:
         """Run steps by name; return the last one's counts."""
-        functions = dict(flow.steps())
         counts: dict[str, Any] = {}
         for name in names:
-            counts = functions[name](job)
+            counts = dict(FUNCTIONS[name](job))
         return counts
 
-    def run(self, answer: str = "approved", job: flow.Job | None = None) -> dict[str, Any]:
+    def run(self, answer: str = "approved", job: Job | None = None) -> dict[str, Any]:
         """Go through a whole run as the DAG does; return its report."""
         job = job or self.open()
-        failed: list[str] = []
-        for name, step in flow.steps():
-            if not failed or name == "withdraw":
-                try:
-                    step(job)
-                except DataflytError:
-                    failed.append(name)
-        if not failed and respond(job, answer) in (None, "approved"):
-            flow.release(job)
-            flow.publish(job)
-        flow.settle(job, failed)
+        ended = execute(job, lambda asked: _answer_of(job, answer))
+        if ended.error and (not ended.failed or {"release", "publish"} & set(ended.failed)):
+            raise ended.error
         report: dict[str, Any] = orjson.loads(
             (self.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes()
         )
@@ -188,8 +195,8 @@ class Installation:
 
     def query(self, sql: str, **bound: object) -> list[Any]:
         """Ask the warehouse as the kommune's role."""
-        job_db = flow.database.engine(self.warehouse_url)
-        with flow.database.transaction(job_db, self.kommune.id, lock=False) as connection:
+        job_db = database.engine(self.warehouse_url)
+        with database.transaction(job_db, self.kommune.id, lock=False) as connection:
             return list(connection.execute(text(sql), bound))
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -203,27 +210,31 @@ class Installation:
         }
 
 
-def respond(job: flow.Job, answer: str = "approved") -> str | None:
+def _answer_of(job: Job, said: str) -> Answer:
+    approver = job.kommune.approvers[0]
+    user = None if said == "unanswered" else User(approver.id, approver.name)
+    return Answer(said, user, "airflow")  # type: ignore[arg-type]
+
+
+def respond(job: Job, said: str = "approved") -> str | None:
     """Answer what a run asks, as its first approver would; return the answer, None when nothing is asked."""
-    asked = flow.question(job)
+    asked = question(job)
     if asked is None:
         return None
-    approver = job.kommune.approvers[0]
-    user = None if answer == "unanswered" else User(approver.id, approver.name)
-    flow.answer(job, asked.digest, answer, user, "airflow")  # type: ignore[arg-type]
-    return answer
+    answer(job, asked.digest, *_answer_of(job, said))
+    return said
 
 
-def checked(job: flow.Job) -> None:
+def checked(job: Job) -> None:
     """Let a run whose rows a test has staged itself count as checked."""
     with job.transaction() as connection:
-        flow._pass(connection, job, "check")
+        mark_passed(connection, job, "check")
 
 
-def release(job: flow.Job) -> None:
+def approve_and_release(job: Job) -> None:
     """Say yes where a run asks, and release it."""
     respond(job)
-    flow.release(job)
+    release(job)
 
 
 @pytest.fixture(scope="session")
@@ -244,7 +255,7 @@ def installation(
 ) -> Iterator[Installation]:
     """A new installation; for a test marked ``after_first_run``, one whose first run is released."""
     # Runs are a day apart and the clock stands: moved along, it would have every run write what is published anew.
-    monkeypatch.setattr(flow, "CLOCKS_DIFFER", timedelta(days=60))
+    monkeypatch.setattr("dataflyt.run.job.CLOCKS_DIFFER", timedelta(days=60))
     admin = make_url(pg_url)
     name = f"w_{admin.database}_{abs(hash(request.node.nodeid)) % 10**8}"
     storage = tmp_path / "storage"
@@ -286,7 +297,7 @@ def installation(
         url,
         storage,
         registers,
-        flow.Environment(connect, Path, str(storage), now=lambda: made.clock),
+        Environment(connect, Path, str(storage), now=lambda: made.clock),
     )
     if kept:
         shutil.copytree(first_run[1], storage)

@@ -12,11 +12,13 @@ from dataflyt.accounts.day_one import Proposal
 from dataflyt.cli.main import app
 from dataflyt.config import loading
 from dataflyt.errors import NotApproved, Unreadable
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import Job
+from dataflyt.storage import database
 from dataflyt.warehouse import runs
 from simulator.manifest import people
 from simulator.model import Person
-from tests.installation.fixtures import Installation, release, respond
+from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release, respond
 from tests.warehouse.test_separation import psql
 
 REALM = "haugesund.kommune.no"
@@ -36,14 +38,14 @@ def directory_file(folder: Path, *entries: tuple[str, str | None], header: str =
 
 
 def propose(installation: Installation, path: Path) -> Proposal:
-    db = flow.database.engine(installation.warehouse_url)
+    db = database.engine(installation.warehouse_url)
     return day_one.propose(db, installation.kommune, path, lambda read: None)
 
 
 def bring(installation: Installation, path: Path) -> dict[str, int]:
     """Import a directory and approve it; return its counts without the zeros."""
     proposal = propose(installation, path)
-    day_one.accept(flow.database.engine(installation.warehouse_url), installation.kommune, proposal.digest)
+    day_one.accept(database.engine(installation.warehouse_url), installation.kommune, proposal.digest)
     return {kind: count for kind, count in proposal.counts.items() if count}
 
 
@@ -108,10 +110,10 @@ def test_everybody_keeps_the_name_they_have_and_nobody_else_gets_it(installation
 
 def _names_without_a_directory(installation: Installation) -> dict[str, str]:
     job = installation.open()
-    installation.steps(job, *(name for name, _ in flow.steps()))
+    installation.steps(job, *TO_PLAN)
     made = names(installation)
     respond(job, "rejected")
-    flow.settle(job, [])
+    close_run(job, [])
     assert len(made) > 400
     return made
 
@@ -222,22 +224,22 @@ def test_importing_again_replaces_the_picture_and_never_a_name_that_was_given(
 
 def test_an_import_undoes_a_run_that_waits_for_its_answer(installation: Installation, folder: Path) -> None:
     job = installation.open()
-    installation.steps(job, *(name for name, _ in flow.steps()))
+    installation.steps(job, *TO_PLAN)
     pupil = pupils(installation)[0]
     proposal = propose(installation, directory_file(folder, (f"kari@{REALM}", pupil.number)))
     assert proposal.run == job.run.number
     assert proposal.counts["matched"] == 1
-    db = flow.database.engine(installation.warehouse_url)
+    db = database.engine(installation.warehouse_url)
     assert day_one.accept(db, installation.kommune, proposal.digest) == job.run.number
     with pytest.raises(NotApproved):
-        release(job)
-    assert flow.settle(job, [])["outcome"] == "superseded"
+        approve_and_release(job)
+    assert close_run(job, [])["outcome"] == "superseded"
     installation.run()
     assert names(installation)[pupil.number] == "kari"
 
 
 def test_an_approval_is_of_the_difference_that_was_shown(installation: Installation, folder: Path) -> None:
-    db = flow.database.engine(installation.warehouse_url)
+    db = database.engine(installation.warehouse_url)
     first = propose(installation, directory_file(folder, (f"en@{REALM}", "01810110003")))
     second = propose(installation, directory_file(folder, (f"to@{REALM}", "01810110003")))
     with pytest.raises(NotApproved, match="ikke lenger den som ble godkjent"):
@@ -298,17 +300,17 @@ def trial(installation: Installation) -> Installation:
     return installation
 
 
-def planned(installation: Installation) -> flow.Job:
+def planned(installation: Installation) -> Job:
     """Run a kommune on trial to its plan."""
     job = installation.open()
-    installation.steps(job, *(name for name, _ in flow.steps()))
-    assert flow.settle(job, [])["outcome"] == "planned"
+    installation.steps(job, *TO_PLAN)
+    assert close_run(job, [])["outcome"] == "planned"
     return job
 
 
 def compared(installation: Installation) -> dict[str, int]:
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund", lock=False) as connection:
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund", lock=False) as connection:
         run = runs.get(connection, "haugesund", runs.newest(connection, "haugesund"))
         return day_one.compare(connection, run)
 
@@ -417,7 +419,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
     for protection in ("strengtFortrolig", None):
         one.protection = absent.protection = protection
         job = trial.open()
-        trial.steps(job, *(name for name, _ in flow.steps()))
+        trial.steps(job, *TO_PLAN)
         hidden = compared(trial)
         assert hidden == {**open_to_all, "same": 2, "other_name": 0, "new": open_to_all["new"] - 1}
         assert not set(ids.values()) & {person for _, person in _rows(trial)}
@@ -426,7 +428,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
         assert proposal.counts["matched"] == 2
         assert proposal.counts["several_names"] == 0
         assert not set(ids.values()) & {row[1] for row in _proposed_rows(trial)}
-        flow.settle(job, [])
+        close_run(job, [])
 
 
 def test_who_left_and_is_hidden_is_missing_as_everybody_who_left(trial: Installation, folder: Path) -> None:
@@ -461,18 +463,18 @@ def _person_id(installation: Installation, number: str) -> object:
 def _proposed(installation: Installation, path: Path) -> object:
     proposal = propose(installation, path)
     rows = _proposed_rows(installation)
-    day_one.reject(flow.database.engine(installation.warehouse_url), installation.kommune)
+    day_one.reject(database.engine(installation.warehouse_url), installation.kommune)
     return proposal.counts, rows
 
 
 def _proposed_rows(installation: Installation) -> list[tuple[object, ...]]:
-    db = flow.database.engine(installation.warehouse_url)
+    db = database.engine(installation.warehouse_url)
     return [tuple(row) for row in day_one.proposed_rows(db, installation.kommune)]
 
 
 def _rows(installation: Installation) -> list[tuple[str, str | None]]:
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund", lock=False) as connection:
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund", lock=False) as connection:
         day_one.compare(connection, runs.get(connection, "haugesund", runs.newest(connection, "haugesund")))
         return [(row.kind, row.person_id) for row in day_one.compared_rows(connection)]
 
@@ -501,7 +503,7 @@ def test_another_kommune_sees_and_changes_nothing_of_an_imported_directory(
         assert refused.returncode != 0, statement
     # The same number and the same name are the other's own, under another key.
     bergen = installation.kommune.model_copy(update={"id": "bergen"})
-    db = flow.database.engine(other)
+    db = database.engine(other)
     proposal = day_one.propose(db, bergen, directory_file(folder, ("en", "01810110003")), lambda read: None)
     day_one.accept(db, bergen, proposal.digest)
     mine, theirs = (psql(url, "select number_id from control.directory_entry").stdout.split() for url in (own, other))

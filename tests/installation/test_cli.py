@@ -13,8 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from dataflyt.cli.main import app
-from dataflyt.run import flow
-from tests.installation.fixtures import Installation
+from dataflyt.run.approve import question
+from tests.installation.fixtures import TO_PLAN, Installation
 
 runner = CliRunner()
 
@@ -122,10 +122,10 @@ def test_the_command_in_the_approval_question_works_where_airflow_has_the_connec
     installation: Installation, tmp_path: Path
 ) -> None:
     job = installation.open()
-    installation.steps(job, *(name for name, _ in flow.steps()))
-    question = flow.question(job)
-    assert question
-    (hint,) = re.findall("`(dataflyt [^`]+)`", question.body)
+    installation.steps(job, *TO_PLAN)
+    asked = question(job)
+    assert asked
+    (hint,) = re.findall("`(dataflyt [^`]+)`", asked.body)
     secrets = tmp_path / "secrets.json"
     secrets.write_text(
         json.dumps({"warehouse_haugesund": {"conn_type": "generic", "host": installation.warehouse_url}})

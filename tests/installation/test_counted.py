@@ -8,9 +8,13 @@ import pytest
 from sqlalchemy import make_url
 
 from dataflyt.operations import work_list
-from dataflyt.run import flow
+from dataflyt.run.approve import question
+from dataflyt.run.close_run import close_run
+from dataflyt.run.open_plan import open_plan
+from dataflyt.run.publish import publish
+from dataflyt.warehouse import runs
 from simulator.model import Person, SasPerson
-from tests.installation.fixtures import Installation, _libpq, release, respond
+from tests.installation.fixtures import TO_PLAN, Installation, _libpq, approve_and_release, respond
 from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_consent import _consent, _young
 from tests.warehouse.test_rules import _leave, _person, _plain_pupils
@@ -60,7 +64,7 @@ def _two_worlds(
         told.append(_everything_told(here, caplog))
         job = here.job
         with job.transaction() as connection:  # back to where it was, as if it had never been
-            flow.runs.undo(connection, job.owner, job.run.number, "rejected")
+            runs.undo(connection, job.owner, job.run.number, "rejected")
             if not protected:
                 number = job.run.number
                 connection.exec_driver_sql("delete from control.run where run = %s", (number,))
@@ -70,16 +74,16 @@ def _two_worlds(
 def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     caplog.set_level("INFO")
     here.job = job = here.open("the-run")
-    told: dict[str, Any] = {name: step(job) for name, step in flow.steps()}
-    question = flow.question(job)
-    told["question"] = question and question.body.replace(question.digest[:16], "")
-    with flow.open_plan(here.kommune, here.environment, None) as opened:
+    told: dict[str, Any] = {name: step(job) for name, step in TO_PLAN.items()}
+    asked = question(job)
+    told["question"] = asked and asked.body.replace(asked.digest[:16], "")
+    with open_plan(here.kommune, here.environment, None) as opened:
         told["plan"] = opened.changes()
         told["rows"] = list(opened.rows())
         told["asks"] = opened.run.asks
     told["work_list"] = work_list.items(here.kommune, here.environment)
     respond(job, "rejected")
-    told["settled"] = flow.settle(job, [])
+    told["closed"] = close_run(job, [])
     report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
     told["report"] = report
     told["files"] = sorted(
@@ -95,14 +99,14 @@ def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> di
 def test_accounts_in_the_plan_and_entries_in_the_file_differ_by_nobody(installation: Installation) -> None:
     here = installation
     (sizes,) = here.query("select sizes from control.publication")[0]
-    with flow.open_plan(here.kommune, here.environment, 1) as opened:
+    with open_plan(here.kommune, here.environment, 1) as opened:
         created = opened.counts()["account_created"]
     assert created == sizes["feide.ldif"]["people"]
     # And what was said once is kept as it was said, whoever is protected later.
     child = _person(_plain_pupils(here)[0])
     child.protection, child.home = "strengtFortrolig", None
     here.run()
-    with flow.open_plan(here.kommune, here.environment, 1) as opened:
+    with open_plan(here.kommune, here.environment, 1) as opened:
         assert opened.counts()["account_created"] == created
         assert list(opened.rows()) == [], "what is missing from the rows would tell of whom"
 
@@ -115,16 +119,16 @@ def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does
             child = _person(_plain_pupils(here)[0])
             child.protection, child.home = "strengtFortrolig", None
         job = here.open()
-        counts = {name: step(job) for name, step in flow.steps()}
-        release(job)
-        published, settled = flow.publish(job), flow.settle(job, [])
+        counts = {name: step(job) for name, step in TO_PLAN.items()}
+        approve_and_release(job)
+        published, closed = publish(job), close_run(job, [])
         report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
         manifest = orjson.loads((here.storage / "exports/haugesund/manifest.json").read_bytes())
         assert [sorted(file) for file in manifest.pop("files")] == [["file", "sha256"]] * 2
         for known_to_differ in ("run", "as_of"):
             report.pop(known_to_differ), manifest.pop(known_to_differ)
         assert manifest.pop("publication").startswith(f"{job.run.number:06d}-")
-        told.append((counts, published, settled, report, manifest))
+        told.append((counts, published, closed, report, manifest))
     assert child.number not in here.ldif()
     assert told[0] == told[1]
 
@@ -169,7 +173,7 @@ def test_a_consent_that_falls_by_protection_is_told_only_to_those_who_may_see_it
         told.append(_everything_told(here, caplog))
         job = here.job
         with job.transaction() as connection:
-            flow.runs.undo(connection, job.owner, job.run.number, "rejected")
+            runs.undo(connection, job.owner, job.run.number, "rejected")
             if not protected:
                 connection.exec_driver_sql("delete from control.run where run = %s", (job.run.number,))
     assert told[1] == told[0]

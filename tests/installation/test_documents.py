@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt.registers.http import AGAIN
-from dataflyt.run import flow
+from dataflyt.sources.freg import client as freg_client
+from dataflyt.storage import database
 from dataflyt.warehouse import staging
 from simulator.model import Person
 from tests.installation.fixtures import Installation
@@ -31,12 +31,12 @@ class Answers:
         self.here = installation
         self.alter: list[Alter] = []
         self.landed: set[str] = set()
-        real = flow.freg_client.extract
+        real = freg_client.extract
 
-        def extract(connection: Any, numbers: Any, parts: Any, landing: Any, phase: str, **more: Any) -> int:
-            left_out = real(connection, numbers, parts, landing, phase, **more)
+        def extract(config: Any, outside: Any, landing: Any, *, phase: str, **more: Any) -> int:
+            left_out = real(config, outside, landing, phase=phase, **more)
             for at, page in enumerate(landing.names()):
-                if re.fullmatch(rf"{phase}({AGAIN})?-[0-9]+\.json", page):
+                if re.fullmatch(rf"{phase}(-again)?-[0-9]+\.json", page):
                     with landing.open(page) as stream:
                         entries = orjson.loads(stream.read())["oppslag"]
                     additional = [entry for alter in self.alter for entry in alter(entries)]
@@ -46,7 +46,7 @@ class Answers:
             self.landed = {name for name in landing.names() if not name.endswith(".request.json")}
             return left_out
 
-        monkeypatch.setattr(flow.freg_client, "extract", extract)
+        monkeypatch.setattr(freg_client, "extract", extract)
 
     def twice(self, person: Person, first: set[str], second: set[str], *, apart: bool = False, **more: Any) -> None:
         """Let FREG answer twice about a child, with other guardians, and ``more`` elements in the second document.
@@ -101,7 +101,7 @@ def test_of_a_child_about_whom_freg_answers_twice_nobody_gains_and_only_who_is_i
     assert {kind for kind, count in report["changed"].items() if count} == {"name_changes"}
     assert _access(here, child.number) == {mother, father}
     assert child.number in here.ldif()
-    with flow.database.transaction(flow.database.engine(here.warehouse_url), "haugesund", lock=False) as connection:
+    with database.transaction(database.engine(here.warehouse_url), "haugesund", lock=False) as connection:
         assert staging.pages(connection, "haugesund", "freg") == answers.landed
 
     answers.twice(child, {mother, newcomer}, {mother}, apart=apart)

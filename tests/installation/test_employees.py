@@ -11,8 +11,11 @@ from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import FregSource
 from dataflyt.errors import CheckFailed
 from dataflyt.operations import fast_lane
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.extract_freg import extract_freg
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
 from dataflyt.sources.freg import EMPLOYEES
+from dataflyt.sources.freg import client as freg_client
 from simulator import fiks
 from simulator.model import Employee, Person
 from tests.installation.fixtures import CLIENT, Installation
@@ -27,13 +30,13 @@ Asked = list[tuple[str, list[str], tuple[str, ...], str]]
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What FREG is asked."""
     found: Asked = []
-    extract = flow.freg_client.extract
+    extract = freg_client.extract
 
-    def listen(connection, numbers, parts, landing, phase, *, route, rolle):  # type: ignore[no-untyped-def]
-        found.append((phase, list(numbers), tuple(parts), route))
-        return extract(connection, found[-1][1], parts, landing, phase, route=route, rolle=rolle)
+    def listen(config, outside, landing, *, numbers, parts, phase):  # type: ignore[no-untyped-def]
+        found.append((phase, list(numbers), tuple(parts), freg_client.route_of(config, phase)))
+        return extract(config, outside, landing, numbers=found[-1][1], parts=parts, phase=phase)
 
-    monkeypatch.setattr(flow.freg_client, "extract", listen)
+    monkeypatch.setattr(freg_client, "extract", listen)
     return found
 
 
@@ -177,7 +180,7 @@ def test_without_a_file_from_hr_those_of_the_last_run_are_asked_about_and_withou
     assert secret.number not in _exported(installation)
     asked.clear()
     with pytest.raises(CheckFailed, match="skolesystemets fil er ikke lest"):
-        flow.extract_freg(installation.open())
+        extract_freg(installation.open())
     assert asked == []
 
 
@@ -243,8 +246,8 @@ def test_an_employee_whom_the_events_tell_of_leaves_at_once_where_the_kommune_as
     assert second.number not in published(here)
     questions = {phase: (numbers, parts) for phase, numbers, parts, _ in asked if numbers}
     assert questions == {
-        "2-others": ([guardian.number], flow.freg_parts(here.kommune, pupils=False)),
-        EMPLOYEES: ([second.number], flow.EMPLOYEE_PARTS),
+        "2-others": ([guardian.number], freg_parts(here.kommune, pupils=False)),
+        EMPLOYEES: ([second.number], EMPLOYEE_PARTS),
     }
 
     # Turned off: whoever waits is not asked about, and from the next run on nobody of them is held.
@@ -287,7 +290,7 @@ def test_an_employee_whom_hr_marks_is_in_no_export_and_comes_back_when_somebody_
     _mark(here, teacher)
     job = here.open()
     here.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
-    flow.settle(job, ["check"])
+    close_run(job, ["check"])
     assert teacher.person.number not in _exported(here), "whatever becomes of the run"
     report = here.run()
     assert report["outcome"] == "released"
@@ -316,7 +319,7 @@ def test_what_freg_has_said_of_an_employee_stands_when_hr_takes_its_own_mark_awa
     _protect(teacher.person)
     job = here.open()
     here.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
-    flow.settle(job, ["check"])
+    close_run(job, ["check"])
     here.registers.write()
     _ask_about_employees(here, employees=False)
     here.run()

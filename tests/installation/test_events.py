@@ -15,13 +15,15 @@ from dataflyt.cli.main import app
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataInDoubt, NotApproved, SourceRefused, SourceUnavailable
 from dataflyt.operations import fast_lane, work_list
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.merge import merge
+from dataflyt.run.publish import publish
 from dataflyt.sources.freg.events import EventList, Page
 from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST, Feed
 from simulator.model import Person
-from tests.installation.fixtures import Installation, _libpq, release
+from tests.installation.fixtures import Installation, _libpq, approve_and_release
 from tests.installation.test_run import _access
 from tests.warehouse.test_rules import _link
 from tests.warehouse.test_separation import psql
@@ -149,7 +151,7 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     # Haugesund has a run that waits for its answer; it has asked before any of this happened.
     waiting = here.open()
     here.steps(waiting, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
-    flow.merge(waiting)
+    merge(waiting)
     secret, lost, plain = lane.children(3)
     before, everything = published(here), here.dump()
 
@@ -183,10 +185,10 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     assert [path for path in landed if "freg" in path.parts]
 
     # The waiting run still names the plan that was approved, and is released under what was learned meanwhile.
-    release(waiting)
-    flow.publish(waiting)
+    approve_and_release(waiting)
+    publish(waiting)
     assert secret.number not in published(here)
-    flow.settle(waiting, [])
+    close_run(waiting, [])
     assert landed_of(here) == {"hr", "sas"}
     assert lane.run().counts == {"pages": 1, "events": 0, "kommuner": 0, "waiting": 0}
 
@@ -201,16 +203,16 @@ def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane)
     child.home = home
     waiting = here.open()
     here.steps(waiting, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
-    merged = flow.merge(waiting)
+    merged = merge(waiting)
     assert merged["asks"]
     lane.protect(child)
     lane.run()
     with pytest.raises(NotApproved):
-        release(waiting)
+        approve_and_release(waiting)
     # Merged once more, and approved by somebody: of answers that are older.
-    merged = flow.merge(waiting)
-    release(waiting)
-    flow.publish(waiting)
+    merged = merge(waiting)
+    approve_and_release(waiting)
+    publish(waiting)
     assert child.number not in published(here)
 
 
@@ -233,7 +235,12 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
 ) -> None:
     here, (child, later, last) = lane.here, lane.children(3)
     lane.protect(child)
-    for place, name in ((events, "move_pointer"), (fast_lane, "_learn"), (flow, "republish"), (events, "dealt_with")):
+    for place, name in (
+        (events, "move_pointer"),
+        (fast_lane, "_learn"),
+        (fast_lane, "republish"),
+        (events, "dealt_with"),
+    ):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, _dies)
             with pytest.raises(KeyboardInterrupt):

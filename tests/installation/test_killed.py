@@ -14,9 +14,11 @@ from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.exports import publishing
-from dataflyt.run import flow
+from dataflyt.run.merge import merge
+from dataflyt.run.publish import publish
+from dataflyt.run.republish import republish
 from dataflyt.warehouse import merge as merging
-from tests.installation.fixtures import Installation, _libpq, release
+from tests.installation.fixtures import Installation, _libpq, approve_and_release
 
 BEFORE_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
 
@@ -75,8 +77,8 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
             return real(*arguments, **named)  # type: ignore[arg-type]
 
         patched.setattr(merging, moment, after_some if moment == "_merge" else _kill_self)
-        _killed(lambda: flow.merge(job))
-    killed = flow.merge(job)
+        _killed(lambda: merge(job))
+    killed = merge(job)
 
     straight = Installation(
         installation.kommune,
@@ -93,7 +95,7 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
         installation.runs,
     )
     again = straight.open(f"run-{installation.runs}")
-    assert flow.merge(again) == killed
+    assert merge(again) == killed
     assert straight.dump() == installation.dump()
     noted = "select report from control.run where run = :run"
     assert straight.query(noted, run=job.run.number) == installation.query(noted, run=job.run.number)
@@ -119,8 +121,8 @@ def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_g
             pupil.person.family = "Nyttnavn"
     job = installation.open()
     installation.steps(job, *BEFORE_MERGE)
-    flow.merge(job)
-    release(job)
+    merge(job)
+    approve_and_release(job)
     name, stands = MOMENTS[moment]
     write = publishing.write_atomically
     temporary = tmp_path / "temporary"
@@ -129,13 +131,13 @@ def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_g
         patched.setattr(tempfile, "tempdir", str(temporary))
         after = (lambda *said: (write(*said), _kill_self())) if moment.startswith("after") else _kill_self
         patched.setattr(publishing, name, after)
-        _killed(lambda: flow.publish(job))
+        _killed(lambda: publish(job))
     assert not list(temporary.iterdir())
     assert (installation.ldif() == old) is (not moment.startswith("after"))
     # It is not run again: what comes next is an event that changes what is published, or a run that begins.
     with job.transaction() as connection:
         connection.execute(text("update control.publication set state = 'an event'"))
-    flow.republish(installation.kommune, installation.environment)
+    republish(installation.kommune, installation.environment)
     assert ("Nyttnavn" in installation.ldif()) is stands
     installation.open()
     exports = installation.storage / "exports" / "haugesund"
@@ -143,8 +145,8 @@ def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_g
     known = installation.query("select publication from control.publication where withdrawn_at is null")
     assert (manifest["publication"],) in known
     assert {folder.name for folder in exports.iterdir() if folder.is_dir()} == {name for (name,) in known}
-    flow.publish(job)
+    publish(job)
     published = installation.ldif()
     assert "Nyttnavn" in published
-    flow.publish(job)
+    publish(job)
     assert installation.ldif() == published

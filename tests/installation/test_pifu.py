@@ -9,7 +9,9 @@ import pytest
 
 from dataflyt.errors import CheckFailed
 from dataflyt.exports import pifu_check, reading
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.publish import publish
+from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
@@ -185,14 +187,14 @@ def test_a_raised_protection_takes_child_and_guardians_out_before_anything_else(
     assert after.guardians == {number: all_ for number, all_ in before.guardians.items() if number != child.number}
     kept = b"".join(path.read_bytes() for path in (installation.storage / "exports").rglob("pifu.xml"))
     assert child.number.encode() not in kept
-    flow.settle(job, ["check"])
+    close_run(job, ["check"])
 
 
 def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(installation: Installation) -> None:
     job = installation.open()
     installation.run(job=job)
     first = _published(installation)
-    flow.publish(job)
+    publish(job)
     assert _published(installation).content == first.content
     pupil, granted, grown = _plain_pupils(installation)[:3]
     assert pupil.person
@@ -205,7 +207,7 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
         child=_id(installation, pupil.person.number),
         adult=str(_id(installation, blocked)),
     )
-    flow.publish(job)
+    publish(job)
     assert _published(installation).guardians[pupil.person.number] == {stays}
     # A guardian at a secret address, or who has died, is not a person in the file any more; the child stays.
     for kind, level, gone in (("protection", 3, _guardians(granted)[0]), ("death", None, _guardians(granted)[1])):
@@ -217,7 +219,7 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
             person=_id(installation, gone),
             level=level,
         )
-        flow.publish(job)
+        publish(job)
         assert gone not in _published(installation).content.decode()
         assert granted.person.number in _published(installation).pupils
     # By a grant somebody without foreldreansvar, from the next run on; and from 18 nobody without the pupil's own word.
@@ -253,7 +255,7 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     assert without != reading._PEOPLE
     monkeypatch.setattr(reading, "_PEOPLE", without)
     with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
-        flow.publish(job)
+        publish(job)
     assert _published(installation).content == before
 
 
@@ -290,7 +292,7 @@ def _published(installation: Installation) -> File:
         kind: [] for kind in (sas.Person, sas.Guardian, sas.Group, sas.Membership, sas.School)
     }
     with _path(installation).open("rb") as stream:
-        for row in sas.pifu(stream):
+        for row in sas_pifu.read(stream):
             tables[type(row)].append(row)
     names = {row.person_id: row.number or row.person_id for row in tables[sas.Person]}
     assert len(set(names.values())) == len(tables[sas.Person])

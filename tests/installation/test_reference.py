@@ -19,10 +19,11 @@ from dataflyt.config.connections import Connection, NotDefined
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.operations.doctor import Doctor, Finding
 from dataflyt.reference import refresh
-from dataflyt.registers.http import Settings
-from dataflyt.run import flow
+from dataflyt.registers.settings import Settings
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import Job
 from simulator.kommuner import KOMMUNER
-from tests.installation.fixtures import Installation, _libpq, checked, release
+from tests.installation.fixtures import Installation, _libpq, approve_and_release, checked
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTHS_AGO = NOON - timedelta(days=60)
@@ -59,12 +60,12 @@ def read(installation: Installation) -> Callable[..., dict[str, int]]:
     return read
 
 
-def report_of(installation: Installation, job: flow.Job) -> dict[str, dict[str, Any]]:
+def report_of(installation: Installation, job: Job) -> dict[str, dict[str, Any]]:
     """Merge and release a run and give what its report notes, by rule."""
     checked(job)
     installation.steps(job, "merge")
-    release(job)
-    assert flow.settle(job, [])["outcome"] == "released"
+    approve_and_release(job)
+    assert close_run(job, [])["outcome"] == "released"
     report = json.loads((installation.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
     return {note["rule"]: note for note in report["noted"]}
 
@@ -206,7 +207,7 @@ def test_where_the_registers_are_not_read_or_read_too_long_ago_that_is_told_inst
     assert told["reference.grep"]["reason"].startswith("Grep er ikke lest ennå, så gruppenes fagkoder er ikke")
     wrong = "Kommunenummer 1106 er Haugesund hos SSB: rett kommunenummer eller name i kommunefilen."
     assert told["kommune.klass"]["reason"] == wrong
-    doctor = Doctor(installation.environment.connect, Path, NOON.date())
+    doctor = Doctor(installation.environment.connect, Path, NOON.date(), Path("none"))
     assert Finding("wrong", wrong) in doctor.examine(installation.kommune)
     assert installation.query("select * from golden.work_item where kind like '%_not_in_%'") == []
 

@@ -14,8 +14,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from dataflyt.config.connections import Connection
-from dataflyt.operations.after_restore import settle_in
-from dataflyt.run import flow
+from dataflyt.operations.after_restore import reconcile_after_restore
+from dataflyt.run.job import open_job
+from dataflyt.run.landed import stage
 from supervisor.backup import Server, contents, dump, restore
 from supervisor.processes import SupervisorError
 from tests.installation.fixtures import Installation
@@ -93,7 +94,7 @@ def test_after_a_restore_the_next_run_goes_on_as_it_would_have(
     lose_warehouse(server)
     shutil.rmtree(installation.storage / "landing")
     restore(server, file)
-    settle_in(installation.kommune, installation.environment)
+    reconcile_after_restore(installation.kommune, installation.environment)
 
     assert installation.dump() == before
     assert installation.query("select veto, kind, person_id, level from control.veto order by veto") == vetoes
@@ -121,7 +122,7 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     published = installation.ldif()
 
     restore(server, file)
-    known = settle_in(installation.kommune, installation.environment)
+    known = reconcile_after_restore(installation.kommune, installation.environment)
     assert (known["newest"], known["released"], known["published_is_known"]) == (1, 1, 0)
 
     # The next run has the lost one's number, and does not come as far as to the one who was protected.
@@ -136,7 +137,7 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
         if "oppslag" in answered:
             kept = [one for one in answered["oppslag"] if one["foedselsEllerDNummer"] != number]
             job.landing("freg").write(name, orjson.dumps({"oppslag": kept}))
-    flow._stage(job, "freg")
+    stage(job, "freg")
     installation.steps(job, "withdraw")
     assert installation.query("select 1 from control.veto where run = 2")
     assert installation.ldif() == published
@@ -151,7 +152,7 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
 def test_a_broken_or_foreign_file_is_answered_in_a_sentence_and_nothing_is_touched(
     installation: Installation, server: Server, tmp_path: Path
 ) -> None:
-    flow.open_job(installation.kommune, "one", datetime(2026, 11, 23, 3, tzinfo=UTC), installation.environment)
+    open_job(installation.kommune, "one", datetime(2026, 11, 23, 3, tzinfo=UTC), installation.environment)
     file = tmp_path / "warehouse.dump"
     dump(server, file)
     with pytest.raises(SupervisorError, match="finnes fra før"):

@@ -12,28 +12,36 @@ import pytest
 from dataflyt.config.kommune import PlanKind
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
 from dataflyt.exports import feide_ldif_check
-from dataflyt.run import flow
+from dataflyt.run.approve import question
+from dataflyt.run.check import check
+from dataflyt.run.close_run import close_run
+from dataflyt.run.merge import merge
+from dataflyt.run.open_plan import open_plan
+from dataflyt.run.publish import publish
+from dataflyt.run.release import release
+from dataflyt.run.withdraw import withdraw
+from dataflyt.storage import database
 from dataflyt.warehouse import guard
 from simulator import registers as simulated
 from simulator.manifest import people
 from simulator.model import Person, Responsibility
-from tests.installation.fixtures import Installation, release
+from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release
 
 LEVELS = {None: 0, "ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
 
 
 def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept(installation: Installation) -> None:
     job = installation.open()
-    for name, step in flow.steps():
+    for name, step in TO_PLAN.items():
         counts = step(job)
         assert counts is not None, name
-    asked = flow.question(job)
+    asked = question(job)
     assert asked is not None
     assert "første kjøring" in asked.body
     assert re.search("- Elever som begynner: [0-9]+ av 0, grensen er 10\u202f% eller 40", asked.body)
-    release(job)
-    flow.publish(job)
-    report = flow.settle(job, [])
+    approve_and_release(job)
+    publish(job)
+    report = close_run(job, [])
     assert report["outcome"] == "released"
     exports = installation.storage / "exports" / "haugesund"
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
@@ -230,12 +238,12 @@ def test_a_new_guardian_in_place_of_an_old_one_is_asked_about(installation: Inst
     child.responsibility.append(Responsibility("felles", newcomer))
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
-    asked = flow.question(job)
+    asked = question(job)
     assert asked is not None
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(job)
-    release(job)
-    flow.publish(job)
+        release(job)
+    approve_and_release(job)
+    publish(job)
     assert newcomer in _access(installation, child.number)
     assert adult not in _access(installation, child.number)
 
@@ -248,8 +256,8 @@ def test_an_answer_without_foreldreansvar_takes_no_access_and_stops_the_run(inst
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
     with pytest.raises(DataInDoubt):
-        flow.withdraw(job)
-    assert flow.settle(job, ["withdraw"])["outcome"] == "failed"
+        withdraw(job)
+    assert close_run(job, ["withdraw"])["outcome"] == "failed"
     assert installation.query("select 1 from control.veto where kind = 'access_ended'") == []
     after = installation.query("select count(*) from golden.guardian_access where to_run is null and state = 'active'")
     assert after == before
@@ -274,10 +282,10 @@ def test_a_lowered_protection_is_asked_about_and_lifted_only_by_release(installa
     assert installation.query(level, number=child.number)[0][0] == 2
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
-    asked = flow.question(job)
+    asked = question(job)
     assert asked is not None
     assert "beskytt" not in asked.body.lower()
-    release(job)
+    approve_and_release(job)
     assert installation.query(level, number=child.number)[0][0] is None
 
 
@@ -305,12 +313,12 @@ def test_limits_are_of_what_there_is_and_of_every_kind(installation: Installatio
     plain[0].family = "Nyttnavn"
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
-    assert flow.question(job) is None  # one of many names, below 5 percent and 20
+    assert question(job) is None  # one of many names, below 5 percent and 20
     for pupil in plain[:21]:
         pupil.family = "Nyttnavn"
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
-    asked = flow.question(job)
+    asked = question(job)
     assert asked is not None
     assert "«Navn som endres» er over grensen" in asked.body
     assert {kind.split("_")[0] for kind in get_args(PlanKind)} - {"protection"} == set(guard._BASE)
@@ -333,8 +341,8 @@ def test_an_answer_about_somebody_else_gives_a_child_nobody_elses_guardians(inst
 @pytest.mark.after_first_run
 def test_another_kommune_sees_nothing(installation: Installation) -> None:
     url = installation.warehouse_url.replace("kommune_haugesund", "kommune_bergen")
-    engine = flow.database.engine(url)
-    with flow.database.transaction(engine, "bergen", lock=False) as connection:
+    engine = database.engine(url)
+    with database.transaction(engine, "bergen", lock=False) as connection:
         tables = list(
             connection.exec_driver_sql(
                 "select schemaname || '.' || tablename from pg_tables "
@@ -350,10 +358,10 @@ def test_another_kommune_sees_nothing(installation: Installation) -> None:
 def test_staging_that_a_crash_has_emptied_is_built_again(installation: Installation) -> None:
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
-    with flow.database.transaction(job.db, job.owner) as connection:
+    with database.transaction(job.db, job.owner) as connection:
         connection.exec_driver_sql("truncate staging_haugesund.freg_navn, staging_haugesund.sas_membership")
-    flow.check(job)
-    flow.merge(job)
+    check(job)
+    merge(job)
     assert installation.query("select count(*) from history.freg_navn")[0][0] > 400
     assert installation.query("select count(*) from history.sas_membership")[0][0] > 400
 
@@ -370,7 +378,7 @@ def test_publishing_what_is_not_released_is_refused(installation: Installation) 
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
     with pytest.raises(CheckFailed):
-        flow.publish(job)
+        publish(job)
     assert not (installation.storage / "exports").exists()
 
 
@@ -397,7 +405,7 @@ def _newcomer(installation: Installation, child: str) -> str:
 
 def _access(installation: Installation, child: str) -> set[str]:
     """Who has access to a child in what is released, under the vetoes."""
-    with flow.open_plan(installation.kommune, installation.environment, None) as opened:
+    with open_plan(installation.kommune, installation.environment, None) as opened:
         from dataflyt.warehouse import runs, vetoed_views
 
         connection = opened.connection

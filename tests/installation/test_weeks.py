@@ -6,10 +6,14 @@ Two weeks are not released, one rejected and one never answered: everything then
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import open_job
+from dataflyt.run.open_plan import open_plan
+from dataflyt.run.publish import publish
+from dataflyt.run.release import release
 from dataflyt.warehouse import runs, vetoed_views
 from simulator.manifest import people
-from tests.installation.fixtures import TODAY, Installation, respond
+from tests.installation.fixtures import TO_PLAN, TODAY, Installation, respond
 from tests.installation.test_run import LEVELS
 
 Access = set[tuple[str, str]]
@@ -60,21 +64,21 @@ def _run(installation: Installation, day: date, answer: str) -> tuple[bool, str]
     """Go through a run as the DAG does; whether it asked, and what became of it."""
     as_of = datetime.combine(day, time(3), UTC)
     installation.clock = max(installation.clock, as_of)
-    job = flow.open_job(installation.kommune, f"week-{day}", as_of, installation.environment)
-    for _, step in flow.steps():
+    job = open_job(installation.kommune, f"week-{day}", as_of, installation.environment)
+    for step in TO_PLAN.values():
         step(job)
     said = respond(job, answer)
     if said in (None, "approved"):
-        flow.release(job)
-        flow.publish(job)
-    flow.settle(job, [])
+        release(job)
+        publish(job)
+    close_run(job, [])
     return said is not None, said or "approved"
 
 
 def _warehouse(installation: Installation) -> Now:
     """Return what is released, under the vetoes."""
     number = installation.registers.number
-    with flow.open_plan(installation.kommune, installation.environment, None) as opened:
+    with open_plan(installation.kommune, installation.environment, None) as opened:
         connection = opened.connection
         vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
         access = connection.exec_driver_sql(

@@ -7,7 +7,7 @@ import sys
 LOOK = """
 import sys, threading
 import airflow_local_settings
-print("great_expectations.expectations" in sys.modules, "dataflyt.run.flow" in sys.modules, threading.active_count())
+print("great_expectations.expectations" in sys.modules, "dataflyt.run.execute" in sys.modules, threading.active_count())
 """
 
 

@@ -9,7 +9,6 @@ import pytest
 from dataflyt.config.kommune import Mail
 from dataflyt.config.loading import load
 from dataflyt.on_airflow import notices
-from dataflyt.run import flow
 
 ROOT = Path(__file__).parents[2]
 PAGE = Template((ROOT / "dags" / "kommune.md").read_text("utf-8"))
@@ -43,10 +42,6 @@ def test_a_subject_is_one_line(kommune):
     broken = kommune.model_copy(update={"name": "Haugesund\r\nBcc: noen@example.no"})
     late = notices.late(broken, datetime(2026, 7, 5, 4, tzinfo=UTC), {}, "…")
     assert late.subject == "Haugesund Bcc: noen@example.no (1106): kjøringen er ikke ferdig i tide"
-
-
-def test_every_step_of_the_flow_has_a_name():
-    assert set(notices.STEPS) >= {name for name, _ in flow.steps()}
 
 
 def test_the_page_says_the_kommunes_own_days_hours_and_limits(kommune):

@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,6 @@ from types import SimpleNamespace
 import pytest
 from aiosmtpd.controller import Controller
 
-import dataflyt.run
 from dataflyt.config.kommune import Kommune, Mail
 from dataflyt.config.loading import load
 from dataflyt.errors import CheckFailed, SourceUnavailable
@@ -34,8 +32,10 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt.on_airflow import operators
+from dataflyt.on_airflow import environment, mails, operators
+from dataflyt.on_airflow.safely import TryLater
 from dataflyt.run import report
+from dataflyt.run.execute import FUNCTIONS
 
 SECRET = "Kari Nordmann 01815012345"
 DIGEST = "0123456789abcdef"
@@ -81,16 +81,29 @@ def kommune() -> Kommune:
     return load(KOMMUNER / "haugesund.yaml").model_copy(update={"mail": None})
 
 
+class Run:
+    """A run whose functions do what a test says: ``run.check = …`` is what the step calls."""
+
+    def __init__(self, monkeypatch):
+        vars(self)["monkeypatch"] = monkeypatch
+
+    def __setattr__(self, name, function):
+        if name in FUNCTIONS:
+            self.monkeypatch.setitem(FUNCTIONS, name, function)
+        else:
+            where = {"open_job": "job", "question": "approve", "answer": "approve", "close_run": "close_run"}[name]
+            self.monkeypatch.setattr(f"dataflyt.run.{where}.{name}", function)
+
+
 @pytest.fixture
-def flow(monkeypatch, tmp_path):
-    """A flow that does what a test says."""
+def run(monkeypatch, tmp_path):
+    """A run that does what a test says."""
 
     def open_job(kommune, **opened):
         return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
 
-    fake = SimpleNamespace(Environment=SimpleNamespace, open_job=open_job, question=lambda job: None)
-    monkeypatch.setitem(sys.modules, "dataflyt.run.flow", fake)
-    monkeypatch.setattr(dataflyt.run, "flow", fake, raising=False)
+    fake = Run(monkeypatch)
+    fake.open_job, fake.question = open_job, lambda job: None
     monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
     return fake
 
@@ -107,30 +120,30 @@ def context(instance, task=None, **params):
     }
 
 
-def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(flow, kommune):
+def test_a_step_is_given_the_runs_key_and_due_time_and_gives_back_counts_only(run, kommune):
     seen = []
-    flow.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET}
+    run.check = lambda job: seen.append(job) or {"persons": 3, "note": SECRET}
     counts = operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert counts == {"persons": 3}
     assert (seen[0].key, seen[0].as_of) == (RUN, datetime(2026, 11, 1, 2, tzinfo=UTC))
     assert (seen[0].plan_only, seen[0].full_reload) == (False, False)
 
 
-def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(flow, kommune):
+def test_a_run_that_a_person_starts_is_a_plan_or_a_full_reload_in_every_step(run, kommune):
     seen = []
-    flow.check = lambda job: seen.append((job.plan_only, job.full_reload)) or {}
-    flow.settle = lambda job, failed: (
+    run.check = lambda job: seen.append((job.plan_only, job.full_reload)) or {}
+    run.close_run = lambda job, failed: (
         seen.append((job.plan_only, job.full_reload)) or {"outcome": "planned", "received": 4}
     )
     chosen = {"plan_only": True, "full_reload": True}
     operators.Step(task_id="check", kommune=kommune).execute(context(Instance(), **chosen))
-    settle = operators.Settle(task_id="settle", kommune=kommune)
-    assert settle.execute(context(Instance(), **chosen)) == {"received": 4}
+    close_run = operators.CloseRun(task_id="close_run", kommune=kommune)
+    assert close_run.execute(context(Instance(), **chosen)) == {"received": 4}
     assert seen == [(True, True), (True, True)]
 
 
 @pytest.mark.parametrize(("chosen", "trial"), [(True, False), (False, True)])
-def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial):
+def test_a_plan_is_neither_asked_about_nor_released(run, kommune, chosen, trial):
     approve = operators.GuardApproval(task_id="approve", kommune=kommune.model_copy(update={"trial": trial}))
     with pytest.raises(AirflowSkipException):
         approve.execute(context(Instance(), plan_only=chosen))
@@ -140,23 +153,23 @@ def test_a_plan_is_neither_asked_about_nor_released(flow, kommune, chosen, trial
     ("raised", "kind", "said"),
     [
         (CheckFailed("Tabellen er tom."), AirflowFailException, "Tabellen er tom."),
-        (SourceUnavailable("KRR svarer ikke."), operators.TryLater, "KRR svarer ikke."),
+        (SourceUnavailable("KRR svarer ikke."), TryLater, "KRR svarer ikke."),
         (KeyError(SECRET), AirflowFailException, "KeyError"),
-        (ConnectionResetError(SECRET), operators.TryLater, "ConnectionResetError"),
-        (AirflowTaskTimeout(SECRET), operators.TryLater, "brukte lengre tid enn den får, og ble stanset"),
-        (OSError(errno.EIO, SECRET), operators.TryLater, "OSError"),
+        (ConnectionResetError(SECRET), TryLater, "ConnectionResetError"),
+        (AirflowTaskTimeout(SECRET), TryLater, "brukte lengre tid enn den får, og ble stanset"),
+        (OSError(errno.EIO, SECRET), TryLater, "OSError"),
         (OSError(errno.ENOSPC, SECRET), AirflowFailException, "OSError"),
-        (socket.gaierror(-3, SECRET), operators.TryLater, "gaierror"),
+        (socket.gaierror(-3, SECRET), TryLater, "gaierror"),
     ],
 )
-def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, raised, kind, said):
+def test_an_error_leaves_as_one_sentence_without_values(run, kommune, caplog, raised, kind, said):
     def check(job):
         try:
             raise ValueError(SECRET)
         except ValueError:
             raise raised  # noqa: B904
 
-    flow.check = check
+    run.check = check
     with pytest.raises(AirflowException) as caught:
         operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
     assert type(caught.value) is kind
@@ -166,43 +179,43 @@ def test_an_error_leaves_as_one_sentence_without_values(flow, kommune, caplog, r
     assert SECRET not in str(caught.value) + caplog.text
 
 
-def test_a_database_error_keeps_its_row_to_itself(flow, kommune, caplog):
+def test_a_database_error_keeps_its_row_to_itself(run, kommune, caplog):
     import psycopg
 
     def merge(job):
         raise psycopg.errors.UniqueViolation(f"DETAIL: Key (number)=({SECRET}) already exists.")
 
-    flow.merge = merge
+    run.merge = merge
     with pytest.raises(AirflowFailException, match="UniqueViolation") as caught:
         operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
     assert SECRET not in str(caught.value) + caplog.text
 
 
-def test_a_lost_database_is_worth_another_try(flow, kommune):
+def test_a_lost_database_is_worth_another_try(run, kommune):
     import psycopg
 
     def merge(job):
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    flow.merge = merge
-    with pytest.raises(operators.TryLater):
+    run.merge = merge
+    with pytest.raises(TryLater):
         operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
 
 
-def test_nobody_is_asked_when_the_guard_lets_the_run_pass(flow, kommune):
-    flow.question = lambda job: None
+def test_nobody_is_asked_when_the_guard_lets_the_run_pass(run, kommune):
+    run.question = lambda job: None
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     assert approve.execute(context(instance)) is None
     assert instance.xcom_pull("approve") is None
 
 
-def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, kommune, monkeypatch):
+def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(run, kommune, monkeypatch):
     asked = {}
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.update(detail)
     )
-    flow.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
+    run.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     with pytest.raises(TaskAwaitingInput) as waiting:
@@ -218,14 +231,14 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(flow, k
         "responded_by_user": {"id": "101", "name": "anita"},
     }
     kept = []
-    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user, channel))
+    run.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user, channel))
     approve.execute_complete(context(instance), answer, **waiting.value.kwargs)
     assert kept == [(DIGEST, "approved", ("101", "anita"), "airflow")]
     assert instance.xcoms == {}, "evidence of an answer is nowhere that an editor of the DAG can write"
 
 
 @pytest.mark.parametrize(("timed_out", "told"), [(False, "rejected"), (True, "unanswered")])
-def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(flow, kommune, timed_out, told):
+def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(run, kommune, timed_out, told):
     from airflow.sdk import DAG
 
     with DAG("kommune_haugesund", schedule=None):
@@ -240,36 +253,36 @@ def test_a_no_and_a_silence_are_told_apart_and_skip_the_release(flow, kommune, t
         "timedout": timed_out,
     }
     kept = []
-    flow.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user))
+    run.answer = lambda job, digest, said, user, channel: kept.append((digest, said, user))
     with pytest.raises(DownstreamTasksSkipped) as skipped:
         approve.execute_complete({**context(instance), "task": approve}, no, digest=DIGEST)
     assert list(skipped.value.tasks) == ["release"]
     assert kept == [(DIGEST, told, None)]
 
 
-def test_a_run_with_a_failed_step_is_settled_and_ends_red(flow, kommune):
-    settled = []
-    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": "failed"}
+def test_a_run_with_a_failed_step_is_closed_and_ends_red(run, kommune):
+    closed = []
+    run.close_run = lambda job, failed: closed.append(failed) or {"outcome": "failed"}
     instance = Instance({"extract_hr": "success", "check": "failed", "merge": "upstream_failed"})
     with pytest.raises(AirflowFailException, match="check"):
-        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
-    assert settled == [["check"]]
+        operators.CloseRun(task_id="close_run", kommune=kommune).execute(context(instance))
+    assert closed == [["check"]]
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "unanswered"])
-def test_a_run_that_was_not_approved_is_settled_and_ends_red(flow, kommune, outcome):
-    settled = []
-    flow.settle = lambda job, failed: settled.append(failed) or {"outcome": outcome, "merged": 5}
-    instance = Instance({"approve": "success", "release": "skipped"}).at("settle")
+def test_a_run_that_was_not_approved_is_closed_and_ends_red(run, kommune, outcome):
+    closed = []
+    run.close_run = lambda job, failed: closed.append(failed) or {"outcome": outcome, "merged": 5}
+    instance = Instance({"approve": "success", "release": "skipped"}).at("close_run")
     with pytest.raises(AirflowFailException) as ended:
-        operators.Settle(task_id="settle", kommune=kommune).execute(context(instance))
+        operators.CloseRun(task_id="close_run", kommune=kommune).execute(context(instance))
     assert str(ended.value) == report.OUTCOMES[outcome]
-    assert settled == [[]]
-    assert instance.xcom_pull("settle", "outcome") == outcome
+    assert closed == [[]]
+    assert instance.xcom_pull("close_run", "outcome") == outcome
 
 
-def test_a_missing_storage_is_said(flow, kommune, monkeypatch):
-    flow.check = lambda job: {}
+def test_a_missing_storage_is_said(run, kommune, monkeypatch):
+    run.check = lambda job: {}
     monkeypatch.delenv("DATAFLYT_STORAGE")
     with pytest.raises(AirflowFailException, match="DATAFLYT_STORAGE"):
         operators.Step(task_id="check", kommune=kommune).execute(context(Instance()))
@@ -281,7 +294,7 @@ def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
         '{"conn_type": "generic", "host": "https://api.example.no/v1", "login": "client", "password": "pem",'
         ' "extra": {"scope": "a:b"}}',
     )
-    found = operators.connection("freg_x")
+    found = environment.connection("freg_x")
     assert (found.url, found.login, found.password) == ("https://api.example.no/v1", "client", "pem")
     assert found.extra == {"scope": "a:b"}
 
@@ -329,17 +342,17 @@ def told(kommune) -> Kommune:
 
 
 @pytest.fixture
-def asking(flow, monkeypatch):
+def asking(run, monkeypatch):
     """The guard has a question; what Airflow was asked to ask is returned."""
     asked = []
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
     )
     body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
-    flow.question = lambda job: SimpleNamespace(
+    run.question = lambda job: SimpleNamespace(
         subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
     )
-    flow.answer = lambda *given: None
+    run.answer = lambda *given: None
     return asked
 
 
@@ -351,15 +364,20 @@ ANSWER = {
 }
 
 
-def settled(instance, kommune):
-    """Let ``settle`` run, and Airflow call what it calls when the DAG run has failed."""
-    settle = operators.Settle(task_id="settle", kommune=kommune)
-    ended = {**context(instance.at("settle"), settle), "dag": SimpleNamespace(get_task={"settle": settle}.get)}
+def closed(instance, kommune):
+    """Let ``close_run`` run, and Airflow call what it calls when the DAG run has failed."""
+    close_run = operators.CloseRun(task_id="close_run", kommune=kommune)
+    ended = {
+        **context(instance.at("close_run"), close_run),
+        "dag": SimpleNamespace(get_task={"close_run": close_run}.get),
+    }
     try:
-        settle.execute(ended)
+        close_run.execute(ended)
     except AirflowException:
-        last = sorted(task for task, state in {**instance.states, "settle": "failed"}.items() if state == "failed")[-1]
-        operators.tell_ended({**ended, "ti": instance.at(last), "task": None})
+        last = sorted(task for task, state in {**instance.states, "close_run": "failed"}.items() if state == "failed")[
+            -1
+        ]
+        mails.tell_ended({**ended, "ti": instance.at(last), "task": None})
 
 
 def no_person(message: EmailMessage) -> None:
@@ -398,20 +416,20 @@ def test_a_task_that_airflow_runs_anew_does_not_tell_twice_of_the_same_question(
     assert len(post.given) == 2
 
 
-def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, post):
+def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(run, told, post):
     def stopped(sentence):
         def step(job):
             raise CheckFailed(sentence)
 
         return step
 
-    flow.extract_hr, flow.check = stopped("HR-filen er tom."), stopped("Tabellen mangler elever.")
+    run.extract_hr, run.check = stopped("HR-filen er tom."), stopped("Tabellen mangler elever.")
     instance = Instance({"extract_sas": "success", "extract_hr": "failed", "check": "failed", "merge": "failed"})
     for name in ("extract_hr", "check"):
         with pytest.raises(AirflowFailException):
             operators.Step(task_id=name, kommune=told).execute(context(instance.at(name)))
-    flow.settle = lambda job, failed: {"outcome": "failed", "received": 4000}
-    settled(instance, told)
+    run.close_run = lambda job, failed: {"outcome": "failed", "received": 4000}
+    closed(instance, told)
     (message,) = post.given
     assert message["Subject"] == "Haugesund (1106): kjøringen stoppet i «Kontroller», «Hent fra HR», «Flett»"
     body = message.get_content()
@@ -421,16 +439,16 @@ def test_a_run_that_stops_is_told_of_with_the_sentence_of_each_step(flow, told, 
     no_person(message)
 
 
-def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
+def test_what_a_library_said_about_a_person_is_not_mailed(run, told, post):
     def merge(job):
         raise KeyError(SECRET)
 
-    flow.merge = merge
+    run.merge = merge
     instance = Instance({"merge": "failed"})
     with pytest.raises(AirflowFailException):
         operators.Step(task_id="merge", kommune=told).execute(context(instance.at("merge")))
-    flow.settle = lambda job, failed: {"outcome": "failed"}
-    settled(instance, told)
+    run.close_run = lambda job, failed: {"outcome": "failed"}
+    closed(instance, told)
     assert "- Flett: Unexpected KeyError in" in post.given[0].get_content()
     no_person(post.given[0])
 
@@ -442,14 +460,14 @@ def test_what_a_library_said_about_a_person_is_not_mailed(flow, told, post):
         ("unanswered", "kjøringen ble ikke besvart i tide", "Ingen svarte i tide."),
     ],
 )
-def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told, post, answer, subject, said):
-    flow.settle = lambda job, failed: {"outcome": answer}
+def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(run, told, post, answer, subject, said):
+    run.close_run = lambda job, failed: {"outcome": answer}
     instance = Instance(
         {"release": "skipped"},
         approve_answer=answer,
         merge_return_value={"asks": 1, "pupil_leaves": 31, "protection_raised": 77},
     )
-    settled(instance, told)
+    closed(instance, told)
     (message,) = post.given
     assert message["Subject"] == f"Haugesund (1106): {subject}"
     body = message.get_content()
@@ -460,9 +478,9 @@ def test_a_no_and_a_silence_are_told_of_with_what_would_have_changed(flow, told,
     no_person(message)
 
 
-def test_pupils_who_are_held_back_are_told_of_at_once(flow, told, post):
-    flow.settle = lambda job, failed: {"outcome": "released", "held_pupils": 3}
-    settled(Instance({"merge": "success"}), told)
+def test_pupils_who_are_held_back_are_told_of_at_once(run, told, post):
+    run.close_run = lambda job, failed: {"outcome": "released", "held_pupils": 3}
+    closed(Instance({"merge": "success"}), told)
     (message,) = post.given
     assert message["Subject"] == "Haugesund (1106): 3 elever holdes tilbake til noen har bestemt"
     assert "dataflyt work-list" in message.get_content()
@@ -470,44 +488,44 @@ def test_pupils_who_are_held_back_are_told_of_at_once(flow, told, post):
 
 
 @pytest.mark.parametrize("outcome", ["released", "planned"])
-def test_a_run_that_went_as_it_should_is_not_told_of(flow, told, post, outcome):
-    flow.settle = lambda job, failed: {"outcome": outcome}
-    settled(Instance({"merge": "success"}), told)
+def test_a_run_that_went_as_it_should_is_not_told_of(run, told, post, outcome):
+    run.close_run = lambda job, failed: {"outcome": outcome}
+    closed(Instance({"merge": "success"}), told)
     assert post.given == []
 
 
-def test_a_run_that_could_not_be_settled_is_told_of(flow, told, post):
-    def settle(job, failed):
+def test_a_run_that_could_not_be_closed_is_told_of(run, told, post):
+    def close_run(job, failed):
         raise SourceUnavailable("Varehuset svarer ikke.")
 
-    flow.settle = settle
-    settled(Instance({"merge": "success"}), told)
+    run.close_run = close_run
+    closed(Instance({"merge": "success"}), told)
     body = post.given[0].get_content()
     assert post.given[0]["Subject"] == "Haugesund (1106): kjøringen stoppet i «Gjør opp»"
     assert "Kjøringen er ikke gjort opp." in body
     assert "- Gjør opp: Varehuset svarer ikke." in body
 
 
-def test_a_run_whose_last_step_was_killed_is_told_of(flow, told, post):
-    def settle(job, failed):
+def test_a_run_whose_last_step_was_killed_is_told_of(run, told, post):
+    def close_run(job, failed):
         raise AssertionError("it was killed before")
 
-    flow.settle = settle
-    settle_task = operators.Settle(task_id="settle", kommune=told)
-    instance = Instance({"check": "failed", "settle": "failed"}, check_sentence="Tabellen er tom.")
-    operators.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"settle": settle_task}.get)})
+    run.close_run = close_run
+    close_task = operators.CloseRun(task_id="close_run", kommune=told)
+    instance = Instance({"check": "failed", "close_run": "failed"}, check_sentence="Tabellen er tom.")
+    mails.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"close_run": close_task}.get)})
     body = post.given[0].get_content()
     assert "Kjøringen er ikke gjort opp." in body
     assert "- Kontroller: Tabellen er tom.\n- Gjør opp: sa ikke hvorfor; det står i loggen.\n" in body
 
 
-def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, post, caplog):
+def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, run, kommune, post, caplog):
     with pytest.raises(TaskAwaitingInput):
         operators.GuardApproval(task_id="approve", kommune=kommune).execute(context(Instance()))
-    flow.settle = lambda job, failed: {"outcome": "failed"}
-    settled(Instance({"check": "failed"}), kommune)
+    run.close_run = lambda job, failed: {"outcome": "failed"}
+    closed(Instance({"check": "failed"}), kommune)
     assert post.given == []
-    assert not [record for record in caplog.records if record.name == operators.__name__]
+    assert not [record for record in caplog.records if record.name == mails.__name__]
 
 
 @pytest.mark.parametrize(
@@ -519,7 +537,7 @@ def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, flow, kommune, p
     ],
 )
 def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
-    asking, flow, told, post, monkeypatch, caplog, connection, said
+    asking, run, told, post, monkeypatch, caplog, connection, said
 ):
     if connection:
         monkeypatch.setenv("AIRFLOW_CONN_POST", connection)
@@ -527,24 +545,24 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
         monkeypatch.delenv("AIRFLOW_CONN_POST")
     with pytest.raises(TaskAwaitingInput):
         operators.GuardApproval(task_id="approve", kommune=told).execute(context(Instance()))
-    flow.settle = lambda job, failed: {"outcome": "failed"}
-    settle = operators.Settle(task_id="settle", kommune=told)
-    ended = context(Instance({"check": "failed"}, "settle"), settle)
-    ended["dag"] = SimpleNamespace(get_task={"settle": settle}.get)
+    run.close_run = lambda job, failed: {"outcome": "failed"}
+    close_run = operators.CloseRun(task_id="close_run", kommune=told)
+    ended = context(Instance({"check": "failed"}, "close_run"), close_run)
+    ended["dag"] = SimpleNamespace(get_task={"close_run": close_run}.get)
     with pytest.raises(AirflowFailException, match="stoppet i check"):
-        settle.execute(ended)
-    operators.tell_ended(ended)
-    warnings = [record for record in caplog.records if record.name == operators.__name__]
+        close_run.execute(ended)
+    mails.tell_ended(ended)
+    warnings = [record for record in caplog.records if record.name == mails.__name__]
     assert [said in record.getMessage() for record in warnings] == [True, True]
     assert "example.no" not in caplog.text
     assert not [record for record in warnings if record.exc_info]
 
 
-def test_a_connection_without_a_sender_says_so(flow, told, post, monkeypatch, caplog):
+def test_a_connection_without_a_sender_says_so(run, told, post, monkeypatch, caplog):
     port = json.loads(os.environ["AIRFLOW_CONN_POST"])["port"]
     monkeypatch.setenv("AIRFLOW_CONN_POST", smtp(port, from_email=None))
-    flow.settle = lambda job, failed: {"outcome": "failed"}
-    settled(Instance({"check": "failed"}), told)
+    run.close_run = lambda job, failed: {"outcome": "failed"}
+    closed(Instance({"check": "failed"}), told)
     assert post.given == []
     assert "The Airflow connection post has no from_email" in caplog.text
 
@@ -568,20 +586,20 @@ def late(monkeypatch, tmp_path):
         monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", states)
         run = {"dag_id": "kommune_haugesund", "dag_run_id": RUN, "state": state}
         passed = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-11-01T06:00:00Z"}}
-        asyncio.run(operators.tell_if_late("haugesund", passed))
+        asyncio.run(mails.tell_if_late("haugesund", passed))
 
     return pass_by
 
 
 def test_the_deadline_is_the_files_hour_counted_from_when_the_run_was_due(kommune):
     at = kommune.schedule.model_copy(update={"at": "22:30", "done_by": "06:00"})
-    (alert,) = operators.deadlines(kommune.model_copy(update={"schedule": at}))
+    (alert,) = mails.deadlines(kommune.model_copy(update={"schedule": at}))
     assert alert.interval == timedelta(hours=7, minutes=30)
     assert alert.reference.serialize_reference() == {"reference_type": "DagRunLogicalDateDeadline"}
-    assert alert.callback.path == "dataflyt.on_airflow.operators.tell_if_late"
+    assert alert.callback.path == "dataflyt.on_airflow.mails.tell_if_late"
     assert alert.callback.kwargs == {"kommune": "haugesund"}, "no address in Airflow's database"
     never = at.model_copy(update={"done_by": None})
-    assert operators.deadlines(kommune.model_copy(update={"schedule": never})) == []
+    assert mails.deadlines(kommune.model_copy(update={"schedule": never})) == []
 
 
 @pytest.mark.parametrize(
@@ -632,8 +650,8 @@ def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
     from upath import UPath
 
     for address in (str(tmp_path), tmp_path.as_uri()):
-        assert isinstance(operators.storage_path(address), ObjectStoragePath)
-    elsewhere = operators.storage_path("memory://bucket/dataflyt")
+        assert isinstance(environment.storage_path(address), ObjectStoragePath)
+    elsewhere = environment.storage_path("memory://bucket/dataflyt")
     assert isinstance(elsewhere, UPath)
     assert not isinstance(elsewhere, ObjectStoragePath)
     (elsewhere / "reports" / "run.json").write_bytes(b"{}")

@@ -12,11 +12,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
 from dataflyt.errors import ConfigError, SourceUnavailable
-from dataflyt.sources.hr import client as hr
-from dataflyt.sources.sas import client as sas
 from dataflyt.storage import newest_file
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.newest_file import land_newest
+from tests.sources.extracting import land_hr, land_sas
 
 
 def put(folder, name, content=b"<x/>", age=3600.0):
@@ -40,7 +39,7 @@ def test_the_newest_file_is_landed_as_it_is(tmp_path):
     put(drop, "Stamdata3_2026-12-06.xml.tmp", b"half")
     put(drop, "other_2027-01-01.xml", b"other")
     (drop / "Stamdata3_2099-01-01.xml").mkdir()
-    hr.extract(drop, "Stamdata3_*.xml", landing)
+    land_hr(drop, "Stamdata3_*.xml", landing)
     assert landing.names() == ["hr-00001.xml", "hr-00001.xml.file.json"]
     assert landed(landing, "hr-00001.xml") == b"\xef\xbb\xbf<new/>\r\n"
 
@@ -50,9 +49,9 @@ def test_last_weeks_file_is_not_read_because_this_weeks_is_empty(tmp_path):
     put(drop, "pifu_2026-11-22.xml", b"<old/>", age=2000)
     put(drop, "pifu_2026-11-29.xml", b"", age=1000)
     with pytest.raises(SourceUnavailable, match=r"pifu_2026-11-29\.xml, er tom"):
-        hr.extract(drop, "pifu_*.xml", landing)
+        land_hr(drop, "pifu_*.xml", landing)
     put(drop, "pifu_2026-11-29.xml", b"<new/>", age=900)
-    hr.extract(drop, "pifu_*.xml", landing)
+    land_hr(drop, "pifu_*.xml", landing)
     assert landed(landing, "hr-00001.xml") == b"<new/>"
 
 
@@ -190,13 +189,13 @@ def test_the_newest_timetable_is_taken_as_the_school_system_s_file_is(tmp_path):
         put(drop, f"timeplan_28102026.{suffix}", b"old", age=7 * 86_400)
         put(drop, f"timeplan_02112026.{suffix}", b"new")
         landing = Landing(tmp_path / suffix)
-        sas.extract(drop, "pifu", "pifu_*.xml", f"timeplan_*.{suffix}", landing)
+        land_sas(drop, "pifu", "pifu_*.xml", f"timeplan_*.{suffix}", landing)
         assert landed(landing, f"timetable-00001.{suffix}") == b"new"
     put(drop, "plan_2026-08-17.csv", b"autumn", age=60)
     put(drop, "plan_2027-01-04.csv", b"spring", age=600)
     with pytest.raises(ConfigError, match=r"plan_2027-01-04\.csv"):
-        sas.extract(drop, "pifu", "pifu_*.xml", "plan_*.csv", Landing(tmp_path / "asks"))
-    sas.extract(drop, "pifu", "pifu_*.xml", "plan_*.csv", landing := Landing(tmp_path / "said"), newest="name")
+        land_sas(drop, "pifu", "pifu_*.xml", "plan_*.csv", Landing(tmp_path / "asks"))
+    land_sas(drop, "pifu", "pifu_*.xml", "plan_*.csv", landing := Landing(tmp_path / "said"), newest="name")
     assert landed(landing, "timetable-00001.csv") == b"spring"
 
 
@@ -204,30 +203,30 @@ def test_a_landed_file_stands_when_a_newer_one_comes(tmp_path):
     drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
     put(drop, "pifu_1.xml", b"first")
     put(drop, "timeplan_1.csv", b"group;1")
-    sas.extract(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
+    land_sas(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
     put(drop, "pifu_2.xml", b"second")
-    sas.extract(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
+    land_sas(drop, "pifu", "pifu_*.xml", "timeplan_*.csv", landing)
     assert landed(landing, "pifu-00001.xml") == b"first"
     assert landed(landing, "timetable-00001.csv") == b"group;1"
 
 
 def test_without_a_timetable_in_the_kommune_file_none_is_looked_for(tmp_path):
     put(tmp_path / "drop", "pifu_1.xml")
-    sas.extract(tmp_path / "drop", "pifu", "pifu_*.xml", None, landing := Landing(tmp_path / "landing"))
+    land_sas(tmp_path / "drop", "pifu", "pifu_*.xml", None, landing := Landing(tmp_path / "landing"))
     assert landing.names() == ["pifu-00001.xml", "pifu-00001.xml.file.json"]
 
 
 def test_no_file_gives_a_sentence_with_folder_and_pattern(tmp_path):
     with pytest.raises(SourceUnavailable, match=r"Mappen .*drop finnes ikke"):
-        hr.extract(tmp_path / "drop", "Stamdata3_*.xml", Landing(tmp_path / "landing"))
+        land_hr(tmp_path / "drop", "Stamdata3_*.xml", Landing(tmp_path / "landing"))
     put(tmp_path / "drop", "stamdata3_1.xml")
     with pytest.raises(SourceUnavailable, match=r"Ingen ferdig fil i .*drop passer til «Stamdata3_\*\.xml»"):
-        hr.extract(tmp_path / "drop", "Stamdata3_*.xml", Landing(tmp_path / "landing"))
+        land_hr(tmp_path / "drop", "Stamdata3_*.xml", Landing(tmp_path / "landing"))
 
 
 def test_a_password_in_the_address_is_not_repeated(tmp_path):
     with pytest.raises(SourceUnavailable) as caught:
-        hr.extract(UPath("memory://user:secret@host/drop"), "*.xml", Landing(tmp_path))
+        land_hr(UPath("memory://user:secret@host/drop"), "*.xml", Landing(tmp_path))
     assert "secret" not in caught.value.sentence
 
 

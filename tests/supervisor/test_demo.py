@@ -102,16 +102,16 @@ def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
                 admin.call("PATCH", f"{entries}/{key}", json={"value": value})
     admin.call("PATCH", path, json={"note": "godkjent av Oddny"})
     admin.call("PATCH", f"{path}/taskInstances/approve", json={"new_state": "success", "note": "godkjent"})
-    until(lambda states: states["settle"] in ("failed", "success"))
+    until(lambda states: states["close_run"] in ("failed", "success"))
     # And once more, with what stopped it marked as a success, too.
     admin.call("PATCH", f"{path}/taskInstances/release", json={"new_state": "success"})
     again = {"dry_run": False, "dag_run_id": run, "task_ids": ["publish"], "only_failed": False}
     admin.call("POST", f"/dags/{dag}/clearTaskInstances", json=again)
     until(lambda states: states["publish"] in ("failed", "success", "upstream_failed"))
-    clear = {"dry_run": False, "dag_run_id": run, "task_ids": ["release", "publish", "settle"], "only_failed": False}
+    clear = {"dry_run": False, "dag_run_id": run, "task_ids": ["release", "publish", "close_run"], "only_failed": False}
     admin.call("POST", f"/dags/{dag}/clearTaskInstances", json=clear)
-    ended = until(lambda states: states["settle"] in ("failed", "success") and states["release"] is not None)
-    return {task: ended[task] for task in ("release", "publish", "settle")}
+    ended = until(lambda states: states["close_run"] in ("failed", "success") and states["release"] is not None)
+    return {task: ended[task] for task in ("release", "publish", "close_run")}
 
 
 def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(demo: tuple[Path, str]) -> None:
@@ -152,7 +152,11 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         listening = [one.laddr for process in family for one in listens(process)]
         assert len(listening) >= 2  # Airflow's API, the simulated registers
         assert {address.ip for address in listening} == {"127.0.0.1"}
-        assert forged(admin, "kommune_orsta") == {"release": "failed", "publish": "upstream_failed", "settle": "failed"}
+        assert forged(admin, "kommune_orsta") == {
+            "release": "failed",
+            "publish": "upstream_failed",
+            "close_run": "failed",
+        }
         run = {"state": "running"}
         for _ in range(60):  # the scheduler closes a run a moment after its last task
             if run["state"] == "running":

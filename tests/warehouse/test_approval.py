@@ -6,15 +6,19 @@ import pytest
 from sqlalchemy import text
 
 from dataflyt.errors import CheckFailed, NotApproved, WarehouseError
-from dataflyt.run import flow
+from dataflyt.run.approve import answer, question
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import open_job
+from dataflyt.run.merge import merge
+from dataflyt.run.release import release
 from dataflyt.warehouse.runs import User
 from simulator.model import Responsibility
-from tests.installation.fixtures import Installation, respond
+from tests.installation.fixtures import TO_PLAN, Installation, respond
 from tests.installation.test_run import _newcomer
 from tests.warehouse.test_rules import _block, _grant, _link, _plain_pupils, _write
 from tests.warehouse.test_state import _override
 
-EVERY = [name for name, _ in flow.steps()]
+EVERY = list(TO_PLAN)
 ANITA = User("101", "Anita Ingebretsen")
 
 
@@ -26,27 +30,27 @@ def _answers(here: Installation) -> list[tuple[object, ...]]:
 def test_a_first_run_is_released_by_an_answer_in_the_warehouse_and_by_nothing_else(installation: Installation) -> None:
     job = installation.open()
     installation.steps(job, *EVERY)
-    question = flow.question(job)
-    assert question
+    asked = question(job)
+    assert asked
     for user in (None, User("1", "Anita Ingebretsen"), User("birgitte", "Birgitte Regnkappe")):
         with pytest.raises(NotApproved, match="ikke godkjenner for Haugesund"):
-            flow.answer(job, question.digest, "approved", user, "airflow")
+            answer(job, asked.digest, "approved", user, "airflow")
     with pytest.raises(NotApproved, match="ikke lenger den det ble spurt om"):
-        flow.answer(job, "0" * 64, "approved", ANITA, "airflow")
+        answer(job, "0" * 64, "approved", ANITA, "airflow")
     assert [row[1] for row in _answers(installation)] == ["asked"]
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(job)
+        release(job)
 
-    flow.answer(job, question.digest, "rejected", User("hvemsomhelst", "Noen"), "airflow")
+    answer(job, asked.digest, "rejected", User("hvemsomhelst", "Noen"), "airflow")
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(job)
-    assert flow.question(job), "a no is no reason not to ask again"
+        release(job)
+    assert question(job), "a no is no reason not to ask again"
 
-    flow.answer(job, question.digest, "approved", ANITA, "airflow")
-    assert flow.question(job) is None, "who has answered is not asked once more"
-    flow.release(job)
-    flow.release(job)
-    assert flow.settle(job, [])["outcome"] == "released"
+    answer(job, asked.digest, "approved", ANITA, "airflow")
+    assert question(job) is None, "who has answered is not asked once more"
+    release(job)
+    release(job)
+    assert close_run(job, [])["outcome"] == "released"
     assert _answers(installation) == [
         (1, "asked", None, None, "guard", []),
         (1, "rejected", "hvemsomhelst", "Noen", "airflow", ["101"]),
@@ -66,7 +70,7 @@ def test_an_answer_is_of_the_plan_as_it_was(installation: Installation) -> None:
     _override(installation, other.number)
     installation.steps(job, "merge")
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(job)
+        release(job)
 
 
 @pytest.mark.after_first_run
@@ -80,13 +84,13 @@ def test_an_answer_is_to_one_merge_and_not_to_a_later_one(installation: Installa
     job = here.open("the-run")
     here.steps(job, *EVERY)
     assert respond(job) == "approved"
-    flow.settle(job, ["release"])
+    close_run(job, ["release"])
     # The same run is taken up again, long after, and FREG says more by now.
     one.protection, one.home_grading = None, "ugradert"
     here.steps(job, *EVERY)
-    assert flow.question(job), "the rows are the same, and not what stands behind them"
+    assert question(job), "the rows are the same, and not what stands behind them"
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(job)
+        release(job)
 
 
 @pytest.mark.after_first_run
@@ -97,28 +101,28 @@ def test_a_block_that_comes_after_the_merge_has_the_run_judged_again(installatio
     one.responsibility.append(Responsibility("felles", _newcomer(here, one.number)))
     job = here.open()
     here.steps(job, *EVERY)
-    assert flow.question(job) is None
+    assert question(job) is None
     _block(here, one.number, _plain_pupils(here)[1].person.number)  # type: ignore[union-attr]
     with pytest.raises(NotApproved, match="sperring"):
-        flow.release(job)
+        release(job)
     here.steps(job, "merge")
-    assert flow.question(job), "a new adult where somebody is blocked"
+    assert question(job), "a new adult where somebody is blocked"
 
 
 @pytest.mark.after_first_run
 def test_a_run_that_needs_no_answer_says_so_in_the_warehouse(installation: Installation) -> None:
     job = installation.open()
     installation.steps(job, *EVERY)
-    assert flow.question(job) is None
+    assert question(job) is None
     assert _answers(installation)[-1] == (2, "not_needed", None, None, "guard", [])
     # The same plan, which by the kommune's file of today is to be asked about: a full reload.
-    again = flow.open_job(installation.kommune, "run-2", job.run.as_of, installation.environment, full_reload=True)
+    again = open_job(installation.kommune, "run-2", job.run.as_of, installation.environment, full_reload=True)
     assert again.run.number == 2
-    flow.merge(again)
+    merge(again)
     with pytest.raises(NotApproved, match="ikke godkjent"):
-        flow.release(again)
-    flow.merge(job)
-    flow.release(job)
+        release(again)
+    merge(job)
+    release(job)
 
 
 FORGED = [
@@ -190,27 +194,25 @@ def test_a_step_that_may_stop_a_run_cannot_be_passed_by(installation: Installati
     job = installation.open()
     installation.steps(job, *(name for name in EVERY if name not in ("merge", skipped)))
     with pytest.raises(CheckFailed, match="ikke kjørt ferdig"):
-        flow.merge(job)
+        merge(job)
     # And it is of what was extracted last.
     installation.steps(job, skipped, "merge")
     installation.steps(job, "extract_sas")
     with pytest.raises(CheckFailed, match="ikke kjørt ferdig"):
-        flow.merge(job)
+        merge(job)
 
 
 @pytest.mark.after_first_run
 def test_time_is_never_turned_back_nor_forward(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     here = installation
-    monkeypatch.setattr(flow, "CLOCKS_DIFFER", timedelta(minutes=10))
+    monkeypatch.setattr("dataflyt.run.job.CLOCKS_DIFFER", timedelta(minutes=10))
     (released,) = here.query("select as_of from control.run where state = 'released'")[0]
     before = here.dump()
     for wrong in (released - timedelta(seconds=1), released - timedelta(days=21), here.clock + timedelta(hours=1)):
         with pytest.raises(NotApproved, match="kl\\. "):
-            flow.open_job(here.kommune, f"backfill__{wrong}", wrong, here.environment)
+            open_job(here.kommune, f"backfill__{wrong}", wrong, here.environment)
     assert here.query("select max(run) from control.run") == [(1,)]
     assert here.dump() == before
     # The same run again is the same run, whatever it says of the time.
-    assert (
-        flow.open_job(here.kommune, "run-1", datetime(2020, 1, 1, tzinfo=UTC), here.environment).run.as_of == released
-    )
-    assert flow.open_job(here.kommune, "now", here.clock, here.environment).run.number == 2
+    assert open_job(here.kommune, "run-1", datetime(2020, 1, 1, tzinfo=UTC), here.environment).run.as_of == released
+    assert open_job(here.kommune, "now", here.clock, here.environment).run.number == 2

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, make_url, text
 
 from dataflyt.errors import DataflytError
-from dataflyt.run import flow, report
+from dataflyt.run import report
+from dataflyt.storage import database
 from dataflyt.warehouse import merge as merging
 from dataflyt.warehouse.tables import GOLDEN, source_tables
 from tests.installation.fixtures import Installation
@@ -48,7 +49,7 @@ def test_the_schema_has_the_tables_and_columns_that_the_code_merges(installation
 def test_any_line_of_runs_can_be_read_at_any_run_and_undone(
     installation: Installation, states: list[dict[str, tuple[str | None, str | None]]], again: bool
 ) -> None:
-    engine = flow.database.engine(installation.warehouse_url)
+    engine = database.engine(installation.warehouse_url)
     with engine.connect() as connection:
         for run, state in enumerate(states, start=1):
             for _ in range(2 if again else 1):  # a run merged twice is merged once
@@ -77,7 +78,7 @@ def test_the_worked_example_in_the_documentation_is_what_three_runs_leave(instal
         merging._merge(connection, bound, "history.freg_navn", ["key"], ["subject"], incoming, subject="subject")
         return rows()
 
-    with flow.database.engine(installation.warehouse_url).connect() as connection:
+    with database.engine(installation.warehouse_url).connect() as connection:
         left = [name(1, "Baug"), name(2, "Nilsen")]
         merging.undo(connection, "haugesund", 2)
         left += [rows(), name(3, "Nilsen")]
@@ -116,7 +117,7 @@ def test_a_warehouse_that_is_not_there_or_not_set_up_is_one_sentence_without_its
     }.items():
         with (
             pytest.raises(DataflytError, match=sentence) as raised,
-            flow.database.transaction(flow.database.engine(address), "haugesund"),
+            database.transaction(database.engine(address), "haugesund"),
         ):
             pass
         assert "hemmelig" not in str(raised.value)
@@ -128,7 +129,7 @@ def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str, template: 
     role = make_url(pg_url).set(username="kommune_haugesund").render_as_string(hide_password=False)
     with (
         pytest.raises(DataflytError, match="dataflyt warehouse migrate"),
-        flow.database.transaction(flow.database.engine(role), "haugesund") as connection,
+        database.transaction(database.engine(role), "haugesund") as connection,
     ):
         connection.execute(text("select * from control.run"))
 

@@ -6,7 +6,9 @@ import orjson
 import pytest
 from lxml import etree
 
-from dataflyt.run import flow
+from dataflyt.run.job import Job, open_job
+from dataflyt.run.open_plan import open_plan
+from dataflyt.warehouse import plan
 from simulator.model import Person, Pupil
 from tests.installation.fixtures import Installation
 from tests.installation.test_numbers import _becomes
@@ -182,13 +184,13 @@ def _kept(here: Installation, word: str) -> list[Path]:
     return [path for path in (here.storage / "exports").rglob("*.*") if path.is_file() and word in path.read_text()]
 
 
-def _asks(here: Installation, job: flow.Job) -> str:
+def _asks(here: Installation, job: Job) -> str:
     return str(here.query("select asks from control.run where run = :run", run=job.run.number)[0][0])
 
 
-def _plan(here: Installation, *, graded: bool = False) -> list[flow.plan.PlanRow]:
-    with flow.open_plan(here.kommune, here.environment, None) as opened:
-        return list(flow.plan.rows(opened.connection, graded=graded))
+def _plan(here: Installation, *, graded: bool = False) -> list[plan.PlanRow]:
+    with open_plan(here.kommune, here.environment, None) as opened:
+        return list(plan.rows(opened.planned, graded=graded))
 
 
 @pytest.mark.after_first_run
@@ -211,7 +213,7 @@ def test_a_school_system_that_numbers_everybody_anew_stops_the_run_and_a_full_re
     here.registers.write()
     assert here.run()["failed"] == ["withdraw"]
     as_of = here.open().run.as_of
-    job = flow.open_job(here.kommune, "reload", as_of, here.environment, full_reload=True)
+    job = open_job(here.kommune, "reload", as_of, here.environment, full_reload=True)
     assert here.run(job=job)["outcome"] == "released"
     after = dict(
         here.query("select value, person_id from golden.person_link where to_run is null and scheme = 'number'")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from dataflyt.run import flow
-from dataflyt.sources.sas import tables as sas
+from dataflyt.run.job import Job, open_job
+from dataflyt.run.merge import merge
+from dataflyt.run.withdraw import withdraw
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, vetoed_views
-from tests.installation.fixtures import Installation, checked, release
+from tests.installation.fixtures import Installation, approve_and_release, checked
 from tests.warehouse.test_identity_worlds import Document, Read, Small, _stage
 
 MOTHER, FATHER, AUNT = "20000000091", "20000000092", "20000000093"
@@ -28,7 +30,7 @@ class School(Small):
         self.pupils: dict[str, str | None] = {}
         self.away: set[str] = set()
         self.planned: set[str] = set()
-        self.job: flow.Job
+        self.job: Job
         for adult in (MOTHER, FATHER, AUNT):
             self.somebody(adult)
 
@@ -46,20 +48,20 @@ class School(Small):
         """Go through a run a day after the one before; return why it asked."""
         self.weeks += 1
         here, key, as_of = self.here, f"week-{self.weeks}", datetime(2026, 1, self.weeks, tzinfo=UTC)
-        self.job = job = flow.open_job(here.kommune, key, as_of, here.environment)
+        self.job = job = open_job(here.kommune, key, as_of, here.environment)
         for source, rows in {"sas": self.sas(), "freg": self.freg(), "hr": iter(()), "krr": iter(())}.items():
             _stage(job, source, rows)
-        flow.withdraw(job)
+        withdraw(job)
         checked(job)
-        flow.merge(job)
+        merge(job)
         with job.transaction() as connection:
             asks = runs.get(connection, job.owner, job.run.number).asks
-            plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
-            self.planned = {row.kind for row in plan.rows(connection, graded=True)}
+            planned = plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
+            self.planned = {row.kind for row in plan.rows(planned, graded=True)}
             if answer == "rejected":
                 runs.undo(connection, job.owner, job.run.number, answer)
         if answer == "approved":
-            release(job)
+            approve_and_release(job)
         return asks or ""
 
     @contextlib.contextmanager
@@ -67,7 +69,7 @@ class School(Small):
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.golden_inputs.today)
             yield connection
 
     def person(self, value: str, scheme: str = "number") -> str:

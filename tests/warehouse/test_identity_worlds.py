@@ -19,11 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 
-from dataflyt.run import flow
+from dataflyt.run.job import Job, open_job
+from dataflyt.run.merge import merge
+from dataflyt.run.withdraw import withdraw
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, staging, vetoed_views
-from tests.installation.fixtures import Installation, _libpq, checked, release
+from tests.installation.fixtures import Installation, _libpq, approve_and_release, checked
 
 WEEKS = 6
 SCHOOL = "311060015"
@@ -213,7 +215,7 @@ class Together:
         return next((some for some in self.sets if one in some), {one})
 
 
-def _stage(job: flow.Job, source: str, rows: Iterator[Any]) -> None:
+def _stage(job: Job, source: str, rows: Iterator[Any]) -> None:
     with job.transaction() as connection:
         runs.resume(connection, job.owner, job.run.number)
         staging.prepare(connection, job.owner, source)
@@ -255,20 +257,20 @@ class Watched:
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.golden_inputs.today)
             yield connection
 
     def week(self, week: int, world: Small) -> None:
         kommune, environment = self.installation.kommune, self.installation.environment
-        self.job = job = flow.open_job(kommune, f"week-{week}", datetime(2026, 1, 1 + week, tzinfo=UTC), environment)
+        self.job = job = open_job(kommune, f"week-{week}", datetime(2026, 1, 1 + week, tzinfo=UTC), environment)
         for source, rows in {"sas": world.sas(), "freg": world.freg(), "hr": iter(()), "krr": iter(())}.items():
             _stage(job, source, rows)
         before = Read(self)  # type: ignore[arg-type]
-        flow.withdraw(job)
+        withdraw(job)
         withdrawn = Read(self)  # type: ignore[arg-type]
         self.only_taken(before, withdrawn)
         checked(job)
-        merged = flow.merge(job)
+        merged = merge(job)
         rng = world.rng
         if merged["asks"] and week and rng.random() < 0.3:
             with job.transaction() as connection:
@@ -278,10 +280,10 @@ class Watched:
             assert (after.level, after.access) == (withdrawn.level, withdrawn.access)
             return
         with job.transaction() as connection:
-            plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
-            named = {row[:3] for row in plan.rows(connection, graded=True)}
-            seen = {row[:3] for row in plan.rows(connection)}
-        release(job)
+            planned = plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
+            named = {row[:3] for row in plan.rows(planned, graded=True)}
+            seen = {row[:3] for row in plan.rows(planned)}
+        approve_and_release(job)
         for one in world.documents:
             self.together.add({("number", number) for number in one.numbers})
         for sas_id, number in world.pupils.items():

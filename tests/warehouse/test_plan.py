@@ -9,11 +9,17 @@ import pytest
 
 from dataflyt.config.kommune import Limit
 from dataflyt.errors import NotApproved
-from dataflyt.run import flow
+from dataflyt.run.approve import question
+from dataflyt.run.close_run import close_run
+from dataflyt.run.execute import FUNCTIONS
+from dataflyt.run.job import Job, open_job
+from dataflyt.run.open_plan import open_plan
+from dataflyt.run.publish import publish
+from dataflyt.run.release import release
 from simulator import registers
 from simulator.model import Contact, Employee, Member, Person, Pupil, Responsibility
 from simulator.numbers import with_control
-from tests.installation.fixtures import Installation, release, respond
+from tests.installation.fixtures import Installation, approve_and_release, respond
 from tests.warehouse.plan_oracle import plan as plan_oracle
 
 TO_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
@@ -71,11 +77,11 @@ def _gain(installation: Installation, pupil: Pupil) -> Person:
     return newcomer
 
 
-def _asked(installation: Installation, job: flow.Job | None = None) -> str | None:
+def _asked(installation: Installation, job: Job | None = None) -> str | None:
     job = job or installation.open()
     installation.steps(job, *TO_MERGE)
-    question = flow.question(job)
-    return question.body if question else None
+    asked = question(job)
+    return asked.body if asked else None
 
 
 ALWAYS = "Planen har endringer som alltid skal ses på av et menneske."
@@ -160,14 +166,14 @@ def test_a_plan_only_run_shows_what_it_would_change_and_changes_nothing(installa
     before, published = installation.dump(), installation.ldif()
     _person(_plain(installation)[0]).family = "Nyttnavn"
     installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
-    job = flow.open_job(
+    job = open_job(
         installation.kommune, "planned", datetime(2026, 11, 25, tzinfo=UTC), installation.environment, plan_only=True
     )
     _steps(job)
-    assert flow.question(job) is None
+    assert question(job) is None
     with pytest.raises(NotApproved):
-        release(job)
-    assert flow.settle(job, [])["outcome"] == "planned"
+        approve_and_release(job)
+    assert close_run(job, [])["outcome"] == "planned"
     assert [row[0] for row in _plan(installation)] == ["name_changes"]
     assert installation.ldif() == published
     released = installation.query("select max(run) from control.run where state = 'released'")
@@ -185,9 +191,9 @@ def test_a_kommune_on_trial_publishes_nothing(installation: Installation) -> Non
     for week in range(2):
         job = installation.open()
         _steps(job)
-        assert flow.question(job) is None
-        settled = flow.settle(job, [])
-        assert settled["outcome"] == "planned", week
+        assert question(job) is None
+        closed = close_run(job, [])
+        assert closed["outcome"] == "planned", week
     assert not (installation.storage / "exports").exists()
     assert installation.query("select 1 from control.run where state = 'released'") == []
     # Live from now on: the first run that may be released asks.
@@ -205,7 +211,7 @@ def test_a_full_reload_goes_past_the_drop_that_stops_a_run_and_always_asks(insta
     installation.registers.write()
     assert installation.run()["failed"] == ["check"]
     installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
-    job = flow.open_job(
+    job = open_job(
         installation.kommune, "reload", datetime(2026, 11, 26, tzinfo=UTC), installation.environment, full_reload=True
     )
     asked = _asked(installation, job)
@@ -225,7 +231,7 @@ def test_when_nobody_is_protected_any_more_a_full_reload_goes_on_and_asks(instal
         person.protection, person.home_grading, person.stay_grading = None, "ugradert", "ugradert"
     assert installation.run()["failed"] == ["withdraw"]
     installation.clock = datetime(2026, 11, 27, tzinfo=UTC)
-    job = flow.open_job(
+    job = open_job(
         installation.kommune, "reload", datetime(2026, 11, 26, tzinfo=UTC), installation.environment, full_reload=True
     )
     asked = _asked(installation, job)
@@ -324,26 +330,25 @@ def _person(pupil: Pupil) -> Person:
     return pupil.person
 
 
-def _steps(job: flow.Job) -> dict[str, Any]:
-    functions = dict(flow.steps())
+def _steps(job: Job) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for name in TO_MERGE:
-        counts = functions[name](job)
+        counts = FUNCTIONS[name](job)
     return counts
 
 
-def _answer(job: flow.Job, answer: str) -> None:
+def _answer(job: Job, answer: str) -> None:
     if respond(job, answer) in (None, "approved"):
-        flow.release(job)
-        flow.publish(job)
-    flow.settle(job, [])
+        release(job)
+        publish(job)
+    close_run(job, [])
 
 
 def _plan(installation: Installation) -> list[tuple[str, str, str, str | None, bool]]:
     from dataflyt.warehouse import plan
 
-    with flow.open_plan(installation.kommune, installation.environment, None) as opened:
-        return [tuple(row) for row in plan.rows(opened.connection, graded=True)]
+    with open_plan(installation.kommune, installation.environment, None) as opened:
+        return [tuple(row) for row in plan.rows(opened.planned, graded=True)]
 
 
 def test_the_calendar_of_a_kommune_says_when_a_run_is_due(installation: Installation) -> None:
@@ -359,7 +364,7 @@ def test_a_run_that_was_rejected_still_says_what_it_would_have_changed(installat
         _leave(installation, pupil)
     installation.registers.write()
     installation.run(answer="rejected")
-    with flow.open_plan(installation.kommune, installation.environment, 2) as opened:
+    with open_plan(installation.kommune, installation.environment, 2) as opened:
         said = dict(opened.changes())
         assert list(opened.rows()) == []
         assert opened.run.asks is not None

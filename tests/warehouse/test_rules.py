@@ -8,10 +8,15 @@ import pytest
 
 from dataflyt.errors import NotApproved, SourceUnavailable
 from dataflyt.identity import numbers
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.landed import stage
+from dataflyt.run.merge import merge
+from dataflyt.run.publish import publish
+from dataflyt.run.withdraw import withdraw
+from dataflyt.sources.freg import client as freg_client
 from dataflyt.storage import database
 from simulator.model import Person, Pupil
-from tests.installation.fixtures import Installation, release
+from tests.installation.fixtures import Installation, approve_and_release
 from tests.installation.test_run import _access, _newcomer
 
 
@@ -93,7 +98,7 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     guardian = installation.registers.world.persons[child.responsibility[0].ansvarlig or ""]
     guardian.protection, guardian.home = "strengtFortrolig", None
     with monkeypatch.context() as patched:
-        patched.setattr(flow.freg_client, "extract", _failing_after(flow.freg_client.extract, "2-guardians"))
+        patched.setattr(freg_client, "extract", _failing_after(freg_client.extract, "2-guardians"))
         report = installation.run()
     assert report["failed"] == ["extract_freg", "withdraw"] or report["failed"] == ["extract_freg"]
     assert child.number not in installation.ldif()
@@ -104,40 +109,40 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     job = installation.open()
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "republish", _dies)
+        patched.setattr("dataflyt.run.withdraw.republish", _dies)
         with pytest.raises(KeyboardInterrupt):
-            flow.withdraw(job)
-    flow.withdraw(job)
+            withdraw(job)
+    withdraw(job)
     assert not _kept_with(installation, sibling.number)
 
     # Released, but its file does not pass: what is published afterwards is the older run, less who is protected.
     installation.steps(job, "check", "merge")
-    release(job)
+    approve_and_release(job)
     later.protection, later.home = "strengtFortrolig", None
     late = installation.open()
     installation.steps(late, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw")
     assert _manifest(installation)["run"] == first.run.number
     assert not _kept_with(installation, later.number)
-    flow.publish(job)
+    publish(job)
     assert _manifest(installation)["run"] == job.run.number
 
     # A run that a newer one has replaced can neither stage, merge nor publish.
     installation.steps(late, "check", "merge")
-    release(late)
-    flow.publish(late)
+    approve_and_release(late)
+    publish(late)
     newest = installation.open()
     installation.steps(newest, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
     installation.runs += 1
     after = installation.open("after")
     before = installation.dump()
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "_done", lambda _: False)
-        for refused in (lambda: flow._stage(newest, "sas"), lambda: flow.merge(newest), lambda: flow.publish(first)):
+        patched.setattr("dataflyt.run.merge.is_released", lambda _: False)
+        for refused in (lambda: stage(newest, "sas"), lambda: merge(newest), lambda: publish(first)):
             with pytest.raises(NotApproved):
                 refused()
     assert installation.dump() == before
     installation.steps(after, "extract_sas")
-    flow.settle(first, [])
+    close_run(first, [])
     assert after.landing("sas").names()
     assert _manifest(installation)["run"] == late.run.number
 
@@ -268,7 +273,7 @@ def _failing_after(extract: Callable[..., None], phase: str) -> Callable[..., No
 
     def failing(*arguments: Any, **more: Any) -> None:
         extract(*arguments, **more)
-        if phase in arguments:
+        if phase == more["phase"]:
             raise SourceUnavailable("Folkeregisteret svarte ikke.")
 
     return failing

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dataflyt.run import flow
+from dataflyt.run.job import Job, open_job
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import golden
 from tests.installation.fixtures import Installation
 from tests.warehouse.test_identity_worlds import SCHOOL, _stage
@@ -84,9 +84,9 @@ def _sas(people: dict[str, One]) -> Any:
             yield sas.Membership("school", f"p{one.number}", "01", None, True, True, None, None)
 
 
-def _job(here: Installation, key: str, people: dict[str, One]) -> flow.Job:
+def _job(here: Installation, key: str, people: dict[str, One]) -> Job:
     as_of = datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC)
-    job = flow.open_job(here.kommune, key, as_of, here.environment)
+    job = open_job(here.kommune, key, as_of, here.environment)
     for source, rows in {"sas": _sas(people), "freg": _freg(people), "hr": iter(()), "krr": iter(())}.items():
         _stage(job, source, rows)
     return job
@@ -117,8 +117,8 @@ def test_protection_is_what_a_naive_reading_of_the_rule_gives(installation: Inst
     people = _families(Random(seed))
     job = _job(installation, f"protection-{seed}", people)
     with job.transaction() as connection:
-        golden.views_of_staging(connection, job.owner, ["sas", "freg"])
-        golden.compute(connection, job.moment, for_vetoes=True)
+        views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         found = connection.execute(
             text(
                 "select l.value, p.level, p.known_level from new_protection p "
@@ -144,8 +144,8 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
     agreed = []
     with job.transaction() as connection:
         connection.execute(text("update control.access_grant set withdrawn_at = now() where owner = 'haugesund'"))
-        golden.views_of_staging(connection, job.owner, ["sas", "freg"])
-        golden.compute(connection, job.moment, for_vetoes=True)
+        views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         links = connection.execute(text("select value, person_id from new_person_link where scheme = 'number'"))
         ids = {number: str(person) for number, person in links}
         for child in (one for one in people.values() if one.pupil):
@@ -171,7 +171,7 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
                     {"grant": grant, "who": ids[number], "back": number in taken_back},
                 )
             agreed.append((child, friend, given_by if not taken_back else set()))
-        golden.compute(connection, job.moment, for_vetoes=True)
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         found = connection.execute(text("select child_id::text, adult from new_access_by_grant"))
         back = {person: number for number, person in ids.items()}
         held = {(back[child], back[adult]) for child, adult in found}

@@ -9,8 +9,13 @@ import pytest
 from sqlalchemy import make_url
 
 from dataflyt.errors import ConfigError, DataflytError
-from dataflyt.run import flow
-from tests.installation.fixtures import Installation, release
+from dataflyt.run.approve import question
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import Job, open_job
+from dataflyt.run.open_plan import open_plan
+from dataflyt.run.publish import publish
+from dataflyt.run.release import release
+from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release
 
 pytestmark = pytest.mark.after_first_run
 
@@ -108,15 +113,15 @@ def test_through_our_code_a_kommune_with_another_ones_login_is_refused_at_every_
         return type(found)(name, other) if name.startswith("warehouse") else found
 
     environment = replace(installation.environment, connect=wrong)
-    astray = flow.Job(installation.kommune, job.run, environment)
-    calls = [lambda step=step: step(astray) for _, step in flow.steps()]  # type: ignore[misc]
+    astray = Job(installation.kommune, job.run, environment)
+    calls = [lambda step=step: step(astray) for step in TO_PLAN.values()]  # type: ignore[misc]
     calls += [
-        lambda: flow.question(astray),
-        lambda: flow.release(astray),
-        lambda: flow.publish(astray),
-        lambda: flow.settle(astray, []),
-        lambda: flow.open_job(installation.kommune, "x", job.run.as_of, environment),
-        lambda: flow.open_plan(installation.kommune, environment, None).__enter__(),
+        lambda: question(astray),
+        lambda: release(astray),
+        lambda: publish(astray),
+        lambda: close_run(astray, []),
+        lambda: open_job(installation.kommune, "x", job.run.as_of, environment),
+        lambda: open_plan(installation.kommune, environment, None).__enter__(),
     ]
     for call in calls:
         with pytest.raises(ConfigError, match="logger ikke inn som kommune_haugesund"):
@@ -137,17 +142,17 @@ def test_through_our_code_a_kommunes_own_login_reaches_its_own_rows_alone(
 
     environment = replace(installation.environment, connect=own)
     with pytest.raises(DataflytError, match="har ingen kjøring"):
-        flow.open_plan(bergen, environment, 1).__enter__()
+        open_plan(bergen, environment, 1).__enter__()
     before = installation.dump()
-    job = flow.open_job(bergen, "run-1", installation.open().run.as_of, environment)
+    job = open_job(bergen, "run-1", installation.open().run.as_of, environment)
     assert job.run.number == 1
-    for _, step in flow.steps():
+    for step in TO_PLAN.values():
         step(job)
-    question = flow.question(job)
-    assert question is not None
-    release(job)
-    flow.publish(job)
-    assert flow.settle(job, [])["outcome"] == "released"
+    asked = question(job)
+    assert asked is not None
+    approve_and_release(job)
+    publish(job)
+    assert close_run(job, [])["outcome"] == "released"
     assert installation.dump() == before
     theirs = psql(other, "select distinct owner from golden.person union select distinct owner from history.freg_navn")
     assert theirs.stdout.split() == ["bergen"]

@@ -12,7 +12,8 @@ from dataflyt.exports import feide_ldif, pifu
 from dataflyt.exports.reading import ShownViews
 from dataflyt.formats import feide
 from dataflyt.identity.names import ascii_fold
-from dataflyt.run import flow
+from dataflyt.run.republish import republish
+from dataflyt.storage import database
 from dataflyt.warehouse import runs, shown, vetoed_views
 from simulator.manifest import people
 from simulator.model import Group, Member, Person, Pupil
@@ -41,11 +42,10 @@ class Files(NamedTuple):
 
 def published(installation: Installation) -> Files:
     """Return the exports as they are written of the newest released run."""
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund") as connection:
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
-        vetoed_views.views(connection, "haugesund", run.number, "now_")
-        shown.views(connection, "haugesund", "now_")
+        shown.views(vetoed_views.views(connection, "haugesund", run.number, "now_"))
         may_be_shown = ShownViews(connection, installation.kommune, run.as_of)
         out = io.BytesIO(), io.BytesIO()
         feide_ldif.write(may_be_shown, out[0])
@@ -61,10 +61,10 @@ def published(installation: Installation) -> Files:
 
 def renamed(installation: Installation) -> set[tuple[str, str]]:
     """Return what the work list is to say: group and hidden person."""
-    db = flow.database.engine(installation.warehouse_url)
-    with flow.database.transaction(db, "haugesund") as connection:
-        vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
-        shown.views(connection, "haugesund", "now_")
+    db = database.engine(installation.warehouse_url)
+    with database.transaction(db, "haugesund") as connection:
+        released = runs.released_before(connection, "haugesund")
+        shown.views(vetoed_views.views(connection, "haugesund", released, "now_"))
         found = connection.exec_driver_sql("select kind, subject, other from now_shown_group_renamed").all()
     assert {kind for kind, _, _ in found} <= {"group_name_tells"}
     return {(group, person) for _, group, person in found}
@@ -221,7 +221,7 @@ def _letters(text: str) -> str:
 def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(installation: Installation) -> None:
     smallest = """
         select array_agg(value) from golden.membership m
-        join golden.grp g using (group_id)
+        join golden.school_group g using (group_id)
         join golden.person_link l using (person_id)
         where m.to_run is null and g.to_run is null and l.to_run is null and l.scheme = 'number' and l.current
             and m.role = 'student' and g.feide_type = 'u'
@@ -233,10 +233,19 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
         assert pupil.person
         _raise(installation, pupil.person, 2)
     installation.open()
-    flow.republish(installation.kommune, installation.environment)
+    republish(installation.kommune, installation.environment)
     rows: dict[str, list[Any]] = {
         table: installation.query(f"select * from golden.{table} where to_run is null")
-        for table in ("person", "protection", "enrolment", "employment", "membership", "grp", "unit", "account")
+        for table in (
+            "person",
+            "protection",
+            "enrolment",
+            "employment",
+            "membership",
+            "school_group",
+            "unit",
+            "account",
+        )
     }
     vetoes = installation.query("select person_id, level from control.veto where kind = 'protection'")
     hidden = {one.person_id for one in rows["protection"] if one.level >= 3 or one.held_back}
@@ -252,14 +261,14 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
     employees = {one.person_id for one in rows["employment"] if one.unit_id in schools} & may
     groups = {
         group.group_id: group
-        for group in rows["grp"]
+        for group in rows["school_group"]
         if group.unit_id in schools
         and group.group_type in pifu.KINDS
         and any(
             m.group_id == group.group_id and m.role == "student" and m.person_id in pupils for m in rows["membership"]
         )
     }
-    assert len(groups) < sum(group.group_type in pifu.KINDS for group in rows["grp"])
+    assert len(groups) < sum(group.group_type in pifu.KINDS for group in rows["school_group"])
     members = {
         (one.group_id, one.person_id)
         for one in rows["membership"]
@@ -346,10 +355,10 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
     """Return a function: which names, of those given for each hidden person, tell of that person."""
 
     def tells(given: dict[Somebody, str]) -> set[str]:
-        db = flow.database.engine(installation.warehouse_url)
+        db = database.engine(installation.warehouse_url)
         everybody = list(given)
         pairs = [(somebody, name) for somebody, names in given.items() for name in names.split("|")]
-        with flow.database.transaction(db, "haugesund") as connection:
+        with database.transaction(db, "haugesund") as connection:
             execute = connection.exec_driver_sql
             execute("insert into golden.unit (owner, from_run, unit_id, kind) values ('haugesund', 1, 'S', 'school')")
             people = (
@@ -366,7 +375,8 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
 
             def group(group_id: str, name: str, kind: str, year: int | None = None) -> None:
                 execute(
-                    "insert into golden.grp (owner, from_run, group_id, unit_id, group_type, name, year_level) "
+                    "insert into golden.school_group "
+                    "(owner, from_run, group_id, unit_id, group_type, name, year_level) "
                     "values ('haugesund', 1, %s, 'S', %s, %s, %s)",
                     (group_id, kind, name, year),
                 )
@@ -391,10 +401,9 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
                     member(f"1{number}", number)
             for number, (_, name) in enumerate(pairs):
                 group(f"2{number}", name, "undervisningsgruppe")
-            vetoed_views.views(connection, "haugesund", 1, "now_")
-            shown.views(connection, "haugesund", "now_")
+            shown.views(vetoed_views.views(connection, "haugesund", 1, "now_"))
             found = set(execute("select group_id, person_id::text from now_group_tells").all())
-            names: dict[str, str] = dict(execute("select group_id, name from now_shown_grp").all())
+            names: dict[str, str] = dict(execute("select group_id, name from now_shown_school_group").all())
             connection.rollback()
         assert {group for group, _ in found} == {group for group, name in names.items() if name == group}
         return {

@@ -14,10 +14,17 @@ from dataflyt.cli.main import app
 from dataflyt.errors import CheckFailed, ConfigError, SourceUnavailable
 from dataflyt.exports import publishing
 from dataflyt.operations import nightly
-from dataflyt.run import flow
-from dataflyt.warehouse import golden
+from dataflyt.run.check import check
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import open_job
+from dataflyt.run.merge import merge
+from dataflyt.run.publish import publish
+from dataflyt.run.republish import republish
+from dataflyt.run.withdraw import withdraw
+from dataflyt.sources.freg import client as freg_client
+from dataflyt.warehouse import rules
 from simulator.model import Person
-from tests.installation.fixtures import Installation, release
+from tests.installation.fixtures import Installation, approve_and_release
 from tests.installation.test_events import landed_of
 from tests.installation.test_killed import _kill_self, _killed
 from tests.installation.test_pifu import _manifest, _plain_pupils, _published
@@ -66,7 +73,7 @@ def test_a_blocked_adult_is_taken_out_though_freg_is_down_and_the_run_fails(
     blocked, stays = (record.ansvarlig or "" for record in child.responsibility)
     assert _published(installation).guardians[child.number] == {blocked, stays}
     _block(installation, child.number, blocked)
-    monkeypatch.setattr(flow.freg_client, "extract", _down)
+    monkeypatch.setattr(freg_client, "extract", _down)
     report = installation.run()
     assert (report["outcome"], report["failed"]) == ("failed", ["extract_freg"])
     assert _published(installation).guardians[child.number] == {stays}
@@ -150,20 +157,20 @@ def test_killed_anywhere_the_next_who_looks_brings_it_in_line(
     _block(installation, child.number, blocked)
     with monkeypatch.context() as patched:
         patched.setattr(publishing, "state" if moment.startswith("before") else "write_atomically", _kill_self)
-        _killed(lambda: flow.republish(installation.kommune, installation.environment))
-    flow.republish(installation.kommune, installation.environment)
+        _killed(lambda: republish(installation.kommune, installation.environment))
+    republish(installation.kommune, installation.environment)
     assert _published(installation).guardians[child.number] == {stays}
     # Killed again, and then things are as they were: so is what is published.
     _write(installation, "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b'")
-    flow.republish(installation.kommune, installation.environment)
+    republish(installation.kommune, installation.environment)
     write = publishing.write_atomically
     with monkeypatch.context() as patched:
         _block(installation, child.number, blocked)
         patched.setattr(publishing, "write_atomically", lambda *said: (write(*said), _kill_self()))
-        _killed(lambda: flow.republish(installation.kommune, installation.environment))
+        _killed(lambda: republish(installation.kommune, installation.environment))
     assert _published(installation).guardians[child.number] == {stays}
     _write(installation, "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b'")
-    flow.republish(installation.kommune, installation.environment)
+    republish(installation.kommune, installation.environment)
     assert _published(installation).guardians[child.number] == {blocked, stays}
 
 
@@ -175,7 +182,7 @@ def test_a_kommune_on_trial_again_still_takes_out_whom_people_hide(installation:
     installation.kommune = installation.kommune.model_copy(update={"trial": True})
     job = installation.open()
     installation.steps(job, *EXTRACTS, "withdraw", "check", "merge")
-    assert flow.settle(job, [])["outcome"] == "planned"
+    assert close_run(job, [])["outcome"] == "planned"
     assert _manifest(installation)["run"] == 1
     assert _published(installation).guardians[child.number] == {stays}
 
@@ -235,17 +242,17 @@ def test_files_that_fall_unasked_are_not_published_and_with_an_answer_they_are(i
             pupil.person.given, pupil.person.family = "A", "B"
     job = installation.open()
     installation.steps(job, *EXTRACTS, "withdraw", "check")
-    merged = flow.merge(job)
+    merged = merge(job)
     assert not merged["asks"]
-    release(job)
+    approve_and_release(job)
     with pytest.raises(CheckFailed, match=r"feide\.ldif.* ble ikke publisert.*full innlasting") as stopped:
-        flow.publish(job)
+        publish(job)
     assert not any(letter.isdigit() for letter in stopped.value.sentence)
-    assert flow.settle(job, ["publish"])["outcome"] == "not_published"
+    assert close_run(job, ["publish"])["outcome"] == "not_published"
     assert installation.ldif() == before
 
     installation.runs += 1
-    reload = flow.open_job(installation.kommune, "reload", job.run.as_of, installation.environment, full_reload=True)
+    reload = open_job(installation.kommune, "reload", job.run.as_of, installation.environment, full_reload=True)
     report = installation.run(job=reload)
     assert report["outcome"] == "released"
     assert installation.ldif() != before
@@ -277,20 +284,20 @@ def test_no_raw_answer_outlives_its_run_and_the_run_can_be_taken_up_again(
     job = installation.open()
     installation.steps(job, *EXTRACTS, "withdraw")
     assert landed_of(installation) > {"freg", "krr"}
-    assert flow.settle(job, ["check"])["outcome"] == "failed"
+    assert close_run(job, ["check"])["outcome"] == "failed"
     assert landed_of(installation) == {"hr", "sas"}
     assert job.landing("sas").names()
 
     # What was staged still stands, and a step that is cleared goes on from it.
-    flow.withdraw(job)
-    flow.check(job)
+    withdraw(job)
+    check(job)
     # A crashed server has emptied it, and there is nothing to build it from.
     with job.transaction() as connection:
         connection.execute(text("truncate staging_haugesund.freg_navn"))
-    for step in (flow.check, flow.merge):
+    for step in (check, merge):
         with pytest.raises(CheckFailed, match="på nytt fra «Hent fra Folkeregisteret»"):
             step(job)
-    flow.withdraw(job)
+    withdraw(job)
     assert installation.run(job=job)["outcome"] == "released"
     assert (child.number in installation.ldif()) is not protected
 
@@ -323,7 +330,7 @@ def test_an_override_reaches_whoever_lives_there_and_every_adult_elsewhere_thoug
     assert _published(installation).guardians[child.number] == {near.number}
     assert other.number not in _published(installation).pupils, "a guardian who lives there is protected"
     vetoes = installation.query("select count(*) from control.veto")
-    monkeypatch.setattr(flow.freg_client, "extract", _down)
+    monkeypatch.setattr(freg_client, "extract", _down)
     assert installation.run()["outcome"] == "failed"
     tonight(installation)
     assert installation.query("select count(*) from control.veto") == vetoes
@@ -345,10 +352,10 @@ def test_what_is_published_keeps_its_contact_values_when_it_is_written_anew(
         installation.kommune = installation.kommune.model_copy(update={"trial": True})
     job = installation.open()
     installation.steps(job, *EXTRACTS, "withdraw", "check")
-    flow.merge(job)
+    merge(job)
     if "planned" not in then:
-        release(job)
-    flow.settle(job, [] if "planned" in then else ["publish"])
+        approve_and_release(job)
+    close_run(job, [] if "planned" in then else ["publish"])
     installation.clock = datetime(2026, 11, 26, 3, tzinfo=UTC)
     (child,) = pupils(installation, 1)
     _block(installation, child.number, _newcomer(installation, child.number))
@@ -364,9 +371,9 @@ def test_raw_answers_are_thrown_away_though_the_report_cannot_be_written(
 ) -> None:
     job = installation.open()
     installation.steps(job, *EXTRACTS, "withdraw")
-    monkeypatch.setattr(flow, "_report", _down)
+    monkeypatch.setattr("dataflyt.run.close_run._write_report", _down)
     with pytest.raises(SourceUnavailable):
-        flow.settle(job, ["check"])
+        close_run(job, ["check"])
     assert landed_of(installation) == {"hr", "sas"}
 
 
@@ -382,7 +389,7 @@ def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installat
             child=_link(installation, one.number),
             due=due,
         )
-    rule = golden.statement("review_due")
+    rule = rules.sql("work_list/review_due")
     assert installation.query(rule.format(day="date '2026-11-30'")) == []
     person = str(_link(installation, child.number))
     assert sorted(map(tuple, installation.query(rule.format(day="date '2026-12-01'")))) == [

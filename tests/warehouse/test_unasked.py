@@ -4,7 +4,8 @@ import pytest
 
 from dataflyt.config.kommune import WithoutNumber
 from dataflyt.operations import work_list
-from dataflyt.run import flow
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import open_job
 from simulator.model import Member, Pupil
 from tests.installation.fixtures import Installation
 from tests.warehouse.test_consent import _young
@@ -80,7 +81,7 @@ def test_each_is_held_back_whole_until_decided_and_keeps_name_and_account_when_t
     job = here.open()
     report = here.run(job=job)
     assert report["outcome"] == "released", report["sentences"]
-    assert flow.settle(job, [])["held_pupils"] == len(pupils), "and they are told of by mail"
+    assert close_run(job, [])["held_pupils"] == len(pupils), "and they are told of by mail"
     assert "Kanarinummer" not in _published(here)
     people = {kind: _person_of(here, pupil) for kind, pupil in pupils.items()}
     assert {kind: _kinds(here, person) for kind, person in people.items()} == {kind: {kind} for kind in people}
@@ -244,4 +245,4 @@ def test_a_file_in_which_all_numbers_are_encrypted_stops_and_says_what_to_order(
     report = here.run()
     assert report["failed"] == ["check"]
     assert any("kryptert" in sentence and "bestill" in sentence for sentence in report["sentences"])
-    assert flow.open_job(here.kommune, "x", here.clock, here.environment).run.number == 3
+    assert open_job(here.kommune, "x", here.clock, here.environment).run.number == 3

@@ -16,10 +16,11 @@ import typer
 
 from dataflyt.cli import terminal
 from dataflyt.cli.terminal import echo
+from dataflyt.config.formats import HR, SAS, TIMETABLES
 from dataflyt.errors import Unreadable, why_refused
 from dataflyt.formats.letters import GARBLED
 from dataflyt.identity import numbers
-from dataflyt.sources import Table
+from dataflyt.sources import Reader, Table
 
 _GARBLED = re.compile(GARBLED).search
 _NAME = re.compile(r"(?<!user)name$|navn$")
@@ -32,8 +33,8 @@ def read_command(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; hr: stamdata3, visma; "
-            "sas: pifu, oneroster, timetable, ical",
+            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; "
+            f"hr: {', '.join(HR)}; sas: {', '.join((*SAS, *TIMETABLES.values()))}",
         ),
     ],
     file: Annotated[Path, typer.Argument(metavar="FIL", help="Filen som skal leses.")],
@@ -45,9 +46,10 @@ def read_command(
     """
     if source not in SOURCES:
         _fail(f"Kilden «{source}» finnes ikke: skriv {', '.join(SOURCES[:-1])} eller {SOURCES[-1]}.")
-    rows = import_module(f"dataflyt.sources.{source}.rows")
-    if format not in rows.FORMATS:
-        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(rows.FORMATS)}.")
+    tables: dict[str, Table] = import_module(f"dataflyt.sources.{source}.rows").TABLES
+    formats: dict[str, Reader] = import_module(f"dataflyt.sources.{source}.formats").FORMATS
+    if format not in formats:
+        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(formats)}.")
     if file.is_dir():
         _fail(f"{file} er en mappe, ikke en fil.")
     try:
@@ -57,7 +59,7 @@ def read_command(
     try:
         with stream:
             garbled = Counter[str]()
-            _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
+            _print(_counted(_objects(tables, formats[format], stream), garbled))
         for table, count in (+garbled).items():
             echo(
                 f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
@@ -81,7 +83,7 @@ def id_command(
 
 
 def _said(text: str) -> dict[str, object]:
-    """Tell what a text is (``meant``), as every reader takes it, and what its digits say."""
+    """Return what kind of number a text is to every reader (``meant``), and what its digits say."""
     written = numbers.read(text)
     found = numbers.parse(written.value if written and written.kind == "number" else text)
     return {
@@ -112,7 +114,7 @@ def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Ite
 
 
 def _print(objects: Iterator[dict[str, object]]) -> None:
-    """Write the objects as they come; a reader that goes away (``| head``) ends it quietly."""
+    """Write the objects as they come. When the reader of the pipe ends (``| head``), so does this, without a word."""
     out = sys.stdout.buffer
     try:
         for item in objects:

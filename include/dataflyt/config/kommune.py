@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from dataflyt.config.exports import CHOICES, ExportName
+from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.identity import numbers
 
 TIMEZONE = "Europe/Oslo"
@@ -280,7 +281,7 @@ MAX_AGE_DAYS = {"week": 8, "month": 33}
 class HrSource(_Part):
     """The HR system. The connection's address is a folder; ``units`` says which school an HR unit is."""
 
-    format: Literal["stamdata3", "visma"] = Field(description="skriv stamdata3 eller visma")
+    format: HrFormat = Field(description=WRITE_HR)
     connection: ConnectionName
     files: FilePattern
     max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)
@@ -317,7 +318,7 @@ class SasSource(_Part):
     links to calendars: its address, and those in its extra's ``links``. They are as secret as a key.
     """
 
-    format: Literal["pifu", "oneroster"] = Field(description="skriv pifu eller oneroster")
+    format: SasFormat = Field(description=WRITE_SAS)
     connection: ConnectionName
     files: FilePattern
     max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)

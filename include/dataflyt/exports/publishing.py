@@ -13,7 +13,7 @@ the manifest follow, after that transaction and at every start, so that the two 
 A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties that folder.
 
 What a publication was written from is its ``state``: run, vetoes, decisions, kommune file and day. When the state has
-changed, whatever changed it, the exports are written anew (``flow.republish``).
+changed, whatever changed it, the exports are written anew (``run.republish``).
 """
 
 import hashlib
@@ -72,8 +72,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
-    vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked)
-    shown.views(connection, run.owner, "now_")
+    shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
     work = root / _WORK
     try:
         may_be_shown = ShownViews(connection, kommune, run.as_of)

@@ -44,7 +44,7 @@ left join (
         order by g.unit_id collate "C", g.group_id collate "C", m.role
     ) as groups
     from now_shown_membership m
-    join now_shown_grp g on g.group_id = m.group_id
+    join now_shown_school_group g on g.group_id = m.group_id
     where g.feide_type is not null
     group by m.person_id
 ) g on g.person_id = a.person_id
@@ -69,7 +69,7 @@ order by p.person_id
 
 _GROUPS = """
 select group_id, unit_id, group_type, name, grep_code, year_level, from_date, to_date
-from now_shown_grp
+from now_shown_school_group
 order by unit_id collate "C", group_id collate "C"
 """
 

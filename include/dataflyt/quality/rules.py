@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from dataflyt.formats.dates import EARLIEST, LATEST
 from dataflyt.formats.letters import GARBLED
-from dataflyt.formats.reading import EARLIEST, LATEST
 
 Scope: TypeAlias = Literal["row", "table", "note"]
 """What breaking a rule leads to: the row is quarantined, the run is stopped, or it is counted and nothing more."""

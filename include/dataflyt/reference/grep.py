@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from dataflyt.reference.source import Row, Source, ask, matches
-from dataflyt.registers.http import Register
+from dataflyt.registers.register import Register
 
 
 def _subjects(grep: Register, _: date) -> Iterator[Row | None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from dataflyt.reference.source import Row, Source, ask, clean_text, digits, matches
-from dataflyt.registers.http import Register
+from dataflyt.registers.register import Register
 
 
 def _kommuner(klass: Register, day: date) -> Iterator[Row | None]:

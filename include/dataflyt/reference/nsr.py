@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from dataflyt.errors import SourceUnavailable
-from dataflyt.formats.reading import flag
+from dataflyt.formats.json_values import flag
 from dataflyt.reference.source import MOST_ROWS, Row, Source, ask, clean_text, digits, matches
-from dataflyt.registers.http import Register
+from dataflyt.registers.register import Register
 
 _PER_PAGE = 1000
 _FEW_MISSING_PERCENT = 1

@@ -19,7 +19,8 @@ from dataflyt.config.connections import Connect
 from dataflyt.errors import DataInDoubt, Unreadable
 from dataflyt.reference import grep, klass, nsr
 from dataflyt.reference.source import MOST_ROWS, Row, Source
-from dataflyt.registers.http import Register, Settings
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 from dataflyt.storage import database
 
 WAREHOUSE = "warehouse_reference"

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from dataflyt.registers.http import Register, parsed
+from dataflyt.registers.answers import parsed
+from dataflyt.registers.register import Register
 
 MOST_ROWS = 200_000
 """An answer with more rows is none that we know. NSR has some 19 000 units, the others have fewer entries."""

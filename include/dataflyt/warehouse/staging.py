@@ -1,9 +1,10 @@
-"""Staging: what a run's landed pages say, copied into unlogged tables of the kommune's own schema.
+"""Staging: the rows of a run's landed pages, copied into unlogged tables of the kommune's own schema.
 
-A schema per kommune (``staging_bergen``) that only its role may use, without row-level security (PostgreSQL refuses
-COPY under it). Rows are numbered in the order they stand in the landed pages, so staging can be rebuilt from landing
-and every row keeps its ``row_id``. ``page`` tells what one document says of a subject from what another says: the
-second on a page is at ``<page>#2``. The counts are kept in a logged table: a server that crashes empties unlogged ones.
+Each kommune has a schema (``staging_bergen``) that only its role may use. It has no row-level security, since
+PostgreSQL refuses COPY under it. Rows are numbered in the order they stand in the landed pages, so staging can be
+rebuilt from landing and every row keeps its ``row_id``. ``page`` tells one document about a subject from another: the
+second document on a page is ``<page>#2``. The counts are kept in a logged table: a server that crashes empties unlogged
+ones.
 """
 
 import gc
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.errors import Unreadable
 from dataflyt.sources import Reader
-from dataflyt.sources.whose import named
+from dataflyt.sources.origin import with_origin
 from dataflyt.storage.database import checked_owner, driver
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse.tables import SourceTable, source_tables
@@ -29,21 +30,21 @@ _WAITING_ROWS = 60_000
 
 @dataclass
 class _Target:
-    """Where rows of one type go, how many have, and those that are to go next, each behind its page's name."""
+    """Where rows of one type go, the count copied so far, and the rows to copy next, each behind its page's name."""
 
     table: SourceTable
     copy: str
     count: int
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     whole: int = 0
-    """Of those that are to go next, how many are of pages that have been read to their end."""
+    """The count of the rows to copy next whose pages have been read to their end."""
 
 
 def prepare(connection: Connection, owner: str, source: str) -> None:
     """Empty the staging tables of one source, making them if they are not there."""
     for table in _tables(source):
         name, definition = f"staging_{checked_owner(owner)}.{table.name}", _definition(table)
-        # What an earlier version made is made anew: it all comes from the landed pages.
+        # A table that an earlier version made is made anew: all its rows come from the landed pages.
         made = connection.scalar(text("select obj_description(to_regclass(:name), 'pg_class')"), {"name": name})
         if made == definition:
             connection.execute(text(f"truncate {name} restart identity"))
@@ -70,7 +71,7 @@ def load(
     """Copy the rows of landed pages into staging, after what is there; return the rows per table in staging now.
 
     ``pages`` names each page and the reader of its format. Raises Unreadable, with whose it is, at the first page that
-    cannot be read, unless ``skip_unreadable`` (the vetoes take what can be read).
+    cannot be read. With ``skip_unreadable`` such a page is left out: the vetoes take what can be read.
     """
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
@@ -85,7 +86,7 @@ def load(
             _load_page(connection, targets, page, reader, landing)
         except Unreadable as error:
             if not skip_unreadable:
-                raise named(error, source, page, landing) from None
+                raise with_origin(error, source, page, landing) from None
             for target in targets.values():
                 del target.rows[target.whole :]
     for target in targets.values():
@@ -106,7 +107,7 @@ def load(
 def _load_page(
     connection: Connection, targets: dict[type, _Target], page: str, reader: Reader, landing: Landing
 ) -> None:
-    """Read a page's rows. They wait for those of other pages: the server takes many at once in a third of the time."""
+    """Read a page's rows, and copy them when there are many: the server takes many at once in a third of the time."""
     for target in targets.values():
         target.whole = len(target.rows)
     add = {kind: target.rows.append for kind, target in targets.items()}
@@ -132,7 +133,7 @@ def _load_page(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Leave rows to be freed when nothing refers to them: looking for circles among them takes a fifth of the time."""
+    """Turn the garbage collector off: looking for reference cycles among the rows takes a fifth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -153,20 +154,20 @@ def _flush(connection: Connection, target: _Target) -> None:
 
 
 def _definition(table: SourceTable) -> str:
-    """Columns and settings of a staging table. The server makes all of the first four but ``page``, being faster."""
+    """Give columns and settings of a staging table. The server computes the first four but ``page``: it is faster."""
     columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
     return (
         "(row_id bigint not null generated by default as identity, "
         "page text not null, "
         f"key text not null generated always as ({_key(table)}) stored, "
         f'subject text generated always as ("{table.table.subject.lower()}") stored, {columns}) '
-        # We analyze it ourselves; a truncate would wait a second for an autovacuum to be cancelled.
+        # load() analyzes the table; a truncate would wait a second for an autovacuum to be cancelled.
         "with (autovacuum_enabled = false)"
     )
 
 
 def _key(table: SourceTable) -> str:
-    """Give the SQL of a row's key. History has it, so it must not change: a boolean in it is ``True``."""
+    """Give the SQL of a row's key. Rows of history keep it, so it must not change: a boolean in it is ``True``."""
     parts = [
         f'initcap("{name.lower()}"::text)' if table.columns[name] == "boolean" else f'"{name.lower()}"::text'
         for name in table.table.key
@@ -195,7 +196,7 @@ def pages(connection: Connection, owner: str, source: str) -> set[str]:
 
 
 def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
-    """Tell whether staging holds just what this run copied in: same run, same counts."""
+    """Tell whether staging holds exactly the rows that this run copied in: same run, same counts."""
     schema = f"staging_{checked_owner(owner)}"
     ledger = counts(connection, owner, run, source)
     if ledger.keys() != {table.name for table in _tables(source)} or not exists(connection, owner, source):
@@ -206,7 +207,7 @@ def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
 
 
 def counts(connection: Connection, owner: str, run: int, source: str | None = None) -> dict[str, int]:
-    """Rows per table that this run copied in, by the logged ledger."""
+    """Return the rows per table that this run copied in, by the logged ledger."""
     found = connection.execute(
         text(
             "select table_name, row_count from control.staged where owner = :owner and run = :run "

@@ -115,7 +115,7 @@ select subject, page, 'ansvar', cast(row({", ".join(rows.Foreldreansvar._fields[
 from freg_foreldreansvar where erGjeldende is not false
 """
 # Silence is a difference too, but where it was not asked, or has no place: about ansvar in answers about guardians
-# (``flow.extract_freg``), about numbers in what came along of a guardian (``rows.oppvekst``).
+# (``run.extract_freg``), about numbers in what came along of a guardian (``rows.oppvekst``).
 _DISAGREE = f"""
 t.subject in (
     with several as (

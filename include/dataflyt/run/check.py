@@ -1,0 +1,109 @@
+"""The step ``check``: the quality rules over what was staged."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from dataflyt.errors import CheckFailed
+from dataflyt.run import report
+from dataflyt.run.job import Job, is_released, mark_passed
+from dataflyt.run.landed import rebuild_staging
+from dataflyt.sources.freg import EMPLOYEES
+from dataflyt.storage import database
+
+log = logging.getLogger(__name__)
+
+
+class _Counted(NamedTuple):
+    """Rows of a table of FREG's as its checks count them: ``every`` one, and those ``beside``, about employees."""
+
+    every: int
+    beside: int
+
+
+def check(job: Job) -> dict[str, int]:
+    """Check what was staged: rows that fail go to quarantine, a table that fails stops the run.
+
+    Returns the rows per table in quarantine. Raises CheckFailed with what is wrong and who must look.
+    """
+    if is_released(job):
+        return {}
+    # Here, since they load Great Expectations and pandas: the other steps do without.
+    from dataflyt.quality import rules, running
+    from dataflyt.sources.freg import checks as freg_checks
+    from dataflyt.sources.hr import checks as hr_checks
+    from dataflyt.sources.krr import checks as krr_checks
+    from dataflyt.sources.sas import checks as sas_checks
+
+    rebuild_staging(job)
+    with job.transaction(lock=False) as connection:
+        previous = {} if job.full_reload else report.staged_before(connection, job.owner, job.run.number)
+        pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
+        counted = _count(connection, job, freg_checks.COUNTED)
+    beside = {table: count.beside for table, count in counted.items()}
+    context = rules.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
+    suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
+    result = running.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
+    with job.transaction() as connection:
+        connection.execute(text(f"set local search_path to staging_{job.owner}"))
+        at_schools = connection.execute(text(sas_checks.PUPILS_PER_SCHOOL.format(memberships="sas_membership")))
+        report.note(connection, job.run, "pupils", dict(sorted((orgnr, count) for orgnr, count in at_schools if orgnr)))
+        report.note(connection, job.run, "beside", beside)
+        report.note(connection, job.run, "counted", {table: count.every for table, count in counted.items()})
+    with job.transaction() as connection:
+        _quarantine(connection, job, result.quarantined)
+        quarantined = report.quarantined(connection, job.owner, job.run.number)
+        _note(connection, job, result)
+        if not result.broken:
+            mark_passed(connection, job, "check")
+    if result.broken:
+        sentences = "; ".join(f"{broken.reason} (ansvarlig: {broken.responsible})" for broken in result.broken)
+        raise CheckFailed(f"Kjøringen er stoppet før noe ble endret: {sentences}")
+    return report.without_protection_counts(quarantined)
+
+
+def _count(connection: Connection, job: Job, among: Mapping[str, str]) -> dict[str, _Counted]:
+    connection.execute(text(f"set local search_path to staging_{job.owner}"))
+    counting = f"select count(*) as every, count(*) filter (where starts_with(page, '{EMPLOYEES}')) as beside"
+    return {
+        table: _Counted(*connection.execute(text(f"{counting} from {table} t where {condition}")).one())
+        for table, condition in among.items()
+    }
+
+
+def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
+    bound = {"owner": job.owner, "run": job.run.number}
+    connection.execute(text("delete from control.quarantine where owner = :owner and run = :run"), bound)
+    columns = "table_name text, row_id bigint, rule text, reason text, responsible text"
+    database.copied(connection, "found", columns, found)
+    for table in connection.execute(text("select distinct table_name from found")).scalars().all():
+        connection.execute(
+            text(
+                "insert into control.quarantine "
+                "(owner, run, table_name, row_id, rule, reason, responsible, key, subject) "
+                "select :owner, :run, f.table_name, f.row_id, f.rule, f.reason, f.responsible, s.key, s.subject "
+                f"from found f join staging_{job.owner}.{table} s on s.row_id = f.row_id where f.table_name = :table "
+                "on conflict do nothing"
+            ),
+            {**bound, "table": table},
+        )
+
+
+def _note(connection: Connection, job: Job, result: Any) -> None:
+    """Log what is in quarantine, and note for the report what stopped the run and what was only noticed."""
+    for held in report.reasons(connection, job.run):
+        log.info(
+            "I karantene: %s i %s. %s Rettes av: %s.",
+            f"{report.spaced(held['rows'])} {'rad' if held['rows'] == 1 else 'rader'}",
+            held["table_name"],
+            held["reason"],
+            held["responsible"],
+        )
+    stopped_by = [{"rule": b.rule, "reason": b.reason, "responsible": b.responsible} for b in result.broken]
+    report.note(connection, job.run, "stopped_by", stopped_by)
+    noted = [note._asdict() for note in result.noted if not note.rule.endswith(".grading")]
+    report.note(connection, job.run, "noted", noted)
+    unknown = f"select distinct felt from staging_{job.owner}.freg_ukjentfelt order by 1"
+    report.note(connection, job.run, "unknown_fields", list(connection.execute(text(unknown)).scalars()))

@@ -1,0 +1,82 @@
+"""The step ``close_run``: the run's end, whatever became of it."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from dataflyt.exports import publishing
+from dataflyt.run import report
+from dataflyt.run.job import Job
+from dataflyt.run.report import UNASKED
+from dataflyt.run.republish import republish
+from dataflyt.storage.files import purge_landing, remove, write_atomically
+from dataflyt.warehouse import contact, runs
+from dataflyt.warehouse.runs import Run
+
+log = logging.getLogger(__name__)
+
+REGISTERS = ("freg", "freg_residents", "krr")
+"""Where in a run's landing the registers' raw answers lie."""
+
+
+def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
+    """Close the run: undo it unless it was released, bring what is published in line, write the run's report.
+
+    ``failed`` names the steps that failed; the answer to the run's question stands in the warehouse. A run that is only
+    a plan stays as it is, to be looked at until the next run begins. Returns the report's outcome and totals.
+
+    The registers' raw answers are deleted, whatever became of the run: nothing reads them again, and they say where
+    protected people live. The files of the HR system and the school system stay until the next run is closed, which
+    takes over those that are the same. A run that is taken up again after this asks the registers anew.
+    """
+    with job.transaction() as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        planned = job.plan_only and run.state == "merged" and not failed
+        if run.state != "released" and not planned:
+            said = runs.answer_to(connection, run) if run.state == "merged" else None
+            state = said if said in ("rejected", "unanswered") and not failed else "failed"
+            runs.undo(connection, job.owner, run.number, state)
+        contact.forget(connection, job.owner)
+    try:
+        republish(job.kommune, job.environment)
+    finally:  # a fault in the exports must not leave raw answers behind, nor a run without its report
+        for source in REGISTERS:
+            remove(job.landing(source).folder)
+        purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+        written = _write_report(job, run, failed)
+    for sentence in written["sentences"]:
+        log.info("%s", sentence)
+    return {"outcome": written["outcome"], "held_pupils": _newly_held(job), **written["totals"]}
+
+
+def _newly_held(job: Job) -> int:
+    """Count the pupils whom this released run holds back, and the one before did not: FREG cannot be asked about them.
+
+    None of a run that was not released.
+    """
+    with job.transaction(lock=False) as connection:
+        found = text(
+            "select count(distinct w.subject) from golden.work_item w "
+            "join control.run r on r.owner = w.owner and r.run = w.from_run and r.state = 'released' "
+            "where w.owner = :owner and w.from_run = :run and w.to_run is null and w.kind = any(:kinds) "
+            "and not exists (select from golden.work_item b where b.owner = w.owner and b.to_run = w.from_run "
+            "and b.subject = w.subject and b.kind = any(:kinds))"
+        )
+        bound = {"owner": job.owner, "run": job.run.number, "kinds": sorted(UNASKED)}
+        return connection.scalar(found, bound) or 0
+
+
+def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
+    """Write a closed run's report to the storage, and return it."""
+    with job.transaction() as connection:
+        stood = report.notes(connection, run).get("stood", {})
+        stands = publishing.published(connection, job.owner)
+        smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune.guard.max_drop_percent)
+        report.note(connection, run, "much_smaller", bool(smaller))
+        written = report.build(connection, job.kommune, run, failed)
+    folder = job.environment.folder("reports") / job.owner
+    write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
+    return written

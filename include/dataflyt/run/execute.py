@@ -1,0 +1,122 @@
+"""A whole run outside Airflow: every step in the order of ``steps``, and the functions that do them.
+
+The command line, the simulated weeks and the tests call ``execute``. In Airflow each step is a task of its own, which
+takes its function from ``FUNCTIONS``; the order there is that of the same table, wired by ``dags/kommune.py``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from dataflyt.errors import DataflytError, NotApproved
+from dataflyt.run.approve import Question, answer, question
+from dataflyt.run.check import check
+from dataflyt.run.close_run import close_run
+from dataflyt.run.extract_freg import extract_freg
+from dataflyt.run.extract_hr import extract_hr
+from dataflyt.run.extract_krr import extract_krr
+from dataflyt.run.extract_sas import extract_sas
+from dataflyt.run.job import Job
+from dataflyt.run.merge import merge
+from dataflyt.run.publish import publish
+from dataflyt.run.release import release
+from dataflyt.run.steps import STEPS
+from dataflyt.run.withdraw import withdraw
+from dataflyt.warehouse.runs import Channel, User
+
+FUNCTIONS: dict[str, Callable[[Job], Mapping[str, Any]]] = {
+    "extract_sas": extract_sas,
+    "extract_hr": extract_hr,
+    "extract_freg": extract_freg,
+    "extract_krr": extract_krr,
+    "withdraw": withdraw,
+    "check": check,
+    "merge": merge,
+    "release": release,
+    "publish": publish,
+}
+"""What does each step of ``STEPS``. Two are not here: ``approve`` asks a person, ``close_run`` needs what failed."""
+
+
+class Answer(NamedTuple):
+    """An answer to a run's question: what was said, by whom, and how it came."""
+
+    said: Literal["approved", "rejected", "unanswered"]
+    user: User | None
+    channel: Channel
+
+
+@dataclass
+class Ended:
+    """How a run ended: the steps that failed, the first error, what each step counted, and what ``close_run`` returned.
+
+    ``closed`` is empty when the run waits for an answer.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    error: DataflytError | None = None
+    counts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    closed: dict[str, Any] = field(default_factory=dict)
+
+
+Ask: TypeAlias = Callable[[Question], Answer | None]
+Attempt: TypeAlias = Callable[[str, Callable[[], None]], DataflytError | None]
+
+
+def attempt(name: str, work: Callable[[], None]) -> DataflytError | None:
+    """Do the work of the step ``name``; return the error that stopped it when it is one of ours."""
+    try:
+        work()
+    except DataflytError as error:
+        return error
+    return None
+
+
+def execute(job: Job, ask: Ask | None = None, *, attempt: Attempt = attempt) -> Ended:
+    """Do a whole run: every step in its order, and ``close_run`` with those that failed.
+
+    After a step that failed, an answer that is no, and a plan that is only a plan, the steps that are not done
+    ``always`` are left out. ``ask`` is given the run's question, when it has one, and returns the answer. When it
+    returns None, or there is no ``ask``, nobody has answered yet: the run stays open, for ``close_run`` to close later.
+    ``attempt`` does a step and returns what stopped it. A caller's own can tell of each step, and decides which
+    exceptions stop a step and which end ``execute``.
+    """
+    ended, goes_on = Ended(), True
+    for step in STEPS:
+        if step.name == "close_run":
+            ended.closed = close_run(job, ended.failed)
+        elif not goes_on and not step.always:
+            continue
+        elif step.name == "approve":
+            said = _ask(job, ask, ended)
+            if said is None:
+                return ended
+            goes_on = said == "approved"
+        elif error := attempt(step.name, partial(_count, ended, step.name, job)):
+            ended.failed.append(step.name)
+            ended.error = ended.error or error
+            goes_on = False
+    return ended
+
+
+def _count(ended: Ended, name: str, job: Job) -> None:
+    ended.counts[name] = FUNCTIONS[name](job)
+
+
+def _ask(job: Job, ask: Ask | None, ended: Ended) -> str | None:
+    """Return whether the run may go on (``approved``), None when nobody has answered yet."""
+    if job.plan_only:
+        return "planned"
+    asked = question(job)
+    if asked is None:
+        return "approved"
+    given = ask(asked) if ask else None
+    if given is None:
+        return None
+    try:
+        answer(job, asked.digest, *given)
+    except NotApproved as refused:
+        ended.error = refused
+        return "refused"
+    return given.said

@@ -1,0 +1,95 @@
+"""The step ``extract_freg``: Folkeregisteret, asked about pupils, those responsible for them, and two choices more.
+
+Each phase asks, lands and stages before the next begins: whom the next asks about is read from what is staged.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from dataflyt.config.kommune import Residents
+from dataflyt.errors import CheckFailed
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, RESIDENT_PARTS, freg_parts
+from dataflyt.run.job import Job, is_released
+from dataflyt.run.landed import stage
+from dataflyt.run.whom_to_ask import ANSWERED, GUARDIANS, PUPILS, RESPONSIBLE, numbers
+from dataflyt.sources import freg
+from dataflyt.sources.freg import client
+from dataflyt.warehouse import events, golden, rules, staging
+
+
+def extract_freg(job: Job) -> dict[str, int]:
+    """Ask FREG about the pupils in the school system's file, and about those responsible for them.
+
+    Those who are responsible and came along in a pupil's answer are not asked about again. Where the kommune's file
+    says so, FREG is also asked about children who live in the kommune and are not its pupils, and about those who work
+    at its schools. Raises CheckFailed when the school system's file is not staged in this run.
+    """
+    if is_released(job, extracts=True):
+        return {}
+    with job.transaction(lock=False) as warehouse:
+        if not staging.counts(warehouse, job.owner, job.run.number, "sas"):
+            raise CheckFailed("Folkeregisteret blir ikke spurt, for skolesystemets fil er ikke lest i denne kjøringen.")
+    source = job.kommune.sources.freg
+    _ask(job, freg.PUPILS, numbers(job, PUPILS, route=True), freg_parts(job.kommune))
+    stage(job, "freg", phase=freg.PUPILS, extracts=True)
+    numbers(job, RESPONSIBLE, route=True)
+    _ask(job, freg.GUARDIANS, numbers(job, GUARDIANS), freg_parts(job.kommune, pupils=False))
+    counts = stage(job, "freg", phase=freg.GUARDIANS, anew=False, extracts=True)
+    if source.residents:
+        counts = _ask_residents(job, source.residents)
+    if source.employees:
+        counts = _ask_employees(job)
+    return counts
+
+
+def _ask(job: Job, phase: str, wanted: Sequence[str], parts: Sequence[str]) -> None:
+    """Land what FREG says of these numbers, as pages of the phase."""
+    client.extract(
+        job.kommune.sources.freg, job.environment, job.landing("freg"), numbers=wanted, parts=parts, phase=phase
+    )
+
+
+def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
+    """Ask FREG about children of these ages who live in the kommune and are not answered for yet."""
+    source, landing = job.kommune.sources.freg, job.landing("freg_residents")
+    year, answered = job.golden_inputs.today.year, set(numbers(job, ANSWERED))
+    born = (year - wanted.to_age, year - wanted.from_age)
+    residents: list[str] = []
+    for number in job.kommune.kommunenummer:
+        residents += client.residents(source, job.environment, landing, kommunenummer=number, born=born)
+    unanswered = [number for number in residents if number not in answered]
+    _ask(job, freg.RESIDENTS, unanswered, RESIDENT_PARTS)
+    return stage(job, "freg", phase=freg.RESIDENTS, anew=False, extracts=True)
+
+
+def _ask_employees(job: Job) -> dict[str, int]:
+    """Ask FREG about those who hold a position at a school on the run's day and are not answered for yet."""
+    _ask(job, freg.EMPLOYEES, _employees(job), EMPLOYEE_PARTS)
+    return stage(job, "freg", phase=freg.EMPLOYEES, anew=False, extracts=True)
+
+
+def _employees(job: Job) -> list[str]:
+    """Return the numbers of those employees, and route FREG's events about all employees to the kommune.
+
+    The golden record's own rule (golden/employment.sql) says who they are, over what this run has staged. When the HR
+    system has not answered, the HR file of the last released run is used: protection since then must not wait for a
+    file.
+    """
+    owner = job.owner
+    with job.transaction(lock=False) as warehouse:
+        hr_is_staged = staging.intact(warehouse, owner, job.run.number, "hr")
+        golden.views_of_staging(warehouse, owner, ["sas", "hr"] if hr_is_staged else ["sas"])
+        for table, select in {
+            "new_unit": rules.sql("golden/unit"),
+            "new_hr_identity": "select employee_id, number as person_id from hr_employee",
+            "at_school": f"select distinct person_id as number from ({rules.sql('golden/employment')}) as held",
+        }.items():
+            warehouse.execute(text(f"drop table if exists pg_temp.{table} cascade"))
+            warehouse.execute(
+                text(f"create temporary table {table} on commit drop as {select}"), job.golden_inputs.bound()
+            )
+        wanted = "select number from at_school where number ~ '^[0-9]{11}$'"
+        events.route_numbers(warehouse, owner, wanted)
+        found = text(f"{wanted} except ({ANSWERED.format(owner=owner)}) order by 1")
+        return list(warehouse.execute(found).scalars())

@@ -1,0 +1,73 @@
+"""A run's plan, opened for reading."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.errors import ConfigError
+from dataflyt.run import report
+from dataflyt.run.environment import Environment
+from dataflyt.storage import database
+from dataflyt.warehouse import plan, runs
+from dataflyt.warehouse.runs import Run
+
+
+@dataclass(frozen=True)
+class OpenPlan:
+    """A run's plan while it is open for reading."""
+
+    run: Run
+    planned: plan.Plan
+
+    @property
+    def connection(self) -> Connection:
+        """The transaction that it is read in."""
+        return self.planned.connection
+
+    @property
+    def stands(self) -> bool:
+        """Whether the plan's rows are there: only the counts are kept of a run that was undone."""
+        return self.run.state in ("merged", "released")
+
+    def counts(self) -> dict[str, int]:
+        """Return the rows per kind, without protection, as they were counted when the run was merged."""
+        changed: dict[str, int] = report.notes(self.connection, self.run).get("changed", {})
+        return changed
+
+    def doubts(self) -> list[str]:
+        """Return sentences on each doubt about the extract and later events, for those who may see protection."""
+        noted = report.notes(self.connection, self.run)
+        doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in noted.get(lane, [])}
+        return [sentence for doubt, sentence in report.DOUBTS.items() if doubt in doubts]
+
+    def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
+        """Return the counts in words for an operator; with ``graded`` the counts of all rows that stand."""
+        if graded and self.stands:
+            return report.changes(plan.all_counts(self.planned), 0)
+        inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
+        return report.changes(self.counts(), inferred)
+
+    def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
+        """Yield the rows; none of a run that was undone.
+
+        Without ``graded``, none either of a plan whose counts have changed since they were told: the rows that are
+        missing would show who has become protected.
+        """
+        told = self.stands and (graded or plan.counts(self.planned) == self.counts())
+        return plan.rows(self.planned, graded=graded) if told else iter(())
+
+
+@contextmanager
+def open_plan(kommune: Kommune, environment: Environment, number: int | None) -> Iterator[OpenPlan]:
+    """Open the plan of a kommune's run, the newest when ``number`` is None. Raises ConfigError when there is none."""
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id, lock=False) as connection:
+        wanted = number or runs.newest(connection, kommune.id)
+        if not runs.exists(connection, kommune.id, wanted):
+            raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
+        run = runs.get(connection, kommune.id, wanted)
+        released = runs.released_before(connection, kommune.id, wanted)
+        yield OpenPlan(run, plan.build(connection, kommune.id, wanted, released))

@@ -1,0 +1,30 @@
+"""The step ``publish``: the released run's exports."""
+
+from dataflyt.errors import CheckFailed, NotApproved
+from dataflyt.exports import publishing
+from dataflyt.run import report
+from dataflyt.run.job import Job
+from dataflyt.warehouse import runs
+
+
+def publish(job: Job) -> dict[str, int]:
+    """Write, check and publish the released run's exports. Returns how many files there are.
+
+    Raises CheckFailed when a file does not pass its check; what was published before then stays. Raises NotApproved
+    when a newer run has been released: an old one never takes its place again.
+
+    The number of people in the files is not returned: beside the plan and the run before, it would tell how many are
+    hidden now.
+    """
+    with job.transaction() as connection:
+        run = runs.get(connection, job.owner, job.run.number)
+        if run.state != "released":
+            raise CheckFailed("Kjøringen er ikke frigitt og kan ikke publiseres.")
+        if runs.released_before(connection, job.owner) != run.number:
+            raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
+        files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True)
+        report.note(connection, run, "published", files)
+    with job.transaction() as connection:
+        folder = job.environment.folder("exports") / job.owner
+        publishing.put_forward(connection, job.owner, folder, just_written=True)
+    return {"files": len(files)}

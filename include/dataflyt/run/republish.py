@@ -1,0 +1,66 @@
+"""What is published, written anew when the state that it was written from has changed."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, text
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.exports import publishing
+from dataflyt.run.environment import Environment
+from dataflyt.run.job import Job
+from dataflyt.storage import database
+from dataflyt.warehouse import golden, runs, veto, vetoed_views
+
+
+def republish(kommune: Kommune, environment: Environment) -> None:
+    """Write what is published anew when the state that it was written from has changed.
+
+    Does nothing when nothing is published. It is the published run that is written, even when a newer run is released
+    whose files did not pass. A kommune that has been put on trial again is written too: protection does not wait for
+    the trial to end. Repeating it does nothing.
+    """
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    folder = environment.folder("exports") / kommune.id
+    with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder)
+        published = publishing.published(connection, kommune.id)
+        if published is None:
+            return
+        _learn_overrides(connection, kommune, environment)
+        run = runs.get(connection, kommune.id, published.run)
+        if published.state == publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
+            return
+        publishing.publish(connection, kommune, run, environment, must_pass=False)
+    with database.transaction(db, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, folder, just_written=True)
+
+
+def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
+    """Write the vetoes of overrides that no run has seen yet, also over those who live together, and over access.
+
+    A run writes them when FREG has answered. A person's decision does not wait for that.
+    """
+    owner = kommune.id
+    released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
+    now = vetoed_views.views(connection, owner, released, "now_")
+    if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
+        return
+    job = Job(kommune, runs.get(connection, owner, newest), environment)
+    views = golden.views_of_history(connection, owner)
+    # The golden record of the next run: an override may be made for what it will say.
+    computed = golden.compute(views, replace(job.golden_inputs, run=newest + 1), for_vetoes=True)
+    veto.learn(computed, now, kommune.guard, answered=None, outside_run=newest)
+
+
+_OVERRIDES_NOT_LEARNED = """
+select exists (
+    select from control.override o
+    where o.owner = :owner and o.field = 'adressebeskyttelse' and o.ended_at is null and not exists (
+        select from now_protection x
+        where x.known_level >= case o.value when 'fortrolig' then 2 else 3 end and (
+            x.person_id = o.person_id
+            or x.person_id in (select k.other_id from now_kin k where k.person_id = o.person_id)
+        )
+    )
+)
+"""

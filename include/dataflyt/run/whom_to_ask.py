@@ -1,0 +1,77 @@
+"""Whom the registers are asked about in a run: SQL over what the run has staged so far.
+
+``{owner}`` in each statement is the kommune's id, which names its schema of staging tables.
+"""
+
+from sqlalchemy import text
+
+from dataflyt.run.job import Job
+from dataflyt.warehouse import events
+
+# Role 01 is a pupil (PIFU-IMS 1.3). A pupil whose number has gone from the file, or is written wrongly now, is asked
+# about by the number that is known from before.
+PUPILS = """
+select coalesce(p.number, k.value) as number from staging_{owner}.sas_person p
+join staging_{owner}.sas_membership m on m.person_id = p.person_id and m.role = '01'
+left join golden.person_link l on p.number is null and l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas'
+    and l.value in (p.person_id, p.old_person_id)
+left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
+    and k.person_id = l.person_id
+where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
+"""
+"""Pupils in the school system's file."""
+
+
+def responsible(tables: str) -> str:
+    """Return a query for those whom FREG's documents name as responsible for the document's own person.
+
+    ``tables`` stands before a table's name. As in responsible.sql, a document about a parent may speak of their child
+    (``ansvarssubjekt``); such a line is left out here.
+    """
+    return f"""
+select distinct f.ansvarlig from {tables}freg_foreldreansvar f
+where f.ansvarlig ~ '^[0-9]+$' and length(f.ansvarlig) = 11 and f.ergjeldende is not false
+    and f.ansvarlig <> f.foedselsellerdnummer
+    and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsellerdnummer or exists (
+        select from {tables}freg_identifikasjonsnummer s
+        where s.foedselsellerdnummer = f.foedselsellerdnummer and s.identifikasjonsnummer = f.ansvarssubjekt
+    ))
+"""
+
+
+RESPONSIBLE = f"""
+with pupil as ({PUPILS})
+{responsible("staging_{owner}.")}
+    and f.foedselsellerdnummer in (
+        select p.foedselsellerdnummer from staging_{{owner}}.freg_person p
+        where p.oppslag in (select number from pupil)
+        union
+        select i.foedselsellerdnummer from staging_{{owner}}.freg_identifikasjonsnummer i
+        where i.identifikasjonsnummer in (select number from pupil)
+    )
+order by 1
+"""
+"""Those who are responsible for the pupils."""
+
+GUARDIANS = f"""
+select ansvarlig from ({RESPONSIBLE}) as responsible
+where not exists (select from staging_{{owner}}.freg_person p where p.oppslag = ansvarlig) order by 1
+"""
+"""Those of them whose documents did not come along with the pupils'."""
+
+ANSWERED = """
+select oppslag from staging_{owner}.freg_person
+union select identifikasjonsnummer from staging_{owner}.freg_identifikasjonsnummer
+"""
+"""Numbers that FREG has answered about in this run."""
+
+
+def numbers(job: Job, query: str, *, route: bool = False) -> list[str]:
+    """Return the numbers that ``query`` gives.
+
+    ``route``: FREG's events about these numbers are routed to the kommune from now on, whatever FREG answers.
+    """
+    with job.transaction(lock=False) as connection:
+        if route:
+            events.route_numbers(connection, job.owner, query.format(owner=job.owner))
+        return list(connection.execute(text(query.format(owner=job.owner))).scalars())

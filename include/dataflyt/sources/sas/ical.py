@@ -1,0 +1,360 @@
+"""Calendars (RFC 5545) to timetable rows: which group has a lesson on which weekday.
+
+In: a calendar such as Vigilo's link to a timetable gives. Out: ``timetable`` rows in the order of the file, each once.
+A broken or swollen file raises ``Unreadable``; an event that cannot be read is passed over.
+
+What Vigilo's calendars say is not published. Assumed: an event is a lesson, its SUMMARY the id of the group, as in the
+school system's other file, its LOCATION the room. A group that is not in the other file is for the checks.
+
+What a calendar means the libraries ``icalendar`` and ``recurring-ical-events`` say. They would follow a rule that
+repeats every second until the year 9999, so they are given one series at a time, of that what a lesson has and nothing
+else, and only rules that some timetable has.
+"""
+
+import math
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from dataflyt.errors import Unreadable
+from dataflyt.formats.text import from_windows_1252, refuse_other_formats, tidy
+from dataflyt.sources.sas.rows import Timetable
+
+Event: TypeAlias = Any
+"""An ``icalendar.Event``, whose values are of thirty types."""
+
+_OSLO = ZoneInfo("Europe/Oslo")
+_BROKEN = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+"""What the libraries raise for events that are not as they should be."""
+_MOST_OCCURRENCES = 200_000
+"""A school of 100 groups of 30 lessons a week has three quarters of this in a year."""
+
+
+def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
+    """Read a calendar: a row for each weekday and time at which an event with a name takes place.
+
+    What counts is the school year that ``today`` is in (without it, the day it is in Norway), and two months from then:
+    in summer that is the next timetable too. Times are Norwegian. A day that was moved, cancelled or left out of a
+    series is no lesson, nor is what lasts whole days. A rule that no timetable has (every second, every year) is not
+    followed: the event counts on its first day.
+    """
+    today = today or datetime.now(_OSLO).date()
+    year = today.year - (today.month < 8)
+    during = date(year, 8, 1), max(date(year + 1, 7, 31), today + timedelta(days=62))
+    zones, series = _sorted(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote the file
+        lessons = _timetable(zones, series, during)
+    yield from lessons
+
+
+def _timetable(zones: Iterable[str], series: Iterable[Iterable[str]], during: tuple[date, date]) -> Iterable[Timetable]:
+    """Return the lessons of a calendar, each once; Unreadable when there is no end to them."""
+    _learn(zones, during[0].year)
+    lessons: dict[Timetable, None] = {}
+    left = _MOST_OCCURRENCES
+    for texts in series:
+        events, changes = _versions(texts)
+        for event in events:
+            found = _occurrences(event, changes, during)
+            left -= 1 + len(changes) + len(found)
+            if left < 0:
+                raise Unreadable("Kalenderen gjentar hendelser langt oftere enn en timeplan gjør.")
+            lessons.update(dict.fromkeys(_weekly(found, during)))
+    return lessons
+
+
+# --- Events ----------------------------------------------------------------------------------------------------------
+
+_OLDEST = 10
+"""No lesson has been repeated for more years than this."""
+_FARTHEST = timedelta(days=31)
+"""All that follows of a series is not moved farther than this at once."""
+
+
+def _learn(zones: Iterable[str], year: int) -> None:
+    """Let the library know the time zones that a calendar defines itself, and forget those of the one before.
+
+    One that is Norwegian time by another name is not learnt: a time in an unknown zone is Norwegian, and read faster.
+    """
+    from icalendar import Timezone
+    from icalendar.timezone import tzp
+
+    tzp.use_default()
+    foreign = [zone for zone in zones if _is_foreign(zone, year)]
+    tzp.use_default()
+    for zone in foreign:
+        Timezone.from_ical(zone)
+
+
+def _is_foreign(zone: str, year: int) -> bool:
+    from icalendar import Timezone
+
+    try:
+        known: Any = Timezone.from_ical(zone)
+        winter, summer = datetime(year, 1, 1, tzinfo=known.to_tz()), datetime(year, 7, 1, tzinfo=known.to_tz())
+        return any(moment.utcoffset() != moment.replace(tzinfo=_OSLO).utcoffset() for moment in (winter, summer))
+    except _BROKEN:
+        return False
+
+
+def _versions(texts: Iterable[str]) -> tuple[list[Event], list[Event]]:
+    """Return the events of one UID in their newest version, and the changes to some of their days."""
+    import icalendar
+
+    events: list[tuple[int, Event]] = []
+    changes: list[Event] = []
+    for text in texts:
+        try:
+            event: Event = icalendar.Event.from_ical(text)
+            sequence = event.pop("SEQUENCE", 0)
+        except _BROKEN:
+            continue
+        if "RECURRENCE-ID" in event:
+            changes.append(event)
+        else:
+            events.append((sequence if isinstance(sequence, int) else 0, event))
+    newest = max((sequence for sequence, _ in events), default=0)
+    return [event for sequence, event in events if sequence == newest], changes
+
+
+def _occurrences(event: Event, changes: Sequence[Event], during: tuple[date, date]) -> list[Event]:
+    """Return what takes place of an event: a copy of it a time."""
+    from icalendar import Calendar
+    from recurring_ical_events import CalendarQuery
+
+    try:
+        if not isinstance(event["DTSTART"].dt, datetime) or _is_cancelled(event):
+            return []
+        for name in ("DTSTART", "DTEND"):  # the library would take the zone of a day that is left out
+            if name in event:
+                event[name].dt = _instant(event[name].dt)
+        _tame(event, during)
+        calendar = Calendar()
+        calendar.add_component(event)
+        for change in changes:
+            if _lasts(change) and not _is_cancelled(change):
+                calendar.add_component(change)
+            else:
+                event.add("EXDATE", change["RECURRENCE-ID"].dt)
+        return list(CalendarQuery(calendar).between(*during))
+    except _BROKEN:
+        return []
+
+
+def _is_cancelled(event: Event) -> bool:
+    return str(event.get("STATUS", "")).strip().upper() == "CANCELLED"
+
+
+def _lasts(change: Event) -> bool:
+    """Tell whether a change is one of all days that follow, and no farther than the library can be let go."""
+    changed = change["RECURRENCE-ID"]
+    is_near = abs(_instant(change["DTSTART"].dt) - _instant(changed.dt)) <= _FARTHEST
+    return is_near and str(changed.params.get("RANGE", "")).upper() == "THISANDFUTURE"
+
+
+def _instant(moment: date) -> datetime:
+    """Return a moment with its zone; one without is Norwegian."""
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return moment if moment.tzinfo else moment.replace(tzinfo=_OSLO)
+
+
+def _tame(event: Event, during: tuple[date, date]) -> None:
+    """Take the rule away that is not followed; let a rule that lasts to a day last to the end of it."""
+    rule: Any = event.get("RRULE")
+    try:
+        is_followed = _is_followed(rule, event["DTSTART"].dt, during)
+    except _BROKEN:  # it is none, or no rule
+        is_followed = False
+    if not is_followed:
+        event.pop("RRULE", None)
+        return
+    until = rule.get("UNTIL", [None])[0]
+    if until is not None:
+        if not isinstance(until, datetime):
+            until = datetime.combine(until, time(23, 59, 59))
+        if until.date() > during[1]:
+            del rule["UNTIL"]
+        else:
+            rule["UNTIL"] = [_instant(until).astimezone(UTC)]
+
+
+def _is_followed(rule: Any, begins: datetime, during: tuple[date, date]) -> bool:
+    """Tell whether a rule is one of a timetable, and such that there is a next time soon, whenever one looks.
+
+    The library looks for the next time until the year 9999, which takes seconds where there is none.
+    """
+    parts = {name.upper(): values for name, values in rule.items()}
+    (frequency,) = parts.pop("FREQ")
+    (every,) = parts.pop("INTERVAL", [1])
+    (count,) = parts.pop("COUNT", [1])
+    times = math.prod(len(parts.pop(name, [0])) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+    by = parts.keys() - {"UNTIL", "WKST"}
+    if begins.year < during[0].year - _OLDEST or not 1 <= every <= 366 or count < 1 or times > 10:
+        return False
+    if frequency in ("DAILY", "WEEKLY"):
+        skips = frequency == "DAILY" and every % 7 == 0  # it may never meet one of the weekdays
+        return not by or (by == {"BYDAY"} and not skips) or (by <= {"BYDAY", "BYMONTH"} and every == 1)
+    if frequency == "MONTHLY" and by == {"BYDAY"}:
+        return all(abs(day.relative or 1) <= 4 for day in parts["BYDAY"])
+    return frequency == "MONTHLY" and (not by or (by == {"BYMONTHDAY"} and abs(parts["BYMONTHDAY"][0]) <= 28))
+
+
+def _weekly(occurrences: Iterable[Event], during: tuple[date, date]) -> Iterator[Timetable]:
+    """Yield a lesson for each weekday and time of a series, as it is the first time.
+
+    A series that is written in another zone than ours has one time there, and may have two here.
+    """
+    told = set()
+    found = []
+    for event in occurrences:
+        begins, ends = event["DTSTART"].dt, event["DTEND"].dt
+        if isinstance(begins, datetime) and _instant(ends) - _instant(begins) < timedelta(days=1):
+            found.append((_instant(begins).astimezone(_OSLO), begins.time(), ends, event))
+    for begins, written, ends, event in sorted(found, key=lambda one: one[0]):
+        group_id, room = _text(event, "SUMMARY"), _text(event, "LOCATION")
+        lesson = group_id, begins.isoweekday(), written, ends.time(), room
+        if group_id is None or lesson in told or not during[0] <= begins.date() <= during[1]:
+            continue
+        told.add(lesson)
+        end = _instant(ends).astimezone(_OSLO)
+        yield Timetable(
+            group_id, begins.isoweekday(), f"{begins:%H:%M}", f"{end:%H:%M}" if end > begins else None, room
+        )
+
+
+def _text(event: Event, name: str) -> str | None:
+    return tidy(re.sub(r"\s*\n\s*", " ", str(event.get(name) or "")))
+
+
+# --- The file --------------------------------------------------------------------------------------------------------
+
+_LONGEST = 64 * 1024
+_LONGEST_ZONE = 1024
+"""Summer and winter take half of this. A zone of many rules takes long at each time that is in it."""
+_MOST_ZONES = 50
+_LARGEST = 32 * 1024 * 1024
+_ONCE = frozenset(
+    ("UID", "SUMMARY", "LOCATION", "STATUS", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SEQUENCE")
+)
+_OFTEN = frozenset({"RDATE", "EXDATE"})
+_OF_A_ZONE = frozenset({"TZID", "TZNAME", "TZOFFSETFROM", "TZOFFSETTO", "DTSTART", "RRULE"})
+_EVERY_YEAR = re.compile(r"FREQ=YEARLY(;(BYMONTH=\d\d?|BYDAY=[+-]?[1-5]?[A-Z]{2}|UNTIL=\w+|WKST=\w\w))*", re.IGNORECASE)
+_LINE = re.compile(r"([^;:\"]*+)((?:[^:\"]|\"[^\"]*+\")*+):(.*)", re.DOTALL)  # name, parameters, value
+
+
+def _sorted(stream: BinaryIO) -> tuple[list[str], Iterable[list[str]]]:
+    """Return the texts of a calendar's time zones, and those of its events by UID."""
+    zones: list[str] = []
+    series: dict[object, list[str]] = {}
+    size = 0
+    for number, (kind, uid, text) in enumerate(_components(stream)):
+        size += len(text)
+        if size > _LARGEST:
+            raise Unreadable(f"Kalenderen har mer enn {_LARGEST // 1024**2} MB med hendelser, og ble ikke lest.")
+        if kind == "VTIMEZONE":
+            zones += [text] if len(text) <= _LONGEST_ZONE and len(zones) < _MOST_ZONES else []
+        else:
+            series.setdefault(uid or number, []).append(text)
+    return zones, series.values()
+
+
+def _components(stream: BinaryIO) -> Iterator[tuple[str, str | None, str]]:
+    """Yield kind, UID and text of each event and time zone, the text with what is wanted of it."""
+    lines: list[str] = []
+    found: dict[str, str] = {}
+    size = 0
+    is_cancelled = False
+    for number, inside, name, value, line in _lines(stream):
+        if len(inside) == 1:
+            is_cancelled = name != "BEGIN" and (is_cancelled or (name == "METHOD" and value.upper() == "CANCEL"))
+            continue
+        kind = inside[1]
+        if len(inside) == 2 and name == "BEGIN":
+            lines, found, size = [], {}, 0
+        if kind == "VEVENT":
+            wanted = len(inside) == 2 and (name in _OFTEN or name in ("BEGIN", "END") or name in _ONCE - found.keys())
+        else:
+            wanted = kind == "VTIMEZONE" and len(inside) < 4 and _is_of_a_zone(name, value)
+        if wanted:
+            found.setdefault(name, value)
+            lines.append(line)
+            size += len(line)
+        if size > _LONGEST:
+            raise Unreadable(f"Kalenderen har en for lang hendelse (linje {number}).")
+        has_all = kind == "VTIMEZONE" or {"SUMMARY", "DTSTART"} <= found.keys() or "RECURRENCE-ID" in found
+        if len(inside) == 2 and name == "END" and lines and has_all and not is_cancelled:
+            yield kind, found.get("UID"), "\r\n".join((*lines, ""))
+
+
+def _is_of_a_zone(name: str, value: str) -> bool:
+    if name == "RRULE":  # summer and winter; anything else would be followed for a thousand years
+        return _EVERY_YEAR.fullmatch(value) is not None
+    return name in _OF_A_ZONE or name in ("BEGIN", "END")
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
+    """Yield number, the components around it, name, value and all of each line; BEGIN and END are within their own."""
+    start = stream.read(4096)
+    refuse_other_formats(start, "en kalender (iCalendar)")
+    if not start.removeprefix(b"\xef\xbb\xbf").lstrip().upper().startswith(b"BEGIN:VCALENDAR"):
+        raise Unreadable("Filen er ikke en kalender, for den begynner ikke med BEGIN:VCALENDAR.")
+    inside: list[str] = []
+    for number, line in _content_lines(start, stream):
+        split = _LINE.fullmatch(line)
+        if not split:
+            continue
+        name, value = split[1].strip().upper(), split[3].strip()
+        if name == "BEGIN":
+            inside.append(value.upper())
+            if len(inside) > 20:
+                raise Unreadable(f"Kalenderen har for mange nivåer (linje {number}).")
+        if name == "END" and inside[-1:] != [value.upper()]:
+            raise Unreadable(f"Kalenderen er ødelagt, for en END passer ikke til sin BEGIN (linje {number}).")
+        if inside:
+            yield number, inside, name, value, line
+        if name == "END":
+            inside.pop()
+    if inside:
+        raise Unreadable("Kalenderen er ikke hel, for den slutter før END:VCALENDAR.")
+
+
+def _content_lines(start: bytes, stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Yield line number and text of RFC 5545's content lines, which may be folded anywhere, in mid-letter too."""
+    parts: list[bytes] = []
+    size = begins = 0
+    for number, raw in enumerate(_physical_lines(start, stream), 1):
+        line = raw.rstrip(b"\r\n")
+        if not parts or line[:1] not in (b" ", b"\t"):
+            if parts:
+                yield begins, _decoded(b"".join(parts))
+            parts, size, begins = [line], len(line), number
+        else:
+            parts.append(line[1:])
+            size += len(line)
+        if size > _LONGEST:
+            raise Unreadable(f"Kalenderen har en for lang linje (linje {number}).")
+    if parts:
+        yield begins, _decoded(b"".join(parts))
+
+
+def _physical_lines(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    rest = start
+    while chunk := stream.read(_LONGEST):
+        lines = (rest + chunk).splitlines(keepends=True)
+        rest = lines.pop()
+        if len(rest) > 2 * _LONGEST:
+            raise Unreadable("Kalenderen har en for lang linje.")
+        yield from lines
+    yield from rest.splitlines(keepends=True)
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig").replace("\0", "")
+    except UnicodeDecodeError:
+        return from_windows_1252(line).replace("\0", "")
