@@ -70,7 +70,7 @@ def check(
 
 
 def _answers(kommune: Kommune, outside: Outside) -> bool:
-    """Print for each source whether it answers and with whose rights; return whether all is well."""
+    """Print for each source whether it answers and with whose rights. Return whether all is well."""
     from dataflyt.operations import source_check
 
     fine = True
