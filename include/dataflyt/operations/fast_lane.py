@@ -235,7 +235,7 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; tell whether some answers were too much to believe.
+    """Write the vetoes of the answers in the fresh tables; return whether some answers were too much to believe.
 
     The reason is noted with the kommune's newest run, for those who may see protection.
     """
