@@ -95,10 +95,11 @@ JSON = {
     "personer": (personer.read, PERSONER),
     "fiks": (fiks.read, BY_FIKS),
 }
+CSV = {"timetable": (timetable.read, TIMETABLE)}
 ALL = {
     **XML,
     **JSON,
-    "timetable": (timetable.read, TIMETABLE),
+    **CSV,
     "ical": (ical.read, ICAL),
     "oneroster": (oneroster.read, roster()),
 }
@@ -346,7 +347,7 @@ def test_a_file_cut_off_anywhere_is_never_read_as_whole(format):
             rows = read(format, content[:end])
         except Unreadable:
             continue
-        assert format == "timetable", "only a CSV can end anywhere"
+        assert format in CSV, "only a CSV can end anywhere"
         assert len(rows) <= len(whole)
 
 
