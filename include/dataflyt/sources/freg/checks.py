@@ -114,8 +114,8 @@ union all
 select subject, page, 'ansvar', cast(row({", ".join(rows.Foreldreansvar._fields[1:9])}) as text)
 from freg_foreldreansvar where erGjeldende is not false
 """
-# A document that says nothing of a thing differs from one that does. Except where the thing was not asked for (ansvar,
-# in answers about guardians, ``run.extract_freg``) or has no place (numbers of a guardian who came along, ``oppvekst``).
+# A document that says nothing of a thing differs from one that does, unless the thing was not asked for (ansvar, in
+# answers about guardians: ``run.extract_freg``) or has no place (numbers of a guardian who came along: ``oppvekst``).
 _DISAGREE = f"""
 t.subject in (
     with several as (
