@@ -30,7 +30,7 @@ import httpx
 from rich.console import Console
 
 from dataflyt.cli import outside_run, terminal
-from dataflyt.errors import DataflytError, why
+from dataflyt.errors import DataflytError, why_refused
 from dataflyt.storage import private
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
@@ -432,7 +432,7 @@ def main(arguments: list[str]) -> int:
         said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
-        said = f"{what} ({why(trouble)}): se etter plass på disken og lov til å skrive."
+        said = f"{what} ({why_refused(trouble)}): se etter plass på disken og lov til å skrive."
     except EOFError:  # the terminal was closed where a question was asked
         said = "Avbrutt. Ingenting er gjort."
     except Exception as trouble:

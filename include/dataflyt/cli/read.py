@@ -17,7 +17,7 @@ import typer
 from dataflyt.cli import terminal
 from dataflyt.cli.terminal import echo
 from dataflyt.config.formats import HR, SAS, TIMETABLES
-from dataflyt.errors import Unreadable, why
+from dataflyt.errors import Unreadable, why_refused
 from dataflyt.formats.letters import GARBLED
 from dataflyt.identity import numbers
 from dataflyt.sources import Reader, Table
@@ -55,7 +55,7 @@ def read_command(
     try:
         stream = file.open("rb")
     except OSError as error:
-        _fail(f"{file} kan ikke åpnes: {why(error)}.")
+        _fail(f"{file} kan ikke åpnes: {why_refused(error)}.")
     try:
         with stream:
             garbled = Counter[str]()
@@ -70,7 +70,7 @@ def read_command(
         _fail(error.sentence)
     except OSError as error:
         terminal.forget_output()
-        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {why(error)}.")
+        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {why_refused(error)}.")
 
 
 def id_command(
