@@ -22,7 +22,7 @@ import orjson
 from measuring import FREG, KOMMUNER, Figure, peak, postgres
 from sqlalchemy import text
 
-from dataflyt.sources.freg import bulk
+from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.warehouse.tables import source_tables
 from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
@@ -67,22 +67,17 @@ def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
 
     folder = Path(said["folder"])
     kommune = find(KOMMUNER, "haugesund").model_copy(update={"id": "persons"})
+    environment = Environment(lambda name: Connection(name, said["warehouse"]), Path, str(folder / "storage"))
+    opened = open_job(kommune, "run-1", datetime(2026, 11, 22, 3, tzinfo=UTC), environment)
     extra = {"token_endpoint": f"{said['url']}/token", "issuer": f"{said['url']}/", "kid": "bench"}
     # The limit is the registers', and not what is measured.
     extra |= {"scope": "folkeregister:deling/offentligmedhjemmel", "max_per_second": "1000"}
     freg = Connection("freg_persons", said["url"] + FREG, "bench", said["key"], extra)
-    source = kommune.sources.freg
-    environment = Environment(
-        lambda name: freg if name == source.connection else Connection(name, said["warehouse"]),
-        Path,
-        str(folder / "storage"),
-    )
-    opened = open_job(kommune, "run-1", datetime(2026, 11, 22, 3, tzinfo=UTC), environment)
     questions = sorted((folder / "answers").glob("*.request"))
     numbers = (n for path in questions for n in orjson.loads(path.read_bytes())["foedselsEllerDNummer"])
     landing = opened.landing("freg")
     began = time.perf_counter()
-    client.extract(source, environment, landing, numbers=numbers, parts=FREG_PARTS, phase="1-pupils")
+    client.extract(freg, numbers, FREG_PARTS, landing, "1-pupils")
     landed = time.perf_counter()
     counts = stage(opened, "freg", phase="1-pupils")
     return {
@@ -179,7 +174,7 @@ def _baselines(opened: Any, pages: list[Path]) -> tuple[float, float, int]:
         loads += time.perf_counter() - began
         rows: dict[str, list[Any]] = {table.name: [] for table in tables.values()}
         with path.open("rb") as stream:
-            for row in bulk.read(stream):
+            for row in freg_rows.bulk(stream):
                 rows[tables[type(row)].name].append(row)
         copy += bare_copy(opened, {table.name: table.columns for table in tables.values()}, rows)
     with opened.transaction() as connection:

@@ -212,8 +212,8 @@ def load_and_merge(opened: Job, rows: list[NamedTuple]) -> tuple[float, float, i
         staging.load(connection, opened.owner, opened.run.number, "freg", pages, NoPages())
     staged = time.perf_counter()
     with opened.transaction() as connection:
-        merging.clean_views(connection, opened.owner, opened.run.number)
-        merged = merging.merge_history(connection, opened.owner, opened.run.number)
+        clean = merging.clean_rows(connection, opened.owner, opened.run.number)
+        merged = merging.merge_history(clean)
     return staged - began, time.perf_counter() - staged, sum(opened_rows for opened_rows, _ in merged.values())
 
 

@@ -1,7 +1,7 @@
 """Write the pages that say what the code says: ``docs/reference/`` in Norwegian, and the table map for engineers.
 
 ``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. It reads the
-kommune file's models and defaults, commands, DAG files, rules of the checks, kinds of a plan, and tables.
+kommune file's models and defaults, commands, DAG files, rules of the checks, plan kinds, and tables.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-SQL = Path(inspect.getfile(tables)).parent / "sql"
 MIGRATIONS = Path(inspect.getfile(tables)).parent / "migrations" / "versions"
 _HIDE = {"reference/plan-kinds.md": "---\nhide: [toc]\n---\n\n"}
 """Pages that are one wide table."""
@@ -362,7 +361,7 @@ _MEASURED = {
     "employment": "de ansatte ved skolene",
     "person": "personene",
     "contact": "foresatte med kontaktinformasjon",
-    "grp": "gruppene",
+    "school_group": "gruppene",
     "membership": "medlemskapene i grupper",
     "account": "kontoene som er i bruk",
 }
@@ -412,8 +411,7 @@ def _limit(limit: dict[str, float | None] | None) -> str:
 
 
 def _measured(kind: str) -> str:
-    counted = re.search(r"before_(\w+)", guard._BASE[kind.split("_")[0]])
-    return _MEASURED[counted[1]] if counted else ""
+    return _MEASURED[guard._BASE[kind.split("_")[0]]]
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -451,16 +449,18 @@ Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and
         for name, known in tables.source_tables().items()
     ]
     text += table(("Table", "A row", "Columns"), rows)
-    text += "\n## golden\n\nEach table is computed for a run by the SQL file of its name, and merged by its key.\n\n"
+    text += "\n## golden\n\nEach table is computed for a run by the SQL file of its name in `warehouse/sql/golden/`, "
+    text += "and merged by its key.\n\n"
     golden = [
         (
             code(name),
-            _header(SQL / f"{name}.sql"),
-            _columns(known.columns, known.key),
+            rule.grain.removeprefix("one row ").capitalize(),
+            rule.prose,
+            _columns(rule.columns, rule.key),
         )
-        for name, known in tables.GOLDEN.items()
+        for name, rule in tables.GOLDEN.items()
     ]
-    text += table(("Table", "Rule", "Columns"), golden)
+    text += table(("Table", "A row", "Rule", "Columns"), golden)
     for schema in ("control", "events", "reference"):
         text += f"\n## {schema}\n\n{table(('Table', 'Holds', 'Since'), _created(schema))}"
     return text
@@ -478,17 +478,6 @@ def _columns(columns: Mapping[str, str], key: Iterable[str], hashed: Iterable[st
 
 def _says(docstring: str | None) -> str:
     return (docstring or "").replace("``", "`")
-
-
-def _header(file: Path) -> str:
-    """Give the comment that an SQL file begins with."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    comment = []
-    for line in lines:
-        if not line.startswith("--"):
-            break
-        comment.append(line.removeprefix("--").strip())
-    return " ".join(comment)
 
 
 def _created(schema: str) -> Iterator[tuple[str, str, str]]:

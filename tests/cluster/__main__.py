@@ -42,7 +42,7 @@ from supervisor.__main__ import SIGNALS, address, healthy, interrupted
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import THINKING
 from supervisor.home import ADMIN, REPOSITORY, Home, free_port, local
-from supervisor.processes import Processes, SupervisorError, bury
+from supervisor.processes import Processes, SupervisorError, reap
 from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
 
@@ -345,7 +345,7 @@ class Cluster:
         finally:
             for server in (self.metadata, self.warehouse):
                 server.stop()
-            bury()
+            reap()
 
 
 def compose_settings() -> dict[str, dict[str, str]]:

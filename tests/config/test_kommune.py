@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.config import loading
+from dataflyt.config.exports import EXPORTS
 from dataflyt.errors import ConfigError
 
 SHIPPED = Path(loading.__file__).parents[2] / "kommuner"
@@ -150,7 +151,7 @@ def test_a_wrong_value_gives_one_sentence_with_line_and_remedy(folder, wrong, ri
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ("exports: [feide]\n", "linje 16: «exports.1» kan ikke være «feide»: skriv [feide_ldif], [pifu] eller [feide_ldif, pifu]."),
+        ("exports: [feide]\n", f"linje 16: «exports.1» kan ikke være «feide»: skriv én eller flere av [{', '.join(EXPORTS)}]."),
         ("schedule: {at: 13:00}\n", 'linje 16: «schedule.at» skal være tekst: skriv "13:00" i anførselstegn.'),
         ('schedule: {at: "3:00"}\n', "linje 16: «schedule.at» kan ikke være «3:00»: skriv klokkeslettet i anførselstegn"),
         ("schedule: {day: søndag}\n", "linje 16: «schedule» skal ha en ukedag som day når every er week: skriv day: sunday."),

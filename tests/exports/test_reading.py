@@ -9,7 +9,7 @@ import pytest
 
 import dataflyt.exports
 from dataflyt.exports import pifu
-from dataflyt.warehouse.golden import statement
+from dataflyt.warehouse import rules
 
 MODULES = [path for path in sorted(Path(dataflyt.exports.__file__).parent.glob("*.py")) if path.stem != "publishing"]
 _SQL = re.compile(r"\bselect\b.+\bfrom\b", re.DOTALL | re.IGNORECASE)
@@ -94,6 +94,6 @@ def test_an_export_knows_nothing_of_the_warehouse(path: Path) -> None:
 
 
 def test_the_kinds_of_groups_that_are_shown_are_those_that_pifu_can_write() -> None:
-    shown = re.search(r"group_type in \(([^)]+)\)", statement("shown_group_of_pupils"))
+    shown = re.search(r"group_type in \(([^)]+)\)", rules.sql("exports/group_of_pupils"))
     assert shown
     assert set(re.findall(r"'(\w+)'", shown[1])) == set(pifu.KINDS)

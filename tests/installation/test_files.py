@@ -243,7 +243,7 @@ def test_who_works_at_a_school_is_told_by_its_organisation_number_too_and_what_c
 def test_a_kommune_that_changes_systems_keeps_its_pupils_groups_and_employees(installation: Installation) -> None:
     told = {
         "enrolment": "person_id, unit_id, year_level, main, from_date",
-        "grp": "group_id, unit_id, group_type, feide_type, name, year_level, from_date, to_date, timetabled, "
+        "school_group": "group_id, unit_id, group_type, feide_type, name, year_level, from_date, to_date, timetabled, "
         "case when feide_type = 'u' then grep_code end",
         "membership": "group_id, person_id, role",
         "employment": "person_id, unit_id, percentage, main, from_date, to_date",

@@ -21,7 +21,7 @@ class State:
 
         self.people = {row["person_id"]: row for row in rows("person")}
         self.links = {(row["scheme"], row["value"]): row["person_id"] for row in rows("person_link")}
-        self.groups = {row["group_id"]: row for row in rows("grp")}
+        self.groups = {row["group_id"]: row for row in rows("school_group")}
         self.members = {(row["person_id"], row["group_id"], row["role"]) for row in rows("membership")}
         self.contacts = {
             row["person_id"]: (row["email_hash"], row["mobile_hash"], row["reserved"]) for row in rows("contact")

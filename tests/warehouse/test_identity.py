@@ -190,7 +190,7 @@ def _asks(here: Installation, job: Job) -> str:
 
 def _plan(here: Installation, *, graded: bool = False) -> list[plan.PlanRow]:
     with open_plan(here.kommune, here.environment, None) as opened:
-        return list(plan.rows(opened.connection, graded=graded))
+        return list(plan.rows(opened.planned, graded=graded))
 
 
 @pytest.mark.after_first_run

@@ -56,8 +56,8 @@ class School(Small):
         merge(job)
         with job.transaction() as connection:
             asks = runs.get(connection, job.owner, job.run.number).asks
-            plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
-            self.planned = {row.kind for row in plan.rows(connection, graded=True)}
+            planned = plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
+            self.planned = {row.kind for row in plan.rows(planned, graded=True)}
             if answer == "rejected":
                 runs.undo(connection, job.owner, job.run.number, answer)
         if answer == "approved":
@@ -69,7 +69,7 @@ class School(Small):
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.golden_inputs.today)
             yield connection
 
     def person(self, value: str, scheme: str = "number") -> str:

@@ -257,7 +257,7 @@ class Watched:
         job = self.job
         with job.transaction(lock=False) as connection:
             released = runs.released_before(connection, job.owner)
-            vetoed_views.views(connection, job.owner, released, "now_", day=job.moment.today)
+            vetoed_views.views(connection, job.owner, released, "now_", day=job.golden_inputs.today)
             yield connection
 
     def week(self, week: int, world: Small) -> None:
@@ -280,9 +280,9 @@ class Watched:
             assert (after.level, after.access) == (withdrawn.level, withdrawn.access)
             return
         with job.transaction() as connection:
-            plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
-            named = {row[:3] for row in plan.rows(connection, graded=True)}
-            seen = {row[:3] for row in plan.rows(connection)}
+            planned = plan.build(connection, job.owner, job.run.number, runs.released_before(connection, job.owner))
+            named = {row[:3] for row in plan.rows(planned, graded=True)}
+            seen = {row[:3] for row in plan.rows(planned)}
         approve_and_release(job)
         for one in world.documents:
             self.together.add({("number", number) for number in one.numbers})

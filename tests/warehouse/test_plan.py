@@ -348,7 +348,7 @@ def _plan(installation: Installation) -> list[tuple[str, str, str, str | None, b
     from dataflyt.warehouse import plan
 
     with open_plan(installation.kommune, installation.environment, None) as opened:
-        return [tuple(row) for row in plan.rows(opened.connection, graded=True)]
+        return [tuple(row) for row in plan.rows(opened.planned, graded=True)]
 
 
 def test_the_calendar_of_a_kommune_says_when_a_run_is_due(installation: Installation) -> None:

@@ -117,8 +117,8 @@ def test_protection_is_what_a_naive_reading_of_the_rule_gives(installation: Inst
     people = _families(Random(seed))
     job = _job(installation, f"protection-{seed}", people)
     with job.transaction() as connection:
-        golden.views_of_staging(connection, job.owner, ["sas", "freg"])
-        golden.compute(connection, job.moment, for_vetoes=True)
+        views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         found = connection.execute(
             text(
                 "select l.value, p.level, p.known_level from new_protection p "
@@ -144,8 +144,8 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
     agreed = []
     with job.transaction() as connection:
         connection.execute(text("update control.access_grant set withdrawn_at = now() where owner = 'haugesund'"))
-        golden.views_of_staging(connection, job.owner, ["sas", "freg"])
-        golden.compute(connection, job.moment, for_vetoes=True)
+        views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         links = connection.execute(text("select value, person_id from new_person_link where scheme = 'number'"))
         ids = {number: str(person) for number, person in links}
         for child in (one for one in people.values() if one.pupil):
@@ -171,7 +171,7 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
                     {"grant": grant, "who": ids[number], "back": number in taken_back},
                 )
             agreed.append((child, friend, given_by if not taken_back else set()))
-        golden.compute(connection, job.moment, for_vetoes=True)
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
         found = connection.execute(text("select child_id::text, adult from new_access_by_grant"))
         back = {person: number for number, person in ids.items()}
         held = {(back[child], back[adult]) for child, adult in found}

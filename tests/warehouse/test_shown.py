@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from dataflyt.exports import feide_ldif, pifu
-from dataflyt.exports.reading import Golden
+from dataflyt.exports.reading import ShownViews
 from dataflyt.formats import feide
 from dataflyt.identity.names import ascii_fold
 from dataflyt.run.republish import republish
@@ -45,14 +45,15 @@ def published(installation: Installation) -> Files:
     db = database.engine(installation.warehouse_url)
     with database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
-        vetoed_views.views(connection, "haugesund", run.number, "now_")
-        shown.views(connection, "haugesund", "now_")
-        golden = Golden(connection, installation.kommune, run.as_of)
+        shown.views(vetoed_views.views(connection, "haugesund", run.number, "now_"))
+        may_be_shown = ShownViews(connection, installation.kommune, run.as_of)
         out = io.BytesIO(), io.BytesIO()
-        feide_ldif.write(golden, out[0])
-        pifu.write(golden, out[1])
-        feide_groups = {group.local_id: group.name for person in golden.people() for group in person.groups}
-        pifu_groups = {group.group_id: group.name for group in golden.groups()}
+        feide_ldif.write(may_be_shown, out[0])
+        pifu.write(may_be_shown, out[1])
+        feide_groups = {
+            group.local_id: group.name for person in may_be_shown.account_holders() for group in person.groups
+        }
+        pifu_groups = {group.group_id: group.name for group in may_be_shown.groups()}
     ldif, xml = (file.getvalue().decode() for file in out)
     assert installation.ldif() == ldif
     return Files(ldif, xml, feide_groups, pifu_groups)
@@ -62,8 +63,8 @@ def renamed(installation: Installation) -> set[tuple[str, str]]:
     """Return what the work list is to say: group and hidden person."""
     db = database.engine(installation.warehouse_url)
     with database.transaction(db, "haugesund") as connection:
-        vetoed_views.views(connection, "haugesund", runs.released_before(connection, "haugesund"), "now_")
-        shown.views(connection, "haugesund", "now_")
+        released = runs.released_before(connection, "haugesund")
+        shown.views(vetoed_views.views(connection, "haugesund", released, "now_"))
         found = connection.exec_driver_sql("select kind, subject, other from now_shown_group_renamed").all()
     assert {kind for kind, _, _ in found} <= {"group_name_tells"}
     return {(group, person) for _, group, person in found}
@@ -220,7 +221,7 @@ def _letters(text: str) -> str:
 def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(installation: Installation) -> None:
     smallest = """
         select array_agg(value) from golden.membership m
-        join golden.grp g using (group_id)
+        join golden.school_group g using (group_id)
         join golden.person_link l using (person_id)
         where m.to_run is null and g.to_run is null and l.to_run is null and l.scheme = 'number' and l.current
             and m.role = 'student' and g.feide_type = 'u'
@@ -235,7 +236,16 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
     republish(installation.kommune, installation.environment)
     rows: dict[str, list[Any]] = {
         table: installation.query(f"select * from golden.{table} where to_run is null")
-        for table in ("person", "protection", "enrolment", "employment", "membership", "grp", "unit", "account")
+        for table in (
+            "person",
+            "protection",
+            "enrolment",
+            "employment",
+            "membership",
+            "school_group",
+            "unit",
+            "account",
+        )
     }
     vetoes = installation.query("select person_id, level from control.veto where kind = 'protection'")
     hidden = {one.person_id for one in rows["protection"] if one.level >= 3 or one.held_back}
@@ -251,14 +261,14 @@ def test_both_exports_show_those_whom_a_second_writing_of_the_rule_shows(install
     employees = {one.person_id for one in rows["employment"] if one.unit_id in schools} & may
     groups = {
         group.group_id: group
-        for group in rows["grp"]
+        for group in rows["school_group"]
         if group.unit_id in schools
         and group.group_type in pifu.KINDS
         and any(
             m.group_id == group.group_id and m.role == "student" and m.person_id in pupils for m in rows["membership"]
         )
     }
-    assert len(groups) < sum(group.group_type in pifu.KINDS for group in rows["grp"])
+    assert len(groups) < sum(group.group_type in pifu.KINDS for group in rows["school_group"])
     members = {
         (one.group_id, one.person_id)
         for one in rows["membership"]
@@ -365,7 +375,8 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
 
             def group(group_id: str, name: str, kind: str, year: int | None = None) -> None:
                 execute(
-                    "insert into golden.grp (owner, from_run, group_id, unit_id, group_type, name, year_level) "
+                    "insert into golden.school_group "
+                    "(owner, from_run, group_id, unit_id, group_type, name, year_level) "
                     "values ('haugesund', 1, %s, 'S', %s, %s, %s)",
                     (group_id, kind, name, year),
                 )
@@ -390,10 +401,9 @@ def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str
                     member(f"1{number}", number)
             for number, (_, name) in enumerate(pairs):
                 group(f"2{number}", name, "undervisningsgruppe")
-            vetoed_views.views(connection, "haugesund", 1, "now_")
-            shown.views(connection, "haugesund", "now_")
+            shown.views(vetoed_views.views(connection, "haugesund", 1, "now_"))
             found = set(execute("select group_id, person_id::text from now_group_tells").all())
-            names: dict[str, str] = dict(execute("select group_id, name from now_shown_grp").all())
+            names: dict[str, str] = dict(execute("select group_id, name from now_shown_school_group").all())
             connection.rollback()
         assert {group for group, _ in found} == {group for group, name in names.items() if name == group}
         return {

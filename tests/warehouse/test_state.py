@@ -22,7 +22,7 @@ from dataflyt.run.publish import publish
 from dataflyt.run.republish import republish
 from dataflyt.run.withdraw import withdraw
 from dataflyt.sources.freg import client as freg_client
-from dataflyt.warehouse import golden
+from dataflyt.warehouse import rules
 from simulator.model import Person
 from tests.installation.fixtures import Installation, approve_and_release
 from tests.installation.test_events import landed_of
@@ -389,7 +389,7 @@ def test_a_review_date_that_has_come_is_on_the_work_list(installation: Installat
             child=_link(installation, one.number),
             due=due,
         )
-    rule = golden.statement("review_due")
+    rule = rules.sql("work_list/review_due")
     assert installation.query(rule.format(day="date '2026-11-30'")) == []
     person = str(_link(installation, child.number))
     assert sorted(map(tuple, installation.query(rule.format(day="date '2026-12-01'")))) == [

@@ -9,7 +9,7 @@ for anybody. Importing again replaces the picture, never a name that was given, 
 
 Only counts, lines of the file and the warehouse's own ids come out of here. Whoever is hidden from the exports cannot
 be told from others; people who are fortrolig stand in the exports and are counted as everybody is: see
-``sql/account_import.sql`` and ``sql/account_difference.sql``.
+``sql/accounts/import_difference.sql`` and ``account_difference.sql``.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +25,7 @@ from dataflyt.config.loading import find, load_all
 from dataflyt.errors import ConfigError, NotApproved, Unreadable, why_refused
 from dataflyt.identity.names import feide_name
 from dataflyt.storage import database
-from dataflyt.warehouse import runs, shown, vetoed_views
-from dataflyt.warehouse.golden import statement
+from dataflyt.warehouse import rules, runs, shown, vetoed_views
 from dataflyt.warehouse.runs import Run
 
 IMPORT_KINDS = {
@@ -103,7 +102,7 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
         _copy(connection, file, path.name, kommune.feide.realm, progress)
         connection.execute(text(f"drop table if exists {_staged(owner)}"))
         connection.execute(
-            text(f"create unlogged table {_staged(owner)} as {statement('account_staged')}"), {"owner": owner}
+            text(f"create unlogged table {_staged(owner)} as {rules.sql('accounts/staged')}"), {"owner": owner}
         )
         connection.execute(text(f"analyze {_staged(owner)}"))
         if not connection.scalar(text(f"select count(uid) from {_staged(owner)}")):
@@ -220,13 +219,8 @@ def _difference(connection: Connection, owner: str) -> int:
     merged = newest and runs.get(connection, owner, newest).state == "merged"
     run = newest if merged else runs.released_before(connection, owner)
     _shown(connection, owner, run)
-    connection.execute(
-        text(
-            "create temporary table import_difference on commit drop as "
-            + statement("account_import").format(staged=_staged(owner))
-        ),
-        {"owner": owner},
-    )
+    rule = rules.folder("accounts")["import_difference"]
+    rules.make(connection, [rule], {"owner": owner}, staged=_staged(owner))
     return run
 
 
@@ -244,11 +238,8 @@ def _digest(connection: Connection, owner: str) -> str:
 def _shown(connection: Connection, owner: str, run: int) -> None:
     """Make the temporary table ``shown_account``, and the views of the golden record before and after the run."""
     vetoed_views.views(connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run)
-    vetoed_views.views(connection, owner, run, "after_", lifting=run)
-    shown.views(connection, owner, "after_")
-    connection.execute(text("drop table if exists pg_temp.shown_account"))
-    connection.execute(text(f"create temporary table shown_account on commit drop as {statement('account_shown')}"))
-    connection.execute(text("analyze shown_account"))
+    shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run))
+    rules.make(connection, [rules.folder("accounts")["shown_account"]], {})
 
 
 # --- trial -----------------------------------------------------------------------------------------------------------
@@ -271,11 +262,7 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
     if imported_at(connection, run.owner) is None:
         return {}
     _shown(connection, run.owner, run.number)
-    connection.execute(text("drop table if exists pg_temp.account_difference"))
-    connection.execute(
-        text(f"create temporary table account_difference on commit drop as {statement('account_difference')}"),
-        {"owner": run.owner},
-    )
+    rules.make(connection, [rules.folder("accounts")["account_difference"]], {"owner": run.owner})
     found = text("select kind, count(*) from account_difference group by kind")
     return dict.fromkeys(COMPARED_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}
 

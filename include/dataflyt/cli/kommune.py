@@ -15,6 +15,7 @@ from dataflyt import config
 from dataflyt.cli import outside_run
 from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
@@ -160,7 +161,13 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
 def filled_template(kommune_id: str, name: str, number: str) -> str:
     """Return a new kommune file's text. ``name`` is on one line; ``kommune_id`` and ``number`` need no quoting."""
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(id=kommune_id, comment=name, name=json.dumps(name, ensure_ascii=False), number=number)
+    return template.substitute(
+        id=kommune_id,
+        comment=name,
+        name=json.dumps(name, ensure_ascii=False),
+        number=number,
+        exports=", ".join(EXPORTS),
+    )
 
 
 _TEMPLATE = Path(config.__file__).with_name("template.yaml")

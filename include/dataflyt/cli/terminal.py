@@ -61,7 +61,7 @@ def forget_output() -> None:
 
 
 def sentence_of(error: BaseException) -> str:
-    """Say an error that no step expected: what the machine refused, or where to look for a fault of ours."""
+    """Return an unexpected error in words: what the machine refused, or the line of ours where it came from."""
     if isinstance(error, OSError) and (why := known_refusal(error)):
         what = f"{os.fsdecode(error.filename)} kan ikke brukes" if error.filename else "Noe kunne ikke skrives"
         return f"{what}: {why}."

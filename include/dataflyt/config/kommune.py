@@ -14,6 +14,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dataflyt.config.exports import CHOICES, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.identity import numbers
 
@@ -435,9 +436,7 @@ class Kommune(_Part):
     sources: Sources = Field(description="skriv sources: med freg, krr, hr og sas under")
     warehouse: ConnectionName
     feide: Feide = Field(description="skriv feide: {realm: haugesund.kommune.no}")
-    exports: Annotated[tuple[Literal["feide_ldif", "pifu"], ...], AfterValidator(_different)] = Field(
-        min_length=1, description="skriv [feide_ldif], [pifu] eller [feide_ldif, pifu]"
-    )
+    exports: Annotated[tuple[ExportName, ...], AfterValidator(_different)] = Field(min_length=1, description=CHOICES)
     trial: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="skriv true mens kommunen prøver Dataflyt uten å publisere, ellers false"
     )

@@ -22,7 +22,6 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
-from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
@@ -36,6 +35,7 @@ from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
 from dataflyt.sources.origin import with_origin
 from dataflyt.storage import database
+from dataflyt.storage.files import remove
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import events, golden, runs, veto, vetoed_views
@@ -76,7 +76,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
         else:
             outcome.counts["kommuner"] += 1
     for owner in sorted(by_id.keys() - waiting):  # a try that was killed may have landed answers
-        if trouble := trouble_of(partial(publishing.remove, _landing(owner, environment).folder), owner):
+        if trouble := trouble_of(partial(remove, _landing(owner, environment).folder), owner):
             outcome.trouble.append(trouble)
     known_trouble = {trouble.sentence for trouble in outcome.trouble}
     outcome.trouble += [
@@ -167,7 +167,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
     landing = _landing(owner, environment)
-    publishing.remove(landing.folder)  # old answers, when a try was killed
+    remove(landing.folder)  # old answers, when a try was killed
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
@@ -181,7 +181,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             in_doubt = bool(answered) and _learn(connection, job)
         republish(kommune, environment)
     finally:
-        publishing.remove(landing.folder)
+        remove(landing.folder)
     if in_doubt:
         raise DataInDoubt(
             "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. "
@@ -239,23 +239,17 @@ def _learn(connection: Connection, job: Job) -> bool:
 
     The reason is noted with the kommune's newest run, for those who may see protection.
     """
-    owner, moment = job.owner, job.moment
-    golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
-    golden.compute(connection, moment, for_vetoes=True)
+    owner, inputs = job.owner, job.golden_inputs
+    views = golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
+    computed = golden.compute(views, inputs, for_vetoes=True)
     # A run that waits for its answer must not, once released, give back or lift what FREG has taken away since.
     against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
     if job.run.state == "merged":
         against.append((job.run.number, job.run.number))
     believed_less: set[str] = set()
     for number, lifting in against:
-        vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
-        doubts = veto.learn(
-            connection,
-            moment,
-            job.kommune.guard,
-            answered=f"{_FRESH}freg_person",
-            beside=True,
-        )
+        now = vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
+        doubts = veto.learn(computed, now, job.kommune.guard, answered=f"{_FRESH}freg_person", outside_run=inputs.run)
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
     # FREG's next events about these people come under numbers that the answers name for the first time.
     events.route_new_numbers(

@@ -16,8 +16,7 @@ from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
-from dataflyt.warehouse import events, runs, shown, vetoed_views
-from dataflyt.warehouse.golden import statement
+from dataflyt.warehouse import events, rules, runs, shown, vetoed_views
 
 KINDS = {
     "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
@@ -70,16 +69,16 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
         run = runs.get(connection, kommune.id, released)
         day = environment.day(run.as_of)
         hold_unasked = kommune.pupils_without_number == "ask"
-        vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold_unasked)
-        shown.views(connection, kommune.id, "now_")
-        rules = (
+        views = vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold_unasked)
+        shown.views(views)
+        statements = (
             "select kind, subject, other, unit_id from now_work_item",
-            statement("review_due").format(day=f"date '{day.isoformat()}'"),
+            rules.sql("work_list/review_due").format(day=f"date '{day.isoformat()}'"),
             "select kind, subject, other, unit_id from now_shown_group_renamed",
-            statement("identity_to_decide").format(p="now_"),
+            rules.sql("work_list/identity_to_decide").format(p="now_"),
             events.UNANSWERED,
         )
-        listed = [Item(*row) for rule in rules for row in connection.execute(text(rule))]
+        listed = [Item(*row) for statement in statements for row in connection.execute(text(statement))]
         listed += _same_files(report.notes(connection, run))
         if not graded:
             hidden = set(connection.execute(text(_HIDDEN)).scalars())

@@ -17,7 +17,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event, func, inspect, select, table
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, ExceptionContext, PoolProxiedConnection, event, func, inspect, select, table
 
 from dataflyt.errors import CheckFailed, DataflytError, SourceUnavailable
 from dataflyt.quality.expectations import quiet
@@ -168,7 +169,16 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
     from great_expectations.datasource.fluent.sql_datasource import TableAsset
 
     def begin(connection: Connection) -> None:
-        database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
+        """Begin one transaction and let it stand: Great Expectations would begin one for each of its statements."""
+        if database.driver(connection).info.transaction_status == TransactionStatus.IDLE:
+            database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
+            for end in ("do_commit", "do_rollback"):
+                setattr(connection.dialect, end, end_if_failed)
+
+    def end_if_failed(connection: PoolProxiedConnection) -> None:
+        driver: Any = connection.driver_connection
+        if driver.info.transaction_status == TransactionStatus.INERROR:
+            driver.rollback()
 
     def hear(failed: ExceptionContext) -> None:
         error = database.said(failed.sqlalchemy_exception or failed.original_exception)  # type: ignore[arg-type]

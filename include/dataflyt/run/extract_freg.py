@@ -15,7 +15,7 @@ from dataflyt.run.landed import stage
 from dataflyt.run.whom_to_ask import ANSWERED, GUARDIANS, PUPILS, RESPONSIBLE, numbers
 from dataflyt.sources import freg
 from dataflyt.sources.freg import client
-from dataflyt.warehouse import events, golden, staging
+from dataflyt.warehouse import events, golden, rules, staging
 
 
 def extract_freg(job: Job) -> dict[str, int]:
@@ -53,7 +53,7 @@ def _ask(job: Job, phase: str, wanted: Sequence[str], parts: Sequence[str]) -> N
 def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
     """Ask FREG about children of these ages who live in the kommune and are not answered for yet."""
     source, landing = job.kommune.sources.freg, job.landing("freg_residents")
-    year, answered = job.moment.today.year, set(numbers(job, ANSWERED))
+    year, answered = job.golden_inputs.today.year, set(numbers(job, ANSWERED))
     born = (year - wanted.to_age, year - wanted.from_age)
     residents: list[str] = []
     for number in job.kommune.kommunenummer:
@@ -72,20 +72,23 @@ def _ask_employees(job: Job) -> dict[str, int]:
 def _employees(job: Job) -> list[str]:
     """Return the numbers of those employees, and route FREG's events about all employees to the kommune.
 
-    The golden record's own rule (employment.sql) says who they are, over what this run has staged. When the HR system
-    has not answered, the HR file of the last released run is used: protection since then must not wait for a file.
+    The golden record's own rule (golden/employment.sql) says who they are, over what this run has staged. When the HR
+    system has not answered, the HR file of the last released run is used: protection since then must not wait for a
+    file.
     """
     owner = job.owner
     with job.transaction(lock=False) as warehouse:
         hr_is_staged = staging.intact(warehouse, owner, job.run.number, "hr")
         golden.views_of_staging(warehouse, owner, ["sas", "hr"] if hr_is_staged else ["sas"])
         for table, select in {
-            "new_unit": golden.statement("unit"),
-            "hr_identity": "select employee_id, number as person_id from hr_employee",
-            "at_school": f"select distinct person_id as number from ({golden.statement('employment')}) as held",
+            "new_unit": rules.sql("golden/unit"),
+            "new_hr_identity": "select employee_id, number as person_id from hr_employee",
+            "at_school": f"select distinct person_id as number from ({rules.sql('golden/employment')}) as held",
         }.items():
             warehouse.execute(text(f"drop table if exists pg_temp.{table} cascade"))
-            warehouse.execute(text(f"create temporary table {table} on commit drop as {select}"), job.moment.bound())
+            warehouse.execute(
+                text(f"create temporary table {table} on commit drop as {select}"), job.golden_inputs.bound()
+            )
         wanted = "select number from at_school where number ~ '^[0-9]{11}$'"
         events.route_numbers(warehouse, owner, wanted)
         found = text(f"{wanted} except ({ANSWERED.format(owner=owner)}) order by 1")

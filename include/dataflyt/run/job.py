@@ -16,7 +16,7 @@ from dataflyt.run.steps import TITLES
 from dataflyt.storage import database
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse import runs
-from dataflyt.warehouse.golden import OSLO, Moment
+from dataflyt.warehouse.golden import OSLO, GoldenInputs
 from dataflyt.warehouse.runs import Run
 
 CLOCKS_DIFFER = timedelta(minutes=10)
@@ -56,12 +56,12 @@ class Job:
         return database.transaction(self.db, self.owner, lock=lock)
 
     @property
-    def moment(self) -> Moment:
+    def golden_inputs(self) -> GoldenInputs:
         """What the golden record of this run is computed from."""
         kommune, run = self.kommune, self.run
         units, day_one, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
         publish_unasked = kommune.pupils_without_number == "publish"
-        return Moment(self.owner, run.number, run.as_of, units, day_one, realm, publish_unasked)
+        return GoldenInputs(self.owner, run.number, run.as_of, units, day_one, realm, publish_unasked)
 
 
 def open_job(

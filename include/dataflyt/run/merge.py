@@ -13,6 +13,10 @@ from dataflyt.run.landed import rebuild_staging
 from dataflyt.run.withdraw import IN_DOUBT, RELOADED
 from dataflyt.warehouse import contact, golden, guard, plan, runs, veto, vetoed_views
 from dataflyt.warehouse import merge as merging
+from dataflyt.warehouse.golden import Computed
+from dataflyt.warehouse.merge import CleanRows
+from dataflyt.warehouse.plan import Plan
+from dataflyt.warehouse.vetoed_views import Views
 
 
 def merge(job: Job) -> dict[str, Any]:
@@ -35,58 +39,58 @@ def merge(job: Job) -> dict[str, Any]:
             must_have_passed(connection, job, "withdraw", "check")
             if state == "merged":
                 merging.undo(connection, owner, number)
-            _merge_history(connection, job)
-            _compute_golden(connection, job)
+            clean = _merge_history(connection, job)
+            computed = _compute_golden(connection, job)
             released = runs.released_before(connection, owner, number)
-            vetoed_views.views(connection, owner, released, "now_")
+            now = vetoed_views.views(connection, owner, released, "now_")
             # What people have decided since (an override) raises protection too; answered losses are withdraw's.
-            doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=None)
+            doubts = veto.learn(computed, now, job.kommune.guard, answered=None)
             doubts -= RELOADED if job.full_reload else set()
             if doubts:
                 raise DataInDoubt(IN_DOUBT)
-            veto.plan_lifts(connection, job.moment)
-            merging.merge_golden(connection, owner, number)
-            plan.build(connection, owner, number, released)
-            return _judge(connection, job, released)
+            veto.plan_lifts(computed, clean)
+            merging.merge_golden(computed)
+            planned = plan.build(connection, owner, number, released)
+            return _judge(job, planned, computed, now, clean)
     except DataInDoubt:
         with job.transaction() as connection:  # what was merged is rolled back; the reason is kept
             report.note(connection, job.run, "doubts", sorted(doubts))
         raise
 
 
-def _merge_history(connection: Connection, job: Job) -> None:
+def _merge_history(connection: Connection, job: Job) -> CleanRows:
     owner, number = job.owner, job.run.number
-    merging.clean_views(connection, owner, number)
-    contact.keep(connection, job.run)
+    clean = merging.clean_rows(connection, owner, number)
+    contact.keep(clean)
     report.note(connection, job.run, "rows", report.account(connection, owner, number))
-    merged = merging.merge_history(connection, owner, number)
+    merged = merging.merge_history(clean)
     report.note(connection, job.run, "merged", report.history_without_protection_counts(merged))
+    return clean
 
 
-def _compute_golden(connection: Connection, job: Job) -> None:
-    golden.views_of_history(connection, job.owner)
-    golden.compute(connection, job.moment)
+def _compute_golden(connection: Connection, job: Job) -> Computed:
+    computed = golden.compute(golden.views_of_history(connection, job.owner), job.golden_inputs)
     missing = not_registered.notes(connection, job.kommune, job.run.as_of)
     report.note(connection, job.run, "reference", [note._asdict() for note in missing])
+    return computed
 
 
-def _judge(connection: Connection, job: Job, released: int) -> dict[str, Any]:
+def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: CleanRows) -> dict[str, Any]:
     """Let the guard judge the plan, keep its judgement with the run, and note what an approver is to see."""
-    owner, number = job.owner, job.run.number
-    digest = plan.digest(connection, owner, number)
-    limits = job.kommune.guard.limits_at(job.moment.today)
+    connection, digest = planned.connection, plan.digest(planned)
+    limits = job.kommune.guard.limits_at(job.golden_inputs.today)
     drop = job.kommune.guard.max_drop_percent
-    asks = guard.reasons(connection, job.moment, released, limits, max_drop_percent=drop, full_reload=job.full_reload)
-    changed = plan.counts(connection)
+    asks = guard.reasons(planned, computed, now, clean, limits, max_drop_percent=drop, full_reload=job.full_reload)
+    changed = plan.counts(planned)
     runs.set_merged(connection, job.run, digest, " ".join(asks))
-    judged = runs.get(connection, owner, number)
+    judged = runs.get(connection, job.owner, job.run.number)
     runs.keep_answer(connection, judged, "asked" if asks else "not_needed", "guard")
     report.note(connection, job.run, "changed", changed)
     measured = {kind: limit for kind, limit in limits.items() if kind in changed}
-    of = guard.bases(connection, measured)
+    of = guard.bases(planned, measured)
     limited = {kind: {"of": of[kind], **limit.model_dump()} for kind, limit in measured.items()}
     report.note(connection, job.run, "limits", limited)
-    report.note(connection, job.run, "inferred_losses", plan.inferred_losses(connection))
+    report.note(connection, job.run, "inferred_losses", plan.inferred_losses(planned))
     if job.kommune.trial:
         report.note(connection, job.run, "directory", day_one.compare(connection, job.run))
     return {"asks": int(bool(asks)), **changed}

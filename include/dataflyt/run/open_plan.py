@@ -20,7 +20,12 @@ class OpenPlan:
     """A run's plan while it is open for reading."""
 
     run: Run
-    connection: Connection
+    planned: plan.Plan
+
+    @property
+    def connection(self) -> Connection:
+        """The transaction that it is read in."""
+        return self.planned.connection
 
     @property
     def stands(self) -> bool:
@@ -41,7 +46,7 @@ class OpenPlan:
     def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
         """Return the counts in words for an operator; with ``graded`` the counts of all rows that stand."""
         if graded and self.stands:
-            return report.changes(plan.all_counts(self.connection), 0)
+            return report.changes(plan.all_counts(self.planned), 0)
         inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
         return report.changes(self.counts(), inferred)
 
@@ -51,8 +56,8 @@ class OpenPlan:
         Without ``graded``, none either of a plan whose counts have changed since they were told: the rows that are
         missing would show who has become protected.
         """
-        told = self.stands and (graded or plan.counts(self.connection) == self.counts())
-        return plan.rows(self.connection, graded=graded) if told else iter(())
+        told = self.stands and (graded or plan.counts(self.planned) == self.counts())
+        return plan.rows(self.planned, graded=graded) if told else iter(())
 
 
 @contextmanager
@@ -64,5 +69,5 @@ def open_plan(kommune: Kommune, environment: Environment, number: int | None) ->
         if not runs.exists(connection, kommune.id, wanted):
             raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
         run = runs.get(connection, kommune.id, wanted)
-        plan.build(connection, kommune.id, wanted, runs.released_before(connection, kommune.id, wanted))
-        yield OpenPlan(run, connection)
+        released = runs.released_before(connection, kommune.id, wanted)
+        yield OpenPlan(run, plan.build(connection, kommune.id, wanted, released))

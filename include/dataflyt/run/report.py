@@ -221,7 +221,7 @@ def account(connection: Connection, owner: str, number: int) -> dict[str, dict[s
     """Count what became of every staged row, each part by a query of its own, and make sure that they add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views of ``warehouse.merge.clean_views``. Raises WarehouseError when a row is lost.
+    views of ``warehouse.merge.clean_rows``. Raises WarehouseError when a row is lost.
     """
     rows = {}
     in_quarantine = quarantined(connection, owner, number)

@@ -42,14 +42,14 @@ def _learn_overrides(connection: Connection, kommune: Kommune, environment: Envi
     """
     owner = kommune.id
     released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
-    vetoed_views.views(connection, owner, released, "now_")
+    now = vetoed_views.views(connection, owner, released, "now_")
     if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
         return
     job = Job(kommune, runs.get(connection, owner, newest), environment)
-    golden.views_of_history(connection, owner)
+    views = golden.views_of_history(connection, owner)
     # The golden record of the next run: an override may be made for what it will say.
-    golden.compute(connection, replace(job.moment, run=newest + 1), for_vetoes=True)
-    veto.learn(connection, job.moment, kommune.guard, answered=None, beside=True)
+    computed = golden.compute(views, replace(job.golden_inputs, run=newest + 1), for_vetoes=True)
+    veto.learn(computed, now, kommune.guard, answered=None, outside_run=newest)
 
 
 _OVERRIDES_NOT_LEARNED = """

@@ -37,14 +37,14 @@ def withdraw(job: Job) -> dict[str, int]:
         log.info("FREG has answered nothing in this run: there is nothing to withdraw.")
         return {}
     with job.transaction() as connection:
-        golden.views_of_staging(connection, job.owner, staged)
+        views = golden.views_of_staging(connection, job.owner, staged)
         if staging.exists(connection, job.owner, "hr") and staging.intact(connection, job.owner, job.run.number, "hr"):
-            golden.marked_in_staging(connection, job.owner)
-        golden.compute(connection, job.moment, for_vetoes=True)
+            golden.marked_in_staging(views)
+        computed = golden.compute(views, job.golden_inputs, for_vetoes=True)
         released = runs.released_before(connection, job.owner)
-        vetoed_views.views(connection, job.owner, released, "now_")
+        now = vetoed_views.views(connection, job.owner, released, "now_")
         answered = f"staging_{job.owner}.freg_person"
-        doubts = veto.learn(connection, job.moment, job.kommune.guard, answered=answered)
+        doubts = veto.learn(computed, now, job.kommune.guard, answered=answered)
         doubts -= RELOADED if job.full_reload else set()
         report.note(connection, job.run, "doubts", sorted(doubts))
     republish(job.kommune, job.environment)

@@ -6,27 +6,27 @@ Digdir: look up at each use rather than building a register of one's own.
 from sqlalchemy import Connection, text
 
 from dataflyt.storage.database import OWN_KEY
-from dataflyt.warehouse.runs import Run
+from dataflyt.warehouse.merge import CleanRows
 
 
-def keep(connection: Connection, run: Run) -> None:
+def keep(clean: CleanRows) -> None:
     """Keep KRR's newest e-mail and mobile in clear beside their keyed hashes."""
     for column in ("epostadresse", "mobiltelefonnummer"):
-        connection.execute(
+        clean.connection.execute(
             text(
                 "insert into control.contact_value (owner, hash, value) "
                 f"select distinct :owner, control.keyed_hash({OWN_KEY}, {column}), {column} from unheld_krr_contact "
                 f"where {column} <> '' on conflict do nothing"
             ),
-            {"owner": run.owner},
+            {"owner": clean.owner},
         )
 
 
 def forget(connection: Connection, owner: str) -> None:
-    """Forget in clear what no current contact refers to any more.
+    """Delete the values in clear that no current contact refers to any more.
 
-    Current is what stands in the newest run, and what stands in the one that is published, which may be older: it is
-    written anew whenever its state changes.
+    A contact is current when it stands in the newest run, or in the run that is published. That one may be older, and
+    is written anew whenever its state changes.
     """
     connection.execute(
         text(

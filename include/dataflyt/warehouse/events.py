@@ -1,8 +1,8 @@
-"""Who holds whom, how far FREG's event list has been read, and whom an owner has yet to ask about.
+"""FREG's event list: which kommune holds which numbers, how far the list has been read, and the people to ask about.
 
-Two roles meet here. ``kommune_<id>`` writes down whom it holds, by a keyed hash of each number, and takes away what it
-has dealt with; it sees its own rows alone. ``dataflyt_events`` reads the list: it sees hashes and owners, and nothing
-else of the warehouse. The key (``events.key``) is one for the installation and was drawn when the schema was made.
+Two roles meet here. ``kommune_<id>`` writes a keyed hash of each number that the kommune holds, and deletes what it has
+dealt with; it sees its own rows alone. ``dataflyt_events`` reads the list: it sees hashes and owners, and nothing else
+of the warehouse. The key (``events.key``) is one for the installation. It was drawn when the schema was made.
 """
 
 import hashlib
@@ -20,9 +20,10 @@ _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
 
 
 class Pointer(NamedTuple):
-    """Where to read on, with what the list called its last page there, and when it last answered.
+    """Where to read on in the list, the ETag of its last page there, and when the list last answered.
 
-    ``event_at`` is when it last gave an event; ``ahead``: it said then that there are more, and did not give them.
+    ``event_at`` is when the list last gave an event. ``ahead`` is True when it then said that there are more events,
+    and did not give them.
     """
 
     next_seq: int
@@ -33,10 +34,10 @@ class Pointer(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Somebody to ask about: ``number`` is None when the golden record does not know whom the hash stands for.
+    """Somebody to ask about: ``number`` is None when no number in the golden record has the hash.
 
-    ``part`` is what they are here first of all: who only works here is an employee.
-    ``known``: FREG has told of them before. ``told``: that it no longer does has been told of.
+    ``part`` is the person's first part in the kommune: somebody who only works here is an employee. ``known`` is True
+    when FREG has answered about the person before, ``told`` when it has been reported that it no longer does.
     """
 
     hash: uuid.UUID
@@ -51,7 +52,7 @@ class Waiting(NamedTuple):
 
 
 def route_numbers(connection: Connection, owner: str, numbers: str) -> None:
-    """Let the list's reader know that the kommune holds the numbers that the query ``numbers`` gives."""
+    """Route events about the numbers that the query ``numbers`` gives to the kommune."""
     connection.execute(
         text(
             f"insert into events.route (hash, owner) select distinct {_HASH.format(number='n.value')}, :owner "
@@ -62,7 +63,7 @@ def route_numbers(connection: Connection, owner: str, numbers: str) -> None:
 
 
 def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
-    """Let the reader know of numbers that are not in the golden record yet: ``numbers`` gives each with one that is."""
+    """Route numbers that are not in the golden record yet: the query gives each with a number that is."""
     connection.execute(
         text(
             f"insert into events.route (hash, owner, known_as) select distinct on (1) {_HASH.format(number='n.new')}, "
@@ -74,9 +75,9 @@ def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
 
 
 def route_no_other_numbers(connection: Connection, owner: str, *, employees: bool = False) -> None:
-    """Let the list's reader know whom the kommune holds, and forget everybody else it has held.
+    """Route events about everybody whom the kommune holds to it, and about nobody else.
 
-    Pupils and guardians, and ``employees`` where the kommune asks FREG about them.
+    It holds pupils and guardians, and ``employees`` where it asks FREG about them.
     """
     connection.execute(text("drop table if exists pg_temp.held"))
     connection.execute(
@@ -103,7 +104,7 @@ def route_no_other_numbers(connection: Connection, owner: str, *, employees: boo
     )
 
 
-# By the numbers they have and have had.
+# By the numbers that the people have and have had.
 _HELD = """
 select l.value
 from golden.person_link l
@@ -118,7 +119,7 @@ where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person
 
 
 def waiting(connection: Connection, owner: str) -> list[Waiting]:
-    """List whom the kommune is to ask about now, each by the number in use."""
+    """List the people that the kommune is to ask about now, each by the number in use."""
     found = connection.execute(
         text(
             f"""
@@ -165,7 +166,7 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
 
 
 def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> None:
-    """Take away who has been dealt with, unless the list has told of them again since."""
+    """Delete the people who have been dealt with, unless the list has told of them again since."""
     _of_these(connection, owner, "delete from events.waiting w using these", done)
 
 
@@ -190,7 +191,7 @@ join golden.person_link l on l.owner = w.owner and l.to_run is null and l.scheme
     and w.hash = {_HASH.format(number="l.value")}
 where w.unanswered_since is not null
 """
-"""Items of the work list: whom FREG has told of in its list and does not answer about. As the kommune."""
+"""Items of the work list: people that FREG names in its list and does not answer about. As the kommune."""
 
 
 # --- as the reader of the list -----------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ def pointer(connection: Connection, feed: str) -> Pointer | None:
 
 
 def move_pointer(connection: Connection, feed: str, next_seq: int, etag: str | None, *, ahead: bool = False) -> None:
-    """Say where to read on, in the transaction that keeps what was read before it."""
+    """Keep where to read on, in the transaction that keeps what was read before it."""
     connection.execute(
         text(
             "insert into events.pointer as p (feed, next_seq, etag, read_at, event_at, ahead) "
@@ -228,7 +229,7 @@ def hashed(secret: str, number: str) -> str:
 
 
 def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
-    """Write down for each owner whom of these hashes (with their ``sekvensnummer``) it holds; forget the rest."""
+    """Write down, for each owner, the hashes that it holds, with their ``sekvensnummer``; forget the rest."""
     copied(connection, "heard", "hash uuid, seq bigint", heard)
     connection.execute(text("analyze heard"))
     connection.execute(
@@ -237,7 +238,7 @@ def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
 
 
 def let_all_wait(connection: Connection, seq: int) -> None:
-    """Let every owner ask about everybody it holds: what the list told before ``seq`` is not known."""
+    """Let every owner ask about everybody it holds: the events before ``seq`` were not read."""
     connection.execute(text(_WAIT.format(source="events.route r", seq="cast(:seq as bigint)")), {"seq": seq})
 
 
@@ -250,6 +251,6 @@ _WAIT = (
 
 
 def owners(connection: Connection) -> list[str]:
-    """List the owners that have somebody to ask about now, those with the fewest first."""
+    """List the owners that have somebody to ask about now, the one with the fewest people first."""
     found = text(f"select w.owner from events.waiting w where {_NOW} group by w.owner order by count(*), w.owner")
     return list(connection.execute(found).scalars())

@@ -1,18 +1,16 @@
-"""The golden record of a run: computed once from history as it stands in that run and ``run.as_of``, never the clock.
+"""The golden record of a run: computed once, from history as it stands in the run and ``run.as_of``, never the clock.
 
-Each table has its rule in ``sql/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views named as
-the sources' tables) and over the tables computed before it (``new_<table>``). They are computed in the order of
-``_ORDER``; those that are no golden table are steps on the way, and are not kept. The same SELECTs over unchecked
-staged rows tell the vetoes what a run has learned.
+Each table has its rule in ``sql/golden/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views
+named as the sources' tables) and over the tables computed before it (``new_<table>``). Those whose header makes a
+``table`` are steps on the way, and are not kept. The same rules over unchecked staged rows give the vetoes what a run
+has learned.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
@@ -20,25 +18,18 @@ from sqlalchemy import Connection, text
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
 from dataflyt.storage.database import copied
-from dataflyt.warehouse.tables import GOLDEN, source_tables
+from dataflyt.warehouse import rules
+from dataflyt.warehouse.tables import source_tables
 
 OSLO = ZoneInfo("Europe/Oslo")
-_SQL = Path(__file__).parent / "sql"
-
-_IDENTITY = ("person_link", "changed_hands", "stands_for", "kin", "identity_change", "heir")
-_FOR_VETOES = (
-    *("unit", "school_year", *_IDENTITY, "grp", "membership", "enrolment", "employment", "vitals", "responsible"),
-    *("protection", "access_by_grant", "guardian_access", "person"),
-)
-_ORDER = (*_FOR_VETOES, "contact", "account", "work_item")
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Whose golden record, in which run, as of when, and with which HR units at schools.
+class GoldenInputs:
+    """What a golden record is computed by, beside the rows: the kommune, the run, the time and the kommune file.
 
-    ``accounts`` says who names accounts, ``dataflyt`` or ``bas``, in the FEIDE ``realm``; ``publish_unasked`` that
-    pupils are published about whom FREG cannot be asked.
+    ``units`` maps HR units to schools. Accounts are named by ``accounts``, ``dataflyt`` or ``bas``, in the FEIDE
+    ``realm``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published.
     """
 
     owner: str
@@ -66,38 +57,45 @@ class Moment:
         }
 
 
-@cache
-def statement(name: str) -> str:
-    """Return the SQL file of this name."""
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class SourceViews:
+    """The sources' rows that hold now: a temporary view per source table, named as the table."""
+
+    connection: Connection
+    owner: str
 
 
-def views_of_history(connection: Connection, owner: str) -> None:
-    """Make a temporary view per source table with its open rows."""
-    for table in source_tables().values():
-        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
-        connection.execute(
-            text(
-                f"create or replace temporary view {table.name} as select {columns} from history.{table.name} "
-                f"where owner = '{owner}' and to_run is null"
-            )
-        )
+@dataclass(frozen=True)
+class Computed:
+    """A computed golden record: the temporary tables ``new_<table>``, which last as long as the transaction."""
+
+    connection: Connection
+    inputs: GoldenInputs
 
 
-def views_of_staging(connection: Connection, owner: str, staged: Sequence[str], *, prefix: str | None = None) -> None:
-    """Make the same views over unchecked staged rows of the sources in ``staged``, over history for the rest.
+def views_of_history(connection: Connection, owner: str) -> SourceViews:
+    """Make the views over the open rows of history."""
+    rules.script(connection, [_view(name, rows) for name, rows in _open_rows(owner).items()])
+    return SourceViews(connection, owner)
 
-    Their tables stand in the kommune's staging schema, or are those whose names begin with ``prefix``.
 
-    Of a register, subjects that were not answered keep their open rows of history. An answer speaks for all numbers
-    that it says the person has had: what stands under an old one is not left to hold.
+def views_of_staging(
+    connection: Connection, owner: str, staged: Sequence[str], *, prefix: str | None = None
+) -> SourceViews:
+    """Make the views over unchecked staged rows of the sources in ``staged``, and over history for the other sources.
+
+    The staged tables stand in the kommune's staging schema, or are those whose names begin with ``prefix``.
+
+    Of a register, subjects that were not answered keep their open rows of history. An answer counts for all numbers
+    that it says the person has had: rows of history under a former number are replaced too.
     """
-    views_of_history(connection, owner)
     at = prefix or f"staging_{owner}."
+    views = _open_rows(owner)
     for table in source_tables().values():
         if table.source not in staged:
             continue
-        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+        open_rows = views[table.name]
+        views[table.name] = f"select {_columns(table.columns)} from {at}{table.name}"
         if table.answered:
             answered = (
                 f"select subject from {at}freg_person union select oppslag from {at}freg_person "
@@ -105,117 +103,80 @@ def views_of_staging(connection: Connection, owner: str, staged: Sequence[str], 
                 if table.source == "freg"
                 else f"select subject from {at}krr_contact"
             )
-            rest = (
-                f" union all select {columns} from history.{table.name} h where owner = '{owner}' and to_run is null "
-                f"and not exists (select from ({answered}) as a where a.subject = h.subject)"
+            views[table.name] += (
+                f" union all {open_rows} and not exists (select from ({answered}) as a where a.subject = h.subject)"
             )
-        else:
-            rest = ""
-        connection.execute(
-            text(f"create or replace temporary view {table.name} as select {columns} from {at}{table.name}{rest}")
-        )
+    rules.script(connection, [_view(name, rows) for name, rows in views.items()])
+    return SourceViews(connection, owner)
 
 
-def marked_in_staging(connection: Connection, owner: str) -> None:
-    """Make the view of whom HR marks count the unchecked staged rows too: whoever either marks is marked."""
-    columns = ", ".join(source_tables()["hr_protection"].columns)
-    connection.execute(
-        text(
-            f"create or replace temporary view hr_protection as select {columns} from staging_{owner}.hr_protection "
-            f"union select {columns} from history.hr_protection where owner = '{owner}' and to_run is null"
-        )
-    )
+def marked_in_staging(views: SourceViews) -> None:
+    """Let the view of HR's marks hold the unchecked staged rows too: an employee that either marks is marked."""
+    columns = _columns(source_tables()["hr_protection"].columns)
+    rows = f"select {columns} from staging_{views.owner}.hr_protection union {_open_rows(views.owner)['hr_protection']}"
+    rules.script(views.connection, [_view("hr_protection", rows)])
 
 
-def compute(connection: Connection, moment: Moment, *, for_vetoes: bool = False) -> None:
-    """Fill the temporary tables ``new_<table>``; the views of the sources must stand.
+def _open_rows(owner: str) -> dict[str, str]:
+    """Select the open rows of each source table in history."""
+    return {
+        table.name: f"select {_columns(table.columns)} from history.{table.name} h "
+        f"where owner = '{owner}' and to_run is null"
+        for table in source_tables().values()
+    }
 
-    Gives FEIDE names to those who have none, unless ``for_vetoes``, which computes only what vetoes rest on.
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name.lower()}"' for name in names)
+
+
+def _view(name: str, rows: str) -> str:
+    return f"create or replace temporary view {name} as {rows}"
+
+
+def compute(views: SourceViews, inputs: GoldenInputs, *, for_vetoes: bool = False) -> Computed:
+    """Fill the temporary tables ``new_<table>``.
+
+    Gives account holders without a FEIDE name one, unless ``for_vetoes``, which computes only what vetoes rest on.
     """
-    bound = moment.bound()
-    for name in _FOR_VETOES if for_vetoes else _ORDER:
-        if name == "account":
-            _name_accounts(connection, moment)
-        table = GOLDEN.get(name)
-        columns = ", ".join(f'"{column}"' for column in table.columns) if table else "*"
-        connection.execute(text(f"drop table if exists pg_temp.new_{name} cascade"))
-        connection.execute(
-            text(
-                f"create temporary table new_{name} on commit drop as select {columns} from ({statement(name)}) as rule"
-            ),
-            bound,
-        )
-        if table:
-            connection.execute(text(f"create index on new_{name} ({', '.join(table.key)})"))
-        if name == "guardian_access":
-            connection.execute(text("create index on new_guardian_access (adult)"))
-        connection.execute(text(f"analyze new_{name}"))
-        if name == "person_link":
-            connection.execute(text("create index on new_person_link (person_id)"))
-            _identities(connection)
+    connection, bound = views.connection, inputs.bound()
+    computed = Computed(connection, inputs)
+    wanted = list(rules.folder("golden").values())
+    if for_vetoes:
+        wanted = rules.needed("golden", rules.folder("veto").values())
+    for rule in wanted:
+        if rule.name == "account":
+            _name_accounts(computed)
+        rules.make(connection, [rule], bound)
+    return computed
 
 
-def _identities(connection: Connection) -> None:
-    """Tables from the school system's and HR's own ids to persons."""
-    for table, target, source, source_id, scheme in (
-        ("sas_identity", "sas_id", "sas_person", "person_id", "sas"),
-        ("hr_identity", "employee_id", "hr_employee", "employee_id", "hr"),
-    ):
-        connection.execute(text(f"drop table if exists pg_temp.{table} cascade"))
-        connection.execute(
-            text(
-                f"create temporary table {table} on commit drop as "
-                f"select s.{source_id} as {target}, l.person_id from {source} s "
-                f"join new_person_link l on l.scheme = 'number' and l.value = s.number "
-                f"union select s.{source_id}, l.person_id from {source} s "
-                f"join new_person_link l on l.scheme = '{scheme}' and l.value = s.{source_id} "
-                f"where s.number is null or s.number !~ '^[0-9]{{11}}$'"
-            )
-        )
-        connection.execute(text(f"create index on {table} ({target})"))
-        connection.execute(text(f"create index on {table} (person_id)"))
-        connection.execute(text(f"analyze {table}"))
-
-
-def _name_accounts(connection: Connection, moment: Moment) -> None:
+def _name_accounts(computed: Computed) -> None:
     """Give each new account holder a name, once and for all.
 
-    Who stands in the imported directory keeps the name there, or gets none when it is in doubt whose it is. The rest:
-    the first letters of the name, numbered where it is taken; or, where a BAS names accounts, what the school system
-    says it has named them, and none where it says nothing. No name that has stood in the directory is made for anybody.
-    Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
+    A person in the imported directory keeps the name there, or gets none when it is in doubt whose name it is. The
+    others get the first letters of the name, with a number where it is taken; or, where a BAS names accounts, what the
+    school system says the BAS has named them, and none where it says nothing. A name that has stood in the directory is
+    made for nobody. Feide: a user name is never given to another person ("bør ikke gjenbrukes",
+    eduPersonPrincipalName).
     """
-    bound = moment.bound()
-    for name in ("listed", "inherited_name"):
-        connection.execute(text(f"drop table if exists pg_temp.{name}"))
-    connection.execute(
-        text(f"create temporary table inherited_name on commit drop as {statement('account_inherited')}"), bound
-    )
-    people = connection.execute(text(statement("account_wanted")), bound)
+    connection, bound = computed.connection, computed.inputs.bound()
+    people = connection.execute(text(rules.sql("accounts/wanted")), bound)
     wanted = ((n, one.person_id, _user_name(one.fornavn, one.etternavn)) for n, one in enumerate(people))
     copied(connection, "wanted_name", "n bigint, person_id uuid, base text", wanted)
     connection.execute(text("analyze wanted_name"))
-    connection.execute(text(f"create temporary table listed on commit drop as {statement('account_listed')}"), bound)
-    connection.execute(text("analyze listed"))
-    connection.execute(text(statement("account_kept")), bound)
-    if moment.accounts == "bas":
-        told = ((person_id, feide_name(name, moment.realm)) for person_id, name in connection.execute(text(_SAS_NAMES)))
+    rules.make(connection, [rules.folder("accounts")["listed"]], bound)
+    connection.execute(text(rules.sql("accounts/kept")), bound)
+    if computed.inputs.accounts == "bas":
+        found = connection.execute(text(rules.sql("accounts/sas_names")))
+        told = ((person_id, feide_name(name, computed.inputs.realm)) for person_id, name in found)
         # Never a number as a name, which stays for good.
         given = ((person, uid) for person, uid in told if uid and (read := numbers.read(uid)) and read.kind == "local")
         copied(connection, "sas_name", "person_id uuid, uid text", given)
         connection.execute(text("analyze sas_name"))
-        connection.execute(text(statement("account_of_bas")), bound)
+        connection.execute(text(rules.sql("accounts/of_bas")), bound)
     else:
-        connection.execute(text(statement("account_made")), bound)
-
-
-# The FEIDE id is what a BAS writes back to the school system; a bare user name counts where there is none.
-_SAS_NAMES = """
-select i.person_id, coalesce(s.feide_id, s.username)
-from sas_person s
-join sas_identity i on i.sas_id = s.person_id
-where coalesce(s.feide_id, s.username) is not null
-"""
+        connection.execute(text(rules.sql("accounts/made")), bound)
 
 
 def _user_name(given: str | None, family: str | None) -> str:

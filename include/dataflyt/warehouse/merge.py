@@ -6,11 +6,29 @@ updated, so a run is undone by deleting what it opened and reopening what it clo
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from dataflyt.storage.database import OWN_KEY, checked_owner
+from dataflyt.warehouse import rules
+from dataflyt.warehouse.golden import Computed
 from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
+
+
+@dataclass(frozen=True)
+class CleanRows:
+    """The staged rows of a run less those in quarantine, in temporary views and tables.
+
+    For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
+    ``freg_person`` all of its subject's rows: these are in ``held_<table>``, the rest in ``unheld_<table>``.
+    ``answered_freg`` has the numbers answered for (the one asked with, the one in use and those the person has had)
+    and the subject whose ``answer`` it was; ``answered_krr`` likewise.
+    """
+
+    connection: Connection
+    owner: str
+    run: int
 
 
 def undo(connection: Connection, owner: str, run: int) -> None:
@@ -29,52 +47,53 @@ def undo(connection: Connection, owner: str, run: int) -> None:
         )
 
 
-def merge_history(connection: Connection, owner: str, run: int) -> dict[str, tuple[int, int]]:
+def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:
     """Merge the clean staged rows of a run into history; return rows opened and closed per table.
 
     Registers that are asked person by person: rows are closed only for subjects that were answered and not
     quarantined. Files: a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
-    What is quarantined or unanswered is thereby held over. Raises nothing of its own.
+    What is quarantined or unanswered is thereby held over.
     """
-    return {table.name: _merge_source_table(connection, owner, run, table) for table in source_tables().values()}
+    return {table.name: _merge_source_table(clean, table) for table in source_tables().values()}
 
 
-def clean_views(connection: Connection, owner: str, run: int) -> None:
-    """Make temporary views of staged rows less what this run has in quarantine, and two tables.
-
-    For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
-    ``freg_person`` all of its subject's rows: these are in ``held_<table>``, the rest in ``unheld_<table>``.
-    ``answered_freg`` has the numbers answered for (the one asked with, the one in use and those the person has had)
-    and the subject whose ``answer`` it was; ``answered_krr`` likewise.
-    """
+def clean_rows(connection: Connection, owner: str, run: int) -> CleanRows:
+    """Make the temporary views and tables of ``CleanRows``."""
     schema = f"staging_{checked_owner(owner)}"
     quarantined = _quarantined(connection, owner, run)
     quarantine = f"from control.quarantine q where q.owner = '{owner}' and q.run = {run:d} and q.table_name"
+    statements = []
     for table in source_tables().values():
         staged = f"{schema}.{table.name} s"
         bad = f"row_id in (select q.row_id {quarantine} = '{table.name}')" if table.name in quarantined else "false"
         # The row's subject is held over for this table, or for all of FREG.
         holding = ", ".join(f"'{name}'" for name in sorted({table.name, f"{table.source}_person"} & quarantined))
         held = f"subject in (select q.subject {quarantine} in ({holding}))" if table.answered and holding else "false"
-        for view, select in {
-            f"held_{table.name}": f"select * from {staged} where not {bad} and {held}",
-            f"unheld_{table.name}": f"select * from {staged} where not {bad} and not coalesce({held}, false)",
-        }.items():
-            connection.execute(text(f"create or replace temporary view {view} as {select}"))
-    # Tables, not views: every table of a register is merged by them.
+        statements += [
+            f"create or replace temporary view {view} as select * from {staged} where not {bad} and {which}"
+            for view, which in {
+                f"held_{table.name}": held,
+                f"unheld_{table.name}": f"not coalesce({held}, false)",
+            }.items()
+        ]
+    # Tables, not views: the merge of every table of a register reads them.
     for source, numbers in {
         "freg": "select subject, subject as answer from unheld_freg_person "
         "union select oppslag, subject from unheld_freg_person "
         "union select identifikasjonsnummer, subject from unheld_freg_identifikasjonsnummer",
         "krr": "select subject, subject as answer from unheld_krr_contact",
     }.items():
-        connection.execute(text(f"drop table if exists pg_temp.answered_{source}"))
-        connection.execute(text(f"create temporary table answered_{source} on commit drop as {numbers}"))
-        connection.execute(text(f"analyze answered_{source}"))
+        statements += [
+            f"drop table if exists pg_temp.answered_{source}",
+            f"create temporary table answered_{source} on commit drop as {numbers}",
+            f"analyze answered_{source}",
+        ]
+    rules.script(connection, statements)
+    return CleanRows(connection, owner, run)
 
 
 def _quarantined(connection: Connection, owner: str, run: int) -> set[str]:
-    """Names of the tables that have rows in quarantine."""
+    """Return the names of the tables that have rows in quarantine."""
     found = connection.execute(
         text("select distinct table_name from control.quarantine where owner = :owner and run = :run"),
         {"owner": owner, "run": run},
@@ -82,7 +101,7 @@ def _quarantined(connection: Connection, owner: str, run: int) -> set[str]:
     return set(found.scalars())
 
 
-def _merge_source_table(connection: Connection, owner: str, run: int, table: SourceTable) -> tuple[int, int]:
+def _merge_source_table(clean: CleanRows, table: SourceTable) -> tuple[int, int]:
     columns = [f'"{name.lower()}"' for name in table.columns]
     values = {
         column: f"control.keyed_hash({OWN_KEY}, {column})" if name in table.table.hashed else column
@@ -102,8 +121,8 @@ def _merge_source_table(connection: Connection, owner: str, run: int, table: Sou
         held_over = f"{quarantined}d.was)"
     shown = ", ".join(f"{value} as {column}" for column, value in values.items())
     return _merge(
-        connection,
-        {"owner": owner, "run": run},
+        clean.connection,
+        {"owner": clean.owner, "run": clean.run},
         f"history.{table.name}",
         ["key"],
         ["subject", *columns],
@@ -115,24 +134,25 @@ def _merge_source_table(connection: Connection, owner: str, run: int, table: Sou
     )
 
 
-def merge_golden(connection: Connection, owner: str, run: int) -> dict[str, tuple[int, int]]:
-    """Merge the temporary tables ``new_<table>`` that golden.compute left into the golden record.
+def merge_golden(computed: Computed) -> dict[str, tuple[int, int]]:
+    """Merge a computed golden record into the tables of ``golden``; return rows opened and closed per table.
 
-    What the run changes of who is who is kept beside it, for what protects to follow.
+    The run's changes of identity are kept beside it: what protects a person follows them.
     """
+    connection, inputs = computed.connection, computed.inputs
+    bound: dict[str, object] = {"owner": inputs.owner, "run": inputs.run}
     connection.execute(
         text(
             "insert into control.identity_change (owner, run, person_id, became, joined) "
             "select :owner, :run, person_id, became, joined from new_identity_change"
         ),
-        {"owner": owner, "run": run},
+        bound,
     )
     found = {}
     for name, table in GOLDEN.items():
         key = [f'"{column}"' for column in table.key]
         values = [f'"{column}"' for column in table.columns if column not in table.key]
         incoming = f"select 0 as row_id, {', '.join([*key, *values])} from new_{name}"
-        bound = {"owner": owner, "run": run}
         found[name] = _merge(connection, bound, f"golden.{name}", key, values, incoming)
     return found
 
@@ -151,13 +171,13 @@ def _merge(
 ) -> tuple[int, int]:
     """Close and open rows of ``target`` until its open rows are ``incoming``; return rows opened and closed.
 
-    Both are compared once, and only what differs is written down: ``differing`` has the rows that come (``row_id`` is
-    not null), of which those with ``known`` replace an open row, and the open rows that are gone, whose subject is
-    ``was``. ``held_over`` says which of the latter stay open, ``repeated`` which of the former are repetitions.
+    The two are compared once, into the table ``differing``. It has the rows that come (``row_id`` is not null), of
+    which those that are ``known`` replace an open row; and the open rows that are gone, whose subject is ``was``. An
+    open row for which ``held_over`` is true stays open. A coming row for which ``repeated`` is true is passed over.
     """
     columns = [*key, *values]
     connection.execute(text("drop table if exists pg_temp.differing"))
-    connection.execute(
+    differing = connection.execute(
         text(
             f"create temporary table differing on commit drop as select i.row_id, h.{key[0]} is not null as known, "
             f"h.was, {', '.join(f'coalesce(i.{column}, h.{column}) as {column}' for column in key)}"
@@ -169,9 +189,12 @@ def _merge(
         ),
         bound,
     )
+    if not differing.rowcount:
+        return 0, 0
     connection.execute(text("analyze differing"))
-    for passed_over in (f"row_id is null and {held_over}", f"row_id is not null and {repeated}"):
-        connection.execute(text(f"delete from differing d where {passed_over}"), bound)
+    for rows, passed_over in (("row_id is null", held_over), ("row_id is not null", repeated)):
+        if passed_over != "false":
+            connection.execute(text(f"delete from differing d where {rows} and {passed_over}"), bound)
     same_key = " and ".join(f"h.{column} = d.{column}" for column in key)
     closed = connection.execute(
         text(

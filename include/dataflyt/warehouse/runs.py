@@ -20,7 +20,7 @@ Channel: TypeAlias = Literal["airflow", "command_line", "guard"]
 
 
 class User(NamedTuple):
-    """Who answers: the id by which the kommune's file names them, and the name as it is shown."""
+    """An approver: the id by which the kommune's file names the person, and the name as it is shown."""
 
     id: str
     name: str
@@ -40,10 +40,10 @@ class Run:
 
 
 def open_run(connection: Connection, owner: str, key: str, as_of: datetime, config_version: str) -> Run:
-    """Return the run that ``key`` names, opening it when it is new.
+    """Return the run that ``key`` names, and open it when it is new.
 
-    A new run first undoes an unreleased one, which is then superseded. ``as_of`` counts the first time only, so that a
-    run repeated is the same run. Must hold the kommune's lock.
+    Before a new run is opened, an unreleased one is undone and superseded. ``as_of`` counts the first time only, so
+    that a repeated run is the same run. The caller must hold the kommune's lock.
     """
     draw_key(connection, owner)
     known = connection.execute(
@@ -68,7 +68,7 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
 def draw_key(connection: Connection, owner: str) -> None:
     """Make the key of the kommune's hashes and ids, the first time. The server draws it: no statement of ours holds it.
 
-    Must hold the kommune's lock.
+    The caller must hold the kommune's lock.
     """
     connection.execute(
         text(
@@ -83,7 +83,7 @@ def draw_key(connection: Connection, owner: str) -> None:
 def resume(connection: Connection, owner: str, number: int) -> str:
     """Return a run's state, after opening it again if it was undone and no newer one has begun.
 
-    Raises NotApproved for a run that a newer one has replaced. Must hold the kommune's lock.
+    Raises NotApproved for a run that a newer one has replaced. The caller must hold the kommune's lock.
     """
     state = get(connection, owner, number).state
     if state in UNSETTLED or state == "released":
@@ -147,7 +147,7 @@ def released_before(connection: Connection, owner: str, number: int | None = Non
 
 
 def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None:
-    """Keep the digest of a merged run's plan and why it must be asked about (empty: it need not)."""
+    """Keep the digest of a merged run's plan and the reasons to ask about it (empty: it need not be asked about)."""
     connection.execute(
         text(
             "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions "
@@ -164,7 +164,7 @@ def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None
 
 
 def decisions(connection: Connection, owner: str) -> str:
-    """Name the blocks and overrides in force, as a digest: whether a plan asks rests on them."""
+    """Return a digest of the blocks and overrides in force: whether a plan must be asked about rests on them."""
     found = connection.scalar(
         text(
             "select md5(coalesce(string_agg(said, ',' order by said collate \"C\"), '')) from ("
@@ -189,8 +189,8 @@ def keep_answer(
 ) -> None:
     """Keep an answer to a merged run's plan, by its digest: evidence, never changed or deleted.
 
-    ``user`` is who answered, None when nobody did; ``approvers`` are the ids that the kommune's file named
-    then, and the database takes no approval by anybody else.
+    ``user`` answered; None when nobody did. ``approvers`` are the ids that the kommune's file named then: the database
+    takes no approval by anybody else.
     """
     said = (run.digest, answer, user and user.id, user and user.name, channel, list(approvers))
     columns = "digest text, answer text, user_id text, user_name text, channel text, approvers text[]"
@@ -217,7 +217,7 @@ def answer_to(connection: Connection, run: Run) -> Answer | None:
 
 
 def may_be_released(connection: Connection, run: Run) -> bool:
-    """Tell whether a merged run's plan has been approved, or asked for no answer, by what lies in the warehouse."""
+    """Tell whether the warehouse holds an approval of a merged run's plan, or the guard's word that none is needed."""
     answer = answer_to(connection, run)
     return answer == "approved" or (answer == "not_needed" and not run.asks)
 
@@ -225,8 +225,8 @@ def may_be_released(connection: Connection, run: Run) -> bool:
 def release(connection: Connection, owner: str, number: int) -> None:
     """Move the kommune's pointer to this run and lift what its plan said it would.
 
-    Raises NotApproved unless the run is merged, the newest, its plan is still the one that was answered, and the answer
-    that lies in the warehouse lets it. Repeating it for a released run does nothing.
+    Raises NotApproved unless the run is merged and the newest, its plan is still the one that was answered, and the
+    answer in the warehouse allows it. Repeating it for a released run does nothing.
     """
     run = get(connection, owner, number)
     if run.state == "released":
@@ -243,8 +243,8 @@ def release(connection: Connection, owner: str, number: int) -> None:
             "Noen har satt eller hevet en sperring eller en overstyring siden planen ble regnet ut: kjør «Flett» på "
             "nytt, så planen tar hensyn til det."
         )
-    plan.build(connection, owner, number, released_before(connection, owner, number))
-    if run.digest != plan.digest(connection, owner, number):
+    planned = plan.build(connection, owner, number, released_before(connection, owner, number))
+    if run.digest != plan.digest(planned):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
     connection.execute(
@@ -254,7 +254,7 @@ def release(connection: Connection, owner: str, number: int) -> None:
 
 
 def undo(connection: Connection, owner: str, number: int, state: str) -> None:
-    """Take back what an unreleased run wrote and say why by ``state``. Its vetoes stand."""
+    """Take back what an unreleased run wrote, and set its ``state``. Its vetoes stand."""
     before = get(connection, owner, number).state
     if before == "merged":
         merge.undo(connection, owner, number)

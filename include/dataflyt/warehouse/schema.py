@@ -15,7 +15,7 @@ from dataflyt.storage.database import EVENTS, REFERENCE, be_patient, checked_own
 def is_migrated(connection: Connection) -> bool:
     """Tell whether the schema is this version's."""
     if not connection.scalar(text("select has_table_privilege('public.alembic_version', 'select')")):
-        return False  # by a version before it could be asked about
+        return False  # made by a version that gave nobody the right to read it
     head = ScriptDirectory.from_config(_migrations()).get_current_head()
     return bool(connection.scalar(text("select version_num from public.alembic_version")) == head)
 
@@ -43,10 +43,10 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
         connection.execute(text("grant select on public.alembic_version to dataflyt_kommune"))
         for owner in owners:
             role = f"kommune_{checked_owner(owner)}"
-            # No password: the embedded server trusts its socket; in production a DBA sets one.
+            # Without a password: the embedded server trusts its socket; in production a DBA sets one.
             _make_role(connection, role, "login")
             connection.execute(text(f"grant dataflyt_kommune to {role} with inherit true, set false"))
-            # PostgreSQL wants the creator to be able to become the schema's owner.
+            # PostgreSQL requires that the creator can become the schema's owner.
             if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f"staging_{owner}"}):
                 connection.execute(text(f"grant {role} to current_user with inherit false, set true"))
                 connection.execute(text(f"create schema staging_{owner} authorization {role}"))

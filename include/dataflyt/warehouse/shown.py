@@ -1,47 +1,23 @@
-"""Who and what may be shown: one rule for all exports, laid over the golden record under the vetoes.
+"""The rule of what may be shown: one for all exports, laid over the golden record under the vetoes.
 
-``views`` makes ``<prefix>shown_<what>`` over the views of ``serving``. They are all that an export reads: whoever is
-hidden (strengtFortrolig, or held back) is in none of them, and columns that may not be shown of somebody are empty.
+The rules stand in ``sql/exports/``. Exports read the views ``<prefix>shown_<what>`` alone. A person who is hidden
+(strengtFortrolig, or held back) is in none of them, and a column that may not be shown of a person is empty.
 
-The rules stand in ``sql/shown_<what>.sql``: person, account, unit, enrolment, employment, grp, membership, relation,
-contact. ``<prefix>shown_group_renamed`` says which groups are named after somebody hidden; it is for those who may see
+``<prefix>shown_group_renamed`` holds the groups that are named after a hidden person. It is for readers who may see
 protection, and no export reads it.
 """
 
-from typing import Final
-
-from sqlalchemy import Connection, text
-
-from dataflyt.warehouse.golden import statement
-
-# In the order in which one reads another. What is read often, or is costly, is computed once.
-_RELATIONS: Final = (
-    ("candidate", "table"),
-    ("shown_unit", "view"),
-    ("shown_relation", "view"),
-    ("shown_person", "view"),
-    ("shown_contact", "view"),
-    ("shown_account", "view"),
-    ("shown_enrolment", "view"),
-    ("shown_employment", "view"),
-    ("group_of_pupils", "table"),
-    ("group_tells", "table"),
-    ("shown_grp", "table"),
-    ("shown_membership", "view"),
-    ("shown_group_renamed", "view"),
-)
+from dataflyt.warehouse import rules
+from dataflyt.warehouse.vetoed_views import Views
 
 
-def views(connection: Connection, owner: str, prefix: str) -> None:
-    """Make temporary views ``<prefix>shown_<what>``; ``serving.views`` has made ``<prefix><table>`` before.
+def views(of: Views) -> None:
+    """Make the temporary views ``<prefix>shown_<what>`` over the vetoed views ``of``.
 
-    Some are tables, and hold what was true when they were made. They last as long as the transaction.
+    What is read often, or is costly, is a table, and holds what was true when it was made. They last as long as the
+    transaction.
     """
-    for name, kind in reversed(_RELATIONS):
-        connection.execute(text(f"drop {kind} if exists pg_temp.{prefix}{name} cascade"))
-    for name, kind in _RELATIONS:
-        rule = statement(name if name.startswith("shown_") else f"shown_{name}").format(p=prefix, owner=owner)
-        commit = "on commit drop " if kind == "table" else ""
-        connection.exec_driver_sql(f"create temporary {kind} {prefix}{name} {commit}as {rule}")
-        if kind == "table":
-            connection.execute(text(f"analyze pg_temp.{prefix}{name}"))
+    wanted = list(rules.folder("exports").values())
+    drop = [f"drop {rule.kind} if exists pg_temp.{rule.name_in(of.prefix)} cascade" for rule in reversed(wanted)]
+    make = [statement for rule in wanted for statement in rules.script_of(rule, p=of.prefix, owner=of.owner)]
+    rules.script(of.connection, [*drop, *make])

@@ -10,6 +10,7 @@ from dataflyt.sources.freg import rows as freg
 from dataflyt.sources.hr import rows as hr
 from dataflyt.sources.krr import rows as krr
 from dataflyt.sources.sas import rows as sas
+from dataflyt.warehouse import rules
 
 SOURCES: dict[str, dict[str, Table]] = {
     "freg": freg.TABLES,
@@ -52,82 +53,5 @@ def _sql_type(hint: object) -> str:
     return next(_SQL_TYPES[option] for option in options if option is not types.NoneType)
 
 
-@dataclass(frozen=True)
-class GoldenTable:
-    """A table of the golden record: computed by ``sql/<name>.sql`` for a run, merged by ``key``."""
-
-    name: str
-    key: tuple[str, ...]
-    columns: dict[str, str]
-
-
-def _golden(name: str, key: str, columns: str) -> GoldenTable:
-    pairs = (pair.split(None, 1) for pair in columns.split(","))
-    return GoldenTable(name, tuple(key.split()), {name.strip(): sql_type.strip() for name, sql_type in pairs})
-
-
-GOLDEN = {
-    table.name: table
-    for table in (
-        _golden("unit", "unit_id", "unit_id text, kind text, name text, sas_id text, parent_id text"),
-        _golden("school_year", "label", "label text, from_date date, to_date date"),
-        _golden("person_link", "scheme value", "scheme text, value text, person_id uuid, current boolean"),
-        _golden(
-            "grp",
-            "group_id",
-            "group_id text, unit_id text, group_type text, feide_type text, name text, grep_code text, year_level int, "
-            "from_date date, to_date date, timetabled boolean",
-        ),
-        _golden(
-            "membership",
-            "group_id person_id role",
-            "group_id text, person_id uuid, role text, contact_teacher boolean",
-        ),
-        _golden(
-            "enrolment",
-            "person_id unit_id school_year",
-            "person_id uuid, unit_id text, school_year text, year_level int, from_date date, to_date date, "
-            "main boolean",
-        ),
-        _golden(
-            "employment",
-            "employee_id employment_id",
-            "employee_id text, employment_id text, person_id uuid, unit_id text, position_name text, "
-            "percentage double precision, main boolean, from_date date, to_date date",
-        ),
-        _golden(
-            "guardian_access",
-            "child_id adult",
-            "child_id uuid, adult text, adult_kind text, basis text, ansvar text, state text, of_age_on date",
-        ),
-        _golden(
-            "access_by_grant",
-            "access_grant child_id adult",
-            "access_grant bigint, child_id uuid, adult text, adult_kind text, basis text, ends_on date",
-        ),
-        _golden(
-            "person",
-            "person_id",
-            "person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, "
-            "birth_date date, kjoenn text, work_email text, status text, dead boolean, source text, answered boolean",
-        ),
-        _golden(
-            "protection",
-            "person_id",
-            "person_id uuid, level int, held_back boolean, cause text, cause_person_id uuid, known_level int, "
-            "unasked boolean",
-        ),
-        _golden(
-            "contact",
-            "person_id",
-            "person_id uuid, email_hash text, email_at timestamptz, email_fresh boolean, mobile_hash text, "
-            "mobile_at timestamptz, mobile_fresh boolean, reserved boolean, status text, spraak text",
-        ),
-        _golden("account", "person_id", "person_id uuid, uid text, role text, state text"),
-        _golden(
-            "work_item",
-            "kind subject other",
-            "kind text, subject text, other text, unit_id text",
-        ),
-    )
-}
+GOLDEN = {name: rule for name, rule in rules.folder("golden").items() if rule.makes == "golden"}
+"""The rules of the golden record's tables: columns and the key they are merged by stand in their SQL files' headers."""

@@ -1,0 +1,18 @@
+-- needs: control.account_name, control.directory_name, listed, sas_name, wanted_name
+-- grain: one row a user name given
+-- makes: rows
+-- Where a BAS names accounts: the name that the school system says a person has, for people who do not stand in the
+-- imported directory. A name that two people claim goes to neither. A name that stands in the directory is somebody
+-- else's.
+with claim as (
+    select uid, person_id, count(*) over (partition by uid) as bearers, count(*) over (partition by person_id) as names
+    from (select distinct uid, person_id from sas_name) as said
+)
+insert into control.account_name (owner, uid, base, person_id, run)
+select :owner, c.uid, c.uid, c.person_id, :run
+from claim c
+join wanted_name w on w.person_id = c.person_id
+where c.bearers = 1 and c.names = 1
+    and not exists (select from listed l where l.person_id = c.person_id)
+    and not exists (select from control.account_name n where n.owner = :owner and n.uid = c.uid)
+    and not exists (select from control.directory_name d where d.owner = :owner and d.uid = c.uid)

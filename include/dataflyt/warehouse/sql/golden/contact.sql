@@ -1,0 +1,29 @@
+-- needs: krr_contact, new_guardian_access, new_person_link
+-- grain: one row a person
+-- key: person_id
+-- columns: person_id uuid, email_hash text, email_at timestamp with time zone, email_fresh boolean, mobile_hash text,
+--   mobile_at timestamp with time zone, mobile_fresh boolean, reserved boolean, status text, spraak text
+-- makes: golden
+-- E-mail and mobile of the people who may see a pupil, as keyed hashes. Each is fresh when it was updated or verified
+-- within 18 months (eForvaltningsforskriften § 32; Digdir, 18-månedersregelen).
+select
+    l.person_id,
+    c.epostadresse as email_hash,
+    t.email_at,
+    coalesce(t.email_at > cast(:as_of as timestamptz) - interval '18 months', false) as email_fresh,
+    c.mobiltelefonnummer as mobile_hash,
+    t.mobile_at,
+    coalesce(t.mobile_at > cast(:as_of as timestamptz) - interval '18 months', false) as mobile_fresh,
+    coalesce(c.reservasjon <> 'NEI', false) as reserved,
+    c.status,
+    c.spraak
+from krr_contact c
+join new_person_link l on l.scheme = 'number' and l.value = c.personidentifikator and l.current
+cross join lateral (
+    select
+        greatest(control.as_time(c.epostadresse_oppdatert), control.as_time(c.epostadresse_sist_verifisert)) as email_at,
+        greatest(
+            control.as_time(c.mobiltelefonnummer_oppdatert), control.as_time(c.mobiltelefonnummer_sist_verifisert)
+        ) as mobile_at
+) as t
+where exists (select from new_guardian_access a where a.adult = l.person_id::text)

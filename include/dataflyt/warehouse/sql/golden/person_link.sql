@@ -1,0 +1,160 @@
+-- needs: control.owner, freg_foreldreansvar, freg_identifikasjonsnummer, freg_person, freg_resident,
+--   golden.person_link, hr_employee, sas_person
+-- grain: one row an identifier
+-- key: scheme, value
+-- index: person_id
+-- columns: scheme text, value text, person_id uuid, current boolean
+-- makes: golden
+-- The person that an identifier stands for. People are matched by number, or by the school system's or HR's own id
+-- where they have none; never by name. An identifier once linked stays linked, and a person keeps the id of the first
+-- number seen. So a person who loses the number in a file, or gets one there, is still the same person, and as
+-- protected as before.
+with seen as (
+    select distinct number from (
+        select foedselsEllerDNummer as number from freg_person
+        union all select oppslag from freg_person
+        union all select identifikasjonsnummer from freg_identifikasjonsnummer
+        union all select ansvarlig from freg_foreldreansvar
+        union all select foedselsEllerDNummer from freg_resident
+        union all select number from sas_person
+        union all select number from hr_employee
+    ) as everywhere
+    where number ~ '^[0-9]{11}$'
+),
+-- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
+-- informasjonselementer). A number in use is nobody's former number, whatever an older answer about another person
+-- says.
+same_person as (
+    select distinct on (number) number, root from (
+        select identifikasjonsnummer as number, foedselsEllerDNummer as root from freg_identifikasjonsnummer
+        union all select oppslag, foedselsEllerDNummer from freg_person
+    ) as numbers order by number, root <> number, root
+),
+numbers as (
+    select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
+),
+-- The persons that the numbers of an answer have stood for. When FREG answers for one person's numbers as several
+-- people, the person has been split (personErEndretVedSplitting), or a number is somebody else's. Then the answer whose
+-- number was in use keeps the person, also where the first number seen was in another answer.
+claim as (
+    select
+        c.*,
+        a.root is not null and row_number() over (
+            partition by c.person_id, a.root is not null order by c.was_current desc, c.root
+        ) > 1 as of_another
+    from (
+        select
+            n.root,
+            l.person_id,
+            min(l.from_run) as from_run,
+            max(l.from_run) as last_run,
+            bool_or(l.value = n.root) as in_use,
+            bool_or(l.current) as was_current
+        from numbers n
+        join golden.person_link l
+            on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
+        group by n.root, l.person_id
+    ) as c
+    left join (select distinct foedselsEllerDNummer as root from freg_person) as a on a.root = c.root
+),
+-- Of two persons who become one, the older in the warehouse stays; of equals the one whose number is in use.
+known as (
+    select
+        root,
+        (array_agg(person_id order by from_run, in_use desc, person_id) filter (where not of_another))[1] as person_id,
+        max(last_run) as last_run
+    from claim
+    group by root
+),
+-- The others are new persons. A split that happens again gives the same id, unless the id is still in use: its person
+-- may have been given another number since.
+parted as (
+    select
+        k.root,
+        case
+            when i.person_id in (
+                select l.person_id from golden.person_link l where l.owner = :owner and l.to_run is null
+            ) then substr(control.keyed_hash((select secret from control.owner where owner = :owner), concat_ws(':', 'parted', k.root, k.last_run)), 1, 32)::uuid
+            else i.person_id
+        end as person_id
+    from known k
+    cross join lateral (
+        select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'parted:' || k.root), 1, 32)::uuid as person_id
+    ) as i
+    where k.person_id is null
+),
+-- A number that nobody has had belongs to the person without a number who has had the local id; to one such person.
+local_before as (
+    select distinct on (person_id) person_id, root from (
+        select n.root, l.person_id, f.former
+        from (
+            select number, 'sas' as scheme, person_id as local_id, false as former from sas_person
+            union
+            select number, 'sas', old_person_id, true from sas_person
+            union
+            select number, 'hr', employee_id, false from hr_employee
+        ) as f
+        join numbers n on n.number = f.number
+        join golden.person_link l
+            on l.owner = :owner and l.to_run is null and l.scheme = f.scheme and l.value = f.local_id
+        where l.person_id not in (
+            select o.person_id from golden.person_link o
+            where o.owner = :owner and o.to_run is null and o.scheme = 'number'
+        )
+    ) as claimed
+    order by person_id, former, root
+),
+without_number as (
+    select root, (array_agg(person_id order by person_id))[1] as person_id from local_before group by root
+),
+numbered as (
+    select
+        'number' as scheme,
+        n.number as value,
+        coalesce(
+            k.person_id, p.person_id, w.person_id,
+            substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || n.root), 1, 32)::uuid
+        ) as person_id,
+        n.number = n.root as "current"
+    from numbers n
+    left join known k on k.root = n.root
+    left join parted p on p.root = n.root
+    left join without_number w on w.root = n.root
+),
+local_ids as (
+    select
+        'sas' as scheme,
+        s.person_id as value,
+        coalesce(
+            n.person_id, own.person_id, old.person_id,
+            substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'sas:' || s.person_id), 1, 32)::uuid
+        ) as person_id,
+        true as "current"
+    from sas_person s
+    left join numbered n on n.value = s.number
+    left join golden.person_link own
+        on own.owner = :owner and own.to_run is null and own.scheme = 'sas' and own.value = s.person_id
+    left join golden.person_link old
+        on old.owner = :owner and old.to_run is null and old.scheme = 'sas' and old.value = s.old_person_id
+    union all
+    select
+        'hr',
+        h.employee_id,
+        coalesce(
+            n.person_id, own.person_id, substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'hr:' || h.employee_id), 1, 32)::uuid
+        ),
+        true
+    from hr_employee h
+    left join numbered n on n.value = h.number
+    left join golden.person_link own
+        on own.owner = :owner and own.to_run is null and own.scheme = 'hr' and own.value = h.employee_id
+),
+found as (
+    select * from numbered union all select * from local_ids
+)
+select * from found
+union all
+select l.scheme, l.value, l.person_id, l.current
+from golden.person_link l
+where l.owner = :owner and l.to_run is null
+    and not exists (select from found f where f.scheme = l.scheme and f.value = l.value)

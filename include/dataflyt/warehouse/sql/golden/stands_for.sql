@@ -1,0 +1,15 @@
+-- needs: control.run, golden.person_link, new_changed_hands, new_person_link
+-- grain: one row a pair of a person and a known one
+-- columns: person_id uuid, known_id uuid
+-- makes: table
+-- Identifiers that have come to stand for another person: the person that a number or local id stands for now, and each
+-- person that it stood for in the released run or in one that waits. What protects the one protects the other.
+select distinct n.person_id, o.person_id as known_id
+from new_person_link n
+join golden.person_link o on o.scheme = n.scheme and o.value = n.value
+where o.owner = :owner
+    and o.person_id <> n.person_id
+    and coalesce(o.to_run > (
+        select coalesce(max(r.run), 0) from control.run r where r.owner = :owner and r.state = 'released'
+    ), true)
+    and (n.person_id, o.person_id) not in (select c.person_id, c.known_id from new_changed_hands c)

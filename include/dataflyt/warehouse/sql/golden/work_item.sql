@@ -1,0 +1,132 @@
+-- needs: freg_foreldreansvar, freg_resident, new_account, new_employment, new_enrolment, new_guardian_access,
+--   new_membership, new_person, new_person_link, new_protection, new_sas_identity, new_school_group, new_unit,
+--   reference.school, reference.subject, sas_guardian, sas_person
+-- grain: one row a kind, a subject and what else it is about
+-- key: kind, subject, other
+-- columns: kind text, subject text, other text, unit_id text
+-- makes: golden
+-- What somebody has to look at. Guardians in the school system without a basis come first.
+with kept_by_hand as (
+    select distinct
+        c.person_id as child_id,
+        case when g.number is null then 'sas:' || s.guardian_id else i.person_id::text end as adult
+    from sas_guardian s
+    join new_sas_identity c on c.sas_id = s.child_id
+    join new_sas_identity i on i.sas_id = s.guardian_id
+    left join sas_person g on g.person_id = s.guardian_id
+    where s.contact_type = 'guardian' and exists (select from new_enrolment e where e.person_id = c.person_id)
+)
+select
+    'sas_guardian_without_basis' as kind, k.child_id::text as subject, k.adult as other, cast(null as text) as unit_id
+from kept_by_hand k
+where not exists (
+    select from new_guardian_access a where a.child_id = k.child_id and a.adult = k.adult and a.state = 'active'
+)
+union
+-- Not by consent: it falls when the child is protected, and what is missing from the list would tell.
+select 'sas_guardian_missing', a.child_id::text, a.adult, null
+from new_guardian_access a
+where a.state = 'active' and a.adult_kind = 'person' and a.basis <> 'grant:consent'
+    and not exists (select from kept_by_hand k where k.child_id = a.child_id and k.adult = a.adult)
+    and exists (select from kept_by_hand)
+union
+-- FREG says that an adult is responsible and does not name the adult: no access is guessed from the family.
+select 'responsible_not_named', c.person_id::text, coalesce(f.ansvar, ''), null
+from freg_foreldreansvar f
+join new_person_link c on c.scheme = 'number' and c.value = f.foedselsEllerDNummer
+where f.erGjeldende is not false
+    -- In the document of a pupil who is a parent the record may speak of their child, as in responsible.sql.
+    and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsEllerDNummer or exists (
+        select from new_person_link s
+        where s.scheme = 'number' and s.value = f.ansvarssubjekt and s.person_id = c.person_id
+    ))
+    and f.ansvarlig is null
+    and f.ansvarligOrganisasjon is null
+    and f.ansvarligUtenIdentifikator_fornavn is null
+    and f.ansvarligUtenIdentifikator_etternavn is null
+    and exists (select from new_enrolment e where e.person_id = c.person_id)
+union
+select 'responsible_unanswered', a.child_id::text, a.adult, null
+from new_guardian_access a
+where a.state = 'unanswered'
+union
+-- A child of school age who lives here and goes to none of the schools. A protected child is in no list.
+select 'resident_not_enrolled', l.person_id::text, '', null
+from freg_resident r
+join new_person_link l on l.scheme = 'number' and l.value = r.foedselsEllerDNummer
+where r.status = 'bosatt'
+    and coalesce(r.graderingsnivaa, 'ugradert') = 'ugradert'
+    and not exists (select from new_enrolment e where e.person_id = l.person_id)
+union
+-- Pupils without a number: their protection is unknown, and so are their guardians. Held back until people decide, or
+-- until the number comes.
+select
+    case s.number_kind
+        when 'duf' then 'pupil_with_duf_number'
+        when 'provisional' then 'pupil_with_provisional_number'
+        when 'encrypted' then 'pupil_with_encrypted_number'
+        when 'miswritten' then 'pupil_with_miswritten_number'
+        else 'pupil_without_number'
+    end,
+    e.person_id::text, '', min(e.unit_id)
+from new_enrolment e
+join new_protection x on x.person_id = e.person_id and x.unasked
+join new_sas_identity i on i.person_id = e.person_id
+join sas_person s on s.person_id = i.sas_id
+where x.held_back or :publish_unasked
+group by 1, 2
+union
+select 'pupil_without_class', e.person_id::text, e.unit_id, e.unit_id
+from new_enrolment e
+where not exists (
+    select from new_membership m
+    join new_school_group g on g.group_id = m.group_id
+    where m.person_id = e.person_id and g.unit_id = e.unit_id and g.group_type = 'basisgruppe'
+)
+union
+select 'group_without_grep', g.group_id, '', g.unit_id
+from new_school_group g
+where g.group_type = 'undervisningsgruppe' and g.feide_type is null
+union
+select 'group_without_timetable', g.group_id, '', g.unit_id
+from new_school_group g
+where g.group_type = 'undervisningsgruppe' and not g.timetabled
+union
+-- A pupil or employee that the school system has switched off: the file does not say that the person has left.
+select 'user_disabled', i.person_id::text, '', min(e.unit_id)
+from sas_person s
+join new_sas_identity i on i.sas_id = s.person_id
+join (
+    select person_id, unit_id from new_enrolment
+    union all
+    select person_id, unit_id from new_employment
+) as e on e.person_id = i.person_id
+where s.recstatus = 'disabled'
+group by i.person_id
+union
+-- Not in the national registers as of the run. Where our copy is missing or too old, nothing is said.
+select 'school_not_in_nsr', u.unit_id, '', u.unit_id
+from new_unit u
+where u.kind = 'school' and reference.fresh('nsr', :as_of) and not exists (
+    select from reference.school s
+    where s.orgnr = u.unit_id and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
+)
+union
+select 'group_not_in_grep', g.group_id, g.grep_code, g.unit_id
+from new_school_group g
+where g.feide_type = 'u' and reference.fresh('grep', :as_of) and not exists (
+    select from reference.subject s
+    where s.code = g.grep_code and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
+)
+union
+-- No account name: it is in doubt (two people claim it, or one has two), or the BAS has given none.
+select 'account_not_named', s.person_id::text, '', min(s.unit_id)
+from (
+    select person_id, unit_id from new_enrolment
+    union all
+    select person_id, unit_id from new_employment
+) as s
+join new_unit u on u.unit_id = s.unit_id and u.kind = 'school'
+join new_person p on p.person_id = s.person_id and not p.dead
+where not exists (select from new_account a where a.person_id = s.person_id)
+group by s.person_id

@@ -1,0 +1,16 @@
+-- needs: after_block, after_guardian_access, plan
+-- grain: one row
+-- columns: asks boolean
+-- makes: question
+-- Whether a guardian is gained where an adult is blocked, or an adult with access there has a new number: it may be a
+-- blocked adult's new number, or the adult may be the blocked one.
+select exists (
+    select from plan g
+    join after_block b on b.child_id::text = g.subject
+    where g.kind = 'guardian_gains_access'
+) or exists (
+    select from plan n
+    join after_guardian_access a on a.adult = n.subject and a.state = 'active'
+    join after_block b on b.child_id = a.child_id
+    where n.kind = 'number_changes'
+) as asks

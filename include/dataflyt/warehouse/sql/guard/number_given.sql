@@ -1,0 +1,13 @@
+-- needs: before_person_link, new_person_link
+-- grain: one row
+-- columns: asks boolean
+-- makes: question
+-- Whether a person who was known by a local id alone, in any released run, gets a number. The local id may stand for
+-- somebody else today than before the person left.
+select exists (
+    select from new_person_link n
+    join before_person_link b on b.person_id = n.person_id
+    where n.scheme = 'number' and not exists (
+        select from before_person_link o where o.person_id = n.person_id and o.scheme = 'number'
+    )
+) as asks

@@ -1,0 +1,10 @@
+-- needs: after_protection, before_protection, hidden
+-- grain: one row a person
+-- columns: person_id text
+-- makes: table
+-- People who are fortrolig, before or after. They are in the exports: the plan counts them as everybody.
+select person_id::text as person_id from before_protection where level = 2
+union
+select person_id::text from after_protection where level = 2
+except
+select person_id from hidden

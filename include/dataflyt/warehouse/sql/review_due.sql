@@ -1,9 +1,0 @@
--- Blocks and overrides whose review date has come by {day}, a date literal: somebody has to look at them. They hold
--- until people end them. A view takes no parameters: the day is written in, and the owner is who is logged in.
-select 'block_review_due' as kind, child_id::text as subject, adult as other, cast(null as text) as unit_id
-from control.access_block
-where owner = substr(current_user, 9) collate "default" and lifted_at is null and review_on <= {day}
-union
-select 'override_review_due', person_id::text, field, null
-from control.override
-where owner = substr(current_user, 9) collate "default" and ended_at is null and review_on <= {day}

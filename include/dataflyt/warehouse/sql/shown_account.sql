@@ -1,5 +1,0 @@
--- Active accounts of pupils and employees who are shown.
-select a.person_id, a.uid, a.role
-from {p}account a
-join {p}candidate c on c.person_id = a.person_id
-where a.state = 'active' and not c.hidden and (c.pupil or c.employee)

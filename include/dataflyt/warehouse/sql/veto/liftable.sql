@@ -1,0 +1,65 @@
+-- needs: answered_freg, control.quarantine, control.veto, held_for, held_of, new_employment, new_identity_change,
+--   new_kin, new_person, new_person_link, new_vitals
+-- grain: one row a veto
+-- columns: veto bigint, kind text, unknown boolean
+-- makes: table
+-- The vetoes that the run may lift: somebody whom the veto holds for is answered for, freshly and without a row in
+-- quarantine. Not vetoes that an identity change of this run carries to another person, nor those whose cause is such a
+-- person. Everybody in the golden record that a veto holds for must be answered for.
+with held as (
+    select distinct subject
+    from control.quarantine
+    where owner = :owner and run = :run and table_name in (
+        'freg_person', 'freg_identifikasjonsnummer', 'freg_adressebeskyttelse', 'freg_bostedsadresse',
+        'freg_annenAdresse', 'freg_foreldreansvar'
+    )
+),
+answered as (
+    select l.person_id, bool_or(q.subject is not null) as held_over
+    from answered_freg a
+    join new_person_link l on l.scheme = 'number' and l.value = a.subject
+    left join held q on q.subject = a.answer
+    group by l.person_id
+),
+fresh as (
+    select person_id from answered where not held_over
+),
+-- Employees that FREG has never been asked about: HR speaks for what HR has marked, and people for what they have
+-- decided.
+told as (
+    select person_id from new_employment where person_id not in (select person_id from new_vitals where answered)
+),
+believed as (
+    select m.veto, m.person_id from held_for m where m.person_id in (select person_id from fresh)
+    union
+    select m.veto, m.person_id
+    from held_for m
+    join control.veto v on v.owner = :owner and v.veto = m.veto
+    where v.cause in ('hr', 'override') and m.person_id in (select person_id from told)
+),
+changed as (
+    select person_id from new_identity_change
+    union
+    select became from new_identity_change
+)
+select v.veto, v.kind, v.unknown
+from control.veto v
+where v.owner = :owner and v.lifted_at is null and v.run < :run
+    and v.veto in (select b.veto from believed b)
+    and v.veto not in (
+        select m.veto from held_for m
+        where m.person_id in (select person_id from changed)
+            or m.person_id in (select person_id from new_person) and not exists (
+                select from believed b where b.veto = m.veto and b.person_id = m.person_id
+            )
+    )
+    and v.veto not in (
+        select a.veto from held_of a where a.adult in (select person_id::text from changed)
+    )
+    and coalesce(v.cause_person_id not in (
+        select k.other_id from changed c join new_kin k on k.person_id = c.person_id
+    ), true)
+    and (v.cause_person_id is null or v.cause_person_id in (select person_id from fresh) or exists (
+        select from new_kin k
+        where k.person_id = v.cause_person_id and k.other_id in (select person_id from fresh)
+    ))

@@ -1,0 +1,8 @@
+-- needs: new_protection
+-- grain: one row
+-- columns: count bigint
+-- makes: answer
+-- People that a word we do not know grades more strictly than the known words do.
+select count(person_id)
+from new_protection
+where level > known_level and cause = 'unknown_value'

@@ -1,0 +1,11 @@
+-- needs: {p}person_bare, {p}veto
+-- grain: one row a person
+-- columns: person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, birth_date
+--   date, kjoenn text, work_email text, status text, dead boolean, source text, answered boolean
+-- makes: view
+-- A person whom a veto says is dead is dead.
+select person_id, number, local_number, fornavn, mellomnavn, etternavn, birth_date, kjoenn,
+    work_email, status,
+    dead or exists (select from {p}veto v where v.kind = 'death' and v.person_id = g.person_id) as dead,
+    source, answered
+from {p}person_bare g
