@@ -18,7 +18,7 @@ from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.operations import fast_lane
-from dataflyt.run.job import Environment
+from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import events
 from simulator.feed import FIRST, stranger

@@ -74,7 +74,8 @@ def _job(folder: Path, pupils: int, run: int) -> "Job":
 
     from dataflyt.config.connections import Connection
     from dataflyt.config.kommune import find
-    from dataflyt.run.job import Environment, open_job
+    from dataflyt.run.environment import Environment
+    from dataflyt.run.job import open_job
     from simulator.large import kommune_of
 
     said = json.loads((folder / "connections.json").read_text())

@@ -24,8 +24,9 @@ from sqlalchemy import make_url, text
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import find
 from dataflyt.run.approve import answer, question
+from dataflyt.run.environment import Environment
 from dataflyt.run.freg_parts import FREG_PARTS
-from dataflyt.run.job import Environment, Job, mark_passed, open_job
+from dataflyt.run.job import Job, mark_passed, open_job
 from dataflyt.run.landed import stage
 from dataflyt.run.merge import merge
 from dataflyt.run.release import release

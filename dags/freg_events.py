@@ -10,7 +10,9 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.operators import RUN_TYPES, FastLane, TryLater, access_control, say_why, tell_events_failed
+from dataflyt.on_airflow.mails import tell_events_failed
+from dataflyt.on_airflow.operators import RUN_TYPES, FastLane, access_control
+from dataflyt.on_airflow.safely import TryLater, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
 

@@ -22,18 +22,9 @@ from airflow.sdk import (
 from dataflyt.config.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.operators import (
-    RUN_TYPES,
-    CloseRun,
-    GuardApproval,
-    Refuse,
-    Step,
-    TryLater,
-    access_control,
-    deadlines,
-    say_why,
-    tell_ended,
-)
+from dataflyt.on_airflow.mails import deadlines, tell_ended
+from dataflyt.on_airflow.operators import RUN_TYPES, CloseRun, GuardApproval, Refuse, Step, access_control
+from dataflyt.on_airflow.safely import TryLater, say_why
 from dataflyt.run.steps import STEPS
 
 FOLDER = folder_of_kommuner()

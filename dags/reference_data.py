@@ -10,7 +10,8 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.operators import RUN_TYPES, Reference, TryLater, access_control, say_why
+from dataflyt.on_airflow.operators import RUN_TYPES, Reference, access_control
+from dataflyt.on_airflow.safely import TryLater, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=30))
 

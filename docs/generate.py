@@ -1,8 +1,7 @@
 """Write the pages that say what the code says: ``docs/reference/`` in Norwegian, and the table map for engineers.
 
-``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. Comes in: the
-kommune file's models and defaults, the commands, the DAG files, the rules of the checks, the kinds of a plan, and the
-tables.
+``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. It reads the
+kommune file's models and defaults, commands, DAG files, rules of the checks, kinds of a plan, and tables.
 """
 
 from __future__ import annotations

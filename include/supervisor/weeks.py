@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune
     from dataflyt.errors import DataflytError
     from dataflyt.run.approve import Question
+    from dataflyt.run.environment import Environment
     from dataflyt.run.execute import Answer
-    from dataflyt.run.job import Environment, Job
+    from dataflyt.run.job import Job
     from supervisor.home import Home
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -378,7 +379,7 @@ class Calendar:
 def environment(variables: Mapping[str, str]) -> Environment:
     """Set these variables, and give the flow's environment that they say."""
     from dataflyt.config.connections import from_environment, path_of
-    from dataflyt.run.job import Environment
+    from dataflyt.run.environment import Environment
 
     os.environ.update(variables)
     return Environment(from_environment, path_of, os.environ["DATAFLYT_STORAGE"])

@@ -32,8 +32,9 @@ from upath import UPath
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
 from dataflyt.errors import DataflytError
+from dataflyt.run.environment import Environment
 from dataflyt.run.execute import Answer, execute
-from dataflyt.run.job import Environment, open_job
+from dataflyt.run.job import open_job
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse.runs import User
 from supervisor import logins, remote

@@ -15,7 +15,7 @@ READ = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
-from dataflyt.on_airflow import notices, operators
+from dataflyt.on_airflow import mails as sending, notices
 from dataflyt.operations import fast_lane as lane
 from dataflyt.errors import ConfigError, SourceUnavailable
 
@@ -23,7 +23,7 @@ bag = DagBag(dag_folder=sys.argv[1])
 dag = bag.dags["freg_events"]
 task = dag.get_task("fast_lane")
 mails, kept = [], {}
-operators._send = lambda mail, notice: mails.append((mail.to, notice))
+sending._send = lambda mail, notice: mails.append((mail.to, notice))
 context = {"ti": type("Instance", (), {
     "dag_id": "freg_events", "run_id": "run-1", "xcom_push": lambda self, key, value: kept.update({key: value}),
     "xcom_pull": lambda self, task_ids, key: kept.get(key),

@@ -227,7 +227,7 @@ def test_a_run_is_to_be_done_by_the_hour_its_kommune_says(read):
         {
             "from": "DagRunLogicalDateDeadline",
             "seconds": 5.5 * 3600,
-            "calls": "dataflyt.on_airflow.operators.tell_if_late",
+            "calls": "dataflyt.on_airflow.mails.tell_if_late",
             "with": {"kommune": "karmoy"},
         }
     ]
@@ -242,10 +242,10 @@ def test_a_kommune_on_trial_says_so(read):
 
 
 def test_how_a_run_ended_is_told_by_its_last_task_or_when_it_failed_by_airflow(read):
-    tell = ["dataflyt.on_airflow.operators.tell_ended"]
+    tell = ["dataflyt.on_airflow.mails.tell_ended"]
     dag = read["dags"]["kommune_karmoy"]
     assert dag["told"] == {"failure": tell}
-    last = {"failure": ["dataflyt.on_airflow.operators.say_why"]}
+    last = {"failure": ["dataflyt.on_airflow.safely.say_why"]}
     assert {name: task["told"] for name, task in dag["tasks"].items()} == dict.fromkeys(dag["tasks"], last)
     assert "drift@" not in str(read), "whoever is told stands in the kommune file only"
 

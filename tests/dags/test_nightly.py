@@ -21,14 +21,14 @@ from airflow.serialization.serialized_objects import DagSerialization
 bag = DagBag(dag_folder=sys.argv[1])
 heavy = [name for name in sys.argv[2].split(",") if name in sys.modules]
 
-from dataflyt.on_airflow import operators
+from dataflyt.on_airflow import mails as sending
 from dataflyt.operations import nightly
 from dataflyt.errors import ConfigError, SourceUnavailable
 
 dag = bag.dags["nightly"]
 task = dag.get_task("bring_in_line")
 mails, kept = [], {}
-operators._send = lambda mail, notice: mails.append((mail.to, notice))
+sending._send = lambda mail, notice: mails.append((mail.to, notice))
 context = {"ti": type("Instance", (), {
     "dag_id": "nightly", "run_id": "run-1", "xcom_push": lambda self, key, value: kept.update({key: value}),
     "xcom_pull": lambda self, task_ids, key: kept.get(key) if task_ids == "bring_in_line" else None,

@@ -24,8 +24,9 @@ from sqlalchemy import make_url, text
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune, find
 from dataflyt.run.approve import answer, question
+from dataflyt.run.environment import Environment
 from dataflyt.run.execute import FUNCTIONS, Answer, execute
-from dataflyt.run.job import Environment, Job, mark_passed, open_job
+from dataflyt.run.job import Job, mark_passed, open_job
 from dataflyt.run.release import release
 from dataflyt.storage import database
 from dataflyt.warehouse.runs import User

@@ -19,6 +19,7 @@ from tests.installation.fixtures import Installation, _libpq
 from tests.on_airflow.test_operators import Instance, Store
 
 from dataflyt.on_airflow import operators  # isort: skip  # after AIRFLOW_HOME is set
+from dataflyt.on_airflow.safely import TryLater  # isort: skip
 
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge"),
@@ -70,7 +71,7 @@ def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_
 ) -> None:
     child = next(p.person for p in installation.registers.world.pupils if p.person and not p.person.cases)
     child.family = "Avbruddsen"
-    monkeypatch.setattr(operators, "environment", lambda: installation.environment)
+    monkeypatch.setattr("dataflyt.on_airflow.environment.run_environment", lambda: installation.environment)
     kommune = installation.kommune.model_copy(update={"mail": None})
     kinds: dict[str, Any] = {"approve": operators.GuardApproval, "close_run": operators.CloseRun}
     seed = random.randrange(10**6)
@@ -95,7 +96,7 @@ def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_
                 stopped.append(error)
             for error in stopped:
                 broken += 1
-                assert isinstance(error, operators.TryLater), f"{where}: {error}"
+                assert isinstance(error, TryLater), f"{where}: {error}"
                 assert str(error).startswith("Varehuset svarer ikke"), where
         task.execute(context)  # type: ignore[arg-type]
     assert broken >= len(STEPS), f"seed {seed}"

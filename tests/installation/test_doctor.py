@@ -57,7 +57,7 @@ def examine(installation: Installation) -> Callable[..., list[tuple[str, str]]]:
             return change(replace(found, extra=found.extra | REGISTERED) if found.login else found)
 
         kommune = installation.kommune.model_copy(update={"mail": None})
-        found = Doctor(more.get("connect", connect), Path, TODAY).examine(kommune)
+        found = Doctor(more.get("connect", connect), Path, TODAY, Path("none")).examine(kommune)
         return [(finding.level, finding.sentence) for finding in found]
 
     return examine

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dataflyt.cli import outside_run
 from dataflyt.config.connections import Connection, from_environment, path_of
 from dataflyt.operations import nightly
 from dataflyt.operations.doctor import Doctor
@@ -47,7 +48,7 @@ def reachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def said(*kommuner: object) -> list[str]:
-    found = Doctor(from_environment, path_of, date(2026, 11, 24)).files(kommuner)  # type: ignore[arg-type]
+    found = Doctor(from_environment, path_of, date(2026, 11, 24), outside_run.folder()).files(kommuner)  # type: ignore[arg-type]
     assert all(finding.level == "wrong" for finding in found)
     return [finding.sentence for finding in found]
 
@@ -137,7 +138,7 @@ def test_doctor_finds_a_folder_of_delivered_files_that_everybody_can_read(
         return Connection(name, str(files)) if name == "hr_haugesund" else connect(name)
 
     def lying_open() -> list[str]:
-        found = Doctor(delivered_here, path_of, date(2026, 11, 24)).examine(installation.kommune)
+        found = Doctor(delivered_here, path_of, date(2026, 11, 24), outside_run.folder()).examine(installation.kommune)
         return [finding.sentence for finding in found if "Alle på maskinen" in finding.sentence]
 
     (sentence,) = lying_open()
@@ -158,7 +159,7 @@ def test_doctor_run_by_somebody_else_says_that_it_cannot_know(reachable: Path) -
     reachable.chmod(0o700)
     os.seteuid(65534)
     try:
-        found = Doctor(from_environment, path_of, date(2026, 11, 24)).files([])
+        found = Doctor(from_environment, path_of, date(2026, 11, 24), outside_run.folder()).files([])
     finally:
         os.seteuid(0)
     assert [finding.level for finding in found] == ["unknown"]

@@ -207,7 +207,7 @@ def test_where_the_registers_are_not_read_or_read_too_long_ago_that_is_told_inst
     assert told["reference.grep"]["reason"].startswith("Grep er ikke lest ennå, så gruppenes fagkoder er ikke")
     wrong = "Kommunenummer 1106 er Haugesund hos SSB: rett kommunenummer eller name i kommunefilen."
     assert told["kommune.klass"]["reason"] == wrong
-    doctor = Doctor(installation.environment.connect, Path, NOON.date())
+    doctor = Doctor(installation.environment.connect, Path, NOON.date(), Path("none"))
     assert Finding("wrong", wrong) in doctor.examine(installation.kommune)
     assert installation.query("select * from golden.work_item where kind like '%_not_in_%'") == []
 

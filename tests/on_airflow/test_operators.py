@@ -31,7 +31,8 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
 )
 
-from dataflyt.on_airflow import operators
+from dataflyt.on_airflow import environment, mails, operators
+from dataflyt.on_airflow.safely import TryLater
 from dataflyt.run import report
 from dataflyt.run.execute import FUNCTIONS
 
@@ -151,13 +152,13 @@ def test_a_plan_is_neither_asked_about_nor_released(run, kommune, chosen, trial)
     ("raised", "kind", "said"),
     [
         (CheckFailed("Tabellen er tom."), AirflowFailException, "Tabellen er tom."),
-        (SourceUnavailable("KRR svarer ikke."), operators.TryLater, "KRR svarer ikke."),
+        (SourceUnavailable("KRR svarer ikke."), TryLater, "KRR svarer ikke."),
         (KeyError(SECRET), AirflowFailException, "KeyError"),
-        (ConnectionResetError(SECRET), operators.TryLater, "ConnectionResetError"),
-        (AirflowTaskTimeout(SECRET), operators.TryLater, "brukte lengre tid enn den får, og ble stanset"),
-        (OSError(errno.EIO, SECRET), operators.TryLater, "OSError"),
+        (ConnectionResetError(SECRET), TryLater, "ConnectionResetError"),
+        (AirflowTaskTimeout(SECRET), TryLater, "brukte lengre tid enn den får, og ble stanset"),
+        (OSError(errno.EIO, SECRET), TryLater, "OSError"),
         (OSError(errno.ENOSPC, SECRET), AirflowFailException, "OSError"),
-        (socket.gaierror(-3, SECRET), operators.TryLater, "gaierror"),
+        (socket.gaierror(-3, SECRET), TryLater, "gaierror"),
     ],
 )
 def test_an_error_leaves_as_one_sentence_without_values(run, kommune, caplog, raised, kind, said):
@@ -196,7 +197,7 @@ def test_a_lost_database_is_worth_another_try(run, kommune):
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     run.merge = merge
-    with pytest.raises(operators.TryLater):
+    with pytest.raises(TryLater):
         operators.Step(task_id="merge", kommune=kommune).execute(context(Instance()))
 
 
@@ -292,7 +293,7 @@ def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
         '{"conn_type": "generic", "host": "https://api.example.no/v1", "login": "client", "password": "pem",'
         ' "extra": {"scope": "a:b"}}',
     )
-    found = operators.connection("freg_x")
+    found = environment.connection("freg_x")
     assert (found.url, found.login, found.password) == ("https://api.example.no/v1", "client", "pem")
     assert found.extra == {"scope": "a:b"}
 
@@ -375,7 +376,7 @@ def closed(instance, kommune):
         last = sorted(task for task, state in {**instance.states, "close_run": "failed"}.items() if state == "failed")[
             -1
         ]
-        operators.tell_ended({**ended, "ti": instance.at(last), "task": None})
+        mails.tell_ended({**ended, "ti": instance.at(last), "task": None})
 
 
 def no_person(message: EmailMessage) -> None:
@@ -511,7 +512,7 @@ def test_a_run_whose_last_step_was_killed_is_told_of(run, told, post):
     run.close_run = close_run
     close_task = operators.CloseRun(task_id="close_run", kommune=told)
     instance = Instance({"check": "failed", "close_run": "failed"}, check_sentence="Tabellen er tom.")
-    operators.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"close_run": close_task}.get)})
+    mails.tell_ended({"ti": instance.at("check"), "dag": SimpleNamespace(get_task={"close_run": close_task}.get)})
     body = post.given[0].get_content()
     assert "Kjøringen er ikke gjort opp." in body
     assert "- Kontroller: Tabellen er tom.\n- Gjør opp: sa ikke hvorfor; det står i loggen.\n" in body
@@ -523,7 +524,7 @@ def test_a_kommune_whose_file_names_nobody_mails_nobody(asking, run, kommune, po
     run.close_run = lambda job, failed: {"outcome": "failed"}
     closed(Instance({"check": "failed"}), kommune)
     assert post.given == []
-    assert not [record for record in caplog.records if record.name == operators.__name__]
+    assert not [record for record in caplog.records if record.name == mails.__name__]
 
 
 @pytest.mark.parametrize(
@@ -549,8 +550,8 @@ def test_a_mail_server_that_is_down_is_a_line_in_the_log_and_hides_nothing(
     ended["dag"] = SimpleNamespace(get_task={"close_run": close_run}.get)
     with pytest.raises(AirflowFailException, match="stoppet i check"):
         close_run.execute(ended)
-    operators.tell_ended(ended)
-    warnings = [record for record in caplog.records if record.name == operators.__name__]
+    mails.tell_ended(ended)
+    warnings = [record for record in caplog.records if record.name == mails.__name__]
     assert [said in record.getMessage() for record in warnings] == [True, True]
     assert "example.no" not in caplog.text
     assert not [record for record in warnings if record.exc_info]
@@ -584,20 +585,20 @@ def late(monkeypatch, tmp_path):
         monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", states)
         run = {"dag_id": "kommune_haugesund", "dag_run_id": RUN, "state": state}
         passed = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-11-01T06:00:00Z"}}
-        asyncio.run(operators.tell_if_late("haugesund", passed))
+        asyncio.run(mails.tell_if_late("haugesund", passed))
 
     return pass_by
 
 
 def test_the_deadline_is_the_files_hour_counted_from_when_the_run_was_due(kommune):
     at = kommune.schedule.model_copy(update={"at": "22:30", "done_by": "06:00"})
-    (alert,) = operators.deadlines(kommune.model_copy(update={"schedule": at}))
+    (alert,) = mails.deadlines(kommune.model_copy(update={"schedule": at}))
     assert alert.interval == timedelta(hours=7, minutes=30)
     assert alert.reference.serialize_reference() == {"reference_type": "DagRunLogicalDateDeadline"}
-    assert alert.callback.path == "dataflyt.on_airflow.operators.tell_if_late"
+    assert alert.callback.path == "dataflyt.on_airflow.mails.tell_if_late"
     assert alert.callback.kwargs == {"kommune": "haugesund"}, "no address in Airflow's database"
     never = at.model_copy(update={"done_by": None})
-    assert operators.deadlines(kommune.model_copy(update={"schedule": never})) == []
+    assert mails.deadlines(kommune.model_copy(update={"schedule": never})) == []
 
 
 @pytest.mark.parametrize(
@@ -648,8 +649,8 @@ def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
     from upath import UPath
 
     for address in (str(tmp_path), tmp_path.as_uri()):
-        assert isinstance(operators.storage_path(address), ObjectStoragePath)
-    elsewhere = operators.storage_path("memory://bucket/dataflyt")
+        assert isinstance(environment.storage_path(address), ObjectStoragePath)
+    elsewhere = environment.storage_path("memory://bucket/dataflyt")
     assert isinstance(elsewhere, UPath)
     assert not isinstance(elsewhere, ObjectStoragePath)
     (elsewhere / "reports" / "run.json").write_bytes(b"{}")

@@ -112,7 +112,7 @@ def test_the_doctor_says_what_a_pooler_hides_and_which_one_cannot_serve(
 ) -> None:
     def examine(url: Pooler) -> list[tuple[str, str]]:
         behind = _behind(installation, url)
-        found = Doctor(behind.environment.connect, Path, date(2026, 11, 24))._warehouse(behind.kommune)
+        found = Doctor(behind.environment.connect, Path, date(2026, 11, 24), Path("none"))._warehouse(behind.kommune)
         return [(finding.level, finding.sentence) for finding in found]
 
     [(level, said)] = examine(pooled("transaction"))

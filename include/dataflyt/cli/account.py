@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflyt.cli import outside_run
+from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.norwegian import App, confirm
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.errors import ConfigError
 from dataflyt.storage import private
 
 if TYPE_CHECKING:
     from dataflyt.accounts.day_one import Row
-    from dataflyt.cli.outside_run import Outside
 
 account_app = App(help="Hvem som har hvilket brukernavn: importer dagens katalog, og sammenlign med den.")
 
@@ -52,7 +51,7 @@ def import_directory(
     from dataflyt.config.kommune import folder_of_kommuner
     from dataflyt.storage.database import engine
 
-    with _sentence() as outside:
+    with installation() as outside:
         found = day_one.kommune_of(file, folder_of_kommuner(), kommune)
         db = engine(outside.connect(found.warehouse).url)
         with _progress(file) as progress:
@@ -96,13 +95,12 @@ def difference(
     De som er skjult i eksportene, kan ikke skilles fra andre her.
     """
     from dataflyt.accounts import day_one
-    from dataflyt.config.kommune import find, folder_of_kommuner
     from dataflyt.run.report import STATES
     from dataflyt.storage.database import engine, transaction
     from dataflyt.warehouse import runs
 
-    with _sentence() as outside:
-        found = find(folder_of_kommuner(), kommune)
+    with installation() as outside:
+        found = kommune_of(kommune)
         with transaction(engine(outside.connect(found.warehouse).url), found.id, lock=False) as connection:
             imported = day_one.imported_at(connection, found.id)
             if imported is None:
@@ -151,13 +149,3 @@ def _progress(file: Path) -> Iterator[Callable[[int], None]]:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
         task = shown.add_task("Leser katalogen", total=size)
         yield lambda read: shown.update(task, completed=read)
-
-
-@contextmanager
-def _sentence() -> "Iterator[Outside]":
-    """Look where connections are; say an expected error in one sentence on stderr, and leave with exit code 2."""
-    try:
-        yield outside_run.use()
-    except DataflytError as error:
-        echo(error.sentence, err=True)
-        raise typer.Exit(2) from None

@@ -29,7 +29,7 @@ def doctor_command(
     from dataflyt.operations.doctor import Doctor
 
     outside = outside_run.use()
-    doctor = Doctor(outside.connect, outside.path, datetime.now(UTC).date())
+    doctor = Doctor(outside.connect, outside.path, datetime.now(UTC).date(), outside_run.folder())
     lines: list[tuple[str, str, str]] = []
     kommuner, broken = _kommuner(names)
     lines += [("wrong", "kommunefil", sentence) for sentence in broken]

@@ -1,4 +1,4 @@
-"""``dataflyt feide``: one value, or a whole directory, held against Feide's rules.
+"""``dataflyt feide``: one value, or a whole directory, checked by Feide's rules.
 
 In: a value of ``eduPersonEntitlement``, or an LDIF file. Out: JSON, or one finding a line by Feide's own error names.
 Exit codes: 0 nothing is wrong, 1 something is, 2 the file cannot be read.

@@ -16,6 +16,7 @@ from dataflyt.cli.terminal import echo
 from dataflyt.config.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
+from dataflyt.run.environment import Outside
 
 kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
 
@@ -64,8 +65,8 @@ def check(
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, outside: outside_run.Outside) -> bool:
-    """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
+def _answers(kommune: Kommune, outside: Outside) -> bool:
+    """Print for each source whether it answers and with whose rights; return whether all is well."""
     from dataflyt.operations import source_check
 
     fine = True
@@ -125,7 +126,7 @@ def new(
 
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:
-    """Write the file and return its path; raises ConfigError and leaves no file where something is wrong."""
+    """Write the file and return its path. Raises ConfigError, and then leaves no file."""
     if not re.fullmatch("[0-9]{4}", number):
         raise ConfigError("Et kommunenummer har fire sifre: skriv for eksempel «dataflyt kommune new 1106».")
     if other := claimed(folder).get(number):

@@ -1,16 +1,20 @@
-"""``dataflyt warehouse login``: a role's way into the warehouse, with a new password."""
+"""``dataflyt warehouse``: the warehouse's tables and roles."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from dataflyt.cli import outside_run
+from dataflyt.cli.installation import installation, kommune_of
+from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import DataflytError
+from dataflyt.config.kommune import folder_of_kommuner, load_all
+
+warehouse_app = App(help="Varehusets tabeller og roller.")
 
 
-def login_command(
+@warehouse_app.command()
+def login(
     kommune: Annotated[
         str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Ellers: events, reference.")
     ],
@@ -20,16 +24,42 @@ def login_command(
     Legg det som skrives ut, der hemmeligheter ligger, for eksempel i Airflow:
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
-    from dataflyt.config.kommune import find, folder_of_kommuner
     from dataflyt.storage.database import EVENTS, REFERENCE
     from dataflyt.warehouse.logins import new_password
 
-    try:
-        outside = outside_run.use()
-        role = {"events": EVENTS, "reference": REFERENCE}.get(kommune)
-        role = role or f"kommune_{find(folder_of_kommuner(), kommune).id}"
+    with installation() as outside:
+        role = {"events": EVENTS, "reference": REFERENCE}.get(kommune) or f"kommune_{kommune_of(kommune).id}"
         host = new_password(outside.connect("warehouse").url, role)
-    except DataflytError as error:
-        echo(error.sentence, err=True)
-        raise typer.Exit(2) from None
     echo(json.dumps({"conn_type": "generic", "host": host}))
+
+
+@warehouse_app.command()
+def migrate() -> None:
+    """Oppgrader varehusets tabeller til denne versjonen, og lag en rolle for hver kommunefil.
+
+    Bruker tilkoblingen `warehouse`.
+    """
+    from dataflyt.warehouse import schema
+
+    with installation() as outside:
+        kommuner, broken = load_all(folder_of_kommuner())
+        for file in broken:
+            echo(file.sentence, err=True)
+        made = schema.migrate(outside.connect("warehouse").url, [kommune.id for kommune in kommuner])
+        echo(f"Varehuset er oppgradert. Nye kommuner: {', '.join(made) or 'ingen'}.")
+
+
+@warehouse_app.command()
+def restored() -> None:
+    """Etter pg_restore av en sikkerhetskopi: få lageret til å stemme med den, for hver kommune.
+
+    Kaster råsvar fra kjøringer som varehuset ikke kjenner. Det varehuset ikke vet er publisert, står til neste kjøring
+    er frigitt.
+    """
+    from dataflyt.operations.after_restore import reconcile_after_restore
+
+    with installation() as outside:
+        for kommune in load_all(folder_of_kommuner())[0]:
+            known = reconcile_after_restore(kommune, outside.environment())
+            stands = "kjent" if known["published_is_known"] else "ukjent for varehuset"
+            echo(f"{kommune.display_name}: frigitt kjøring {known['released']}; det som er publisert, er {stands}.")

@@ -1,11 +1,8 @@
-"""Airflow's side of Dataflyt: the only module that imports Airflow, but for those about rights and pools.
+"""The tasks of the DAGs: each calls one function of ``run``, ``operations`` or ``reference``.
 
-In comes a task's context; out goes one step of ``dataflyt.run.flow`` on a Job, and nothing into XCom but counts and the
-sentence with which a step stopped. Whatever goes wrong leaves here as one clean sentence: a task's log, like an XCom,
-is read by people who may not see persons, and an exception from a library (a database's DETAIL, a parser's excerpt)
-can hold whole rows.
+In: a task's context. Out, into XCom: counts, and the sentence with which a step stopped (``safely``).
 
-- ``Step``: runs the step of ``flow`` that has the task's name.
+- ``Step``: runs the step that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
 - ``CloseRun``: closes the run whatever became of it, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
@@ -13,99 +10,68 @@ can hold whole rows.
 - ``Nightly``: the one task of the DAG that brings what is published in line with the day.
 - ``Reference``: a task of the DAG that reads what schools and codes there are.
 - ``RUN_TYPES``, ``access_control``: what every DAG says of who may start it, and how.
-- ``tell_ended``, ``tell_events_failed``, ``tell_nightly_failed``, ``tell_if_late``, ``tell``: who is told by mail. One
-  that cannot be sent is a line in the log, and changes nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-import traceback
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from email.utils import format_datetime, localtime, make_msgid
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the deadlines
-    AsyncCallback,
-    BaseHook,
-    BaseOperator,
-    DeadlineAlert,
-    DeadlineReference,
-    get_parsing_context,
-)
+from airflow.sdk import BaseOperator, get_parsing_context
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowNotFoundException,
-    AirflowSkipException,
-    AirflowTaskTimeout,
-    TaskAwaitingInput,
-)
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
-from dataflyt.config.connections import Connection, NotDefined, from_environment
-from dataflyt.config.kommune import folder_of_kommuner, load, load_all
-from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
-from dataflyt.on_airflow import notices, prepare, rights
-from dataflyt.storage import private
+from dataflyt.config.kommune import folder_of_kommuner, load_all
+from dataflyt.errors import DataflytError, SourceUnavailable
+from dataflyt.on_airflow import notices, rights
+from dataflyt.on_airflow.environment import connection, failed_steps, job_of, page_of, run_environment
+from dataflyt.on_airflow.mails import tell
+from dataflyt.on_airflow.safely import counted, safely, safely_said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from dataflyt.config.kommune import Kommune, Mail
-    from dataflyt.on_airflow.notices import Notice
+    from dataflyt.config.kommune import Kommune
     from dataflyt.operations.nightly import Outcome
     from dataflyt.run.approve import Question
-    from dataflyt.run.job import Environment, Job
 
-T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 RUN_TYPES = ("scheduled", "manual")
-"""How a DAG of ours may be started. A backfill would be today's data, as of a day that is past."""
+"""How a DAG of ours may be started. Not by a backfill: it would read today's data as of a day that is past."""
 
 MAILED = "mailed"
-"""Under what name Airflow's task state keeps the digest of the plan that a mail was sent about."""
-
-
-class TryLater(AirflowException):  # type: ignore[misc]
-    """Something outside did not answer, and may do so on the next try."""
+"""The name under which Airflow's task state keeps the digest of the plan that a mail was sent about."""
 
 
 class Step(BaseOperator):  # type: ignore[misc]
-    """One step of the flow: the task's name is the function's name in ``dataflyt.run.flow``."""
+    """One step of a run: the task's name is the step's name in ``dataflyt.run.steps``."""
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kommune = kommune
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Run the step and return its counts; the sentence of one that stops is kept for the mail about it."""
+        """Run the step and return its counts."""
         counts = safely_said(context, lambda: counted(self.run_step(context)))
         self.log.info("%s: %s", self.task_id, counts)
         return counts
 
     def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call the function of ``flow`` that has this task's name."""
+        """Call the function of the step that has this task's name."""
         from dataflyt.run.execute import FUNCTIONS
 
-        return FUNCTIONS[self.task_id](open_job(self.kommune, context))
+        return FUNCTIONS[self.task_id](job_of(self.kommune, context))
 
 
 class CloseRun(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
-    Airflow alone would show a run green whose last task went well. A run that was rejected or never answered ends red
-    too, with a sentence that says so: nothing of it has become true. One that was only to be planned ends green.
+    Airflow alone would show a run green when its last task went well. A run that was rejected or never answered ends
+    red too, with a sentence that says so: nothing of it has taken effect. A run that is only a plan ends green.
     """
 
     def run_step(self, context: Context) -> Mapping[str, object]:
@@ -115,7 +81,7 @@ class CloseRun(Step):
 
         ti = context["ti"]
         failed = failed_steps(context)
-        counts = close_run(open_job(self.kommune, context), failed)
+        counts = close_run(job_of(self.kommune, context), failed)
         ti.xcom_push(key="outcome", value=counts["outcome"])
         if failed:
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
@@ -129,14 +95,14 @@ class CloseRun(Step):
 
 
 class GuardApproval(ApprovalOperator):  # type: ignore[misc]
-    """Ask the kommune's approvers when ``flow.question`` has a question; pass at once when it has none.
+    """Ask the kommune's approvers when the run has a question (``run.approve``); pass at once when it has none.
 
     The question holds counts only, since it lies in Airflow's database. The answer is written to the warehouse, which
-    alone says whether the run may be released: what this task returns, and its state, anybody who may edit the DAG can
-    write. A run that is only to be planned ends here: this task is skipped, and with it the release.
+    alone decides whether the run may be released: everybody who may edit the DAG can write what this task returns, and
+    its state. A run that is only a plan ends here: this task is skipped, and the release with it.
     """
 
-    template_fields = ()  # the question is written by the flow, when the task runs
+    template_fields = ()  # the question is made when the task runs
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
         super().__init__(
@@ -189,21 +155,21 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         from dataflyt.warehouse.runs import User
 
         user = User(str(by["id"]), str(by["name"])) if by else None
-        keep(open_job(self.kommune, context), digest, answer, user, "airflow")
+        keep(job_of(self.kommune, context), digest, answer, user, "airflow")
 
     def question(self, context: Context) -> tuple[bool, Question | None]:
         """Return whether the run is only to be planned, and the question that has to be asked about it."""
         from dataflyt.run.approve import question
 
-        job = open_job(self.kommune, context)
+        job = job_of(self.kommune, context)
         return job.plan_only, question(job)
 
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
 
-        Before: Airflow 3.3 runs the task anew when the answer comes while its process still lives, and a mail server
-        can keep a process waiting for long. For the same reason the earlier try is remembered, where tries are not
-        forgotten (XComs are, when a new one begins).
+        The mail comes first, since a mail server can keep a process waiting for long, and Airflow 3.3 runs the task
+        anew when an answer comes while its process still lives. The earlier try is remembered in the task's state:
+        XComs are deleted when a new try begins.
         """
         if self.kommune.mail is None:
             return
@@ -232,18 +198,18 @@ class Refuse(BaseOperator):  # type: ignore[misc]
 class FastLane(BaseOperator):  # type: ignore[misc]
     """Read FREG's event list and take away at once what it tells of, for all kommuner.
 
-    Fails when there is anything that somebody must look at, after everything else is done.
+    Fails after everything else is done, when there is something that somebody must look at.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        """Run the fast lane and return its counts."""
         return safely_said(context, lambda: counted(self.run_lane()))
 
     def run_lane(self) -> Mapping[str, object]:
-        """Run the fast lane; raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``fast_lane.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
         from dataflyt.operations import fast_lane
 
-        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], environment())
+        outcome = fast_lane.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
 
@@ -251,18 +217,18 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 class Nightly(BaseOperator):  # type: ignore[misc]
     """Bring what is published in line with the day, for all kommuner.
 
-    Fails when there is anything that somebody must look at, after everything else is done.
+    Fails after everything else is done, when there is something that somebody must look at.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        """Bring it in line and return counts."""
         return safely_said(context, lambda: counted(self.bring_in_line()))
 
     def bring_in_line(self) -> Mapping[str, object]:
-        """Call ``nightly.run``; raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``nightly.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
         from dataflyt.operations import nightly
 
-        outcome = nightly.run(load_all(folder_of_kommuner())[0], environment())
+        outcome = nightly.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
 
@@ -271,7 +237,7 @@ class Reference(BaseOperator):  # type: ignore[misc]
     """Read one of the registers of schools and codes: the task's name is its name in ``dataflyt.reference.refresh``."""
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Read it, as of now, and return counts; with the DAG's parameter also when it has become much smaller."""
+        """Read it as of now and return counts; an answer that is much smaller counts only with the DAG's parameter."""
         return safely(lambda: counted(self.refresh(bool(context["params"].get("accept_smaller")))))
 
     def refresh(self, accept_smaller: bool) -> Mapping[str, object]:
@@ -282,10 +248,10 @@ class Reference(BaseOperator):  # type: ignore[misc]
 
 
 def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]] | None:
-    """Say which roles may do what with the DAG of the kommune with this id, or with one that is common to all.
+    """Return which roles may do what with the DAG of the kommune with this id, or with a DAG that is common to all.
 
-    None under FAB's own auth manager, where Airflow lets all DAGs of a file vanish when one role is missing; and in a
-    worker, which needs no rights to run a task, and would write a warning of Airflow's into the task's log.
+    None under FAB's own auth manager, where all DAGs of a file vanish from Airflow when one role is missing. None in a
+    worker too, which needs no rights to run a task: Airflow would write a warning into the task's log.
     """
     plain_fab = "FabAuthManager" in str(conf.get("core", "auth_manager", fallback=""))
     return None if plain_fab or get_parsing_context().dag_id else rights.access_control(kommune)
@@ -294,317 +260,10 @@ def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]
 def without_trouble(outcome: Outcome) -> Mapping[str, object]:
     """Return the counts of what went well.
 
-    Raises what did not, a line for each, as SourceUnavailable when all of it may pass.
+    Raises what went wrong, a line for each trouble: as SourceUnavailable when all of it may pass by itself.
     """
     if not outcome.trouble:
         return outcome.counts
     passing = all(isinstance(trouble, SourceUnavailable) for trouble in outcome.trouble)
     kind = SourceUnavailable if passing else DataflytError
     raise kind("\n".join(trouble.sentence for trouble in outcome.trouble))
-
-
-def environment() -> Environment:
-    """Give the flow's environment in Airflow, and close what the task writes to others.
-
-    Raises ConfigError when DATAFLYT_STORAGE is not set.
-    """
-    from dataflyt.run.job import Environment
-
-    storage = os.environ.get("DATAFLYT_STORAGE")
-    if not storage:
-        raise ConfigError("DATAFLYT_STORAGE is not set: write the folder or URL for landing/, exports/ and reports/.")
-    private.close()
-    return Environment(connect=connection, path=storage_path, storage=storage)
-
-
-def open_job(kommune: Kommune, context: Context) -> Job:
-    """Open the flow's Job of this DAG run: the run's id is its key, the time it was due its ``as_of``.
-
-    Raises ConfigError when DATAFLYT_STORAGE is not set.
-    """
-    from dataflyt.run.job import open_job
-
-    run = context["dag_run"]
-    as_of: datetime = run.run_after or run.start_date
-    params = context["params"]
-    return open_job(
-        kommune,
-        key=run.run_id,
-        as_of=as_of,
-        environment=environment(),
-        plan_only=bool(params.get("plan_only")),
-        full_reload=bool(params.get("full_reload")),
-    )
-
-
-def failed_steps(context: Context) -> list[str]:
-    """Name the tasks of this DAG run that have failed; not ``close_run``, which fails because of them."""
-    ti = context["ti"]
-    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-    return sorted(task for task, state in states.items() if state == "failed" and task != "close_run")
-
-
-def connection(name: str) -> Connection:
-    """Look up an Airflow connection (environment, secrets backend or database); raises ConfigError, or NotDefined."""
-    found = None
-    with suppress(AirflowNotFoundException):
-        found = BaseHook.get_connection(name)
-    if found is None:
-        raise NotDefined(f"Tilkoblingen {name} finnes ikke i Airflow: lag den, med hele adressen i «host».")
-    if not found.host:
-        raise ConfigError(f"Tilkoblingen {name} mangler «host»: skriv hele adressen der.")
-    return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
-
-
-def connection_of_installation(name: str) -> Connection:
-    """Look up a connection for a command, as ``connection`` does for a task.
-
-    Raises ConfigError also when its variable cannot be read, and when Airflow's database does not answer: Airflow
-    passes over both.
-    """
-    try:
-        return connection(name)
-    except NotDefined:
-        if f"AIRFLOW_CONN_{name.upper()}" in os.environ:
-            return from_environment(name)
-        with prepare.database() as session:
-            session.connection().exec_driver_sql("select 1 from connection where 1 = 0")
-        raise
-
-
-def storage_path(address: str) -> Any:
-    """Give Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
-
-    So ``s3://bucket/folder`` needs s3fs and keys in the environment, ``s3://connection@bucket/folder`` Airflow's Amazon
-    provider.
-    """
-    from airflow.sdk import ObjectStoragePath
-    from airflow.sdk.io import has_fs
-    from upath import UPath
-
-    scheme, has_scheme, _ = address.partition("://")
-    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
-
-
-def counted(result: Mapping[str, object]) -> dict[str, int]:
-    """Keep what may be in an XCom: numbers.
-
-    >>> counted({"persons": 3, "note": "Kari"})
-    {'persons': 3}
-    """
-    return {key: value for key, value in result.items() if isinstance(value, int)}
-
-
-def safely(work: Callable[[], T]) -> T:
-    """Do ``work``; whatever it raises comes out as one sentence without values, cause or context.
-
-    Raises TryLater where another try may help, AirflowFailException (never retried) otherwise.
-    """
-    for chatty in ("httpx", "httpcore"):  # they log every URL, and a register's URL can hold a person's number
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    try:
-        return work()
-    except AirflowTaskTimeout:  # no Exception of Python's
-        clean = TryLater(
-            "Oppgaven brukte lengre tid enn den får, og ble stanset: Dataflyt prøver igjen. Skjer det igjen, må den "
-            "som drifter maskinen, finne ut hva den venter på."
-        )
-    except Exception as error:
-        clean = translated(error)
-    raise clean  # outside the except block, so that the first error is not dragged along
-
-
-def safely_said(context: Context, work: Callable[[], T]) -> T:
-    """Do ``work`` safely; the sentence of one that stops is kept, as the XCom ``sentence``."""
-    try:
-        return safely(work)
-    except AirflowException as stopped:
-        with suppress(Exception):
-            context["ti"].xcom_push(key="sentence", value=str(stopped))
-        raise
-
-
-def translated(error: Exception) -> AirflowException:
-    """Give the Airflow exception that stands for ``error``; its facts and place are logged, its values are not."""
-    if isinstance(error, AirflowException):
-        return error
-    if isinstance(error, DataflytError):
-        if error.facts:
-            log.error("%s: %s", type(error).__name__, error.facts)
-        kind = TryLater if isinstance(error, SourceUnavailable) else AirflowFailException
-        return kind(error.sentence)
-    name = type(error).__name__
-    where = " < ".join(place(error))
-    if may_pass(error):
-        return TryLater(f"{name} in {where}")
-    if isinstance(error, ImportError):  # tells about the installation, never about data
-        return AirflowFailException(f"{name} in {where}: {error}")
-    return AirflowFailException(f"Unexpected {name} in {where}. Its text is withheld: it may hold personal data.")
-
-
-def place(error: BaseException) -> list[str]:
-    """Where ``error`` was raised, innermost first: the frame itself and the two nearest of ours."""
-    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
-    home = str(Path(__file__).parents[1])
-    ours = [frame for frame in frames if frame.filename.startswith(home) and frame.name not in {"safely", "<lambda>"}]
-    chosen = frames[:1] + [frame for frame in ours[:2] if frame is not frames[0]]
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in chosen]
-
-
-def say_why(context: Context) -> None:
-    """Let the sentence with which a task stopped be the last line of its log, below what Airflow says of it.
-
-    A callback of a task that fails, or is to be tried again. Airflow calls it within a group of lines that its page
-    folds away: the group ends first.
-    """
-    log.info("::endgroup::")
-    log.error("%s", context.get("exception"))
-
-
-# --- mails -------------------------------------------------------------------------------------------------------
-
-
-def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
-    """Give the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
-
-    From when it was due (the logical date), not from when Airflow put it in its queue: a run that begins late, because
-    the one before it waited for an answer or nothing ran, is late at the same hour. A run that is started through
-    the API without a logical date was due at no time, and has no deadline.
-    """
-    allowed = kommune.schedule.time_allowed
-    if allowed is None:
-        return []
-    callback = AsyncCallback(tell_if_late, kwargs={"kommune": kommune.id})
-    reference = DeadlineReference.DAGRUN_LOGICAL_DATE
-    return [DeadlineAlert(reference=reference, interval=allowed, callback=callback, name="done_by")]
-
-
-async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
-    """Tell that a run has not ended at its deadline. Called by the triggerer, with the run as it was then.
-
-    The kommune's file is read anew: it says who is to be told now.
-    """
-    await asyncio.to_thread(_tell_if_late, kommune, context["dag_run"], context["deadline"]["deadline_time"])
-
-
-def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) -> None:
-    if run["state"] in ("success", "failed"):  # it has ended, and how is told already
-        return
-    try:
-        kommune = load(folder_of_kommuner() / f"{kommune_id}.yaml")
-    except ConfigError as error:
-        log.warning("A run is late, and nobody is told: %s", error.sentence)
-        return
-    if kommune.mail is None:
-        return
-    states: dict[str, str | None] = {}
-    with suppress(Exception):  # then the mail says less
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-        found = RuntimeTaskInstance.get_task_states(dag_id=run["dag_id"], run_ids=[run["dag_run_id"]])
-        states = found.get(run["dag_run_id"], {})
-    waits = next((task for task, state in states.items() if state == "awaiting_input"), None)
-    link = page_of(run["dag_id"], run["dag_run_id"], waits)
-    when = due if isinstance(due, datetime) else datetime.fromisoformat(due)
-    tell(kommune.mail, lambda: notices.late(kommune, when, states, link))
-
-
-def tell_ended(context: Context) -> None:
-    """Tell that a run has stopped, was rejected or was never answered; nothing of one that went as it should.
-
-    A callback of a DAG run that fails, in the DAG processor: whatever killed the tasks.
-    """
-    kommune: Kommune = context["dag"].get_task("close_run").kommune
-    if kommune.mail is not None:
-        tell(kommune.mail, lambda: how_it_ended(kommune, context))
-
-
-def tell_events_failed(context: Context) -> None:
-    """Mail the data engineers that FREG's events were not dealt with."""
-    tell_engineers(context, "fast_lane", notices.events_failed)
-
-
-def tell_nightly_failed(context: Context) -> None:
-    """Mail the data engineers that what is published was not brought in line with the day."""
-    tell_engineers(context, "bring_in_line", notices.nightly_failed)
-
-
-def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
-    """Mail whoever the connection ``freg_events`` names (``tell`` in its extra) what the DAG run's task has said."""
-    from dataflyt.config.kommune import Mail
-
-    ti = context["ti"]
-    try:
-        extra = connection("freg_events").extra
-        to = str(extra.get("tell") or "").replace(",", " ").split()
-        mail = Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
-    except Exception as error:  # an address that is none, or no such connection
-        log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
-        return
-    if mail is not None:
-        said = ti.xcom_pull(task_ids=task, key="sentence")
-        tell(mail, lambda: write(said, page_of(ti.dag_id, ti.run_id)))
-
-
-def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
-    """Write the mail about a run that has ended, None when there is nothing to tell."""
-    from dataflyt.run import report
-
-    ti = context["ti"]
-    outcome: str | None = ti.xcom_pull(task_ids="close_run", key="outcome")
-    failed = failed_steps(context)
-    if outcome is None:
-        failed.append("close_run")
-    if not failed and outcome not in ("rejected", "unanswered"):
-        return None
-    merged: dict[str, Any] = ti.xcom_pull(task_ids="merge") or {}
-    return notices.ended(
-        kommune,
-        outcome,
-        report.OUTCOMES[outcome] if outcome else report.NOT_CLOSED,
-        {task: ti.xcom_pull(task_ids=task, key="sentence") for task in failed},
-        report.changes({kind: count for kind, count in merged.items() if kind in report.KINDS}, 0),
-        page_of(ti.dag_id, ti.run_id),
-    )
-
-
-def page_of(dag: str, run: str, task: str | None = None) -> str:
-    """Give the address of a run's page in Airflow, or of the page where a task's question is answered."""
-    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
-    question = f"/tasks/{task}/required_actions" if task else ""
-    return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"
-
-
-def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
-    """Write a notice and mail it; tell whether it was sent. Never raises: no run fails because of its mail.
-
-    The server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender.
-    """
-    try:
-        notice = write()
-        if notice is None:
-            return False
-        _send(mail, notice)
-    except ConfigError as error:
-        log.warning("No mail was sent: %s", error.sentence)
-        return False
-    except Exception as error:  # its text may hold addresses, or what a server answered
-        log.warning("No mail was sent by %s: %s in %s", mail.connection, type(error).__name__, " < ".join(place(error)))
-        return False
-    log.info("A mail was sent: %s", notice.subject)
-    return True
-
-
-def _send(mail: Mail, notice: Notice) -> None:
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
-
-    with SmtpHook(smtp_conn_id=mail.connection) as server:
-        if not server.from_email:
-            raise ConfigError(f"The Airflow connection {mail.connection} has no from_email: the sender of the mails.")
-        message = EmailMessage()
-        message["Subject"], message["From"], message["To"] = notice.subject, server.from_email, ", ".join(mail.to)
-        message["Date"] = format_datetime(localtime())
-        message["Message-ID"] = make_msgid(domain=server.from_email.rpartition("@")[2])
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply
-        message.set_content(notice.body, cte="quoted-printable")
-        server._smtp_client.send_message(message)  # the hook's own send takes HTML only

@@ -1,8 +1,8 @@
 """What is wrong with a kommune's surroundings, or soon will be, before a run finds out at night.
 
-In: a kommune file, and how to look up connections and paths. Out: findings, each one Norwegian sentence: what is wrong
-and who must do what, what ends within 30 days, and what cannot be known. Nothing is asked about people, no token is
-fetched, and no key or password is shown.
+In: a kommune file, and how to look up connections and paths. Out: findings of one Norwegian sentence each, which says
+what is wrong and who must do what, what ends within 30 days, or what cannot be known. Nothing is asked about people, no
+token is fetched, and no key or password is shown.
 """
 
 import os
@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from dataflyt.cli import outside_run
 from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.operations import fast_lane
 from dataflyt.reference import refresh
 from dataflyt.registers import maskinporten
 from dataflyt.registers.http import Settings, open_client, send
@@ -30,7 +30,7 @@ WARN_DAYS = 30
 SILENT = timedelta(minutes=75)
 """FREG's events are read every hour."""
 _NOTHING_NEW = timedelta(days=1)
-"""So long a list may tell of newer events than it gives."""
+"""The list may say for this long that it has newer events than those it gives."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
@@ -38,23 +38,27 @@ Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
 
 @dataclass(frozen=True)
 class Finding:
-    """``wrong`` must be put right, ``soon`` within 30 days; ``unknown`` is what we could not find out."""
+    """``wrong`` must be put right now, ``soon`` within 30 days; ``unknown`` could not be found out."""
 
     level: Level
     sentence: str
 
 
 class Doctor:
-    """Examines kommuner, and the clock of this machine once for each Maskinporten."""
+    """Examines kommuner, and the clock of this machine once for each Maskinporten.
 
-    def __init__(self, connect: Connect, path: Callable[[str], Any], today: date) -> None:
+    ``local`` is the folder of what runs on this machine for trial: its files are examined with those of the storage.
+    """
+
+    def __init__(self, connect: Connect, path: Callable[[str], Any], today: date, local: Path) -> None:
         self.connect = connect
         self.path = path
         self.today = today
+        self.local = local
         self._clocks: dict[str, list[Finding]] = {}
 
     def examine(self, kommune: Kommune) -> list[Finding]:
-        """Find what is wrong with a kommune's warehouse, registers, folders and mail; what is right is one finding."""
+        """Return what is wrong with a kommune's warehouse, registers, folders and mail, or that nothing is."""
         sources = kommune.sources
         found = [*self._warehouse(kommune)]
         for name, open_register in (
@@ -74,9 +78,7 @@ class Doctor:
         return found
 
     def events(self) -> list[Finding]:
-        """Find out whether FREG's events are read every hour, for the whole installation."""
-        from dataflyt.operations import fast_lane
-
+        """Return whether FREG's events are read every hour, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             self.connect(fast_lane.LIST)
@@ -98,7 +100,7 @@ class Doctor:
         return found
 
     def reference(self) -> list[Finding]:
-        """Find out whether what is known of schools and codes can be written, for the whole installation."""
+        """Return whether the warehouse takes schools and codes from the registers, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             with database.writing_reference(database.engine(self.connect(refresh.WAREHOUSE).url)) as connection:
@@ -107,7 +109,7 @@ class Doctor:
         return found
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
-        """Find what others on this machine can read of what we keep, and exports that their group cannot read."""
+        """Return which of our files others on this machine can read, and which exports the readers' group cannot."""
         try:
             return self._files(kommuner)
         except PermissionError as error:
@@ -127,7 +129,7 @@ class Doctor:
             here = storage and "://" not in storage.removeprefix("file://")
             root = private.on_disk(self.path(storage)) if storage and here else None
             exports = root and root / "exports"
-            for folder in (outside_run.folder(), *(sorted(root.iterdir()) if root and root.is_dir() else ())):
+            for folder in (self.local, *(sorted(root.iterdir()) if root and root.is_dir() else ())):
                 if folder.exists() and private.can_be_reached(folder):
                     found += _open(folder, reader if folder == exports else None)
             for manifest in (exports / kommune.id / "manifest.json" for kommune in kommuner) if exports else ():
@@ -263,7 +265,7 @@ class Doctor:
 
 
 def _open(folder: Path, reader: int | None) -> list[Finding]:
-    """Say how much of a folder others can read, and how it is closed."""
+    """Return how many files of a folder others can read, and the command that closes it."""
     paths = list(private.lies_open(folder, reader))
     if not paths:
         return []
@@ -278,7 +280,7 @@ def _open(folder: Path, reader: int | None) -> list[Finding]:
 
 @contextmanager
 def _kept(found: list[Finding]) -> Iterator[None]:
-    """Keep an expected error as what is wrong."""
+    """Turn an expected error into a finding."""
     try:
         yield
     except DataflytError as error:

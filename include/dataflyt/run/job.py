@@ -1,19 +1,17 @@
 """A kommune's run in its environment: what every step of a run is given, and what several steps do with it."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from dataflyt.config.connections import Connect
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, NotApproved
 from dataflyt.exports import publishing
 from dataflyt.run import report
+from dataflyt.run.environment import Environment
 from dataflyt.run.steps import TITLES
 from dataflyt.storage import database
 from dataflyt.storage.landing import Landing
@@ -23,32 +21,6 @@ from dataflyt.warehouse.runs import Run
 
 CLOCKS_DIFFER = timedelta(minutes=10)
 """The clocks of two machines may differ by this much."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Environment:
-    """Everything outside the program that a run uses.
-
-    ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape), ``storage`` is the
-    address of the folder that holds landing/, exports/ and reports/, ``now`` is the clock.
-    """
-
-    connect: Connect
-    path: Callable[[str], Any]
-    storage: str
-    now: Callable[[], datetime] = _now
-
-    def day(self, as_of: datetime) -> date:
-        """Return the day in Norway as of which a run is read: today, or the day of ``as_of`` when that is later."""
-        return max(moment.astimezone(OSLO).date() for moment in (self.now(), as_of))
-
-    def folder(self, name: str) -> Any:
-        """Return one of the folders in the storage."""
-        return self.path(self.storage) / name
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""What a command begins with: the installation it belongs to, and the kommune it is given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, TypeAlias
+
+import typer
+
+from dataflyt.cli import outside_run
+from dataflyt.cli.terminal import echo
+from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
+from dataflyt.errors import DataflytError
+from dataflyt.run.environment import Outside
+
+KommuneName: TypeAlias = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
+
+
+@contextmanager
+def installation() -> Iterator[Outside]:
+    """Find the installation; an expected error becomes one sentence on stderr, and exit code 2."""
+    try:
+        yield outside_run.use()
+    except DataflytError as error:
+        echo(error.sentence, err=True)
+        raise typer.Exit(2) from None
+
+
+def kommune_of(name: str) -> Kommune:
+    """Return the kommune that a command was given by id or number. Raises ConfigError."""
+    return find(folder_of_kommuner(), name)

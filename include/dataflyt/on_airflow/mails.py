@@ -1,0 +1,176 @@
+"""When a mail is sent, to whom, and how: ``notices`` has the texts.
+
+- ``tell_ended``: a kommune's run stopped, was rejected, or was not answered.
+- ``tell_events_failed``, ``tell_nightly_failed``: a DAG that is one for all kommuner has failed.
+- ``deadlines``, ``tell_if_late``: a run was not done in time.
+- ``tell``: sends one. A mail that cannot be sent is a line in the log and changes nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, localtime, make_msgid
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the deadlines
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+)
+
+from dataflyt.config.kommune import Mail, folder_of_kommuner, load
+from dataflyt.errors import ConfigError
+from dataflyt.on_airflow import notices
+from dataflyt.on_airflow.environment import connection, failed_steps, page_of
+from dataflyt.on_airflow.safely import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow.sdk import Context
+
+    from dataflyt.config.kommune import Kommune
+    from dataflyt.on_airflow.notices import Notice
+
+log = logging.getLogger(__name__)
+
+
+def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
+    """Return the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
+
+    A run was due at its logical date, whenever Airflow put it in its queue. So a run that begins late, because the run
+    before it waited for an answer or Airflow was down, is late at the same hour. A run that is started through the API
+    without a logical date has no deadline.
+    """
+    allowed = kommune.schedule.time_allowed
+    if allowed is None:
+        return []
+    callback = AsyncCallback(tell_if_late, kwargs={"kommune": kommune.id})
+    reference = DeadlineReference.DAGRUN_LOGICAL_DATE
+    return [DeadlineAlert(reference=reference, interval=allowed, callback=callback, name="done_by")]
+
+
+async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
+    """Tell that a run has not ended at its deadline. The triggerer calls it with the run as it was then.
+
+    The kommune's file is read anew, for the addresses of today.
+    """
+    await asyncio.to_thread(_tell_if_late, kommune, context["dag_run"], context["deadline"]["deadline_time"])
+
+
+def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) -> None:
+    if run["state"] in ("success", "failed"):  # it has ended, and how is told already
+        return
+    try:
+        kommune = load(folder_of_kommuner() / f"{kommune_id}.yaml")
+    except ConfigError as error:
+        log.warning("A run is late, and nobody is told: %s", error.sentence)
+        return
+    if kommune.mail is None:
+        return
+    states: dict[str, str | None] = {}
+    with suppress(Exception):  # then the mail says less
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        found = RuntimeTaskInstance.get_task_states(dag_id=run["dag_id"], run_ids=[run["dag_run_id"]])
+        states = found.get(run["dag_run_id"], {})
+    waits = next((task for task, state in states.items() if state == "awaiting_input"), None)
+    link = page_of(run["dag_id"], run["dag_run_id"], waits)
+    when = due if isinstance(due, datetime) else datetime.fromisoformat(due)
+    tell(kommune.mail, lambda: notices.late(kommune, when, states, link))
+
+
+def tell_ended(context: Context) -> None:
+    """Tell that a run has stopped, was rejected or was never answered.
+
+    A callback of a DAG run that fails. Airflow calls it in the DAG processor, so it works whatever killed the tasks.
+    """
+    kommune: Kommune = context["dag"].get_task("close_run").kommune
+    if kommune.mail is not None:
+        tell(kommune.mail, lambda: how_it_ended(kommune, context))
+
+
+def tell_events_failed(context: Context) -> None:
+    """Mail the data engineers that FREG's events were not dealt with."""
+    tell_engineers(context, "fast_lane", notices.events_failed)
+
+
+def tell_nightly_failed(context: Context) -> None:
+    """Mail the data engineers that what is published was not brought in line with the day."""
+    tell_engineers(context, "bring_in_line", notices.nightly_failed)
+
+
+def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
+    """Mail what a DAG run's task has said to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
+    ti = context["ti"]
+    try:
+        extra = connection("freg_events").extra
+        to = str(extra.get("tell") or "").replace(",", " ").split()
+        mail = Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
+    except Exception as error:  # an address that is none, or no such connection
+        log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
+        return
+    if mail is not None:
+        said = ti.xcom_pull(task_ids=task, key="sentence")
+        tell(mail, lambda: write(said, page_of(ti.dag_id, ti.run_id)))
+
+
+def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
+    """Return the mail about a run that has ended, None when it went as it should."""
+    from dataflyt.run import report
+
+    ti = context["ti"]
+    outcome: str | None = ti.xcom_pull(task_ids="close_run", key="outcome")
+    failed = failed_steps(context)
+    if outcome is None:
+        failed.append("close_run")
+    if not failed and outcome not in ("rejected", "unanswered"):
+        return None
+    merged: dict[str, Any] = ti.xcom_pull(task_ids="merge") or {}
+    return notices.ended(
+        kommune,
+        outcome,
+        report.OUTCOMES[outcome] if outcome else report.NOT_CLOSED,
+        {task: ti.xcom_pull(task_ids=task, key="sentence") for task in failed},
+        report.changes({kind: count for kind, count in merged.items() if kind in report.KINDS}, 0),
+        page_of(ti.dag_id, ti.run_id),
+    )
+
+
+def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
+    """Write a notice and mail it; return whether it was sent. Never raises: no run fails because of its mail.
+
+    The server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender.
+    """
+    try:
+        notice = write()
+        if notice is None:
+            return False
+        _send(mail, notice)
+    except ConfigError as error:
+        log.warning("No mail was sent: %s", error.sentence)
+        return False
+    except Exception as error:  # its text may hold addresses, or what a server answered
+        log.warning("No mail was sent by %s: %s in %s", mail.connection, type(error).__name__, " < ".join(place(error)))
+        return False
+    log.info("A mail was sent: %s", notice.subject)
+    return True
+
+
+def _send(mail: Mail, notice: Notice) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    with SmtpHook(smtp_conn_id=mail.connection) as server:
+        if not server.from_email:
+            raise ConfigError(f"The Airflow connection {mail.connection} has no from_email: the sender of the mails.")
+        message = EmailMessage()
+        message["Subject"], message["From"], message["To"] = notice.subject, server.from_email, ", ".join(mail.to)
+        message["Date"] = format_datetime(localtime())
+        message["Message-ID"] = make_msgid(domain=server.from_email.rpartition("@")[2])
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply
+        message.set_content(notice.body, cte="quoted-printable")
+        server._smtp_client.send_message(message)  # the hook's own send takes HTML only
