@@ -46,7 +46,7 @@ USER dataflyt
 
 # What is healthy depends on what a container runs: docker-compose.yaml says it for each. This holds for all of them.
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \
-    CMD ["python", "-c", "import dataflyt.config.kommune"]
+    CMD ["python", "-c", "import dataflyt.config.loading"]
 ENTRYPOINT ["tini", "--"]
 CMD ["airflow", "version"]
 

@@ -9,8 +9,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Python would answer Ctrl-C with a traceback in its first moments; the supervisor listens to it from its first line on.
-SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --kommune='$(KOMMUNE)'
+SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --under-make --kommune='$(KOMMUNE)'
 
+# These commands say themselves what is wrong. Without -q make would add «*** [demo] Error 1» to it. With -q it runs the
+# lines that begin with +, and ends with 1 in silence when one of them ends with 1. With -n a + would run the line.
+ifneq ($(filter setup demo up plan run doctor import backup restore,$(MAKECMDGOALS)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+MAKEFLAGS += -q
+ALONE := +
+endif
+endif
+unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up plan run doctor import backup restore test cluster lint docs lock bench clean
@@ -35,36 +44,32 @@ help:  ## vis kommandoene
 setup: $(STAMP)  ## lag .venv og installer alt der
 
 $(STAMP): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Dataflyt trenger Python 3.11 eller nyere: make PYTHON=python3.12 …"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev]'
-	@touch $@
+	$(ALONE)@$(PYTHON) include/supervisor/install.py $(VENV) && touch $@ || exit 1
 
 demo: $(STAMP)  ## kjør en kommune gjennom alt på denne maskinen, fra registrene til FEIDE-eksporten; eller WEEKS=4
-	@$(SUPERVISOR) demo --weeks='$(WEEKS)' --start='$(START)'
+	$(ALONE)@$(SUPERVISOR) demo --weeks='$(WEEKS)' --start='$(START)'
 
 up: $(STAMP)  ## hold Airflow i gang med alle kommuner, til utprøving, til Ctrl-C
-	@$(SUPERVISOR) up --port='$(PORT)'
+	$(ALONE)@$(SUPERVISOR) up --port='$(PORT)'
 
 plan: $(STAMP)  ## vis hva den nyeste kjøringen ville endre, eller har endret: make plan KOMMUNE=haugesund
-	@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows)
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows)
 
 run: $(STAMP)  ## kjør hele flyten for en kommune uten Airflow; frigir og publiserer når den ikke spør, ellers etter ja
-	@$(SUPERVISOR) run -- dataflyt run '$(KOMMUNE)' $(if $(SURE),--approve) $(if $(APPROVER),--approver='$(APPROVER)')
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt run '$(KOMMUNE)' $(if $(SURE),--approve) $(if $(APPROVER),--approver='$(APPROVER)')
 
 doctor: $(STAMP)  ## undersøk varehus, tilkoblinger, nøkler og mapper for alle kommuner, eller én: make doctor KOMMUNE=bergen
-	@$(SUPERVISOR) run -- dataflyt doctor $(if $(GIVEN),'$(GIVEN)')
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt doctor $(if $(GIVEN),'$(GIVEN)')
 
 import: $(STAMP)  ## importer kommunens katalog slik den er i dag, etter å ha spurt: make import FILE=katalog.ldif
-	@test -n '$(FILE)' || { echo 'Hvilken fil? Skriv: make import FILE=katalog.ldif'; exit 1; }
-	@$(SUPERVISOR) run -- dataflyt account import '$(FILE)' $(if $(GIVEN),--kommune='$(GIVEN)') $(if $(SURE),--approve)
+	$(ALONE)@test -n '$(FILE)' || { echo 'Hvilken fil? Skriv: make import FILE=katalog.ldif'; exit 1; }
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt account import '$(FILE)' $(if $(GIVEN),--kommune='$(GIVEN)') $(if $(SURE),--approve)
 
 backup: $(STAMP)  ## ta sikkerhetskopi av varehuset i en fil: make backup FILE=varehus.dump
-	@$(SUPERVISOR) backup --file='$(FILE)'
+	$(ALONE)@$(SUPERVISOR) backup --file='$(FILE)'
 
 restore: $(STAMP)  ## erstatt varehuset med en sikkerhetskopi, etter å ha spurt: make restore FILE=varehus.dump
-	@$(SUPERVISOR) restore --file='$(FILE)' --yes='$(YES)'
+	$(ALONE)@$(SUPERVISOR) restore --file='$(FILE)' --yes='$(YES)'
 
 # Three for two cores: half of the time a test waits for the database.
 test: $(STAMP)  ## kjør alle testene, flere om gangen

@@ -1,7 +1,7 @@
 """All benchmarks in one run, and a table: each figure with its aim beside it. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this one's. Exits with 1 when a figure is over its aim. Each part can
-be run by itself, with more to see: parsing.py, warehouse.py, extract.py, steps.py, night.py, events.py.
+be run by itself, with more to see: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py.
 """
 
 import argparse
@@ -48,9 +48,9 @@ def steps(options: argparse.Namespace) -> list[Figure]:
     return figures({pupils: measure(pupils, options) for pupils in options.pupils}, options.limit)
 
 
-def night(options: argparse.Namespace) -> list[Figure]:
+def nightly_load(options: argparse.Namespace) -> list[Figure]:
     """What a kommune of 150 pupils costs in Airflow, and the length of a night."""
-    from night import measure
+    from nightly_load import measure
 
     found, lines = measure(options.kommuner)
     print(*lines, sep="\n", flush=True)
@@ -65,7 +65,7 @@ def events(options: argparse.Namespace) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, files, warehouse, extract, steps, night, events)
+    part.__name__: part for part in (parsing, files, warehouse, extract, steps, nightly_load, events)
 }
 
 
@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--pupils", type=int, nargs="+", default=[400, 4000, 40_000], help="sizes of kommuner (steps)")
     parser.add_argument("--runs", type=int, default=1, help="runs of each size; the second changes nothing (steps)")
     parser.add_argument("--limit", type=float, default=512, help="MiB a task may take, its imports counted (steps)")
-    parser.add_argument("--kommuner", type=int, default=4, help="kommuner that run at once in Airflow (night)")
+    parser.add_argument("--kommuner", type=int, default=4, help="kommuner that run at once in Airflow (nightly_load)")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of FREG that are read (events)")
     options = parser.parse_args()
     options.faulty, options.slowest, options.keep = False, 0, None

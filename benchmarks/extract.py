@@ -58,7 +58,7 @@ def serve(folder: Path) -> None:
 def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     """Ask for all persons and stage them, as ``extract_freg`` does; what it took, and the memory at its peak."""
     from dataflyt.config.connections import Connection
-    from dataflyt.config.kommune import find
+    from dataflyt.config.loading import find
     from dataflyt.run.environment import Environment
     from dataflyt.run.freg_parts import FREG_PARTS
     from dataflyt.run.job import open_job

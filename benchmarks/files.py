@@ -17,11 +17,11 @@ from pathlib import Path
 from lxml import etree
 from measuring import Figure, peak
 
-from dataflyt.sources.hr.rows import stamdata3
-from dataflyt.sources.sas.rows import pifu
+from dataflyt.sources.hr import stamdata3
+from dataflyt.sources.sas import pifu
 
 DAY = date(2026, 11, 23)
-READERS = {"Stamdata3": stamdata3, "PIFU": pifu}
+READERS = {"Stamdata3": stamdata3.read, "PIFU": pifu.read}
 LEAST = 15.0
 
 

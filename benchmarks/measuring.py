@@ -141,7 +141,6 @@ def kommune_files(folder: Path, ids: list[str], numbers: list[str], units: dict[
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "_defaults.yaml").write_bytes((KOMMUNER / "_defaults.yaml").read_bytes())
     said = yaml.safe_load((KOMMUNER / "haugesund.yaml").read_text(encoding="utf-8"))
     if units:
         said["sources"]["hr"]["units"] = units

@@ -73,7 +73,7 @@ def _job(folder: Path, pupils: int, run: int) -> "Job":
     from airflow.sdk import ObjectStoragePath
 
     from dataflyt.config.connections import Connection
-    from dataflyt.config.kommune import find
+    from dataflyt.config.loading import find
     from dataflyt.run.environment import Environment
     from dataflyt.run.job import open_job
     from simulator.large import kommune_of

@@ -22,7 +22,7 @@ from measuring import KOMMUNER, Figure, postgres
 from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.run.approve import answer, question
 from dataflyt.run.environment import Environment
 from dataflyt.run.freg_parts import FREG_PARTS
@@ -30,6 +30,7 @@ from dataflyt.run.job import Job, mark_passed, open_job
 from dataflyt.run.landed import stage
 from dataflyt.run.merge import merge
 from dataflyt.run.release import release
+from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import rows as freg_rows
 from dataflyt.storage.database import driver
 from dataflyt.storage.landing import Landing
@@ -157,7 +158,7 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
     rows: list[NamedTuple] = []
     for page in sorted((landing / "freg").glob("*.json"))[: -(-count // PER_PAGE)]:
         with page.open("rb") as stream:
-            rows += freg_rows.bulk(stream)
+            rows += bulk.read(stream)
     return rows
 
 

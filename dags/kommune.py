@@ -19,7 +19,8 @@ from airflow.sdk import (
     get_parsing_context,
 )
 
-from dataflyt.config.kommune import Broken, Kommune, folder_of_kommuner, load, load_all
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import BrokenFile, folder_of_kommuner, load, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import deadlines, tell_ended
@@ -82,7 +83,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
     return dag
 
 
-def broken_dag(broken: Broken) -> DAG:
+def broken_dag(broken: BrokenFile) -> DAG:
     """Show a kommune whose file cannot be used: no schedule, and one task that says why."""
     with DAG(
         dag_id=f"kommune_{broken.id}",

@@ -1,14 +1,13 @@
 """Write the pages that say what the code says: ``docs/reference/`` in Norwegian, and the table map for engineers.
 
 ``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. It reads the
-kommune file's models and defaults, commands, DAG files, rules of the checks, kinds of a plan, and tables.
+kommune file's models and defaults, commands, DAG files, rules of the checks, plan kinds, and tables.
 """
 
 from __future__ import annotations
 
 import datetime
 import inspect
-import json
 import re
 import sys
 import types
@@ -22,9 +21,10 @@ from pydantic import BaseModel
 from typer.core import TyperArgument
 from typer.main import get_command
 
-from dataflyt.cli.kommune import _TEMPLATE
+from dataflyt.cli.kommune import filled_template
 from dataflyt.cli.main import app
-from dataflyt.config.kommune import DEFAULTS, WEEKDAYS, Kommune, PlanKind
+from dataflyt.config.kommune import WEEKDAYS, Kommune, PlanKind
+from dataflyt.config.loading import DEFAULTS
 from dataflyt.on_airflow import notices, rights
 from dataflyt.run import report
 from dataflyt.run.steps import TITLES
@@ -91,7 +91,7 @@ def kommune_file() -> str:
         + table(("Felt", "Verdi", "Står det ikke", "Hva du skriver"), rows)
         for path, rows in _sections(Kommune, "", yaml.safe_load(shared))
     )
-    new = _TEMPLATE.format(id="haugesund", comment="Haugesund", name=json.dumps("Haugesund"), number="1106")
+    new = filled_template("haugesund", "Haugesund", "1106")
     return f"""# Kommunefilen
 
 Hver kommune er én fil i mappen som `DATAFLYT_KOMMUNER` peker på, ellers `include/kommuner/`: `haugesund.yaml` for

@@ -162,6 +162,7 @@ class Found(typing.NamedTuple):
 def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
     """``check("freg", rows, previous={…})`` stages the rows and runs the source's own suites on them."""
     from dataflyt.quality import running
+    from dataflyt.quality.rules import Context
 
     def check(
         source: str,
@@ -171,7 +172,7 @@ def check(pg_url: str, stage: Callable[..., str]) -> Callable[..., Found]:
     ) -> Found:
         schema = stage(**{source: rows})
         checks = importlib.import_module(f"dataflyt.sources.{source}.checks")
-        context = running.Context(previous or {}, max_drop_percent=30, pupils=pupils or {})
+        context = Context(previous or {}, max_drop_percent=30, pupils=pupils or {})
         result = running.run(pg_url, schema, checks.suites(context))
         with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
             named = {

@@ -1,15 +1,27 @@
 """What can go wrong, as classes of ours.
 
-Every error carries one sentence that an operator can act on, and never a person's number, name, address,
-e-mail or phone. Facts for the engineer go in keyword arguments that are safe to log (counts, tables, files,
-HTTP status, the warehouse's own person id).
+    DataflytError
+      · SourceUnavailable   did not answer, and may do so later: the only one that is worth a retry
+      · SourceRefused       said no; a person must do something
+      · ConfigError         a kommune file, connection or environment cannot be used
+          · NotDefined      there is no connection of that name (config.connections)
+      · Unreadable          a file or an answer is not what it claims to be
+          · NobodyNamed     no entry of an answer about people names its person
+      · CheckFailed         a rule stopped the run before anything was merged
+      · DataInDoubt         an extract would take away more than its limit; nothing was taken
+      · NotApproved         a run was to be released without an answer that names its plan
+      · WarehouseError      the warehouse refused a statement: a fault of ours
+
+Every error carries one Norwegian sentence that an operator can act on. Facts for the engineer go in keyword arguments
+that are safe to log (counts, tables, files, HTTP status, the warehouse's own person id). Neither holds a person's
+number, name, address, e-mail or phone.
 """
 
 import errno
 
 
 class DataflytError(Exception):
-    """Base of all expected errors. ``str(error)`` is the sentence for a person; ``facts`` are safe to log."""
+    """Base of all expected errors. ``str(error)`` is the sentence for the operator; ``facts`` are safe to log."""
 
     def __init__(self, sentence: str, **facts: object) -> None:
         super().__init__(sentence)
@@ -18,20 +30,20 @@ class DataflytError(Exception):
 
 
 class ConfigError(DataflytError):
-    """A kommune file, connection or environment says something that cannot be used. Never worth a retry."""
+    """A kommune file, a connection or the environment cannot be used as it is. Never worth a retry."""
 
 
 class Unreadable(DataflytError):
-    """A file or an answer is broken or hostile and cannot be read as what it claims to be. Never worth a retry."""
+    """A file or an answer is broken or hostile, and cannot be read as what it claims to be. Never worth a retry."""
 
     @property
     def clause(self) -> str:
-        """The sentence as it goes on after a comma or colon."""
+        """The sentence as the rest of another: it begins with a small letter, after a comma or colon."""
         return self.sentence[:1].lower() + self.sentence[1:]
 
 
 class NobodyNamed(Unreadable):
-    """An answer about people in which no entry says whom it is about: all who were asked about are left out."""
+    """No entry of an answer about people names its person. Everybody who was asked about counts as unanswered."""
 
 
 class SourceUnavailable(DataflytError):
@@ -43,7 +55,7 @@ class SourceRefused(DataflytError):
 
 
 class CheckFailed(DataflytError):
-    """A check stopped the run before anything was merged."""
+    """A rule is broken, or could not be tried, and stopped the run before anything was merged."""
 
 
 class DataInDoubt(DataflytError):
@@ -68,9 +80,10 @@ _BUSY = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ENETUNREACH, errno.EHOSTUNR
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether an error is of a connection that was lost or refused, or of storage that is busy: worth a retry.
+    """Tell whether an error is worth a retry: a connection was lost or refused, or storage is busy.
 
-    Libraries' own classes are told by name, as none of them is imported for this; network disks and s3fs raise OSError.
+    Classes of other libraries are recognised by name, so that none of them is imported for this. Network disks and s3fs
+    raise OSError.
     """
     if isinstance(error, DataflytError):
         return isinstance(error, SourceUnavailable)
@@ -80,7 +93,7 @@ def may_pass(error: BaseException) -> bool:
     return bool(named & _LOST) or isinstance(error, (ConnectionError, TimeoutError))
 
 
-IN_NORWEGIAN = {
+_REFUSALS = {
     errno.ENOSPC: "det er ikke plass på disken",
     errno.EDQUOT: "det er ikke plass på disken",
     errno.EFBIG: "filen blir større enn maskinen tillater",
@@ -97,6 +110,11 @@ IN_NORWEGIAN = {
 }
 
 
-def why(error: OSError) -> str:
-    """Say in Norwegian why the machine refused; its number where we have no words for it."""
-    return IN_NORWEGIAN.get(error.errno or 0, f"feil {error.errno} fra maskinen")
+def known_refusal(error: BaseException) -> str | None:
+    """Return in Norwegian why the operating system refused; None for an errno without a text, and for other errors."""
+    return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def why_refused(error: OSError) -> str:
+    """Return in Norwegian why the operating system refused, with the errno where there is no text for it."""
+    return known_refusal(error) or f"feil {error.errno} fra maskinen"

@@ -2,10 +2,11 @@
 
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 from simulator import names
+from simulator.builder import Builder
 from simulator.model import Address, Person, Pupil, Responsibility
-from simulator.world import Builder
 
 CASES = {
     "seed_baug": "the pupil of 6A at Skåredalen skole, no timetable for his groups",
@@ -115,19 +116,11 @@ def _parents(
     home = _known(children[0]).home
     oldest = min(_known(child).born for child in children)
     elsewhere = b.dwelling(rng, canary=canary) if apart else home
-    one = b.adult(
-        rng,
-        "guardian" if first else "parent",
-        oldest,
-        **{"sex": "kvinne", "home": home, "canary": canary, **(mother or {})},
-    )  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"sex": "kvinne", "home": home, "canary": canary, **(mother or {})}
+    one = b.adult(rng, "guardian" if first else "parent", oldest, **fields)
     other_sex = "mann" if second_role == "far" else "kvinne"
-    two = b.adult(
-        rng,
-        "guardian" if second else "parent",
-        oldest,
-        **{"sex": other_sex, "home": elsewhere, "canary": canary, **(father or {})},
-    )  # type: ignore[arg-type]
+    fields = {"sex": other_sex, "home": elsewhere, "canary": canary, **(father or {})}
+    two = b.adult(rng, "guardian" if second else "parent", oldest, **fields)
     if not apart:
         b.marry(one, two)
     for pupil in children:

@@ -50,6 +50,7 @@ def _tables(world: World) -> Iterator[tuple[str, Iterable[tuple[object, ...]]]]:
     sessions = ("sourcedId", "status", "dateLastModified", "title", "type", "startDate", "endDate", "parentSourcedId")
     year = ("year", *blank, f"{world.year}/{world.year + 1}", "schoolYear", begins, ends, "", world.year + 1)
     yield "academicSessions", [(*sessions, "schoolYear"), year]
+    heading: tuple[str, ...]
     heading = ("sourcedId", "status", "dateLastModified", "title", "grades", "courseSourcedId", "classType")
     yield (
         "classes",

@@ -23,11 +23,11 @@ from random import Random
 from typing import Generic, NamedTuple, TypeVar, overload
 
 from simulator import names
+from simulator.builder import FOREVER, SUBJECTS, Builder
 from simulator.files import SLOTS
 from simulator.kommuner import KOMMUNER, Kommune, School
 from simulator.model import Address, Employee, Group, Member, Person, Pupil, Responsibility, SasPerson, World
 from simulator.numbers import Series, organisation
-from simulator.world import SUBJECTS, Builder
 
 MOST = 100_000
 LEVELS = 10
@@ -175,6 +175,7 @@ class Large(World):
         at, rest = divmod(number, LEVELS * GROUPS)
         level, kind = divmod(rest, GROUPS)
         school, staff = self.kommune.schools[at], self._staff(at)
+        roles: tuple[str, ...]
         year, subject = level + 1, kind - 1 - len(LETTERS)
         if kind == 0:
             part, roles = None, ("02",)
@@ -337,15 +338,16 @@ class Maker(Builder):
         unit = self.kommune.schools[school].unit if here else f"{self.kommune.schools[0].unit[:2]}1000"
         titles = ("Lærer", "Lærer", "Adjunkt", "Lektor", "Assistent") if here else ("Pedagogisk leder", "Renholder")
         title = "Rektor" if here and at == 0 else rng.choice(titles)
-        percentage, kind, dates = rng.choice((100, 100, 80, 60)), "A", {"date_from": date(self.year - 1 - at % 9, 8, 1)}
+        percentage, kind = rng.choice((100, 100, 80, 60)), "A"
+        date_from, date_to = date(self.year - 1 - at % 9, 8, 1), FOREVER
         how = rng.random() if at else 1.0
         if how < 0.03:
-            dates = {"date_from": date(self.year - 6, 8, 1), "date_to": date(self.year, 6, 30)}
+            date_from, date_to = date(self.year - 6, 8, 1), date(self.year, 6, 30)
         elif how < 0.04:
-            dates = {"date_from": date(self.year + 1, 8, 1)}
+            date_from = date(self.year + 1, 8, 1)
         elif how < 0.08:
             percentage, kind = 0, "T"
-        positions = [self.position(title, unit, percentage, kind=kind, **dates)]
+        positions = [self.position(title, unit, percentage, date_from=date_from, date_to=date_to, kind=kind)]
         if 0.08 <= how < 0.14:
             positions.append(self.position("Lærer", self.kommune.schools[(school + 1) % count].unit, 20, main=False))
         person = self.family_of(place // 20 * 20).adults[0] if place % 20 == 7 else None
@@ -360,7 +362,7 @@ class Maker(Builder):
 
     # -- what depends on the place, where a Builder draws or counts --------------------------------------------------
 
-    def person(self, rng: Random, role: str, *, born: date, sex: str | None = None, **fields: object) -> Person:  # type: ignore[override]
+    def person(self, rng: Random, role: str, *, born: date, sex: str | None = None, **fields: object) -> Person:
         """Make a new person, with the birth date and the number of their place."""
         sex = sex or rng.choice(("kvinne", "mann"))
         if role == "pupil":
@@ -386,7 +388,7 @@ class Maker(Builder):
             fields["old_number"] = self._series.issue(born, sex, rank + 1, dnummer=True)
         return super().person(rng, role, born=born, sex=sex, series=rank + 1, **fields)  # type: ignore[arg-type]
 
-    def dwelling(self, rng: Random, **kind: object) -> Address:  # type: ignore[override]
+    def dwelling(self, rng: Random, **kind: object) -> Address:
         """Make a dwelling; no other has this house number in this street."""
         self._addresses.clear()
         address = super().dwelling(rng, **kind)  # type: ignore[arg-type]

@@ -3,12 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
 from simulator.kommuner import Kommune, School
-
-if TYPE_CHECKING:
-    from simulator.world import Builder
 
 
 @dataclass
@@ -254,8 +250,8 @@ class World:
     the protection has been lowered. The adult by number, ``org:`` and a number, or ``uten:`` and a name."""
     weeks: int = 0
     """Mondays that have passed since the world was made."""
-    maker: "Builder" = field(init=False, repr=False, compare=False)
-    """What made the world, and makes more people when time passes."""
+    maker: object = field(default=None, init=False, repr=False, compare=False)
+    """The ``Builder`` that made the world: ``weeks`` makes more people with it. None in a ``large.Large``."""
     country: "Country | None" = field(default=None, repr=False, compare=False)
 
     def find(self, number: str) -> Person | None:

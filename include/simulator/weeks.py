@@ -18,6 +18,7 @@ from random import Random
 from typing import NamedTuple
 
 from simulator import manifest, names
+from simulator.builder import Builder, school_year
 from simulator.kommuner import School
 from simulator.model import (
     Address,
@@ -31,7 +32,6 @@ from simulator.model import (
     Responsibility,
     World,
 )
-from simulator.world import Builder, school_year
 
 ELSEWHERE = "1149"
 """Where people go who leave the simulated kommuner."""
@@ -101,12 +101,19 @@ class Family(NamedTuple):
     home: Address
 
 
+def maker_of(world: World) -> Builder:
+    """Return what makes more people for a world. Raises TypeError for a ``large.Large``, in which no time passes."""
+    if not isinstance(world.maker, Builder):
+        raise TypeError("No Builder made this world: no time passes in it.")
+    return world.maker
+
+
 class Week:
     """One kommune on one day on which something happens."""
 
     def __init__(self, country: Country, world: World, day: date, counts: dict[str, Counter[str]]) -> None:
         self.country, self.world, self.day, self.counts = country, world, day, counts
-        self.maker: Builder = world.maker
+        self.maker = maker_of(world)
         self.happened: Counter[str] = Counter()
 
     def random(self, *what: object) -> Random:
@@ -478,7 +485,7 @@ def _moves_out(week: Week, rng: Random) -> bool:
     family = week.pick_family(rng, fits)
     if family is None:
         return False
-    home = destination.maker.dwelling(rng) if destination else week.maker.dwelling(rng, kommunenummer=ELSEWHERE)
+    home = maker_of(destination).dwelling(rng) if destination else week.maker.dwelling(rng, kommunenummer=ELSEWHERE)
     home.since = week.recently(rng)
     for pupil in family.pupils:
         week.leave_school(pupil)

@@ -24,23 +24,23 @@ import warnings
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from rich.console import Console
 
 from dataflyt.cli import outside_run, terminal
-from dataflyt.errors import DataflytError, why
+from dataflyt.errors import DataflytError, why_refused
 from dataflyt.storage import private
 from supervisor import logins
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import Demo, newest_report, now, reports, summarise
 from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
 from supervisor.postgres import Postgres
-from supervisor.processes import PATIENCE, Processes, SupervisorError, bury
+from supervisor.processes import PATIENCE, Processes, SupervisorError, reap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
     from typing import TextIO
 
@@ -64,7 +64,7 @@ class Supervisor:
     """The note by which commands in other windows find what runs here."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
-        from dataflyt.config.kommune import load_all
+        from dataflyt.config.loading import load_all
 
         self.console = console
         self.folder_of_kommuner = Path(
@@ -86,7 +86,7 @@ class Supervisor:
 
     def find(self, name: str) -> Any:
         """Find a kommune by id or number; raises ConfigError."""
-        from dataflyt.config.kommune import find
+        from dataflyt.config.loading import find
 
         return find(self.folder_of_kommuner, name)
 
@@ -124,7 +124,7 @@ class Supervisor:
         )
         self.processes.wait_for("Registersimulatoren", self.home.ready.exists)
         self.simulator = address(self.home.ready)
-        self.environment |= self.home.connections(self.kommuner, self.postgres, self.simulator)
+        self.environment |= self.home.connections(self.kommuner, self.postgres.url, self.simulator)
         self.processes.finish("warehouse-migrate")
 
     def start_airflow(self, users: Sequence[Login], port: int, *, triggerer: bool = False) -> str:
@@ -167,7 +167,7 @@ class Supervisor:
         """Begin to make the users and every kommune's roles in Airflow's database: ``airflow-logins``."""
         for login in users:
             self.home.password(login.user)
-        ids = [one.id for one in (*self.kommuner, *self.broken)]
+        ids = [*(kommune.id for kommune in self.kommuner), *(broken.id for broken in self.broken)]
         self.processes.start("airflow-logins", logins.command(self.home.passwords, ids, users), airflow, errand=True)
 
     def demo(self, name: str) -> int:
@@ -250,14 +250,7 @@ class Supervisor:
     def run(self, command: list[str]) -> int:
         """Run a command beside the services, with its terminal; give its exit code."""
         self.start_services()
-        with subprocess.Popen(command, env=self.environment) as process:  # noqa: S603
-            try:
-                return process.wait()
-            finally:
-                if process.poll() is None:
-                    process.terminate()
-                    with suppress(subprocess.TimeoutExpired):  # what it has to say comes before the prompt
-                        process.wait(PATIENCE)
+        return run_beside(command, self.environment)
 
     def backup(self, file: str) -> int:
         """Write a backup of the warehouse."""
@@ -279,7 +272,7 @@ class Supervisor:
         self.postgres.start()
         if not backup.bring_back(self.postgres, Path(file).absolute(), self.console, sure=sure):
             return 1
-        os.environ.update(self.environment | self.home.connections(self.kommuner, self.postgres, self.simulator))
+        os.environ.update(self.environment | self.home.connections(self.kommuner, self.postgres.url, self.simulator))
         backup.reconcile(self.kommuner, self.console)
         return 0
 
@@ -294,7 +287,7 @@ class Supervisor:
             self.processes.stop()
         finally:
             self.postgres.stop()
-            bury()
+            reap()
 
 
 def address(ready: Path) -> str:
@@ -341,6 +334,7 @@ def understood(arguments: list[str]) -> argparse.Namespace:
     """Read the command line. Empty words count as not given: make passes its variables whether they are set or not."""
     parser = argparse.ArgumentParser(prog="python -m supervisor", description=__doc__)
     parser.add_argument("--kommune", default="haugesund", help="id or number (default: haugesund)")
+    parser.add_argument("--under-make", action="store_true", help="end with 1 whatever the failure was")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="run the kommune's DAG in a real Airflow and show what became of it")
     demo.add_argument("--weeks", default="", help="instead: all kommuner through so many weeks, without Airflow")
@@ -395,12 +389,16 @@ def first_day(text: str) -> date:
         raise SupervisorError("START er ikke en dato: skriv den som 2026-07-20.") from None
 
 
-def become(command: list[str], variables: dict[str, str]) -> NoReturn:
-    """Let a command take this process's place, beside what runs in the folder already."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    os.execvpe(command[0], command, {**os.environ, **variables, "PATH": path})  # noqa: S606
+def run_beside(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run a command with this process's terminal, and return its exit code. A signal ends the command too."""
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):  # what it has to say comes before the prompt
+                    process.wait(PATIENCE)
 
 
 def nearly_full(folder: Path) -> str:
@@ -422,23 +420,25 @@ def main(arguments: list[str]) -> int:
     supervisor = None
     try:
         if chosen.command == "run" and (variables := outside_run.running(local())):
-            become(chosen.line, variables)
-        make, do = task(chosen)
-        supervisor = make(console)
-        code = do(supervisor)
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+            code = run_beside(chosen.line, {**os.environ, **variables, "PATH": path})
+        else:
+            make, do = task(chosen)
+            supervisor = make(console)
+            code = do(supervisor)
     except (SupervisorError, DataflytError) as trouble:
         said = str(trouble)
     except httpx.HTTPError as trouble:
         said = f"Airflow svarte ikke som ventet ({type(trouble).__name__}): se loggene i {local() / 'logs'}."
     except OSError as trouble:
         what = f"{trouble.filename} kan ikke brukes" if trouble.filename else "Maskinen sa nei"
-        said = f"{what} ({why(trouble)}): se etter plass på disken og lov til å skrive."
+        said = f"{what} ({why_refused(trouble)}): se etter plass på disken og lov til å skrive."
     except EOFError:  # the terminal was closed where a question was asked
         said = "Avbrutt. Ingenting er gjort."
     except Exception as trouble:
         said = terminal.sentence_of(trouble)
     else:
-        return code
+        return min(code, 1) if chosen.under_make and code > 0 else code
     finally:
         if supervisor is not None:
             supervisor.stop()

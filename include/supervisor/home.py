@@ -29,9 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from simulator.kommuner import KOMMUNER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from supervisor.postgres import Postgres
+    from collections.abc import Callable, Iterable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FREG_PATH = "/folkeregisteret/offentlig-med-hjemmel/api"
@@ -135,13 +133,16 @@ class Home:
             "DATAFLYT_STORAGE": str(self.storage),
         }
 
-    def connections(self, kommuner: Iterable[Any], postgres: Postgres, simulator: str) -> dict[str, str]:
-        """Give the connections of all kommuner as Airflow reads them, to the simulator at the URL ``simulator``."""
+    def connections(self, kommuner: Iterable[Any], warehouse: Callable[[str], str], simulator: str) -> dict[str, str]:
+        """Return the environment variables with the connections of all kommuner, in Airflow's JSON form.
+
+        ``warehouse`` returns the warehouse's URL for a database role; ``simulator`` is the simulated registers' URL.
+        """
         freg = self.register(simulator, simulator + FREG_PATH, "folkeregister:deling/offentligmedhjemmel")
         wanted: dict[str, dict[str, Any]] = {
-            "warehouse": {"host": postgres.url("dataflyt")},
-            "warehouse_events": {"host": postgres.url("dataflyt_events")},
-            "warehouse_reference": {"host": postgres.url("dataflyt_reference")},
+            "warehouse": {"host": warehouse("dataflyt")},
+            "warehouse_events": {"host": warehouse("dataflyt_events")},
+            "warehouse_reference": {"host": warehouse("dataflyt_reference")},
             "nsr": {"host": simulator},
             "grep": {"host": f"{simulator}/kl06/v201906"},
             "klass": {"host": f"{simulator}/api/klass/v1"},
@@ -149,7 +150,7 @@ class Home:
         }
         for kommune in kommuner:
             files = self.drop / kommune.kommunenummer[0]
-            wanted[kommune.warehouse] = {"host": postgres.url(f"kommune_{kommune.id}")}
+            wanted[kommune.warehouse] = {"host": warehouse(f"kommune_{kommune.id}")}
             # The kommuner that the simulator knows have delegated their rights to the client's owner.
             known = {one.orgnr for one in KOMMUNER.values()}
             on_behalf_of = {"consumer_org": kommune.orgnr} if kommune.orgnr in known else {}
@@ -231,7 +232,8 @@ def empty(folder: Path) -> None:
 
 def parallelism() -> int:
     """Say how many of Airflow's tasks this machine can run at once: two a core, one a GiB, at least two."""
-    return max(2, min(2 * (os.cpu_count() or 1), psutil.virtual_memory().total // 2**30, 32))
+    gibibytes: int = psutil.virtual_memory().total // 2**30
+    return max(2, min(2 * (os.cpu_count() or 1), gibibytes, 32))
 
 
 def port_is_free(port: int) -> bool:

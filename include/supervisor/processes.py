@@ -147,7 +147,7 @@ def end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (Linux), so that ``bury`` can see them off.
+    """Become the parent of descendants that lose theirs (Linux), so that ``reap`` can see them off.
 
     Otherwise they stay as zombies where nothing else does, as in a container without an init.
     """
@@ -155,7 +155,7 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-def bury(patience: float = 3) -> None:
+def reap(patience: float = 3) -> None:
     """Take leave of children that have ended; to be called last, when nobody waits for a child any more."""
     deadline = time.monotonic() + patience
     with suppress(ChildProcessError):

@@ -23,26 +23,18 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from dataflyt.config.connections import from_environment
-from dataflyt.config.kommune import Kommune, folder_of_kommuner, load_all
+from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.storage import private
 from dataflyt.warehouse.logins import new_password
 from simulator.kommuner import KOMMUNER
 from supervisor import logins
 from supervisor.home import CLIENT_ID, Home, local
+from supervisor.postgres import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
-class Logins:
-    """The warehouse at ``owner``, its owner's URL, as ``Home.connections`` wants it: who is named gets a password."""
-
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-
-    def url(self, role: str) -> str:
-        """Give the URL with which ``role`` logs in; the owner has its password already."""
-        return self.owner if role == "dataflyt" else new_password(self.owner, role)
+    from dataflyt.config.kommune import Kommune
 
 
 def simulated() -> list[Kommune]:
@@ -84,9 +76,16 @@ def upload(home: Home, kommuner: Iterable[Kommune], storage: str) -> int:
 def connections(
     home: Home, kommuner: Iterable[Kommune], warehouse: str, storage: str, registers: str
 ) -> dict[str, dict[str, Any]]:
-    """Give every connection of the kommuner by its name, each role of the warehouse with a new password."""
+    """Return every connection of the kommuner by its name.
+
+    ``warehouse`` is the owner's URL. Every other role gets a new password.
+    """
     home.drop = UPath(storage) / "drop"  # type: ignore[assignment]
-    variables = home.connections(kommuner, Logins(warehouse), registers)  # type: ignore[arg-type]
+
+    def url(role: str) -> str:
+        return warehouse if role == OWNER else new_password(warehouse, role)
+
+    variables = home.connections(kommuner, url, registers)
     return {
         variable.removeprefix("AIRFLOW_CONN_").lower(): json.loads(connection)
         for variable, connection in variables.items()

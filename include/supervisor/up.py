@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataflyt.config.kommune import Broken, Kommune
+    from dataflyt.config.kommune import Kommune
+    from dataflyt.config.loading import BrokenFile
     from supervisor.airflow_api import AirflowApi
     from supervisor.home import Home
     from supervisor.processes import Processes
@@ -63,7 +64,7 @@ def let_run(
 
 
 def tell(
-    console: Console, url: str, kommuner: Sequence[Kommune], broken: Sequence[Broken], home: Home, parallelism: int
+    console: Console, url: str, kommuner: Sequence[Kommune], broken: Sequence[BrokenFile], home: Home, parallelism: int
 ) -> None:
     """Say where Airflow is, how to log in, what there is to see, and how to stop it."""
     console.print(f"\n[bold green]Airflow er oppe:[/] [bold]{url}[/]  ({parallelism} oppgaver kan kjøre samtidig)\n")

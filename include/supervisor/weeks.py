@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -30,7 +30,7 @@ from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dataflyt.run.job import Job
     from supervisor.home import Home
 
+Said = Literal["approved", "rejected", "unanswered"]
 OSLO = ZoneInfo("Europe/Oslo")
 MONTHS = (
     *("januar", "februar", "mars", "april", "mai", "juni"),
@@ -107,9 +108,9 @@ class Approver:
     """
 
     def __init__(self) -> None:
-        self.answers = iter(("rejected", "unanswered"))
+        self.answers: Iterator[Said] = iter(("rejected", "unanswered"))
 
-    def answer(self, *, first: bool) -> str:
+    def answer(self, *, first: bool) -> Said:
         """Give approved, rejected or unanswered."""
         return "approved" if first else next(self.answers, "approved")
 
@@ -208,7 +209,7 @@ class Calendar:
         job = open_job(kommune, f"weeks__{moment.isoformat()}", moment, self.environment)
         before = stand(job)
         said: list[str] = []
-        asked: list[tuple[Question, str]] = []
+        asked: list[tuple[Question, Said]] = []
 
         def ask(question: Question) -> Answer | None:
             self.asked += 1
@@ -244,7 +245,7 @@ class Calendar:
         if ended.closed:
             self.tell_outcome(job, ended.closed["outcome"], before, changed, first=first)
 
-    def answer(self, job: Job, said: str) -> Answer:
+    def answer(self, job: Job, said: Said) -> Answer:
         """Give an answer as the kommune's first approver's, or one that nobody has given."""
         from dataflyt.run.execute import Answer
         from dataflyt.warehouse.runs import User
@@ -262,7 +263,7 @@ class Calendar:
         for kind, count in changed.items():
             self.console.print(f"  {number(count):>7}  {in_words(kind)}", markup=False)
 
-    def tell_answer(self, job: Job, answer: str | None) -> None:
+    def tell_answer(self, job: Job, answer: Said | None) -> None:
         """Say why a run asked, and what the approver answered."""
         from dataflyt.run import report
         from dataflyt.warehouse import runs

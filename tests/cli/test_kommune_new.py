@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from dataflyt.cli.kommune import kommune_app
-from dataflyt.config import kommune
+from dataflyt.config import loading
 from dataflyt.errors import ConfigError
 
-SHIPPED = Path(kommune.__file__).parents[2] / "kommuner"
+SHIPPED = Path(loading.__file__).parents[2] / "kommuner"
 FILLED_IN = {
     "orgnr": '"939760946"',
     "freg": "med_hjemmel",
@@ -40,7 +40,7 @@ def new(*words: str) -> tuple[int, str]:
 
 def complaint(path: Path) -> str:
     with pytest.raises(ConfigError) as raised:
-        kommune.load(path)
+        loading.load(path)
     return raised.value.sentence
 
 
@@ -59,7 +59,7 @@ def test_a_new_file_is_filled_in_field_by_field_as_the_check_says(folder: Path) 
         assert "fyll ut" in lines[line - 1]
         lines[line - 1] = re.sub(r":\s.*", f": {value}", lines[line - 1], count=1)
         path.write_text("\n".join(lines), encoding="utf-8")
-    found = kommune.find(folder, "1520")
+    found = loading.find(folder, "1520")
     assert (found.id, found.name, found.display_name) == ("oersta", "Ørsta", "Ørsta (1520)")
     assert found.trial
     assert found.accounts == "dataflyt"
@@ -70,7 +70,7 @@ def test_a_new_file_is_filled_in_field_by_field_as_the_check_says(folder: Path) 
     for wanted in ("done_by", "timetable", "guard", "limits", "pupil_leaves", "august", "pupil_starts", "mail: {to"):
         text = re.sub(rf"^( *)# ( *{wanted})", r"\1\2", text, flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
-    found = kommune.load(path)
+    found = loading.load(path)
     assert found.guard.august["pupil_starts"].percent == 25
     assert found.mail
     assert found.schedule.done_by == "07:00"
@@ -127,13 +127,13 @@ def test_any_name_that_is_taken_stands_in_the_file_as_it_was_written(folder: Pat
 
 
 def test_a_folder_without_defaults_of_its_own_has_dataflyts_limits(folder: Path) -> None:
-    limits = kommune.find(folder, "1106").guard.limits
+    limits = loading.find(folder, "1106").guard.limits
     assert limits["number_changes"].percent == 2
-    own = Path(kommune.__file__).with_name("_defaults.yaml").read_text("utf-8")
+    own = Path(loading.__file__).with_name("_defaults.yaml").read_text("utf-8")
     (folder / "_defaults.yaml").write_text(
         own.replace("number_changes: {percent: 2", "number_changes: {percent: 1"), "utf-8"
     )
-    assert kommune.find(folder, "1106").guard.limits["number_changes"].percent == 1
+    assert loading.find(folder, "1106").guard.limits["number_changes"].percent == 1
 
 
 def test_airflow_can_read_a_file_that_somebody_with_a_strict_umask_has_made(folder: Path) -> None:

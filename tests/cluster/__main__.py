@@ -21,7 +21,7 @@ import warnings
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from upath import UPath
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
+from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
 from dataflyt.run.environment import Environment
 from dataflyt.run.execute import Answer, execute
@@ -42,9 +42,12 @@ from supervisor.__main__ import SIGNALS, address, healthy, interrupted
 from supervisor.airflow_api import AirflowApi
 from supervisor.demo import THINKING
 from supervisor.home import ADMIN, REPOSITORY, Home, free_port, local
-from supervisor.processes import Processes, SupervisorError, bury
+from supervisor.processes import Processes, SupervisorError, reap
 from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
+
+if TYPE_CHECKING:
+    from dataflyt.config.kommune import Kommune
 
 PATIENCE = {
     "WORKERS__MIN_HEARTBEAT_INTERVAL": 2,
@@ -342,7 +345,7 @@ class Cluster:
         finally:
             for server in (self.metadata, self.warehouse):
                 server.stop()
-            bury()
+            reap()
 
 
 def compose_settings() -> dict[str, dict[str, str]]:

@@ -17,8 +17,10 @@ import ldap3
 import pytest
 
 from dataflyt.errors import CheckFailed, ConfigError
-from dataflyt.exports.feide_ldif import Counts, Owner, Person, School, write
-from dataflyt.formats import feide, ldif
+from dataflyt.exports.feide_ldif import write
+from dataflyt.exports.feide_ldif_check import check
+from dataflyt.exports.model import AccountHolder, Counts, Owner, School
+from dataflyt.formats import ldif
 from dataflyt.formats.feide import Group
 
 SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
@@ -26,7 +28,7 @@ FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)
 CLASS = Group("b", None, SKAAREDALEN, "6A", FIRST, LAST, "student", "6A")
 MATHS = Group("u", "MAT0006", SKAAREDALEN, "6A/MAT:å", FIRST, LAST, "student", "Matematikk 6A, blå")
 
-PUPIL = Person(
+PUPIL = AccountHolder(
     uid="anders.maehlá",
     given_names="Ánders  Øystein",
     family_name='Mæhlá-"Đuŋŋe"',
@@ -39,7 +41,7 @@ PUPIL = Person(
     year_levels=(6,),
     groups=(MATHS, CLASS),
 )
-TEACHER = Person(
+TEACHER = AccountHolder(
     uid="Bodil",
     given_names="Bodil",
     family_name="Tveit",
@@ -54,7 +56,7 @@ TEACHER = Person(
     mail="bodil.tveit@haugesund.kommune.no",
     mobile="+4799999999",
 )
-STRANGE = Person(
+STRANGE = AccountHolder(
     uid='#c,"d"+e\\ ',
     given_names="",
     family_name="Suharto",
@@ -70,7 +72,7 @@ STRANGE = Person(
 class Kommune:
     owner_: Owner
     schools_: Iterable[School]
-    people_: Iterable[Person]
+    people_: Iterable[AccountHolder]
 
     def owner(self) -> Owner:
         return self.owner_
@@ -78,7 +80,7 @@ class Kommune:
     def schools(self) -> Iterable[School]:
         return self.schools_
 
-    def people(self) -> Iterable[Person]:
+    def account_holders(self) -> Iterable[AccountHolder]:
         return self.people_
 
 
@@ -175,7 +177,7 @@ def test_the_counts_say_what_was_written() -> None:
 def test_what_we_write_has_no_findings(tmp_path: Path) -> None:
     path = tmp_path / "feide.ldif"
     path.write_bytes(written(HAUGESUND))
-    assert [str(finding) for finding in feide.check(path)] == []
+    assert [str(finding) for finding in check(path)] == []
 
 
 def test_no_password_is_ever_written() -> None:
@@ -233,7 +235,7 @@ def test_one_person_in_two_roles_of_a_group_has_its_id_once() -> None:
         (replace(PUPIL, groups=(replace(CLASS, to_date=date(2020, 1, 1)),)),),
     ],
 )
-def test_what_no_directory_could_take_stops_the_export(people: tuple[Person, ...]) -> None:
+def test_what_no_directory_could_take_stops_the_export(people: tuple[AccountHolder, ...]) -> None:
     with pytest.raises(CheckFailed) as caught:
         written(replace(HAUGESUND, people_=people))
     assert "Mæhlá" not in str(caught.value) + str(caught.value.facts)
@@ -245,7 +247,7 @@ def test_a_realm_that_is_no_domain_is_a_mistake_in_the_kommune_file() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_people(tmp_path: Path) -> None:
-    def many(count: int) -> Iterator[Person]:
+    def many(count: int) -> Iterator[AccountHolder]:
         for number in range(count):
             yield replace(PUPIL, uid=f"p{number:06d}")
 
@@ -255,7 +257,7 @@ def test_memory_does_not_grow_with_the_number_of_people(tmp_path: Path) -> None:
         try:
             with path.open("wb") as out:
                 write(replace(HAUGESUND, people_=many(count)), out)
-            assert list(feide.check(path)) == []
+            assert list(check(path)) == []
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

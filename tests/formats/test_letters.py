@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from dataflyt.accounts import directory
 from dataflyt.accounts.directory import Entry
 from dataflyt.formats.letters import GARBLED
-from dataflyt.formats.reading import from_windows_1252
-from dataflyt.sources.hr import rows as hr
-from dataflyt.sources.sas import rows as sas
+from dataflyt.formats.text import from_windows_1252
+from dataflyt.sources.hr import stamdata3, visma
+from dataflyt.sources.sas import pifu, timetable
 
 words = re.compile(r"\S+").findall
 
@@ -149,7 +149,7 @@ def names_in(rows: Iterator[NamedTuple]) -> list[str]:
 @pytest.mark.parametrize("declared", ["ISO-8859-1", "iso8859-1", "latin1", "windows-1252"])
 @pytest.mark.parametrize(
     ("reader", "text"),
-    [(sas.pifu, PIFU), (hr.stamdata3, STAMDATA3), (hr.visma, VISMA)],
+    [(pifu.read, PIFU), (stamdata3.read, STAMDATA3), (visma.read, VISMA)],
     ids=["pifu", "stamdata3", "visma"],
 )
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_xml_that_says_iso_8859_1_is_read_as_windows_1252(
 
 def test_csv_that_is_not_utf_8_is_read_as_windows_1252() -> None:
     data = b"group;weekday;start;end;room\ng1;1;08:30;09:15;\x8aimi\xe6 \x92 \x81\n"
-    assert [lesson.room for lesson in sas.timetable(io.BytesIO(data))] == ["Šimiæ ’ \x81"]  # type: ignore[attr-defined]
+    assert [lesson.room for lesson in timetable.read(io.BytesIO(data))] == ["Šimiæ ’ \x81"]  # type: ignore[attr-defined]
 
 
 def test_a_directory_that_is_not_utf_8_is_read_as_windows_1252() -> None:

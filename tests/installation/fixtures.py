@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pickle
 import shutil
 import socket
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import Kommune, find
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import find
 from dataflyt.run.approve import answer, question
 from dataflyt.run.environment import Environment
 from dataflyt.run.execute import FUNCTIONS, Answer, execute
@@ -84,9 +87,15 @@ def signing_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def _world() -> bytes:
+    """Build the world once a worker; each test gets one of its own to change."""
+    return pickle.dumps(build("1106", 1, TODAY))
+
+
 @pytest.fixture
 def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Registers]:
-    world = build("1106", 1, TODAY)
+    world: World = pickle.loads(_world())
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from dataflyt.accounts import day_one
 from dataflyt.accounts.day_one import Proposal
 from dataflyt.cli.main import app
-from dataflyt.config import kommune
+from dataflyt.config import loading
 from dataflyt.errors import NotApproved, Unreadable
 from dataflyt.run.close_run import close_run
 from dataflyt.run.job import Job
@@ -600,6 +600,6 @@ def test_a_broken_file_changes_nothing_of_what_was_imported(installation: Instal
 
 
 def test_the_kommune_of_a_file_is_the_one_whose_realm_it_has(folder: Path) -> None:
-    shipped = Path(kommune.__file__).parents[2] / "kommuner"
+    shipped = Path(loading.__file__).parents[2] / "kommuner"
     path = directory_file(folder, ("uten", "01810110003"), (f"kari@{REALM.upper()}", "01810110089"))
     assert day_one.kommune_of(path, shipped, None).id == "haugesund"

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt.registers.http import AGAIN
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.storage import database
 from dataflyt.warehouse import staging
@@ -34,10 +33,10 @@ class Answers:
         self.landed: set[str] = set()
         real = freg_client.extract
 
-        def extract(connection: Any, numbers: Any, parts: Any, landing: Any, phase: str, **more: Any) -> int:
-            left_out = real(connection, numbers, parts, landing, phase, **more)
+        def extract(config: Any, outside: Any, landing: Any, *, phase: str, **more: Any) -> int:
+            left_out = real(config, outside, landing, phase=phase, **more)
             for at, page in enumerate(landing.names()):
-                if re.fullmatch(rf"{phase}({AGAIN})?-[0-9]+\.json", page):
+                if re.fullmatch(rf"{phase}(-again)?-[0-9]+\.json", page):
                     with landing.open(page) as stream:
                         entries = orjson.loads(stream.read())["oppslag"]
                     additional = [entry for alter in self.alter for entry in alter(entries)]

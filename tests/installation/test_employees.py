@@ -32,9 +32,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     found: Asked = []
     extract = freg_client.extract
 
-    def listen(connection, numbers, parts, landing, phase, *, route, rolle):  # type: ignore[no-untyped-def]
-        found.append((phase, list(numbers), tuple(parts), route))
-        return extract(connection, found[-1][1], parts, landing, phase, route=route, rolle=rolle)
+    def listen(config, outside, landing, *, numbers, parts, phase):  # type: ignore[no-untyped-def]
+        found.append((phase, list(numbers), tuple(parts), freg_client.route_of(config, phase)))
+        return extract(config, outside, landing, numbers=found[-1][1], parts=parts, phase=phase)
 
     monkeypatch.setattr(freg_client, "extract", listen)
     return found

@@ -103,7 +103,7 @@ def test_a_merge_that_is_killed_and_run_again_leaves_the_same_rows(
 
 
 MOMENTS = {
-    "while a file is written": ("_measured", False),
+    "while a file is written": ("measured", False),
     "before the manifest": ("write_atomically", True),
     "after the manifest": ("write_atomically", True),
 }

@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from dataflyt.errors import CheckFailed
-from dataflyt.exports import pifu, reading
+from dataflyt.exports import pifu_check, reading
 from dataflyt.run.close_run import close_run
 from dataflyt.run.publish import publish
+from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
@@ -75,7 +76,7 @@ def test_those_with_access_are_in_the_file_and_nobody_who_is_hidden(installation
     without_right = {(child, guardian) for child, guardian in by_hand if guardian not in expected.get(child, ())}
     assert without_right
     assert not {(child, guardian) for child, guardian in without_right if guardian in file.guardians.get(child, ())}
-    assert list(pifu.check(_path(installation))) == []
+    assert list(pifu_check.check(_path(installation))) == []
     _nobody_hidden_leaves_a_trace(installation)
 
 
@@ -250,9 +251,9 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     installation.run(job=job)
     before = _published(installation).content
     # As if somebody forgot that guardians stand among the people.
-    without = reading._PEOPLE_AND_GUARDIANS.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
-    assert without != reading._PEOPLE_AND_GUARDIANS
-    monkeypatch.setattr(reading, "_PEOPLE_AND_GUARDIANS", without)
+    without = reading._PEOPLE.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
+    assert without != reading._PEOPLE
+    monkeypatch.setattr(reading, "_PEOPLE", without)
     with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
         publish(job)
     assert _published(installation).content == before
@@ -291,7 +292,7 @@ def _published(installation: Installation) -> File:
         kind: [] for kind in (sas.Person, sas.Guardian, sas.Group, sas.Membership, sas.School)
     }
     with _path(installation).open("rb") as stream:
-        for row in sas.pifu(stream):
+        for row in sas_pifu.read(stream):
             tables[type(row)].append(row)
     names = {row.person_id: row.number or row.person_id for row in tables[sas.Person]}
     assert len(set(names.values())) == len(tables[sas.Person])

@@ -178,7 +178,7 @@ def test_a_file_counts_as_open_to_everybody_only_where_everybody_gets_at_it(reac
 
 @pytest.fixture
 def haugesund() -> object:
-    from dataflyt.config.kommune import find
+    from dataflyt.config.loading import find
     from tests.installation.fixtures import KOMMUNER
 
     return find(KOMMUNER, "haugesund")

@@ -19,7 +19,7 @@ from dataflyt.config.connections import Connection, NotDefined
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, SourceUnavailable, Unreadable
 from dataflyt.operations.doctor import Doctor, Finding
 from dataflyt.reference import refresh
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.run.close_run import close_run
 from dataflyt.run.job import Job
 from simulator.kommuner import KOMMUNER

@@ -11,7 +11,7 @@ import pytest
 
 from dataflyt.config.kommune import PlanKind
 from dataflyt.errors import CheckFailed, DataInDoubt, NotApproved
-from dataflyt.formats import feide
+from dataflyt.exports import feide_ldif_check
 from dataflyt.run.approve import question
 from dataflyt.run.check import check
 from dataflyt.run.close_run import close_run
@@ -45,7 +45,11 @@ def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept
     assert report["outcome"] == "released"
     exports = installation.storage / "exports" / "haugesund"
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
-    findings = [finding for finding in feide.check(exports / manifest["publication"] / "feide.ldif") if finding.blocks]
+    findings = [
+        finding
+        for finding in feide_ldif_check.check(exports / manifest["publication"] / "feide.ldif")
+        if finding.blocks
+    ]
     assert findings == []
     (sizes,) = installation.query("select sizes from control.publication")[0]
     assert sizes["feide.ldif"]["people"] > 350

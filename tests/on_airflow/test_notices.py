@@ -6,7 +6,8 @@ from string import Template
 
 import pytest
 
-from dataflyt.config.kommune import Mail, load
+from dataflyt.config.kommune import Mail
+from dataflyt.config.loading import load
 from dataflyt.on_airflow import notices
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,8 @@ from types import SimpleNamespace
 import pytest
 from aiosmtpd.controller import Controller
 
-from dataflyt.config.kommune import Kommune, Mail, load
+from dataflyt.config.kommune import Kommune, Mail
+from dataflyt.config.loading import load
 from dataflyt.errors import CheckFailed, SourceUnavailable
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder

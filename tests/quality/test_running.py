@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from dataflyt.errors import CheckFailed
+from dataflyt.quality import rules as declaring
 from dataflyt.quality import running
-from dataflyt.quality.running import (
+from dataflyt.quality.expectations import build
+from dataflyt.quality.rules import (
     Context,
-    build,
     filled,
     kept,
     matches,
@@ -42,12 +43,12 @@ def names(stage: Callable[..., str]) -> str:
     return stage(freg=[*(name(CANARY, "Ola") for _ in range(300)), name("01819912345", "Kari")])
 
 
-def rules(*declared: running.Rule, table: str = "freg_navn") -> running.Rules:
+def rules(*declared: declaring.Rule, table: str = "freg_navn") -> declaring.Rules:
     return {table: declared}
 
 
 def test_every_bad_row_is_told_once_with_its_reason_and_who_must_correct_it(pg_url: str, names: str) -> None:
-    number = row("number", matches("foedselsEllerDNummer", running.NUMBER), "Folkeregisteret", "Ikke elleve siffer.")
+    number = row("number", matches("foedselsEllerDNummer", declaring.NUMBER), "Folkeregisteret", "Ikke elleve siffer.")
     result = running.run(pg_url, names, build(rules(number), FIRST))
     assert [bad.row_id for bad in result.quarantined] == list(range(1, 301))
     assert set(result.quarantined[0]) == {
@@ -106,7 +107,7 @@ def test_no_value_is_returned_printed_or_logged(
     pg_url: str, names: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     declared = rules(
-        row("number", matches("foedselsEllerDNummer", running.NUMBER), "Folkeregisteret", "Ikke elleve siffer."),
+        row("number", matches("foedselsEllerDNummer", declaring.NUMBER), "Folkeregisteret", "Ikke elleve siffer."),
         row("set", one_of("foedselsEllerDNummer", "1"), "Folkeregisteret", "Ukjent."),
         row("sql", never("fornavn = 'Ola'"), "Folkeregisteret", "Ola."),
         table("table", one_of("fornavn", CANARY), "Folkeregisteret", "Ukjent."),
@@ -147,7 +148,7 @@ def test_a_missing_table_stops_the_run(pg_url: str, names: str) -> None:
 
 @pytest.mark.parametrize("answer", ["2 as found, array[1] as row_ids", "1 as found", "array[1] as row_ids"])
 def test_ids_that_do_not_add_up_stop_the_run(pg_url: str, names: str, answer: str) -> None:
-    check = running.Check(
+    check = declaring.Expectation(
         "UnexpectedRowsExpectation", {"unexpected_rows_query": f"select {answer} from {{batch}} as t"}
     )
     with pytest.raises(CheckFailed, match=r"freg_navn\.number"):

@@ -10,9 +10,9 @@ import trustme
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
 from dataflyt.registers.transport import CA_VARIABLES, open_transport, proxy_for
-from dataflyt.sources.freg import client as freg
 from dataflyt.storage.landing import Landing
 from tests.registers.connect_proxy import Proxy, running
+from tests.sources.extracting import ask_freg
 from tests.sources.test_clients import QUICK, Server, numbers, pem
 
 __all__ = ["pem"]
@@ -66,7 +66,7 @@ def ask(ca, pem, tmp_path):
         extra = {"token_endpoint": f"{at}/token", "issuer": "x/", "kid": "k", "scope": "s"}
         connection = Connection(f"freg_{server.server_port}", f"{at}/freg", "client", pem, extra)
         with running(server):
-            freg.extract(connection, numbers(2), ("navn",), Landing(tmp_path / "freg"), "p", settings=QUICK)
+            ask_freg(connection, numbers(2), ("navn",), Landing(tmp_path / "freg"), "p", settings=QUICK)
         return server.asked
 
     return ask

@@ -11,10 +11,11 @@ import pytest
 from lxml import etree
 
 from dataflyt.identity import numbers
-from dataflyt.sources.freg import rows as freg_rows
-from dataflyt.sources.hr import rows as hr_rows
-from dataflyt.sources.krr import rows as krr_rows
-from dataflyt.sources.sas import rows as sas_rows
+from dataflyt.sources.freg.formats import FORMATS as FREG
+from dataflyt.sources.freg.rows import Foreldreansvar
+from dataflyt.sources.hr.formats import FORMATS as HR
+from dataflyt.sources.krr.formats import FORMATS as KRR
+from dataflyt.sources.sas.formats import FORMATS as SAS
 from simulator.__main__ import main
 from simulator.files import PIFU, write_files
 from simulator.kommuner import KOMMUNER
@@ -213,16 +214,16 @@ def test_dataflyt_reads_files_and_answers_without_a_row_in_quarantine(drop, chec
     asked = [pupil.person.number for pupil in world.pupils]
     parts = ("person-basis", "relasjon-utvidet")
     pupils = registers.freg(asked, *parts, somBestilt="true").content
-    freg = list(freg_rows.bulk(io.BytesIO(pupils)))
-    adults = sorted({row.ansvarlig for row in freg if isinstance(row, freg_rows.Foreldreansvar) and row.ansvarlig})
-    freg += freg_rows.bulk(io.BytesIO(registers.freg(adults, "person-basis", somBestilt="true").content))
-    krr = krr_rows.personer(io.BytesIO(registers.krr(adults).content))
+    freg = list(FREG["bulk"](io.BytesIO(pupils)))
+    adults = sorted({row.ansvarlig for row in freg if isinstance(row, Foreldreansvar) and row.ansvarlig})
+    freg += FREG["bulk"](io.BytesIO(registers.freg(adults, "person-basis", somBestilt="true").content))
+    krr = KRR["personer"](io.BytesIO(registers.krr(adults).content))
     with files["hr"].open("rb") as hr, files["pifu"].open("rb") as pifu, files["timetable"].open("rb") as lessons:
         staged = {
             "freg": freg,
             "krr": list(krr),
-            "hr": list(hr_rows.stamdata3(hr)),
-            "sas": [*sas_rows.pifu(pifu), *sas_rows.timetable(lessons)],
+            "hr": list(HR["stamdata3"](hr)),
+            "sas": [*SAS["pifu"](pifu), *SAS["timetable"](lessons)],
         }
     for source, rows in staged.items():
         found = check(source, rows)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from lxml import etree
 
-from dataflyt.sources.hr import rows as hr_rows
-from dataflyt.sources.sas import rows as sas_rows
+from dataflyt.sources.hr.formats import FORMATS as HR
+from dataflyt.sources.sas.formats import FORMATS as SAS
 from simulator import manifest
 from simulator.files import PIFU, write_files
 from simulator.registers import elements, folkeregisterperson, krr_person
@@ -181,12 +181,12 @@ def test_dataflyt_reads_the_files_whole(number, files, country):
     world = country.worlds[number]
     hr, pifu, timetable = files[number]
     found: dict[str, list[object]] = {}
-    for path, reader in ((pifu, sas_rows.FORMATS["pifu"]), (timetable, sas_rows.FORMATS["timetable"])):
+    for path, reader in ((pifu, SAS["pifu"]), (timetable, SAS["timetable"])):
         with path.open("rb") as stream:
             for row in reader(stream):
                 found.setdefault(type(row).__name__, []).append(row)
     with hr.open("rb") as stream:
-        for row in hr_rows.FORMATS["stamdata3"](stream):
+        for row in HR["stamdata3"](stream):
             found.setdefault(type(row).__name__, []).append(row)
     persons = {row.person_id for row in found["Person"]}
     groups = {row.group_id for row in found["Group"]}

@@ -20,11 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.registers.http import Settings, unanswered
-from dataflyt.sources.freg import client as freg
-from dataflyt.sources.krr import client as krr
-from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.registers.paging import unanswered
+from dataflyt.registers.settings import Settings
+from dataflyt.sources.krr import formats as krr_formats
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import Page
+from tests.sources.extracting import ask_freg, ask_krr
 
 QUICK = Settings(
     connect_timeout=1,
@@ -202,7 +203,7 @@ def landing(tmp_path):
 @pytest.fixture
 def ask(connection, landing):
     def ask(wanted=(), settings=QUICK, **more):
-        freg.extract(connection, wanted, PARTS, landing, "1-pupils", settings=settings, **more)
+        ask_freg(connection, wanted, PARTS, landing, "1-pupils", settings=settings, **more)
 
     return ask
 
@@ -239,7 +240,7 @@ def test_the_question_says_json_and_who_we_are(server, ask):
 
 
 def test_krr_is_asked_its_own_way(server, connection, landing):
-    krr.extract(connection_of(connection, server), numbers(2), landing, settings=QUICK)
+    ask_krr(connection_of(connection, server), numbers(2), landing, settings=QUICK)
     assert landing.names() == ["krr-00001.json", "krr-00001.request.json"]
     assert json.loads(landed(landing, "krr-00001.request.json")) == {"personidentifikatorer": numbers(2)}
 
@@ -270,12 +271,14 @@ def test_an_extraction_that_died_goes_on_and_asks_nothing_twice(server, ask, lan
 
 def test_who_is_in_no_answer_is_asked_about_once_more_and_counted(server, connection, landing):
     server.forgotten = {*numbers(3, 998)}
-    left_out = krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK)
+    left_out = ask_krr(connection_of(connection, server), numbers(1500), landing, settings=QUICK)
     assert [len(page) for page in server.asked] == [1000, 500, 3]
     assert left_out == 3
     assert landing.names()[:2] == ["krr-00001.json", "krr-00001.request.json"]
-    assert unanswered(landing, "krr-again-00001", partial(krr_rows.named, format="personer")) == numbers(3, 998)
-    assert krr.extract(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
+    assert unanswered(landing, Page("krr", 1, again=True), partial(krr_formats.named, format="personer")) == numbers(
+        3, 998
+    )
+    assert ask_krr(connection_of(connection, server), numbers(1500), landing, settings=QUICK) == 3
     assert len(server.asked) == 3
 
 
@@ -283,17 +286,17 @@ def test_when_many_are_left_out_twice_that_answer_is_not_taken(server, connectio
     server.forgotten = {*numbers(50)}
     for _ in range(2):
         with pytest.raises(SourceUnavailable, match="svarte bare for noen av dem vi spurte om"):
-            krr.extract(connection_of(connection, server), numbers(100), landing, settings=QUICK)
+            ask_krr(connection_of(connection, server), numbers(100), landing, settings=QUICK)
     assert [len(page) for page in server.asked] == [100, 50, 50]
     assert "krr-again-00001.json" not in landing.names()
     server.forgotten = set()
-    assert krr.extract(connection_of(connection, server), numbers(100), landing, settings=QUICK) == 0
+    assert ask_krr(connection_of(connection, server), numbers(100), landing, settings=QUICK) == 0
     assert [len(page) for page in server.asked] == [100, 50, 50, 50]
 
 
 def test_the_phases_of_a_source_do_not_meet(server, connection, landing):
-    freg.extract(connection, numbers(2), PARTS, landing, "1-pupils", settings=QUICK)
-    freg.extract(connection, numbers(1), PARTS, landing, "2-guardians", settings=QUICK)
+    ask_freg(connection, numbers(2), PARTS, landing, "1-pupils", settings=QUICK)
+    ask_freg(connection, numbers(1), PARTS, landing, "2-guardians", settings=QUICK)
     assert server.asked == [numbers(2), numbers(1)]
 
 
@@ -461,18 +464,18 @@ def test_a_server_that_is_not_there_is_unavailable(connection, landing):
         port = free.getsockname()[1]
     nowhere = Connection("x", f"http://127.0.0.1:{port}", connection.login, connection.password, connection.extra)
     with pytest.raises(SourceUnavailable):
-        freg.extract(nowhere, numbers(1), PARTS, landing, "p", settings=QUICK)
+        ask_freg(nowhere, numbers(1), PARTS, landing, "p", settings=QUICK)
 
 
 @pytest.mark.parametrize("url", ["http://freg.example.no/api", "freg.example.no", "", "ftp://x", "http://[broken"])
 def test_numbers_are_never_sent_in_clear_over_a_network(connection, landing, url):
     with pytest.raises(ConfigError, match="https://"):
-        freg.extract(Connection("x", url, "c", "p", connection.extra), numbers(1), PARTS, landing, "p")
+        ask_freg(Connection("x", url, "c", "p", connection.extra), numbers(1), PARTS, landing, "p")
 
 
 def test_without_parts_nothing_is_asked(connection, landing):
     with pytest.raises(ValueError, match="part"):
-        freg.extract(connection, numbers(1), (), landing, "p")
+        ask_freg(connection, numbers(1), (), landing, "p")
 
 
 def test_what_is_no_number_is_not_sent_and_not_repeated(server, ask):

@@ -25,16 +25,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable, Unreadable
-from dataflyt.registers import http
-from dataflyt.registers.http import Settings
-from dataflyt.sources.freg import client as freg
-from dataflyt.sources.freg.rows import bulk
-from dataflyt.sources.krr import client as krr
-from dataflyt.storage import landing as landings
-from dataflyt.storage.landing import Landing, land_newest
+from dataflyt.registers import limits, paging
+from dataflyt.registers.settings import Settings
+from dataflyt.sources.freg import bulk
+from dataflyt.storage import newest_file
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
 from simulator.faults import FAULTS, Switches
 from simulator.server import create_app
 from simulator.world import build
+from tests.sources.extracting import ask_freg, ask_krr
 
 PAGE = 40
 QUICK = Settings(
@@ -93,7 +93,7 @@ def running():
 
 @pytest.fixture
 def register(running, monkeypatch):
-    monkeypatch.setattr(http, "PER_PAGE", PAGE)
+    monkeypatch.setattr(paging, "PER_PAGE", PAGE)
     running.faults.clear()
     yield running
     running.faults.clear()
@@ -120,7 +120,7 @@ def answered_for(landing):
 
 def ask(register, landing, count=3 * PAGE, connection=None, settings=QUICK):
     connection = connection or register.connection("freg")
-    return freg.extract(connection, register.numbers(count), ["navn"], landing, "1-pupils", settings=settings)
+    return ask_freg(connection, register.numbers(count), ["navn"], landing, "1-pupils", settings=settings)
 
 
 def questions(register, path="freg"):
@@ -226,7 +226,7 @@ def test_who_is_missing_again_and_again_is_not_taken_for_gone(register, landing,
 def test_nobody_in_kontaktregisteret_is_forgotten_either(register, landing):
     register.faults.turn_on("half", "krr", 1)
     adults = register.numbers(2 * PAGE)
-    assert krr.extract(register.connection("krr"), adults, landing, settings=QUICK) == 0
+    assert ask_krr(register.connection("krr"), adults, landing, settings=QUICK) == 0
     answered = [
         person["personidentifikator"] for page in landed(landing).values() for person in json.loads(page)["personer"]
     ]
@@ -236,7 +236,7 @@ def test_nobody_in_kontaktregisteret_is_forgotten_either(register, landing):
 
 def test_values_nobody_knows_are_read_as_they_stand(register, landing, tmp_path):
     register.faults.turn_on("unknown_values", "freg", 0)
-    freg.extract(
+    ask_freg(
         register.connection("freg"),
         register.numbers(PAGE),
         ["status", "kjoenn", "navn"],
@@ -245,7 +245,7 @@ def test_values_nobody_knows_are_read_as_they_stand(register, landing, tmp_path)
         settings=QUICK,
     )
     with landing.open("1-pupils-00001.json") as page:
-        rows = [row for row in bulk(page) if type(row).__name__ == "Person"]
+        rows = [row for row in bulk.read(page) if type(row).__name__ == "Person"]
     assert {(row.status, row.kjoenn) for row in rows} == {("nyKode", "nyKode")}
     assert len(rows) == PAGE
 
@@ -302,7 +302,7 @@ def test_a_register_is_not_asked_faster_than_its_connection_says(register, landi
 
 
 def test_no_more_of_a_process_ask_at_a_time_than_allowed():
-    limiter, at_once, most = http.Limiter(), 0, 0
+    limiter, at_once, most = limits.Limiter(), 0, 0
     count = threading.Lock()
 
     def work():
@@ -367,7 +367,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeyp
     file.write_bytes(b"a" * 3_000_000)
     hour_ago = time.time() - 3600
     os.utime(file, (hour_ago, hour_ago))
-    real = landings._copied
+    real = newest_file._copied
 
     def replaces(*which):
         for number, piece in enumerate(real(*which)):
@@ -377,11 +377,11 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeyp
                 newer.write_bytes(b"b" * 2_000_000)
                 newer.replace(file)
 
-    monkeypatch.setattr(landings, "_copied", replaces)
+    monkeypatch.setattr(newest_file, "_copied", replaces)
     with pytest.raises(SourceUnavailable, match=r"er ikke ferdig skrevet.*: Dataflyt prøver igjen senere\.$"):
         land_newest(drop, "*.xml", landing, "hr.xml")
     assert landing.names() == []
-    monkeypatch.setattr(landings, "_copied", real)
+    monkeypatch.setattr(newest_file, "_copied", real)
     land_newest(drop, "*.xml", landing, "hr.xml", look_again=0)
     with landing.open("hr.xml") as copy:
         assert copy.read() == b"b" * 2_000_000

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import Unreadable
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg.events import EventList, read
 
 FIRST = 10

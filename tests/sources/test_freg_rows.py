@@ -6,12 +6,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dataflyt.config.kommune import find
+from dataflyt.config.loading import find
 from dataflyt.errors import Unreadable
-from dataflyt.registers.http import AGAIN, unanswered
+from dataflyt.registers.paging import unanswered
 from dataflyt.run.landed import freg_reader
+from dataflyt.sources.freg import bulk, oppvekst, person, residents
+from dataflyt.sources.freg.formats import FORMATS, named
 from dataflyt.sources.freg.rows import (
-    FORMATS,
     TABLES,
     Adressebeskyttelse,
     AnnenAdresse,
@@ -23,13 +24,9 @@ from dataflyt.sources.freg.rows import (
     Resident,
     Ubesvart,
     UkjentFelt,
-    bulk,
-    named,
-    oppvekst,
-    person,
-    residents,
 )
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import Page
 
 CHILD, MOTHER, FATHER, DNUMBER = "15831499815", "02838639618", "21908439829", "41810021827"
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
@@ -43,7 +40,7 @@ def rows(document=None, asked=CHILD, **elements):
     if document is None:
         document = {"identifikasjonsnummer": [number()], "status": [{"status": "bosatt"}], **elements}
     entry = {"foedselsEllerDNummer": asked, "folkeregisterperson": document}
-    return list(bulk(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
+    return list(bulk.read(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
 
 
 def only(kind, found):
@@ -103,7 +100,7 @@ def test_a_number_without_a_person_is_unanswered_and_not_a_person_without_guardi
             {},
         ]
     }
-    found = list(bulk(io.BytesIO(orjson.dumps(answer))))
+    found = list(bulk.read(io.BytesIO(orjson.dumps(answer))))
     assert found == [Ubesvart(str(n), "ukjent" if n < 3 else None) for n in range(1, 8)]
 
 
@@ -125,19 +122,19 @@ WAYS_TO_SAY = [
 
 @pytest.mark.parametrize(("entry", "answered"), WAYS_TO_SAY)
 def test_who_is_answered_for_is_so_wherever_that_is_asked(tmp_path, entry, answered):
-    landing, page = Landing(tmp_path), f"1-pupils{AGAIN}-00001"
-    landing.write(f"{page}.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
-    landing.write(f"{page}.json", b'{"oppslag": [%b]}' % entry.encode())
+    landing, page = Landing(tmp_path), Page("1-pupils", 1, again=True)
+    landing.write("1-pupils-again-00001.request.json", orjson.dumps({"foedselsEllerDNummer": [CHILD]}))
+    landing.write("1-pupils-again-00001.json", b'{"oppslag": [%b]}' % entry.encode())
     assert unanswered(landing, page, partial(named, format="bulk")) == ([] if answered else [CHILD])
     kommune = find(Path(__file__).parents[2] / "include" / "kommuner", "haugesund")
-    with landing.open(f"{page}.json") as stream:
-        found = list(freg_reader(kommune, landing, f"{page}.json")(stream))
+    with landing.open("1-pupils-again-00001.json") as stream:
+        found = list(freg_reader(kommune, landing, page)(stream))
     assert {row.oppslag for row in found if isinstance(row, Person | Ubesvart)} == {CHILD}
     # A page that says nothing of the only one it was asked about is no fault of the page, the first time either.
-    first = page.replace(AGAIN, "")
-    landing.write(f"{first}.json", b'{"oppslag": [%b]}' % entry.encode())
-    with landing.open(f"{first}.json") as stream:
-        assert bool(list(freg_reader(kommune, landing, f"{first}.json")(stream))) == answered
+    first = Page("1-pupils", 1)
+    landing.write("1-pupils-00001.json", b'{"oppslag": [%b]}' % entry.encode())
+    with landing.open("1-pupils-00001.json") as stream:
+        assert bool(list(freg_reader(kommune, landing, first)(stream))) == answered
 
 
 def test_single_objects_stand_for_arrays_and_arrays_for_single_objects():
@@ -333,7 +330,7 @@ def test_how_many_rows_there_are_tells_nothing_about_protection():
 
 
 def alone(**elements):
-    return list(person(io.BytesIO(orjson.dumps({"identifikasjonsnummer": [number()], **elements}))))
+    return list(person.read(io.BytesIO(orjson.dumps({"identifikasjonsnummer": [number()], **elements}))))
 
 
 HISTORICAL = [
@@ -361,7 +358,7 @@ def test_a_document_in_which_nothing_applies_is_half_an_answer(elements):
         assert rows(document, asked=asked) == [Ubesvart(asked, None)]
         assert resident_rows(document, asked) == [Ubesvart(asked, None)]
     assert rows(document, asked=None) == [Ubesvart(CHILD, None)]
-    assert list(person(io.BytesIO(orjson.dumps(document)))) == [Ubesvart(CHILD, None)]
+    assert list(person.read(io.BytesIO(orjson.dumps(document)))) == [Ubesvart(CHILD, None)]
 
 
 @pytest.mark.parametrize("elements", HISTORICAL)
@@ -436,9 +433,9 @@ def test_a_single_person_is_its_own_look_up():
 
 
 def test_an_empty_answer_is_no_error_but_one_that_names_nobody_is():
-    assert list(bulk(io.BytesIO(b'{"oppslag": []}'))) == []
+    assert list(bulk.read(io.BytesIO(b'{"oppslag": []}'))) == []
     with pytest.raises(Unreadable, match="ingen oppføring nevner en person"):
-        list(bulk(io.BytesIO(b'{"oppslag": [null, 1]}')))
+        list(bulk.read(io.BytesIO(b'{"oppslag": [null, 1]}')))
 
 
 def test_every_row_is_of_a_table():
@@ -453,7 +450,7 @@ def test_the_reference_answers_are_read():
         (folder / "freg_bulkoppslag_response.json").open("rb") as one,
         (folder / "freg_person_barn.json").open("rb") as two,
     ):
-        found, alone = list(bulk(one)), list(person(two))
+        found, alone = list(bulk.read(one)), list(person.read(two))
     assert found[:-1] == alone
     assert found[-1].oppslag == "00000000000"
     assert {row.ansvarlig for row in only(Foreldreansvar, alone)} == {MOTHER, FATHER}
@@ -465,7 +462,7 @@ def test_fields_and_elements_we_do_not_know_are_named_once_a_page_and_never_a_va
     first = {"navn": [{"fornavn": "A", "nyttFelt": "hemmelig"}, {"fornavn": "B", "nyttFelt": 1}], "nyttElement": [{}]}
     second = {"nyttElement": "hemmelig", "statsborgerskap": [{"nytt": 1}], "15831499815": {}, "foedsel": {"x y": 1}}
     entries = [{"foedselsEllerDNummer": CHILD, "folkeregisterperson": one} for one in (first, second)]
-    found = list(bulk(io.BytesIO(orjson.dumps({"oppslag": entries}))))
+    found = list(bulk.read(io.BytesIO(orjson.dumps({"oppslag": entries}))))
     # Of an element that is not read nothing is looked at; what is no name of a schema is not repeated.
     assert [row.felt for row in only(UkjentFelt, found)] == ["navn.nyttFelt", "nyttElement", "…"]
     assert len(only(Navn, found)) == 2
@@ -476,7 +473,7 @@ def test_fields_and_elements_we_do_not_know_are_named_once_a_page_and_never_a_va
 
 def resident_rows(document, asked=DNUMBER):
     entry = {"foedselsEllerDNummer": asked, "folkeregisterperson": document}
-    return list(residents(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
+    return list(residents.read(io.BytesIO(orjson.dumps({"oppslag": [entry]}))))
 
 
 def resident(**elements):
@@ -513,7 +510,7 @@ def test_a_residents_protection_is_the_strictest_and_what_cannot_be_read_is_stri
 
 def test_a_resident_without_an_answer_is_unanswered():
     entry = {"foedselsEllerDNummer": CHILD, "feilmelding": {"feilmelding": "ukjent"}}
-    assert list(residents(io.BytesIO(orjson.dumps({"oppslag": [entry]})))) == [Ubesvart(CHILD, "ukjent")]
+    assert list(residents.read(io.BytesIO(orjson.dumps({"oppslag": [entry]})))) == [Ubesvart(CHILD, "ukjent")]
 
 
 # --- oppvekst ---------------------------------------------------------------------------------------------------------
@@ -524,7 +521,7 @@ def flat(value=CHILD, **more):
 
 
 def joined(*people):
-    return list(oppvekst(io.BytesIO(orjson.dumps(people))))
+    return list(oppvekst.read(io.BytesIO(orjson.dumps(people))))
 
 
 def test_a_pupil_and_the_guardians_that_came_along_are_people_and_one_that_is_only_named_is_not():
@@ -603,7 +600,7 @@ def test_addresses_of_oppvekst_tell_kommune_and_grading_in_all_forms():
 )
 def test_what_is_no_answer_of_oppvekst_is_said(answer, words):
     with pytest.raises(Unreadable, match=words):
-        list(oppvekst(io.BytesIO(orjson.dumps(answer))))
+        list(oppvekst.read(io.BytesIO(orjson.dumps(answer))))
 
 
 def test_nobody_known_to_oppvekst_is_no_error():

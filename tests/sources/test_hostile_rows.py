@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflyt.errors import Unreadable
-from dataflyt.formats import reading
+from dataflyt.formats import xml_records
+from dataflyt.sources.freg import bulk, oppvekst, person, residents
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.hr import rows as hr
-from dataflyt.sources.krr import rows as krr
-from dataflyt.sources.sas import rows as sas
+from dataflyt.sources.hr import stamdata3, visma
+from dataflyt.sources.krr import fiks, personer
+from dataflyt.sources.sas import ical, oneroster, pifu, timetable
 
 STAMDATA3 = """<?xml version="1.0" encoding="UTF-8"?>
 <ExportInfo><Resources><Resource><Addresses><Address><Mobile>+4790000000</Mobile>
@@ -78,7 +79,7 @@ PERSONER = (
     """{"personer": [{"personidentifikator": "02838639618", "kontaktinformasjon": {"epostadresse": "a@b.no"}}]}"""
 )
 
-XML = {"stamdata3": (hr.stamdata3, STAMDATA3), "visma": (hr.visma, VISMA), "pifu": (sas.pifu, PIFU)}
+XML = {"stamdata3": (stamdata3.read, STAMDATA3), "visma": (visma.read, VISMA), "pifu": (pifu.read, PIFU)}
 OPPVEKST = """[{"identifikasjonsnummer": {"foedselsEllerDNummer": "15831499815"}, "navn": {"fornavn": "Máret"},
 "bostedsadresse": {"vegadresse": {"kommunenummer": "1106"}, "adressegradering": "ugradert"}, "familierelasjoner": [],
 "foreldreansvarlige": [{"ansvar": "felles", "identifikasjonsnummer": {"foedselsEllerDNummer": "02838639618"},
@@ -87,19 +88,19 @@ BY_FIKS = """{"personer": [{"fnr": "02838639618", "svar": {"fnr": "02838639618",
 "epost": {"adresse": "a@b.no"}, "tlf": {"nummer": "+4799999999"}}}, {"fnr": "21908439829"}]}"""
 
 JSON = {
-    "bulk": (freg.bulk, BULK),
-    "residents": (freg.residents, BULK),
-    "person": (freg.person, PERSON),
-    "oppvekst": (freg.oppvekst, OPPVEKST),
-    "personer": (krr.personer, PERSONER),
-    "fiks": (krr.fiks, BY_FIKS),
+    "bulk": (bulk.read, BULK),
+    "residents": (residents.read, BULK),
+    "person": (person.read, PERSON),
+    "oppvekst": (oppvekst.read, OPPVEKST),
+    "personer": (personer.read, PERSONER),
+    "fiks": (fiks.read, BY_FIKS),
 }
 ALL = {
     **XML,
     **JSON,
-    "timetable": (sas.timetable, TIMETABLE),
-    "ical": (sas.ical, ICAL),
-    "oneroster": (sas.oneroster, roster()),
+    "timetable": (timetable.read, TIMETABLE),
+    "ical": (ical.read, ICAL),
+    "oneroster": (oneroster.read, roster()),
 }
 every_format = pytest.mark.parametrize("format", ALL)
 every_xml = pytest.mark.parametrize("format", XML)
@@ -487,7 +488,7 @@ def test_elements_are_found_in_any_namespace_prefix_and_case(format):
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
 def test_where_a_file_is_cut_while_it_is_read_changes_nothing(format, size, monkeypatch):
     whole = read(format)
-    monkeypatch.setattr(reading, "CHUNK", size)
+    monkeypatch.setattr(xml_records, "CHUNK", size)
     assert read(format) == whole
     assert read(format, ALL[format][1].replace("UTF-8", "UTF-16").encode("UTF-16")) == whole
 
@@ -575,9 +576,9 @@ def memory_of(code: str) -> tuple[int, float]:
             """
             import io, resource
             from dataflyt.errors import Unreadable
-            from dataflyt.sources.freg import rows as freg
-            from dataflyt.sources.hr import rows as hr
-            from dataflyt.sources.sas import rows as sas
+            from dataflyt.sources.freg import bulk
+            from dataflyt.sources.hr import stamdata3
+            from dataflyt.sources.sas import ical, oneroster, pifu, timetable
             """
         )
         + textwrap.dedent(code)
@@ -603,18 +604,18 @@ def memory_of(code: str) -> tuple[int, float]:
     "code",
     [
         "r = b'<Resource><ResourceId>1</ResourceId><Surname>Nordmann</Surname></Resource>\\n'\n"
-        "data = b'<ExportInfo><Resources>' + r * 100_000 + b'</Resources></ExportInfo>'; reader = hr.stamdata3",
+        "data = b'<ExportInfo><Resources>' + r * 100_000 + b'</Resources></ExportInfo>'; reader = stamdata3.read",
         "m = b'<member><sourcedid><id>1</id></sourcedid><role roletype=\"01\"/></member>'\n"
         "h = b'<enterprise><membership><sourcedid><id>1</id></sourcedid>'\n"
-        "data = h + m * 80_000 + b'</membership></enterprise>'; reader = sas.pifu",
-        "data = b'<ExportInfo>' + b'<a/>' * 1_000_000 + b'</ExportInfo>'; reader = hr.stamdata3",
-        "data = b'<enterprise>' + b'<enterprise/>' * 1_000_000 + b'</enterprise>'; reader = sas.pifu",
-        "data = b'<ExportInfo><!--' + b'x' * 20_000_000; reader = hr.stamdata3",
-        "data = b'<ExportInfo>' + b' ' * 20_000_000; reader = hr.stamdata3",
-        "data = b'<ExportInfo ' + b''.join(b'a%d=\"\" ' % i for i in range(300_000)); reader = hr.stamdata3",
-        "data = b'group,weekday,start,end,room\\n\"' + b'a,b\\n' * 4_000_000; reader = sas.timetable",
-        "data = b'group,weekday,start,end,room\\na,\"' + b'\",\"\\n' * 4_000_000; reader = sas.timetable",
-        "data = b'BEGIN:VCALENDAR\\nBEGIN:VEVENT' + b'\\nSUMMARY:x\\n y' * 200_000; reader = sas.ical",
+        "data = h + m * 80_000 + b'</membership></enterprise>'; reader = pifu.read",
+        "data = b'<ExportInfo>' + b'<a/>' * 1_000_000 + b'</ExportInfo>'; reader = stamdata3.read",
+        "data = b'<enterprise>' + b'<enterprise/>' * 1_000_000 + b'</enterprise>'; reader = pifu.read",
+        "data = b'<ExportInfo><!--' + b'x' * 20_000_000; reader = stamdata3.read",
+        "data = b'<ExportInfo>' + b' ' * 20_000_000; reader = stamdata3.read",
+        "data = b'<ExportInfo ' + b''.join(b'a%d=\"\" ' % i for i in range(300_000)); reader = stamdata3.read",
+        "data = b'group,weekday,start,end,room\\n\"' + b'a,b\\n' * 4_000_000; reader = timetable.read",
+        "data = b'group,weekday,start,end,room\\na,\"' + b'\",\"\\n' * 4_000_000; reader = timetable.read",
+        "data = b'BEGIN:VCALENDAR\\nBEGIN:VEVENT' + b'\\nSUMMARY:x\\n y' * 200_000; reader = ical.read",
     ],
     ids=["resources", "one membership", "unknown", "roots", "comment", "blanks", "attributes", "quote", "row", "ical"],
 )
@@ -626,19 +627,19 @@ def test_memory_stays_flat_however_large_the_file(code):
 @pytest.mark.parametrize(
     "code",
     [
-        "data = b'<ExportInfo><Resources><Resource>' + b'<a/>' * 5_000_000; reader = hr.stamdata3",
-        "data = b'{\"oppslag\":[' + b'{\"erGjeldende\":true},' * 400_000 + b'{}]}'; reader = freg.bulk",
-        "data = b'[' + b'\"aa\",' * 2_000_000 + b'0]'; reader = freg.bulk",
-        "data = b'[' + b'{},' * 5_000_000 + b'0]'; reader = freg.bulk",
+        "data = b'<ExportInfo><Resources><Resource>' + b'<a/>' * 5_000_000; reader = stamdata3.read",
+        "data = b'{\"oppslag\":[' + b'{\"erGjeldende\":true},' * 400_000 + b'{}]}'; reader = bulk.read",
+        "data = b'[' + b'\"aa\",' * 2_000_000 + b'0]'; reader = bulk.read",
+        "data = b'[' + b'{},' * 5_000_000 + b'0]'; reader = bulk.read",
         "r = b'<person><sourcedid sourcedidtype=\"Old\"><id>%d</id></sourcedid><sourcedid><id>p</id></sourcedid>'\n"
         "data = b'<enterprise>' + b''.join((r + b'</person>') % i for i in range(60_000)) + b'</enterprise>'\n"
-        "reader = sas.pifu",
+        "reader = pifu.read",
         "from tests.sources.test_hostile_rows import ROSTER, roster\n"
         "data = roster(courses=ROSTER['courses'] + ''.join('c%d,,,,\\n' % i for i in range(300_000)))\n"
-        "reader = sas.oneroster",
+        "reader = oneroster.read",
         "e = 'BEGIN:VEVENT\\nUID:%d\\nSUMMARY:7A\\nDTSTART:20260824T063000Z\\nEND:VEVENT\\n'\n"
         "events = ''.join(e % i for i in range(20_000)).encode(); import icalendar, recurring_ical_events\n"
-        "data = b'BEGIN:VCALENDAR\\n' + events + b'END:VCALENDAR'; reader = sas.ical",
+        "data = b'BEGIN:VCALENDAR\\n' + events + b'END:VCALENDAR'; reader = ical.read",
     ],
     ids=["one entry", "objects", "texts", "klammer", "old ids", "courses", "events"],
 )

@@ -6,14 +6,14 @@ import orjson
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.krr.rows import fiks, personer
+from dataflyt.sources.krr import fiks, personer
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 MOTHER, FATHER, CHILD = "02838639618", "21908439829", "15831499815"
 
 
 def rows(answer):
-    return list(personer(io.BytesIO(orjson.dumps(answer))))
+    return list(personer.read(io.BytesIO(orjson.dumps(answer))))
 
 
 def test_everything_a_notice_depends_on_is_read_as_it_stands():
@@ -67,16 +67,16 @@ def test_entries_that_name_nobody_give_no_row():
 def test_the_reference_answers_are_read():
     folder = Path(REFERENCE) / "krr"
     with (folder / "krr_personer_response.json").open("rb") as stream:
-        mother, father, child = personer(stream)
+        mother, father, child = personer.read(stream)
     assert (mother.epostadresse, mother.spraak) == ("mor@example.com", "nn")
     assert (father.reservasjon, father.reservasjonstidspunkt) == ("JA", "2023-06-13T13:42:34+02")
     assert child.status == "IKKE_REGISTRERT"
     with (folder / "hentEndringer_page.json").open("rb") as stream:
-        assert len(list(personer(stream))) == 5
+        assert len(list(personer.read(stream))) == 5
 
 
 def by_fiks(*entries):
-    return list(fiks(io.BytesIO(orjson.dumps({"personer": list(entries)}))))
+    return list(fiks.read(io.BytesIO(orjson.dumps({"personer": list(entries)}))))
 
 
 def test_an_answer_of_fiks_is_read_as_krrs_own_and_only_about_who_was_asked_for():
@@ -97,5 +97,5 @@ def test_an_answer_of_fiks_is_read_as_krrs_own_and_only_about_who_was_asked_for(
 
 def test_the_language_is_read_as_digdir_and_as_others_spell_it():
     person = {"personidentifikator": MOTHER, "sprak": "nn", "sprak_oppdatert": "2024-01-05T12:00:00+01"}
-    (contact,) = personer(io.BytesIO(orjson.dumps({"personer": [person]})))
+    (contact,) = personer.read(io.BytesIO(orjson.dumps({"personer": [person]})))
     assert (contact.spraak, contact.spraak_oppdatert) == ("nn", "2024-01-05T12:00:00+01")

@@ -17,16 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, SourceRefused, SourceUnavailable
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.run.freg_parts import FREG_PARTS, RESIDENT_PARTS
 from dataflyt.sources.freg import client as freg
+from dataflyt.sources.freg import formats as freg_formats
 from dataflyt.sources.freg import rows as freg_rows
-from dataflyt.sources.krr import client as krr
-from dataflyt.sources.krr import rows as krr_rows
+from dataflyt.sources.krr import formats as krr_formats
 from dataflyt.storage.landing import Landing
 from simulator import fiks
 from simulator.server import FREG_PATH, create_app
 from simulator.world import build
+from tests.sources.extracting import ask_freg, ask_krr, ask_residents
 
 QUICK = Settings(attempts=2, first_wait=0.01, longest_wait=0.05, max_per_second=2000)
 PARTS = (*FREG_PARTS, "foreldreansvar", "familierelasjon")
@@ -135,14 +136,14 @@ def test_pupils_and_guardians_are_the_same_by_every_route(simulator, tmp_path):
         ("fiks", simulator.connection("fiks", rolle_id=ROLLE), "bulk"),
         ("fiks_oppvekst", simulator.connection("fiks"), "oppvekst"),
     ):
-        reader = freg_rows.FORMATS[read_as]
+        reader = freg_formats.FORMATS[read_as]
         rolle = ROLLE if route == "fiks_oppvekst" else None  # the role may stand in either place
         landings = [Landing(tmp_path / route / phase) for phase in ("pupils", "guardians")]
-        freg.extract(connection, pupils, PARTS, landings[0], "1", route=route, rolle=rolle, settings=QUICK)
+        ask_freg(connection, pupils, PARTS, landings[0], "1", route=route, rolle=rolle, settings=QUICK)
         told = read(landings[0], reader)
         answered = {row.oppslag for row in of(freg_rows.Person, told)}
         wanted = sorted({r.ansvarlig for r in of(freg_rows.Foreldreansvar, told) if r.ansvarlig} - answered)
-        freg.extract(connection, wanted, FREG_PARTS, landings[1], "2", route=route, rolle=rolle, settings=QUICK)
+        ask_freg(connection, wanted, FREG_PARTS, landings[1], "2", route=route, rolle=rolle, settings=QUICK)
         unknown = {"skatteetaten": "navn.nyttNavnefelt", "fiks": "navn.nyttNavnefelt", "fiks_oppvekst": "nyttFelt"}
         assert of(freg_rows.UkjentFelt, told) == [freg_rows.UkjentFelt(unknown[route])]
         found[route] = what_matters([*told, *read(landings[1], reader)])
@@ -172,7 +173,7 @@ def test_pupils_and_guardians_are_the_same_by_every_route(simulator, tmp_path):
 def test_what_fiks_lacks_is_said_and_no_password_is_shown(simulator, tmp_path, changed, words):
     connection = simulator.connection("fiks", **({"rolle_id": ROLLE} | changed))
     with pytest.raises((ConfigError, SourceRefused), match=words) as caught:
-        freg.extract(connection, ["01818302084"], PARTS, Landing(tmp_path), "1", route="fiks", settings=QUICK)
+        ask_freg(connection, ["01818302084"], PARTS, Landing(tmp_path), "1", route="fiks", settings=QUICK)
     assert "hemmelig" not in f"{caught.value!r}{caught.value.facts}{connection!r}"
 
 
@@ -183,9 +184,7 @@ def test_children_who_live_here_are_found_once_however_often_the_extract_breaks_
     orders, found = Landing(tmp_path / "orders"), []
     for connection, route in ((simulator.freg(), "skatteetaten"), (simulator.connection("fiks"), "fiks_oppvekst")):
         landing = Landing(tmp_path / route)
-        found.append(
-            freg.residents(connection, "1106", (2010, 2020), landing, route=route, rolle=ROLLE, settings=QUICK)
-        )
+        found.append(ask_residents(connection, "1106", (2010, 2020), landing, route=route, rolle=ROLLE, settings=QUICK))
     assert found[0] == found[1]
     people = {person.number: person for person in map(simulator.world.find, found[0])}
     assert len(people) == len(found[0]) > 300
@@ -203,28 +202,28 @@ def test_children_who_live_here_are_found_once_however_often_the_extract_breaks_
 
     orders.write = breaks_off
     with pytest.raises(KeyboardInterrupt):
-        freg.residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few)
+        ask_residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few)
     orders.write = write
     asked.clear()
-    assert freg.residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few) == found[0]
+    assert ask_residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few) == found[0]
     assert not [path for path in asked if path.endswith(("tilpasset", "/batch/0", "/batch/1"))]
 
     # An order that is no longer there is ordered once more, and only once.
     for name in orders.names():
         if name.endswith("-00002.json"):
             (tmp_path / "orders" / name).unlink()
-    assert freg.residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few) == found[0]
+    assert ask_residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few) == found[0]
     assert [name for name in orders.names() if name.endswith("job.json")] == ["1106-1-job.json", "1106-2-job.json"]
     for page in (tmp_path / "orders").glob("1106-2-000*.json"):
         page.unlink()
     with pytest.raises(SourceRefused, match="to ganger"):
-        freg.residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few)
+        ask_residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few)
 
 
 def test_an_extract_that_never_gets_ready_is_waited_for_with_a_limit(simulator, tmp_path, monkeypatch):
     monkeypatch.setattr(freg, "_READY_TRIES", 1)
     with pytest.raises(SourceUnavailable, match="ikke gjort uttrekket"):
-        freg.residents(simulator.freg(), "1106", (2010, 2020), Landing(tmp_path), settings=QUICK)
+        ask_residents(simulator.freg(), "1106", (2010, 2020), Landing(tmp_path), settings=QUICK)
 
 
 def test_of_children_who_live_here_name_year_status_and_protection_are_all_that_is_asked(simulator, tmp_path):
@@ -233,13 +232,13 @@ def test_of_children_who_live_here_name_year_status_and_protection_are_all_that_
     odd = next(p.person for p in simulator.world.pupils if "unknown_grading" in p.cases)
     plain = next(p.person for p in simulator.world.pupils if p.person and not p.person.cases)
     numbers = [graded.number, odd.number, plain.number, "00000000000"]
-    freg.extract(simulator.freg(), numbers, RESIDENT_PARTS, landing, "3-residents", settings=QUICK)
+    ask_freg(simulator.freg(), numbers, RESIDENT_PARTS, landing, "3-residents", settings=QUICK)
     with landing.open("3-residents-00001.json") as stream:
         given = {
             key for entry in orjson.loads(stream.read())["oppslag"] for key in entry.get("folkeregisterperson", {})
         }
     assert given <= set(RESIDENT_PARTS)
-    rows = read(landing, freg_rows.residents)
+    rows = read(landing, freg_formats.FORMATS["residents"])
     residents = {row.foedselsEllerDNummer: row for row in of(freg_rows.Resident, rows)}
     assert residents[plain.number][2:] == (
         *(plain.given, plain.middle, plain.family, str(plain.born.year), "bosatt", None),
@@ -253,7 +252,7 @@ def test_of_children_who_live_here_name_year_status_and_protection_are_all_that_
 
 
 def contacts(landing, read_as):
-    return {row.personidentifikator: row for row in read(landing, krr_rows.FORMATS[read_as])}
+    return {row.personidentifikator: row for row in read(landing, krr_formats.FORMATS[read_as])}
 
 
 def test_krr_says_the_same_by_both_versions_and_one_by_one(simulator, tmp_path, asked):
@@ -263,7 +262,7 @@ def test_krr_says_the_same_by_both_versions_and_one_by_one(simulator, tmp_path, 
     found = {}
     for name, route, version in (("v2", "digdir", 2), ("v1", "digdir", 1), ("fiks", "fiks", 2)):
         connection = simulator.connection("krr", *([] if route == "fiks" else [KRR_SCOPE]))
-        krr.extract(
+        ask_krr(
             connection,
             numbers,
             Landing(tmp_path / name),
@@ -292,7 +291,7 @@ def test_krr_says_the_same_by_both_versions_and_one_by_one(simulator, tmp_path, 
 
 
 def test_one_by_one_nobody_in_a_landed_page_is_asked_for_again(simulator, tmp_path, asked, monkeypatch):
-    monkeypatch.setattr("dataflyt.registers.http.PER_PAGE", 10)
+    monkeypatch.setattr("dataflyt.registers.paging.PER_PAGE", 10)
     numbers = sorted(p.number for p in simulator.world.persons.values() if p.contact)[:25]
     landing = Landing(tmp_path)
 
@@ -302,9 +301,9 @@ def test_one_by_one_nobody_in_a_landed_page_is_asked_for_again(simulator, tmp_pa
 
     asking = {"route": "fiks", "rolle": ROLLE, "settings": QUICK}
     with pytest.raises(KeyboardInterrupt):
-        krr.extract(simulator.connection("krr"), numbers, landing, progress=fails, **asking)
+        ask_krr(simulator.connection("krr"), numbers, landing, progress=fails, **asking)
     assert Counter(asked)[f"/register/api/v1/ks/{ROLLE}/krr/person"] == 20
-    krr.extract(simulator.connection("krr"), numbers, landing, **asking)
+    ask_krr(simulator.connection("krr"), numbers, landing, **asking)
     assert Counter(asked)[f"/register/api/v1/ks/{ROLLE}/krr/person"] == 25
     assert contacts(landing, "fiks").keys() == {*numbers}
 
@@ -314,7 +313,7 @@ def test_a_guardian_of_children_in_three_kommuner_is_asked_for_once_by_each(simu
     for kommune in ("bergen", "haugesund", "orsta"):
         extra = {"consumer_org": simulator.world.kommune.orgnr} if kommune == "haugesund" else {}
         connection = simulator.connection(f"krr_{kommune}", "krr:global/kontaktinfo.read", **extra)
-        krr.extract(connection, [guardian.number] * 3, Landing(tmp_path / kommune), settings=QUICK)
+        ask_krr(connection, [guardian.number] * 3, Landing(tmp_path / kommune), settings=QUICK)
     # Each by its own right, and each keeps its own answer: nothing is remembered from one kommune to the next.
     assert Counter(asked)["/rest/v2/personer"] == 3
     assert len(simulator.authorizations) == 3

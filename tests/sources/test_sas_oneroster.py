@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas import oneroster as reader
-from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, oneroster
+from dataflyt.sources.sas import oneroster
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 
@@ -98,7 +98,7 @@ def roster(version, *, said=None, folder="", method=zipfile.ZIP_DEFLATED, **chan
 
 
 def read(content):
-    return list(oneroster(io.BytesIO(content)))
+    return list(oneroster.read(io.BytesIO(content)))
 
 
 def sentence(content):
@@ -262,9 +262,9 @@ def test_a_zip_bomb_is_refused():
 
 
 def test_what_must_be_kept_of_a_roster_has_a_bound(monkeypatch):
-    monkeypatch.setattr(reader, "_SOME", 100_000)
+    monkeypatch.setattr(oneroster, "_SOME", 100_000)
     courses = COURSES + "".join(f"k{at},,,,,,,,,\n" for at in range(20_000))
-    monkeypatch.setattr(reader, "MOST_TIMES", 1000)
+    monkeypatch.setattr(oneroster, "MOST_TIMES", 1000)
     assert "langt flere fag" in sentence(roster("1.1", courses=courses))
 
 

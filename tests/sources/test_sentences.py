@@ -24,10 +24,18 @@ ENGLISH = re.compile(
 
 
 def said(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what a module gives to an Unreadable: itself, by a name, or by a function of its own."""
+    """Yield line and text of what a module gives to an Unreadable: itself, by a name, or by a function.
+
+    The function may be of a module beside it.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     given: dict[str, list[ast.expr]] = {}
     todo: list[ast.expr] = []
+    for beside in sorted(path.parent.glob("*.py")):
+        for node in ast.walk(ast.parse(beside.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and beside != path:
+                returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+                given.setdefault(f"{node.name}()", []).extend(returned)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             for target in node.targets:

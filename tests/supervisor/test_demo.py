@@ -18,7 +18,7 @@ import orjson
 import psutil
 import pytest
 
-from dataflyt.formats import feide
+from dataflyt.exports import feide_ldif_check
 from dataflyt.run import report
 from simulator.manifest import people
 from simulator.world import build
@@ -60,7 +60,7 @@ def test_the_demo_ends_with_a_directory_and_a_summary(demo: tuple[Path, str]) ->
     exports = local / "storage" / "exports" / "haugesund"
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
     published = exports / manifest["publication"] / "feide.ldif"
-    assert [finding for finding in feide.check(published) if finding.blocks] == []
+    assert [finding for finding in feide_ldif_check.check(published) if finding.blocks] == []
     assert not (local / "postgres" / "postmaster.pid").exists()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from dataflyt.run.job import Job, open_job
 from dataflyt.run.merge import merge
 from dataflyt.run.withdraw import withdraw
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, vetoed_views
 from tests.installation.fixtures import Installation, approve_and_release, checked
 from tests.warehouse.test_identity_worlds import Document, Read, Small, _stage

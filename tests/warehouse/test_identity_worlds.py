@@ -23,7 +23,7 @@ from dataflyt.run.job import Job, open_job
 from dataflyt.run.merge import merge
 from dataflyt.run.withdraw import withdraw
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import plan, runs, staging, vetoed_views
 from tests.installation.fixtures import Installation, _libpq, approve_and_release, checked
 

@@ -273,7 +273,7 @@ def _failing_after(extract: Callable[..., None], phase: str) -> Callable[..., No
 
     def failing(*arguments: Any, **more: Any) -> None:
         extract(*arguments, **more)
-        if phase in arguments:
+        if phase == more["phase"]:
             raise SourceUnavailable("Folkeregisteret svarte ikke.")
 
     return failing

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from dataflyt.run.job import Job, open_job
 from dataflyt.sources.freg import rows as freg
-from dataflyt.sources.sas import tables as sas
+from dataflyt.sources.sas import rows as sas
 from dataflyt.warehouse import golden
 from tests.installation.fixtures import Installation
 from tests.warehouse.test_identity_worlds import SCHOOL, _stage

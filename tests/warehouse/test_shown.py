@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from dataflyt.exports import feide_ldif, pifu
-from dataflyt.exports.reading import Golden
+from dataflyt.exports.reading import ShownViews
 from dataflyt.formats import feide
 from dataflyt.identity.names import ascii_fold
 from dataflyt.run.republish import republish
@@ -46,12 +46,14 @@ def published(installation: Installation) -> Files:
     with database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
         shown.views(vetoed_views.views(connection, "haugesund", run.number, "now_"))
-        golden = Golden(connection, installation.kommune, run.as_of)
+        may_be_shown = ShownViews(connection, installation.kommune, run.as_of)
         out = io.BytesIO(), io.BytesIO()
-        feide_ldif.write(golden, out[0])
-        pifu.write(golden, out[1])
-        feide_groups = {group.local_id: group.name for person in golden.people() for group in person.groups}
-        pifu_groups = {group.group_id: group.name for group in golden.groups()}
+        feide_ldif.write(may_be_shown, out[0])
+        pifu.write(may_be_shown, out[1])
+        feide_groups = {
+            group.local_id: group.name for person in may_be_shown.account_holders() for group in person.groups
+        }
+        pifu_groups = {group.group_id: group.name for group in may_be_shown.groups()}
     ldif, xml = (file.getvalue().decode() for file in out)
     assert installation.ldif() == ldif
     return Files(ldif, xml, feide_groups, pifu_groups)

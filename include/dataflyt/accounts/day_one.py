@@ -20,8 +20,9 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from dataflyt.accounts import directory
-from dataflyt.config.kommune import Kommune, find, load_all
-from dataflyt.errors import ConfigError, NotApproved, Unreadable, why
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import find, load_all
+from dataflyt.errors import ConfigError, NotApproved, Unreadable, why_refused
 from dataflyt.identity.names import feide_name
 from dataflyt.storage import database
 from dataflyt.warehouse import rules, runs, shown, vetoed_views
@@ -178,7 +179,7 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise Unreadable(
-            f"{path.name} kan ikke åpnes ({why(error)}): rett navnet, eller gi Dataflyt lov til å lese filen."
+            f"{path.name} kan ikke åpnes ({why_refused(error)}): rett navnet, eller gi Dataflyt lov til å lese filen."
         ) from None
 
 

@@ -29,8 +29,9 @@ from typing import BinaryIO, NamedTuple, NoReturn
 
 from dataflyt.errors import Unreadable
 from dataflyt.formats import ldif
+from dataflyt.formats.csv_rows import heading
 from dataflyt.formats.letters import WINDOWS_1252
-from dataflyt.formats.reading import from_windows_1252, heading
+from dataflyt.formats.text import from_windows_1252
 from dataflyt.identity import numbers
 
 

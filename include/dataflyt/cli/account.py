@@ -48,7 +48,7 @@ def import_directory(
     en ny import erstatter resten.
     """
     from dataflyt.accounts import day_one
-    from dataflyt.config.kommune import folder_of_kommuner
+    from dataflyt.config.loading import folder_of_kommuner
     from dataflyt.storage.database import engine
 
     with installation() as outside:

@@ -52,7 +52,7 @@ def doctor_command(
 
 
 def _kommuner(names: list[str] | None) -> "tuple[list[Kommune], list[str]]":
-    from dataflyt.config.kommune import find, folder_of_kommuner, load_all
+    from dataflyt.config.loading import find, folder_of_kommuner, load_all
 
     try:
         folder = folder_of_kommuner()

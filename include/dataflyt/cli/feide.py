@@ -1,7 +1,7 @@
 """``dataflyt feide``: one value, or a whole directory, checked by Feide's rules.
 
-In: a value of ``eduPersonEntitlement``, or an LDIF file. Out: JSON, or one finding a line by Feide's own error names.
-Exit codes: 0 nothing is wrong, 1 something is, 2 the file cannot be read.
+``value`` reads a value of ``eduPersonEntitlement`` and prints JSON. ``check`` reads an LDIF file and prints one finding
+a line, by Feide's own error names. Exit codes: 0 nothing is wrong, 1 something is, 2 the file cannot be read.
 """
 
 import json
@@ -14,6 +14,7 @@ import typer
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
 from dataflyt.errors import Unreadable
+from dataflyt.exports import feide_ldif_check
 from dataflyt.formats import feide
 
 feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
@@ -52,7 +53,7 @@ def check(
     """
     found: Counter[str] = Counter()
     try:
-        for finding in feide.check(file):
+        for finding in feide_ldif_check.check(file):
             echo(str(finding))
             found[finding.name] += 1
     except Unreadable as unreadable:

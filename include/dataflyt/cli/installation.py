@@ -8,7 +8,8 @@ import typer
 
 from dataflyt.cli import outside_run
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import Kommune, find, folder_of_kommuner
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
 from dataflyt.run.environment import Outside
 

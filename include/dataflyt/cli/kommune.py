@@ -6,14 +6,18 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from string import Template
 from typing import Annotated
 
 import typer
 
+from dataflyt import config
 from dataflyt.cli import outside_run
 from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import Kommune, claimed, find, folder_of_kommuner, load_all
+from dataflyt.config.exports import EXPORTS
+from dataflyt.config.kommune import Kommune
+from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.run.environment import Outside
@@ -142,7 +146,7 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
     if not re.fullmatch("[a-z][a-z0-9_]{1,40}", kommune_id):
         raise ConfigError("Skriv en id med --id: små bokstaver a–z, sifre og understrek, fra 2 til 41 tegn.")
     path = folder / f"{kommune_id}.yaml"
-    text = _TEMPLATE.format(id=kommune_id, comment=name, name=json.dumps(name, ensure_ascii=False), number=number)
+    text = filled_template(kommune_id, name, number)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -154,79 +158,19 @@ def _write(folder: Path, number: str, name: str | None, given_id: str | None) ->
     return path
 
 
-_TEMPLATE = """\
-# {comment}. Alt som ikke står her, kommer fra _defaults.yaml: mappens egen, ellers Dataflyts.
-# Fyll ut linjene som er merket «fyll ut», og kontroller filen med: dataflyt kommune check {id}
-# Nøkler og passord skal aldri stå her: de ligger i tilkoblingene (connections).
+def filled_template(kommune_id: str, name: str, number: str) -> str:
+    """Return a new kommune file's text. ``name`` is on one line; ``kommune_id`` and ``number`` need no quoting."""
+    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(
+        id=kommune_id,
+        comment=name,
+        name=json.dumps(name, ensure_ascii=False),
+        number=number,
+        exports=", ".join(EXPORTS),
+    )
 
-id: {id} # samme som filnavnet; endres aldri
-name: {name}
-kommunenummer: ["{number}"] # alltid i anførselstegn; flere når kommuner er slått sammen
-orgnr: # fyll ut: kommunens organisasjonsnummer i anførselstegn, "944073787"
 
-trial: true # på prøve: planlegger og sammenligner, publiserer ingenting; false når kommunen er klar
-
-legal_basis:
-  freg: # fyll ut: med_hjemmel, eller none (da blir foreldreansvar aldri hentet)
-  text: # fyll ut: hvilket rettslig grunnlag kommunen har for å hente opplysningene
-
-schedule: # norsk tid
-  every: week # week eller month
-  day: sunday # ukedag på engelsk, eller dato 1-28 når every er month
-  at: "03:00"
-  # done_by: "07:00"              # er kjøringen ikke ferdig da, sier Dataflyt fra
-
-sources:
-  freg: # Folkeregisteret
-    connection: freg_{id}
-    # route: fiks                 # gjennom KS Fiks: fiks eller fiks_oppvekst, med rolleId fra Fiks
-    # rolle: 00000000-0000-0000-0000-000000000000
-    # residents: {{from_age: 6, to_age: 16}} # finn også barn som bor i kommunen og ikke står i skolesystemet
-    # employees: true # spør også om ansatte ved skolene, når kommunen har rett til det
-  krr: # Kontakt- og reservasjonsregisteret
-    connection: krr_{id}
-    # route: fiks                 # gjennom KS Fiks, én person om gangen
-    # rolle: 00000000-0000-0000-0000-000000000000
-  hr: # lønns- og personalsystemet: nyeste fil i tilkoblingens mappe
-    # format: visma # når filen er Vismas personsXML og ikke Stamdata3
-    connection: hr_{id}
-    files: "Stamdata3_*.xml"
-    units: # fyll ut: HR-enhetens id og skolens organisasjonsnummer på hver sin linje under, begge i anførselstegn
-      # "011110": "311060015"
-    # employment_types: # hva kodene for ansettelsestype betyr: fast, midlertidig, vikar, timelønnet eller inaktiv
-    #   "H": inaktiv
-    # protected: # hvor HR-systemet merker ansatte som ikke skal kunne finnes: type Relation, hos Visma category
-    #   "KODE": ["6"]
-  sas: # det skoleadministrative systemet
-    # format: oneroster # når filen er OneRoster (zip) og ikke PIFU; files er da "*.zip"
-    connection: sas_{id}
-    files: "pifu_*.xml"
-    # max_age_days: 10 # en eldre fil stopper kjøringen; uten er det 8 døgn (33 hver måned); hr kan ha det også
-    # newest: name # datoen i filnavnet (2026-11-28) sier hvilken fil som er nyest, ikke leveringstiden; hr også
-    # timetable: "timeplan_*.csv" # når det leverer timeplan; "timeplan_*.ics" når det er en kalender
-    # calendars: calendars_{id} # når timeplanene hentes fra lenker til kalendere, som tilkoblingen har
-
-feide:
-  realm: # fyll ut: kommunens domene i FEIDE, for eksempel haugesund.kommune.no
-  mail: # fyll ut: adressen FEIDE viser for skoleeier og skoler, for eksempel feide@haugesund.kommune.no
-
-accounts: dataflyt # hvem gir brukernavn: dataflyt, eller bas når kommunen har et brukeradministrativt system
-
-exports: [feide_ldif] # feide_ldif, pifu eller begge
-
-# Vakten spør en godkjenner når en kjøring endrer mer enn grensene i _defaults.yaml. Andre grenser for denne kommunen:
-# guard:
-#   limits:
-#     pupil_leaves: {{percent: 5, count: 20}}
-#   august:                       # egne grenser når skoleåret begynner
-#     pupil_starts: {{percent: 25, count: null}}
-
-approvers: # fyll ut: minst én linje under; id er brukerens nummer i Airflow (airflow users list)
-  # - {{id: "101", name: "Anita Ingebretsen"}}
-
-# Hvem får e-post når en kjøring spør, stopper eller er forsinket: antall og en lenke, ingen navn.
-# mail: {{to: [drift@haugesund.kommune.no]}}
-"""
+_TEMPLATE = Path(config.__file__).with_name("template.yaml")
 
 _NEXT = """\
 {path} er skrevet. Videre:

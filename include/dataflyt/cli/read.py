@@ -16,10 +16,11 @@ import typer
 
 from dataflyt.cli import terminal
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import Unreadable, why
+from dataflyt.config.formats import HR, SAS, TIMETABLES
+from dataflyt.errors import Unreadable, why_refused
 from dataflyt.formats.letters import GARBLED
 from dataflyt.identity import numbers
-from dataflyt.sources import Table
+from dataflyt.sources import Reader, Table
 
 _GARBLED = re.compile(GARBLED).search
 _NAME = re.compile(r"(?<!user)name$|navn$")
@@ -32,8 +33,8 @@ def read_command(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; hr: stamdata3, visma; "
-            "sas: pifu, oneroster, timetable, ical",
+            help="freg: bulk, person, oppvekst, residents; krr: personer, fiks; "
+            f"hr: {', '.join(HR)}; sas: {', '.join((*SAS, *TIMETABLES.values()))}",
         ),
     ],
     file: Annotated[Path, typer.Argument(metavar="FIL", help="Filen som skal leses.")],
@@ -45,19 +46,20 @@ def read_command(
     """
     if source not in SOURCES:
         _fail(f"Kilden «{source}» finnes ikke: skriv {', '.join(SOURCES[:-1])} eller {SOURCES[-1]}.")
-    rows = import_module(f"dataflyt.sources.{source}.rows")
-    if format not in rows.FORMATS:
-        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(rows.FORMATS)}.")
+    tables: dict[str, Table] = import_module(f"dataflyt.sources.{source}.rows").TABLES
+    formats: dict[str, Reader] = import_module(f"dataflyt.sources.{source}.formats").FORMATS
+    if format not in formats:
+        _fail(f"Kilden {source} har ikke formatet «{format}»: skriv {' eller '.join(formats)}.")
     if file.is_dir():
         _fail(f"{file} er en mappe, ikke en fil.")
     try:
         stream = file.open("rb")
     except OSError as error:
-        _fail(f"{file} kan ikke åpnes: {why(error)}.")
+        _fail(f"{file} kan ikke åpnes: {why_refused(error)}.")
     try:
         with stream:
             garbled = Counter[str]()
-            _print(_counted(_objects(rows.TABLES, rows.FORMATS[format], stream), garbled))
+            _print(_counted(_objects(tables, formats[format], stream), garbled))
         for table, count in (+garbled).items():
             echo(
                 f"{file.name}: {count} {'rad' if count == 1 else 'rader'} i {table} har navn med ødelagte bokstaver, "
@@ -68,7 +70,7 @@ def read_command(
         _fail(error.sentence)
     except OSError as error:
         terminal.forget_output()
-        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {why(error)}.")
+        _fail(f"{file} kunne ikke leses, eller radene kunne ikke skrives: {why_refused(error)}.")
 
 
 def id_command(

@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from dataflyt.errors import IN_NORWEGIAN, why
+from dataflyt.errors import known_refusal
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
@@ -62,9 +62,9 @@ def forget_output() -> None:
 
 def sentence_of(error: BaseException) -> str:
     """Return an unexpected error in words: what the machine refused, or the line of ours where it came from."""
-    if isinstance(error, OSError) and error.errno in IN_NORWEGIAN:
+    if isinstance(error, OSError) and (why := known_refusal(error)):
         what = f"{os.fsdecode(error.filename)} kan ikke brukes" if error.filename else "Noe kunne ikke skrives"
-        return f"{what}: {why(error)}."
+        return f"{what}: {why}."
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parents[2])]
     place = f" i {Path(ours[-1].filename).name}, linje {ours[-1].lineno}" if ours else ""

@@ -8,7 +8,7 @@ import typer
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import folder_of_kommuner, load_all
+from dataflyt.config.loading import folder_of_kommuner, load_all
 
 warehouse_app = App(help="Varehusets tabeller og roller.")
 

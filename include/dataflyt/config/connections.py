@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -51,6 +51,18 @@ def path_of(address: str) -> Any:
 
 Connect: TypeAlias = Callable[[str], Connection]
 """From a connection's name to the connection; raises ConfigError, NotDefined when there is none."""
+
+
+class Outside(Protocol):
+    """How what lies outside the program is found: connections by name, and the folders of their addresses."""
+
+    @property
+    def connect(self) -> Connect:
+        """Gives a connection by its name."""
+
+    @property
+    def path(self) -> Callable[[str], Any]:
+        """Turns a folder's address into a path (pathlib's shape)."""
 
 
 def from_environment(name: str) -> Connection:

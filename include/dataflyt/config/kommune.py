@@ -1,41 +1,24 @@
-"""What a kommune file may say, and one clear sentence when it says something else.
+"""What a kommune file may say: one frozen model a section of the file, and ``Kommune`` for the whole.
 
-In comes ``<folder>/<id>.yaml``, laid over Dataflyt's ``_defaults.yaml`` or, where there is one, the folder's own (maps
-are merged, lists and values replaced); out goes a frozen ``Kommune``. Operators write these files, so every error is
-one Norwegian sentence that names the file, the line, what is wrong and what to write; it never repeats a value that
-looks like a secret or an identity number. What to write is the field's description below.
+A field's description tells the operator what to write; ``complaints`` repeats it when the file says something else.
 """
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import hashlib
-import os
 import re
-import types
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal
 
 import orjson
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from dataflyt.errors import ConfigError
+from dataflyt.config.exports import CHOICES, ExportName
+from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.identity import numbers
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TIMEZONE = "Europe/Oslo"
-DEFAULTS = "_defaults.yaml"
-LONGEST_FILE = 256 * 1024
-LARGEST_DEPTH = 100
-LONGEST_BROKEN_ID = 100
-"""Airflow takes no DAG id longer than 250 letters, and one that is stops every DAG of the same file."""
 
 WEEKDAYS = {
     "monday": "mandag",
@@ -75,8 +58,6 @@ PlanKind = Literal[
     "sas_guardian_missing",
 ]
 """The kinds of change that a plan can hold, and that the guard can have limits for."""
-
-Loc: TypeAlias = tuple[int | str, ...]
 
 
 def _wrong(what: str) -> PydanticCustomError:
@@ -300,7 +281,7 @@ MAX_AGE_DAYS = {"week": 8, "month": 33}
 class HrSource(_Part):
     """The HR system. The connection's address is a folder; ``units`` says which school an HR unit is."""
 
-    format: Literal["stamdata3", "visma"] = Field(description="skriv stamdata3 eller visma")
+    format: HrFormat = Field(description=WRITE_HR)
     connection: ConnectionName
     files: FilePattern
     max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)
@@ -337,7 +318,7 @@ class SasSource(_Part):
     links to calendars: its address, and those in its extra's ``links``. They are as secret as a key.
     """
 
-    format: Literal["pifu", "oneroster"] = Field(description="skriv pifu eller oneroster")
+    format: SasFormat = Field(description=WRITE_SAS)
     connection: ConnectionName
     files: FilePattern
     max_age_days: MaxAge | None = Field(default=None, description=_WRITE_MAX_AGE)
@@ -455,9 +436,7 @@ class Kommune(_Part):
     sources: Sources = Field(description="skriv sources: med freg, krr, hr og sas under")
     warehouse: ConnectionName
     feide: Feide = Field(description="skriv feide: {realm: haugesund.kommune.no}")
-    exports: Annotated[tuple[Literal["feide_ldif", "pifu"], ...], AfterValidator(_different)] = Field(
-        min_length=1, description="skriv [feide_ldif], [pifu] eller [feide_ldif, pifu]"
-    )
+    exports: Annotated[tuple[ExportName, ...], AfterValidator(_different)] = Field(min_length=1, description=CHOICES)
     trial: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="skriv true mens kommunen prøver Dataflyt uten å publisere, ellers false"
     )
@@ -520,462 +499,3 @@ class Kommune(_Part):
         """sha256 of what the file and the defaults say together; comments and order do not change it."""
         content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(content).hexdigest()
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A kommune file that cannot be used. ``id`` is the file's name made fit for a DAG id, ``sentence`` says why."""
-
-    path: Path
-    id: str
-    sentence: str
-
-
-def folder_of_kommuner() -> Path:
-    """Give the folder of kommune files: DATAFLYT_KOMMUNER, otherwise include/kommuner of this checkout."""
-    return Path(os.environ.get("DATAFLYT_KOMMUNER") or Path(__file__).resolve().parents[2] / "kommuner")
-
-
-def load(path: Path) -> Kommune:
-    """Read one kommune file over the defaults; raises ConfigError with one sentence."""
-    return _understand(_Yaml.read(path), _defaults(path.parent))
-
-
-def load_all(folder: Path) -> tuple[list[Kommune], list[Broken]]:
-    """Read every kommune file of a folder, in the order of their names.
-
-    A file that says a kommunenummer or a warehouse connection that an earlier file has, is broken.
-    Raises ConfigError when the folder cannot be read.
-    """
-    good: list[Kommune] = []
-    broken: list[Broken] = []
-    taken: dict[tuple[str, str], str] = {}
-    ids: set[str] = set()
-    defaults: _Yaml | ConfigError
-    try:
-        defaults = _defaults(folder)
-    except ConfigError as error:
-        defaults = error
-    for path in _files(folder):
-        try:
-            if isinstance(defaults, ConfigError):
-                raise defaults
-            if path.suffix != ".yaml":
-                raise ConfigError(f"{path.name} leses ikke: gi filen endelsen .yaml.")
-            text = _Yaml.read(path)
-            kommune = _understand(text, defaults)
-            claims = [("kommunenummer", number) for number in kommune.kommunenummer]
-            claims += [("orgnr", kommune.orgnr), ("warehouse", kommune.warehouse)]
-            for field, value in claims:
-                if (other := taken.get((field, value))) is not None:
-                    line = text.line((field,))[0]
-                    raise ConfigError(
-                        f"{path.name}, linje {line}: «{field}» {value} står også i {other}: rett den som er feil."
-                    )
-            taken.update({claim: path.name for claim in claims})
-            good.append(kommune)
-            ids.add(kommune.id)
-        except ConfigError as error:
-            broken.append(Broken(path, "", error.sentence))
-    named: list[Broken] = []
-    for one in broken:
-        wish = name = re.sub(r"[^a-z0-9_]+", "_", one.path.stem.lower())[:LONGEST_BROKEN_ID] or "uten_navn"
-        number = 1
-        while name in ids:
-            number += 1
-            name = f"{wish}_{number}"
-        ids.add(name)
-        named.append(Broken(one.path, name, one.sentence))
-    return good, named
-
-
-def claimed(folder: Path) -> dict[str, str]:
-    """Give the file of each kommunenummer that a file of the folder names, even one that cannot be used yet.
-
-    Raises ConfigError when the folder cannot be read.
-    """
-    found: dict[str, str] = {}
-    for path in _files(folder):
-        with contextlib.suppress(ConfigError):
-            numbers = _Yaml.read(path).data.get("kommunenummer")
-            for number in numbers if isinstance(numbers, list) else [numbers]:
-                if isinstance(number, str):
-                    found.setdefault(number, path.name)
-    return found
-
-
-def find(folder: Path, name: str) -> Kommune:
-    """Find a kommune by id or kommunenummer; raises ConfigError when it is unknown or its file is broken."""
-    good, broken = load_all(folder)
-    wanted = name.strip().lower()
-    for kommune in good:
-        if wanted in (kommune.id, *kommune.kommunenummer):
-            return kommune
-    for one in broken:
-        if wanted in (one.id, one.path.stem.lower()):
-            raise ConfigError(one.sentence)
-    close = difflib.get_close_matches(wanted, [kommune.id for kommune in good], n=1)
-    hint = f"mente du «{close[0]}»?" if close else "«dataflyt kommune list» viser dem som finnes."
-    files = "kommunefil" if len(broken) == 1 else "kommunefiler"
-    also = f" ({len(broken)} {files} kunne ikke leses)" if broken else ""
-    raise ConfigError(f"Ingen kommune i {folder} heter «{_shown(name)}»{also}: {hint}")
-
-
-# --- from a file to a Kommune ---------------------------------------------------------------------------------------
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError:
-        raise ConfigError(
-            f"Mappen {folder} kan ikke leses: sett DATAFLYT_KOMMUNER til mappen med kommunefilene."
-        ) from None
-    return [path for path in paths if path.suffix in (".yaml", ".yml") and path.name[0] not in "._"]
-
-
-def _defaults(folder: Path) -> _Yaml:
-    """Read what holds for all kommuner: the folder's own file, or Dataflyt's."""
-    own = folder / DEFAULTS
-    return _Yaml.read(own if own.exists() else Path(__file__).with_name(DEFAULTS))
-
-
-def _understand(text: _Yaml, defaults: _Yaml) -> Kommune:
-    merged = _merge(defaults.data, text.data)
-    identity = merged.get("id")
-    if "warehouse" not in merged and isinstance(identity, str):
-        merged["warehouse"] = f"warehouse_{identity}"
-    try:
-        kommune = Kommune.model_validate(merged)
-    except ValidationError as error:
-        problems = error.errors(include_url=False)
-    else:
-        if kommune.id == text.path.stem:
-            return kommune
-        line = text.line(("id",))[0]
-        raise ConfigError(
-            f"{text.path.name}, linje {line}: «id» er {kommune.id}, men filen heter {text.path.name}: "
-            f"skriv id: {text.path.stem}, eller gi filen navnet {kommune.id}.yaml."
-        )
-    raise ConfigError(
-        min((_Complaint.about(problem, text, defaults) for problem in problems), key=_Complaint.order).sentence
-    )
-
-
-def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
-
-
-@dataclass(frozen=True)
-class _Complaint:
-    """One of pydantic's errors, as a sentence. A misspelled key comes before what is missing because of it."""
-
-    sentence: str
-    line: int
-    rank: int
-
-    def order(self) -> tuple[int, int]:
-        return self.rank, self.line
-
-    @classmethod
-    def about(cls, problem: ErrorDetails, text: _Yaml, defaults: _Yaml) -> _Complaint:
-        kind, value = problem["type"], problem["input"]
-        loc = _plain(problem["loc"])
-        source, (line, scalar) = text, text.line(loc)
-        if not text.has(loc) and defaults.has(loc):
-            source, (line, scalar) = defaults, defaults.line(loc)
-        key = _dotted(loc)
-        remedy = _description(loc)
-        rank = 1
-        if kind == "extra_forbidden":
-            rank = 0
-            what, remedy = "er ikke et kjent felt", _instead(str(loc[-1]), list(_fields(loc[:-1])))
-        elif problem["loc"] and problem["loc"][-1] == "[key]" and kind == "literal_error":
-            rank = 0
-            what, remedy = "er ikke en kjent endringstype", _instead(str(loc[-1]), list(get_args(PlanKind)))
-        elif kind == "missing":
-            rank, what = 2, "mangler"
-        elif value is None:
-            what = "er tom"
-        elif kind == "string_type" and scalar is not None and not isinstance(value, (dict, list)):
-            written = scalar.zfill(4) if "kommunenummer" in loc and scalar.isdigit() else scalar
-            what, remedy = "skal være tekst", f'skriv "{_shown(written)}" i anførselstegn'
-        elif kind == "dataflyt":
-            what = str(problem["ctx"]["what"])
-            if ", skriv " in what:
-                what, _, remedy = what.partition(", ")
-        elif kind in ("model_type", "dict_type"):
-            what = "skal ha felter under seg"
-        elif kind in ("tuple_type", "list_type"):
-            what = "skal være en liste"
-        elif kind == "too_short":
-            rank, what = (3 if value else 1), "er en tom liste"  # pydantic counts only the elements that are right
-        elif isinstance(value, (dict, list)):
-            what = "skal være én verdi"
-        else:
-            what = f"kan ikke være «{_shown(str(scalar if scalar is not None else value))}»"
-        ending = "" if remedy.endswith("?") else "."
-        return cls(f"{source.path.name}, linje {line}: «{key}» {what}: {remedy}{ending}", line, rank)
-
-
-def _plain(loc: Loc) -> Loc:
-    """Leave out what pydantic puts into a place besides keys and numbers: ``[key]`` and the branches of ``day``."""
-    if loc[:2] == ("schedule", "day"):
-        return loc[:2]
-    return tuple(part for part in loc if part != "[key]")
-
-
-def _dotted(loc: Loc) -> str:
-    return ".".join(str(part + 1) if isinstance(part, int) else _shown(part) for part in loc) or "filen"
-
-
-def _shown(value: str) -> str:
-    """Repeat a value in a sentence only when it can be neither a secret nor somebody's number."""
-    value = " ".join(value.split())
-    if len(value) > 60 or re.search(r"[0-9]{11}", value) or _SECRET_VALUE.search(value):
-        return "…"
-    return value
-
-
-def _instead(written: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(written.lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f"mente du «{close[0]}»?"
-    return f"ta det bort eller skriv et av {', '.join(sorted(known))}" if known else "ta det bort"
-
-
-def _annotation(loc: Loc) -> tuple[Any, str]:
-    """Walk the models to a place: its type (without Annotated) and the nearest description of what to write."""
-    kind: Any = Kommune
-    description = "se include/kommuner/haugesund.yaml for et eksempel"
-    for part in loc:
-        if isinstance(kind, types.UnionType):  # what may be left out
-            kind = get_args(kind)[0]
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            field = kind.model_fields.get(str(part))
-            if field is None:
-                return None, description
-            kind, description = field.annotation, field.description or description
-        else:
-            arguments = get_args(kind)
-            if not arguments:
-                return kind, description
-            kind = arguments[1] if len(arguments) == 2 and arguments[1] is not Ellipsis else arguments[0]
-        if hasattr(kind, "__metadata__"):
-            description = next(
-                (m.description for m in kind.__metadata__ if getattr(m, "description", None)), description
-            )
-            kind = kind.__origin__
-    return kind, description
-
-
-def _description(loc: Loc) -> str:
-    return _annotation(loc)[1]
-
-
-def _fields(loc: Loc) -> Iterator[str]:
-    kind = _annotation(loc)[0]
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield from kind.model_fields
-
-
-# --- from bytes to YAML that knows its lines ------------------------------------------------------------------------
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_UNPRINTABLE = yaml.reader.Reader.NON_PRINTABLE
-_SECRET_KEY = re.compile(
-    r"password|passord|secret|hemmelig|token|private|privat|api_?key|n[øo]kkel|\bpem\b", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(r"-----BEGIN|://[^/\s]*:[^/\s]*@|^eyJ[\w-]+\.")
-_PROBLEMS = (
-    ("found duplicate anchor", "bruker et anker to ganger", "skriv verdiene ut der de trengs"),
-    ("found undefined alias", "viser til et anker som ikke finnes", "skriv verdien ut, uten * og &"),
-    ("expected a single document", "har flere dokumenter", "ta bort linjen med ---"),
-    ("but found another document", "har flere dokumenter", "ta bort linjen med ---"),
-    ("mapping values are not allowed", "har et kolon for mye", "sett teksten i anførselstegn, eller rett innrykket"),
-    ("could not find expected ':'", "mangler et kolon", "skriv felt: verdi, med mellomrom etter kolonet"),
-    (
-        "did not find expected key",
-        "har et innrykk eller et tegn som ikke passer",
-        "rett innrykket, eller skriv felt: verdi",
-    ),
-    ("did not find expected ',' or", "har en klamme som ikke er lukket", "skriv den avsluttende ] eller }"),
-    ("unexpected end of stream", "har et anførselstegn som ikke er lukket", "skriv det avsluttende anførselstegnet"),
-    ("did not find expected '-'", "har en liste med ujevnt innrykk", "la alle - i listen stå like langt inne"),
-    ("could not determine a constructor", "har en YAML-merkelapp (!)", "skriv verdien uten merkelapp"),
-    ("cannot start any token", "har et tegn YAML ikke kan begynne med", "sett verdien i anførselstegn"),
-)
-
-
-@dataclass(frozen=True)
-class _Yaml:
-    """A YAML file as data, and as nodes that know their lines."""
-
-    path: Path
-    data: dict[str, Any]
-    node: yaml.MappingNode
-
-    @classmethod
-    def read(cls, path: Path) -> _Yaml:
-        """Parse a file once; raises ConfigError with one sentence when it is not a plain YAML map."""
-        text = _text(path)
-        if _too_deep(text):
-            raise ConfigError(f"{path.name}, linje 1: filen har for mange nivåer: se haugesund.yaml for et eksempel.")
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                raise ConfigError(f"{path.name}, linje 1: filen er tom: skriv kommunens felter, som i haugesund.yaml.")
-            if not isinstance(node, yaml.MappingNode):
-                raise ConfigError(
-                    f"{path.name}, linje {_at(node)}: filen har ikke felter: skriv felt: verdi på hver linje."
-                )
-            _inspect(path, node)
-            data = loader.construct_document(node)
-        except yaml.YAMLError as error:
-            sentence = _syntax(path, text, error)
-        except (RecursionError, TypeError, ValueError):
-            sentence = f"{path.name}, linje 1: filen kan ikke leses som YAML: se haugesund.yaml for et eksempel."
-        else:
-            return cls(path, data, node)
-        finally:
-            loader.dispose()
-        raise ConfigError(sentence)
-
-    def _steps(self, loc: Loc) -> Iterator[tuple[int, yaml.Node]]:
-        """Go down along ``loc`` as far as the file has it: the line and the node of each step."""
-        node: yaml.Node = self.node
-        for part in loc:
-            if isinstance(node, yaml.MappingNode):
-                found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-                if found is None:
-                    return
-                line, node = _at(found[0]), found[1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-                line = _at(node)
-            else:
-                return
-            yield line, node
-
-    def has(self, loc: Loc) -> bool:
-        """Whether the file itself has this place."""
-        return len(list(self._steps(loc))) == len(loc)
-
-    def line(self, loc: Loc) -> tuple[int, str | None]:
-        """Give the line of a place or of the nearest above it, and what is written there when it is one value."""
-        steps = list(self._steps(loc))
-        if not steps:
-            return _at(self.node), None
-        line, node = steps[-1]
-        return line, node.value if len(steps) == len(loc) and isinstance(node, yaml.ScalarNode) else None
-
-
-def _at(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
-
-
-def _text(path: Path) -> str:
-    """Read a file as UTF-8 text that YAML can take; raises ConfigError."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for without end
-        raise ConfigError(f"{path.name} er ikke en vanlig fil: flytt den ut av mappen med kommunefilene.")
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(f"{path.name} finnes ikke i {path.parent}: skriv filen, eller rett navnet.") from None
-    except OSError:
-        raise ConfigError(f"{path.name} kan ikke leses: gi Dataflyt lov til å lese filen.") from None
-    if len(raw) > LONGEST_FILE:
-        raise ConfigError(f"{path.name} er for stor til å være en kommunefil: den skal være under 256 KiB.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        text = None
-    if text is None:
-        raise ConfigError(
-            f"{path.name}, linje {line}: filen er ikke i UTF-8: lagre den på nytt med tegnkodingen UTF-8."
-        )
-    if found := re.search(r"^ *\t", text, re.MULTILINE):
-        line = text.count("\n", 0, found.start()) + 1
-        raise ConfigError(f"{path.name}, linje {line}: linjen begynner med tabulator: bruk mellomrom til innrykk.")
-    if found := _UNPRINTABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise ConfigError(f"{path.name}, linje {line}: filen har et usynlig styretegn: skriv linjen på nytt (UTF-8).")
-    return text
-
-
-def _too_deep(text: str) -> bool:
-    """Tell whether a file is nested so deeply that composing it would exhaust libyaml's stack and end the process."""
-    if sum(text.count(sign) for sign in ("[", "{", "- ", "? ")) < LARGEST_DEPTH:
-        return False
-    depth = 0
-    with contextlib.suppress(yaml.YAMLError):
-        for event in yaml.parse(text, _Loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > LARGEST_DEPTH:
-                return True
-    return False
-
-
-def _inspect(path: Path, top: yaml.Node) -> None:
-    """Refuse duplicate keys, aliases and secrets, which a YAML parser would take without a word."""
-    seen: set[int] = set()
-    waiting: list[yaml.Node] = [top]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            raise ConfigError(
-                f"{path.name}, linje {_at(node)}: verdien gjentas med & og *: skriv den ut der den trengs."
-            )
-        seen.add(id(node))
-        if isinstance(node, yaml.ScalarNode):
-            if _SECRET_VALUE.search(node.value):
-                raise ConfigError(
-                    f"{path.name}, linje {_at(node)}: verdien ser ut som en hemmelighet: "
-                    "ta den bort herfra, legg den i tilkoblingen og bytt den ut."
-                )
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += reversed(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            first: dict[str, int] = {}
-            for key, _ in node.value:
-                if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                    raise ConfigError(
-                        f"{path.name}, linje {_at(key)}: feltet har ikke et vanlig navn: skriv felt: verdi."
-                    )
-                if key.tag != "tag:yaml.org,2002:str":
-                    raise ConfigError(
-                        f"{path.name}, linje {_at(key)}: «{_shown(key.value)}» skal være tekst: "
-                        f'skriv "{_shown(key.value)}" i anførselstegn.'
-                    )
-                if key.value in first:
-                    raise ConfigError(
-                        f"{path.name}, linje {_at(key)}: «{_shown(key.value)}» står også på linje {first[key.value]}: "
-                        "ta bort den ene."
-                    )
-                if _SECRET_KEY.search(key.value):
-                    raise ConfigError(
-                        f"{path.name}, linje {_at(key)}: «{_shown(key.value)}» hører ikke hjemme i en kommunefil: "
-                        "legg hemmeligheter i tilkoblingen."
-                    )
-                first[key.value] = _at(key)
-            waiting += [value for _, value in reversed(node.value)]
-
-
-def _syntax(path: Path, text: str, error: yaml.YAMLError) -> str:
-    """Say a YAML error in Norwegian."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    lines = max(1, len(text.splitlines()))
-    line = min(mark.line + 1, lines) if mark else 1
-    problem = f"{getattr(error, 'context', '') or ''} {getattr(error, 'problem', '') or ''}"
-    for known, what, remedy in _PROBLEMS:
-        if known in problem:
-            return f"{path.name}, linje {line}: filen {what}: {remedy}."
-    return (
-        f"{path.name}, linje {line}: filen er ikke gyldig YAML her: se etter kolon, innrykk, klammer og anførselstegn."
-    )

@@ -1,1 +1,1 @@
-"""The exports: one module each, all with ``write(golden, out) -> Counts`` and ``check(path) -> findings``."""
+"""The exports: one module each, which ends with its ``EXPORT``, and the publishing of what they write."""

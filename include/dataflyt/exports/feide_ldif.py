@@ -1,8 +1,9 @@
 """The FEIDE directory of a school owner as LDIF: full, ready for ``slapadd`` or ``ldapadd`` into an empty OpenLDAP.
 
-In: a ``Golden``, which gives the owner, its schools and its people as they may be shown; nothing is held back here.
+In: a ``Shown``, which gives the owner, its schools and its people as they may be shown; nothing is held back here.
 Out: one file in this order: the owner, on the suffix that the realm gives (``dc=haugesund,dc=kommune,dc=no``); the
-schools, ``ou=<name>`` below it; ``ou=people``; the people, ``uid=<uid>,ou=people``. Same input, same bytes.
+schools, ``ou=<name>`` below it; ``ou=people``; the people, ``uid=<uid>,ou=people``. The same input gives the same
+bytes.
 
 Sources: "Feides informasjonsmodell for grunnopplæringa" 2018-03 on norEdu* 2.0; RFC 2849 (LDIF), RFC 4514 (names).
 
@@ -10,25 +11,24 @@ What is not written, and why:
 
 - ``version: 1``: ``slapadd`` takes the line for an attribute and stops (OpenLDAP 2.5); every reader does without it.
 - ``userPassword``: Dataflyt holds no passwords; they stay in the directory.
-- ``schacHomeOrganization``: the schac schema is not everywhere, and an unknown attribute stops the whole load.
+- ``schacHomeOrganization``: not every directory has the schac schema, and an unknown attribute stops the whole load.
 - an e-mail address or telephone number that LDAP cannot hold (letters outside ASCII): counted in ``Counts.left_out``.
 
-The file is checked with ``feide.check`` before it is published. Groups that nobody could read (no name, dates reversed)
-and people of a school that is not there raise ``errors.CheckFailed``: then nothing is published and the last stays.
+``feide_ldif_check`` reads the file before it is published. A group that Feide could not read (no name, dates reversed)
+or a person of a school that is not in the file raises CheckFailed: nothing is then published, and what is published
+already stays.
 """
 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
-from typing import BinaryIO, Final, NamedTuple, Protocol
+from typing import BinaryIO, Final, NamedTuple
 
 from dataflyt.errors import CheckFailed, ConfigError
+from dataflyt.exports.feide_ldif_check import check
+from dataflyt.exports.model import AccountHolder, Counts, Export, Owner, School, Shown
 from dataflyt.formats import feide
-from dataflyt.formats.feide import Group
 from dataflyt.formats.ldif import attribute, escape
 from dataflyt.identity.names import clean
 
@@ -50,88 +50,13 @@ _PERSON_CLASSES = "".join(
 _CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The school owner. ``realm`` is its FEIDE realm (``haugesund.kommune.no``), ``orgnr`` nine digits."""
-
-    realm: str
-    orgnr: str
-    name: str
-    mail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class School:
-    """A school. ``orgnr`` is nine digits, the number in Nasjonalt skoleregister."""
-
-    orgnr: str
-    name: str
-    mail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A pupil or employee with an account.
-
-    ``number`` is fødselsnummer, D-number or DUF number, ``local_number`` one the kommune gave. ``affiliations`` are of
-    AFFILIATIONS; what follows from one (a teacher is an employee, both are members) is added. ``schools`` are orgnrs;
-    ``primary_school`` is the first of them when not given. ``year_levels`` are 1 to 10. ``groups`` are current ones.
-    """
-
-    uid: str
-    given_names: str
-    family_name: str
-    legal_name: str
-    display_name: str
-    number: str | None = None
-    local_number: str | None = None
-    employee_number: str | None = None
-    birth_date: date | None = None
-    affiliations: tuple[str, ...] = ()
-    schools: tuple[str, ...] = ()
-    primary_school: str | None = None
-    year_levels: tuple[int, ...] = ()
-    groups: tuple[Group, ...] = ()
-    mail: str | None = None
-    mobile: str | None = None
-
-
-class Golden(Protocol):
-    """What the export needs of the golden record: only people who may be shown, with what may be shown of them."""
-
-    def owner(self) -> Owner:
-        """Return the school owner."""
-        ...
-
-    def schools(self) -> Iterable[School]:
-        """Return its schools."""
-        ...
-
-    def people(self) -> Iterable[Person]:
-        """Yield the people, ordered by uid."""
-        ...
-
-
-class Counts(NamedTuple):
-    """What was written. Who is both pupil and employee counts in both; ``groups`` are different group IDs."""
-
-    owners: int
-    schools: int
-    people: int
-    pupils: int
-    employees: int
-    groups: int
-    memberships: int
-    left_out: int
-
-
-def write(golden: Golden, out: BinaryIO) -> Counts:
+def write(shown: Shown, out: BinaryIO) -> Counts:
     """Write the directory of one school owner to ``out`` and return the counts. Raises CheckFailed, ConfigError."""
-    schools = sorted(golden.schools(), key=lambda school: (school.orgnr, school.name))
-    writer = _Writer(golden.owner(), schools)
+    schools = sorted(shown.schools(), key=lambda school: (school.orgnr, school.name))
+    writer = _Writer(shown.owner(), schools)
     out.write(writer.head().encode("ascii"))
     chunk: list[str] = []
-    for person in golden.people():
+    for person in shown.account_holders():
         chunk.append(writer.person(person))
         if len(chunk) == _CHUNK:
             out.write("".join(chunk).encode("ascii"))
@@ -141,7 +66,7 @@ def write(golden: Golden, out: BinaryIO) -> Counts:
 
 
 class _Written(NamedTuple):
-    """A group as it stands in the file: its two values sort, its two lines are written."""
+    """A group as it stands in the file: the two values sort it, the two lines are what is written."""
 
     groupid: str
     value: str
@@ -150,7 +75,7 @@ class _Written(NamedTuple):
 
 
 class _Writer:
-    """Holds the lines that repeat from person to person, and the counts."""
+    """Write one entry at a time, and count. The lines that people share are made once."""
 
     def __init__(self, owner: Owner, schools: list[School]) -> None:
         self._owner = owner
@@ -165,13 +90,13 @@ class _Writer:
         self._unit_lines = {orgnr: attribute("eduPersonOrgUnitDN", dn) for orgnr, dn in dns.items()}
         self._primary_lines = {orgnr: attribute("eduPersonPrimaryOrgUnitDN", dn) for orgnr, dn in dns.items()}
         self._affiliation_lines = lru_cache(maxsize=256)(self._affiliations)
-        self._groups: dict[Group, _Written] = {}
+        self._groups: dict[feide.Group, _Written] = {}
         self._groupids: set[str] = set()
         self._counted: Counter[str] = Counter()
         self._last_uid = ""
 
     def head(self) -> str:
-        """Everything but the people."""
+        """Return everything before the people."""
         owner, suffix = self._owner, self._suffix
         name = clean(owner.name) or _org(owner.orgnr)
         entries = [
@@ -198,7 +123,7 @@ class _Writer:
         )
         return "\n".join(entries) + "\n"
 
-    def person(self, person: Person) -> str:
+    def person(self, person: AccountHolder) -> str:
         """Return the entry of one person, with the blank line after it."""
         uid = person.uid.strip().lower()
         if not uid or uid == self._last_uid:
@@ -259,7 +184,7 @@ class _Writer:
             left_out=counted["left_out"],
         )
 
-    def _units(self, person: Person) -> list[str]:
+    def _units(self, person: AccountHolder) -> list[str]:
         primary = person.primary_school or (person.schools[0] if person.schools else None)
         if primary is None:
             return []
@@ -289,7 +214,7 @@ class _Writer:
             lines.append(attribute("eduPersonPrimaryAffiliation", primary))
         return "".join(lines), "student" in all_of_them, "employee" in all_of_them
 
-    def _memberships(self, person: Person) -> list[str]:
+    def _memberships(self, person: AccountHolder) -> list[str]:
         lines: list[str] = []
         last_value = last_groupid = ""
         for group in sorted([self._written(group) for group in person.groups]):
@@ -302,7 +227,7 @@ class _Writer:
                 last_groupid = group.groupid
         return lines
 
-    def _written(self, group: Group) -> _Written:
+    def _written(self, group: feide.Group) -> _Written:
         written = self._groups.get(group)
         if written is None:
             try:
@@ -330,7 +255,7 @@ class _Writer:
 
 
 def _school_names(schools: list[School]) -> list[str]:
-    """Return ``ou=<name>`` for each school; those whose names LDAP cannot tell apart have their number beside it."""
+    """Return ``ou=<name>`` for each school, with its number added where LDAP could not tell two names apart."""
     keys = [unicodedata.normalize("NFKC", _school_name(school)).casefold() for school in schools]
     taken = Counter([*keys, "people"])
     return [
@@ -346,3 +271,6 @@ def _school_name(school: School) -> str:
 
 def _org(orgnr: str) -> str:
     return f"NO{orgnr}"
+
+
+EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check)

@@ -1,26 +1,25 @@
-"""Publishing a released run: files under the publication's own folder, checked, and then the manifest.
+"""Publish a released run: write the kommune's exports, check them, move them to their folder, then write the manifest.
 
 ``exports/<owner>/<run>-<digest>/feide.ldif`` and ``exports/<owner>/manifest.json``. Readers follow the manifest, which
-is written last, since object stores have no rename. A publication is named by its run and the digest of its files, so
-the same state has the same name and the same bytes, and no name tells how many vetoes there are.
+is written last, since object stores have no rename. A publication is named by its run and the digest of its files: the
+same state has the same name and the same bytes, and no name tells how many vetoes there are.
 
-The manifest names the files and their sha256, never how many are in them: beside a plan without changes that would tell
-how many have been hidden since. How large they were is kept in the warehouse, to be compared with.
+The manifest names the files and their sha256, but not how many people are in them: seen beside a plan without changes,
+such a number would tell how many have been hidden since. How large the files were is kept in the warehouse, to be
+compared with the next ones.
 
 The warehouse says which publication is in force, in the transaction that has written its files. ``put_forward`` lets
-the manifest follow, after that and at every start, so that the two agree whatever was killed in between. Until a
-publication has its digest it lies in ``exports/<owner>/.work``, which the next start empties.
+the manifest follow, after that transaction and at every start, so that the two agree whatever was killed in between.
+A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties that folder.
 
-What it was written from is its ``state``: run, vetoes, decisions, kommune file and day. When that has changed, what is
-published is written anew (``run.republish``), whatever changed it.
+What a publication was written from is its ``state``: run, vetoes, decisions, kommune file and day. When the state has
+changed, whatever changed it, the exports are written anew (``run.republish``).
 """
 
-import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -28,9 +27,11 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError
-from dataflyt.exports.reading import Golden
+from dataflyt.exports.model import Counts, Export, Openable, Shown
+from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.storage import private
+from dataflyt.storage.files import measured, remove, write_atomically
 from dataflyt.storage.landing import forget_listing
 from dataflyt.warehouse import shown, vetoed_views
 from dataflyt.warehouse.runs import Run
@@ -39,99 +40,147 @@ _WORK = ".work"
 log = logging.getLogger(__name__)
 
 
+class _Written(NamedTuple):
+    """An export's file as it has been written."""
+
+    file: str
+    sha256: str
+    bytes: int
+    counts: Counts
+
+    @property
+    def size(self) -> dict[str, int]:
+        """How large it is, to be compared with the next one."""
+        return {"people": self.counts.people, "groups": self.counts.groups, "bytes": self.bytes}
+
+
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
     """Write the kommune's exports of a released run under all vetoes, check them, and note them as published.
 
-    Readers see them after ``put_forward``, in a transaction of its own. Returns the files' names. Raises CheckFailed,
-    with ``must_pass``, when a file does not pass its check, and when one is much smaller than what is published and
-    nobody was asked; nothing is then published. Kept publications that were written before somebody was hidden are to
-    be thrown away; so are all but the last two. What comes out as it is published is not written again. Needs the
+    Readers see them after ``put_forward``, which is called in a transaction of its own. Returns the files' names. With
+    ``must_pass``, raises CheckFailed when a file does not pass its check, and when a file is much smaller than the
+    published one and no approver was asked; nothing is then published.
+
+    Of the earlier publications the newest is kept, unless somebody has been hidden since it was written. The others'
+    files are thrown away by ``put_forward``. Files that come out as they are published are not written again. Needs the
     kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
-    # Before anything is read: people decide without the lock, and what they decide meanwhile is then another state.
-    bound = {
-        "owner": run.owner,
-        "run": run.number,
-        "state": state(connection, kommune, run.number, day),
-        "protects": _protects(connection, run.owner, day),
-    }
+    # Before anything is read: people decide without the lock, and a decision made meanwhile gives another state.
+    state_now = state(connection, kommune, run.number, day)
+    protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
     shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
-    files: list[dict[str, Any]] = []
     work = root / _WORK
     try:
-        for export in kommune.exports:
-            write, check, file = EXPORTS[export]
-            work.mkdir(parents=True, exist_ok=True)
-            with (work / file).open("wb") as out:
-                counts = write(Golden(connection, kommune, run.as_of), out)
-            # When somebody is to be taken out, nothing that a check says or takes time for may hold it up.
-            findings = [finding for finding in check(work / file) if finding.blocks] if must_pass else []
-            if findings:
-                names = ", ".join(sorted({finding.name for finding in findings}))
-                raise CheckFailed(
-                    f"{file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
-                )
-            digest, size = _measured(work / file)
-            files.append({"file": file, "sha256": digest, "bytes": size, "counts": counts._asdict()})
-        limit = kommune.guard.max_drop_percent
-        if must_pass and before and not run.asks and (smaller := fallen(before.sizes, _sizes(files), limit)):
-            raise CheckFailed(
-                f"{' og '.join(smaller)} ble ikke publisert, for innholdet er mye mindre enn det som er publisert fra "
-                "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
-                "innlasting, så blir en godkjenner spurt."
-            )
-        whole = hashlib.sha256("".join(f"{file['file']}:{file['sha256']};" for file in files).encode()).hexdigest()
-        name = f"{run.number:06d}-{whole[:12]}"
-        manifest = orjson.dumps(
-            {
-                "owner": run.owner,
-                "name": kommune.display_name,
-                "run": run.number,
-                "as_of": run.as_of.isoformat(),
-                "publication": name,
-                "files": [{"file": file["file"], "sha256": file["sha256"]} for file in files],
-            },
-            option=orjson.OPT_INDENT_2,
-        )
-        same = before is not None and before.publication == name
-        targets = [root / name / record["file"] for record in files]
-        if not (same and all(target.exists() for target in targets)):
-            remove(root / name)
-            (root / name).mkdir(parents=True, exist_ok=True)
-            for target in targets:
-                (work / target.name).rename(target)
-        _let_the_group_read(environment.path(environment.storage), root.parent, root, root / name, *targets)
+        may_be_shown = ShownViews(connection, kommune, run.as_of)
+        files = [_write(EXPORTS[name], may_be_shown, work, must_pass=must_pass) for name in kommune.exports]
+        sizes = {file.file: file.size for file in files}
+        if must_pass and before and not run.asks:
+            _refuse_smaller(before.sizes, sizes, kommune.guard.max_drop_percent)
+        whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
+        publication = f"{run.number:06d}-{whole[:12]}"
+        targets = [root / publication / file.file for file in files]
+        stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
+        if not stands:
+            _move(work, targets)
+        _let_the_group_read(environment.path(environment.storage), root.parent, root, root / publication, *targets)
     finally:
         remove(work)
-    connection.execute(
-        text(
-            "insert into control.publication "
-            "(owner, publication, run, state, protects, published_at, manifest, sizes) "
-            "values (:owner, :name, :run, :state, :protects, clock_timestamp(), :manifest, cast(:sizes as jsonb)) "
-            "on conflict (owner, publication) do update set state = excluded.state, protects = excluded.protects, "
-            "published_at = excluded.published_at, manifest = excluded.manifest, sizes = excluded.sizes, "
-            "withdrawn_at = null"
-        ),
-        {**bound, "name": name, "manifest": manifest.decode(), "sizes": orjson.dumps(_sizes(files)).decode()},
+    noted = {
+        "owner": run.owner,
+        "run": run.number,
+        "publication": publication,
+        "state": state_now,
+        "protects": protects,
+        "manifest": _manifest(kommune, run, publication, files),
+        "sizes": orjson.dumps(sizes).decode(),
+    }
+    connection.execute(text(_NOTE), noted)
+    connection.execute(text(_WITHDRAW_THE_REST), noted)
+    return [file.file for file in files]
+
+
+def _write(export: Export, may_be_shown: Shown, folder: Any, *, must_pass: bool) -> _Written:
+    """Write an export's file in the folder and check it. Raises CheckFailed, with ``must_pass`` also for findings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / export.file
+    with path.open("wb") as out:
+        counts = export.write(may_be_shown, out)
+    # Without must_pass somebody is to be taken out: no finding of a check, and no time it takes, may delay that.
+    if must_pass:
+        _refuse_findings(export, path)
+    return _Written(export.file, *measured(path), counts)
+
+
+def _refuse_findings(export: Export, path: Openable) -> None:
+    findings = [finding for finding in export.check(path) if finding.blocks]
+    if findings:
+        names = ", ".join(sorted({finding.name for finding in findings}))
+        raise CheckFailed(
+            f"{export.file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
+        )
+
+
+def _refuse_smaller(
+    before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float
+) -> None:
+    if smaller := fallen(before, now, percent):
+        raise CheckFailed(
+            f"{' og '.join(smaller)} ble ikke publisert, for innholdet er mye mindre enn det som er publisert fra "
+            "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
+            "innlasting, så blir en godkjenner spurt."
+        )
+
+
+def _move(work: Any, targets: Iterable[Any]) -> None:
+    """Move the written files to the publication's folder, which is emptied of what a killed try has left."""
+    for folder in {target.parent for target in targets}:
+        remove(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    for target in targets:
+        (work / target.name).rename(target)
+
+
+def _manifest(kommune: Kommune, run: Run, publication: str, files: Sequence[_Written]) -> str:
+    manifest = {
+        "owner": run.owner,
+        "name": kommune.display_name,
+        "run": run.number,
+        "as_of": run.as_of.isoformat(),
+        "publication": publication,
+        "files": [{"file": file.file, "sha256": file.sha256} for file in files],
+    }
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2).decode()
+
+
+_NOTE = """
+insert into control.publication (owner, publication, run, state, protects, published_at, manifest, sizes)
+values (:owner, :publication, :run, :state, :protects, clock_timestamp(), :manifest, cast(:sizes as jsonb))
+on conflict (owner, publication) do update
+set state = excluded.state, protects = excluded.protects, published_at = excluded.published_at,
+    manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
+"""
+
+# What was written before somebody was hidden goes, and so does all but the last two.
+_WITHDRAW_THE_REST = """
+update control.publication set withdrawn_at = now()
+where owner = :owner and withdrawn_at is null
+    and (
+        protects <> :protects
+        or publication not in (
+            select publication from control.publication
+            where owner = :owner and withdrawn_at is null
+            order by published_at desc limit 2
+        )
     )
-    connection.execute(
-        text(
-            "update control.publication set withdrawn_at = now() where owner = :owner and withdrawn_at is null "
-            "and (protects <> :protects "
-            "or publication not in (select publication from control.publication where owner = :owner "
-            "and withdrawn_at is null order by published_at desc limit 2))"
-        ),
-        bound,
-    )
-    return [file["file"] for file in files]
+"""
 
 
 def _let_the_group_read(*paths: Any) -> None:
-    """Let the group that reads the exports read these; that it cannot holds nothing up, and ``doctor`` says it."""
+    """Let the group that reads the exports read these. A failure is logged and stops nothing; ``doctor`` finds it."""
     try:
         private.share(*paths)
     except ConfigError as error:
@@ -139,16 +188,16 @@ def _let_the_group_read(*paths: Any) -> None:
 
 
 def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:
-    """Name the state that the exports of a kommune come from, as a digest.
+    """Return a digest of the state that the exports of a kommune are written from.
 
-    It is run, vetoes, decisions, identity changes, the kommune file's version and the day in Norway. Dataflyt's own
-    version is not in it: what a new version writes goes out with a run, past the checks.
+    The state is run, vetoes, decisions, identity changes, the kommune file's version and the day in Norway. Dataflyt's
+    own version is not part of it: what a new version writes differently is published by a run, after the checks.
     """
     found = connection.execute(text(_STATE), {"owner": kommune.id}).one()
     return _digest(run, *found, kommune.version, day)
 
 
-# A veto is added and lifted, never changed or deleted: newest, number and sum tell one set in force from another.
+# A veto is added and lifted, never changed or deleted: two sets in force differ in newest, number or sum.
 _STATE = """
 with veto as (
     select
@@ -186,7 +235,7 @@ from veto
 
 
 def _protects(connection: Connection, owner: str, day: date) -> str:
-    """Name what keeps people out of the files, as a digest: another one means that older files may hold somebody."""
+    """Return a digest of what keeps people out of the files. Files written under another digest may hold somebody."""
     return _digest(*connection.execute(text(_PROTECTS), {"owner": owner, "day": day}).one())
 
 
@@ -225,20 +274,8 @@ def _digest(*said: object) -> str:
     return hashlib.sha256("|".join(map(str, said)).encode()).hexdigest()
 
 
-def _sizes(files: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Return how large each file is: people, groups, bytes."""
-    return {
-        file["file"]: {
-            "people": file["counts"]["people"],
-            "groups": file["counts"]["groups"],
-            "bytes": file["bytes"],
-        }
-        for file in files
-    }
-
-
 def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float) -> list[str]:
-    """Name the files that have fallen by more than this, in people, groups or bytes.
+    """Return the files that have fallen by more than this many percent, in people, groups or bytes.
 
     >>> fallen({"a": {"people": 10, "bytes": 90}}, {"a": {"people": 6, "bytes": 90}}, 30)
     ['a']
@@ -251,7 +288,7 @@ def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[st
 
 
 class Published(NamedTuple):
-    """What is published now: its folder's name, its run, the state it was written from, and how large its files are."""
+    """The publication in force: its folder's name, its run, the state it was written from, its files' sizes."""
 
     publication: str
     run: int
@@ -260,7 +297,7 @@ class Published(NamedTuple):
 
 
 def published(connection: Connection, owner: str) -> Published | None:
-    """Return what is published, None when nothing is."""
+    """Return the publication in force; None when nothing is published."""
     found = connection.execute(
         text(
             "select publication, run, state, sizes from control.publication "
@@ -274,11 +311,11 @@ def published(connection: Connection, owner: str) -> Published | None:
 
 
 def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:
-    """Let the manifest in ``root`` tell of the publication in force, and throw away the files of all that are not kept.
+    """Let the manifest in ``root`` name the publication in force, and throw away the files of all that are not kept.
 
-    After each publication, which is then ``just_written``, and at every start: what was killed in between is done then.
-    At a start a manifest that the warehouse never wrote stays, with its files, until the next publication: the
-    warehouse is a restored one, and may know less of whom to hide. Needs the kommune's lock.
+    Called after each publication, with ``just_written``, and at every start, which completes what was killed. At a
+    start, a manifest that the warehouse does not know stays, with its files, until the next publication: the warehouse
+    has been restored from a backup, and may not know everybody who is to be hidden. Needs the kommune's lock.
     """
     forget_listing(root)
     remove(root / _WORK)
@@ -302,43 +339,3 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
-
-
-def purge_landing(folder: Any, *, keep: int) -> None:
-    """Throw away the raw answers of runs before ``keep``: they have done their work, and hold protected people too."""
-    for run in list(folder.iterdir()) if folder.exists() else []:
-        if run.is_dir() and run.name < f"{keep:06d}":
-            remove(run)
-
-
-def write_atomically(path: Any, content: bytes) -> None:
-    """Write a small file so that a reader sees the old one or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(path, Path) or path.protocol in ("", "file", "local"):
-        local = Path(path if isinstance(path, Path) else path.path)
-        temporary = local.with_name(f".{local.name}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(local)
-    else:  # object stores show a file when it is complete
-        path.write_bytes(content)
-
-
-def remove(folder: Any) -> None:
-    """Throw away a folder and all that is in it; nothing when it is not there."""
-    for entry in list(folder.iterdir()) if folder.exists() else []:
-        if entry.is_dir():
-            remove(entry)
-        else:
-            entry.unlink()
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # in an object store it goes with its last file
-        folder.rmdir()
-
-
-def _measured(path: Any) -> tuple[str, int]:
-    """Return a file's sha256 and its size in bytes."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size

@@ -1,7 +1,7 @@
 """What may be shown of the released golden record, as the exports read it.
 
-The warehouse says who and what may be shown (``warehouse.shown``). This reads its views ``now_shown_<what>`` and
-nothing else. Everything is streamed, one statement a kind of row.
+The warehouse decides who and what may be shown (``warehouse.shown``). This module reads its views
+``now_shown_<what>`` and nothing else: one statement for each kind of row, streamed.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports import pifu
-from dataflyt.exports.feide_ldif import Owner, Person, School
-from dataflyt.formats.feide import Group
+from dataflyt.exports.model import AccountHolder, Group, Membership, Owner, Person, School
+from dataflyt.formats import feide
 from dataflyt.identity.names import clean
 
 _SCHOOLS = 'select unit_id, name from now_shown_unit order by unit_id collate "C"'
 
-_PEOPLE = """
+_ACCOUNT_HOLDERS = """
 select
     a.uid, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email as mail,
     e.schools as pupil_at, e.levels, e.main as pupil_main,
@@ -52,8 +51,8 @@ left join (
 order by a.uid collate "C"
 """
 
-# One statement for pupils, employees and guardians, so that nobody is named who is not there.
-_PEOPLE_AND_GUARDIANS = """
+# One statement for pupils, employees and guardians, so that every guardian whom a pupil names is among the people.
+_PEOPLE = """
 select
     p.person_id::text as person_id, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date,
     p.pupil, p.employee, a.uid, r.guardians, p.work_email as mail, k.email as private_mail, k.mobile
@@ -96,8 +95,8 @@ order by of_school desc, target collate "C", person_id, role
 """
 
 
-class Golden:
-    """What an export may know of a kommune. The views ``now_shown_<what>`` must stand on the connection."""
+class ShownViews:
+    """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection."""
 
     def __init__(self, connection: Connection, kommune: Kommune, as_of: datetime) -> None:
         self._connection = connection
@@ -105,7 +104,7 @@ class Golden:
         self._as_of = as_of
 
     def as_of(self) -> datetime:
-        """Return the moment that the released run speaks of."""
+        """Return the moment that the released run describes."""
         return self._as_of
 
     def owner(self) -> Owner:
@@ -120,25 +119,25 @@ class Golden:
         for unit_id, name in self._connection.execute(text(_SCHOOLS)):
             yield School(orgnr=unit_id, name=clean(name or unit_id), mail=self._kommune.feide.mail)
 
+    def account_holders(self) -> Iterator[AccountHolder]:
+        """Yield the pupils and employees with a user name, by user name."""
+        for row in self._streamed(_ACCOUNT_HOLDERS):
+            yield _account_holder(row)
+
     def people(self) -> Iterator[Person]:
-        """Yield everybody who is to be in the directory, by user name."""
+        """Yield pupils, employees at schools, and those with access to one of the pupils, by the warehouse's id."""
         for row in self._streamed(_PEOPLE):
             yield _person(row)
 
-    def people_and_guardians(self) -> Iterator[pifu.Person]:
-        """Yield pupils, employees at schools, and those with access to one of the pupils, by the warehouse's id."""
-        for row in self._streamed(_PEOPLE_AND_GUARDIANS):
-            yield _person_or_guardian(row)
-
-    def groups(self) -> Iterator[pifu.Group]:
+    def groups(self) -> Iterator[Group]:
         """Yield the groups by school and id."""
         for row in self._streamed(_GROUPS):
-            yield pifu.Group._make(row)
+            yield Group._make(row)
 
-    def memberships(self) -> Iterator[pifu.Membership]:
+    def memberships(self) -> Iterator[Membership]:
         """Yield who is at which school and in which group, schools first."""
         for row in self._streamed(_MEMBERSHIPS):
-            yield pifu.Membership._make(row)
+            yield Membership._make(row)
 
     def _streamed(self, statement: str) -> Iterator[Row[Any]]:
         yield from self._connection.execute(text(statement), execution_options={"yield_per": 1000})
@@ -151,9 +150,9 @@ def _names(row: Row[Any]) -> tuple[str, str, str]:
     return given, family, " ".join(part for part in (given, family) if part)
 
 
-def _person_or_guardian(row: Row[Any]) -> pifu.Person:
+def _person(row: Row[Any]) -> Person:
     given, family, full = _names(row)
-    return pifu.Person(
+    return Person(
         person_id=row.person_id,
         given_names=given,
         family_name=family,
@@ -171,7 +170,7 @@ def _person_or_guardian(row: Row[Any]) -> pifu.Person:
     )
 
 
-def _person(row: Row[Any]) -> Person:
+def _account_holder(row: Row[Any]) -> AccountHolder:
     given, family, full = _names(row)
     pupil, employed = row.pupil_at or [], row.employed_at or []
     affiliations: list[str] = []
@@ -179,7 +178,7 @@ def _person(row: Row[Any]) -> Person:
         affiliations.append("student")
     if employed:
         affiliations += ["faculty" if row.teaches else "staff", "employee"]
-    return Person(
+    return AccountHolder(
         uid=row.uid,
         given_names=given or family,
         family_name=family or given,
@@ -193,21 +192,23 @@ def _person(row: Row[Any]) -> Person:
         schools=tuple(dict.fromkeys([*pupil, *employed])),
         primary_school=row.employed_main or row.pupil_main,
         year_levels=tuple(row.levels or ()),
-        groups=tuple(_group(*group) for group in row.groups or ()),
+        groups=tuple(_feide_group(*group) for group in row.groups or ()),
         mail=row.mail,
         mobile=None,
     )
 
 
-def _group(kind: Any, grep: str | None, unit: str, local_id: str, begin: str, end: str, role: str, name: str) -> Group:
-    return Group(
+def _feide_group(
+    kind: Any, grep: str | None, unit: str, local_id: str, begin: str, end: str, role: str, name: str
+) -> feide.Group:
+    return feide.Group(
         type=kind,
         grep=grep,
         orgnr=unit,
         local_id=local_id,
         from_date=date.fromisoformat(begin),
         to_date=date.fromisoformat(end),
-        # A BAS writes everybody but pupils as faculty (FINTLabs' vigobas-pifu-ist does).
+        # As a BAS does (FINTLabs' vigobas-pifu-ist): whoever is not a pupil is faculty.
         role="student" if role == "student" else "faculty",
         name=name,
     )

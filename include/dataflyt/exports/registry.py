@@ -1,21 +1,9 @@
-"""The exports by the name that a kommune file gives them."""
+"""The exports by name: ``dataflyt.exports.<name>.EXPORT`` for each name in ``config.exports``."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import Final
 
-from dataflyt.exports import feide_ldif, pifu
-from dataflyt.formats import feide
+from dataflyt.config.exports import EXPORTS as NAMES
+from dataflyt.exports.model import Export
 
-
-class Export(NamedTuple):
-    """How an export is written and checked, and the name of its file."""
-
-    write: Callable[..., Any]
-    check: Callable[..., Iterator[feide.Finding]]
-    file: str
-
-
-EXPORTS = {
-    "feide_ldif": Export(feide_ldif.write, feide.check, "feide.ldif"),
-    "pifu": Export(pifu.write, pifu.check, "pifu.xml"),
-}
+EXPORTS: Final[dict[str, Export]] = {name: import_module(f"dataflyt.exports.{name}").EXPORT for name in NAMES}

@@ -22,7 +22,8 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the de
     DeadlineReference,
 )
 
-from dataflyt.config.kommune import Mail, folder_of_kommuner, load
+from dataflyt.config.kommune import Mail
+from dataflyt.config.loading import folder_of_kommuner, load
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.environment import connection, failed_steps, page_of

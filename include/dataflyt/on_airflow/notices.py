@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import TIMEZONE, WEEKDAYS
 from dataflyt.run.steps import TITLES
 
@@ -38,8 +39,6 @@ DESCRIPTIONS = {
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
 """What each of these DAGs does: Airflow shows it under the name."""
-
-EXPORTS = {"feide_ldif": "FEIDE (LDIF)", "pifu": "PIFU-IMS 1.3"}
 
 PLAN_ONLY = (
     "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "

@@ -23,7 +23,7 @@ from airflow.sdk import BaseOperator, get_parsing_context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
-from dataflyt.config.kommune import folder_of_kommuner, load_all
+from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.on_airflow import notices, rights
 from dataflyt.on_airflow.environment import connection, failed_steps, job_of, page_of, run_environment

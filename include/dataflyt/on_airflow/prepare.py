@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataflyt.config.kommune import folder_of_kommuner, load_all
+from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow.rights import POOLS, roles
 

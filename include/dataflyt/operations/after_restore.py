@@ -12,9 +12,9 @@ A backup is older than what stands in the storage. Two things there would then b
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports import publishing
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
+from dataflyt.storage.files import purge_landing
 from dataflyt.warehouse import runs
 
 
@@ -44,5 +44,5 @@ def reconcile_after_restore(kommune: Kommune, environment: Environment) -> dict[
             )
         newest = runs.newest(connection, kommune.id)
         released = runs.released_before(connection, kommune.id)
-    publishing.purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
+    purge_landing(environment.folder("landing") / kommune.id, keep=10**9)
     return {"newest": newest, "released": released, "published_is_known": int(known)}

@@ -18,9 +18,10 @@ from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.operations import fast_lane
-from dataflyt.reference import refresh
+from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Settings, open_client, send
+from dataflyt.registers.http import open_client, send
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage import database, private
@@ -178,7 +179,7 @@ class Doctor:
                         )
                     )
                 now = datetime.combine(self.today, datetime.max.time(), UTC)
-                if wrong := refresh.wrong_number(connection, kommune, now):
+                if wrong := not_registered.wrong_number(connection, kommune, now):
                     found.append(Finding("wrong", wrong))
         return found
 

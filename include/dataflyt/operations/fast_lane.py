@@ -22,7 +22,6 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
-from dataflyt.exports import publishing
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
@@ -31,12 +30,14 @@ from dataflyt.run.job import Job
 from dataflyt.run.landed import freg_reader
 from dataflyt.run.republish import republish
 from dataflyt.run.whom_to_ask import responsible
-from dataflyt.sources.freg import EMPLOYEES
+from dataflyt.sources import freg
 from dataflyt.sources.freg import client as freg_client
 from dataflyt.sources.freg.events import EventList, Page, TooOld
-from dataflyt.sources.whose import named
+from dataflyt.sources.origin import with_origin
 from dataflyt.storage import database
+from dataflyt.storage.files import remove
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import landed
 from dataflyt.warehouse import events, golden, runs, veto, vetoed_views
 from dataflyt.warehouse.events import Waiting
 from dataflyt.warehouse.tables import SourceTable, source_tables
@@ -75,7 +76,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
         else:
             outcome.counts["kommuner"] += 1
     for owner in sorted(by_id.keys() - waiting):  # a try that was killed may have landed answers
-        if trouble := trouble_of(partial(publishing.remove, _landing(owner, environment).folder), owner):
+        if trouble := trouble_of(partial(remove, _landing(owner, environment).folder), owner):
             outcome.trouble.append(trouble)
     known_trouble = {trouble.sentence for trouble in outcome.trouble}
     outcome.trouble += [
@@ -166,7 +167,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
     landing = _landing(owner, environment)
-    publishing.remove(landing.folder)  # old answers, when a try was killed
+    remove(landing.folder)  # old answers, when a try was killed
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
@@ -180,7 +181,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             in_doubt = bool(answered) and _learn(connection, job)
         republish(kommune, environment)
     finally:
-        publishing.remove(landing.folder)
+        remove(landing.folder)
     if in_doubt:
         raise DataInDoubt(
             "det Folkeregisteret svarte om hendelsene, er ikke godtatt: det skiller seg for mye fra det kommunen har. "
@@ -214,14 +215,11 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
     Of employees the same parts are asked for as in a run.
     """
-    source = kommune.sources.freg
-    connection = environment.connect(source.connection)
-    parts = freg_parts(kommune)
+    ask = partial(freg_client.extract, kommune.sources.freg, environment, landing)
     pupils, others, employees = (
         [number for number, part in numbers.items() if part == wanted] for wanted in ("pupil", "other", "employee")
     )
-    route, rolle = source.route, source.rolle
-    freg_client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
+    ask(numbers=pupils, parts=freg_parts(kommune), phase=freg.PUPILS)
     with database.transaction(db, kommune.id, lock=False) as warehouse:
         _load(warehouse, kommune, landing)
         named = warehouse.execute(
@@ -232,14 +230,12 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
             {"owner": kommune.id},
         )
         others += sorted(set(named.scalars()) - numbers.keys())
-    parts = freg_parts(kommune, pupils=False)
-    freg_client.extract(connection, others, parts, landing, "2-others", route=route, rolle=rolle)
-    alone, parts = source.route_alone, EMPLOYEE_PARTS
-    freg_client.extract(connection, employees, parts, landing, EMPLOYEES, route=alone, rolle=rolle)
+    ask(numbers=others, parts=freg_parts(kommune, pupils=False), phase=freg.OTHERS)
+    ask(numbers=employees, parts=EMPLOYEE_PARTS, phase=freg.EMPLOYEES)
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; tell whether some answers were too much to believe.
+    """Write the vetoes of the answers in the fresh tables; return whether some answers were too much to believe.
 
     The reason is noted with the kommune's newest run, for those who may see protection.
     """
@@ -279,13 +275,12 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
         columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
         subject = f'subject text generated always as ("{table.table.subject.lower()}") stored'
         connection.execute(text(f"create temporary table {_FRESH}{table.name} ({columns}, {subject}) on commit drop"))
-    for page in landing.names():
-        if not page.endswith(".request.json"):
-            try:
-                with landing.open(page) as stream:
-                    _copy(connection, tables, freg_reader(kommune, landing, page)(stream))
-            except Unreadable as error:
-                raise named(error, "freg", page, landing) from None
+    for page in landed(landing):
+        try:
+            with landing.open(str(page)) as stream:
+                _copy(connection, tables, freg_reader(kommune, landing, page)(stream))
+        except Unreadable as error:
+            raise with_origin(error, "freg", str(page), landing) from None
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))
     told = text(

@@ -19,11 +19,11 @@ from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import HrSource, Kommune, SasSource
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Settings
+from dataflyt.registers.settings import Settings
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
-from dataflyt.storage.landing import newest
+from dataflyt.storage.newest_file import newest
 
 NOBODY = "31929999986"
 """A synthetic number (+80 months) that nobody has: born on the last day of a century."""
@@ -66,7 +66,9 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
     with krr.open_register(connection, source.route, _HURRIED) as register:
         if source.route == "fiks":
             # "Ingen treff" is an answer.
-            register.post(krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), also=(404,))
+            register.post(
+                krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), accept_status=(404,)
+            )
         else:
             register.ask(
                 krr.persons_path(source.version), orjson.dumps({"personidentifikatorer": [NOBODY]}), "personer"

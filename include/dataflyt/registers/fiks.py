@@ -13,7 +13,8 @@ from functools import partial
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError
 from dataflyt.registers import maskinporten
-from dataflyt.registers.http import Register, Settings
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
 
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 

@@ -35,7 +35,9 @@ import orjson
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, DataflytError, SourceRefused, SourceUnavailable
-from dataflyt.registers.http import Answer, Settings, json_of, open_client, require_https, send, unavailable
+from dataflyt.registers.answers import Answer, json_of
+from dataflyt.registers.http import open_client, require_https, send, unavailable
+from dataflyt.registers.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ def check(job: Job) -> dict[str, int]:
     if is_released(job):
         return {}
     # Here, since they load Great Expectations and pandas: the other steps do without.
-    from dataflyt.quality import running
+    from dataflyt.quality import rules, running
     from dataflyt.sources.freg import checks as freg_checks
     from dataflyt.sources.hr import checks as hr_checks
     from dataflyt.sources.krr import checks as krr_checks
@@ -43,7 +43,7 @@ def check(job: Job) -> dict[str, int]:
         pupils = {} if job.full_reload else report.pupils_before(connection, job.owner, job.run.number)
         counted = _count(connection, job, freg_checks.COUNTED)
     beside = {table: count.beside for table, count in counted.items()}
-    context = running.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
+    context = rules.Context(previous, job.kommune.guard.max_drop_percent, pupils, beside)
     suites = [suite for checks in (freg_checks, krr_checks, hr_checks, sas_checks) for suite in checks.suites(context)]
     result = running.run(job.environment.connect(job.kommune.warehouse).url, f"staging_{job.owner}", suites)
     with job.transaction() as connection:

@@ -12,6 +12,7 @@ from dataflyt.run import report
 from dataflyt.run.job import Job
 from dataflyt.run.report import UNASKED
 from dataflyt.run.republish import republish
+from dataflyt.storage.files import purge_landing, remove, write_atomically
 from dataflyt.warehouse import contact, runs
 from dataflyt.warehouse.runs import Run
 
@@ -43,8 +44,8 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
         republish(job.kommune, job.environment)
     finally:  # a fault in the exports must not leave raw answers behind, nor a run without its report
         for source in REGISTERS:
-            publishing.remove(job.landing(source).folder)
-        publishing.purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
+            remove(job.landing(source).folder)
+        purge_landing(job.environment.folder("landing") / job.owner, keep=run.number)
         written = _write_report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
@@ -77,7 +78,5 @@ def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
-    publishing.write_atomically(
-        folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2)
-    )
+    write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
     return written

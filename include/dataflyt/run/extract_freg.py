@@ -3,15 +3,18 @@
 Each phase asks, lands and stages before the next begins: whom the next asks about is read from what is staged.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Residents
 from dataflyt.errors import CheckFailed
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, RESIDENT_PARTS, freg_parts
 from dataflyt.run.job import Job, is_released
-from dataflyt.run.landed import RESIDENTS, stage
+from dataflyt.run.landed import stage
 from dataflyt.run.whom_to_ask import ANSWERED, GUARDIANS, PUPILS, RESPONSIBLE, numbers
-from dataflyt.sources.freg import EMPLOYEES, client
+from dataflyt.sources import freg
+from dataflyt.sources.freg import client
 from dataflyt.warehouse import events, golden, rules, staging
 
 
@@ -28,16 +31,11 @@ def extract_freg(job: Job) -> dict[str, int]:
         if not staging.counts(warehouse, job.owner, job.run.number, "sas"):
             raise CheckFailed("Folkeregisteret blir ikke spurt, for skolesystemets fil er ikke lest i denne kjøringen.")
     source = job.kommune.sources.freg
-    connection = job.environment.connect(source.connection)
-    landing, parts = job.landing("freg"), freg_parts(job.kommune)
-    route, rolle = source.route, source.rolle
-    pupils = numbers(job, PUPILS, route=True)
-    client.extract(connection, pupils, parts, landing, "1-pupils", route=route, rolle=rolle)
-    stage(job, "freg", phase="1-pupils", extracts=True)
+    _ask(job, freg.PUPILS, numbers(job, PUPILS, route=True), freg_parts(job.kommune))
+    stage(job, "freg", phase=freg.PUPILS, extracts=True)
     numbers(job, RESPONSIBLE, route=True)
-    guardians, parts = numbers(job, GUARDIANS), freg_parts(job.kommune, pupils=False)
-    client.extract(connection, guardians, parts, landing, "2-guardians", route=route, rolle=rolle)
-    counts = stage(job, "freg", phase="2-guardians", anew=False, extracts=True)
+    _ask(job, freg.GUARDIANS, numbers(job, GUARDIANS), freg_parts(job.kommune, pupils=False))
+    counts = stage(job, "freg", phase=freg.GUARDIANS, anew=False, extracts=True)
     if source.residents:
         counts = _ask_residents(job, source.residents)
     if source.employees:
@@ -45,33 +43,30 @@ def extract_freg(job: Job) -> dict[str, int]:
     return counts
 
 
+def _ask(job: Job, phase: str, wanted: Sequence[str], parts: Sequence[str]) -> None:
+    """Land what FREG says of these numbers, as pages of the phase."""
+    client.extract(
+        job.kommune.sources.freg, job.environment, job.landing("freg"), numbers=wanted, parts=parts, phase=phase
+    )
+
+
 def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
     """Ask FREG about children of these ages who live in the kommune and are not answered for yet."""
-    source, landing = job.kommune.sources.freg, job.landing("freg")
-    connection, route, rolle = job.environment.connect(source.connection), source.route_alone, source.rolle
+    source, landing = job.kommune.sources.freg, job.landing("freg_residents")
     year, answered = job.golden_inputs.today.year, set(numbers(job, ANSWERED))
     born = (year - wanted.to_age, year - wanted.from_age)
     residents: list[str] = []
     for number in job.kommune.kommunenummer:
-        residents += client.residents(connection, number, born, job.landing("freg_residents"), route=route, rolle=rolle)
+        residents += client.residents(source, job.environment, landing, kommunenummer=number, born=born)
     unanswered = [number for number in residents if number not in answered]
-    client.extract(connection, unanswered, RESIDENT_PARTS, landing, RESIDENTS, route=route, rolle=rolle)
-    return stage(job, "freg", phase=RESIDENTS, anew=False, extracts=True)
+    _ask(job, freg.RESIDENTS, unanswered, RESIDENT_PARTS)
+    return stage(job, "freg", phase=freg.RESIDENTS, anew=False, extracts=True)
 
 
 def _ask_employees(job: Job) -> dict[str, int]:
     """Ask FREG about those who hold a position at a school on the run's day and are not answered for yet."""
-    source = job.kommune.sources.freg
-    client.extract(
-        job.environment.connect(source.connection),
-        _employees(job),
-        EMPLOYEE_PARTS,
-        job.landing("freg"),
-        EMPLOYEES,
-        route=source.route_alone,
-        rolle=source.rolle,
-    )
-    return stage(job, "freg", phase=EMPLOYEES, anew=False, extracts=True)
+    _ask(job, freg.EMPLOYEES, _employees(job), EMPLOYEE_PARTS)
+    return stage(job, "freg", phase=freg.EMPLOYEES, anew=False, extracts=True)
 
 
 def _employees(job: Job) -> list[str]:

@@ -11,10 +11,9 @@ def extract_hr(job: Job) -> dict[str, int]:
         return {}
     source = job.kommune.sources.hr
     client.extract(
-        job.environment.path(job.environment.connect(source.connection).url),
-        source.files,
+        source,
+        job.environment,
         job.landing("hr"),
-        newest=source.newest,
         earlier=job.landing("hr", runs_ago=1),
         as_of=job.run.as_of,
         max_age_days=job.kommune.max_age_days(source),

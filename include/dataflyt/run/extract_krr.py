@@ -11,15 +11,9 @@ def extract_krr(job: Job) -> dict[str, int]:
     """Ask KRR for e-mail and phone of those who are responsible for pupils."""
     if is_released(job, extracts=True):
         return {}
-    source = job.kommune.sources.krr
-    left_out = client.extract(
-        job.environment.connect(source.connection),
-        numbers(job, RESPONSIBLE),
-        job.landing("krr"),
-        route=source.route,
-        version=source.version,
-        rolle=source.rolle,
+    unanswered = client.extract(
+        job.kommune.sources.krr, job.environment, job.landing("krr"), numbers=numbers(job, RESPONSIBLE)
     )
     with job.transaction() as connection:
-        report.note(connection, job.run, "krr_unanswered", left_out)
+        report.note(connection, job.run, "krr_unanswered", unanswered)
     return stage(job, "krr", extracts=True)

@@ -11,17 +11,12 @@ def extract_sas(job: Job) -> dict[str, int]:
         return {}
     source = job.kommune.sources.sas
     client.extract(
-        job.environment.path(job.environment.connect(source.connection).url),
-        source.format,
-        source.files,
-        source.timetable,
+        source,
+        job.environment,
         job.landing("sas"),
-        newest=source.newest,
         earlier=job.landing("sas", runs_ago=1),
         as_of=job.run.as_of,
         max_age_days=job.kommune.max_age_days(source),
     )
-    if source.calendars:
-        client.fetch_calendars(job.environment.connect(source.calendars), job.landing("sas"))
     note_files(job, "sas")
     return stage(job, "sas", extracts=True)

@@ -8,32 +8,31 @@ from typing import Any, BinaryIO
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, NobodyNamed
-from dataflyt.registers.http import AGAIN, Named, unanswered
+from dataflyt.registers.paging import Named, unanswered
 from dataflyt.run import report
 from dataflyt.run.job import Job
 from dataflyt.run.steps import TITLES
 from dataflyt.sources import Reader
-from dataflyt.sources.freg import EMPLOYEES
-from dataflyt.sources.freg import rows as freg_rows
-from dataflyt.sources.hr import rows as hr_rows
-from dataflyt.sources.krr import rows as krr_rows
-from dataflyt.sources.sas import client as sas_client
-from dataflyt.sources.sas import rows as sas_rows
-from dataflyt.storage.landing import FACTS, Landing
+from dataflyt.sources.freg import formats as freg_formats
+from dataflyt.sources.freg.rows import Ubesvart
+from dataflyt.sources.hr import formats as hr_formats
+from dataflyt.sources.krr import formats as krr_formats
+from dataflyt.sources.sas import formats as sas_formats
+from dataflyt.sources.sas import ical
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import Page, landed
 from dataflyt.warehouse import runs, staging
 
 log = logging.getLogger(__name__)
 
 SOURCES = ("sas", "hr", "freg", "krr")
-RESIDENTS = "3-residents"
-"""The phase of FREG's pages about children who live in the kommune and are not its pupils."""
 
 
 def stage(
     job: Job,
     source: str,
     *,
-    phase: str = "",
+    phase: str | None = None,
     anew: bool = True,
     skip_unreadable: bool = False,
     extracts: bool = False,
@@ -54,7 +53,7 @@ def stage(
             job.owner,
             job.run.number,
             source,
-            [(name, reader) for name, reader in pages(job, source) if name.startswith(phase)],
+            [(str(page), reader) for page, reader in pages(job, source) if phase in (None, page.phase)],
             job.landing(source),
             skip_unreadable=skip_unreadable,
         )
@@ -95,42 +94,40 @@ def note_files(job: Job, source: str) -> None:
         report.note(connection, job.run, f"files_{source}", noted)
 
 
-def pages(job: Job, source: str) -> list[tuple[str, Reader]]:
+def pages(job: Job, source: str) -> list[tuple[Page, Reader]]:
     """Return the landed pages of a source with the reader of each, in their order."""
     landing = job.landing(source)
-    names = [name for name in landing.names() if not name.endswith((".request.json", FACTS))]
     sources = job.kommune.sources
-    readers: dict[str, Callable[[str], Reader]] = {
-        "freg": lambda name: freg_reader(job.kommune, landing, name),
-        "krr": lambda name: _and_unanswered(krr_rows.FORMATS[sources.krr.format], None, landing, name),
+    readers: dict[str, Callable[[Page], Reader]] = {
+        "freg": lambda page: freg_reader(job.kommune, landing, page),
+        "krr": lambda page: _and_unanswered(krr_formats.FORMATS[sources.krr.format], None, landing, page),
         "hr": lambda _: partial(
-            hr_rows.FORMATS[sources.hr.format],
+            hr_formats.FORMATS[sources.hr.format],
             employment_types=sources.hr.employment_types,
             protected=sources.hr.protected,
         ),
-        "sas": lambda name: _of_day(sas_client.format_of(name, sources.sas.format), job),
+        "sas": lambda page: _of_day(sas_formats.format_of(page, sources.sas.format), job),
     }
-    return [(name, readers[source](name)) for name in names]
+    return [(page, readers[source](page)) for page in landed(landing)]
 
 
-def freg_reader(kommune: Kommune, landing: Landing, page: str) -> Reader:
+def freg_reader(kommune: Kommune, landing: Landing, page: Page) -> Reader:
     """Return the reader of a landed page of FREG.
 
     It yields an ``Ubesvart`` for each number that FREG was asked about a second time and left out again.
     """
-    alone = {RESIDENTS: "residents", EMPLOYEES: "bulk"}
-    format = next((alone[phase] for phase in alone if page.startswith(phase)), kommune.sources.freg.format)
-    return _and_unanswered(freg_rows.FORMATS[format], partial(freg_rows.named, format=format), landing, page)
+    format = freg_formats.format_of(page, kommune.sources.freg.format)
+    return _and_unanswered(freg_formats.FORMATS[format], partial(freg_formats.named, format=format), landing, page)
 
 
 def _of_day(format: str, job: Job) -> Reader:
     """Return the reader of a school system's format; a calendar is read as of the run's day."""
     if format == "ical":
-        return partial(sas_rows.ical, today=job.environment.day(job.run.as_of))
-    return sas_rows.FORMATS[format]
+        return partial(ical.read, today=job.environment.day(job.run.as_of))
+    return sas_formats.FORMATS[format]
 
 
-def _and_unanswered(reader: Reader, named: Named | None, landing: Landing, name: str) -> Reader:
+def _and_unanswered(reader: Reader, named: Named | None, landing: Landing, page: Page) -> Reader:
     """Let a page's reader also yield the numbers that were asked about a second time and left out again.
 
     Such a page may name nobody: then all the numbers of its question are unanswered. KRR has no ``named``: its extract
@@ -140,8 +137,8 @@ def _and_unanswered(reader: Reader, named: Named | None, landing: Landing, name:
     def read(stream: BinaryIO) -> Iterator[tuple[Any, ...]]:
         with suppress(NobodyNamed):
             yield from reader(stream)
-        if named and f"{AGAIN}-" in name:
-            for number in unanswered(landing, name.removesuffix(".json"), named):
-                yield freg_rows.Ubesvart(number, None)
+        if named and page.again:
+            for number in unanswered(landing, page, named):
+                yield Ubesvart(number, None)
 
     return read

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from dataflyt.accounts import day_one
 from dataflyt.errors import DataInDoubt
-from dataflyt.reference import refresh
+from dataflyt.reference import not_registered
 from dataflyt.run import report
 from dataflyt.run.job import Job, is_released, must_have_passed
 from dataflyt.run.landed import rebuild_staging
@@ -70,7 +70,7 @@ def _merge_history(connection: Connection, job: Job) -> CleanRows:
 
 def _compute_golden(connection: Connection, job: Job) -> Computed:
     computed = golden.compute(golden.views_of_history(connection, job.owner), job.golden_inputs)
-    missing = refresh.notes(connection, job.kommune, job.run.as_of)
+    missing = not_registered.notes(connection, job.kommune, job.run.as_of)
     report.note(connection, job.run, "reference", [note._asdict() for note in missing])
     return computed
 

@@ -56,14 +56,14 @@ def withdraw(job: Job) -> dict[str, int]:
 
 
 def _is_staged(job: Job, source: str) -> bool:
-    """Tell whether staging holds all that a source has landed in this run; stage it when it does not."""
+    """Return whether staging holds all that a source has landed in this run; stage it when it does not."""
     with job.transaction(lock=False) as connection:
         intact = staging.exists(connection, job.owner, source) and staging.intact(
             connection, job.owner, job.run.number, source
         )
         # An extract that broke off has landed more than it has staged.
         if source == "freg" and intact:
-            landed = {name for name, _ in pages(job, source)}
+            landed = {str(page) for page, _ in pages(job, source)}
             intact = landed <= staging.pages(connection, job.owner, source)
     if not intact and pages(job, source):
         with suppress(Unreadable):

@@ -1,8 +1,16 @@
-"""The sources, a folder each: ``client.py`` asks and lands, ``rows.py`` reads, ``checks.py`` has its suites."""
+"""The sources, a folder each, laid out alike.
 
-from collections.abc import Callable, Iterator
+client.py     ``extract`` asks a register or looks for a file, and lands what it gets
+rows.py       the tables: a row type each, and ``TABLES``
+<format>.py   ``read``: the bytes of a landed page in, rows out; pure
+formats.py    ``FORMATS``: the readers by the formats' names
+checks.py     ``RULES``: the quality rules of the tables, as data
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, TypeAlias
+from importlib import import_module
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 Row: TypeAlias = NamedTuple
 """A row of one of a source's tables: a NamedTuple whose fields are ``str | None``, ``bool | None``,
@@ -31,3 +39,8 @@ class Table:
     hashed: tuple[str, ...] = ()
     whole: bool = False
     begins: bool = False
+
+
+def readers(package: str, formats: Iterable[str]) -> dict[str, Any]:
+    """Return the reader of each format: the function ``read`` of the module in ``package`` that has its name."""
+    return {name: import_module(f"{package}.{name}").read for name in formats}

@@ -1,9 +1,9 @@
-"""Connecting to the warehouse.
+"""Connecting to the warehouse: transactions as the right role, with our settings, and errors in our words.
 
-Four kinds of role: ``dataflyt`` owns the tables and makes the roles (it is no superuser and, row-level security being
-forced, sees no rows); ``kommune_<id>`` is a kommune's login and sees its own rows alone; ``dataflyt_events`` reads
-FREG's event list for all of them, and sees hashes and whose they are; ``dataflyt_reference`` writes what is open to all
-about schools and codes, and sees that alone.
+There are four kinds of role. ``dataflyt`` owns the tables and makes the roles; it is no superuser and sees no rows,
+because row-level security is forced. ``kommune_<id>`` is a kommune's login and sees that kommune's rows alone.
+``dataflyt_events`` reads FREG's event list for all kommuner, and sees only keyed hashes and their owners.
+``dataflyt_reference`` writes the tables of schools and codes, which are open to all, and sees only those.
 """
 
 import re
@@ -16,36 +16,37 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, make_ur
 
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, WarehouseError
 
-# What a run has just written has no statistics before it is committed, and PostgreSQL then takes it for empty: it would
-# loop over a whole kommune for each of its rows. Joined by hash or merge it is fast whatever is believed.
-# Of what we analyze ourselves little more than the size has to be known: a tenth of the usual sample.
-# Rules of many steps look costly enough to be compiled, which takes longer than to run them.
+# enable_nestloop: rows have no statistics before their transaction is committed, so PostgreSQL takes their table for
+# empty. It would loop over a whole kommune for each row. Hash and merge joins are fast with wrong estimates too.
+# default_statistics_target: our own ANALYZE reads 3 000 rows of a table, a tenth of the usual. Our plans need little
+# more than the table's size, and a small sample is enough to estimate that.
+# jit: PostgreSQL compiles queries that look costly. Our rules do, and compiling them takes longer than running them.
 _PLANNING = (
     "set local enable_nestloop = off; set local work_mem = '64MB'; set local default_statistics_target = 10; "
     "set local jit = off"
 )
 
 MINIMUM = 16
-"""The oldest PostgreSQL that has what the schema and the checks are written in."""
+"""The oldest PostgreSQL that has the functions in our SQL."""
 
-# A transaction of ours is bounded by this and not by what the server has for web pages: a table of a large kommune is
-# merged in minutes, a kommune waits for the one that holds its lock, and files are written while a transaction is open.
+# These replace the server's timeouts, which may be set for web pages. Merging a table of a large kommune takes minutes,
+# a task may wait for the kommune's lock, and files are written while a transaction is open.
 PATIENCE = {
     "statement_timeout": "1h",
     "idle_in_transaction_session_timeout": "1h",
     "lock_timeout": "0",
     "transaction_timeout": "0",
 }
-"""The timeouts of a transaction as PostgreSQL shows them, set anew in each; ``transaction_timeout`` is new in 17."""
+"""The timeouts of each transaction, as PostgreSQL shows them. ``transaction_timeout`` came with version 17."""
 
-# What our SQL and psycopg take for granted, and a database or a role may have set otherwise. A transaction that has
-# waited for the kommune's lock must see what was committed meanwhile, a veto above all: repeatable read would hide it.
+# Our SQL and psycopg depend on these settings, and a database or a role may have others. Read committed: a transaction
+# that has waited for the kommune's lock must see what was committed meanwhile, above all a veto.
 _MEANING = (
     "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
     "set local standard_conforming_strings = on; set local transform_null_equals = off"
 )
 
-# Of a server that is gone without a word we know after two minutes, not after those two hours that Linux waits.
+# Keepalives find a server that vanished after two minutes; Linux by itself waits two hours.
 _CONNECT: dict[str, Any] = {
     "client_encoding": "utf8",
     "connect_timeout": 30,
@@ -55,39 +56,39 @@ _CONNECT: dict[str, Any] = {
 }
 
 EVENTS = "dataflyt_events"
-"""The role that reads the event list, and sees nothing else."""
+"""The role that reads FREG's event list, and sees nothing else."""
 
 REFERENCE = "dataflyt_reference"
 """The role that writes the tables of schools and codes, and sees nothing else."""
 
 OWN_KEY = "(select secret from control.owner where owner = :owner)"
-"""The key of a kommune's hashes and ids, as SQL: bound as a parameter it would stand in the server's log."""
+"""SQL for the key of a kommune's hashes and ids. As a bound parameter the key would be in the server's log."""
 
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
 
 def engine(url: str) -> Engine:
-    """Make an engine without a pool: tasks are short and forked. Parameters never show in errors.
+    """Make an engine without a pool, since tasks are short and forked. Its errors never show parameters.
 
-    A pooler that gives each transaction another session (pgbouncer) may stand before the server: nothing is prepared or
-    set beyond a transaction. Raises ConfigError for an address that is none.
+    A pooler that gives each transaction another session (pgbouncer) may stand before the server: no statement is
+    prepared and no setting outlasts a transaction. Raises ConfigError for an address that cannot be one.
     """
     try:
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
-    except (exc.ArgumentError, ImportError):  # their text holds the address, and so perhaps a password
+    except (exc.ArgumentError, ImportError):  # the text holds the address, perhaps with a password
         raise ConfigError(
             "Adressen til varehuset kan ikke brukes: skriv postgresql+psycopg://rolle@vert/database i tilkoblingen."
         ) from None
 
 
 def connect_args(url: str) -> dict[str, Any]:
-    """Return what psycopg is told beside the address, which wins."""
+    """Return psycopg's arguments beside the address. Those that the address itself has are left out."""
     said = make_url(url).query
     return {"prepare_threshold": None} | {name: value for name, value in _CONNECT.items() if name not in said}
 
 
 def checked_owner(owner: str) -> str:
-    """Return ``owner`` if it is fit to stand in a role's or schema's name, else raise ConfigError."""
+    """Return ``owner`` when it can be part of a role's or schema's name. Raises ConfigError."""
     if not _OWNER.match(owner):
         raise ConfigError("A kommune's id is lower-case letters, digits and underscores, starting with a letter.")
     return owner
@@ -95,10 +96,10 @@ def checked_owner(owner: str) -> str:
 
 @contextmanager
 def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
-    """One transaction, under the kommune's advisory lock unless ``lock`` is False.
+    """Open a transaction as the kommune's role, under the kommune's advisory lock unless ``lock`` is False.
 
-    Raises SourceUnavailable, ConfigError or WarehouseError for what the database says, and ConfigError when the
-    connection logs in as somebody else than the kommune: another one's rows must be neither read nor written.
+    Raises ConfigError when the connection logs in as another role: another kommune's rows must be neither read nor
+    written. Raises what ``said`` returns for an error of the database.
     """
     role = f"kommune_{checked_owner(owner)}"
     where = f"i tilkoblingen warehouse_{owner}, eller den som kommunefilen navngir"
@@ -112,14 +113,14 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
 
 @contextmanager
 def reading_events(db: Engine) -> Iterator[Connection]:
-    """One transaction as the reader of the event list; raises as ``transaction`` does."""
+    """Open a transaction as the reader of the event list. Raises what ``transaction`` raises."""
     with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
         yield connection
 
 
 @contextmanager
 def writing_reference(db: Engine) -> Iterator[Connection]:
-    """One transaction as the writer of schools and codes, one at a time; raises as ``transaction`` does."""
+    """Open a transaction as the writer of schools and codes, one at a time. Raises what ``transaction`` raises."""
     with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
         yield connection
@@ -132,16 +133,16 @@ def _logged_in(db: Engine, role: str, where: str, settings: str = "") -> Iterato
         if connection.scalar(text("select current_user")) != role:
             raise ConfigError(f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet {where}.")
         yield connection
-        # A pooler lends the session to the next transaction, which must find none of our views.
+        # A pooler gives the session to another transaction, which must not see our temporary views.
         if connection.in_transaction():
             connection.execute(text("discard temp"))
 
 
 def be_patient(connection: Connection, settings: str = "") -> None:
-    """Begin a transaction of ours, before any query in it: its own timeouts and ``settings``, whatever the role's are.
+    """Set our timeouts and ``settings`` in a transaction, before its first query, in place of the role's own.
 
-    All is set in one exchange with the server: the checks of a run begin hundreds of transactions. Raises ConfigError
-    unless the server is new enough and the database in UTF-8.
+    It is one exchange with the server: the step «check» begins hundreds of transactions. Raises ConfigError for a
+    server that is too old and for a database that is not in UTF-8.
     """
     server = driver(connection).info
     version = server.server_version // 10_000
@@ -161,23 +162,24 @@ def be_patient(connection: Connection, settings: str = "") -> None:
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
-    """Turn a database error into one of ours: its own text may quote a row."""
+    """Raise our error in place of the database's, whose text may quote a row."""
     try:
         yield
-    except (psycopg.Error, exc.DBAPIError, exc.PendingRollbackError) as error:  # of COPY psycopg's own
+    except (psycopg.Error, exc.DBAPIError, exc.PendingRollbackError) as error:  # COPY raises psycopg's own
         raise said(error) from None
 
 
 def said(error: Exception) -> DataflytError:
-    """Return our error that stands for one of psycopg or SQLAlchemy: SourceUnavailable when it may pass by itself.
+    """Return our error for one of psycopg or SQLAlchemy, with PostgreSQL's SQLSTATE among its facts.
 
-    That is a connection that was refused, lost, cancelled or timed out, and what a server does not do now. PostgreSQL's
-    SQLSTATE is among its facts; a connection that was never made has none.
+    SourceUnavailable, when it may pass by itself: a connection was refused or lost, a statement was cancelled or timed
+    out, or the server cannot do it now. ConfigError, when the schema is of another version. WarehouseError otherwise. A
+    connection that was never made has no SQLSTATE.
     """
     raw = error.orig if isinstance(error, exc.DBAPIError) else error
     sqlstate = getattr(raw, "sqlstate", None)
     if sqlstate is None and isinstance(raw, psycopg.OperationalError) and _NO_ROOM.search(str(raw)):
-        sqlstate = "53300"  # psycopg does not tell the SQLSTATE of a connection that was refused
+        sqlstate = "53300"  # psycopg gives no SQLSTATE for a refused connection
     if sqlstate in _PASSING:
         return SourceUnavailable(_PASSING[sqlstate], sqlstate=sqlstate)
     lost = isinstance(error, exc.PendingRollbackError) or getattr(error, "connection_invalidated", False)
@@ -211,7 +213,7 @@ _PASSING = {
     "transaction eller session, nok tilkoblinger til databasen, og ingen tidsgrense (query_timeout, "
     f"idle_transaction_timeout) under en time. {_AGAIN}",
 }
-"""What may pass and has a sentence of its own, by SQLSTATE."""
+"""Sentences for errors that may pass by themselves, by SQLSTATE."""
 
 _NO_ROOM = re.compile(r"too many (clients|connections)|remaining connection slots|no more connections allowed")
 
@@ -219,18 +221,18 @@ _NO_ROOM = re.compile(r"too many (clients|connections)|remaining connection slot
 def _where(error: exc.DBAPIError) -> str:
     diagnosis = getattr(error.orig, "diag", None)
     parts = (getattr(diagnosis, name, None) for name in ("schema_name", "table_name", "column_name", "constraint_name"))
-    # The first words of the statement are ours; its parameters are hidden.
+    # The statement is ours; its parameters are hidden.
     statement = " ".join((error.statement or "").split())[:80]
     return ", ".join([part for part in parts if part] + [statement])
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:
-    """Return the psycopg connection below, for COPY."""
+    """Return the psycopg connection below SQLAlchemy's, for COPY."""
     return connection.connection.driver_connection  # type: ignore[return-value]
 
 
 def shows_sizes(connection: Connection) -> bool:
-    """Tell whether every role may read how large everybody's tables are: deploy/hide_sizes.sql has not been run."""
+    """Tell whether every role can read the size of every table, as it can before deploy/hide_sizes.sql is run."""
     asked = (
         "select has_column_privilege('pg_class', 'reltuples', 'select') "
         "or has_function_privilege('pg_stat_get_live_tuples(oid)', 'execute') "
@@ -240,7 +242,7 @@ def shows_sizes(connection: Connection) -> bool:
 
 
 def quotes_rows(connection: Connection) -> bool:
-    """Tell whether the server's log quotes rows, in what it says of an error: README says how it is set."""
+    """Tell whether the server's log quotes rows in its messages of errors. README says which settings prevent it."""
     asked = (
         "select current_setting('log_error_verbosity') <> 'terse' "
         "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"
@@ -249,9 +251,9 @@ def quotes_rows(connection: Connection) -> bool:
 
 
 def copied(connection: Connection, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
-    """Make a temporary table of rows from here, until the transaction ends.
+    """Make a temporary table with these rows, which lasts as long as the transaction.
 
-    By COPY: it is fast, and a server that logs statements with their parameters does not log what is copied.
+    COPY is fast, and a server that logs statements with their parameters does not log copied rows.
     """
     connection.execute(text(f"drop table if exists pg_temp.{table}"))
     connection.execute(text(f"create temporary table {table} ({columns}) on commit drop"))
@@ -263,8 +265,8 @@ def copied(connection: Connection, table: str, columns: str, rows: Iterable[Sequ
 def must_serve(connection: Connection) -> None:
     """Try in a transaction what every run needs of the server, and of a pooler before it.
 
-    Raises ConfigError for a server that is only read from and for timeouts that a transaction cannot lengthen, and lets
-    the database's own error through where one breaks the transaction.
+    Raises ConfigError for a server that can only be read from, and for a timeout that a transaction cannot lengthen. An
+    error of the database is not caught.
     """
     if connection.scalar(text("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean")):
         raise ConfigError(
@@ -281,5 +283,5 @@ def must_serve(connection: Connection) -> None:
 
 
 def behind_pooler(connection: Connection) -> bool:
-    """Tell whether something stands between us and the server: it gives us another number than the session has."""
+    """Tell whether a pooler stands before the server: the process number it gives us is not the session's."""
     return bool(connection.scalar(text("select pg_backend_pid()")) != driver(connection).info.backend_pid)

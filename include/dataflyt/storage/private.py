@@ -1,8 +1,8 @@
-"""Who may read the files that hold people: their owner, and of the exports one group besides.
+"""Who may read files that hold people: only their owner; exports also one group.
 
-Processes of ours call ``close`` before they write anything, so that files are 0600 and folders 0700. The group that
-DATAFLYT_EXPORTS_GROUP names (by name or number) reads what is published: files 0640 in folders 0750. ``lies_open``
-finds what others can read all the same. An object store has rights of its own, and nothing is done about them here.
+Our processes call ``close`` before they write anything: files are then 0600 and folders 0700. The group in
+DATAFLYT_EXPORTS_GROUP (a name or a number) may read what is published: files 0640 in folders 0750. ``lies_open`` finds
+files that others can read all the same. An object store has its own access rights, which nothing here changes.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ GROUP = "DATAFLYT_EXPORTS_GROUP"
 
 
 def close() -> None:
-    """Let what this process and its children write from now on be readable by its owner only."""
+    """Set the umask: only the owner can read what this process and its children write from now on."""
     os.umask(0o077)
 
 
 def group() -> int | None:
-    """Return the number of the group that reads the exports, None when there is none. Raises ConfigError."""
+    """Return the number of the group that may read the exports; None when none is named. Raises ConfigError."""
     named = os.environ.get(GROUP, "").strip()
     if not named or named.isdigit():
         return int(named) if named else None
@@ -37,7 +37,7 @@ def group() -> int | None:
 
 
 def share(*paths: Any) -> None:
-    """Let the group read these files and folders of a disk. Raises ConfigError when that cannot be done."""
+    """Let the group read these files and folders, where they are on a disk. Raises ConfigError."""
     reader = group()
     if reader is None:
         return
@@ -55,20 +55,20 @@ def share(*paths: Any) -> None:
 
 
 def readable(path: Path, reader: int) -> bool:
-    """Tell whether a group may read a file or folder."""
+    """Tell whether a group (by number) may read a file or folder."""
     there = path.stat()
     return bool(there.st_mode & 0o004 or (there.st_mode & 0o040 and there.st_gid == reader))
 
 
 def on_disk(path: Any) -> Path | None:
-    """Return a path as one of this machine's, None when it is another store's."""
+    """Return a path of this machine's disks; None for a path of an object store."""
     if isinstance(path, Path):
         return path
     return Path(path.path) if getattr(path, "protocol", None) in ("", "file", "local") else None
 
 
 def can_be_reached(path: Path) -> bool:
-    """Tell whether others than their owners can enter all the folders that lead to a path."""
+    """Tell whether others than the owner can enter every folder that leads to a path."""
     return all(folder.stat().st_mode & 0o011 for folder in path.resolve().parents)
 
 
@@ -78,11 +78,11 @@ def everybody_can_read(path: Path) -> bool:
 
 
 def lies_open(folder: Path, reader: int | None = None) -> Iterator[Path]:
-    """Find the files and folders below ``folder``, itself too, that others than their owner can read or change.
+    """Yield the files and folders, ``folder`` and below, that others than their owner can read or change.
 
-    ``reader``: the number of a group that may read. What lies in a folder that others cannot enter is not open.
+    ``reader``: the number of a group that may read. Files in a folder that others cannot enter are not open.
     """
-    with contextlib.suppress(OSError):  # gone meanwhile, or not ours to look into
+    with contextlib.suppress(OSError):  # deleted meanwhile, or not readable
         there = folder.lstat()
         rights = stat.S_IMODE(there.st_mode)
         if not stat.S_ISLNK(there.st_mode):

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.errors import Unreadable
 from dataflyt.sources import Reader
-from dataflyt.sources.whose import named
+from dataflyt.sources.origin import with_origin
 from dataflyt.storage.database import checked_owner, driver
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse import rules
@@ -98,7 +98,7 @@ def load(
             _load_page(connection, targets, page, reader, landing)
         except Unreadable as error:
             if not skip_unreadable:
-                raise named(error, source, page, landing) from None
+                raise with_origin(error, source, page, landing) from None
             for target in targets.values():
                 del target.rows[target.whole :]
     for target in targets.values():

@@ -1,4 +1,10 @@
-"""The source freg: FREG (Folkeregisteret)."""
+"""The source freg: FREG (Folkeregisteret). Each constant is the phase of the pages about one kind of people."""
 
+PUPILS = "1-pupils"
+GUARDIANS = "2-guardians"
+OTHERS = "2-others"
+"""Adults whom the fast lane asks about."""
+RESIDENTS = "3-residents"
+"""Children who live in the kommune and are not its pupils."""
 EMPLOYEES = "4-employees"
-"""What pages about employees are called. How many they are says nothing of whether FREG answered for the pupils."""
+"""Those who work at a school. How many they are says nothing of whether FREG answered for the pupils."""

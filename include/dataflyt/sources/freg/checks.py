@@ -14,7 +14,8 @@ unknown ``ansvar`` is held back, since it decides who gets access to a child.
 
 from typing import TYPE_CHECKING
 
-from dataflyt.quality.running import (
+from dataflyt.quality.expectations import build
+from dataflyt.quality.rules import (
     NUMBER,
     Context,
     Rule,
@@ -22,7 +23,6 @@ from dataflyt.quality.running import (
     absent,
     ambiguous,
     blank,
-    build,
     filled,
     garbled,
     kept,

@@ -24,23 +24,18 @@ from urllib.parse import urlencode
 
 import orjson
 
-from dataflyt.config.connections import Connection
+from dataflyt.config.connections import Connection, Outside
+from dataflyt.config.kommune import FregSource
 from dataflyt.errors import SourceRefused, SourceUnavailable
-from dataflyt.formats.reading import number as identity_number
+from dataflyt.formats.json_values import number as identity_number
 from dataflyt.registers import fiks, maskinporten
-from dataflyt.registers.http import (
-    Answer,
-    Progress,
-    Register,
-    Settings,
-    Shape,
-    json_of,
-    land_pages,
-    list_under,
-    parsed,
-)
-from dataflyt.sources.freg import rows
+from dataflyt.registers.answers import Answer, Shape, json_of, list_under, parsed
+from dataflyt.registers.paging import Progress, land_pages
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
+from dataflyt.sources.freg import EMPLOYEES, RESIDENTS, formats
 from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import Page
 
 WHO = "Folkeregisteret"
 Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
@@ -64,22 +59,23 @@ def base(connection: Connection, route: Route, rolle: str | None) -> str:
 
 
 def extract(
-    connection: Connection,
+    config: FregSource,
+    outside: Outside,
+    landing: Landing,
+    *,
     numbers: Iterable[str],
     parts: Sequence[str],
-    landing: Landing,
     phase: str,
-    *,
-    route: Route = "skatteetaten",
-    rolle: str | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Land what FREG says of ``numbers`` as ``<phase>-<i:05d>.json``, asking for the named ``parts`` only.
+    """Land what FREG says of ``numbers``, as pages of a phase; return how many are unanswered.
 
-    Gives how many FREG left out, asked twice.
+    Only the named ``parts`` are asked for. Pupils and guardians are asked about by the config's route, residents and
+    employees by its route to people who are no pupils.
     """
-    path, key, shape = question(connection, route, rolle, parts)
+    connection, route = outside.connect(config.connection), route_of(config, phase)
+    path, key, shape = question(connection, route, config.rolle, parts)
     with open_register(connection, route, settings) as register:
         return land_pages(
             lambda numbers: register.post(path, numbers, shape=shape).content,
@@ -89,7 +85,7 @@ def extract(
             key,
             progress,
             who=WHO,
-            named=partial(rows.named, format="oppvekst" if route == "fiks_oppvekst" else "bulk"),
+            named=partial(formats.named, format="oppvekst" if route == "fiks_oppvekst" else "bulk"),
         )
 
 
@@ -104,25 +100,29 @@ def question(connection: Connection, route: Route, rolle: str | None, parts: Seq
     return path, "foedselsEllerDNummer", list_under("oppslag")
 
 
+def route_of(config: FregSource, phase: str) -> Route:
+    """Return the route by which a phase is asked about."""
+    return config.route_alone if phase in (RESIDENTS, EMPLOYEES) else config.route
+
+
 def residents(
-    connection: Connection,
-    kommunenummer: str,
-    born: tuple[int, int],
+    config: FregSource,
+    outside: Outside,
     landing: Landing,
     *,
-    route: Route = "skatteetaten",
-    rolle: str | None = None,
+    kommunenummer: str,
+    born: tuple[int, int],
     settings: Settings | None = None,
 ) -> list[str]:
-    """Give the numbers of those who live in a kommune and were born in these years, both included.
+    """Return the numbers of those who live in a kommune and were born in these years, both included.
 
     Orders an extract (``uttrekk/tilpasset``) and lands its batches as ``<kommunenummer>-<order>-<batch:05d>.json``:
-    called again, it goes on after the last. 404 is not ready yet, 410 no longer there, and an empty ``{}`` the end;
-    what is no longer there is ordered once more. One order at a time, of the ten that FREG allows. Whoever is
-    strengtFortrolig is in no such extract. Behind Fiks it is FREG's own, whichever route gives the persons.
+    called again, it goes on after the last. 404 says that a batch is not ready yet, 410 that the extract is gone, and
+    an empty ``{}`` is the end. An extract that is gone is ordered once more. FREG allows ten orders at a time; this is
+    one. An extract never has anybody who is strengtFortrolig. KS Fiks passes FREG's own extract on.
     """
-    settings = settings or Settings()
-    at = f"{base(connection, route, rolle)}/v1/uttrekk"
+    settings, connection, route = settings or Settings(), outside.connect(config.connection), config.route_alone
+    at = f"{base(connection, route, config.rolle)}/v1/uttrekk"
     wanted = {
         "personstatustyper": ["bosatt"],
         "kommunenummer": {"bostedskommunenummer": kommunenummer},
@@ -144,11 +144,11 @@ def residents(
 
 
 def _batches(register: Register, at: str, landing: Landing, name: str, settings: Settings) -> list[str] | None:
-    """Land an order's batches until the empty one; give all numbers, or None when the order is no longer there."""
+    """Land an order's batches until the empty one; return all numbers, or None when the extract is gone."""
     job = json_of(_landed(landing, f"{name}-job.json"))["jobbId"]
     numbers: list[str] = []
     for batch in count():
-        page = f"{name}-{batch:05d}.json"
+        page = str(Page(name, batch))
         if not landing.has(page):
             answer = _when_ready(register, f"{at}/{job}/batch/{batch}", settings)
             if answer.status == 410:
@@ -163,7 +163,7 @@ def _batches(register: Register, at: str, landing: Landing, name: str, settings:
 
 def _when_ready(register: Register, path: str, settings: Settings) -> Answer:
     for tries in range(1, _READY_TRIES + 1):
-        answer = register.get(path, also=(404, 410), shape=parsed(_is_batch))
+        answer = register.get(path, accept_status=(404, 410), shape=parsed(_is_batch))
         if answer.status != 404:
             return answer
         time.sleep(min(_READY_WAIT * tries, settings.longest_wait))

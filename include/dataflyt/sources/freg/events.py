@@ -14,8 +14,9 @@ from typing import Any, Self, TypeGuard, cast
 
 from dataflyt.config.connections import Connection
 from dataflyt.errors import ConfigError, Unreadable
-from dataflyt.formats.reading import number as identity_number
-from dataflyt.registers.http import Register, Settings, json_of, list_under, parsed, whole_json
+from dataflyt.formats.json_values import number as identity_number
+from dataflyt.registers.answers import json_of, list_under, parsed, whole_json
+from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg.client import base, open_register
 
 LATER = frozenset(
@@ -74,7 +75,7 @@ class EventList:
             raise ConfigError(f"Tilkoblingen {connection.name} har en ukjent route: skriv skatteetaten eller fiks.")
         route = cast("Any", route)
         self._base = f"{base(connection, route, None)}/v1/hendelser"
-        self._register: Register = open_register(connection, route, settings)
+        self._register = open_register(connection, route, settings)
 
     def __enter__(self) -> Self:
         self._register.__enter__()
@@ -135,7 +136,7 @@ class EventList:
         answer = self._register.get(
             f"{self._base}/feed?seq={seq}",
             headers={"If-None-Match": etag} if etag else {},
-            also=(204, 304, 404, 406),
+            accept_status=(204, 304, 404, 406),
             shape=lambda content: not content or whole_json(content),
         )
         if answer.status == 406:

@@ -7,14 +7,14 @@ is noted only: many files come without their organisation.
 from typing import TYPE_CHECKING, get_args
 
 from dataflyt.config.kommune import EmploymentType
-from dataflyt.quality.running import (
+from dataflyt.quality.expectations import build
+from dataflyt.quality.rules import (
     Context,
     Rules,
     absent,
     ambiguous,
     between,
     blank,
-    build,
     filled,
     kept,
     letters,

@@ -1,32 +1,40 @@
 """The HR system: land the newest file it has delivered.
 
-Comes in: a folder and a file pattern. Goes out: ``hr-00001.xml``, the file as it was, and what it is a copy of.
+Comes in: a folder and a file pattern. Goes out: the page ``hr-00001``, the file as it was, and what it is a copy of.
 When it fails: SourceUnavailable names the folder and the pattern, and is worth another try; ConfigError names two files
 of which nobody can tell which is the newest.
 """
 
 from datetime import datetime
 
-from dataflyt.config.kommune import Newest
-from dataflyt.storage.landing import AnyPath, Landing, land_newest
-
-PAGE = "hr-00001.xml"
+from dataflyt.config import formats
+from dataflyt.config.connections import Outside
+from dataflyt.config.kommune import HrSource
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
+from dataflyt.storage.pages import Page
 
 
 def extract(
-    folder: AnyPath,
-    files_pattern: str,
+    config: HrSource,
+    outside: Outside,
     landing: Landing,
     *,
-    newest: Newest | None = None,
     earlier: Landing | None = None,
     as_of: datetime | None = None,
     max_age_days: int | None = None,
 ) -> None:
-    """Land the newest complete file, by ``newest`` where names or times are to decide.
+    """Land the newest complete file, unless one is landed already; one that ``earlier`` has is taken from there.
 
-    One that is landed already stands, one that ``earlier`` has is taken over.
+    It may be ``max_age_days`` old at ``as_of``.
     """
     land_newest(
-        folder, files_pattern, landing, PAGE, by=newest, earlier=earlier, as_of=as_of, max_age_days=max_age_days
+        outside.path(outside.connect(config.connection).url),
+        config.files,
+        landing,
+        str(Page("hr", 1, formats.HR[config.format])),
+        by=config.newest,
+        earlier=earlier,
+        as_of=as_of,
+        max_age_days=max_age_days,
     )

@@ -6,12 +6,12 @@ noted and not put in quarantine. Only the person can correct them (norge.no, "Mi
 
 from typing import TYPE_CHECKING
 
-from dataflyt.quality.running import (
+from dataflyt.quality.expectations import build
+from dataflyt.quality.rules import (
     NUMBER,
     Context,
     Rules,
     ambiguous,
-    build,
     kept,
     matches,
     never,

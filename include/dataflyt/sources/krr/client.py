@@ -19,11 +19,15 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from dataflyt.config.connections import Connection
-from dataflyt.formats.reading import number
+from dataflyt.config.connections import Connection, Outside
+from dataflyt.config.kommune import KrrSource
+from dataflyt.formats.json_values import number
 from dataflyt.registers import fiks, maskinporten
-from dataflyt.registers.http import Progress, Register, Settings, land_pages, parsed
-from dataflyt.sources.krr import rows
+from dataflyt.registers.answers import parsed
+from dataflyt.registers.paging import Progress, land_pages
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
+from dataflyt.sources.krr import formats
 from dataflyt.storage.landing import Landing
 
 WHO = "Kontakt- og reservasjonsregisteret"
@@ -31,25 +35,23 @@ Route: TypeAlias = Literal["digdir", "fiks"]
 
 
 def extract(
-    connection: Connection,
-    numbers: Iterable[str],
+    config: KrrSource,
+    outside: Outside,
     landing: Landing,
     *,
-    route: Route = "digdir",
-    version: int = 2,
-    rolle: str | None = None,
+    numbers: Iterable[str],
     progress: Progress | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Land what KRR says of ``numbers`` as ``krr-<i:05d>.json``; give how many it left out, asked twice."""
-    settings = settings or Settings()
-    with open_register(connection, route, settings) as register:
+    """Land what KRR says of ``numbers``, as pages of the phase ``krr``; return how many are unanswered."""
+    settings, connection = settings or Settings(), outside.connect(config.connection)
+    with open_register(connection, config.route, settings) as register:
         ask: Callable[[bytes], bytes]
-        named = partial(rows.named, format="fiks" if route == "fiks" else "personer")
-        if route == "fiks":
-            ask = partial(_one_by_one, register, person_path(connection, rolle))
+        named = partial(formats.named, format=config.format)
+        if config.route == "fiks":
+            ask = partial(_one_by_one, register, person_path(connection, config.rolle))
         else:
-            ask = partial(register.ask, persons_path(version), expect="personer")
+            ask = partial(register.ask, persons_path(config.version), expect="personer")
         return land_pages(ask, landing, "krr", numbers, "personidentifikatorer", progress, who=WHO, named=named)
 
 
@@ -75,7 +77,7 @@ def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
     """Ask about each number of a question, and put the answers, byte by byte, into one page."""
     entries = []
     for one in orjson.loads(question)["personidentifikatorer"]:
-        answer = register.post(path, orjson.dumps({"fnr": one}), also=(404,), shape=parsed(_is_person))
+        answer = register.post(path, orjson.dumps({"fnr": one}), accept_status=(404,), shape=parsed(_is_person))
         found = b"" if answer.status == 404 else b', "svar": ' + answer.content.removeprefix(b"\xef\xbb\xbf")
         entries.append(b'{"fnr": "%b"%b}' % (one.encode(), found))
     return b'{"personer": [\n%b\n]}' % b",\n".join(entries)

@@ -1,1 +1,6 @@
-"""The source sas: the school administration system."""
+"""The source sas: the school administration system, such as Vigilo."""
+
+TIMETABLE = "timetable"
+"""The phase of the page that is a copy of the timetable's file."""
+CALENDARS = "calendar"
+"""The phase of the pages that links to calendars gave, a page a link."""

@@ -7,8 +7,8 @@ that point to it: one malformed number does not take the person's classes along.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dataflyt.quality.running import (
-    Check,
+from dataflyt.quality.expectations import build
+from dataflyt.quality.rules import (
     Context,
     Rule,
     Rules,
@@ -16,12 +16,12 @@ from dataflyt.quality.running import (
     ambiguous,
     between,
     blank,
-    build,
     checksum,
     filled,
     kept,
     letters,
     never,
+    no_rows,
     note,
     one_of,
     present,
@@ -334,7 +334,7 @@ def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
     return (
         table(
             "emptied",
-            Check("UnexpectedRowsExpectation", {"unexpected_rows_query": query.replace("{memberships}", "{batch}")}),
+            no_rows(query.replace("{memberships}", "{batch}")),
             _ADMIN,
             "En skole har mistet over halvparten av elevene siden sist: filen er kanskje ikke hel, selv om den sier at "
             "den er det. Er det riktig, start en kjøring med full innlasting.",

@@ -10,61 +10,57 @@ ConfigError names two files of which nobody can tell which is the newest.
 import re
 from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePath
 
-from dataflyt.config.connections import Connection
-from dataflyt.config.kommune import Newest
+from dataflyt.config import formats
+from dataflyt.config.connections import Connection, Outside
+from dataflyt.config.kommune import SasSource
 from dataflyt.errors import ConfigError
-from dataflyt.registers.http import Register, Settings
-from dataflyt.storage.landing import AnyPath, Landing, land_newest
-
-PAGES = {"pifu": "pifu-00001.xml", "oneroster": "oneroster-00001.zip"}
-"""Landed name by format."""
-_TIMETABLES = {".ics": "ical", ".csv": "timetable"}
-
-
-def format_of(page: str, format: str) -> str:
-    """Return the format of a landed page, where ``format`` is that of the school system's file."""
-    return _TIMETABLES.get(PurePath(page).suffix, format)
+from dataflyt.registers.register import Register
+from dataflyt.registers.settings import Settings
+from dataflyt.sources.sas import CALENDARS, TIMETABLE
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.newest_file import land_newest
+from dataflyt.storage.pages import Page
 
 
 def extract(
-    folder: AnyPath,
-    format: str,
-    files_pattern: str,
-    timetable_pattern: str | None,
+    config: SasSource,
+    outside: Outside,
     landing: Landing,
     *,
-    newest: Newest | None = None,
     earlier: Landing | None = None,
     as_of: datetime | None = None,
     max_age_days: int | None = None,
+    settings: Settings | None = None,
 ) -> None:
-    """Land the newest complete file of each kind, by ``newest`` where names or times are to decide.
+    """Land the newest complete file of each kind, and the calendar behind each link.
 
-    One that is landed already stands, one that ``earlier`` has is taken from there. A timetable may be as old as it is:
-    it lasts a term.
+    What is landed already stands; a file that ``earlier`` has is taken from there. The school system's file may be
+    ``max_age_days`` old at ``as_of``. A timetable may be of any age: it lasts a term.
     """
+    folder = outside.path(outside.connect(config.connection).url)
     land_newest(
         folder,
-        files_pattern,
+        config.files,
         landing,
-        PAGES[format],
-        by=newest,
+        str(Page(config.format, 1, formats.SAS[config.format])),
+        by=config.newest,
         earlier=earlier,
         as_of=as_of,
         max_age_days=max_age_days,
     )
-    if timetable_pattern:
-        page = f"timetable-00001.{'ics' if timetable_pattern.lower().endswith('.ics') else 'csv'}"
-        land_newest(folder, timetable_pattern, landing, page, by=newest, earlier=earlier)
+    if config.timetable:
+        page = Page(TIMETABLE, 1, "ics" if config.timetable.lower().endswith(".ics") else "csv")
+        land_newest(folder, config.timetable, landing, str(page), by=config.newest, earlier=earlier)
+    if config.calendars:
+        fetch_calendars(outside.connect(config.calendars), landing, settings)
 
 
 def fetch_calendars(connection: Connection, landing: Landing, settings: Settings | None = None) -> None:
     """Land the calendar behind each link; one that is landed already stands. A link is never told: it is a key."""
     settings = settings or Settings()
     for number, link in enumerate(_links(connection), 1):
-        page = f"calendar-{number:05d}.ics"
+        page = str(Page(CALENDARS, number, "ics"))
         if not landing.has(page):
             one = replace(connection, url=re.sub(r"^webcals?:", "https:", link))
             with Register(f"Kalender {number} i tilkoblingen {connection.name}", one, None, settings) as register:

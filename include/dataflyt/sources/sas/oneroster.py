@@ -27,10 +27,12 @@ from datetime import date, timedelta
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from dataflyt.errors import Unreadable
-from dataflyt.formats.reading import csv_rows, day, end_day, refuse_other_formats, start_day, tidy
+from dataflyt.formats.csv_rows import csv_rows
+from dataflyt.formats.dates import day, end_day, start_day
+from dataflyt.formats.text import refuse_other_formats, tidy
 from dataflyt.identity import numbers
-from dataflyt.sources.sas.pifu import grep_codes, nine_digits, year_level_in
-from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School
+from dataflyt.sources.sas.values import grep_codes, nine_digits, year_level_in
 
 MOST_TIMES = 100
 """No roster unpacks to more than this many times its size (and some): a text is seldom packed to a twentieth."""
@@ -62,7 +64,7 @@ _USER_ID = re.compile(r"\{\s*([^:{}]{1,40}?)\s*:\s*([^{}]{1,200}?)\s*\}")
 _SUBJECT = re.compile(r"[A-ZÆØÅ]{3}[0-9]{2,4}")
 
 
-def oneroster(stream: BinaryIO) -> Iterator[NamedTuple]:
+def read(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read a OneRoster zip file."""
     archive = _Archive(stream)
     version = _version(archive)

@@ -30,21 +30,12 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.formats.reading import (
-    CHUNK,
-    Element,
-    attribute,
-    children,
-    end_day,
-    name_of,
-    records,
-    start_day,
-    text_in,
-    texts,
-    tidy,
-)
+from dataflyt.formats.dates import end_day, start_day
+from dataflyt.formats.text import tidy
+from dataflyt.formats.xml_records import CHUNK, Element, attribute, children, name_of, records, text_in, texts
 from dataflyt.identity import numbers
-from dataflyt.sources.sas.tables import Group, Guardian, Membership, Person, School
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School
+from dataflyt.sources.sas.values import grep_codes, nine_digits, year_level_in
 
 _CONTAINERS = {"enterprise": frozenset[str](), "membership": frozenset({"sourcedid"})}
 _SEX = {"1": "kvinne", "2": "mann"}
@@ -156,7 +147,7 @@ class _Whole:
             self.people.learn_pairs(record)
 
 
-def pifu(stream: BinaryIO) -> Iterator[NamedTuple]:
+def read(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read a PIFU-IMS SAS file, or a plain IMS Enterprise file."""
     membership: Element | None = None
     group_id = ""
@@ -460,45 +451,6 @@ def _keep_value(found: dict[str, str], element: Element) -> None:
     kind, value = attribute(element, "type"), text_in(element, "pifu_value")
     if kind and value:
         found.setdefault(kind.lower(), value)
-
-
-def nine_digits(value: str | None) -> str | None:
-    """Take away the blanks and the ``NO`` that some systems write around an organisation number."""
-    bare = "".join((value or "").split()).upper().removeprefix("NO")
-    return bare if len(bare) == 9 and bare.isdecimal() else value
-
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_CODE_AT_END = re.compile(r"/kl06/(?:v\d+/[a-z0-9-]+/)?([A-Z]{3}\d{2,4})$")
-
-
-def grep_codes(code: str | None, long: str | None) -> tuple[str | None, str | None]:
-    """Return the short code and the long form; ``uuid:`` stands once, though some write it never or twice."""
-    if long is None:
-        return code, None
-    bare = long
-    while bare.lower().startswith("uuid:"):
-        bare = bare[5:].strip()
-    if bare != long or _UUID.fullmatch(bare):
-        return code, f"uuid:{bare}" if bare else None
-    if long.lower().startswith(("http:", "https:")):
-        at_end = _CODE_AT_END.search(long)
-        return code or (at_end[1] if at_end else None), long
-    return code or long, None
-
-
-_YEAR_LEVEL = re.compile(r"(?:^|/)(?:(?:aarstrinn|årstrinn)?(\d{1,2})(?:\. ?(?:års)?trinn)?|vg([123]))$", re.IGNORECASE)
-
-
-def year_level_in(*texts_with_it: str | None) -> int | None:
-    """Return 1-13 from the first text that says it: ``…/aarstrinn7``, ``7``, ``7. årstrinn`` or ``…/vg1`` (11)."""
-    for value in texts_with_it:
-        found = _YEAR_LEVEL.search(value or "")
-        if found:
-            level = int(found[1]) if found[1] else 10 + int(found[2])
-            if 1 <= level <= 13:
-                return level
-    return None
 
 
 def _member(member: Element, group_id: str, whole: _Whole) -> Iterator[Membership]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable, pifu, timetable
+from dataflyt.sources.sas import pifu, timetable
+from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School, Timetable
 
 REFERENCE = os.environ.get("DATAFLYT_REFERENCE")
 NAMESPACES = [
@@ -17,7 +18,7 @@ NAMESPACES = [
 
 
 def rows(inner, namespace=NAMESPACES[3]):
-    return list(pifu(io.BytesIO(f"<enterprise{namespace}>{inner}</enterprise>".encode())))
+    return list(pifu.read(io.BytesIO(f"<enterprise{namespace}>{inner}</enterprise>".encode())))
 
 
 def sid(value, kind=""):
@@ -132,7 +133,7 @@ def test_an_id_that_stands_for_another_is_resolved_before_its_pair_and_after(kin
     points = child + group + member("f0", group_id="s0")
     for inner in (points + guardian + school, guardian + school + points):
         text = f"<?xml version='1.0' encoding='{encoding}'?><enterprise>{inner}</enterprise>"
-        found = list(pifu(io.BytesIO(text.encode(encoding))))
+        found = list(pifu.read(io.BytesIO(text.encode(encoding))))
         assert [row.guardian_id for row in found if isinstance(row, Guardian)] == ["f1"]
         assert [row.school_id for row in found if isinstance(row, Group)] == ["s1"]
         assert [row[:2] for row in found if isinstance(row, Membership)] == [("s1", "f1")]
@@ -249,7 +250,7 @@ def test_plain_ims_enterprise_has_the_number_as_id_and_words_of_its_own():
         f"</description></group><group>{sid('g1')}<grouptype><scheme>x</scheme><typevalue level='2'>Klasse</typevalue>"
         f"</grouptype><relationship relation='1'>{sid('s1')}</relationship></group></enterprise>"
     )
-    ola, other, school, group = pifu(io.BytesIO(text.encode("utf-8-sig")))
+    ola, other, school, group = pifu.read(io.BytesIO(text.encode("utf-8-sig")))
     assert (ola.person_id, ola.number, ola.username, ola.sex) == ("15831499815", "15831499815", "ola", "mann")
     assert (other.person_id, other.number, other.username) == ("20001", "15831499815", None)
     assert (school.level, school.orgnr, school.name) == ("skole", "311060015", "Skåredalen")
@@ -417,7 +418,7 @@ HEADER = "group,weekday,start,end,room\n"
 
 
 def lessons(text, encoding="utf-8"):
-    return list(timetable(io.BytesIO(text.encode(encoding))))
+    return list(timetable.read(io.BytesIO(text.encode(encoding))))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1"])
@@ -485,13 +486,13 @@ def test_columns_may_stand_in_any_order_with_others_beside():
 )
 def test_a_broken_timetable_gives_one_sentence(content, words):
     with pytest.raises(Unreadable, match=words):
-        list(timetable(io.BytesIO(content)))
+        list(timetable.read(io.BytesIO(content)))
 
 
 @pytest.mark.skipif(not REFERENCE, reason="DATAFLYT_REFERENCE is not set")
 def test_the_reference_file_is_read():
     with (Path(REFERENCE) / "pifu_ims" / "PIFU-IMS_SAS_eksempel.xml").open("rb") as stream:
-        found = list(pifu(stream))
+        found = list(pifu.read(stream))
     by_kind = {
         kind: [row for row in found if isinstance(row, kind)] for kind in (Person, Guardian, School, Group, Membership)
     }

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from dataflyt.errors import Unreadable
-from dataflyt.formats.reading import csv_rows, tidy
-from dataflyt.sources.sas.tables import Timetable
+from dataflyt.formats.csv_rows import csv_rows
+from dataflyt.formats.text import tidy
+from dataflyt.sources.sas.rows import Timetable
 
 _WEEKDAYS = ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag")
 _NYNORSK = {"måndag": 1, "tysdag": 2, "laurdag": 6, "sundag": 7}
@@ -19,7 +20,7 @@ _TIME = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)(?:[:.][0-5]\d)?")
 _COLUMNS = ("group", "weekday", "start", "end", "room")
 
 
-def timetable(stream: BinaryIO) -> Iterator[NamedTuple]:
+def read(stream: BinaryIO) -> Iterator[NamedTuple]:
     """Read a timetable in CSV. Columns may stand in any order and others beside them; blank lines are passed over."""
     rows = csv_rows(stream, "en timeplan")
     _, header = next(rows, (1, []))

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from dataflyt.errors import Unreadable
-from dataflyt.formats.reading import from_windows_1252, refuse_other_formats, tidy
-from dataflyt.sources.sas.tables import Timetable
+from dataflyt.formats.text import from_windows_1252, refuse_other_formats, tidy
+from dataflyt.sources.sas.rows import Timetable
 
 Event: TypeAlias = Any
 """An ``icalendar.Event``, whose values are of thirty types."""
@@ -33,7 +33,7 @@ _MOST_OCCURRENCES = 200_000
 """A school of 100 groups of 30 lessons a week has three quarters of this in a year."""
 
 
-def ical(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
+def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
     """Read a calendar: a row for each weekday and time at which an event with a name takes place.
 
     What counts is the school year that ``today`` is in (without it, the day it is in Norway), and two months from then:

@@ -1,4 +1,4 @@
-"""A manifest is seen whole: the old one or the new one, on a disk by whatever name and in an object store."""
+"""Small files are seen whole, and folders are thrown away, on a disk by whatever name and in an object store."""
 
 import os
 import uuid
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from dataflyt.exports.publishing import purge_landing, write_atomically
+from dataflyt.storage.files import purge_landing, write_atomically
 
 
 @pytest.mark.parametrize("kind", [Path, UPath, lambda path: UPath(f"file://{path}")])

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from dataflyt.errors import Unreadable
-from dataflyt.sources.sas import calendars
-from dataflyt.sources.sas.rows import Timetable, ical
+from dataflyt.sources.sas import ical
+from dataflyt.sources.sas.rows import Timetable
 
 TODAY = date(2026, 11, 28)
 
@@ -22,7 +22,7 @@ def calendar(*events, ending="\r\n"):
 
 
 def events(content, today=TODAY):
-    return list(ical(io.BytesIO(content), today))
+    return list(ical.read(io.BytesIO(content), today))
 
 
 WHEN = ("DTSTART;TZID=Europe/Oslo:20260824T083000", "DTEND;TZID=Europe/Oslo:20260824T091500")
@@ -343,6 +343,6 @@ def test_a_time_zone_that_changes_every_second_takes_no_time():
 def test_a_calendar_with_too_many_days_is_refused(monkeypatch):
     forever = [("SUMMARY:8A", "RRULE:FREQ=DAILY", "DTSTART:20260824T063000Z")] * 5
     assert len(events(calendar(*forever))) == 7
-    monkeypatch.setattr(calendars, "_MOST_OCCURRENCES", 1_000)
+    monkeypatch.setattr(ical, "_MOST_OCCURRENCES", 1_000)
     with pytest.raises(Unreadable, match="langt oftere"):
         events(calendar(*forever))

@@ -1,0 +1,227 @@
+"""What an export is, what it is given, and what it returns.
+
+An export gets a ``Shown``: the school owner, its schools, people, groups and memberships, as they may be shown. It
+writes one file of that and returns its ``Counts``. Its check reads a written file and yields ``Finding``s.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import BinaryIO, Literal, NamedTuple, Protocol
+
+from dataflyt.config.exports import EXPORTS
+from dataflyt.formats import feide
+
+# --- what an export is given ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The school owner. ``realm`` is its FEIDE realm (``haugesund.kommune.no``), ``orgnr`` nine digits."""
+
+    realm: str
+    orgnr: str
+    name: str
+    mail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A school. ``orgnr`` is nine digits, the number in Nasjonalt skoleregister."""
+
+    orgnr: str
+    name: str
+    mail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHolder:
+    """A pupil or an employee with a user name, as a directory has people: with their schools and groups.
+
+    ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is one that the kommune gave.
+    ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers;
+    ``primary_school`` is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the
+    current ones, each with this person's role in it.
+    """
+
+    uid: str
+    given_names: str
+    family_name: str
+    legal_name: str
+    display_name: str
+    number: str | None = None
+    local_number: str | None = None
+    employee_number: str | None = None
+    birth_date: date | None = None
+    affiliations: tuple[str, ...] = ()
+    schools: tuple[str, ...] = ()
+    primary_school: str | None = None
+    year_levels: tuple[int, ...] = ()
+    groups: tuple[feide.Group, ...] = ()
+    mail: str | None = None
+    mobile: str | None = None
+
+
+class Person(NamedTuple):
+    """A pupil, an employee at a school or a guardian; one person can be all three.
+
+    ``person_id`` is the warehouse's own. ``number`` is fødselsnummer or D-number; ``local_number`` is one that the
+    kommune gave. ``guardians`` are the person ids of those with access to this pupil. ``mail`` is an employee's address
+    at work; ``private_mail`` and ``mobile`` are a guardian's own.
+    """
+
+    person_id: str
+    given_names: str
+    family_name: str
+    legal_name: str
+    is_pupil: bool = False
+    is_employee: bool = False
+    number: str | None = None
+    local_number: str | None = None
+    uid: str | None = None
+    birth_date: date | None = None
+    guardians: tuple[str, ...] = ()
+    mail: str | None = None
+    private_mail: str | None = None
+    mobile: str | None = None
+
+
+class Group(NamedTuple):
+    """A group with its own dates.
+
+    ``orgnr`` is the school's. ``kind`` is basisgruppe (a class), undervisningsgruppe, kontaktlærergruppe or trinn.
+    ``grep`` is the short code of its subject (MAT0006).
+    """
+
+    group_id: str
+    orgnr: str
+    kind: str
+    name: str
+    grep: str | None
+    year_level: int | None
+    from_date: date | None
+    to_date: date | None
+
+
+class Membership(NamedTuple):
+    """One role of a person in a school (``target`` is its orgnr) or in a group (``target`` is its id).
+
+    ``role`` is 01 pupil, 02 teacher, 06 contact teacher or 04 other employee, as PIFU-IMS numbers them. ``main`` tells
+    whether a school is the person's main one; it is None for groups.
+    """
+
+    of_school: bool
+    target: str
+    person_id: str
+    role: str
+    main: bool | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+
+
+class Shown(Protocol):
+    """What may be shown of a kommune's released golden record: whoever is hidden is not in it.
+
+    Everything that is yielded is streamed, in an order that the same record always has.
+    """
+
+    def as_of(self) -> datetime:
+        """Return the moment that the released run describes, with its time zone."""
+        ...
+
+    def owner(self) -> Owner:
+        """Return the school owner."""
+        ...
+
+    def schools(self) -> Iterable[School]:
+        """Yield the schools by organisation number."""
+        ...
+
+    def account_holders(self) -> Iterable[AccountHolder]:
+        """Yield the pupils and employees with a user name, ordered by user name."""
+        ...
+
+    def people(self) -> Iterable[Person]:
+        """Yield the pupils, the employees at schools and those with access to one of the pupils, each once."""
+        ...
+
+    def groups(self) -> Iterable[Group]:
+        """Yield the groups by school and id."""
+        ...
+
+    def memberships(self) -> Iterable[Membership]:
+        """Yield the memberships, schools' before groups'. Those of one target come together, a person's in it too."""
+        ...
+
+
+# --- what an export returns -------------------------------------------------------------------------------------------
+
+
+class Counts(NamedTuple):
+    """What was written. ``people`` are pupils and employees; a person who is both counts in both of these.
+
+    ``groups`` are different groups. ``left_out`` are e-mail addresses and telephone numbers that the format cannot
+    hold. Guardians and their relations are not counted: seen beside what FREG and KRR answered, their number would tell
+    how many of them are protected.
+    """
+
+    owners: int
+    schools: int
+    people: int
+    pupils: int
+    employees: int
+    groups: int
+    memberships: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a file. ``str(finding)`` is ``<name>: <where>: <detail>``.
+
+    ``name`` is the receiver's own name of the error where it has one. ``where`` is an organisation by its number
+    (``NO123456785``) or a line of the file, never a person: findings go to terminals and logs. ``blocks`` is False for
+    what a school's data lack and the school corrects (no group, no Grep code, no e-mail address). It is True for what
+    makes the file itself wrong: the file is then not published.
+    """
+
+    name: str
+    where: str
+    detail: str
+    line: int
+    blocks: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.where}: {self.detail}"
+
+
+# --- what an export is ------------------------------------------------------------------------------------------------
+
+
+class Openable(Protocol):
+    """What a check needs of a path, on a disk or in an object store."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open the file to read bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export: the last thing in its module, ``EXPORT``.
+
+    ``name`` is the module's and the one in ``config.exports``. ``file`` is what its file is called. ``write`` writes
+    the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and then
+    nothing is published. ``check`` reads a written file as a receiver would: it knows nothing of ``write``. It raises
+    Unreadable when the file is not of the format.
+    """
+
+    name: str
+    file: str
+    write: Callable[[Shown, BinaryIO], Counts]
+    check: Callable[[Openable], Iterator[Finding]]
+
+    @property
+    def title(self) -> str:
+        """What people call the export."""
+        return EXPORTS[self.name]

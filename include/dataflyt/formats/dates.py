@@ -1,0 +1,58 @@
+"""Dates as registers and systems write them: ISO days out of dates and times, placeholders taken away.
+
+A text that is no date stays as it stands, for the quality rules to find.
+"""
+
+import contextlib
+import re
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+EARLIEST, LATEST = "1900-01-01", "2100-12-31"
+"""What lies outside is no date of anybody's: a mistyped year, or a system's word for "always"."""
+_ALWAYS = "0001-"
+_OPEN = ("2099-", "2100-", "9999-")
+_OSLO = ZoneInfo("Europe/Oslo")
+_ZONED = re.compile(r"(.{10})[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,]\d+)? ?(Z|[+-]\d\d(?::?\d\d)?)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def day(value: str | None) -> str | None:
+    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands.
+
+    Of a time with a zone, the day it is in Norway: ``2026-08-16T22:00:00Z`` is 17 August.
+    """
+    if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "Tt Z+"):
+        return value
+    try:
+        if value[4] != "-":
+            return value
+        zoned = _ZONED.fullmatch(value)
+        if zoned:
+            with contextlib.suppress(OverflowError, ValueError):  # year 1 and 9999, which are no dates, and 24:00
+                moment = datetime.fromisoformat(f"{zoned[1]}T{zoned[2]}{zoned[3].upper()}")
+                return moment.astimezone(_OSLO).date().isoformat()
+        return date.fromisoformat(value[:10]).isoformat()
+    except ValueError:
+        return value
+
+
+def start_day(value: str | None) -> str | None:
+    """Return the date something began, or somebody was born; None for the placeholder "since always" (year 1)."""
+    found = day(value)
+    return None if found is not None and found.startswith(_ALWAYS) else found
+
+
+def end_day(value: str | None) -> str | None:
+    """Return the last date of something; None for "until further notice" (years 2099, 2100, 9999, and year 1)."""
+    found = day(value)
+    return None if found is not None and found.startswith((_ALWAYS, *_OPEN)) and len(found) == 10 else found
+
+
+def is_date(value: str | None) -> bool:
+    """Tell whether a value is an ISO date of somebody's time; the checks set the others aside."""
+    try:
+        return value is not None and value == date.fromisoformat(value).isoformat() and EARLIEST <= value <= LATEST
+    except ValueError:
+        return False

@@ -1,0 +1,247 @@
+"""Quality rules as data: what is expected of a table's rows, who corrects what is wrong, and the reason in Norwegian.
+
+``sources/<source>/checks.py`` declares its rules with ``row``, ``table`` and ``note``, and an expectation in each:
+``never`` (no row has this fault), ``seldom`` (at most so many percent have), ``kept`` (the table has not shrunk), and
+others. A fault is an SQL condition on a row ``t`` of the table; the functions from ``absent`` on write some of them.
+``expectations`` makes Great Expectations' classes of the rules; nothing here imports that library.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from dataflyt.formats.dates import EARLIEST, LATEST
+from dataflyt.formats.letters import GARBLED
+
+Scope: TypeAlias = Literal["row", "table", "note"]
+"""What breaking a rule leads to: the row is quarantined, the run is stopped, or it is counted and nothing more."""
+
+
+# --- Rules ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rules need to know besides the rows.
+
+    ``previous``: rows per table in the last released run, only those that ``kept`` counts; empty on the first run.
+    ``max_drop_percent``: how many percent fewer there may be now. ``pupils``: pupils per school in that run, by
+    organisation number. ``beside``: rows per table now that the last run did not ask for. They are not counted, so
+    that they do not hide rows that are missing.
+    """
+
+    previous: Mapping[str, int]
+    max_drop_percent: float
+    pupils: Mapping[str, int] = field(default_factory=dict)
+    beside: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """An expectation: the name of its class in Great Expectations, and the arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of one table. ``reason`` is a Norwegian sentence for the operator; ``responsible`` corrects the fault."""
+
+    scope: Scope
+    name: str
+    expectation: Expectation
+    responsible: str
+    reason: str
+
+
+Rules: TypeAlias = Mapping[str, Sequence[Rule]]
+"""Rules per table, by its name in the warehouse."""
+
+
+def row(name: str, expectation: Expectation, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach quarantines the row."""
+    return Rule("row", name, expectation, responsible, reason)
+
+
+def table(name: str, expectation: Expectation, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach stops the run."""
+    return Rule("table", name, expectation, responsible, reason)
+
+
+def note(name: str, expectation: Expectation, responsible: str, reason: str) -> Rule:
+    """Declare a rule whose breach is counted, and nothing more."""
+    return Rule("note", name, expectation, responsible, reason)
+
+
+# --- Expectations -----------------------------------------------------------------------------------------------------
+
+# Most are SQL queries: Great Expectations' own classes for columns answer with values, take twice the CPU time, and see
+# one column only. The table is ``t``. A colon or a brace has a meaning of its own in Great Expectations' queries.
+
+NUMBER = r"^\d{11}$"
+"""The form of a fødselsnummer or D-number."""
+
+_ROWS = "(select * from {batch}) as t"
+
+QUERY = "UnexpectedRowsExpectation"
+"""The class of most expectations: a query of ours that finds nothing."""
+
+
+def no_rows(query: str) -> Expectation:
+    """Expect that an SQL query returns no row; ``{batch}`` in it is the table."""
+    return Expectation(QUERY, {"unexpected_rows_query": query})
+
+
+def never(fault: str) -> Expectation:
+    """Expect that no row has this fault (an SQL condition)."""
+    # One row with all ids: Great Expectations fetches no more than 200 rows of such a query.
+    return no_rows(
+        f"select count(*) as found, array_agg(row_id) as row_ids from {_ROWS} where {fault} having count(*) > 0"
+    )
+
+
+def never_any(fault: str) -> Expectation:
+    """Expect that no row has this fault, and do not count the rows: the number must not be known."""
+    return no_rows(f"select 1 as found from {_ROWS} where {fault} limit 1")
+
+
+def matches(column: str, pattern: str) -> Expectation:
+    """Expect that a value, where the column has one, matches the pattern."""
+    return never(f"t.{column.lower()} !~ {_literal(pattern)}")
+
+
+def present(column: str) -> Expectation:
+    """Expect that the column has a value."""
+    return never(f"t.{column.lower()} is null")
+
+
+def one_of(column: str, *values: str) -> Expectation:
+    """Expect that a value, where the column has one, is one of these."""
+    return never(f"t.{column.lower()} not in ({', '.join(map(_literal, values))})")
+
+
+def between(column: str, low: float, high: float) -> Expectation:
+    """Expect that a value, where the column has one, lies from ``low`` to ``high``."""
+    return never(f"t.{column.lower()} not between {low} and {high}")
+
+
+def filled() -> Expectation:
+    """Expect that the table has rows."""
+    return Expectation("ExpectTableRowCountToBeBetween", {"min_value": 1})
+
+
+def kept(among: str | None = None) -> Expectation:
+    """Expect that the table has not lost more rows since the last released run than the kommune allows.
+
+    ``among`` (an SQL condition) says which rows count; ``Context.previous`` and ``beside`` must count the same ones.
+    """
+    return Expectation(KEPT, {"among": among})
+
+
+KEPT = "kept"
+"""No class: ``expectations`` replaces it by ``at_least`` when it knows how many rows there must be."""
+
+
+def at_least(rows: int, among: str | None = None) -> Expectation:
+    """Expect this many rows, only those ``among`` (an SQL condition) when it is given."""
+    if among is None:
+        return Expectation("ExpectTableRowCountToBeBetween", {"min_value": rows})
+    return no_rows(f"select 1 as found from {_ROWS} where {among} having count(*) < {rows}")
+
+
+def seldom(*faults: str, percent: float, among: str = "true", few: int = 10) -> Expectation:
+    """Expect these faults in at most ``percent`` of the rows ``among`` (an SQL condition), or in at most ``few``."""
+    # "union", not "or": PostgreSQL joins for one "not exists", but loops over the rows for two with "or" between them.
+    faulty = " union ".join(f"select row_id from {_ROWS} where {among} and ({fault})" for fault in faults)
+    return no_rows(
+        f"select found from (select (select count(*) from ({faulty}) as faulty) as found, "
+        f"(select count(*) from {_ROWS} where {among}) as total) as share "
+        f"where found > greatest({few}, total * {percent:g} / 100)"
+    )
+
+
+def _literal(value: str) -> str:
+    """Return a text as an SQL literal, with its braces doubled for Great Expectations."""
+    return "'" + value.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+
+
+def ambiguous(fields: Sequence[str]) -> Expectation:
+    """Expect that rows of the same key agree in these fields: such rows are one row, repeated."""
+    said = ", ".join(f't."{name.lower()}"' for name in fields)
+    return never(f"t.key in (select t.key from {_ROWS} group by t.key having count(distinct row({said})) > 1)")
+
+
+# --- Faults, as SQL conditions ----------------------------------------------------------------------------------------
+
+
+def absent(column: str, *elsewhere: str) -> str:
+    """Return the fault that the column's value is in none of these, each written ``table.column``."""
+    return " and ".join(
+        f"not exists (select from {other.split('.')[0]} as other where other.{other.split('.')[1]} = t.{column})"
+        for other in elsewhere
+    )
+
+
+def blank(*columns: str) -> str:
+    """Return the fault that all the columns are empty."""
+    return f"btrim(concat({', '.join(columns)})) = ''"
+
+
+def garbled(*columns: str) -> str:
+    """Return the fault that one of the columns was written in one encoding and read in another."""
+    return f"concat_ws(' ', {', '.join(columns)}) ~ {_literal(GARBLED)}"
+
+
+def letters(*columns: str, responsible: str, supplier: str, file: str, what: str = "Navnet") -> tuple[Rule, Rule]:
+    """Declare that rows with garbled letters are quarantined, and that the run stops above one percent of them.
+
+    A single such row may be a typing error, and never stops the run. ``responsible`` corrects the row, ``supplier`` the
+    file. In the sentences ``file`` is the file's name, ``what`` what the columns hold.
+    """
+    fault = garbled(*columns)
+    return (
+        row(
+            "letters",
+            never(fault),
+            responsible,
+            f"{what} har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»: skriv det på nytt der det er registrert.",
+        ),
+        table(
+            "encoding",
+            seldom(fault, percent=1, few=1),
+            supplier,
+            f"{file}: over én prosent av radene har ødelagte bokstaver, filen er lest med feil tegnsett. "
+            "Be leverandøren levere den i UTF-8.",
+        ),
+    )
+
+
+def not_digits(column: str, digits: int) -> str:
+    """Return the fault that the column is null or not exactly so many digits."""
+    return rf"({column} is null or length({column}) <> {digits} or {column} ~ '\D')"
+
+
+def unreadable(*columns: str, placeholders: bool = False) -> str:
+    """Return the fault that one of the columns has a value that does not begin with a date (ISO 8601) of our time.
+
+    ``placeholders``: the years 1 and 9999, for "always" and "until further notice", are let through.
+    """
+    let_through = " and left({column}, 5) not in ('0001-', '9999-')" if placeholders else ""
+    return " or ".join(
+        rf"({column} is not null and ({column} !~ '^\d\d\d\d-\d\d-\d\d' "
+        f"or not pg_input_is_valid(left({column}, 10), 'date') "
+        f"or left({column}, 10) not between '{EARLIEST}' and '{LATEST}'{let_through.format(column=column)}))"
+        for column in columns
+    )
+
+
+def reversed_dates(begin: str, end: str) -> str:
+    """Return the fault that the end lies before the beginning, both readable (ISO 8601 sorts as text)."""
+    return f"not ({unreadable(begin, end)}) and left({end}, 10) < left({begin}, 10)"
+
+
+def checksum(column: str, *weights: int) -> str:
+    """Return, as SQL, the weighted sum of a column's digits modulo 11; null where it is not one digit a weight."""
+    digits = " + ".join(f"{weight} * substr({column}, {at}, 1)::int" for at, weight in enumerate(weights, 1))
+    return f"case when not {not_digits(column, len(weights))} then mod({digits}, 11) end"

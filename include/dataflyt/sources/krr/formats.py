@@ -1,0 +1,14 @@
+"""The formats of KRR's answers, by name: ``personer`` is Digdir's, ``fiks`` KS Fiks'."""
+
+import io
+
+from dataflyt.sources import Reader
+from dataflyt.sources.krr import fiks, personer
+from dataflyt.sources.krr.rows import Contact
+
+FORMATS: dict[str, Reader] = {"personer": personer.read, "fiks": fiks.read}
+
+
+def named(content: bytes, format: str) -> set[str]:
+    """Return the numbers about which an answer says something. Raises Unreadable."""
+    return {row.personidentifikator for row in FORMATS[format](io.BytesIO(content)) if isinstance(row, Contact)}

@@ -1,0 +1,13 @@
+"""The formats of the school system's files, by name: those that a kommune file may name, and those of timetables."""
+
+from dataflyt.config import formats
+from dataflyt.sources import Reader, readers
+from dataflyt.storage.pages import Page
+
+FORMATS: dict[str, Reader] = readers(__package__, (*formats.SAS, *formats.TIMETABLES.values()))
+"""``ical`` also takes ``today``: a calendar is read as of a day."""
+
+
+def format_of(page: Page, format: str) -> str:
+    """Return the format of a landed page, where ``format`` is that of the school system's file."""
+    return formats.TIMETABLES.get(page.format, format)

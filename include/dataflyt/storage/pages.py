@@ -1,0 +1,64 @@
+"""The name of a landed page, as one type: it is made and taken apart here alone.
+
+A page's name is ``<phase>[-again]-<number>.<format>``: ``1-pupils-00001.json``, ``krr-again-00001.json``,
+``pifu-00001.xml``. Which source it is of, its folder says. Beside a page that answers a question lies the question,
+``<page without format>.request.json``; beside one that is a copy of a file lie the facts about it (``landing.FACTS``).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from dataflyt.storage.landing import Landing
+
+_NAME = re.compile(r"(?P<phase>.+?)(?P<again>-again)?-(?P<number>[0-9]{5})\.(?P<format>[a-z0-9]+)")
+_QUESTION = ".request.json"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A landed page. ``str(page)`` is its name.
+
+    ``phase`` is the part of an extract that it belongs to (``1-pupils``, ``pifu``), ``number`` counts within it,
+    ``format`` is the suffix without its dot. ``again``: it answers for numbers that were asked about a second time.
+    """
+
+    phase: str
+    number: int
+    format: str = "json"
+    again: bool = False
+
+    def __str__(self) -> str:
+        return f"{self._stem}.{self.format}"
+
+    @property
+    def question(self) -> str:
+        """The name of the question that the page answers."""
+        return f"{self._stem}{_QUESTION}"
+
+    @property
+    def _stem(self) -> str:
+        return f"{self.phase}{'-again' if self.again else ''}-{self.number:05d}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """Take a name apart; None for a name that is not a page's.
+
+        >>> Page.parse("1-pupils-again-00002.json")
+        Page(phase='1-pupils', number=2, format='json', again=True)
+        >>> Page.parse("1-pupils-00002.request.json"), Page.parse("hr-00001.xml.file.json")
+        (None, None)
+        """
+        found = _NAME.fullmatch(name)
+        return cls(found["phase"], int(found["number"]), found["format"], bool(found["again"])) if found else None
+
+
+def landed(landing: Landing) -> list[Page]:
+    """Return the pages of a landing, in the order of their names."""
+    return [page for name in landing.names() if (page := Page.parse(name))]
+
+
+def questions(landing: Landing, phase: str, *, again: bool) -> list[Page]:
+    """Return the pages of a phase whose questions are landed, answered or not, in their order."""
+    asked = (Page.parse(name.replace(_QUESTION, ".json")) for name in landing.names() if name.endswith(_QUESTION))
+    return [page for page in asked if page and (page.phase, page.again) == (phase, again)]
