@@ -334,7 +334,7 @@ def understood(arguments: list[str]) -> argparse.Namespace:
     """Read the command line. Empty words count as not given: make passes its variables whether they are set or not."""
     parser = argparse.ArgumentParser(prog="python -m supervisor", description=__doc__)
     parser.add_argument("--kommune", default="haugesund", help="id or number (default: haugesund)")
-    parser.add_argument("--under-make", action="store_true", help="end with 1 whatever the failure was")
+    parser.add_argument("--under-make", action="store_true", help="end with 1 whatever the failure or signal was")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="run the kommune's DAG in a real Airflow and show what became of it")
     demo.add_argument("--weeks", default="", help="instead: all kommuner through so many weeks, without Airflow")
@@ -426,6 +426,10 @@ def main(arguments: list[str]) -> int:
             make, do = task(chosen)
             supervisor = make(console)
             code = do(supervisor)
+    except SystemExit:  # a signal
+        if not chosen.under_make:
+            raise
+        return 1
     except (SupervisorError, DataflytError) as trouble:
         said = str(trouble)
     except httpx.HTTPError as trouble:

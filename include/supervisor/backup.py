@@ -5,7 +5,7 @@ holds people: only its owner may read it. It is restored into a database of its 
 only when it is whole. Roles are not in the file; ``warehouse migrate`` makes them, so it is asked to.
 
 Both run as the server's superuser: row-level security is forced on the tables' owner too, who would dump nothing.
-A server for production is kept the same way by its own tools: see the README.
+A server for production is kept the same way by its own tools: see docs/engineer/upgrade.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 For simulated people only; DATAFLYT_LOCAL keeps the client's key and the day on which it all began. ``setup`` can be run
 again: it delivers the files of today, and every role of the warehouse gets a new password. Those of Airflow's users lie
 in airflow-passwords.json beside the key. In production an operator does what it does,
-with real addresses: see README, "Several machines".
+with real addresses: see docs/engineer/deploy.md.
 """
 
 from __future__ import annotations
