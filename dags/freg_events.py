@@ -1,7 +1,7 @@
-"""FREG's events, for all kommuner, every hour: wiring only, the work is in ``dataflyt.operations.fast_lane``.
+"""The DAG that reads FREG's events for all kommuner, every hour: wiring only.
 
-A DAG of its own: a kommune's run that waits for an answer holds back the kommune's next one. freg_events.md is its
-page.
+The work is in ``dataflyt.operations.fast_lane``. It is not a part of the kommuner's DAGs: there a run that waits for an
+answer holds back the next one. freg_events.md is the page.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""What every kommune has published brought in line with the day, every night: wiring only.
+"""The DAG that brings what every kommune has published in line with the day, every night: wiring only.
 
-The work is in ``dataflyt.operations.nightly``. A kommune's own run may be a month away, and the day takes away
-too. nightly.md is the page.
+The work is in ``dataflyt.operations.nightly``. The day alone takes away access, and a kommune's own run may be a month
+away. nightly.md is the page.
 """
 
 from datetime import timedelta

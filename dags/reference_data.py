@@ -1,7 +1,7 @@
-"""Schools and codes that the national registers have, for all kommuner, every week: wiring only.
+"""The DAG that reads the national registers of schools and codes for all kommuner, every week: wiring only.
 
-The work is in ``dataflyt.reference.refresh``. NSR, Grep and Klass 131 are read beside each other: one that does not
-answer is tried again alone. reference_data.md is the page.
+The work is in ``dataflyt.reference.refresh``. NSR, Grep and Klass 131 are a task each: one that does not answer is
+tried again alone. reference_data.md is the page.
 """
 
 from datetime import timedelta

@@ -1,14 +1,14 @@
-"""Day one: the kommune's present directory beside what Dataflyt holds, and imported when somebody has said yes.
+"""Day one: importing the kommune's present directory, and comparing a run with it.
 
-``propose`` copies a directory file into the kommune's staging schema and says what is different; ``accept`` keeps it.
-What is kept: each name, whose it is by the keyed hash of a number, and what the file said of school and affiliation.
-The naming of accounts (``warehouse.golden``) lets whoever it knows by number keep the name, and makes none of the names
-for anybody. Importing again replaces the picture, never a name that was given, and no name is forgotten.
+``propose`` copies a directory file into the kommune's staging schema and says what is different. ``accept`` keeps each
+name, the keyed hash of its holder's number, and what the file said of school and affiliation. The naming of accounts
+(``warehouse.golden``) then lets people that it knows by number keep their names, and gives an imported name to nobody
+else. A later import replaces the directory; it takes back no name that was given, and forgets none.
 
-``compare`` holds what a run would publish against the imported directory: what a kommune on trial looks at.
+``compare`` counts how what a run would publish differs from the imported directory. A kommune on trial reads it.
 
-Only counts, lines of the file and the warehouse's own ids come out of here. Whoever is hidden from the exports cannot
-be told from others; people who are fortrolig stand in the exports and are counted as everybody is: see
+Only counts, lines of the file and the warehouse's own ids come out of here. People who are hidden from the exports
+cannot be told from others. People who are fortrolig are in the exports and are counted as everybody is: see
 ``sql/accounts/import_difference.sql`` and ``account_difference.sql``.
 """
 
@@ -39,7 +39,7 @@ IMPORT_KINDS = {
     "several_names": "Flere navn for én person: ingen nye kontoer før det er ett",
     "name_twice": "Samme navn på flere: ingen av dem får det",
 }
-"""What each kind of entry in a directory to be imported is called."""
+"""Kinds of entries in a directory to be imported, with their Norwegian names."""
 
 COMPARED_KINDS = {
     "same": "Samme navn som i katalogen",
@@ -49,16 +49,16 @@ COMPARED_KINDS = {
     "other_school": "Ved en annen skole enn i katalogen",
     "other_role": "Annen tilknytning (elev, ansatt) enn i katalogen",
 }
-"""What each kind of difference between a run and the imported directory is called."""
+"""Kinds of differences between a run and the imported directory, with their Norwegian names."""
 
 WITHOUT_ROWS = frozenset({"matched", "same", "missing"})
-"""Kinds that are only counted: a list of them would show who is hidden, or shows nothing to do."""
+"""Kinds that are counted and never listed: the list would show who is hidden, or there is nothing to do about them."""
 
 _ROWS_BETWEEN_PROGRESS = 2000
 
 
 class Row(NamedTuple):
-    """Something to look at: the person where the warehouse knows one, else the line in the file."""
+    """Something for people to look at: a person that the warehouse knows, else a line in the file."""
 
     kind: str
     person_id: str | None
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """What a file would bring: entries per kind, the digest by which ``accept`` names it, and the run compared with."""
+    """What importing a file would do: entries per kind, the digest for ``accept``, and the run compared with."""
 
     counts: dict[str, int]
     digest: str
@@ -77,7 +77,7 @@ class Proposal(NamedTuple):
 
 
 def kommune_of(path: Path, folder: Path, name: str | None) -> Kommune:
-    """Return the kommune ``name``, or the one whose FEIDE realm the file names. Raises ConfigError, Unreadable."""
+    """Return the kommune ``name``, or the one whose FEIDE realm is in the file. Raises ConfigError and Unreadable."""
     if name:
         return find(folder, name)
     with _opened(path) as file:
@@ -92,9 +92,10 @@ def kommune_of(path: Path, folder: Path, name: str | None) -> Kommune:
 
 
 def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], None]) -> Proposal:
-    """Copy a directory file into staging and say what importing it would mean. ``progress`` is told of bytes read.
+    """Copy a directory file into staging and return what importing it would do. Nothing is kept yet.
 
-    Nothing is kept yet. Raises Unreadable with file and line, also when nobody's name is in the kommune's realm.
+    ``progress`` is called with the number of bytes read so far. Raises Unreadable with file and line, also when no name
+    is in the kommune's realm.
     """
     owner = kommune.id
     with _opened(path) as file, database.transaction(db, owner) as connection:
@@ -117,7 +118,7 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
 
 
 def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
-    """Return what there is to look at in the proposed import, in a fixed order."""
+    """Return what people must look at in the proposed import, in a fixed order."""
     with database.transaction(db, kommune.id) as connection:
         _difference(connection, kommune.id)
         found = connection.execute(
@@ -131,9 +132,9 @@ def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
 
 
 def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
-    """Keep the proposed directory in place of the one before it. Raises NotApproved unless ``digest`` still names it.
+    """Keep the proposed directory in place of the one before. Raises NotApproved unless ``digest`` is still its digest.
 
-    A merged run that is not released has named people without this directory: it is undone, and its number returned.
+    A run that is merged and not released has named people without this directory. It is undone; return its number.
     """
     owner = kommune.id
     with database.transaction(db, owner) as connection:
@@ -167,14 +168,14 @@ def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
 
 
 def reject(db: Engine, kommune: Kommune) -> None:
-    """Throw the proposed directory away."""
+    """Delete the proposed directory."""
     with database.transaction(db, kommune.id) as connection:
         connection.execute(text(f"drop table if exists {_staged(kommune.id)}"))
 
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for, and cannot be read twice
+        if path.exists() and not path.is_file():  # reading a pipe would wait, and it cannot be read twice
             raise Unreadable(f"{path.name} er ikke en vanlig fil: lagre katalogen som LDIF eller CSV.")
         return path.open("rb")
     except OSError as error:
@@ -188,7 +189,7 @@ def _staged(owner: str) -> str:
 
 
 def _copy(connection: Connection, file: BinaryIO, name: str, realm: str, progress: Callable[[int], None]) -> None:
-    """Copy a file's rows into temporary tables; numbers stand in them in clear until the transaction ends."""
+    """Copy a file's rows into temporary tables, which hold numbers in clear until the transaction ends."""
     connection.execute(
         text(
             "create temporary table read_entry (line bigint, uid text, number text, role text, schools text[]) "
@@ -214,7 +215,7 @@ def _copy(connection: Connection, file: BinaryIO, name: str, realm: str, progres
 
 
 def _difference(connection: Connection, owner: str) -> int:
-    """Fill the temporary table ``import_difference`` from staging; return the run it is measured against, or 0."""
+    """Fill the temporary table ``import_difference`` from staging; return the run that it compares with, or 0."""
     newest = runs.newest(connection, owner)
     merged = newest and runs.get(connection, owner, newest).state == "merged"
     run = newest if merged else runs.released_before(connection, owner)
@@ -246,7 +247,7 @@ def _shown(connection: Connection, owner: str, run: int) -> None:
 
 
 def imported_at(connection: Connection, owner: str) -> datetime | None:
-    """Return when the directory was imported, None when none is."""
+    """Return when the directory was imported; None before the first import."""
     found: datetime | None = connection.scalar(
         text("select max(imported_at) from control.directory_entry where owner = :owner"), {"owner": owner}
     )
@@ -254,10 +255,11 @@ def imported_at(connection: Connection, owner: str) -> datetime | None:
 
 
 def compare(connection: Connection, run: Run) -> dict[str, int]:
-    """Count how what a merged or released run would publish differs from the imported directory, per COMPARED_KINDS.
+    """Count the differences between what a merged or released run would publish and the imported directory.
 
-    Empty when no directory is imported. ``other_school`` and ``other_role`` come beside the other kinds, and are only
-    about entries of which the file said it. Leaves the temporary table ``account_difference``.
+    The keys are COMPARED_KINDS; empty when no directory is imported. An entry of ``other_school`` or ``other_role`` is
+    also counted in another kind; only entries whose school or role the file said are compared. Leaves the temporary
+    table ``account_difference``.
     """
     if imported_at(connection, run.owner) is None:
         return {}
@@ -268,7 +270,7 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
 
 
 def compared_rows(connection: Connection) -> list[Row]:
-    """Return the people that ``compare`` has just counted, but for the kinds that are only counted."""
+    """Return the people that ``compare`` has just counted, without the kinds that are never listed."""
     found = connection.execute(
         text("select kind, person_id::text from account_difference where not (kind = any(:hidden)) order by 1, 2"),
         {"hidden": sorted(WITHOUT_ROWS)},
@@ -277,5 +279,5 @@ def compared_rows(connection: Connection) -> list[Row]:
 
 
 def said(counts: Mapping[str, int], kinds: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Say counts per kind in words for an operator."""
+    """Return the Norwegian name and the count of each kind."""
     return [(kinds[kind], str(count)) for kind, count in counts.items()]

@@ -1,4 +1,4 @@
-"""The kommune's present directory as a file: who bears which FEIDE name. Read before Dataflyt takes over the naming.
+"""The kommune's present directory as a file: who has which FEIDE name. Read before Dataflyt takes over the naming.
 
 In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma, semicolon
 or tab; UTF-8 or windows-1252; after Excel's ``sep=;`` or PowerShell's ``#TYPE``) whose first line names the columns,
@@ -10,9 +10,9 @@ letter case, blanks and hyphens aside:
 - affiliation, if any: ``eduPersonAffiliation``, tilhørighet, rolle
 - the school's organisation number, if any: ``norEduOrgUnitUniqueIdentifier``, orgnr, organisasjonsnummer, skole
 
-Out: ``Entry`` a person and ``School`` a school, streamed in the order of the file. People's own names and all else are
-read past. What cannot be read raises ``errors.Unreadable`` with one Norwegian sentence that names the file and the line
-and repeats nothing of what stands there. Nothing but the file itself is opened.
+Out: an ``Entry`` a person and a ``School`` a school, in the order of the file. People's own names and all other fields
+are skipped. A file that cannot be read raises ``errors.Unreadable`` with one Norwegian sentence, which names the file
+and the line and repeats nothing of the line. Nothing but the file itself is opened: no URL in an LDIF is followed.
 
 Sources: "Feides informasjonsmodell for grunnopplæringa" 2018-03; RFC 2849. The CSV's form is our own.
 """
@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 
 
 class School(NamedTuple):
-    """A school: ``orgnr`` is nine digits. It may stand after the people that belong to it."""
+    """A school: ``orgnr`` is nine digits. It may come after the people who belong to it."""
 
     key: str
     orgnr: str
@@ -91,9 +91,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def rows(file: BinaryIO, name: str) -> Iterator[Entry | School]:
-    """Yield people and schools of a directory. ``file`` can be sought in; ``name`` is what errors call it.
+    """Yield people and schools of a directory. ``file`` must be seekable; ``name`` is its name in errors.
 
-    Raises Unreadable, also when there is nobody in it.
+    Raises Unreadable, also when the file has no people.
     """
     start = file.read(4096)
     file.seek(0)
@@ -109,7 +109,7 @@ def rows(file: BinaryIO, name: str) -> Iterator[Entry | School]:
 
 
 def realm(file: BinaryIO, name: str) -> str | None:
-    """Return the realm of the first person whose name says one, in lower case; None when nobody's does."""
+    """Return the realm of the first name that has one, in lower case; None when no name has."""
     for row in rows(file, name):
         if isinstance(row, Entry) and row.principal and "@" in row.principal:
             return row.principal.partition("@")[2].strip().lower()
@@ -161,13 +161,13 @@ def _ldif(file: BinaryIO, name: str) -> Iterator[Entry | School]:
 
 
 def _one(entry: ldif.Entry, attribute: str) -> str | None:
-    """Return an attribute's value where it has one and only one."""
+    """Return an attribute's value when it has exactly one."""
     values = {value.text for value in entry.attributes.get(attribute, ())}
     return _letters(values.pop()) if len(values) == 1 else None
 
 
 def _letters(value: str) -> str:
-    """Return a value whose base64 was no UTF-8 as windows-1252 has it."""
+    """Return a value as it is, or decoded from windows-1252 where its base64 was not UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -177,7 +177,7 @@ def _letters(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _key(dn: str) -> str:
-    """Return a short key that is the same for two ways to write a distinguished name."""
+    """Return a short key of a distinguished name, the same for all ways to write it."""
     return hashlib.sha256(ldif.normal_dn(dn).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -227,12 +227,12 @@ def _csv(file: BinaryIO, name: str) -> Iterator[Entry | School]:
     except csv.Error:
         line = above + reader.line_num
     finally:
-        text.detach()  # the file is closed by whoever opened it
+        text.detach()  # the caller closes the file
     _refuse(name, max(line, 1), "filen er ikke CSV: et anførselstegn er ikke lukket, eller et felt er for langt")
 
 
 def _encoding(file: BinaryIO) -> str:
-    """Tell UTF-8, whether it says so or not, from ISO-8859-1 and windows-1252; leave the file at its beginning."""
+    """Return the encoding: UTF-8 with or without a mark, else ISO-8859-1. Leave the file at its beginning."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while chunk := file.read(1 << 20):
@@ -262,7 +262,7 @@ def _again(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _bare(title: str) -> str:
-    """Return a column's title with its letters and digits alone, in lower case."""
+    """Return the letters and digits of a column's title, in lower case."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", title).lower())
 
 

@@ -1,4 +1,4 @@
-"""``dataflyt feide``: hold one value, or a whole directory, against Feide's rules.
+"""``dataflyt feide``: one value, or a whole directory, checked by Feide's rules.
 
 ``value`` reads a value of ``eduPersonEntitlement`` and prints JSON. ``check`` reads an LDIF file and prints one finding
 a line, by Feide's own error names. Exit codes: 0 nothing is wrong, 1 something is, 2 the file cannot be read.

@@ -70,7 +70,7 @@ def check(
 
 
 def _answers(kommune: Kommune, outside: Outside) -> bool:
-    """Say of each source whether it answers and whose rights it is asked with; whether all is well."""
+    """Print for each source whether it answers and with whose rights. Return whether all is well."""
     from dataflyt.operations import source_check
 
     fine = True
@@ -130,7 +130,7 @@ def new(
 
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:
-    """Write the file and return its path; raises ConfigError and leaves no file where something is wrong."""
+    """Write the file and return its path. Raises ConfigError, and then leaves no file."""
     if not re.fullmatch("[0-9]{4}", number):
         raise ConfigError("Et kommunenummer har fire sifre: skriv for eksempel «dataflyt kommune new 1106».")
     if other := claimed(folder).get(number):

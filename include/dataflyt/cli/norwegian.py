@@ -1,8 +1,8 @@
 """The command line in Norwegian: what Typer puts into help, errors and prompts, and how a command ends.
 
-Typer has no language but English and keeps its words in several places: constants of ``rich_utils``, methods of its
-command classes, messages of its exceptions. ``App`` replaces them all. What we have no words for is said in general
-words of ours, so that a new version of Typer brings no English back.
+Typer has no language but English, and keeps its words in several places: constants of ``rich_utils``, methods of its
+command classes, messages of its exceptions. ``App`` replaces them all. A message that is not known here is replaced by
+a general Norwegian one, so that a new version of Typer brings no English back.
 """
 
 import re
@@ -27,7 +27,7 @@ rich_utils.ENVVAR_STRING = "[miljøvariabel: {}]"
 rich_utils.REQUIRED_LONG_STRING = "[må være med]"
 
 _TYPES = {"<str>": "<tekst>", "<int>": "<tall>", "<path>": "<fil>", "<list[str]>": "<tekst>", "<bool>": None}
-"""What help calls a value's type; a choice that is only there or not has none."""
+"""What help calls a value's type. A switch has none."""
 
 _MESSAGES = {
     r"No such command '(.*?)'\.(?: Did you mean (.*)\?)?": "Kommandoen «{}» finnes ikke",
@@ -45,14 +45,14 @@ class _InNorwegian:
         formatter.write_usage(ctx.command_path, " ".join(pieces), prefix="Bruk: ")
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Give the option ``--help``."""
+        """Return the option ``--help``."""
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.help = "Vis denne teksten."
         return option
 
     def get_params(self, ctx: Any) -> Any:
-        """Give the arguments and options, whose types have Norwegian names."""
+        """Return the arguments and options, with Norwegian names of their types."""
         params = super().get_params(ctx)  # type: ignore[misc]
         for param in params:
             if isinstance(param, TyperArgument) or (isinstance(param, TyperOption) and not param.metavar):
@@ -78,7 +78,7 @@ class Group(_InNorwegian, TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Do what the command line says and leave with its exit code; whatever happens is a sentence or silence."""
+        """Do what the command line says and exit with its code. Any error is one sentence, or silence."""
         work = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return work()
@@ -107,7 +107,7 @@ class App(typer.Typer):
 
 
 def confirm(question: str) -> bool:
-    """Ask a question in the terminal until the answer is yes or no; nothing is no."""
+    """Ask a question in the terminal until the answer is yes or no. An empty answer is no."""
     while True:
         answer = input(f"{question} [j/N]: ").strip().lower()
         if answer in ("j", "ja"):
@@ -125,7 +125,7 @@ def ask(question: str) -> str:
 
 
 def _ended(work: Callable[[], Any]) -> int:
-    """Do the work; give its exit code."""
+    """Do the work and return its exit code."""
     try:
         code = work()
         terminal.flush()
@@ -155,7 +155,7 @@ def _ended(work: Callable[[], Any]) -> int:
 
 
 def wrong_use(error: typer.TyperException) -> str:
-    """Say what is wrong with a command line, and where to read how it should be; "" when help was shown instead.
+    """Return what is wrong with a command line, and where its help is; "" when help was shown instead.
 
     Typer's exceptions are told apart by their names, as Typer does itself: their module is not public.
     """

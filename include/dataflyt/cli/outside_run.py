@@ -2,11 +2,11 @@
 
 - Where Airflow is configured, connections are found as Airflow's tasks find them: in its secrets backends, variables
   and database, in Airflow's order.
-- Beside ``make up`` and ``make demo``, a note in the folder ``.local`` says where things are. These write it when the
-  warehouse and the registers are there, readable by its owner only since it holds keys, and remove it when they end.
-  They hold a lock on it meanwhile, so that the note of one that was killed is not believed. It is read when neither
+- While ``make up`` or ``make demo`` runs, a note in the folder ``.local`` says where things are. It is written when the
+  warehouse and the registers are there, and removed at the end. Only its owner may read it, since it holds keys. The
+  writer keeps a lock on it, so that a note left by a process that was killed does not count. It is read when neither
   DATAFLYT_STORAGE nor a connection is among the variables.
-- Elsewhere variables alone say it.
+- Elsewhere the environment variables alone say it.
 """
 
 import fcntl
@@ -28,12 +28,12 @@ CONNECTION = "AIRFLOW_CONN_"
 
 
 def folder() -> Path:
-    """Give the folder ``.local`` of this checkout, or the one that DATAFLYT_LOCAL names."""
+    """Return the folder ``.local`` of this checkout, or the one that DATAFLYT_LOCAL names."""
     return Path(os.environ.get("DATAFLYT_LOCAL") or Path(__file__).resolve().parents[3] / ".local").resolve()
 
 
 def announce(local: Path, environment: Mapping[str, str]) -> TextIO:
-    """Write the note, whole or not at all, and hold it: it counts until what is returned is closed. Raises OSError."""
+    """Write the note, whole or not at all, and lock it: it counts until the returned file is closed. Raises OSError."""
     shared = {name: value for name, value in environment.items() if name in SHARED or name.startswith(CONNECTION)}
     unfinished = local / f"{NOTE}.part"
     unfinished.unlink(missing_ok=True)  # opening does not narrow the rights of a file that is there
@@ -53,7 +53,7 @@ def withdraw(local: Path, note: TextIO) -> None:
 
 
 def running(local: Path) -> dict[str, str] | None:
-    """Give the variables of what runs in the folder, None when nothing does. Raises ConfigError."""
+    """Return the variables of what runs in the folder, None when nothing does. Raises ConfigError."""
     try:
         with (local / NOTE).open(encoding="utf-8") as note:
             try:
@@ -71,7 +71,7 @@ def running(local: Path) -> dict[str, str] | None:
 
 
 def airflow_is_here() -> bool:
-    """Tell whether an Airflow is configured on this machine: by variables, or in the folder it uses without them."""
+    """Return whether an Airflow is configured on this machine: by variables, or in the folder it uses without them."""
     return (
         any(name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG") or name.startswith("AIRFLOW__") for name in os.environ)
         or (Path.home() / "airflow" / "airflow.cfg").exists()
@@ -79,7 +79,7 @@ def airflow_is_here() -> bool:
 
 
 def by_airflow() -> Outside:
-    """Let Airflow look things up. Raises ConfigError when its settings keep it from starting."""
+    """Return the installation as Airflow finds it. Raises ConfigError when its settings keep it from starting."""
     # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:

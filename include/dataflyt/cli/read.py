@@ -83,7 +83,7 @@ def id_command(
 
 
 def _said(text: str) -> dict[str, object]:
-    """Tell what a text is (``meant``), as every reader takes it, and what its digits say."""
+    """Return what kind of number a text is to every reader (``meant``), and what its digits say."""
     written = numbers.read(text)
     found = numbers.parse(written.value if written and written.kind == "number" else text)
     return {
@@ -114,7 +114,7 @@ def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Ite
 
 
 def _print(objects: Iterator[dict[str, object]]) -> None:
-    """Write the objects as they come; a reader that goes away (``| head``) ends it quietly."""
+    """Write the objects as they come. When the reader of the pipe ends (``| head``), so does this, without a word."""
     out = sys.stdout.buffer
     try:
         for item in objects:

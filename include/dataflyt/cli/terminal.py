@@ -1,4 +1,4 @@
-"""What a command of ours does when its terminal, its disk or its user does not go along: a sentence or silence.
+"""What a command does when its terminal is closed, its disk is full or its user interrupts: one sentence, or silence.
 
 For ``dataflyt`` and ``supervisor`` alike, and without Typer. No traceback is shown: it may quote a row.
 """
@@ -23,7 +23,7 @@ _ASCII = {
 
 
 def prepare() -> None:
-    """Let a terminal that only knows ASCII show Norwegian as well as it can, and fail at no letter."""
+    """Let a terminal that only knows ASCII show Norwegian letters as near as it can, instead of failing."""
     codecs.register_error("dataflyt", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):  # not a stream of Python's own, or closed
@@ -42,26 +42,26 @@ def echo(line: str, *, err: bool = False) -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a sentence to stderr, if there is anybody there."""
+    """Write a sentence to stderr, if it is open."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()
 
 
 def flush() -> None:
-    """Write what is buffered. Raises OSError; Python would only grumble about it when it ends."""
+    """Write what is buffered. Raises OSError; without this, Python would only warn of it at exit."""
     if sys.stdout is not None and not sys.stdout.closed:
         sys.stdout.flush()
 
 
 def forget_output() -> None:
-    """Keep what is still buffered from being written when Python ends: there is no room, or nobody reads it."""
+    """Keep Python from writing at exit what is still buffered: the disk is full, or nobody reads it."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def sentence_of(error: BaseException) -> str:
-    """Say an error that no step expected: what the machine refused, or where to look for a fault of ours."""
+    """Return an unexpected error in words: what the machine refused, or the line of ours where it came from."""
     if isinstance(error, OSError) and (why := known_refusal(error)):
         what = f"{os.fsdecode(error.filename)} kan ikke brukes" if error.filename else "Noe kunne ikke skrives"
         return f"{what}: {why}."

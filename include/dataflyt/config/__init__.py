@@ -1,1 +1,1 @@
-"""What an operator writes: a kommune's file, and the connections it names."""
+"""What an operator writes: a kommune's file, and the connections that it names."""

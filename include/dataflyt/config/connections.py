@@ -1,7 +1,7 @@
-"""Connections: where a source, the warehouse or a directory is, and with which key.
+"""Connections: the address and the key of a source, the warehouse or a folder.
 
-Named in a kommune file, defined outside it: in Airflow by a connection (environment, secrets backend or database),
-elsewhere by the same environment variable that Airflow reads, ``AIRFLOW_CONN_<NAME>`` as JSON.
+A kommune file names them. They are defined in Airflow (environment, secrets backend or database), or outside Airflow by
+the environment variable that Airflow reads too: ``AIRFLOW_CONN_<NAME>``, as JSON.
 """
 
 import os
@@ -17,11 +17,11 @@ from dataflyt.errors import ConfigError
 
 @dataclass(frozen=True)
 class Connection:
-    """``url`` is the whole address (https://…, file:///…, postgresql+psycopg://…), ``extra`` what a kind needs besides.
+    """A connection. ``url`` is the whole address: https://…, file:///…, postgresql+psycopg://….
 
-    HTTP registers: ``login``, ``password`` and most of ``extra`` are a client of Maskinporten (``maskinporten`` says
-    how). Besides: ``contact``, whom the register may call; ``max_concurrent`` and ``max_per_second``, how fast one
-    process may ask it.
+    A register's ``login``, ``password`` and most of ``extra`` describe a client of Maskinporten, as
+    ``registers.maskinporten`` says. ``extra`` may also have ``contact``, whom the register may call, and
+    ``max_concurrent`` and ``max_per_second``, how fast one process may ask it.
     """
 
     name: str
@@ -42,7 +42,7 @@ class NotDefined(ConfigError):
 
 
 def path_of(address: str) -> Any:
-    """Give the path of a folder's address: one of this machine, or fsspec's of its scheme."""
+    """Return the path of a folder's address: a Path on this machine, or fsspec's for another scheme."""
     from upath import UPath
 
     local = address.removeprefix("file://")
@@ -50,7 +50,7 @@ def path_of(address: str) -> Any:
 
 
 Connect: TypeAlias = Callable[[str], Connection]
-"""From a connection's name to the connection; raises ConfigError, NotDefined when there is none."""
+"""Return the connection of a name. Raises NotDefined when there is none, and ConfigError when it is wrong."""
 
 
 class Outside(Protocol):
@@ -66,7 +66,7 @@ class Outside(Protocol):
 
 
 def from_environment(name: str) -> Connection:
-    """Read ``AIRFLOW_CONN_<NAME>`` (Airflow's JSON form, the address in ``host``); raises NotDefined."""
+    """Read ``AIRFLOW_CONN_<NAME>``: Airflow's JSON form, with the address in ``host``. Raises as ``Connect``."""
     variable = f"AIRFLOW_CONN_{name.upper()}"
     text = os.environ.get(variable)
     if not text:

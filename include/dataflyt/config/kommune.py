@@ -128,7 +128,7 @@ class _Part(BaseModel):
 
 
 class LegalBasis(_Part):
-    """On what legal basis the kommune asks: without ``med_hjemmel`` foreldreansvar is never asked for."""
+    """The legal basis on which the kommune asks FREG. Without ``med_hjemmel`` foreldreansvar is never asked for."""
 
     freg: Literal["med_hjemmel", "none"] = Field(description="skriv med_hjemmel eller none")
     text: Text = Field(description="skriv hvilket rettslig grunnlag kommunen har")
@@ -161,7 +161,7 @@ class Schedule(_Part):
 
     @property
     def cron(self) -> str:
-        """The five fields of cron: ``0 3 * * 0``."""
+        """The schedule as cron's five fields: ``0 3 * * 0``."""
         hour, minute = (int(part) for part in self.at.split(":"))
         if self.every == "week":
             return f"{minute} {hour} * * {_CRON_DAY[str(self.day)]}"
@@ -169,7 +169,7 @@ class Schedule(_Part):
 
     @property
     def time_allowed(self) -> timedelta | None:
-        """From the time a run is due to the time it is to be done, at most a day; None when the file does not say."""
+        """The time between ``at`` and ``done_by``, at most a day; None when the file has no ``done_by``."""
         if self.done_by is None:
             return None
         due, done = (datetime.strptime(hour, "%H:%M") for hour in (self.at, self.done_by))
@@ -181,7 +181,7 @@ class Schedule(_Part):
 
     @property
     def in_words(self) -> str:
-        """In Norwegian: ``hver søndag kl. 03.00``."""
+        """The schedule in Norwegian: ``hver søndag kl. 03.00``."""
         at = self.at.replace(":", ".")
         if self.every == "week":
             return f"hver {WEEKDAYS[str(self.day)]} kl. {at}"
@@ -193,7 +193,7 @@ _WRITE_ROLLE = "skriv rolleId fra KS Fiks (36 tegn), eller ta det bort og skriv 
 
 
 class Residents(_Part):
-    """Which of its own inhabitants a kommune looks for: those who reach these ages in the calendar year."""
+    """The inhabitants that a kommune looks for in FREG: those who reach these ages in the calendar year."""
 
     from_age: Annotated[int, Field(strict=True, ge=0, le=25)] = Field(
         description="skriv alderen de yngste fyller i år, fra 0 til 25, for eksempel 6"
@@ -212,10 +212,10 @@ class Residents(_Part):
 class FregSource(_Part):
     """Folkeregisteret, by one of three routes.
 
-    The connection's address is the base up to ``…/offentlig-med-hjemmel/api`` for ``skatteetaten``, Fiks' own
+    The connection's address is the base up to ``…/offentlig-med-hjemmel/api`` for ``skatteetaten``, and Fiks' own
     (``https://api.fiks.ks.no``) for ``fiks`` and ``fiks_oppvekst``, which need a ``rolle`` here or in the connection.
-    ``residents``, when it is there: children who live in the kommune and are not in the school system are looked for.
-    ``employees``: those who work at a school are asked about too, so that the protected among them are known.
+    ``residents``: also look for children who live in the kommune and are not in the school system.
+    ``employees``: also ask about those who work at a school, to know which of them are protected.
     """
 
     route: Literal["skatteetaten", "fiks", "fiks_oppvekst"] = Field(
@@ -232,12 +232,12 @@ class FregSource(_Part):
 
     @property
     def format(self) -> Literal["bulk", "oppvekst"]:
-        """How the route's answers are read."""
+        """The format of the route's answers."""
         return "oppvekst" if self.route == "fiks_oppvekst" else "bulk"
 
     @property
     def route_alone(self) -> Literal["skatteetaten", "fiks"]:
-        """The route to people who are no pupils, always read as ``bulk``: oppvekst gives guardians too."""
+        """The route for people who are not pupils; its format is ``bulk``. ``fiks_oppvekst`` gives guardians too."""
         return "fiks" if self.route == "fiks_oppvekst" else self.route
 
 
@@ -255,12 +255,12 @@ class KrrSource(_Part):
 
     @property
     def format(self) -> Literal["personer", "fiks"]:
-        """How the route's answers are read."""
+        """The format of the route's answers."""
         return "fiks" if self.route == "fiks" else "personer"
 
 
 EmploymentType = Literal["fast", "midlertidig", "vikar", "timelønnet", "inaktiv"]
-"""What a customer's own code for a kind of employment means. ``inaktiv`` at 0 percent is no employment."""
+"""The meaning of a customer's own code for a kind of employment. ``inaktiv`` at 0 percent is no employment."""
 
 MaxAge = Annotated[int, Field(strict=True, ge=0, le=366)]
 _WRITE_MAX_AGE = (
@@ -268,14 +268,14 @@ _WRITE_MAX_AGE = (
     "hver uke og 33 når den kjører hver måned"
 )
 Newest = Literal["name", "time"]
-"""What tells which delivered file is the newest: the date in its name, or the time it was delivered."""
+"""How the newest delivered file is found: by the date in its name, or by the time of delivery."""
 _WRITE_NEWEST = (
     "skriv name når datoen i filnavnet (2026-11-28 eller 20261128) sier hvilken fil som er nyest, time når "
     "leveringstiden gjør det, eller ta det bort: da gjelder leveringstiden, og kjøringen stopper når navnet sier noe "
     "annet"
 )
 MAX_AGE_DAYS = {"week": 8, "month": 33}
-"""How old a delivered file may be, by how often the kommune's run is due, where its file does not say."""
+"""How many days old a delivered file may be where the kommune file does not say, by how often a run is due."""
 
 
 class HrSource(_Part):
@@ -312,10 +312,10 @@ class HrSource(_Part):
 
 
 class SasSource(_Part):
-    """The school administration system. The connection's address is a folder; no ``timetable``, no timetable file.
+    """The school administration system. The connection's address is a folder.
 
-    A ``timetable`` that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV. ``calendars`` is a connection with
-    links to calendars: its address, and those in its extra's ``links``. They are as secret as a key.
+    Without ``timetable`` no timetable is read. One that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV.
+    ``calendars`` is a connection whose address, and ``links`` in its extra, are links to calendars, as secret as a key.
     """
 
     format: SasFormat = Field(description=WRITE_SAS)
@@ -357,9 +357,9 @@ class Feide(_Part):
 
 
 class Limit(_Part):
-    """How much of one kind of change a run may bring unasked: share of what the kommune has, and number.
+    """How many changes of one kind a run may make without asking: a percentage of what the kommune has, and a number.
 
-    What is above either is asked about; an empty one is no limit.
+    The run asks when either is exceeded. None is no limit.
     """
 
     percent: Percent | None = Field(default=None, description="skriv et tall fra 0 til 100, for eksempel 5")
@@ -369,9 +369,9 @@ class Limit(_Part):
 
 
 class Guard(_Part):
-    """When a run has to ask (``limits``, ``august``), how long it waits, and when it has to stop (the last three).
+    """When a run must ask (``limits``, ``august``), how long it waits (``answer_days``), and when it must stop.
 
-    ``august`` holds the limits that are other in August, when the school year begins: each is laid over its own.
+    Each of ``august``, when the school year begins, replaces the limit of the same kind in that month.
     """
 
     limits: dict[PlanKind, Limit] = Field(
@@ -395,14 +395,14 @@ class Guard(_Part):
 
 
 class Approver(_Part):
-    """A person who may answer: ``id`` is the user's number in Airflow, which FAB gives, as text."""
+    """A person who may answer a run's question. ``id`` is the user's number in Airflow (FAB's), as text."""
 
     id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukerens nummer i Airflow, i anførselstegn")
     name: Text = Field(description="skriv navnet som skal vises")
 
 
 class WithoutNumber(_Part):
-    """Who decided to publish pupils about whom FREG cannot be asked, and that they knew what it means."""
+    """The decision to publish pupils about whom FREG cannot be asked: by whom, when, and that they knew the risk."""
 
     by: Text = Field(description="skriv navn og stilling på den som har bestemt det")
     on: date = Field(description="skriv datoen det ble bestemt, for eksempel 2026-08-01")
@@ -412,7 +412,7 @@ class WithoutNumber(_Part):
 
 
 class Mail(_Part):
-    """Who is told by e-mail when a run asks, stops or is late; ``connection`` is the mail server. Counts, no names."""
+    """Who gets e-mail when a run asks, stops or is late: counts, no names. ``connection`` is the mail server."""
 
     to: Annotated[tuple[MailAddress, ...], AfterValidator(_different)] = Field(
         min_length=1, description="skriv en liste med e-postadresser, for eksempel [drift@haugesund.kommune.no]"
@@ -421,7 +421,7 @@ class Mail(_Part):
 
 
 class Kommune(_Part):
-    """One school owner, as its file says it over the defaults."""
+    """One school owner: its file laid over the defaults."""
 
     id: Id
     name: str = Field(  # a tag in Airflow, which takes no longer one
@@ -486,16 +486,16 @@ class Kommune(_Part):
         return self.schedule.cron
 
     def max_age_days(self, source: HrSource | SasSource) -> int:
-        """Return how many days old a source's file may be: as the file says, or a little more than between two runs."""
+        """Return how many days old a source's file may be: as its file says, or a little more than between runs."""
         return MAX_AGE_DAYS[self.schedule.every] if source.max_age_days is None else source.max_age_days
 
     @property
     def display_name(self) -> str:
-        """Name and number for a list: ``Haugesund (1106)``."""
+        """The name and the numbers: ``Haugesund (1106)``."""
         return f"{self.name} ({', '.join(self.kommunenummer)})"
 
     @property
     def version(self) -> str:
-        """sha256 of what the file and the defaults say together; comments and order do not change it."""
+        """The sha256 of the file's and the defaults' values; comments and order do not change it."""
         content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(content).hexdigest()

@@ -137,7 +137,7 @@ class _Writer:
             _PERSON_CLASSES,
             attribute("uid", uid),
             attribute("cn", display),
-            # The person class and Feide both demand a family name and a given name: people with one name have it twice.
+            # The person class and Feide both demand family name and given name: a person with one name gets it as both.
             attribute("sn", family or whole),
             attribute("givenName", given or whole),
             attribute("displayName", display),

@@ -6,8 +6,8 @@ bytes: the time in the file is the run's ``as_of``.
 
 Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12 and guide).
 
-- People are called by the warehouse's own id, which stays when a number changes; the school owner and schools by
-  organisation number (``skoleeier:944073787``, ``skole:974588145``); groups by the school system's id.
+- Ids: a person's is the warehouse's own, which stays when a number changes. The school owner's and the schools' are
+  their organisation numbers (``skoleeier:944073787``, ``skole:974588145``). A group's is the school system's.
 - A guardian is a person with number, name and perhaps contact details. The pupil's ``pifu_hasContactPerson`` of type
   guardian names them. PIFU has no word for organisations with access or for guardians without a number: they are not in
   the file.
@@ -136,7 +136,7 @@ class _Writer:
             uid = _escaped(person.uid)
             parts.append(f'<userid useridtype="username">{uid}</userid>')
             parts.append(f'<userid useridtype="feideID">{uid}@{self._realm}</userid>')
-        # PIFU demands both names: people with one name have it twice, as in the FEIDE directory.
+        # PIFU demands both names: a person with one name gets it as both, as in the FEIDE directory.
         parts.append(
             f"<name><fn>{whole}</fn><n><family>{family or whole}</family><given>{given or whole}</given></n></name>"
         )
@@ -238,7 +238,7 @@ class _Writer:
 def _description(name: str, otherwise: str) -> str:
     short, whole = _short(name, 60), _short(name, 256)
     return (
-        # A name and an id can both be of letters that cannot be seen: the id is then written as it is.
+        # Name and id can both consist of letters that ``clean`` removes: the id is then written as it is.
         f"<description><short>{short or _short(otherwise, 60) or _escaped(otherwise[:60])}</short>"
         f"{f'<long>{whole}</long>' if whole != short else ''}</description>"
     )

@@ -55,7 +55,7 @@ class _Written(NamedTuple):
 
 
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
-    """Write the kommune's exports of a released run under all vetoes, check them, and note them as published.
+    """Write a released run's exports as all vetoes let them be shown, check them, and note them as published.
 
     Readers see them after ``put_forward``, which is called in a transaction of its own. Returns the files' names. With
     ``must_pass``, raises CheckFailed when a file does not pass its check, and when a file is much smaller than the
@@ -67,7 +67,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
-    # Before anything is read: people decide without the lock, and a decision made meanwhile gives another state.
+    # Computed before anything is read: decisions need no lock, and one that is made meanwhile gives another state.
     state_now = state(connection, kommune, run.number, day)
     protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
@@ -164,7 +164,7 @@ set state = excluded.state, protects = excluded.protects, published_at = exclude
     manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
 """
 
-# What was written before somebody was hidden goes, and so does all but the last two.
+# Withdrawn are publications from before somebody was hidden, and all but the last two.
 _WITHDRAW_THE_REST = """
 update control.publication set withdrawn_at = now()
 where owner = :owner and withdrawn_at is null
@@ -311,7 +311,7 @@ def published(connection: Connection, owner: str) -> Published | None:
 
 
 def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:
-    """Let the manifest in ``root`` name the publication in force, and throw away the files of all that are not kept.
+    """Let the manifest in ``root`` name the publication in force, and throw away the files of withdrawn publications.
 
     Called after each publication, with ``just_written``, and at every start, which completes what was killed. At a
     start, a manifest that the warehouse does not know stays, with its files, until the next publication: the warehouse

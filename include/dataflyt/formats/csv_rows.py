@@ -17,7 +17,7 @@ from dataflyt.formats.text import from_windows_1252, refuse_other_formats
 
 _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 200
-"""A record that goes on over more lines than this has a quotation mark that is not closed."""
+"""A record over more lines than this has a quotation mark that is not closed."""
 
 
 def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
@@ -25,8 +25,8 @@ def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
 
     The separator, comma, semicolon or tab, is the one the first line has most of, or the one that a line before it says
     (``sep=;``, which Excel reads and writes). UTF-8 with or without a BOM, or, where the first letters beyond ASCII are
-    no UTF-8, windows-1252, of which ISO-8859-1's letters are part. What is a letter in neither becomes a control
-    character, for the checks to find.
+    no UTF-8, windows-1252, of which ISO-8859-1's letters are part. A byte that is a letter in neither becomes a control
+    character, for the quality rules to find.
     """
     start = stream.read(4096)
     refuse_other_formats(start, f"{what} i CSV")
@@ -57,8 +57,8 @@ _SAID_SEPARATOR = re.compile(r"\"?sep=([;,\t])\"?[;,\t]*\r?\n?", re.IGNORECASE)
 def heading(lines: Iterator[str]) -> tuple[str, str, int]:
     """Take the line with the columns' names; return it, the separator, and how many lines stood above it.
 
-    Those that may are Excel's about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``). Where none
-    says it, the separator is what the columns' names have most of: comma, semicolon or tab.
+    Above it may stand Excel's line about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``). Without
+    Excel's line the separator is the one of comma, semicolon and tab that the heading has most of.
     """
     said: re.Match[str] | None = None
     line, above = next(lines, ""), 0
@@ -69,7 +69,7 @@ def heading(lines: Iterator[str]) -> tuple[str, str, int]:
 
 
 class _Resumed(io.RawIOBase):
-    """A stream again from its beginning, of which ``start`` has been read."""
+    """A stream read from its beginning again, when ``start`` has been read from it."""
 
     def __init__(self, start: bytes, stream: BinaryIO) -> None:
         self._start = start

@@ -10,7 +10,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 EARLIEST, LATEST = "1900-01-01", "2100-12-31"
-"""What lies outside is no date of anybody's: a mistyped year, or a system's word for "always"."""
+"""A date outside these is a mistyped year, or a system's word for "always"."""
 _ALWAYS = "0001-"
 _OPEN = ("2099-", "2100-", "9999-")
 _OSLO = ZoneInfo("Europe/Oslo")
@@ -51,7 +51,7 @@ def end_day(value: str | None) -> str | None:
 
 
 def is_date(value: str | None) -> bool:
-    """Tell whether a value is an ISO date of somebody's time; the checks set the others aside."""
+    """Tell whether a value is an ISO date from EARLIEST to LATEST; quality rules find the others."""
     try:
         return value is not None and value == date.fromisoformat(value).isoformat() and EARLIEST <= value <= LATEST
     except ValueError:

@@ -29,8 +29,8 @@ def load_json(stream: BinaryIO) -> object:
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise Unreadable("Siden er i UTF-16, og skulle vært JSON i UTF-8.")
     refuse_other_formats(data[:512], "JSON")
-    # Python's objects are many times larger than the signs that make them. An answer is mostly text: of what registers
-    # give and describe, the densest comes to 7 bytes by this estimate for each of its own.
+    # Python's objects are many times larger than the brackets that make them. This estimates their size: the densest
+    # answer that a register gives or describes comes to 7 bytes for each byte of its own.
     if 220 * data.count(b"{") + 80 * data.count(b"[") + 60 * data.count(b",") > 9 * len(data) + 1_000_000:
         raise Unreadable("Siden har langt flere klammer enn data, og ble ikke lest.")
     try:

@@ -1,12 +1,14 @@
-"""LDIF, the text form of a directory: read, one entry at a time, and the pieces to write it.
+"""LDIF, the text form of a directory: read one entry at a time, and written one value at a time.
 
 In: a binary file of entries (RFC 2849). Out: ``Entry``, streamed, so that memory does not grow with the file.
-Folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8 are understood. So is what tools write around the
-entries: ``changetype: add`` (ldifde), and without a dn the blocks of ldapsearch about the search itself (``search``,
-``result``, ``ref``). Other changes are refused, and so are a search that did not end well, and values that point to
-another file (``attribute:< file:///…``): nothing but the file itself is ever opened.
-Distinguished names: RFC 4514. Everything that cannot be read raises ``errors.Unreadable`` with one sentence that names
-the line and never shows what stands on it; its fact is ``line``.
+
+- Understood: folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8; ``changetype: add``, which ldifde
+  writes; and the blocks without a dn in which ldapsearch describes the search itself (``search``, ``result``, ``ref``).
+- Refused: other changes, the result of a search that failed, and values that point to another file
+  (``attribute:< file:///…``): no other file is ever opened.
+
+Distinguished names follow RFC 4514. A file that cannot be read raises ``errors.Unreadable`` with one sentence that
+names the line and never shows its text; the error's fact is ``line``.
 """
 
 import base64
@@ -19,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 from dataflyt.errors import Unreadable
 
 MAX_ENTRY = 16 * 1024**2
-"""No entry of a school owner's directory is larger than this many bytes, photographs included."""
+"""The largest entry that is read, in bytes. A school owner's are smaller, photographs included."""
 _TOO_LARGE = f"oppføringen er større enn {MAX_ENTRY // 1024**2} MB"
 _NOT_UTF8 = "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)"
 
@@ -32,11 +34,11 @@ _DN_PIECE = re.compile(r"\\[0-9A-Fa-f]{2}|\\.|[^\\]|\\", re.DOTALL)
 
 
 _ABOUT_THE_SEARCH = frozenset(("search", "result", "text", "matcheddn", "ref", "control", "pagedresults"))
-"""What ldapsearch writes of the search itself when it is called without ``-LLL``, in blocks that have no dn."""
+"""What ldapsearch writes about the search itself, in blocks without a dn, when it is called without ``-LLL``."""
 
 
 class Value(NamedTuple):
-    """One value and the line it begins on. Bytes that are not UTF-8 (photographs) stand as lone surrogates."""
+    """One value and the line it begins on. Bytes that are not UTF-8 (photographs) become lone surrogates."""
 
     line: int
     text: str
@@ -119,7 +121,7 @@ def _name(raw: bytes) -> str | None:
 
 
 def _unfolded(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield line number and line, continuation lines joined to the line they continue."""
+    """Yield each line with its number; continuation lines are joined to the line that they continue."""
     start = number = size = 0
     parts: list[bytes] = []
     while raw := file.readline(MAX_ENTRY + 2):
@@ -160,7 +162,7 @@ def _text(number: int, rest: bytes) -> str:
 
 
 def attribute(name: str, value: str) -> str:
-    """Return the line or folded lines of one value, base64 where plain text cannot hold it."""
+    """Return the line of one value, folded where it is long, in base64 where plain text cannot hold it."""
     if _PLAIN.fullmatch(value):
         line = f"{name}: {value}\n"
     else:
@@ -186,11 +188,11 @@ def escape(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def normal_dn(dn: str) -> str:
-    """Return a form that is equal for two ways to write the same distinguished name (letter case, blanks, escapes)."""
+    """Return a form that is the same however a distinguished name is written (letter case, blanks, escapes)."""
     names: list[list[str]] = []
     pairs: list[str] = []
     value = bytearray()
-    kept = 0  # what is escaped is not trimmed
+    kept = 0  # so many bytes are not trimmed: the last of them was escaped
 
     def end_pair() -> None:
         nonlocal kept

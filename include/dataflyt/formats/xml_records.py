@@ -42,7 +42,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 
 
 class _Names(dict[Any, str]):
-    """Names by tag, in lower case and without namespace: a look-up is what a reader does most."""
+    """Names by tag, in lower case and without namespace. Looking one up is what a reader does most often."""
 
     def __missing__(self, tag: object) -> str:
         if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
@@ -111,7 +111,7 @@ def records(
 
 
 class _Records:
-    """An XML file on its way through: fed in chunks, what is complete is handed out and removed from the tree."""
+    """An XML file that is fed to the parser in chunks; complete records are yielded and removed from the tree."""
 
     def __init__(self, stream: BinaryIO, root: str, containers: Mapping[str, Container[str]], what: str) -> None:
         self.stream = stream
@@ -142,14 +142,14 @@ class _Records:
             if since > MAX_RECORD + MAX_PROLOG:
                 raise Unreadable(f"Filen har en oppføring på mer enn {MAX_RECORD // 1024**2} MB nær byte {size}.")
             for _ in parser.read_events():
-                pass  # an element inside that is called as the outermost one
+                pass  # an inner element with the outermost one's name
             chunk = self.stream.read(CHUNK)
         _close(parser, size)
         if root is not None:
             yield from self._complete(root, final=True)
 
     def _complete(self, parent: Element, *, final: bool) -> Iterator[tuple[Element, Element]]:
-        """Hand out and remove what is complete under ``parent``: all but its last child, or all when ``final``."""
+        """Yield and remove the complete records under ``parent``: all but its last child, or all when ``final``."""
         headings = self.containers[name_of(parent)]
         child = parent[0] if len(parent) else None
         while child is not None:
@@ -211,7 +211,7 @@ class _Records:
             raise Unreadable(_FOREIGN)
 
     def _check_encoding(self, prolog: bytes) -> None:
-        """Refuse encodings that hide what stands there, and a UTF-16 that is none."""
+        """Refuse encodings that we do not read, and a file that is not in the UTF-16 it declares."""
         declaration = _DECLARATION.match(prolog.replace(b"\0", b""))
         self.declared = declaration[1].decode("ascii", "replace") if declaration else "UTF-8"
         if not _ENCODINGS.match(self.declared):
@@ -225,15 +225,15 @@ class _Records:
             self.is_windows_1252 = bool(_WINDOWS_1252.match(self.declared))
 
     def _encoding(self) -> str | None:
-        """Return what the parser must be told; None where the file's own word holds."""
+        """Return the encoding to tell the parser; None to let it read the file's declaration."""
         return "utf-8" if self.is_windows_1252 else None
 
     def _decoded(self, chunk: bytes) -> bytes:
-        """Give UTF-8 for ISO-8859-1, whose bytes 80-9F are windows-1252's, as every browser takes them."""
+        """Return UTF-8 for ISO-8859-1, with bytes 80-9F read as windows-1252, as every browser does."""
         return chunk if chunk.isascii() or not self.is_windows_1252 else from_windows_1252(chunk).encode()
 
     def _check_disguise(self, chunk: bytes) -> None:
-        """Catch UTF-8 that calls itself ISO-8859-1: its first letters beyond ASCII happen to be right UTF-8."""
+        """Refuse UTF-8 that calls itself ISO-8859-1: its first letters beyond ASCII are valid UTF-8."""
         if self.disguise is None or chunk.isascii():
             return
         decoder, self.disguise = self.disguise, None

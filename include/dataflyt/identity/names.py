@@ -1,4 +1,4 @@
-"""Names as people write them, the ASCII of them that user names are made of, and user names as others write them."""
+"""Names of people: cleaned, in ASCII for user names, and FEIDE names as other systems write them."""
 
 import re
 import unicodedata
@@ -48,31 +48,32 @@ _FOLDED = str.maketrans(
 
 
 def clean(text: str) -> str:
-    """Return the name in Unicode NFC, without unseen characters, with single blanks and none at the ends."""
+    """Return the name in Unicode NFC, without invisible characters, with single blanks and none at the ends."""
     return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", text)).split())
 
 
 def ascii_fold(text: str) -> str:
-    """Return the name in ASCII letters: æ ae, ø oe, å aa, ß ss, the Sami đ d, ŋ n, ŧ t; other marks fall off.
+    """Return the name in ASCII letters: æ ae, ø oe, å aa, ß ss, the Sami đ d, ŋ n, ŧ t; other accents are dropped.
 
-    What has no Latin counterpart is left out, so the result can be empty.
+    Letters without a Latin counterpart are left out, so the result can be empty.
     """
     folded = clean(text).translate(_FOLDED)
-    # Twice: some letters (ǯ, ǿ) are one of ours with one more mark.
+    # Translated twice: some letters (ǯ, ǿ) are a letter of the table with an accent, which NFKD takes off.
     bare = "".join(letter for letter in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(letter))
     return "".join(letter for letter in bare.translate(_FOLDED) if letter.isascii())
 
 
 def user_name_part(text: str) -> str:
-    """Return the name as it can stand in a user name: lower case a-z and 0-9 only; may be empty."""
+    """Return the name as part of a user name: only a-z and 0-9; may be empty."""
     return re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower())
 
 
 def feide_name(text: str, realm: str) -> str | None:
     """Return the name of a FEIDE account as directories compare it: lower case, Unicode NFKC, without ``@realm``.
 
-    None for what is no name (empty, blanks within, longer than 64 letters) and for a name of another realm.
-    Letters and digits of any language, and ``. _ + - '`` after the first; Feide does not say which it takes.
+    None for a text that is no name (empty, with blanks, longer than 64 letters) and for a name of another realm.
+    A name has letters and digits of any language, and after the first ``. _ + - '`` too; Feide does not say which
+    characters it takes.
 
     >>> feide_name("KariNor@Haugesund.kommune.no", "haugesund.kommune.no")
     'karinor'

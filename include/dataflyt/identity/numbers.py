@@ -1,11 +1,11 @@
 """National identity numbers and organisation numbers.
 
-Any text goes in; what can be known from the digits alone comes out. Nothing here raises, and nothing here is proof:
-a number that passes may still belong to nobody, and under the 2032 rule four of eleven first control digits pass.
+In: any text. Out: what the digits alone say. Nothing here raises, and nothing here is proof: a valid number may belong
+to nobody, and under the 2032 rule four of eleven first control digits are valid.
 
 Rules: Skatteetaten, "Nytt fødselsnummer fra 2032" and its validator (control digits, both rules in parallel, months
-+80 for synthetic people) and its note on the wider D-number series of 2021; the individual digits as they were
-given out before 2032. Month +40 is a health service aid number (H-number), as NAV's fnrvalidator reads it.
++80 for synthetic people), and its note on the wider D-number series of 2021; the series of individual digits before
+2032. Month +40 is a health service aid number (H-number), as in NAV's fnrvalidator.
 Organisation numbers: Brønnøysundregistrene, mod 11 with weights 3 2 7 6 5 4 3 2.
 """
 
@@ -29,38 +29,37 @@ _QUOTES = "['\"\u2018\u2019\u201c\u201d`\u00b4]*"
 _SPREADSHEET = re.compile(f"^=?{_QUOTES}(.*?){_QUOTES}$", re.DOTALL)
 _NO_FRACTION = re.compile(r"^([0-9]{10,11})[.,]0+$")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]{1,2}")
-# A digit, what people write between digits, and a digit.
+# The signs that people write between two digits.
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-\u2010-\u2015\u2212._/](?=[0-9])")
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
-# As Feide writes a number that a kommune gave: norEduPersonLIN.
+# Feide's form of a number that a kommune gave: norEduPersonLIN.
 _LIN = re.compile(r"[A-Za-z0-9.-]+:localnin:(.+)")
 _ENCRYPTED = re.compile(r"(?=.*[A-Za-z])([A-Za-z0-9+/_-]{25,}={0,2}|[A-Za-z0-9+/_-]{6,}={1,2})")
 
 
 Meant: TypeAlias = Literal["number", "duf", "provisional", "encrypted", "miswritten", "local"]
-"""What a text is. Of a ``number`` alone FREG can be asked, and it alone is a norEduPersonNIN."""
+"""What a text is. Only a ``number`` can be asked about in FREG, and only a ``number`` is a norEduPersonNIN."""
 
 
 class Written(NamedTuple):
-    """What a text was meant as. ``value`` is a number's eleven digits; of all else the text without blanks."""
+    """What a text was meant to be. ``value`` is a number's eleven digits, or the text without blanks."""
 
     kind: Meant
     value: str
 
 
 def read(text: str | None) -> Written | None:
-    """Tell what a text from a file or a form is; None when nothing stands there.
+    """Tell what a text from a file or a form is; None for an empty one.
 
-    - ``number``: fødselsnummer or D-number with the right control digits; blanks, dashes, dots and what a spreadsheet
-      writes around it (``'058…``, ``="058…"``, ``….0``) are taken away, and the zero it has taken away is put back;
-    - ``duf``: the number of UDI's register, twelve digits that begin with a year;
-    - ``provisional``: a birth date with six digits after it, as eFeide advises for pupils who wait for a number; or
-      with five that nobody was given (all alike, 12345, or beginning with two zeros or nines); the health service's
-      H-numbers;
+    - ``number``: fødselsnummer or D-number with the right control digits. Blanks, dashes, dots and a spreadsheet's
+      additions (``'058…``, ``="058…"``, ``….0``) are removed, and a leading zero that it removed is put back;
+    - ``duf``: a DUF number of UDI's register, twelve digits that begin with a year;
+    - ``provisional``: a birth date with six digits after it, as eFeide advises for pupils who wait for a number; a
+      birth date with five digits that are never given (all alike, 12345, or beginning with 00 or 99); or an H-number;
     - ``encrypted``: long and without meaning, as PIFU's personNINencrypted;
-    - ``miswritten``: meant to be a number, and none: wrong control digits, letters among digits, ``5,8E+09``;
-    - ``local``: an id of the system's own.
+    - ``miswritten``: meant to be a number but not one: wrong control digits, letters among digits, ``5,8E+09``;
+    - ``local``: the system's own id.
 
     >>> read("058514-50027"), read('="5851450027"'), read("058514500271"), read("5,8E+09").kind, read("E1042").kind
     (Written(kind='number', value='05851450027'), Written(kind='number', value='05851450027'), \
@@ -82,17 +81,17 @@ Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
     if _ENCRYPTED.fullmatch(bare):
         return Written("encrypted", bare)
     count = sum(one in _DIGITS for one in digits)
-    # A number with a letter in it, or with words around it.
+    # A number with letters in it or words around it.
     if _TEN_DIGITS.search(digits) or (count >= 8 and 10 <= len(digits) <= 24):
         return Written("miswritten", bare)
     return Written("local", bare)
 
 
 class Told(NamedTuple):
-    """What a source tells of somebody's number: ``number`` when FREG can be asked by it.
+    """What a source says of a person's number. ``number`` is one that FREG can be asked about.
 
-    Otherwise ``number_kind`` says what stands there instead (``Meant``, None when nothing does). ``local_number`` is an
-    id of the system's own that may be shown as one.
+    Without it ``number_kind`` says what the source has instead (``Meant``, or None for nothing). ``local_number`` is
+    the system's own id, which may be shown.
     """
 
     number: str | None
@@ -107,17 +106,18 @@ def told(
     born: str | None = None,
     encrypted: bool = False,
 ) -> Told:
-    """Tell what to hold of somebody by what stands where a number belongs, where a local one does, and as own ids.
+    """Tell what to keep of a person's number, from a source's fields for the number and a local number, and own ids.
 
-    A number that stands where a local one belongs is one. What is no number and stands where one belongs is miswritten.
-    A zero that was lost is not put back where the number would then be of another day than ``born``, an ISO date.
+    A number in the field for local numbers counts as the number. A text in the number's field that is no number is
+    ``miswritten``, or ``encrypted`` where the source says so. A lost zero is not put back where the number would then
+    have another birth date than ``born`` (ISO 8601).
 
     >>> told("5851450027", None, "E1"), told(None, "5,8E+09", "E1"), told("ukjent", None, "E1").number_kind
     (Told(number='05851450027', local_number=None, number_kind=None), \
 Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
     """
     first, second = read(number), read(local)
-    # A provisional number is one that the kommune has given, the health service's excepted.
+    # The kommune has given provisional numbers, except the health service's H-numbers, which are valid.
     locals_ = [
         one.value
         for one in (second, *map(read, own))
@@ -135,7 +135,7 @@ Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
 
 
 def _of_another_day(number: str, written: str, born: str | None) -> bool:
-    """Tell whether a number got its zero back, and is of another day than somebody was born."""
+    """Tell whether a number whose zero was put back has another birth date than ``born``."""
     if born is None or len(born) != 10 or sum(_ascii(one) in _DIGITS for one in written) != 10:
         return False
     day, month, year = int(number[:2]) % 40, int(number[2:4]) % 40, number[4:6]
@@ -143,7 +143,7 @@ def _of_another_day(number: str, written: str, born: str | None) -> bool:
 
 
 def _ascii(letter: str) -> str:
-    """Return a digit of any script as 0 to 9, and other letters as they are."""
+    """Return a digit of any script as 0 to 9, and any other character as it is."""
     value = unicodedata.decimal(letter, None)
     return letter if value is None else str(value)
 
@@ -162,7 +162,7 @@ def _of_digits(digits: str) -> Written:
         return Written("provisional", digits)
     if len(digits) == 14 and (_is_date(digits[:4] + digits[6:8]) or _is_date(digits[6:8] + digits[4:6] + digits[2:4])):
         return Written("provisional", digits)
-    # Nine digits are an organisation number, or a local id; fewer are an id.
+    # Nine digits are an organisation number or a local id; fewer digits are a local id.
     return Written("miswritten" if len(digits) >= 10 else "local", digits)
 
 
@@ -179,9 +179,9 @@ def _given_to_nobody(five: str) -> bool:
 class Number:
     """What a national identity number says.
 
-    ``number`` is the text without blanks. When not ``valid`` the rest is empty. ``rule`` is the control digit rule
-    that the first control digit follows: ``1964``, or ``2032`` when only the rule of 2032 allows it (a number issued
-    after 2032 can follow both). ``birth_date`` is None where the digits do not tell the century.
+    ``number`` is the text without blanks. The other fields are empty unless it is ``valid``. ``rule`` is the rule that
+    the first control digit follows: ``1964``, or ``2032`` when only the rule of 2032 allows it (a number issued after
+    2032 can follow both). ``birth_date`` is None where the digits do not tell the century.
     """
 
     number: str
@@ -193,7 +193,7 @@ class Number:
 
 
 def parse(text: str) -> Number:
-    """Read a number: eleven digits, blanks allowed anywhere; everything else is not valid."""
+    """Read a number: eleven digits, with blanks anywhere. Any other text is not valid."""
     number = "".join(text.split())
     invalid = Number(number, valid=False)
     if len(number) != 11 or not _DIGITS.issuperset(number):
@@ -214,7 +214,7 @@ def parse(text: str) -> Number:
     if day > 40:
         day -= 40
         kind = "dnummer"
-    # As in Skatteetaten's validator: any two-digit year is taken as 20yy, so that 29 February of 00 is a date.
+    # As in Skatteetaten's validator, every year is read as 20yy, so that 29 February of 00 is a date.
     if _date(2000 + year, month, day) is None:
         return invalid
 
@@ -231,7 +231,7 @@ def parse(text: str) -> Number:
 def orgnr(text: str) -> str | None:
     """Return the nine digits of an organisation number, or None when the text is not one.
 
-    Blanks and the prefix ``NO`` that Feide writes are taken away; the control digit must be right.
+    Blanks and Feide's prefix ``NO`` are removed; the control digit must be right.
     """
     number = "".join(text.split()).upper().removeprefix("NO")
     if len(number) != 9 or not _DIGITS.issuperset(number):
@@ -252,7 +252,7 @@ def _date(year: int, month: int, day: int) -> date | None:
 
 
 def _century(year: int, individual: int) -> int | None:
-    """Century of a fødselsnummer issued under the series of 1964; None outside them (it may be of 2032)."""
+    """Return the century of a fødselsnummer of the 1964 series; None outside them, where it may be of 2032."""
     if individual < 500:
         return 1900
     if year < 40:
@@ -263,7 +263,7 @@ def _century(year: int, individual: int) -> int | None:
 
 
 def _dnumber_century(year: int, individual: int) -> int | None:
-    """Century of a D-number: known only where the series of 1964 and the wider ones of 2021 do not disagree."""
+    """Return the century of a D-number; None where the series of 1964 and the wider ones of 2021 disagree."""
     first = individual // 100
     widened = None
     if first == 5 and year >= 58:

@@ -1,13 +1,13 @@
-"""Airflow's auth manager, as Dataflyt uses it: FAB, and where FAB asks for more than a person should have, less.
+"""Airflow's auth manager, as Dataflyt uses it: FAB's, which asks for fewer rights in two places.
 
     AIRFLOW__CORE__AUTH_MANAGER=dataflyt.on_airflow.auth_manager.AuthManager
 
-FAB lets nobody start a run or answer a question who may not also edit the DAG, and whoever may edit it may pause it.
-Here starting needs the right to create runs of that DAG, answering the right to answer, and both the right to read it.
+In FAB, only a person who may edit a DAG may start its runs or answer its questions, and may then pause it too. Here a
+person who may read a DAG starts its runs with the right to create them, and answers with the right to answer.
 
-Airflow itself writes a DAG's ``access_control`` to FAB's tables where the auth manager's name has FabAuthManager in it:
-for each DAG at every parsing, and when one role is missing all kommuner's DAGs vanish, because they share a file. This
-name has not. ``airflow_roles`` writes the same, for all at once, and makes the roles that are missing.
+Where the auth manager's name has FabAuthManager in it, Airflow writes each DAG's ``access_control`` to FAB's tables at
+every parsing, and when one role is missing all kommuner's DAGs vanish, because they share a file. So this class has
+another name, and ``roles`` writes the same rights for all DAGs at once, and makes the roles that are missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AuthManager(FabAuthManager):  # type: ignore[misc]
-    """FAB's users, passwords and roles, for people who may start or answer and nothing else."""
+    """FAB's users, passwords and roles, also for people who may only start runs or only answer."""
 
     def is_authorized_dag(
         self,
@@ -36,7 +36,7 @@ class AuthManager(FabAuthManager):  # type: ignore[misc]
         access_entity: DagAccessEntity | None = None,
         details: DagDetails | None = None,
     ) -> bool:
-        """Tell whether ``user`` may do this with a DAG or a part of it."""
+        """Return whether ``user`` may do this with a DAG or a part of it."""
         dag = details.id if details else None
         if dag and (method, access_entity) == ("POST", DagAccessEntity.RUN):
             may = self._may(user, "POST", PREFIXES["DAG Runs"] + dag)
@@ -56,5 +56,5 @@ class AuthManager(FabAuthManager):  # type: ignore[misc]
         return may
 
     def _get_auth_role_public(self) -> None:
-        """Give nobody a role who has not logged in, whatever ``[fab] auth_role_public`` says."""
+        """Give no role to a visitor who has not logged in, whatever ``[fab] auth_role_public`` says."""
         return

@@ -1,8 +1,4 @@
-"""Where a task finds what it needs: connections, the storage, its run.
-
-Connections are Airflow's own. The storage is where DATAFLYT_STORAGE says; its folders, like the connections, are those
-of every process of Airflow's.
-"""
+"""Where a task finds what it needs: Airflow's connections, the storage that DATAFLYT_STORAGE names, and its run."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def run_environment() -> Environment:
-    """Give the flow's environment in Airflow, and close what the task writes to others.
+    """Return what a run uses, in Airflow, and let no other user read the files that this process writes.
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
@@ -45,7 +41,7 @@ def run_environment() -> Environment:
 
 
 def job_of(kommune: Kommune, context: Context) -> Job:
-    """Open the flow's Job of this DAG run: the run's id is its key, the time it was due its ``as_of``.
+    """Open the kommune's run of this DAG run: the DAG run's id is its key, and its ``as_of`` is when it was due.
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
@@ -65,7 +61,7 @@ def job_of(kommune: Kommune, context: Context) -> Job:
 
 
 def failed_steps(context: Context) -> list[str]:
-    """Name the tasks of this DAG run that have failed; not ``close_run``, which fails because of them."""
+    """Return the tasks of this DAG run that have failed, without ``close_run``, which fails because of them."""
     ti = context["ti"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     return sorted(task for task, state in states.items() if state == "failed" and task != "close_run")
@@ -86,8 +82,8 @@ def connection(name: str) -> Connection:
 def connection_of_installation(name: str) -> Connection:
     """Look up a connection for a command, as ``connection`` does for a task.
 
-    Raises ConfigError also when its variable cannot be read, and when Airflow's database does not answer: Airflow
-    passes over both.
+    Airflow says nothing when the connection's variable cannot be read, nor when its database does not answer. Both
+    raise ConfigError here.
     """
     try:
         return connection(name)
@@ -100,7 +96,7 @@ def connection_of_installation(name: str) -> Connection:
 
 
 def storage_path(address: str) -> Any:
-    """Give Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
+    """Return Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
 
     So ``s3://bucket/folder`` needs s3fs and keys in the environment, ``s3://connection@bucket/folder`` Airflow's Amazon
     provider.
@@ -114,7 +110,7 @@ def storage_path(address: str) -> Any:
 
 
 def page_of(dag: str, run: str, task: str | None = None) -> str:
-    """Give the address of a run's page in Airflow, or of the page where a task's question is answered."""
+    """Return the address of a run's page in Airflow, or of the page where a task's question is answered."""
     base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
     question = f"/tasks/{task}/required_actions" if task else ""
     return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"

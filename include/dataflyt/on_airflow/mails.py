@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 
 
 def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
-    """Give the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
+    """Return the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
 
-    From when it was due (the logical date), not from when Airflow put it in its queue: a run that begins late, because
-    the one before it waited for an answer or nothing ran, is late at the same hour. A run that is started through
-    the API without a logical date was due at no time, and has no deadline.
+    A run was due at its logical date, whenever Airflow put it in its queue. So a run that begins late, because the run
+    before it waited for an answer or Airflow was down, is late at the same hour. A run that is started through the API
+    without a logical date has no deadline.
     """
     allowed = kommune.schedule.time_allowed
     if allowed is None:
@@ -56,9 +56,9 @@ def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
 
 
 async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
-    """Tell that a run has not ended at its deadline. Called by the triggerer, with the run as it was then.
+    """Tell that a run has not ended at its deadline. The triggerer calls it with the run as it was then.
 
-    The kommune's file is read anew: it says who is to be told now.
+    The kommune's file is read anew, for the addresses of today.
     """
     await asyncio.to_thread(_tell_if_late, kommune, context["dag_run"], context["deadline"]["deadline_time"])
 
@@ -86,9 +86,9 @@ def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) 
 
 
 def tell_ended(context: Context) -> None:
-    """Tell that a run has stopped, was rejected or was never answered; nothing of one that went as it should.
+    """Tell that a run has stopped, was rejected or was never answered.
 
-    A callback of a DAG run that fails, in the DAG processor: whatever killed the tasks.
+    A callback of a DAG run that fails. Airflow calls it in the DAG processor, so it works whatever killed the tasks.
     """
     kommune: Kommune = context["dag"].get_task("close_run").kommune
     if kommune.mail is not None:
@@ -106,7 +106,7 @@ def tell_nightly_failed(context: Context) -> None:
 
 
 def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
-    """Mail whoever the connection ``freg_events`` names (``tell`` in its extra) what the DAG run's task has said."""
+    """Mail what a DAG run's task has said to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
     ti = context["ti"]
     try:
         extra = connection("freg_events").extra
@@ -121,7 +121,7 @@ def tell_engineers(context: Context, task: str, write: Callable[[str | None, str
 
 
 def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
-    """Write the mail about a run that has ended, None when there is nothing to tell."""
+    """Return the mail about a run that has ended, None when it went as it should."""
     from dataflyt.run import report
 
     ti = context["ti"]
@@ -143,7 +143,7 @@ def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
 
 
 def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
-    """Write a notice and mail it; tell whether it was sent. Never raises: no run fails because of its mail.
+    """Write a notice and mail it; return whether it was sent. Never raises: no run fails because of its mail.
 
     The server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender.
     """

@@ -1,7 +1,7 @@
-"""What people are told through Airflow: a kommune's page, the DAGs' names, and the mails. Pure texts.
+"""What people read in Airflow and in mails: the DAGs' names, a kommune's page, and the mails' texts.
 
-In comes what is known of a run; out goes Norwegian plain text with counts and a link: no names, and nothing about
-protection as a number. ``on_airflow`` knows when to send what, and how.
+In: what is known of a run. Out: Norwegian plain text with counts and a link, without names, and without any number that
+tells of protection. ``mails`` decides when a mail is sent, and sends it.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune
 
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
-"""What the DAG that reads FREG's events is called, and its task."""
+"""The names of the DAG that reads FREG's events, and of its task."""
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
-"""What the nightly DAG is called, and its task."""
+"""The names of the nightly DAG, and of its task."""
 
 REFERENCE = "Skoler og koder"
-"""What the DAG that reads NSR, Grep and Klass is called."""
+"""The name of the DAG that reads NSR, Grep and Klass."""
 REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "klass": "Les SSBs kommuneliste"}
-"""What its tasks are called, one a register."""
+"""The names of its tasks, one a register."""
 
 OWNER = "Dataflyt"
-"""Who owns the DAGs that are one for all kommuner; a kommune's own is the kommune's."""
+"""The owner of the DAGs that are one for all kommuner. A kommune's DAG is owned by the kommune."""
 
 DESCRIPTIONS = {
     "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
     "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
-"""What each of them does, in a line under its name."""
+"""What each of these DAGs does: Airflow shows it under the name."""
 
 PLAN_ONLY = (
     "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
@@ -60,12 +60,12 @@ class Notice(NamedTuple):
 
 
 def description(kommune: Kommune) -> str:
-    """Say in a line what a kommune's DAG does."""
+    """Return in a line what a kommune's DAG does."""
     return f"Henter, kontrollerer og publiserer skoledata for {kommune.name}, {kommune.schedule.in_words}."
 
 
 def page(kommune: Kommune) -> dict[str, str]:
-    """Return what the page of a kommune's DAG (dags/kommune.md) says that differs from kommune to kommune."""
+    """Return the words that dags/kommune.md, the page of a kommune's DAG, leaves open for each kommune."""
     guard, done_by = kommune.guard, kommune.schedule.done_by
     return {
         "name": kommune.display_name,
@@ -94,7 +94,7 @@ def page(kommune: Kommune) -> dict[str, str]:
 
 
 def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
-    """Tell that a run waits for an answer. ``question`` is what the approver is shown, in Markdown, ``link`` where."""
+    """Tell that a run waits for an answer: ``question`` in Markdown, and a ``link`` to where it is answered."""
     return _notice(
         subject,
         question.replace("**", "").replace("`", ""),
@@ -140,7 +140,7 @@ def ended(
 
 
 def held(kommune: Kommune, count: int, link: str) -> Notice:
-    """Tell that pupils have come about whom FREG cannot be asked, and who are held back until somebody decides."""
+    """Tell that FREG cannot be asked about some new pupils: they are held back until somebody has decided."""
     what = "én elev" if count == 1 else f"{count} elever"
     return _notice(
         f"{kommune.display_name}: {what} holdes tilbake til noen har bestemt",
@@ -153,7 +153,7 @@ def held(kommune: Kommune, count: int, link: str) -> Notice:
 
 
 def events_failed(said: str | None, link: str) -> Notice:
-    """Tell that FREG's events were not read, or not dealt with for everybody. ``said``: a line for each trouble."""
+    """Tell that FREG's events were not read, or not dealt with for everybody. ``said`` has a line for each trouble."""
     return _notice(
         f"{EVENTS}: noe må ses på",
         "Det som beskytter, skal virke innen en time. Det gjør det ikke nå, for noen eller for alle.",
@@ -164,7 +164,7 @@ def events_failed(said: str | None, link: str) -> Notice:
 
 
 def nightly_failed(said: str | None, link: str) -> Notice:
-    """Tell that what is published was not brought in line with the day. ``said``: a line for each trouble."""
+    """Tell that what is published was not brought in line with the day. ``said`` has a line for each trouble."""
     return _notice(
         f"{NIGHTLY}: noe må ses på",
         "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "
@@ -176,7 +176,7 @@ def nightly_failed(said: str | None, link: str) -> Notice:
 
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
-    """Tell that a run was to be done at ``due`` and is not. ``states`` are its tasks' states in Airflow, if known."""
+    """Tell that a run is not done, and was to be at ``due``. ``states`` are its tasks' states in Airflow, if known."""
     local = due.astimezone(ZoneInfo(TIMEZONE))
     weekday = list(WEEKDAYS.values())[local.weekday()]
     act = "svar" if "awaiting_input" in states.values() else "se kjøringen"
@@ -189,7 +189,7 @@ def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link
 
 
 def _doing(states: Mapping[str, str | None]) -> str:
-    """Say what an unfinished run is doing."""
+    """Return in words what an unfinished run is doing."""
     by_state: dict[str | None, list[str]] = {}
     for step, name in TITLES.items():
         by_state.setdefault(states.get(step), []).append(f"«{name}»")

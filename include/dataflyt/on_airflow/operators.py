@@ -1,7 +1,6 @@
 """The tasks of the DAGs: each calls one function of ``run``, ``operations`` or ``reference``.
 
-In comes a task's context; out goes what ``safely`` lets out, and nothing else into XCom: counts, and the sentence with
-which a step stopped.
+In: a task's context. Out, into XCom: counts, and the sentence with which a step stopped (``safely``).
 
 - ``Step``: runs the step that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
@@ -42,27 +41,27 @@ if TYPE_CHECKING:
 
 
 RUN_TYPES = ("scheduled", "manual")
-"""How a DAG of ours may be started. A backfill would be today's data, as of a day that is past."""
+"""How a DAG of ours may be started. Not by a backfill: it would read today's data as of a day that is past."""
 
 MAILED = "mailed"
-"""Under what name Airflow's task state keeps the digest of the plan that a mail was sent about."""
+"""The name under which Airflow's task state keeps the digest of the plan that a mail was sent about."""
 
 
 class Step(BaseOperator):  # type: ignore[misc]
-    """One step of the flow: the task's name is the function's name in ``dataflyt.run.flow``."""
+    """One step of a run: the task's name is the step's name in ``dataflyt.run.steps``."""
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kommune = kommune
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Run the step and return its counts; the sentence of one that stops is kept for the mail about it."""
+        """Run the step and return its counts."""
         counts = safely_said(context, lambda: counted(self.run_step(context)))
         self.log.info("%s: %s", self.task_id, counts)
         return counts
 
     def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call the function of ``flow`` that has this task's name."""
+        """Call the function of the step that has this task's name."""
         from dataflyt.run.execute import FUNCTIONS
 
         return FUNCTIONS[self.task_id](job_of(self.kommune, context))
@@ -71,8 +70,8 @@ class Step(BaseOperator):  # type: ignore[misc]
 class CloseRun(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
-    Airflow alone would show a run green whose last task went well. A run that was rejected or never answered ends red
-    too, with a sentence that says so: nothing of it has become true. One that was only to be planned ends green.
+    Airflow alone would show a run green when its last task went well. A run that was rejected or never answered ends
+    red too, with a sentence that says so: nothing of it has taken effect. A run that is only a plan ends green.
     """
 
     def run_step(self, context: Context) -> Mapping[str, object]:
@@ -96,14 +95,14 @@ class CloseRun(Step):
 
 
 class GuardApproval(ApprovalOperator):  # type: ignore[misc]
-    """Ask the kommune's approvers when ``flow.question`` has a question; pass at once when it has none.
+    """Ask the kommune's approvers when the run has a question (``run.approve``); pass at once when it has none.
 
     The question holds counts only, since it lies in Airflow's database. The answer is written to the warehouse, which
-    alone says whether the run may be released: what this task returns, and its state, anybody who may edit the DAG can
-    write. A run that is only to be planned ends here: this task is skipped, and with it the release.
+    alone decides whether the run may be released: everybody who may edit the DAG can write what this task returns, and
+    its state. A run that is only a plan ends here: this task is skipped, and the release with it.
     """
 
-    template_fields = ()  # the question is written by the flow, when the task runs
+    template_fields = ()  # the question is made when the task runs
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
         super().__init__(
@@ -168,9 +167,9 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
 
-        Before: Airflow 3.3 runs the task anew when the answer comes while its process still lives, and a mail server
-        can keep a process waiting for long. For the same reason the earlier try is remembered, where tries are not
-        forgotten (XComs are, when a new one begins).
+        The mail comes first, since a mail server can keep a process waiting for long, and Airflow 3.3 runs the task
+        anew when an answer comes while its process still lives. The earlier try is remembered in the task's state:
+        XComs are deleted when a new try begins.
         """
         if self.kommune.mail is None:
             return
@@ -199,15 +198,15 @@ class Refuse(BaseOperator):  # type: ignore[misc]
 class FastLane(BaseOperator):  # type: ignore[misc]
     """Read FREG's event list and take away at once what it tells of, for all kommuner.
 
-    Fails when there is anything that somebody must look at, after everything else is done.
+    Fails after everything else is done, when there is something that somebody must look at.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        """Run the fast lane and return its counts."""
         return safely_said(context, lambda: counted(self.run_lane()))
 
     def run_lane(self) -> Mapping[str, object]:
-        """Run the fast lane; raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``fast_lane.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
         from dataflyt.operations import fast_lane
 
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], run_environment())
@@ -218,15 +217,15 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 class Nightly(BaseOperator):  # type: ignore[misc]
     """Bring what is published in line with the day, for all kommuner.
 
-    Fails when there is anything that somebody must look at, after everything else is done.
+    Fails after everything else is done, when there is something that somebody must look at.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Do it, and return counts; the sentences of what went wrong are kept for the mail about it."""
+        """Bring it in line and return counts."""
         return safely_said(context, lambda: counted(self.bring_in_line()))
 
     def bring_in_line(self) -> Mapping[str, object]:
-        """Call ``nightly.run``; raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``nightly.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
         from dataflyt.operations import nightly
 
         outcome = nightly.run(load_all(folder_of_kommuner())[0], run_environment())
@@ -238,7 +237,7 @@ class Reference(BaseOperator):  # type: ignore[misc]
     """Read one of the registers of schools and codes: the task's name is its name in ``dataflyt.reference.refresh``."""
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Read it, as of now, and return counts; with the DAG's parameter also when it has become much smaller."""
+        """Read it as of now and return counts; an answer that is much smaller counts only with the DAG's parameter."""
         return safely(lambda: counted(self.refresh(bool(context["params"].get("accept_smaller")))))
 
     def refresh(self, accept_smaller: bool) -> Mapping[str, object]:
@@ -249,10 +248,10 @@ class Reference(BaseOperator):  # type: ignore[misc]
 
 
 def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]] | None:
-    """Say which roles may do what with the DAG of the kommune with this id, or with one that is common to all.
+    """Return which roles may do what with the DAG of the kommune with this id, or with a DAG that is common to all.
 
-    None under FAB's own auth manager, where Airflow lets all DAGs of a file vanish when one role is missing; and in a
-    worker, which needs no rights to run a task, and would write a warning of Airflow's into the task's log.
+    None under FAB's own auth manager, where all DAGs of a file vanish from Airflow when one role is missing. None in a
+    worker too, which needs no rights to run a task: Airflow would write a warning into the task's log.
     """
     plain_fab = "FabAuthManager" in str(conf.get("core", "auth_manager", fallback=""))
     return None if plain_fab or get_parsing_context().dag_id else rights.access_control(kommune)
@@ -261,7 +260,7 @@ def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]
 def without_trouble(outcome: Outcome) -> Mapping[str, object]:
     """Return the counts of what went well.
 
-    Raises what did not, a line for each, as SourceUnavailable when all of it may pass.
+    Raises what went wrong, a line for each trouble: as SourceUnavailable when all of it may pass by itself.
     """
     if not outcome.trouble:
         return outcome.counts

@@ -1,6 +1,6 @@
 """What Dataflyt needs in Airflow beside its DAGs: pools, roles and connection types.
 
-``prepare`` makes what is missing, and brings the roles in line with ``rights``; ``lacks`` says what is missing. Both
+``prepare`` makes what is missing, and brings the roles in line with ``rights``; ``lacks`` returns what is missing. Both
 need Airflow's database, and raise ConfigError when it does not answer or is not migrated.
 """
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from dataflyt.on_airflow.rights import Right
 
 LONGEST = 41
-"""Characters of a kommune's id. A broken file's name may have more, and FAB's names of roles end at 64."""
+"""How long a kommune's id may be. The name of a broken file may be longer, and FAB cuts a role's name at 64."""
 
 TYPES = {
     "generic": "apache-airflow",
     "smtp": "apache-airflow-providers-smtp",
 }
-"""The types that our connections have, and the package that each comes with."""
+"""The types of our connections, with the package that each comes in."""
 
 
 class Made(NamedTuple):
-    """What ``prepare`` found and made, in words."""
+    """What ``prepare`` has found and made, in words."""
 
     pools: str
     roles: str
@@ -64,7 +64,7 @@ def bring_about(session: Session, wanted: Mapping[str, Iterable[Right]]) -> Made
 
 
 def lacks() -> list[str]:
-    """Say what is missing, a sentence each."""
+    """Return what is missing, a sentence each."""
     from airflow.models.pool import Pool
     from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
     from sqlalchemy import select
@@ -93,7 +93,7 @@ def lacks() -> list[str]:
 
 
 def links_lead_nowhere() -> str | None:
-    """Say it when the links in mails have no host; None when they do."""
+    """Return a sentence when the links in mails have no host, None when they have."""
     from airflow.sdk.configuration import conf
 
     if conf.get("api", "base_url", fallback=""):
@@ -105,14 +105,14 @@ def links_lead_nowhere() -> str | None:
 
 
 def wanted_roles() -> dict[str, set[Right]]:
-    """Give every role with its rights, for the kommuner that have a file, broken or not."""
+    """Return every role with its rights, for the kommuner that have a file, broken or not."""
     good, broken = load_all(folder_of_kommuner())
     ids = [*(kommune.id for kommune in good), *(one.id for one in broken)]
     return roles(sorted(one for one in ids if len(one) <= LONGEST))
 
 
 def keeps_roles() -> bool:
-    """Whether Airflow's auth manager is FAB's or one made from it, which has roles in Airflow's database.
+    """Return whether Airflow's auth manager is FAB's or derives from it: these keep roles in Airflow's database.
 
     Raises ConfigError for one that cannot be loaded.
     """

@@ -1,8 +1,8 @@
 """Who may do what in Airflow, as data: roles for each kommune, and one for the data engineer.
 
-``access_control`` says it for a DAG, as the DAG declares it; ``roles`` says the same for the roles, as FAB keeps it,
-and ``airflow_roles`` brings FAB's tables in line with it. Whatever a role holds besides the rights to a DAG, Airflow
-asks for together with the right to read that DAG: none of it reaches another kommune's.
+``access_control`` says it for a DAG, as the DAG declares it; ``rights.roles`` says the same for each role, as FAB keeps
+it, and the module ``roles`` brings FAB's tables in line. Other rights than those to a DAG count only together with the
+right to read that DAG: Airflow asks for both, so none of them reaches another kommune's DAG.
 
 - ``kommune_<id>_operator`` sees the kommune's DAG and its runs, and starts runs.
 - ``kommune_<id>_approver`` sees them, and answers when a run asks.
@@ -24,16 +24,16 @@ POOLS = {
     "freg": (4, "Oppgaver som spør Folkeregisteret samtidig"),
     "krr": (4, "Oppgaver som spør KRR samtidig"),
 }
-"""Airflow's pools that our tasks use: how many slots one gets when it is made, and what it is for. They keep many
-kommuner at once from asking a register more than it bears."""
+"""Airflow's pools that our tasks use: how many slots a pool gets when it is made, and what it is for. A pool limits how
+many kommuner ask a register at once."""
 
 ENGINEER = "dataflyt_engineer"
 
 Right = tuple[str, str]
-"""What may be done, and with what: ``("can_read", "DAG:kommune_haugesund")``."""
+"""An action and what it may be done with: ``("can_read", "DAG:kommune_haugesund")``."""
 
 PREFIXES = {"DAGs": "DAG:", "DAG Runs": "DAG Run:"}
-"""What ``access_control`` may speak of, and how FAB names it for one DAG."""
+"""What ``access_control`` can give rights to, with the prefix that FAB gives its name for one DAG."""
 
 SEES = frozenset(
     {
@@ -44,7 +44,7 @@ SEES = frozenset(
         *((action, what) for action in ("can_read", "can_edit") for what in ("My Password", "My Profile")),
     }
 )
-"""What everybody needs who looks at a DAG of theirs."""
+"""What a person needs to look at a DAG that they may read."""
 
 ANSWERS = frozenset({("can_edit", "HITL Detail")})
 
@@ -58,26 +58,26 @@ MENDS = frozenset(
         ("can_edit", "DAG Runs"),
     }
 )
-"""What the engineer needs besides; that a task is marked as success releases nothing."""
+"""What the engineer needs besides. Marking a task as success releases nothing."""
 
 
 def dag_of(kommune: str) -> str:
-    """Name the DAG of the kommune with this id."""
+    """Return the DAG's name of the kommune with this id."""
     return f"kommune_{kommune}"
 
 
 def operator(kommune: str) -> str:
-    """Name the role of those who start a kommune's runs."""
+    """Return the role of those who start a kommune's runs."""
     return f"{dag_of(kommune)}_operator"
 
 
 def approver(kommune: str) -> str:
-    """Name the role of those who answer when a kommune's run asks."""
+    """Return the role of those who answer when a kommune's run asks."""
     return f"{dag_of(kommune)}_approver"
 
 
 def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]:
-    """Say what each role may do with a kommune's DAG, or without one with those common to all."""
+    """Return what each role may do with a kommune's DAG; without ``kommune``, with a DAG that is common to all."""
     control = {ENGINEER: {"DAGs": {"can_read", "can_edit"}, "DAG Runs": {"can_read", "can_create"}}}
     if kommune is not None:
         control[operator(kommune)] = {"DAGs": {"can_read"}, "DAG Runs": {"can_read", "can_create"}}
@@ -86,7 +86,7 @@ def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]
 
 
 def roles(kommuner: Iterable[str]) -> dict[str, set[Right]]:
-    """Give every role with all its rights, for the kommuner with these ids."""
+    """Return every role with all its rights, for the kommuner with these ids."""
     found: dict[str, set[Right]] = defaultdict(set, {ENGINEER: {*SEES, *MENDS}})
     controls = {dag: access_control() for dag in COMMON}
     for kommune in kommuner:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def bring_in_line(session: Session, wanted: Mapping[str, Iterable[Right]]) -> list[str]:
-    """Give every role in ``wanted`` exactly the rights it says; make those that are missing, and name them.
+    """Give every role in ``wanted`` exactly its rights there, and make roles that are missing. Returns those made.
 
-    Other roles, and who has which, stay as they are.
+    Other roles, and which users have which role, stay as they are.
     """
     wanted = {name: set(rights) for name, rights in wanted.items()}
     every = set().union(*wanted.values())
@@ -43,7 +43,7 @@ def bring_in_line(session: Session, wanted: Mapping[str, Iterable[Right]]) -> li
 
 
 def _named(session: Session, model: Any, names: set[str]) -> dict[str, Any]:
-    """Find the rows with these names, and make those that are missing."""
+    """Return the rows with these names by name, and make those that are missing."""
     found = {row.name: row for row in session.scalars(select(model)).unique() if row.name in names}
     for name in sorted(names - found.keys()):
         found[name] = model(name=name)

@@ -30,7 +30,7 @@ class TryLater(AirflowException):  # type: ignore[misc]
 
 
 def counted(result: Mapping[str, object]) -> dict[str, int]:
-    """Keep what may be in an XCom: numbers.
+    """Return what may be in an XCom: the numbers.
 
     >>> counted({"persons": 3, "note": "Kari"})
     {'persons': 3}
@@ -39,7 +39,7 @@ def counted(result: Mapping[str, object]) -> dict[str, int]:
 
 
 def safely(work: Callable[[], T]) -> T:
-    """Do ``work``; whatever it raises comes out as one sentence without values, cause or context.
+    """Do ``work``. Whatever it raises becomes an error with one sentence, without values, cause or context.
 
     Raises TryLater where another try may help, AirflowFailException (never retried) otherwise.
     """
@@ -58,7 +58,7 @@ def safely(work: Callable[[], T]) -> T:
 
 
 def safely_said(context: Context, work: Callable[[], T]) -> T:
-    """Do ``work`` safely; the sentence of one that stops is kept, as the XCom ``sentence``."""
+    """Do ``work`` safely; when it stops, its sentence is kept as the XCom ``sentence``, for the mail about it."""
     try:
         return safely(work)
     except AirflowException as stopped:
@@ -68,7 +68,7 @@ def safely_said(context: Context, work: Callable[[], T]) -> T:
 
 
 def translated(error: Exception) -> AirflowException:
-    """Give the Airflow exception that stands for ``error``; its facts and place are logged, its values are not."""
+    """Return the Airflow exception for ``error``. Its facts are logged; a text that is not ours is withheld."""
     if isinstance(error, AirflowException):
         return error
     if isinstance(error, DataflytError):
@@ -86,7 +86,7 @@ def translated(error: Exception) -> AirflowException:
 
 
 def place(error: BaseException) -> list[str]:
-    """Where ``error`` was raised, innermost first: the frame itself and the two nearest of ours."""
+    """Return where ``error`` was raised, innermost first: the frame itself and the two nearest frames of ours."""
     frames = list(reversed(traceback.extract_tb(error.__traceback__)))
     home = str(Path(__file__).parents[1])
     ours = [frame for frame in frames if frame.filename.startswith(home) and frame.name not in {"safely", "<lambda>"}]
@@ -95,10 +95,10 @@ def place(error: BaseException) -> list[str]:
 
 
 def say_why(context: Context) -> None:
-    """Let the sentence with which a task stopped be the last line of its log, below what Airflow says of it.
+    """Write the sentence with which a task stopped as the last line of its log, below Airflow's own lines.
 
-    A callback of a task that fails, or is to be tried again. Airflow calls it within a group of lines that its page
-    folds away: the group ends first.
+    A callback of a task that fails, or is to be tried again. Airflow calls it inside a group of lines that its page
+    folds away, so the group is ended first.
     """
     log.info("::endgroup::")
     log.error("%s", context.get("exception"))

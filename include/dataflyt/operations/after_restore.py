@@ -1,12 +1,12 @@
-"""After a warehouse has been restored from a backup: bring the storage in line with what it knows.
+"""After a warehouse has been restored from a backup: the storage is brought in line with what the warehouse knows.
 
-A backup is older than what stands in the storage. Two things there would then be taken for what they are not:
+A backup is older than what stands in the storage. Two things there would then be mistaken:
 
-- Raw answers landed by runs that the warehouse does not know any more. The next run gets the number of one of them and
-  would go on with its pages, hence with answers of an earlier day. They are thrown away; the sources are asked again.
-- What is published, when the warehouse does not know it. It may have been written anew since the backup, without
-  somebody whose protection was raised then; the warehouse, which has lost that veto, must not write it again from the
-  older run. It stays as it is until the next run is released: only then does the warehouse publish again.
+- Raw answers of runs that the warehouse no longer knows. The next run gets the number of one of these runs and would go
+  on with its pages, which are answers of an earlier day. They are deleted; the sources are asked again.
+- Exports that the warehouse does not know. They may have been written anew since the backup, without a person whose
+  protection was raised then. The warehouse has lost that veto, so it must not write the exports again from the older
+  run. They stay as they are until the next run is released: only then does the warehouse publish again.
 """
 
 from sqlalchemy import text
@@ -19,7 +19,7 @@ from dataflyt.warehouse import runs
 
 
 def reconcile_after_restore(kommune: Kommune, environment: Environment) -> dict[str, int]:
-    """Do both for a kommune. Returns its newest run, its newest released run, and whether what is published is known.
+    """Bring a kommune's storage in line; return its newest run, its newest released run, and if its exports are known.
 
     Repeating it changes nothing more. Raises ConfigError, SourceUnavailable or WarehouseError.
     """

@@ -1,8 +1,8 @@
 """What is wrong with a kommune's surroundings, or soon will be, before a run finds out at night.
 
-In: a kommune file, and how to look up connections and paths. Out: findings, each one Norwegian sentence: what is wrong
-and who must do what, what ends within 30 days, and what cannot be known. Nothing is asked about people, no token is
-fetched, and no key or password is shown.
+In: a kommune file, and how to look up connections and paths. Out: findings of one Norwegian sentence each, which says
+what is wrong and who must do what, what ends within 30 days, or what cannot be known. Nothing is asked about people, no
+token is fetched, and no key or password is shown.
 """
 
 import os
@@ -31,7 +31,7 @@ WARN_DAYS = 30
 SILENT = timedelta(minutes=75)
 """FREG's events are read every hour."""
 _NOTHING_NEW = timedelta(days=1)
-"""So long a list may tell of newer events than it gives."""
+"""The list may say for this long that it has newer events than those it gives."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
@@ -39,7 +39,7 @@ Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
 
 @dataclass(frozen=True)
 class Finding:
-    """``wrong`` must be put right, ``soon`` within 30 days; ``unknown`` is what we could not find out."""
+    """``wrong`` must be put right now, ``soon`` within 30 days; ``unknown`` could not be found out."""
 
     level: Level
     sentence: str
@@ -59,7 +59,7 @@ class Doctor:
         self._clocks: dict[str, list[Finding]] = {}
 
     def examine(self, kommune: Kommune) -> list[Finding]:
-        """Find what is wrong with a kommune's warehouse, registers, folders and mail; what is right is one finding."""
+        """Return what is wrong with a kommune's warehouse, registers, folders and mail, or that nothing is."""
         sources = kommune.sources
         found = [*self._warehouse(kommune)]
         for name, open_register in (
@@ -79,7 +79,7 @@ class Doctor:
         return found
 
     def events(self) -> list[Finding]:
-        """Find out whether FREG's events are read every hour, for the whole installation."""
+        """Return whether FREG's events are read every hour, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             self.connect(fast_lane.LIST)
@@ -101,7 +101,7 @@ class Doctor:
         return found
 
     def reference(self) -> list[Finding]:
-        """Find out whether what is known of schools and codes can be written, for the whole installation."""
+        """Return whether the warehouse takes schools and codes from the registers, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             with database.writing_reference(database.engine(self.connect(refresh.WAREHOUSE).url)) as connection:
@@ -110,7 +110,7 @@ class Doctor:
         return found
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
-        """Find what others on this machine can read of what we keep, and exports that their group cannot read."""
+        """Return which of our files others on this machine can read, and which exports the readers' group cannot."""
         try:
             return self._files(kommuner)
         except PermissionError as error:
@@ -266,7 +266,7 @@ class Doctor:
 
 
 def _open(folder: Path, reader: int | None) -> list[Finding]:
-    """Say how much of a folder others can read, and how it is closed."""
+    """Return how many files of a folder others can read, and the command that closes it."""
     paths = list(private.lies_open(folder, reader))
     if not paths:
         return []
@@ -281,7 +281,7 @@ def _open(folder: Path, reader: int | None) -> list[Finding]:
 
 @contextmanager
 def _kept(found: list[Finding]) -> Iterator[None]:
-    """Keep an expected error as what is wrong."""
+    """Turn an expected error into a finding."""
     try:
         yield
     except DataflytError as error:

@@ -1,20 +1,22 @@
-"""The fast lane: what FREG tells of people that a kommune holds takes away within the hour, whatever its runs do.
+"""The fast lane: within the hour, FREG's events take away what people of a kommune no longer may have or show.
 
-    read FREG's event list once, for all kommuner -> who is held, and by whom, waits in the warehouse
+    read FREG's event list once, for all kommuner -> each person of a kommune whom it names waits in the warehouse
         -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew without what they take
         -> every kommune's publication is brought in line with what else has changed since (``nightly``)
 
-Only what takes away: protection, foreldreansvar, deaths, numbers that change. What gives waits for the kommune's next
-run. The list is read at the connection ``freg_events`` and kept track of by ``warehouse_events``, which sees keyed
-hashes and owners alone; each kommune's people are asked for at its own connection and handled as its own role.
+Only events that take away are dealt with: protection, foreldreansvar, deaths, numbers that change. What gives waits for
+the kommune's next run. The list is read at the connection ``freg_events``. The place in it is kept by the connection
+``warehouse_events``, whose role sees keyed hashes and owners alone. Each kommune's people are asked about at the
+kommune's own connection, and handled as its own role.
 
-Killed at any point it is run again: the place in the list moves in the transaction that keeps what was read before it,
-and whoever waits does so until the kommune is published anew.
+It may be killed at any point and run again: the place in the list moves in the same transaction that keeps the events
+before it, and a person waits until the kommune is published anew.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 
@@ -37,7 +39,8 @@ from dataflyt.storage.files import remove
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import events, golden, runs, veto, vetoed_views
-from dataflyt.warehouse.tables import source_tables
+from dataflyt.warehouse.events import Waiting
+from dataflyt.warehouse.tables import SourceTable, source_tables
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +49,14 @@ LIST, WAREHOUSE = "freg_events", "warehouse_events"
 """The connections of the installation: FREG's event list, and the warehouse as ``dataflyt_events``."""
 
 PAGES_AT_A_TIME = 100
-"""So many pages are read before what they told of is kept: at most 100 000 hashes in memory."""
+"""Events are kept after so many pages: at most 100 000 hashes are in memory."""
 
 _FRESH = "fresh_"
 _ROWS_AT_A_TIME = 20_000
 
 
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
-    """Read the list, and take away what it tells of, kommune by kommune. No trouble of one stops the others.
+    """Read the list, and take away what it tells of, kommune by kommune. Trouble in one kommune stops no other.
 
     Raises ConfigError or SourceUnavailable when the warehouse itself cannot be reached.
     """
@@ -72,7 +75,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
             outcome.trouble.append(trouble)
         else:
             outcome.counts["kommuner"] += 1
-    for owner in sorted(by_id.keys() - waiting):  # what a try that was killed has landed, and nobody waits for
+    for owner in sorted(by_id.keys() - waiting):  # a try that was killed may have landed answers
         if trouble := trouble_of(partial(remove, _landing(owner, environment).folder), owner):
             outcome.trouble.append(trouble)
     known_trouble = {trouble.sentence for trouble in outcome.trouble}
@@ -97,44 +100,22 @@ def _landing(owner: str, environment: Environment) -> Landing:
 
 
 def read(environment: Environment, counts: dict[str, int]) -> None:
-    """Read the list to its end, adding to ``counts``; what concerns nobody we hold is dropped unread.
+    """Read the list to its end, adding to ``counts``. Events about people of no kommune here are dropped unread.
 
-    The first time, and when the place we had come to is no longer kept (36 months), nobody knows what has been missed:
-    every kommune then asks about everybody it holds, and the list is read from its end. The latter raises DataInDoubt,
-    afterwards, so that somebody is told.
+    The first time, and when FREG no longer keeps the events at our place in the list (36 months), nobody knows what has
+    been missed. Every kommune then asks about all its people, and the list is read on from its end. When events were
+    lost, DataInDoubt is raised after that, so that somebody is told.
     """
     db = database.engine(environment.connect(WAREHOUSE).url)
     with database.reading_events(db) as connection:
         known, secret = events.pointer(connection, FEED), events.key(connection)
-    heard: dict[str, int] = {}
-    unkept: Page | None = None
-
-    def keep(page: Page) -> None:
-        with database.reading_events(db) as connection:
-            events.let_wait(connection, heard.items())
-            events.move_pointer(connection, FEED, page.next_seq, page.etag, ahead=page.ahead)
-        heard.clear()
-
     with EventList(environment.connect(LIST)) as event_list:
-        try:
-            for page in event_list.pages(known.next_seq, known.etag) if known else ():
-                heard.update((events.hashed(secret, number), seq) for number, seq in page.urgent)
-                counts["pages"] += 1
-                counts["events"] += page.events
-                unkept = page
-                if page.ahead:
-                    log.warning("The event list has newer numbers than events: it is read on from here next time.")
-                if not page.events or counts["pages"] % PAGES_AT_A_TIME == 0:
-                    keep(page)
-                    unkept = None
-            if known:
+        if known:
+            try:
+                _read_on(db, event_list.pages(known.next_seq, known.etag), secret, counts)
                 return
-        except TooOld:
-            log.warning("The place in the event list is older than what FREG keeps: everybody is asked about anew.")
-        except DataflytError:
-            if unkept:  # what was told before it stopped does not wait until all of it can be read
-                keep(unkept)
-            raise
+            except TooOld:
+                log.warning("The place in the event list is older than what FREG keeps: everybody is asked about anew.")
         end = event_list.end()
     with database.reading_events(db) as connection:
         events.let_all_wait(connection, end - 1)
@@ -146,17 +127,47 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
         )
 
 
-def withdraw(kommune: Kommune, environment: Environment) -> None:
-    """Ask FREG about whom the list has told of, write what that takes away, and publish the kommune without it.
+def _read_on(db: Engine, pages: Iterable[Page], secret: str, counts: dict[str, int]) -> None:
+    """Let each person whom these pages name wait, and move the place in the list."""
+    heard: dict[str, int] = {}
+    unkept: Page | None = None
 
-    Raises SourceUnavailable or SourceRefused when FREG does not answer: they wait. Whom it leaves out, or will not tell
-    of, waits for the next day, and that is raised once, as SourceRefused. DataInDoubt when what is told is too much to
-    believe: that is not taken, all else is.
+    def keep(page: Page) -> None:
+        with database.reading_events(db) as connection:
+            events.let_wait(connection, heard.items())
+            events.move_pointer(connection, FEED, page.next_seq, page.etag, ahead=page.ahead)
+        heard.clear()
+
+    try:
+        for page in pages:
+            heard.update((events.hashed(secret, number), seq) for number, seq in page.urgent)
+            counts["pages"] += 1
+            counts["events"] += page.events
+            unkept = page
+            if page.ahead:
+                log.warning("The event list has newer numbers than events: it is read on from here next time.")
+            if not page.events or counts["pages"] % PAGES_AT_A_TIME == 0:
+                keep(page)
+                unkept = None
+    except TooOld:
+        raise
+    except DataflytError:
+        if unkept:  # what was told before the list stopped does not wait until all of it can be read
+            keep(unkept)
+        raise
+
+
+def withdraw(kommune: Kommune, environment: Environment) -> None:
+    """Ask FREG about the people who wait, write what the answers take away, and publish the kommune without it.
+
+    Raises SourceUnavailable or SourceRefused when FREG does not answer: everybody waits on. People whom FREG leaves out
+    or will not tell of wait for the next day, and SourceRefused is raised the first time. Raises DataInDoubt when an
+    answer is too much to believe: that part is not taken, the rest is.
     """
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
     landing = _landing(owner, environment)
-    remove(landing.folder)  # of a try that was killed: answers of then
+    remove(landing.folder)  # old answers, when a try was killed
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
@@ -177,11 +188,17 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             "Det som beskytter noen, gjelder likevel straks. Undersøk om kommunen har mistet rettigheter i "
             "Folkeregisteret, eller om Folkeregisteret har endret svarene sine, og start en kjøring."
         )
-    # What a run under way has been told may be older, and its people are not in the golden record yet: once more then.
+    # A run under way may have older answers, and its people are not in the golden record yet: they are asked about
+    # again when it has merged.
     if job.run.state == "open":
         return
-    # There is nothing to take away from somebody whom FREG has never answered about.
+    # There is nothing to take away from a person whom FREG has never answered about.
     left = [one for one in people if one.number in numbers and one.number not in answered and one.known]
+    _keep_waiting(db, owner, people, left)
+
+
+def _keep_waiting(db: Engine, owner: str, people: Collection[Waiting], left: Sequence[Waiting]) -> None:
+    """Let those who are ``left`` without an answer wait for the next day; raise SourceRefused about new ones."""
     with database.transaction(db, owner) as connection:
         events.dealt_with(connection, owner, set(people) - set(left))
         events.unanswered(connection, owner, left)
@@ -194,9 +211,9 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
 
 
 def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: Mapping[str, str]) -> None:
-    """Land FREG's answers about pupils, about the others, and about adults that the pupils' answers name first now.
+    """Land FREG's answers about pupils, about other people, and about adults whom the pupils' answers name as new.
 
-    About employees no more is asked than a run asks.
+    Of employees the same parts are asked for as in a run.
     """
     ask = partial(freg_client.extract, kommune.sources.freg, environment, landing)
     pupils, others, employees = (
@@ -218,14 +235,14 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; tell whether some were too much to believe.
+    """Write the vetoes of the answers in the fresh tables; return whether some answers were too much to believe.
 
-    Why is noted with the kommune's newest run, for those who may see protection.
+    The reason is noted with the kommune's newest run, for those who may see protection.
     """
     owner, inputs = job.owner, job.golden_inputs
     views = golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
     computed = golden.compute(views, inputs, for_vetoes=True)
-    # A run that waits for its answer must not give, or lift, when released what FREG has taken since.
+    # A run that waits for its answer must not, once released, give back or lift what FREG has taken away since.
     against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
     if job.run.state == "merged":
         against.append((job.run.number, job.run.number))
@@ -234,7 +251,7 @@ def _learn(connection: Connection, job: Job) -> bool:
         now = vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
         doubts = veto.learn(computed, now, job.kommune.guard, answered=f"{_FRESH}freg_person", outside_run=inputs.run)
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
-    # Numbers that we hear of here first: what FREG tells of them next is told under them.
+    # FREG's next events about these people come under numbers that the answers name for the first time.
     events.route_new_numbers(
         connection,
         owner,
@@ -246,41 +263,24 @@ def _learn(connection: Connection, job: Job) -> bool:
 
 
 def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
-    """Copy the landed answers into temporary tables; return the numbers of whom they tell.
+    """Copy the landed answers into temporary tables; return the numbers of the people whom they tell of.
 
-    Not into staging, which is the run's under way. Documents that disagree are not told apart: access is only taken
-    here, and only from whom no document gives it; the strictest protection of all counts. Somebody's answer tells of
-    the numbers that it says they have had, also where another was asked for; what it was asked for alone is no sign
-    that it is theirs.
+    Not into staging, which belongs to the run under way. Several documents about a person are all loaded: access is
+    only taken away here, and only where no document gives it, and the strictest protection of all counts. An answer
+    tells of the numbers that it says the person has had, also where it was asked for by another number; the number that
+    it was asked for is alone no sign that it is theirs.
     """
     tables = [table for table in source_tables().values() if table.source == "freg"]
     for table in tables:
         columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
         subject = f'subject text generated always as ("{table.table.subject.lower()}") stored'
         connection.execute(text(f"create temporary table {_FRESH}{table.name} ({columns}, {subject}) on commit drop"))
-    waiting: dict[type, list[tuple[object, ...]]] = {table.table.row: [] for table in tables}
-
-    def flush() -> None:
-        with database.driver(connection).cursor() as cursor:
-            for table in tables:
-                columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
-                rows = waiting[table.table.row]
-                if rows:
-                    with cursor.copy(f"copy {_FRESH}{table.name} ({columns}) from stdin") as copy:
-                        for row in rows:
-                            copy.write_row(row)
-                    rows.clear()
-
     for page in landed(landing):
         try:
             with landing.open(str(page)) as stream:
-                for count, row in enumerate(freg_reader(kommune, landing, page)(stream), 1):
-                    waiting[type(row)].append(row)
-                    if count % _ROWS_AT_A_TIME == 0:
-                        flush()
+                _copy(connection, tables, freg_reader(kommune, landing, page)(stream))
         except Unreadable as error:
             raise with_origin(error, "freg", str(page), landing) from None
-        flush()
     for table in tables:
         connection.execute(text(f"analyze {_FRESH}{table.name}"))
     told = text(
@@ -288,3 +288,19 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
         f"union select identifikasjonsnummer from {_FRESH}freg_identifikasjonsnummer"
     )
     return set(connection.execute(told).scalars())
+
+
+def _copy(connection: Connection, tables: Sequence[SourceTable], rows: Iterable[tuple[object, ...]]) -> None:
+    """Copy rows into the temporary table of each one's type, 20 000 at a time."""
+    left = iter(rows)
+    while batch := list(islice(left, _ROWS_AT_A_TIME)):
+        by_type: dict[type, list[tuple[object, ...]]] = {}
+        for row in batch:
+            by_type.setdefault(type(row), []).append(row)
+        with database.driver(connection).cursor() as cursor:
+            for table in tables:
+                columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
+                if found := by_type.get(table.table.row):
+                    with cursor.copy(f"copy {_FRESH}{table.name} ({columns}) from stdin") as copy:
+                        for row in found:
+                            copy.write_row(row)

@@ -1,11 +1,11 @@
-"""Every kommune's publication in line with the day: what is published is written anew when its state has changed.
+"""What every kommune has published, brought in line with the day: it is written anew when its state has changed.
 
     for each kommune that has published: the state of its exports now -> is it what they were written from?
         -> no: write the published run anew (``run.republish``)
 
-Time takes away too: a pupil becomes 18, a grant ends, and the kommune's next run may be a month away. The DAG
-``nightly`` calls ``run`` just after midnight in Norway, the fast lane calls ``bring_in_line`` every hour. What gives
-waits for the kommune's next run. Repeating it does nothing.
+The day alone takes away access: a pupil becomes 18, a grant ends, and the kommune's next run may be a month away. The
+DAG ``nightly`` calls ``run`` just after midnight in Norway, and the fast lane calls ``bring_in_line`` every hour. What
+gives access waits for the kommune's next run. Repeating it does nothing.
 """
 
 import logging
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """What became of it: counts that are safe to show, and what somebody must be told."""
+    """How it went: counts that are safe to show, and the errors that somebody must be told of."""
 
     counts: dict[str, int]
     trouble: list[DataflytError] = field(default_factory=list)
 
 
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
-    """Bring what every kommune has published in line with the day. No trouble of one stops the others.
+    """Bring what every kommune has published in line with the day. Trouble in one kommune stops no other.
 
-    A kommune that has published, and whose file is gone or broken, is trouble too: nobody takes out of its files what
-    the day takes. How many were written anew is not told, for it would tell of decisions.
+    A kommune that has published, and whose file is gone or broken, is trouble too: its exports no longer follow the
+    day. The number of kommuner whose exports were written anew is not told: it would tell of people's decisions.
     """
     by_id = {kommune.id: kommune for kommune in kommuner}
     exports = environment.folder("exports")
@@ -56,7 +56,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
 
 
 def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list[DataflytError]:
-    """Write anew what is published of each kommune and has another state now; return what went wrong."""
+    """Write anew what each kommune has published, where its state has changed; return what went wrong."""
 
     def work(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
@@ -67,7 +67,7 @@ def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list
 
 
 def trouble_of(work: Callable[[], None], what: str) -> DataflytError | None:
-    """Do the work; return what went wrong as one of our errors, whose sentence begins with ``what``."""
+    """Do the work; return what went wrong, as one of our errors with a sentence that begins with ``what``."""
     try:
         work()
     except DataflytError as error:

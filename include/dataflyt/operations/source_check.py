@@ -1,10 +1,10 @@
-"""Whether a kommune's sources answer now, with whose rights, and that these are the kommune's own.
+"""Whether a kommune's sources answer now, and whether the rights they are asked with are the kommune's own.
 
 In: a kommune, and how to look up connections and paths. Out: for each source a Norwegian sentence, and whether all is
-well. Nobody is asked about: registers that have nothing else to ask are asked about a number that nobody has.
+well. No person is asked about: where a register must be asked about a number, it is a number that nobody has.
 
-Whose rights: a token is opaque to a client (Digdir), and nothing but this check looks into it. Where it is a JWT, its
-``consumer`` must be the kommune; where it is not, that is said.
+A token is opaque to a client (Digdir), and nothing but this check reads it. Where it is a JWT, its ``consumer`` must be
+the kommune. Where it is not, the sentence says that the rights are not checked.
 """
 
 import base64
@@ -49,7 +49,7 @@ def check(
 
 
 def _freg(kommune: Kommune, connection: Connection) -> str:
-    """Ask as a run asks, for the same parts: the right to each of them is tried too."""
+    """Ask for the same parts as a run: so the right to each of them is tried."""
     source = kommune.sources.freg
     questions = {source.route: freg_parts(kommune)}
     if source.employees:
@@ -77,7 +77,7 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
 
 
 def _rights(kommune: Kommune, connection: Connection) -> str:
-    """Say whose rights a connection's token has; raises ConfigError when they are another's than the kommune's."""
+    """Return whose rights a connection's token has, in words. Raises ConfigError when they are not the kommune's."""
     scope = maskinporten.client_of(connection).scope
     claims = _claims(maskinporten.token(connection, settings=_HURRIED))
     consumer, supplier = _orgnr(claims.get("consumer")), _orgnr(claims.get("supplier"))
@@ -93,7 +93,7 @@ def _rights(kommune: Kommune, connection: Connection) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return what a token says, when it is a JWT. Its signature is not for us to check."""
+    """Return the claims of a token, empty when it is not a JWT. Its signature is for its receiver to check."""
     middle = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         claims = orjson.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))

@@ -1,9 +1,9 @@
-"""The work list: what somebody has to look at, by the released run and the day.
+"""The work list: what somebody has to look at, as of the released run and the day.
 
-Comes in: what the released run found (``golden.work_item``), the files it read that the one before had read, blocks
-and overrides whose review date has come, groups named after somebody hidden, and people who have become one or several
-while something protects one of them. Goes out: rows by the warehouse's own ids. Without the right to see protection
-nobody hidden is in a row, and no kind that tells of protection.
+In: what the released run found (``golden.work_item``), the files that it and the run before it both read, blocks and
+overrides whose review date has come, groups named after a hidden person, and people who have become one or several
+while one of them is protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is
+about a hidden person, and no kind tells of protection.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ GRADED = frozenset({"group_name_tells", "identity_to_decide"})
 
 
 class Item(NamedTuple):
-    """One thing to look at: ``subject`` is a person, group, school or source, ``other`` whom or what it is about."""
+    """One thing to look at: ``subject`` is a person, group, school or source; ``other`` is a second one it concerns."""
 
     kind: str
     subject: str
@@ -60,7 +60,7 @@ class Item(NamedTuple):
 
 
 def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -> list[Item]:
-    """Return a kommune's work list as of now, the kinds in the order of ``KINDS``; empty before the first release."""
+    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release."""
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
         released = runs.released_before(connection, kommune.id)
@@ -94,7 +94,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
 
-# People in no export, and groups without any other pupil.
+# People who are in no export, and groups where every pupil is such a person.
 _HIDDEN = """
 select person_id::text from now_protection where level >= 3 or held_back
 union
@@ -108,7 +108,7 @@ having bool_and(x.level >= 3 or x.held_back)
 
 
 def _same_files(noted: Mapping[str, Any]) -> list[Item]:
-    """Return the files that a run has read and the one before had read too, without timetables: they last a term."""
+    """Return the files that a run read and the run before it read too. Timetables are left out: one lasts a term."""
     return [
         Item("file_same", source, file["name"], None)
         for source in ("hr", "sas")

@@ -26,8 +26,8 @@ class Context:
 
     ``previous``: rows per table in the last released run, only those that ``kept`` counts; empty on the first run.
     ``max_drop_percent``: how many percent fewer there may be now. ``pupils``: pupils per school in that run, by
-    organisation number. ``beside``: rows per table now that the last run did not ask for. They are not counted, so
-    that they do not hide rows that are missing.
+    organisation number. ``beside``: rows per table now of a kind that ``previous`` does not count; the expected
+    minimum is raised by them, so that they do not hide rows that are missing.
     """
 
     previous: Mapping[str, int]

@@ -19,7 +19,7 @@ Shape: TypeAlias = Callable[[bytes], bool]
 
 _BOM = b"\xef\xbb\xbf"
 PACKED = {"": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
-"""One layer, which packs a thousand to one at most."""
+"""Encodings that are unpacked, one layer deep: one layer packs a thousand to one at most."""
 _PIECE = 1024 * 1024
 
 
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def html(self) -> bool:
-        """Whether it is a page for people, as firewalls and proxies send."""
+        """Whether it is a web page, as firewalls and proxies send."""
         return self.content.lstrip()[:1] == b"<"
 
     @property
@@ -53,12 +53,12 @@ def json_of(content: bytes) -> Any:
     return orjson.loads(content.removeprefix(_BOM))
 
 
-def parsed(check: Callable[[Any], bool]) -> Shape:
-    """Give the shape of an answer that is JSON for which ``check`` is true."""
+def parsed(accepts: Callable[[Any], bool]) -> Shape:
+    """Return the shape of an answer that is JSON for which ``accepts`` is true."""
 
     def shape(content: bytes) -> bool:
         try:
-            return check(json_of(content))
+            return accepts(json_of(content))
         except orjson.JSONDecodeError:
             return False
 
@@ -66,16 +66,16 @@ def parsed(check: Callable[[Any], bool]) -> Shape:
 
 
 def list_under(name: str | None) -> Shape:
-    """Give the shape of a large answer: whole JSON with a list under ``name``; None: that is itself a list.
+    """Return the shape of a large answer: whole JSON with a list under ``name``, or with None a list itself.
 
-    Under a name one object may stand for a list of one, as the readers take it. It is looked through without building
-    what is in it, which takes a twentieth of the time.
+    Under a name one object may stand for a list of one, as in the readers. The answer is parsed without building
+    Python values, which takes a twentieth of the time.
     """
 
     def shape(content: bytes) -> bool:
         content = content.removeprefix(_BOM)
         try:
-            content.decode()  # which msgspec leaves to whoever reads it
+            content.decode()  # msgspec does not check that a raw value is UTF-8
             found = (
                 msgspec.json.decode(content, type=msgspec.Raw)
                 if name is None
@@ -92,10 +92,10 @@ whole_json = parsed(lambda _: True)
 
 
 def unpacked(pieces: Iterable[bytes], packing: str) -> Iterator[bytes]:
-    """Yield what is packed in the pieces of an answer, at most a megabyte at a time; b"" where a piece adds nothing.
+    """Unpack the pieces of an answer and yield at most a megabyte at a time; b"" for a piece that adds nothing.
 
-    ``gzip`` may be of several members (RFC 1952), with zeros after the last one; ``deflate`` is with zlib's head or
-    without. Raises httpx.DecodingError.
+    ``gzip`` may have several members (RFC 1952) and zeros after the last one; ``deflate`` may have zlib's head or not.
+    Raises httpx.DecodingError.
     """
     unpacker, rest, first, full = None, b"", True, False
     for piece in pieces:

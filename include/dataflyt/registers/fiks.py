@@ -1,4 +1,4 @@
-"""What KS Fiks wants besides a token from Maskinporten, whichever register stands behind it.
+"""What KS Fiks needs besides a token from Maskinporten, for every register behind it.
 
 ``IntegrasjonId`` and ``IntegrasjonPassord`` come from the connection's extra (``integrasjon_id``,
 ``integrasjon_passord``), the ``rolleId`` that stands in every address from the kommune file or the connection's extra
@@ -30,7 +30,7 @@ def open_register(who: str, connection: Connection, settings: Settings) -> Regis
             "på nytt, uten linjeskift."
         )
     token = partial(maskinporten.token, connection, settings=settings)
-    # Whether Fiks passes on FREG's Retry-After, in milliseconds, is not known: read as seconds we only wait longer.
+    # It is not known whether Fiks passes on FREG's Retry-After in milliseconds. Read as seconds, the wait is longer.
     return Register(who, connection, token, settings, headers=headers)
 
 

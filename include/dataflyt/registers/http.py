@@ -58,10 +58,10 @@ def send(
     headers: Mapping[str, str],
     settings: Settings,
 ) -> Answer:
-    """Send one question and read the whole answer, whatever its status.
+    """Send one question and return the whole answer, whatever its status.
 
-    From connecting to the last byte it takes ``answer_timeout`` at most. Raises SourceUnavailable when there is none,
-    SourceRefused when a certificate or a proxy stands in the way, Unreadable when it is longer than we take.
+    From connecting to the last byte this takes ``answer_timeout`` at most. Raises SourceUnavailable when no answer
+    comes, SourceRefused when a certificate or a proxy stops the question, Unreadable when the answer is too long.
     """
     try:
         with within(settings.answer_timeout), client.stream(method, url, content=content, headers=headers) as response:
@@ -91,7 +91,7 @@ def send(
 
 
 def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> SourceUnavailable | None:
-    """Give the error for an answer that asks us to come back, or None. ``unit``: of Retry-After, in seconds."""
+    """Return the error for an answer that asks us to come back, or None. ``unit``: of Retry-After, in seconds."""
     if answer.status not in _COME_BACK and answer.status < 500:
         return None
     facts: dict[str, object] = {"status": answer.status}
@@ -105,7 +105,7 @@ def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> So
 
 
 def retrying(settings: Settings) -> Retrying:
-    """Repeat what raises SourceUnavailable, with growing waits, and raise the last one."""
+    """Return what calls a function again while it raises SourceUnavailable, with growing waits; it raises the last."""
     growing = wait_exponential_jitter(
         multiplier=settings.first_wait, max=settings.longest_wait, jitter=settings.first_wait
     )
@@ -126,7 +126,7 @@ def retrying(settings: Settings) -> Retrying:
 def require_https(connection: Connection, url: str) -> None:
     """Refuse an address that would send people's numbers or our key in clear over a network; raises ConfigError.
 
-    Plain http is for this machine and for names without a dot (containers beside us).
+    Plain http is allowed to this machine and to names without a dot (containers on the same network).
     """
     try:
         parts = urlsplit(url)

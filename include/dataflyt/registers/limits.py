@@ -1,4 +1,4 @@
-"""So many questions to a register at a time, and so many a second, counted together for all that this process asks."""
+"""How many questions a register gets at a time and a second, counted together for all threads of this process."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ from dataflyt.registers.settings import Settings
 
 
 class Limiter:
-    """Lets so many of this process's threads ask a register at a time, and so often a second."""
+    """Limits how many of this process's threads ask a register at a time, and how often a second."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -22,7 +22,7 @@ class Limiter:
 
     @contextlib.contextmanager
     def turn(self, max_concurrent: int, max_per_second: float) -> Iterator[None]:
-        """Wait for a turn, and hold it. The limits are those of whoever asks now."""
+        """Wait for a turn, and hold it. Each caller brings its own limits."""
         with self._changed:
             self._changed.wait_for(lambda: self._asking < max_concurrent)
             self._asking += 1
@@ -49,7 +49,7 @@ def limiter_of(connection: Connection) -> Limiter:
 def limits_of(connection: Connection, settings: Settings) -> tuple[int, float]:
     """Return how many at a time and how many a second: the connection's, else those of the settings.
 
-    Raises ConfigError for a number that is none.
+    Raises ConfigError for a value that is no number or is too small.
     """
     return (
         int(_number(connection, "max_concurrent", settings.max_concurrent, at_least=1)),

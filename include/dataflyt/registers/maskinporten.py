@@ -10,7 +10,7 @@ The connection: ``login`` is the client id, ``password`` the private key (PEM). 
 - ``kid``, the id under which the key is registered, or ``x5c``, the list of the certificate chain, each base64 of DER;
 - ``alg``: RS256 (when left out), RS384 or RS512;
 - ``consumer_org``: the organisation number of the kommune that has delegated its access to the client's owner;
-- ``resource``: a list, only for who asks for it. FREG must not have it (Skatteetaten, "Maskinporten");
+- ``resource``: a list, only where a register asks for it. FREG refuses tokens with it (Skatteetaten, "Maskinporten");
 - ``key_registered``: the day the key was registered, for ``dataflyt doctor``.
 
 The key, the grant and the token are never logged or put into an exception.
@@ -49,7 +49,7 @@ GRANT_LIFETIME = 100
 MARGIN = 30.0
 """A token is not used in its last seconds."""
 CLOCK_MAY_DIFFER = 5.0
-"""Seconds; Maskinporten takes 10, and the time that it tells is in whole ones."""
+"""Seconds; Maskinporten allows 10, and tells its own time in whole seconds."""
 
 Key: TypeAlias = tuple[str, ...]
 
@@ -118,9 +118,9 @@ class Client:
 
 
 def token(connection: Connection, rejected: str | None = None, *, settings: Settings | None = None) -> str:
-    """Give an access token for the connection's scope; a ``rejected`` one is not given again.
+    """Return an access token for the connection's scope; a ``rejected`` one is not returned again.
 
-    Asks at most once at a time per connection, and once per call: callers try again on SourceUnavailable. Raises
+    One thread at a time asks for a connection's token, once per call: callers try again on SourceUnavailable. Raises
     ConfigError or SourceRefused when a person must do something.
     """
     client = client_of(connection)
@@ -166,10 +166,10 @@ def client_of(connection: Connection) -> Client:
 
 
 def key_ends(connection: Connection) -> date | None:
-    """Give the last day of the connection's key: a certificate says it itself, a registered key is good for a year.
+    """Return the last day of the connection's key: a certificate states it, a registered key lasts a year.
 
-    None when the connection does not say when it was registered. Raises ConfigError for what cannot be read, and for a
-    certificate that is another key's.
+    None when the connection does not say when it was registered. Raises ConfigError for a certificate or a date that
+    cannot be read, and for a certificate that belongs to another key.
     """
     x5c, registered = connection.extra.get("x5c"), connection.extra.get("key_registered")
     if x5c:
@@ -198,7 +198,7 @@ def key_ends(connection: Connection) -> date | None:
 
 
 def clock_ahead(answer: Answer) -> float:
-    """Give how many seconds this machine's clock is ahead of the server's, by the answer's Date; 0 when it has none."""
+    """Return how many seconds this machine's clock is ahead of the server's, by the answer's Date; 0 without a Date."""
     with contextlib.suppress(ValueError, TypeError):
         return time.time() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     return 0.0
@@ -235,11 +235,11 @@ def _ask(http: httpx.Client, connection: Connection, client: Client, settings: S
 
 
 def grant(connection: Connection, client: Client, now: int) -> str:
-    """Sign a grant that was issued ``now``; raises ConfigError when the connection's key is none."""
+    """Return a signed grant issued ``now``; raises ConfigError when the connection's key cannot sign."""
     claims = client.claims | {"iat": now, "exp": now + GRANT_LIFETIME, "jti": str(uuid.uuid4())}
     try:
         return jwt.encode(claims, connection.password or "", algorithm=client.alg, headers=client.headers)
-    except Exception:  # noqa: S110  whatever the key is, its text must not come out
+    except Exception:  # noqa: S110  the exception may quote the key
         pass
     raise ConfigError(
         f"Nøkkelen i tilkoblingen {connection.name} kan ikke brukes: legg inn en privat RSA-nøkkel (PEM)."

@@ -21,11 +21,11 @@ from dataflyt.registers.limits import limiter_of, limits_of
 from dataflyt.registers.settings import Settings
 
 Token: TypeAlias = Callable[[str | None], str]
-"""Gives an access token; given one that was rejected, gives another."""
+"""Returns an access token; given one that was rejected, returns another."""
 
 
 class Register:
-    """A register that is asked about people, with a token from Maskinporten; without one where it is open to all.
+    """A register that is asked with a token from Maskinporten, or without a token where it is open to all.
 
     ``who`` is its name in sentences; ``unit`` is what its Retry-After counts in, in seconds; ``headers`` go with every
     question. Use it in a ``with``; threads may share it.
@@ -59,7 +59,7 @@ class Register:
         self._client.close()
 
     def ask(self, path: str, content: bytes, expect: str) -> bytes:
-        """Send a JSON question and give the answer's bytes, a JSON object with a list under ``expect``."""
+        """Send a JSON question and return the answer's bytes: a JSON object with a list under ``expect``."""
         return self.post(path, content, shape=list_under(expect)).content
 
     def get(
@@ -85,11 +85,11 @@ class Register:
         accept_status: Container[int] = (),
         shape: Shape = whole_json,
     ) -> Answer:
-        """Send a JSON question and give the answer: a 200 whose content is JSON of that ``shape``.
+        """Send a JSON question and return the answer: a 200 whose content is JSON of that ``shape``.
 
-        Statuses in ``accept_status`` are answers too, given as they came (unless they are pages of a firewall). Raises
+        An answer with a status in ``accept_status`` is returned as it came, unless it is a firewall's web page. Raises
         SourceUnavailable when no answer comes in as many tries as the settings allow, SourceRefused when a person must
-        do something, Unreadable when it is too long.
+        do something, Unreadable when the answer is too long.
         """
         return self._ask(
             "POST", path, content, {"Content-Type": "application/json", **(headers or {})}, accept_status, shape

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How patient we are, in seconds, and how much we take.
+    """Time limits in seconds, and limits on size and frequency.
 
     ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole exchange may take. The wait before
-    try n is ``first_wait`` * 2**(n-2) and some chance, or what the register asked for when that is more, at most
+    try n is ``first_wait`` * 2**(n-2) and a random part, or what the register asked for when that is more, at most
     ``longest_wait``. ``longest_answer`` is in bytes, after decompression. ``max_concurrent`` and ``max_per_second`` are
     for one process and register: FREG takes 20 a second from an address in its test environment, 1000 in production.
     """

@@ -1,12 +1,12 @@
-"""The way out to a register: whom this machine trusts, by which proxy, and one clock over a whole exchange.
+"""The way out to a register: trusted certificates, proxies, and one time limit for a whole exchange.
 
-Trusted are the certificate authorities of the machine's own store, and those in the variables that administrators know:
+Trusted are the certificate authorities of the machine's own store, and those in these environment variables:
 ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` (which take the store's place, as in OpenSSL), ``REQUESTS_CA_BUNDLE`` and
 ``CURL_CA_BUNDLE`` (besides). Proxies are what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in
 capitals or not. httpx reads fewer of them, and fewer forms of ``NO_PROXY``.
 
-What a person must put right is SourceRefused or ConfigError with what to set. No value of a proxy variable is ever
-told, for a password may stand in it.
+A fault that a person must put right is SourceRefused or ConfigError, and says what to set. No value of a proxy variable
+is ever told, for a password may stand in it.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _PEM = {".pem", ".crt", ".cer"}
 
 
 def open_transport(url: str) -> httpx.HTTPTransport:
-    """Open the way to an address; raises ConfigError when a variable about it cannot be used."""
+    """Return the transport to an address; raises ConfigError when a variable about it cannot be used."""
     context, proxy = trusted(), proxy_for(url)
     try:
         encrypted = context if proxy and proxy.startswith("https:") else None
@@ -47,7 +47,7 @@ def open_transport(url: str) -> httpx.HTTPTransport:
             f"{_variable(url)} kan ikke brukes: skriv http://vert:port, eller http://bruker:passord@vert:port der andre"
             " tegn enn bokstaver og tall i passordet er prosentkodet."
         ) from None
-    transport._pool._network_backend = _Backend()  # which httpx has no argument for
+    transport._pool._network_backend = _Backend()  # httpx has no argument for it
     return transport
 
 
@@ -55,7 +55,7 @@ def open_transport(url: str) -> httpx.HTTPTransport:
 
 
 def trusted() -> ssl.SSLContext:
-    """Give a context that trusts whom the machine and the variables say. Raises ConfigError."""
+    """Return a context that trusts the authorities of the machine and of the variables. Raises ConfigError."""
     return _trusted(tuple((name, os.environ[name]) for name in CA_VARIABLES if os.environ.get(name)))
 
 
@@ -140,7 +140,7 @@ _until: ContextVar[float] = ContextVar("until")
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let all that is connected, sent and read in here take so long together; else it raises httpx.TimeoutException."""
+    """Limit the time for everything that is connected, sent and read inside; raises httpx.TimeoutException."""
     before = _until.set(time.monotonic() + seconds)
     try:
         yield
@@ -159,7 +159,7 @@ def _left(timeout: float | None) -> float | None:
 
 
 class _Backend(httpcore.SyncBackend):
-    """Connections that keep to the clock: whatever a server sends meanwhile, no read begins after it has run out."""
+    """Connections that keep to the time limit: no read begins after it, even when the server keeps sending."""
 
     def connect_tcp(
         self,
@@ -213,13 +213,13 @@ _CERTIFICATES = {
     62: _OF_ANOTHER,
     64: _OF_ANOTHER,
 }
-"""By OpenSSL's X509_V_ERR_*; all else is an issuer that nobody has said to trust."""
+"""By OpenSSL's X509_V_ERR_*; every other code is an issuer that is not trusted."""
 
 
 def failed(error: Exception, who: str, url: str) -> DataflytError:
-    """Say why an exchange gave no answer: SourceRefused where a person must set something, else SourceUnavailable.
+    """Return the error of an exchange without an answer: SourceRefused where a person must act, else SourceUnavailable.
 
-    ``error`` is httpx's; it carries the question and must not come along.
+    ``error`` is httpx's. It carries the question, so it must not be chained.
     """
     kind, proxy = type(error).__name__, proxy_for(url)
     by = f", gjennom proxyen i {_variable(url)}" if proxy else ""
@@ -241,7 +241,7 @@ def failed(error: Exception, who: str, url: str) -> DataflytError:
 
 
 def refused_by_proxy(status: int, who: str, url: str) -> DataflytError:
-    """Say what a proxy answered instead of the register."""
+    """Return the error for a proxy that answered instead of the register."""
     name = _variable(url)
     if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
         has_login = "@" in (proxy_for(url) or "")
@@ -263,7 +263,7 @@ def refused_by_proxy(status: int, who: str, url: str) -> DataflytError:
 
 
 def _cause(error: BaseException | None) -> ssl.SSLError | None:
-    """Find the error of TLS that lies behind one of httpx."""
+    """Return the TLS error that caused one of httpx's; None when there is none."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error

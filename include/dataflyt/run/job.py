@@ -110,7 +110,7 @@ def _in_words(when: datetime) -> str:
 
 
 def is_released(job: Job, *, extracts: bool = False) -> bool:
-    """Tell whether the run is released: a step before the release then has nothing to do.
+    """Return whether the run is released: a step before the release then has nothing to do.
 
     A run that was undone is taken up again where it was left, if it is still the newest. A step that ``extracts``
     brings new answers, so ``withdraw`` and ``check`` have to be passed again.

@@ -29,22 +29,22 @@ class OpenPlan:
 
     @property
     def stands(self) -> bool:
-        """Whether its rows are there: of a run that was undone only the counts are kept."""
+        """Whether the plan's rows are there: only the counts are kept of a run that was undone."""
         return self.run.state in ("merged", "released")
 
     def counts(self) -> dict[str, int]:
-        """Count rows per kind, without what only ``graded`` may see: as it was told when the run was merged."""
+        """Return the rows per kind, without protection, as they were counted when the run was merged."""
         changed: dict[str, int] = report.notes(self.connection, self.run).get("changed", {})
         return changed
 
     def doubts(self) -> list[str]:
-        """Say what was not believed of the extract, and of events since; for those who may see protection."""
+        """Return sentences on each doubt about the extract and later events, for those who may see protection."""
         noted = report.notes(self.connection, self.run)
         doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in noted.get(lane, [])}
         return [sentence for doubt, sentence in report.DOUBTS.items() if doubt in doubts]
 
     def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
-        """Say the counts in words for an operator, with ``graded`` those of all rows that stand."""
+        """Return the counts in words for an operator; with ``graded`` the counts of all rows that stand."""
         if graded and self.stands:
             return report.changes(plan.all_counts(self.planned), 0)
         inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
@@ -53,8 +53,8 @@ class OpenPlan:
     def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
         """Yield the rows; none of a run that was undone.
 
-        Without the right to see protection none either of a plan that has become another than was told: what is
-        missing from it would tell of whom.
+        Without ``graded``, none either of a plan whose counts have changed since they were told: the rows that are
+        missing would show who has become protected.
         """
         told = self.stands and (graded or plan.counts(self.planned) == self.counts())
         return plan.rows(self.planned, graded=graded) if told else iter(())

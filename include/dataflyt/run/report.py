@@ -1,6 +1,7 @@
-"""A run's report: what was received, what became of every row, what was changed and published. In counts.
+"""A run's report: counts of what was received, what became of every row, what was changed and what was published.
 
-Kept as notes in the run's row while it goes, written to the storage by ``close_run``. Protection is in no number here.
+The steps keep notes in the run's row; ``close_run`` writes the report to the storage. No number here tells how many
+are protected.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +18,16 @@ from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
 _UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse", "hr_protection"})
-"""Tables whose rows, opened and closed too, hint at how many people are protected: their addresses are not given."""
+"""Tables whose counts hint at how many people are protected, since FREG gives no address of these people."""
 
 _CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
-"""Tables whose rows, opened and closed, do so."""
+"""Tables whose counts of rows opened and closed hint at it."""
 
 UNASKED = frozenset(
     f"pupil_{number}_number"
     for number in ("without", "with_miswritten", "with_provisional", "with_duf", "with_encrypted")
 )
-"""Kinds of the work list: pupils about whom FREG cannot be asked. That they are held back tells of no protection."""
+"""Kinds of the work list: pupils about whom FREG cannot be asked. Holding them back tells nothing of protection."""
 
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
@@ -51,14 +52,14 @@ KINDS = {
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
 }
-"""What each kind of change is called for an operator; kinds about protection are not told as numbers."""
+"""What an operator sees each kind of change called. Kinds about protection are not here: they are never counted."""
 
 GRADED_KINDS = {
     "protection_raised": "Adressebeskyttelse som heves",
     "protection_lowered": "Adressebeskyttelse som senkes",
     "identity_protection": "Beskyttede personer som blir én eller flere",
 }
-"""What kinds about protection are called for those who may see it."""
+"""What those who may see protection see its kinds of change called."""
 
 DOUBTS = {
     "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar. Er det "
@@ -72,7 +73,7 @@ DOUBTS = {
     "ungraded": "Ingen har lenger adressebeskyttelse: kommunen kan ha mistet retten til den. Er det riktig, start en "
     "kjøring med full innlasting; da blir en godkjenner spurt.",
 }
-"""What of an extract was not believed, in words for those who may see protection."""
+"""Each doubt about an extract in words, for those who may see protection."""
 
 OUTCOMES = {
     "released": "Kjøringen er frigitt.",
@@ -86,7 +87,7 @@ OUTCOMES = {
 """How a run ended, in a sentence for the operator."""
 
 NOT_CLOSED = "Kjøringen er ikke gjort opp. Neste kjøring begynner med å angre den."
-"""The same of a run that ended without its last task having said how."""
+"""The same for a run whose last task has not told how it ended."""
 
 STATES = {
     "open": "ikke ferdig flettet",
@@ -97,11 +98,11 @@ STATES = {
     "failed": "stoppet og angret",
     "superseded": "erstattet av en nyere",
 }
-"""What a run's state in the warehouse is called."""
+"""What an operator sees a run's state in the warehouse called."""
 
 
 def reason(word: str) -> str:
-    """Say a guard's reason in words for an approver."""
+    """Return a reason of the guard's in words for an approver."""
     if word == "first_run":
         return "Dette er kommunens første kjøring; den må alltid godkjennes."
     if word == "full_reload":
@@ -114,7 +115,7 @@ def reason(word: str) -> str:
 
 
 def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str, str]]:
-    """Say counts per kind of change in words; of losses of access how many are inferred from absence.
+    """Return counts per kind of change in words, and how many losses of access are inferred from absence.
 
     >>> changes({"guardian_loses_access": 3}, 2)
     [('Foresatte som mister tilgang til et barn', '3 (2 fordi barnet eller den foresatte ikke lenger er i uttrekket)')]
@@ -127,7 +128,7 @@ def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str,
 
 
 def limited(count: str, limit: Mapping[str, float | None]) -> str:
-    """Say a count beside what its limit is measured by: ``of`` (rounded), ``percent`` and ``count``.
+    """Return a count in words beside its limit: ``of`` (the base, rounded), ``percent`` and ``count``.
 
     >>> limited("12", {"of": 740, "percent": 5, "count": 20}), limited("12", {"of": 0, "percent": None, "count": 1})
     ('12 av om lag 740, grensen er 5\u202f% eller 20', '12, grensen er 1')
@@ -158,9 +159,9 @@ def without_protection_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def note(connection: Connection, run: Run, key: str, value: object) -> None:
-    """Keep a fact about a run until its report is written, in an order of its own whatever came first.
+    """Keep a fact about a run until its report is written. Facts are sorted by key, whatever came first.
 
-    Must hold the kommune's lock.
+    The caller must hold the kommune's lock.
     """
     known = dict(sorted((notes(connection, run) | {key: value}).items()))
     connection.execute(
@@ -182,8 +183,8 @@ def notes(connection: Connection, run: Run) -> dict[str, Any]:
 def staged_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
     """Return the rows per table that the last released run before this one received; empty when there is none.
 
-    Without those ``beside`` them, about people whom the kommune may choose to ask about or not.
-    Of FREG's tables what its checks have counted: each person once, and addresses, not those who have none.
+    Rows about employees (``beside``) are not counted: the kommune may choose to ask about them or not. FREG's tables
+    are counted as its checks count them: each person once, and only persons who have an address.
     """
     released = runs.released_before(connection, owner, number)
     if not released:
@@ -217,10 +218,10 @@ def quarantined(connection: Connection, owner: str, number: int) -> dict[str, in
 
 
 def account(connection: Connection, owner: str, number: int) -> dict[str, dict[str, int]]:
-    """Count what became of every staged row, each part by itself, and make sure that they add up.
+    """Count what became of every staged row, each part by a query of its own, and make sure that they add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views merge.clean_rows made. Raises WarehouseError when a row is lost.
+    views of ``warehouse.merge.clean_rows``. Raises WarehouseError when a row is lost.
     """
     rows = {}
     in_quarantine = quarantined(connection, owner, number)
@@ -244,35 +245,64 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     """Put a closed run's report together: plain data for JSON, keys in English, ``sentences`` in Norwegian."""
     known = notes(connection, run)
     state = runs.get(connection, run.owner, run.number).state
-    rows = known.get("rows")
-    if rows is None:
-        in_quarantine = quarantined(connection, run.owner, run.number)
-        rows = {
-            table: {
-                "received": count,
-                "quarantined": in_quarantine.get(table, 0),
-                "held_over": 0,
-                "duplicates": 0,
-                "staged": count - in_quarantine.get(table, 0),
-            }
-            for table, count in staging.counts(connection, run.owner, run.number).items()
-        }
+    rows = known["rows"] if "rows" in known else _rows_before_merge(connection, run)
     tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN]
     totals = {
         name: sum(table[name] for table in tables)
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")
     }
-    changed = known.get("changed", {})
     outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
+    files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
+    return {
+        "owner": run.owner,
+        "name": kommune.display_name,
+        "run": run.number,
+        "as_of": run.as_of.isoformat(),
+        "outcome": outcome,
+        "failed": list(failed),
+        "files": [files[page] for page in sorted(files)],
+        "tables": tables,
+        "totals": totals,
+        "quarantine": reasons(connection, run),
+        "noted": known.get("noted", []) + known.get("reference", []),
+        "unknown_fields": known.get("unknown_fields", []),
+        "merged": known.get("merged", {}),
+        "changed": known.get("changed", {}),
+        "inferred_losses": known.get("inferred_losses", 0),
+        "directory": known.get("directory", {}),
+        "published": known.get("published", []),
+        "sentences": _sentences(known, outcome, failed, files),
+    }
+
+
+def _rows_before_merge(connection: Connection, run: Run) -> dict[str, dict[str, int]]:
+    """Count what became of the rows of a run that was never merged: they are staged, or in quarantine."""
+    in_quarantine = quarantined(connection, run.owner, run.number)
+    return {
+        table: {
+            "received": count,
+            "quarantined": in_quarantine.get(table, 0),
+            "held_over": 0,
+            "duplicates": 0,
+            "staged": count - in_quarantine.get(table, 0),
+        }
+        for table, count in staging.counts(connection, run.owner, run.number).items()
+    }
+
+
+def _sentences(
+    known: Mapping[str, Any], outcome: str, failed: Sequence[str], files: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return what an operator is told of the run: the outcome first, then what led to it and what it changed."""
     sentences = [OUTCOMES.get(outcome, outcome)]
     if failed:
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")
-    files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
     sentences += [f"{_file(page)}: filen er den samme som sist." for page, file in files.items() if file["same"]]
     sentences += [f"{b['reason']} Ansvarlig: {b['responsible']}." for b in known.get("stopped_by", [])]
     if outcome == "released":
+        changed = known.get("changed", {})
         summary = "; ".join(f"{what}: {count}" for what, count in changes(changed, known.get("inferred_losses", 0)))
         if any(changed.values()):
             sentences.append(f"Endret: {summary}.")
@@ -288,26 +318,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     if outcome == "planned" and directory:
         compared = "; ".join(f"{what}: {count}" for what, count in day_one.said(directory, day_one.COMPARED_KINDS))
         sentences.append(f"Mot den importerte katalogen: {compared}.")
-    return {
-        "owner": run.owner,
-        "name": kommune.display_name,
-        "run": run.number,
-        "as_of": run.as_of.isoformat(),
-        "outcome": outcome,
-        "failed": list(failed),
-        "files": [files[page] for page in sorted(files)],
-        "tables": tables,
-        "totals": totals,
-        "quarantine": reasons(connection, run),
-        "noted": known.get("noted", []) + known.get("reference", []),
-        "unknown_fields": known.get("unknown_fields", []),
-        "merged": known.get("merged", {}),
-        "changed": changed,
-        "inferred_losses": known.get("inferred_losses", 0),
-        "directory": directory,
-        "published": known.get("published", []),
-        "sentences": sentences,
-    }
+    return sentences
 
 
 def _file(page: str) -> str:
@@ -316,9 +327,9 @@ def _file(page: str) -> str:
 
 
 def history_without_protection_counts(merged: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
-    """Return rows opened and closed per source's table, of those that may be counted.
+    """Return rows opened and closed per table of a source, without tables whose counts tell about protection.
 
-    Not of the golden record: its accounts less those the plan tells of would be the protected.
+    The golden record's tables are not here: its accounts minus those in the plan would be the protected ones.
     """
     return {
         table: {"opened": opened, "closed": closed}
@@ -328,9 +339,9 @@ def history_without_protection_counts(merged: Mapping[str, tuple[int, int]]) -> 
 
 
 def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
-    """Return why rows are in quarantine in a run: table_name, rule, reason, responsible and how many rows.
+    """Return why rows are in quarantine in a run: table_name, rule, reason, responsible, and how many rows.
 
-    Not of the tables whose rows hint at how many are protected.
+    Tables whose counts hint at how many are protected are left out.
     """
     found = connection.execute(
         text(

@@ -13,10 +13,11 @@ from dataflyt.warehouse import golden, runs, veto, vetoed_views
 
 
 def republish(kommune: Kommune, environment: Environment) -> None:
-    """Write what is published anew when the state it came from has changed; nothing when nothing is published.
+    """Write what is published anew when the state that it was written from has changed.
 
-    It is the run that is published that is written, not one whose files did not pass. Of a kommune that has been put on
-    trial again too: what protects does not wait for the trial to end. Repeating it does nothing.
+    Does nothing when nothing is published. It is the published run that is written, even when a newer run is released
+    whose files did not pass. A kommune that has been put on trial again is written too: protection does not wait for
+    the trial to end. Repeating it does nothing.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     folder = environment.folder("exports") / kommune.id
@@ -35,9 +36,9 @@ def republish(kommune: Kommune, environment: Environment) -> None:
 
 
 def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
-    """Write the vetoes that overrides give which no run has learned: also of those who live together, and of access.
+    """Write the vetoes of overrides that no run has seen yet, also over those who live together, and over access.
 
-    A run learns them when FREG has answered; people's decisions do not wait for that.
+    A run writes them when FREG has answered. A person's decision does not wait for that.
     """
     owner = kommune.id
     released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
@@ -46,7 +47,7 @@ def _learn_overrides(connection: Connection, kommune: Kommune, environment: Envi
         return
     job = Job(kommune, runs.get(connection, owner, newest), environment)
     views = golden.views_of_history(connection, owner)
-    # As the next run would have it: an override may be made for that.
+    # The golden record of the next run: an override may be made for what it will say.
     computed = golden.compute(views, replace(job.golden_inputs, run=newest + 1), for_vetoes=True)
     veto.learn(computed, now, kommune.guard, answered=None, outside_run=newest)
 

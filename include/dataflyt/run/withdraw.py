@@ -56,7 +56,7 @@ def withdraw(job: Job) -> dict[str, int]:
 
 
 def _is_staged(job: Job, source: str) -> bool:
-    """Tell whether staging holds all that a source has landed in this run; stage it when it does not."""
+    """Return whether staging holds all that a source has landed in this run; stage it when it does not."""
     with job.transaction(lock=False) as connection:
         intact = staging.exists(connection, job.owner, source) and staging.intact(
             connection, job.owner, job.run.number, source

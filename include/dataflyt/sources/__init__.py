@@ -17,7 +17,7 @@ Row: TypeAlias = NamedTuple
 ``int | None`` or ``float | None``. Dates and times stay text (ISO 8601), as the source wrote them when unreadable."""
 
 Reader: TypeAlias = Callable[[BinaryIO], Iterator[tuple]]  # type: ignore[type-arg]
-"""A format's reader: a stream of raw bytes in, rows of the source's tables out, in the order they stand."""
+"""A format's reader: a stream of raw bytes in, rows of the source's tables out, in the order of the file."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Table:
     """A table that a source yields.
 
     ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
-    ``key`` are the fields that tell one row from another, ``subject`` the field whose value was asked about:
-    a row is only taken as gone when its subject was answered for and has no row of that table in quarantine.
-    ``hashed`` fields are kept in history as keyed hashes only. ``whole``: every extract has all its rows, also where a
-    register is asked person by person; what an extract has not is gone. ``begins``: with a row of it begins a document
-    about its subject, to which the rows that follow belong.
+    ``key`` are the fields that tell one row from another. ``subject`` is the field whose value was asked about: a row
+    counts as gone only when its subject was answered for and has no row of that table in quarantine. ``hashed`` fields
+    are kept in history as keyed hashes only. ``whole``: every extract has all rows of the table, also where a register
+    is asked person by person; a row that is missing is gone. ``begins``: a row of the table begins a document about its
+    subject, and the rows that follow belong to it.
     """
 
     name: str

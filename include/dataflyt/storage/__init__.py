@@ -1,1 +1,1 @@
-"""Where data lie: raw answers in landing, whole files, and the connection to the warehouse."""
+"""Where data is kept: raw answers in landing, whole files, and the connection to the warehouse."""

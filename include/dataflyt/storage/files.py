@@ -40,7 +40,7 @@ def remove(folder: Any) -> None:
 
 
 def purge_landing(folder: Any, *, keep: int) -> None:
-    """Throw away the raw answers of runs before ``keep``: they are used up, and hold protected people too."""
+    """Throw away the raw answers of runs before run ``keep``: they are used up, and name protected people."""
     for run in list(folder.iterdir()) if folder.exists() else []:
         if run.is_dir() and run.name < f"{keep:06d}":
             remove(run)

@@ -70,8 +70,7 @@ class Rule:
 def folder(name: str) -> Mapping[str, Rule]:
     """Return the rules of a folder by their names, each after those whose relations it needs.
 
-    Rules that need nothing of each other stand in the order of their names. Raises ``graphlib.CycleError`` for rules
-    that need each other.
+    The order is the same every time. Raises ``graphlib.CycleError`` for rules that need each other.
     """
     found = {file.stem: _read(file) for file in sorted((SQL / name).glob("*.sql"))}
     makers = {rule.relation: rule.name for rule in found.values() if rule.relation}
@@ -117,7 +116,7 @@ def make(connection: Connection, wanted: Iterable[Rule], bound: Mapping[str, obj
 
 def script(connection: Connection, statements: Iterable[str]) -> None:
     """Execute statements without parameters in one exchange with the server."""
-    connection.exec_driver_sql("; ".join(statements), execution_options={"no_parameters": True})
+    connection.exec_driver_sql(";\n".join(statements), execution_options={"no_parameters": True})
 
 
 def script_of(rule: Rule, **placed: str) -> list[str]:

@@ -22,6 +22,7 @@ from dataflyt.sources import Reader
 from dataflyt.sources.origin import with_origin
 from dataflyt.storage.database import checked_owner, driver
 from dataflyt.storage.landing import Landing
+from dataflyt.warehouse import rules
 from dataflyt.warehouse.tables import SourceTable, source_tables
 
 _AT_A_TIME = 1_000
@@ -42,16 +43,23 @@ class _Target:
 
 def prepare(connection: Connection, owner: str, source: str) -> None:
     """Empty the staging tables of one source, making them if they are not there."""
-    for table in _tables(source):
-        name, definition = f"staging_{checked_owner(owner)}.{table.name}", _definition(table)
+    definitions = {f"staging_{checked_owner(owner)}.{table.name}": _definition(table) for table in _tables(source)}
+    found = connection.execute(
+        text("select name, obj_description(to_regclass(name), 'pg_class') from unnest(cast(:names as text[])) as name"),
+        {"names": list(definitions)},
+    )
+    statements = []
+    for name, made in found:
         # A table that an earlier version made is made anew: all its rows come from the landed pages.
-        made = connection.scalar(text("select obj_description(to_regclass(:name), 'pg_class')"), {"name": name})
-        if made == definition:
-            connection.execute(text(f"truncate {name} restart identity"))
+        if made == definitions[name]:
+            statements.append(f"truncate {name} restart identity")
         else:
-            connection.execute(text(f"drop table if exists {name}"))
-            connection.execute(text(f"create unlogged table {name} {definition}"))
-            connection.execute(text(f"comment on table {name} is {_literal(definition)}"))
+            statements += [
+                f"drop table if exists {name}",
+                f"create unlogged table {name} {definitions[name]}",
+                f"comment on table {name} is {_literal(definitions[name])}",
+            ]
+    rules.script(connection, statements)
     connection.execute(
         text("delete from control.staged where owner = :owner and source = :source"),
         {"owner": owner, "source": source},
@@ -75,12 +83,16 @@ def load(
     """
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
+    counted = _counted(connection, owner, source)
     for table in _tables(source):
         columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
-        count = connection.scalar(text(f"select count(*) from {schema}.{table.name}")) or 0
-        # A load that was rolled back has taken numbers too.
-        connection.execute(text(f"alter table {schema}.{table.name} alter row_id restart with {count + 1}"))
-        targets[table.table.row] = _Target(table, f"copy {schema}.{table.name} (page, {columns}) from stdin", count)
+        copy = f"copy {schema}.{table.name} (page, {columns}) from stdin"
+        targets[table.table.row] = _Target(table, copy, counted[table.name])
+    # A load that was rolled back has taken numbers too.
+    rules.script(
+        connection,
+        (f"alter table {schema}.{name} alter row_id restart with {count + 1}" for name, count in counted.items()),
+    )
     for page, reader in pages:
         try:
             _load_page(connection, targets, page, reader, landing)
@@ -91,17 +103,18 @@ def load(
                 del target.rows[target.whole :]
     for target in targets.values():
         _flush(connection, target)
-    for target in targets.values():
-        connection.execute(
-            text(
-                "insert into control.staged (owner, source, table_name, run, row_count) values "
-                "(:owner, :source, :table, :run, :rows) on conflict (owner, source, table_name) "
-                "do update set run = excluded.run, row_count = excluded.row_count"
-            ),
-            {"owner": owner, "source": source, "table": target.table.name, "run": run, "rows": target.count},
-        )
-        connection.execute(text(f"analyze {schema}.{target.table.name}"))
-    return {target.table.name: target.count for target in targets.values()}
+    rows = {target.table.name: target.count for target in targets.values()}
+    connection.execute(
+        text(
+            "insert into control.staged (owner, source, table_name, run, row_count) "
+            "select :owner, :source, table_name, :run, row_count "
+            "from unnest(cast(:tables as text[]), cast(:counts as bigint[])) as staged (table_name, row_count) "
+            "on conflict (owner, source, table_name) do update set run = excluded.run, row_count = excluded.row_count"
+        ),
+        {"owner": owner, "source": source, "run": run, "tables": list(rows), "counts": list(rows.values())},
+    )
+    rules.script(connection, [f"analyze {', '.join(f'{schema}.{name}' for name in rows)}"])
+    return rows
 
 
 def _load_page(
@@ -181,11 +194,9 @@ def _literal(value: str) -> str:
 
 def exists(connection: Connection, owner: str, source: str) -> bool:
     """Tell whether the source has ever been staged for this kommune."""
-    schema = f"staging_{checked_owner(owner)}"
-    return all(
-        connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.{table.name}"})
-        for table in _tables(source)
-    )
+    names = [f"staging_{checked_owner(owner)}.{table.name}" for table in _tables(source)]
+    found = text("select bool_and(to_regclass(name) is not null) from unnest(cast(:names as text[])) as name")
+    return bool(connection.scalar(found, {"names": names}))
 
 
 def pages(connection: Connection, owner: str, source: str) -> set[str]:
@@ -197,13 +208,17 @@ def pages(connection: Connection, owner: str, source: str) -> set[str]:
 
 def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
     """Tell whether staging holds exactly the rows that this run copied in: same run, same counts."""
-    schema = f"staging_{checked_owner(owner)}"
     ledger = counts(connection, owner, run, source)
     if ledger.keys() != {table.name for table in _tables(source)} or not exists(connection, owner, source):
         return False
-    return all(
-        connection.scalar(text(f"select count(*) from {schema}.{name}")) == rows for name, rows in ledger.items()
-    )
+    return ledger == _counted(connection, owner, source)
+
+
+def _counted(connection: Connection, owner: str, source: str) -> dict[str, int]:
+    """Count the rows per table in staging now."""
+    schema = f"staging_{checked_owner(owner)}"
+    each = (f'(select count(*) from {schema}.{table.name}) as "{table.name}"' for table in _tables(source))
+    return dict(connection.execute(text(f"select {', '.join(each)}")).one()._mapping)
 
 
 def counts(connection: Connection, owner: str, run: int, source: str | None = None) -> dict[str, int]:

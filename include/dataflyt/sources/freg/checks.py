@@ -5,8 +5,8 @@ released answer stays. So a row that may carry a protection is never put in quar
 ``adressebeskyttelse``, and no address that is graded or graded with a word we do not know. What they say counts as
 strengtFortrolig when it is unknown, and how many they are is never told.
 
-Documents about one person that disagree put the person in quarantine: neither gives, and what both take away is taken
-by ``withdraw``, which reads all that is staged.
+Documents about one person that disagree put the person in quarantine, so neither gives anything. ``withdraw`` reads all
+that is staged, and takes what both take away.
 
 Skatteetaten adds code values without notice ("tolerate unknown values", Folkeregisteret API documentation). Only an
 unknown ``ansvar`` is held back, since it decides who gets access to a child.
@@ -39,7 +39,7 @@ from dataflyt.quality.rules import (
     table,
     unreadable,
 )
-from dataflyt.sources.freg import EMPLOYEES, rows
+from dataflyt.sources.freg import EMPLOYEES, GUARDIANS, rows
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -58,10 +58,10 @@ _UNANSWERED = row(
 _GARBLED = f"erGjeldende is not false and {garbled('fornavn', 'mellomnavn', 'etternavn')}"
 _OPEN = "t.adressegradering = 'ugradert'"
 _EMPLOYEE = f"starts_with(page, '{EMPLOYEES}')"
-# The row of somebody without any: without a valid number it is held back with its person.
+# The row of a person without an address. Without a valid number it is held back with its person.
 _NO_ADDRESS = "row(adressegradering, adressetype, kommunenummer, bolig, flyttedato, gyldighetstidspunkt) is null"
-# Of somebody about whom FREG has answered several times the first document counts: the others neither make up for whom
-# is missing, nor are they missed in the next run.
+# When FREG has answered several times about a person, only the first document is counted: the others must not make up
+# for people who are missing, and are not missed in the next run.
 _ONCE = """not exists (
     select from freg_person p
     join (select subject, min(page) as first from freg_person group by subject having count(*) > 1) as several
@@ -94,7 +94,7 @@ def _address(nothing: str = "false") -> tuple[Rule, ...]:
     )
 
 
-# What is compared of the documents about one person, one row a thing said: only what applies.
+# What is compared when there are several documents about a person: a row for each thing that one says and that applies.
 _SAID = f"""
 select subject, page, 'number' as about, cast(row(identifikasjonsnummer, status) as text) as said
 from freg_identifikasjonsnummer
@@ -114,8 +114,8 @@ union all
 select subject, page, 'ansvar', cast(row({", ".join(rows.Foreldreansvar._fields[1:9])}) as text)
 from freg_foreldreansvar where erGjeldende is not false
 """
-# Silence is a difference too, but where it was not asked, or has no place: about ansvar in answers about guardians
-# (``run.extract_freg``), about numbers in what came along of a guardian (``rows.oppvekst``).
+# A document that says nothing of a thing differs from one that does, unless the thing was not asked for (ansvar, in
+# answers about guardians: ``run.extract_freg``) or has no place (numbers of a guardian who came along: ``oppvekst``).
 _DISAGREE = f"""
 t.subject in (
     with several as (
@@ -136,12 +136,12 @@ t.subject in (
     select subject
     from told
     where everything is not null
-        or not (about = 'number' or about = 'ansvar' and (starts_with(page, '2-guardians') or {_EMPLOYEE}))
+        or not (about = 'number' or about = 'ansvar' and (starts_with(page, '{GUARDIANS}') or {_EMPLOYEE}))
     group by subject, about
     having count(distinct coalesce(everything, '')) > 1
 )
 """
-# One document says of a number that it is this person's, another that it is somebody else's.
+# Two documents disagree on which person a number belongs to.
 _TWO_PERSONS = """
 t.subject in (
     with also as (

@@ -42,7 +42,7 @@ Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
 
 _READY_TRIES = 50
 _READY_WAIT = 2.0
-"""How often a batch of an extract is asked for before we give up, and seconds the first time we wait; half an hour."""
+"""Tries for a batch of an extract, and seconds before the second try; together half an hour."""
 
 
 def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
@@ -54,7 +54,7 @@ def open_register(connection: Connection, route: Route, settings: Settings | Non
 
 
 def base(connection: Connection, route: Route, rolle: str | None) -> str:
-    """Return what stands before ``/v1/…`` in the addresses of FREG's own services: nothing, or the way through Fiks."""
+    """Return the part before ``/v1/…`` in the addresses of FREG's own services: empty, or the way through Fiks."""
     return "" if route == "skatteetaten" else f"/folkeregister/api/v1/{fiks.role(connection, rolle)}"
 
 
@@ -90,7 +90,7 @@ def extract(
 
 
 def question(connection: Connection, route: Route, rolle: str | None, parts: Sequence[str]) -> tuple[str, str, Shape]:
-    """Return where people are asked about, what the list of their numbers is called there, and an answer's shape."""
+    """Return the path of a question, the name of its list of numbers, and the shape of an answer."""
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     if route == "fiks_oppvekst":

@@ -1,10 +1,10 @@
-"""FREG's event list (hendelsesliste): what has happened to whom, so that what protects need not wait for a run.
+"""FREG's event list (hendelsesliste), read so that raised protection and ended access need not wait for a run.
 
-Comes in: the ``sekvensnummer`` to read from, and what the list called its page there (ETag). Goes out: page by page,
-the events that can take something away, as numbers with their ``sekvensnummer``, and where to read on.
+Comes in: the ``sekvensnummer`` to read from, and the ETag of the page there. Goes out, page by page: the numbers and
+``sekvensnummer`` of the events that can take something away, and where to read on.
 Says so: Skatteetaten, Folkeregisteret API documentation (hendelsesliste): ``seq`` is inclusive, a page has 1000 events,
-304 when nothing is new, 406 for a ``seq`` older than 36 months. It does not say what stands at the list's end: ``[]``
-is assumed. Nor whether numbers are missing in the sequence (so the next one is the last one seen and one more).
+304 when nothing is new, 406 for a ``seq`` older than 36 months. Two things are assumed: the page at the list's end is
+``[]``, and numbers may be missing in the sequence (so the next ``seq`` is the last one seen plus one).
 When it fails: as ``http.Register``; Unreadable for a list that does not go forward.
 """
 
@@ -42,7 +42,7 @@ adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, 
 
 _is_page = list_under(None)
 _STEPS_BACK = (0, 1000, 10_000, 100_000, 1_000_000)
-"""So far before the newest number is looked for an event that can be read."""
+"""How far before the newest number an event that can be read is looked for, step by step."""
 
 
 class TooOld(Exception):
@@ -90,9 +90,9 @@ class EventList:
         return int(json_of(answer.content))
 
     def end(self) -> int:
-        """Return where to read on when nothing before it is to be read: after the last event that can be read.
+        """Return the ``seq`` after the last event that can be read: where somebody starts who wants no older events.
 
-        Not after the newest number, which may be ahead of that: what comes between would be passed over.
+        The newest number may be ahead of that event; starting after it would pass over the events between.
         """
         newest = self.last()
         at = newest + 1
@@ -110,9 +110,9 @@ class EventList:
     def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
 
-        Whatever stands at the end, it is the end. Where ``last`` says that there are more, what is there is asked for
-        once more, since it may have come in between; then it is a list that tells of numbers before it gives the
-        events, which come at the same place the next time.
+        A page without events is the end, whatever else it holds. Where ``last`` says that there are more events, the
+        page is asked for once more, since they may have come meanwhile. If it is still empty, the list counts numbers
+        before it gives their events, and they come at the same place the next time.
         """
         nothing_before = False
         while True:
@@ -148,7 +148,7 @@ class EventList:
 
 
 def read(content: bytes, seq: int, etag: str | None) -> Page:
-    """Read one page of the list; an event without a kind counts as urgent. Raises Unreadable."""
+    """Return what one page of the list says; an event without a kind counts as urgent. Raises Unreadable."""
     urgent = []
     newest = seq - 1
     items = json_of(content)

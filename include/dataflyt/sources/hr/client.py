@@ -2,7 +2,7 @@
 
 Comes in: a folder and a file pattern. Goes out: the page ``hr-00001``, the file as it was, and what it is a copy of.
 When it fails: SourceUnavailable names the folder and the pattern, and is worth another try; ConfigError names two files
-of which nobody can tell which is the newest.
+when it cannot tell which of them is the newest.
 """
 
 from datetime import datetime

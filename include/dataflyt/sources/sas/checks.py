@@ -153,7 +153,7 @@ RULES: Rules = {
         ),
         row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
         *_letters("given_name", "family_name", "full_name"),
-        # Whoever these are about is not set aside, but held back until decided: they have a place in school.
+        # These persons are not quarantined but held back until somebody decides: they have a place in school.
         *(
             note(
                 rule,

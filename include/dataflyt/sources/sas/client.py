@@ -4,7 +4,7 @@ Comes in: a folder, and the patterns of the school system's file and of the time
 ``pifu-00001.xml`` or ``oneroster-00001.zip``, and ``timetable-00001.csv`` or ``timetable-00001.ics``, the files as they
 were, and what they are copies of; ``calendar-00001.ics`` and on, a page a link.
 When it fails: SourceUnavailable names the folder and the pattern, or the connection's place, and is worth another try;
-ConfigError names two files of which nobody can tell which is the newest.
+ConfigError names two files when it cannot tell which of them is the newest.
 """
 
 import re
@@ -57,7 +57,7 @@ def extract(
 
 
 def fetch_calendars(connection: Connection, landing: Landing, settings: Settings | None = None) -> None:
-    """Land the calendar behind each link; one that is landed already stands. A link is never told: it is a key."""
+    """Land the calendar behind each link, unless it is landed already. A link is never told: it is a key."""
     settings = settings or Settings()
     for number, link in enumerate(_links(connection), 1):
         page = str(Page(CALENDARS, number, "ics"))

@@ -3,12 +3,12 @@
 In: a calendar such as Vigilo's link to a timetable gives. Out: ``timetable`` rows in the order of the file, each once.
 A broken or swollen file raises ``Unreadable``; an event that cannot be read is passed over.
 
-What Vigilo's calendars say is not published. Assumed: an event is a lesson, its SUMMARY the id of the group, as in the
-school system's other file, its LOCATION the room. A group that is not in the other file is for the checks.
+Vigilo has not published what its calendars hold. Assumed: an event is a lesson, its SUMMARY the id of the group, as in
+the school system's other file, its LOCATION the room. Quality rules find a group that is not in the other file.
 
-What a calendar means the libraries ``icalendar`` and ``recurring-ical-events`` say. They would follow a rule that
-repeats every second until the year 9999, so they are given one series at a time, of that what a lesson has and nothing
-else, and only rules that some timetable has.
+The libraries ``icalendar`` and ``recurring-ical-events`` interpret a calendar. They would follow a rule that repeats
+every second until the year 9999. So they get one series at a time, only the properties that a lesson has, and only
+rules that a timetable can have.
 """
 
 import math
@@ -30,15 +30,15 @@ _OSLO = ZoneInfo("Europe/Oslo")
 _BROKEN = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 """What the libraries raise for events that are not as they should be."""
 _MOST_OCCURRENCES = 200_000
-"""A school of 100 groups of 30 lessons a week has three quarters of this in a year."""
+"""A school with 100 groups of 30 lessons a week has three quarters of this in a year."""
 
 
 def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
-    """Read a calendar: a row for each weekday and time at which an event with a name takes place.
+    """Yield a row for each weekday and time at which an event with a name takes place. Raises Unreadable.
 
-    What counts is the school year that ``today`` is in (without it, the day it is in Norway), and two months from then:
-    in summer that is the next timetable too. Times are Norwegian. A day that was moved, cancelled or left out of a
-    series is no lesson, nor is what lasts whole days. A rule that no timetable has (every second, every year) is not
+    Read are the school year of ``today`` (without it, the day in Norway) and two months from then, so that summer gets
+    the next timetable too. Times are Norwegian. A day that was moved, cancelled or left out of a series is no lesson,
+    nor is an event of whole days. A rule that no timetable has (every second, every year) is not
     followed: the event counts on its first day.
     """
     today = today or datetime.now(_OSLO).date()

@@ -3,12 +3,13 @@
 In: manifest, orgs, users, classes, enrollments, in 1.2 roles too; courses, academicSessions and demographics where they
 are there. Out: rows of the tables of the school system: schools, groups, people with the guardians they name, then who
 is where. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id raise
-``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` are not there, and nobody is in such a class. Whoever has
-``enabledUser`` false is there, with the ``recstatus`` disabled: the school has to say whether they have left. Paths in
-the zip file may be written as Windows does.
+``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` count as absent, and such a class has no members. A user
+with ``enabledUser`` false is read, with the ``recstatus`` disabled: the school has to say whether they have left. Paths
+in the zip file may be written as Windows does.
 
-What rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept, the rest goes through.
-What is kept may not grow far beyond the file; what it unpacks to may not either. Nothing is unpacked to a disk.
+What later rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept in memory; every other row
+is yielded and forgotten. Limits hold for both the kept values and the unpacked size, in proportion to the file. Nothing
+is unpacked to a disk.
 
 Source: 1EdTech OneRoster CSV Binding 1.1 and 1.2.1. How Norwegian systems fill it is that of FINT's provider, which
 speaks OneRoster's REST interface; CSV from a Norwegian system was not found, so this is assumed: ``identifier`` of a
@@ -35,7 +36,7 @@ from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, Schoo
 from dataflyt.sources.sas.values import grep_codes, nine_digits, year_level_in
 
 MOST_TIMES = 100
-"""No roster unpacks to more than this many times its size (and some): a text is seldom packed to a twentieth."""
+"""A roster may unpack to this many times its size, and ``_SOME`` bytes: text is seldom packed to a twentieth."""
 _SOME = 16 * 1024 * 1024
 _MOST_AT_ONCE = 256 * 1024
 
@@ -65,7 +66,7 @@ _SUBJECT = re.compile(r"[A-ZÆØÅ]{3}[0-9]{2,4}")
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Read a OneRoster zip file."""
+    """Yield the rows of a OneRoster zip file. Raises Unreadable."""
     archive = _Archive(stream)
     version = _version(archive)
     yield from _schools(archive)
@@ -245,7 +246,7 @@ def _membership(
     begins: str | None,
     ends: str | None,
 ) -> Iterator[Membership]:
-    """Yield the membership, unless it is a guardian's: guardians belong to a pupil."""
+    """Yield the membership, unless it is a guardian's: a guardian belongs to a pupil and not to a group."""
     word = (role or "").lower()
     if word not in _GUARDIANS:
         yield Membership(
@@ -272,7 +273,7 @@ def _day_before(value: str | None) -> str | None:
 
 
 class _Archive:
-    """The CSV files of a zip file that nobody has vouched for."""
+    """The CSV files of a zip file from outside, read within limits."""
 
     def __init__(self, stream: BinaryIO) -> None:
         start = stream.read(4096)
@@ -309,7 +310,7 @@ class _Archive:
     def records(
         self, name: str, columns: Sequence[str], *, needed: int = 1
     ) -> Iterator[tuple[str, tuple[str | None, ...]]]:
-        """Yield id and other cells of the rows that hold; the first of ``columns`` is the id."""
+        """Yield id and other cells of the rows that are not marked as gone; the first of ``columns`` is the id."""
         for line, (status, row_id, *cells) in self.rows(name, ("status", *columns), needed=needed + 1):
             if status and status.lower() in _GONE:
                 if row_id and name in self.gone:
@@ -368,7 +369,7 @@ _BROKEN = (
 
 
 class _Limited:
-    """The zip file as ``zipfile`` reads it: never more at a time than the list of a roster's few files takes."""
+    """The zip file as ``zipfile`` reads it, a bounded piece at a time: enough for a list of a roster's few files."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -415,7 +416,7 @@ class _Kept(dict[str, tuple[str | None, ...]]):
         self._archive = archive
 
     def keep(self, key: str, values: tuple[str | None, ...]) -> None:
-        """Keep values; Unreadable when there is no room."""
+        """Keep values; raises Unreadable when they have grown too large."""
         self._archive.kept -= 200 + len(key) + sum(60 + len(value) for value in values if value)
         if self._archive.kept < 0:
             raise Unreadable(

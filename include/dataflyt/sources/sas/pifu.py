@@ -2,20 +2,20 @@
 
 In: a full file (namespaces 1.1, 1.2 and v1, or none). Out: rows in the order of the file; a ``person`` is followed by
 its ``guardian`` rows. A file that says it holds only changes (``properties/type`` delta or event), an element without
-its id, and a broken file raise ``Unreadable``. No person at all is readable: whether that may be, and whether a file
-that calls itself full lacks what it had last time, is for the checks. What is marked as deleted (``recstatus`` 3: a
-person, a group, a role) is not there, nor are the memberships of such a person or in such a group.
+its id, and a broken file raise ``Unreadable``. A file without persons is readable; quality rules find it, and a full
+file that lacks what it had last time. A person, group or role that is marked as deleted (``recstatus`` 3) counts as
+absent, and so do the memberships of such a person or in such a group.
 
 A membership is not in force (``active`` false) when its role's ``status`` is 0, or ``pifu_status`` says inaktiv of the
 role or the person. A private candidate (``pifu_status`` privatist, and neither heltid nor deltid) is no pupil: the
 ``subrole`` of such a membership is privatist.
 
-An id that has changed stands as a pair, ``New`` and ``Old``, and one that was given by mistake as ``Duplicate``: what
-points with such an id, before the pair or after, is given the right one. Where somebody else has it, or two claim it,
-it stands as it is. A file with anything of this is read twice.
+An id that has changed stands as a pair, ``New`` and ``Old``, and one that was given by mistake as ``Duplicate``. A
+reference by such an id, before the pair or after it, gets the right one. An id that somebody else has, or that two
+claim, is left as it is. A file with any of this is read twice.
 
-Somebody who has only ``fn`` gets a given name and a family name from it: the last word is the family name (assumed), or
-what stands before a comma.
+A person who has only ``fn`` gets a given name and a family name from it: the family name is the last word (assumed), or
+the part before a comma.
 
 Plain IMS Enterprise has none of PIFU's words. Assumed, since no file of a Norwegian system was found: an id that is a
 valid national identity number is the person's number (Identum says that the number is the id in such files); an
@@ -71,7 +71,7 @@ _REAL_PUPIL = frozenset({"heltid", "deltid"})
 
 @dataclass
 class _Kind:
-    """What a file says of its people, or of its groups: ids that stand for others, and who is not there."""
+    """What a file says of the ids of its people, or of its groups: which stand for others, and which are deleted."""
 
     renamed: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -92,11 +92,11 @@ class _Kind:
         """Take in the ids that stand for another in this element."""
         own, others = _own_and_others(element)
         for other in others:
-            # Two who claim it: nobody can tell whose it was.
+            # An id that two claim cannot be followed to either.
             self.renamed[other] = own if self.renamed.get(other, own) == own else other
 
-    def settle(self) -> None:
-        """Forget what does not hold of the whole file, and follow pairs to their end."""
+    def follow_pairs(self) -> None:
+        """Drop pairs and deletions that the rest of the file contradicts, and follow each pair to its end."""
         self.gone -= self.there
         for other in [old for old, new in self.renamed.items() if old in self.there or old == new]:
             del self.renamed[other]
@@ -148,7 +148,7 @@ class _Whole:
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Read a PIFU-IMS SAS file, or a plain IMS Enterprise file."""
+    """Yield the rows of a PIFU-IMS SAS file, or of a plain IMS Enterprise file. Raises Unreadable."""
     membership: Element | None = None
     group_id = ""
     whole = _whole(stream)
@@ -176,9 +176,9 @@ _REACHES_FAR = re.compile(rb"""["']\s*(?:old|duplicate)\s*["']|recstatus\s*=\s*[
 
 
 def _whole(stream: BinaryIO) -> _Whole:
-    """Learn what concerns more than the record it stands in, and go back to where the stream was.
+    """Return what the file says that concerns other records too; leave the stream where it was.
 
-    Most files say nothing of the kind: their bytes are looked through, which takes a tenth of reading them.
+    Most files say nothing of the kind. Their bytes are searched first, which takes a tenth of the time of reading them.
     """
     found = _Whole()
     if not stream.seekable():
@@ -194,8 +194,8 @@ def _whole(stream: BinaryIO) -> _Whole:
                 found.groups.learn_pairs(parent)
             found.learn(record)
         stream.seek(beginning)
-        found.people.settle()
-        found.groups.settle()
+        found.people.follow_pairs()
+        found.groups.follow_pairs()
     return found
 
 

@@ -1,8 +1,8 @@
 """A timetable in CSV to rows: which group has a lesson on which weekday.
 
 In: CSV of a form that is our own: columns ``group``, ``weekday``, ``start``, ``end``, ``room``; comma, semicolon or
-tab; UTF-8 or windows-1252. Out: ``timetable`` rows in the order of the file. A broken file raises ``Unreadable``. A
-group that is not in the school system's other file is for the checks.
+tab; UTF-8 or windows-1252. Out: ``timetable`` rows in the order of the file. A broken file raises ``Unreadable``.
+Quality rules find a group that is not in the school system's other file.
 """
 
 import re
@@ -21,7 +21,7 @@ _COLUMNS = ("group", "weekday", "start", "end", "room")
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Read a timetable in CSV. Columns may stand in any order and others beside them; blank lines are passed over."""
+    """Yield the rows of a timetable. Columns may stand in any order, with others between; blank lines are skipped."""
     rows = csv_rows(stream, "en timeplan")
     _, header = next(rows, (1, []))
     names = [name.strip().lower() for name in header]

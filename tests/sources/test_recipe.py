@@ -1,0 +1,39 @@
+"""What ``docs/develop/add-a-format.md`` tells to write is a format that reads, and whose own tests pass."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from dataflyt.config import formats
+from dataflyt.sources import hr
+
+PAGE = Path(__file__).parents[2] / "docs" / "develop" / "add-a-format.md"
+READER, TABLE, TESTS, *_ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def module_of(name: str, source: str) -> ModuleType:
+    module = ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    return module
+
+
+@pytest.fixture
+def lonnsliste(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = module_of("dataflyt.sources.hr.lonnsliste", READER)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(hr, "lonnsliste", module, raising=False)
+    return module
+
+
+def test_the_recipe_s_own_tests_pass(lonnsliste: ModuleType) -> None:
+    tests = [test for name, test in vars(module_of("recipe", TESTS)).items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for test in tests:
+        test()
+
+
+def test_the_recipe_s_table_has_all_formats_that_there_are() -> None:
+    assert set(re.findall(r'^    "(\w+)":', TABLE, re.MULTILINE)) == {*formats.HR, "lonnsliste"}
