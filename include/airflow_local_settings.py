@@ -1,9 +1,9 @@
-"""Read by every process of Airflow at its start (its local settings): imports early what the tasks import.
+"""Airflow's local settings, which each of its processes reads at its start: import the tasks' modules early.
 
-An executor that forks its tasks (LocalExecutor in the scheduler, Celery's worker) hands them what it has imported
-itself. With ``DATAFLYT_PRELOAD=1`` in the environment of that process, and of no other, a task finds Great
-Expectations and the rest there and need not import them: seconds of CPU a run. It costs the process some 200 MiB,
-which its tasks share. Without the variable nothing is imported.
+An executor that forks its tasks (LocalExecutor in the scheduler, Celery's worker) shares its imported modules with
+them. Set ``DATAFLYT_PRELOAD=1`` in the environment of that process, and of no other: its tasks then need not import
+Great Expectations and the rest, which saves seconds of CPU a run. It costs the process some 200 MiB, which its tasks
+share. Without the variable nothing is imported.
 """
 
 import os

@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes half a second, and would answer with a traceback
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of libraries, to whoever maintains them
+        warnings.simplefilter("ignore")  # libraries' warnings are for their maintainers
     from dataflyt.cli import terminal
     from dataflyt.cli.main import app
     from dataflyt.storage import private
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         app(prog_name="dataflyt")
-    except KeyboardInterrupt:  # before or after the command itself, which says more
+    except KeyboardInterrupt:  # outside the command itself, which prints a longer sentence
         sys.exit(terminal.INTERRUPTED)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python is on its way out

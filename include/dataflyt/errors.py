@@ -1,7 +1,7 @@
-"""What can go wrong, as classes of ours.
+"""Dataflyt's errors, a class for each kind.
 
     DataflytError
-      · SourceUnavailable   did not answer, and may do so later: the only one that is worth a retry
+      · SourceUnavailable   did not answer, and may do so later: the only error worth a retry
       · SourceRefused       said no; a person must do something
       · ConfigError         a kommune file, connection or environment cannot be used
           · NotDefined      there is no connection of that name (config.connections)
@@ -38,7 +38,7 @@ class Unreadable(DataflytError):
 
     @property
     def clause(self) -> str:
-        """The sentence as the rest of another: it begins with a small letter, after a comma or colon."""
+        """The sentence with a small first letter, to stand after a comma or colon."""
         return self.sentence[:1].lower() + self.sentence[1:]
 
 
@@ -82,8 +82,7 @@ _BUSY = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ENETUNREACH, errno.EHOSTUNR
 def may_pass(error: BaseException) -> bool:
     """Tell whether an error is worth a retry: a connection was lost or refused, or storage is busy.
 
-    Classes of other libraries are recognised by name, so that none of them is imported for this. Network disks and s3fs
-    raise OSError.
+    Other libraries' classes are recognised by name: none has to be imported. Network disks and s3fs raise OSError.
     """
     if isinstance(error, DataflytError):
         return isinstance(error, SourceUnavailable)
@@ -111,10 +110,10 @@ _REFUSALS = {
 
 
 def known_refusal(error: BaseException) -> str | None:
-    """Return in Norwegian why the operating system refused; None for an errno without a text, and for other errors."""
+    """Return the operating system's refusal in Norwegian; None for an errno without a text, and for other errors."""
     return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def why_refused(error: OSError) -> str:
-    """Return in Norwegian why the operating system refused, with the errno where there is no text for it."""
+    """Return the operating system's refusal in Norwegian, with the errno where there is no text for it."""
     return known_refusal(error) or f"feil {error.errno} fra maskinen"

@@ -1,14 +1,14 @@
 """Day one: importing the kommune's present directory, and comparing a run with it.
 
 ``propose`` copies a directory file into the kommune's staging schema and says what is different. ``accept`` keeps each
-name, the keyed hash of its holder's number, and what the file said of school and affiliation. The naming of accounts
-(``warehouse.golden``) then lets people that it knows by number keep their names, and gives an imported name to nobody
-else. A later import replaces the directory; it takes back no name that was given, and forgets none.
+name, the keyed hash of its holder's number, and the school and affiliation in the file. The naming of accounts
+(``warehouse.golden``) then lets each person keep the name that was imported with their number, and gives an imported
+name to nobody else. A later import replaces the directory. It takes back no name that was given, and frees none.
 
-``compare`` counts how what a run would publish differs from the imported directory. A kommune on trial reads it.
+``compare`` counts the differences between a run's accounts and the imported directory. A kommune on trial reads it.
 
-Only counts, lines of the file and the warehouse's own ids come out of here. People who are hidden from the exports
-cannot be told from others. People who are fortrolig are in the exports and are counted as everybody is: see
+Out come only counts, lines of the file and the warehouse's own ids. People hidden from the exports cannot be told from
+others. People graded fortrolig are in the exports and are counted like everybody: see
 ``sql/accounts/import_difference.sql`` and ``account_difference.sql``.
 """
 
@@ -52,13 +52,13 @@ COMPARED_KINDS = {
 """Kinds of differences between a run and the imported directory, with their Norwegian names."""
 
 WITHOUT_ROWS = frozenset({"matched", "same", "missing"})
-"""Kinds that are counted and never listed: the list would show who is hidden, or there is nothing to do about them."""
+"""Kinds that are counted and never listed: a list would show who is hidden, or nothing can be done about the rows."""
 
 _ROWS_BETWEEN_PROGRESS = 2000
 
 
 class Row(NamedTuple):
-    """Something for people to look at: a person that the warehouse knows, else a line in the file."""
+    """A row for a person to look at: somebody that the warehouse knows, else a line in the file."""
 
     kind: str
     person_id: str | None
@@ -118,7 +118,7 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
 
 
 def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
-    """Return what people must look at in the proposed import, in a fixed order."""
+    """Return the rows of the proposed import that a person must look at, in a fixed order."""
     with database.transaction(db, kommune.id) as connection:
         _difference(connection, kommune.id)
         found = connection.execute(
@@ -134,7 +134,8 @@ def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
 def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
     """Keep the proposed directory in place of the one before. Raises NotApproved unless ``digest`` is still its digest.
 
-    A run that is merged and not released has named people without this directory. It is undone; return its number.
+    A run that is merged but not released has named people without this directory. It is undone, and its number
+    returned.
     """
     owner = kommune.id
     with database.transaction(db, owner) as connection:
@@ -175,7 +176,7 @@ def reject(db: Engine, kommune: Kommune) -> None:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait, and it cannot be read twice
+        if path.exists() and not path.is_file():  # reading a pipe would block, and a pipe cannot be read twice
             raise Unreadable(f"{path.name} er ikke en vanlig fil: lagre katalogen som LDIF eller CSV.")
         return path.open("rb")
     except OSError as error:
@@ -258,8 +259,8 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
     """Count the differences between what a merged or released run would publish and the imported directory.
 
     The keys are COMPARED_KINDS; empty when no directory is imported. An entry of ``other_school`` or ``other_role`` is
-    also counted in another kind; only entries whose school or role the file said are compared. Leaves the temporary
-    table ``account_difference``.
+    also counted in another kind. School and role are compared only where the file has them. Leaves the temporary table
+    ``account_difference``.
     """
     if imported_at(connection, run.owner) is None:
         return {}

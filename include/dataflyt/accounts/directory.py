@@ -1,4 +1,4 @@
-"""The kommune's present directory as a file: who has which FEIDE name. Read before Dataflyt takes over the naming.
+"""The kommune's present directory as a file: each person's FEIDE name. Read before Dataflyt takes over the naming.
 
 In: an LDIF file (norEdu: the people and, for their schools, the organizational units), or a CSV file (comma, semicolon
 or tab; UTF-8 or windows-1252; after Excel's ``sep=;`` or PowerShell's ``#TYPE``) whose first line names the columns,
@@ -177,7 +177,7 @@ def _letters(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _key(dn: str) -> str:
-    """Return a short key of a distinguished name, the same for all ways to write it."""
+    """Return a short key of a distinguished name. All spellings of the name give the same key."""
     return hashlib.sha256(ldif.normal_dn(dn).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

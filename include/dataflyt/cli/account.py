@@ -1,4 +1,4 @@
-"""``dataflyt account``: import the kommune's present directory, and see how Dataflyt's would differ from it."""
+"""``dataflyt account``: import the kommune's present directory, and compare Dataflyt's with it."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""``dataflyt airflow``: what Dataflyt needs in Airflow."""
+"""``dataflyt airflow``: make Dataflyt's pools and roles in Airflow."""
 
 import typer
 

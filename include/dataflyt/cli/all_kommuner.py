@@ -1,4 +1,4 @@
-"""``dataflyt events``, ``publish`` and ``reference``: what the DAGs do that are one for all kommuner."""
+"""``dataflyt events``, ``publish`` and ``reference``: the work of the DAGs common to all kommuner, done once."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -76,6 +76,6 @@ def reference_command(
 
 
 def _raise(sentences: list[str]) -> None:
-    """Raise what went wrong, a line for each, when anything did."""
+    """Raise one error with a line for each trouble; return when there is none."""
     if sentences:
         raise DataflytError("\n".join(sentences))

@@ -1,4 +1,4 @@
-"""``dataflyt doctor``: what is wrong around the kommuner, or soon will be."""
+"""``dataflyt doctor``: find what is wrong around the kommuner, or soon will be."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated

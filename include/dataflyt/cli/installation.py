@@ -1,4 +1,4 @@
-"""What a command begins with: the installation it belongs to, and the kommune it is given."""
+"""The beginning of every command: find the installation, and the kommune that the command was given."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,5 +27,5 @@ def installation() -> Iterator[Outside]:
 
 
 def kommune_of(name: str) -> Kommune:
-    """Return the kommune that a command was given by id or number. Raises ConfigError."""
+    """Return the kommune with this id or number. Raises ConfigError."""
     return find(folder_of_kommuner(), name)

@@ -1,8 +1,8 @@
-"""The command line in Norwegian: what Typer puts into help, errors and prompts, and how a command ends.
+"""The command line in Norwegian: Typer's words in help, errors and prompts, and the end of a command.
 
-Typer has no language but English, and keeps its words in several places: constants of ``rich_utils``, methods of its
-command classes, messages of its exceptions. ``App`` replaces them all. A message that is not known here is replaced by
-a general Norwegian one, so that a new version of Typer brings no English back.
+Typer speaks only English, and keeps its words in several places: constants of ``rich_utils``, methods of its command
+classes, messages of its exceptions. ``App`` replaces them all. An unknown message is replaced by a general Norwegian
+one, so that a new version of Typer brings no English back.
 """
 
 import re
@@ -27,7 +27,7 @@ rich_utils.ENVVAR_STRING = "[miljøvariabel: {}]"
 rich_utils.REQUIRED_LONG_STRING = "[må være med]"
 
 _TYPES = {"<str>": "<tekst>", "<int>": "<tall>", "<path>": "<fil>", "<list[str]>": "<tekst>", "<bool>": None}
-"""What help calls a value's type. A switch has none."""
+"""The Norwegian name of each value type, as help shows it. A switch has none."""
 
 _MESSAGES = {
     r"No such command '(.*?)'\.(?: Did you mean (.*)\?)?": "Kommandoen «{}» finnes ikke",
@@ -37,7 +37,7 @@ _MESSAGES = {
 
 
 class _InNorwegian:
-    """What a command and a group of commands have in common."""
+    """The common part of a command and a group of commands."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write the line that shows how the command is written."""
@@ -78,7 +78,7 @@ class Group(_InNorwegian, TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Do what the command line says and exit with its code. Any error is one sentence, or silence."""
+        """Run the command line and exit with its code. An error prints one sentence or nothing."""
         work = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return work()
@@ -94,7 +94,7 @@ class App(typer.Typer):
             cls=Group,
             help=help,
             no_args_is_help=True,
-            add_completion=False,  # its two options and all that they say are English
+            add_completion=False,  # its two options and their texts are English
             pretty_exceptions_enable=False,
             rich_markup_mode="markdown",  # paragraphs of the docstrings flow
             options_metavar="[VALG]",
@@ -155,7 +155,7 @@ def _ended(work: Callable[[], Any]) -> int:
 
 
 def wrong_use(error: typer.TyperException) -> str:
-    """Return what is wrong with a command line, and where its help is; "" when help was shown instead.
+    """Return a sentence on the fault in a command line and on where its help is; "" when help was shown instead.
 
     Typer's exceptions are told apart by their names, as Typer does itself: their module is not public.
     """

@@ -2,11 +2,11 @@
 
 - Where Airflow is configured, connections are found as Airflow's tasks find them: in its secrets backends, variables
   and database, in Airflow's order.
-- While ``make up`` or ``make demo`` runs, a note in the folder ``.local`` says where things are. It is written when the
-  warehouse and the registers are there, and removed at the end. Only its owner may read it, since it holds keys. The
-  writer keeps a lock on it, so that a note left by a process that was killed does not count. It is read when neither
-  DATAFLYT_STORAGE nor a connection is among the variables.
-- Elsewhere the environment variables alone say it.
+- While ``make up`` or ``make demo`` runs, a note in the folder ``.local`` holds the variables. It is written when the
+  warehouse and the registers are up, and removed at the end. Only its owner may read it, since it holds keys. The
+  writer keeps a lock on it, so that a note left by a killed process does not count. It is read when neither
+  DATAFLYT_STORAGE nor a connection is among the environment variables.
+- Elsewhere the environment variables alone are used.
 """
 
 import fcntl
@@ -53,7 +53,7 @@ def withdraw(local: Path, note: TextIO) -> None:
 
 
 def running(local: Path) -> dict[str, str] | None:
-    """Return the variables of what runs in the folder, None when nothing does. Raises ConfigError."""
+    """Return the variables in the note of a running demo or ``make up``, None when nothing runs. Raises ConfigError."""
     try:
         with (local / NOTE).open(encoding="utf-8") as note:
             try:
@@ -80,23 +80,23 @@ def airflow_is_here() -> bool:
 
 def by_airflow() -> Outside:
     """Return the installation as Airflow finds it. Raises ConfigError when its settings keep it from starting."""
-    # As Airflow's own command line sets it: without, the task SDK does not look in Airflow's database.
+    # Airflow's own command line sets this. Without it the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
         from dataflyt.on_airflow.environment import connection_of_installation, storage_path
     except DataflytError:
         raise
-    except Exception as error:  # a driver that is not installed, a secrets backend that is none; a password may be told
+    except Exception as error:  # a missing driver, a secrets backend that does not exist; the text may hold a password
         raise ConfigError(
             f"Airflow kan ikke startes med innstillingene her ({type(error).__name__}): kjør «airflow config list», "
             "og rett det den klager på, i airflow.cfg eller AIRFLOW__-variablene."
         ) from None
-    logging.getLogger().setLevel(logging.WARNING)  # Airflow shows everything of everybody on the terminal
+    logging.getLogger().setLevel(logging.WARNING)  # Airflow lets every library log to the terminal
     return Outside(connection_of_installation, storage_path, airflow=True)
 
 
 def use() -> Outside:
-    """Find the installation, and take over the variables of what runs here for trial.
+    """Find the installation, and take over the variables of a trial that runs here.
 
     Raises ConfigError when there is none.
     """

@@ -1,4 +1,4 @@
-"""``dataflyt read`` and ``dataflyt id``: what Dataflyt reads from a file, and from a number, as JSON a line.
+"""``dataflyt read`` and ``dataflyt id``: print a file's rows, or the facts in a number, as JSON lines.
 
 Registered by ``dataflyt.cli.main``. The only commands that print personal data: they print the file they are given.
 """
@@ -83,7 +83,7 @@ def id_command(
 
 
 def _said(text: str) -> dict[str, object]:
-    """Return what kind of number a text is to every reader (``meant``), and what its digits say."""
+    """Return the kind of number that every reader takes a text for (``meant``), and the facts in its digits."""
     written = numbers.read(text)
     found = numbers.parse(written.value if written and written.kind == "number" else text)
     return {
@@ -106,7 +106,7 @@ def _objects(
 
 
 def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Iterator[dict[str, object]]:
-    """Yield the objects, and count per table those with a name that no run would take."""
+    """Yield the objects, and count per table those with a name that a run would refuse."""
     for item in objects:
         names = (str(value) for field, value in item.items() if value and _NAME.search(field))
         garbled[str(item["table"])] += any(map(_GARBLED, names))
@@ -114,7 +114,7 @@ def _counted(objects: Iterator[dict[str, object]], garbled: Counter[str]) -> Ite
 
 
 def _print(objects: Iterator[dict[str, object]]) -> None:
-    """Write the objects as they come. When the reader of the pipe ends (``| head``), so does this, without a word."""
+    """Write the objects as they come. End silently when the reader of the pipe ends (``| head``)."""
     out = sys.stdout.buffer
     try:
         for item in objects:

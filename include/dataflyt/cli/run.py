@@ -1,4 +1,4 @@
-"""``dataflyt run``, ``plan`` and ``work-list``: a kommune's run without Airflow, and what it found."""
+"""``dataflyt run``, ``plan`` and ``work-list``: a kommune's run without Airflow, its plan and its work list."""
 
 import sys
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def run_command(
 
 
 def _tried(name: str, step: Callable[[], None]) -> DataflytError | None:
-    """Do a step and tell how it went; return what stopped it. A full disk stops a step, and the run is closed."""
+    """Do a step and print its outcome; return its error. A full disk stops a step, and the run is closed."""
     try:
         step()
     except DataflytError as error:
@@ -74,7 +74,7 @@ def _tried(name: str, step: Callable[[], None]) -> DataflytError | None:
 
 
 def _answer(kommune: "Kommune", question: "Question", approve: bool | None, approver: str | None) -> "Answer":
-    """Show the question, and return the answer of the approver: given beforehand, or asked for in the terminal."""
+    """Show the question, and return the approver's answer: from an option, or asked for in the terminal."""
     from dataflyt.run.execute import Answer
     from dataflyt.warehouse.runs import User
 

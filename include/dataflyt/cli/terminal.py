@@ -1,4 +1,4 @@
-"""What a command does when its terminal is closed, its disk is full or its user interrupts: one sentence, or silence.
+"""A command whose terminal is closed, whose disk is full or whose user interrupts it prints one sentence or nothing.
 
 For ``dataflyt`` and ``supervisor`` alike, and without Typer. No traceback is shown: it may quote a row.
 """
@@ -23,7 +23,7 @@ _ASCII = {
 
 
 def prepare() -> None:
-    """Let a terminal that only knows ASCII show Norwegian letters as near as it can, instead of failing."""
+    """Let an ASCII terminal show the nearest letters to the Norwegian ones, instead of failing."""
     codecs.register_error("dataflyt", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):  # not a stream of Python's own, or closed
@@ -55,13 +55,13 @@ def flush() -> None:
 
 
 def forget_output() -> None:
-    """Keep Python from writing at exit what is still buffered: the disk is full, or nobody reads it."""
+    """Keep Python from writing the buffer at exit, when the disk is full or nobody reads."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def sentence_of(error: BaseException) -> str:
-    """Return an unexpected error in words: what the machine refused, or the line of ours where it came from."""
+    """Return an unexpected error in words: the machine's refusal, or the line of ours that raised it."""
     if isinstance(error, OSError) and (why := known_refusal(error)):
         what = f"{os.fsdecode(error.filename)} kan ikke brukes" if error.filename else "Noe kunne ikke skrives"
         return f"{what}: {why}."

@@ -1,1 +1,1 @@
-"""The exports: one module each, which ends with its ``EXPORT``, and the publishing of what they write."""
+"""The exports, a module each, which ends with its ``EXPORT``; and the publishing of their files."""

@@ -1,4 +1,4 @@
-"""Open a file for a check, so that every check refuses a file that cannot be opened or read with the same sentence."""
+"""Open a file for a check. Every check refuses an unreadable file with the same sentence."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO

@@ -1,9 +1,8 @@
 """The FEIDE directory of a school owner as LDIF: full, ready for ``slapadd`` or ``ldapadd`` into an empty OpenLDAP.
 
-In: a ``Shown``, which gives the owner, its schools and its people as they may be shown; nothing is held back here.
-Out: one file in this order: the owner, on the suffix that the realm gives (``dc=haugesund,dc=kommune,dc=no``); the
-schools, ``ou=<name>`` below it; ``ou=people``; the people, ``uid=<uid>,ou=people``. The same input gives the same
-bytes.
+In: a ``Shown``, which gives the owner, its schools and its people as they may be shown. This module hides nobody. Out:
+one file in this order: the owner, on the suffix that the realm gives (``dc=haugesund,dc=kommune,dc=no``); the schools,
+``ou=<name>`` below it; ``ou=people``; the people, ``uid=<uid>,ou=people``. The same input gives the same bytes.
 
 Sources: "Feides informasjonsmodell for grunnopplæringa" 2018-03 on norEdu* 2.0; RFC 2849 (LDIF), RFC 4514 (names).
 
@@ -66,7 +65,7 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
 
 
 class _Written(NamedTuple):
-    """A group as it stands in the file: the two values sort it, the two lines are what is written."""
+    """A group as it stands in the file: two values to sort by, and the two lines that are written."""
 
     groupid: str
     value: str

@@ -3,18 +3,18 @@
 Sources: "Feides informasjonsmodell for grunnopplæringa" 2018-03, attributes; Feide, "LDAP validator, Validator errors";
 Feide, "Sjekkliste for god datakvalitet".
 
-The file is read one entry at a time, and memory does not grow with the number of people. Feide's validator looks into
-the directory itself; this check differs from it in that:
+The file is read one entry at a time, and memory does not grow with the number of people. Feide's validator reads the
+directory itself. This check reads a file, and differs in this:
 
-- ``userPassword`` is not asked for: passwords are in the directory and never in this file.
-- ``norEduPersonNIN`` is not asked for: it is mandatory where a valid number exists, and a file cannot tell whether one
+- ``userPassword`` is not required: passwords are in the directory and never in this file.
+- ``norEduPersonNIN`` is not required: it is mandatory where a valid number exists, and a file cannot tell whether one
   does.
 - "Group with invalid code" looks at the form of the code (three letters, four digits; none for a class). Grep is not
   asked whether the code exists.
 - "Groups without a corresponding group ID" and its opposite compare canonical forms, so that a group ID in the wrong
   form is one finding and not three.
-- ``eduPersonOrgUnitDN`` is asked of pupils and teachers: others may belong to no school.
-- Check digits of organisation numbers are not looked at: ``feide.parse`` warns of them.
+- ``eduPersonOrgUnitDN`` is required for pupils and teachers only: other people may belong to no school.
+- Check digits of organisation numbers are not checked here: ``feide.parse`` warns of wrong ones.
 
 No finding repeats what stands in the file: it names the part and the line.
 """
@@ -41,7 +41,7 @@ MISSING_UNIT: Final = "Missing organization unit"
 MISSING_ATTRIBUTE: Final = "Missing required attribute"
 WHITESPACE: Final = "Extra whitespace in attribute"
 MALFORMED_GROUP: Final = "Malformed group"
-"""Our own name, where Feide's validator has none: a group that cannot be read."""
+"""The name of the finding for a group that cannot be read. It is ours: Feide's validator has none."""
 
 NAMES: Final = (
     DUPLICATE_IDENTIFIER,
@@ -85,7 +85,7 @@ def check(path: Openable) -> Iterator[Finding]:
 
 
 class _Check:
-    """One walk through a directory, with what it has to remember from one entry to the next."""
+    """One walk through a directory, and its memory of the entries it has passed."""
 
     def __init__(self) -> None:
         self._identifiers: set[str] = set()

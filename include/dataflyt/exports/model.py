@@ -1,7 +1,7 @@
 """What an export is, what it is given, and what it returns.
 
 An export gets a ``Shown``: the school owner, its schools, people, groups and memberships, as they may be shown. It
-writes one file of that and returns its ``Counts``. Its check reads a written file and yields ``Finding``s.
+writes them to one file and returns its ``Counts``. Its check reads a written file and yields ``Finding``s.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,12 +36,12 @@ class School:
 
 @dataclass(frozen=True, slots=True)
 class AccountHolder:
-    """A pupil or an employee with a user name, as a directory has people: with their schools and groups.
+    """A pupil or an employee with a user name, and with the schools and groups that a directory stores for each person.
 
-    ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is one that the kommune gave.
-    ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers;
-    ``primary_school`` is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the
-    current ones, each with this person's role in it.
+    ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is a number that the kommune gave.
+    ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers; ``primary_school``
+    is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the person's current groups,
+    each with the person's role in it.
     """
 
     uid: str
@@ -65,8 +65,8 @@ class AccountHolder:
 class Person(NamedTuple):
     """A pupil, an employee at a school or a guardian; one person can be all three.
 
-    ``person_id`` is the warehouse's own. ``number`` is fødselsnummer or D-number; ``local_number`` is one that the
-    kommune gave. ``guardians`` are the person ids of those with access to this pupil. ``mail`` is an employee's address
+    ``person_id`` is the warehouse's own. ``number`` is fødselsnummer or D-number; ``local_number`` is a number that the
+    kommune gave. ``guardians`` are the ids of the people with access to this pupil. ``mail`` is an employee's address
     at work; ``private_mail`` and ``mobile`` are a guardian's own.
     """
 
@@ -107,7 +107,7 @@ class Membership(NamedTuple):
     """One role of a person in a school (``target`` is its orgnr) or in a group (``target`` is its id).
 
     ``role`` is 01 pupil, 02 teacher, 06 contact teacher or 04 other employee, as PIFU-IMS numbers them. ``main`` tells
-    whether a school is the person's main one; it is None for groups.
+    whether the school is the person's main school; it is None for groups.
     """
 
     of_school: bool
@@ -120,9 +120,9 @@ class Membership(NamedTuple):
 
 
 class Shown(Protocol):
-    """What may be shown of a kommune's released golden record: whoever is hidden is not in it.
+    """What may be shown of a kommune's released golden record. Hidden people are not in it.
 
-    Everything that is yielded is streamed, in an order that the same record always has.
+    Every method that yields streams its rows. The same record always gives the same order.
     """
 
     def as_of(self) -> datetime:
@@ -142,7 +142,7 @@ class Shown(Protocol):
         ...
 
     def people(self) -> Iterable[Person]:
-        """Yield the pupils, the employees at schools and those with access to one of the pupils, each once."""
+        """Yield the pupils, the employees at schools and the people with access to a pupil, each once."""
         ...
 
     def groups(self) -> Iterable[Group]:
@@ -150,7 +150,7 @@ class Shown(Protocol):
         ...
 
     def memberships(self) -> Iterable[Membership]:
-        """Yield the memberships, schools' before groups'. Those of one target come together, a person's in it too."""
+        """Yield the memberships: of schools first, then of groups; sorted by target, and by person within a target."""
         ...
 
 
@@ -158,11 +158,11 @@ class Shown(Protocol):
 
 
 class Counts(NamedTuple):
-    """What was written. ``people`` are pupils and employees; a person who is both counts in both of these.
+    """What was written. ``people`` are pupils and employees; a person who is both counts as one of each.
 
-    ``groups`` are different groups. ``left_out`` are e-mail addresses and telephone numbers that the format cannot
-    hold. Guardians and their relations are not counted: seen beside what FREG and KRR answered, their number would tell
-    how many of them are protected.
+    ``groups`` counts each group once. ``left_out`` are e-mail addresses and telephone numbers that the format cannot
+    hold. Guardians and their relations are not counted: a reader who compared their number with FREG's and KRR's counts
+    would learn how many guardians are protected.
     """
 
     owners: int
@@ -181,8 +181,8 @@ class Finding:
 
     ``name`` is the receiver's own name of the error where it has one. ``where`` is an organisation by its number
     (``NO123456785``) or a line of the file, never a person: findings go to terminals and logs. ``blocks`` is False for
-    what a school's data lack and the school corrects (no group, no Grep code, no e-mail address). It is True for what
-    makes the file itself wrong: the file is then not published.
+    a gap in a school's data, which the school corrects (no group, no Grep code, no e-mail address). ``blocks`` is True
+    when the file itself is wrong: it is then not published.
     """
 
     name: str
@@ -199,7 +199,7 @@ class Finding:
 
 
 class Openable(Protocol):
-    """What a check needs of a path, on a disk or in an object store."""
+    """The one method of a path that a check uses. The path may be on a disk or in an object store."""
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
         """Open the file to read bytes."""
@@ -208,12 +208,12 @@ class Openable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export: the last thing in its module, ``EXPORT``.
+    """An export. Each export's module ends with one, called ``EXPORT``.
 
-    ``name`` is the module's and the one in ``config.exports``. ``file`` is what its file is called. ``write`` writes
-    the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and then
-    nothing is published. ``check`` reads a written file as a receiver would: it knows nothing of ``write``. It raises
-    Unreadable when the file is not of the format.
+    ``name`` is the name of the module and the key in ``config.exports``. ``file`` is the name of the file. ``write``
+    writes the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and
+    nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
+    raises Unreadable when the file is not of the format.
     """
 
     name: str

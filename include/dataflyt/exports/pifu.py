@@ -1,13 +1,13 @@
 """The pupils, guardians, employees and groups of a school owner as PIFU-IMS SAS 1.3: one full XML file.
 
-In: a ``Shown``, which gives people, groups and memberships as they may be shown; nothing is held back here.
-Out: one file in this order: properties, people, organisations and groups, memberships. The same input gives the same
-bytes: the time in the file is the run's ``as_of``.
+In: a ``Shown``, which gives people, groups and memberships as they may be shown. This module hides nobody. Out: one
+file in this order: properties, people, organisations and groups, memberships. The same input gives the same bytes: the
+time in the file is the run's ``as_of``.
 
 Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12 and guide).
 
-- Ids: a person's is the warehouse's own, which stays when a number changes. The school owner's and the schools' are
-  their organisation numbers (``skoleeier:944073787``, ``skole:974588145``). A group's is the school system's.
+- Ids: a person has the warehouse's id, which stays when a number changes. The school owner and the schools have their
+  organisation numbers (``skoleeier:944073787``, ``skole:974588145``). A group has the school system's id.
 - A guardian is a person with number, name and perhaps contact details. The pupil's ``pifu_hasContactPerson`` of type
   guardian names them. PIFU has no word for organisations with access or for guardians without a number: they are not in
   the file.
@@ -15,8 +15,8 @@ Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12 and gu
 
 What is not written, and why:
 
-- any address: a graded one must never leave, and a school system gets addresses from FREG;
-- gender, photo, absence, results, passwords: no system needs them from here to give access;
+- any address: a protected address must never leave, and a school system gets addresses from FREG;
+- gender, photo, absence, results, passwords: no receiver needs them in order to give access;
 - groups of other kinds than class, subject, contact teacher's group and year level: membership in them can say much
   about a pupil (extra language teaching), and no access follows from them;
 - an e-mail address or telephone number that PIFU cannot hold: counted in ``Counts.left_out``.
@@ -103,7 +103,7 @@ def _role(role: str, main: bool | None, begin: date | None, end: date | None) ->
 
 
 class _Writer:
-    """Write one element at a time, and count. What all the elements repeat is computed once."""
+    """Write one element at a time, and count. The parts that all elements share are computed once."""
 
     def __init__(self, owner: Owner, as_of: datetime, schools: list[School]) -> None:
         self._owner = owner

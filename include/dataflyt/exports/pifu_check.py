@@ -2,10 +2,10 @@
 
 Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12).
 
-The file is held against the XSD, but only the part of PIFU that our export has is let through: no address, no relative
-but a guardian. The check looks further than the XSD: every reference leads to an element of the file; no person, group
-or member is there twice; numbers have right check digits; and every person is a member of something or the guardian of
-a person in the file. The file is streamed: only ids are remembered.
+The check follows the XSD, and lets through only the part of PIFU that our export uses: no address, and no relative
+except a guardian. It also checks what the XSD does not: every reference leads to an element of the file; no person,
+group or member occurs twice; numbers have valid check digits; and every person is a member of something or the guardian
+of a person in the file. The file is streamed: only ids are remembered.
 
 No finding repeats what stands in the file: it names the element and the line.
 """
@@ -24,7 +24,7 @@ from dataflyt.exports.model import Finding, Openable
 from dataflyt.identity import numbers
 
 NAMESPACE: Final = "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1"
-"""Of PIFU-IMS SAS 1.3: from 1.3 on it carries the major version only."""
+"""The namespace of PIFU-IMS SAS 1.3. From 1.3 on it carries the major version only."""
 
 NOT_VALID: Final = "Element som ikke er som det skal"
 NOT_HERE: Final = "Element som denne eksporten aldri har"
@@ -133,7 +133,7 @@ _TYPES: Final = {
 
 
 class _Rule(NamedTuple):
-    """What an element must have: children or text, and its one attribute."""
+    """What the XSD requires of an element: its children or text, and its one attribute."""
 
     name: str
     content: re.Pattern[str] | None
@@ -167,7 +167,7 @@ _TOP = [_tag(name) for name in ("properties", "person", "group", "membership")]
 
 
 class _Check:
-    """One walk through a file, with what it has to remember from one element to the next."""
+    """One walk through a file, and its memory of the elements it has passed."""
 
     def __init__(self) -> None:
         self._people: dict[str, bool] = {}  # id -> whether a member of something or somebody's guardian
@@ -256,7 +256,7 @@ class _Check:
             yield _finding(WRONG_ORGNR, group, "organizationNumber")
 
     def _member(self, member: etree._Element) -> Iterator[Finding]:
-        # Most members differ in their id only: one that is like a right one is right too.
+        # Most members differ only in their id. A member that is otherwise equal to a valid one is valid.
         shape = _ANY_ID.sub(b"", etree.tostring(member, with_tail=False), count=1)
         if shape not in self._right:
             faults = list(_faults(member))
@@ -275,7 +275,7 @@ class _Check:
             yield _finding(REVERSED, member, "medlemskapet slutter før det begynner")
 
     def _membership(self, membership: etree._Element) -> Iterator[Finding]:
-        """Look at a membership. Its members have been looked at, and all but the last are removed."""
+        """Check a membership. Its members have been checked before it, and all but the last are removed."""
         if [child.tag for child in membership] != [_SOURCEDID, _MEMBER] or membership.items():
             yield _finding(NOT_VALID, membership, "membership: én sourcedid, så medlemmer")
         else:
@@ -308,14 +308,14 @@ class _Check:
 def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
     """Yield the elements directly below the root, and each member (with True) before its membership.
 
-    An element is removed from the tree after it has been looked at, so that memory does not grow.
+    An element is removed from the tree once it has been checked, so that memory does not grow.
     """
     try:
         _, root = next(etree.iterparse(file, events=("start",), resolve_entities=False, no_network=True))
         if root.tag != _ENTERPRISE:
             raise Unreadable("Filen begynner ikke som PIFU-IMS 1.3.")
         file.seek(0)
-        kept: etree._Element | None = None  # the element that was looked at last
+        kept: etree._Element | None = None  # the element that was checked last
         for _, element in etree.iterparse(
             file,
             events=("end",),
@@ -334,7 +334,7 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
                     _refuse_text(before)
                     parent.remove(before)
             elif parent is None or parent.getparent() is None:
-                # An element before it that has not been looked at is of a kind that was not asked for.
+                # An unchecked element before this one is of a kind that the caller did not ask for.
                 above = list(element) if parent is None else [*element.itersiblings(preceding=True)][::-1]
                 for other in above:
                     if other is not kept:
@@ -388,7 +388,7 @@ def _faults(record: etree._Element) -> Iterator[Finding]:
             yield _finding(NOT_VALID, element, f"det står tekst ved siden av {rule.name}")
 
 
-# The same few combinations come over and over: their answers are kept.
+# The same few combinations recur: their results are kept.
 
 
 @lru_cache(maxsize=1024)

@@ -4,16 +4,17 @@
 is written last, since object stores have no rename. A publication is named by its run and the digest of its files: the
 same state has the same name and the same bytes, and no name tells how many vetoes there are.
 
-The manifest names the files and their sha256, but not how many people are in them: seen beside a plan without changes,
-such a number would tell how many have been hidden since. How large the files were is kept in the warehouse, to be
-compared with the next ones.
+The manifest names the files and their sha256, but not how many people are in them. When a plan has no changes and such
+a number falls, the difference is the number of people hidden since. The files' sizes are kept in the warehouse, to be
+compared with those of the next publication.
 
-The warehouse says which publication is in force, in the transaction that has written its files. ``put_forward`` lets
-the manifest follow, after that transaction and at every start, so that the two agree whatever was killed in between.
-A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties that folder.
+The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
+updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
+between them. A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties
+that folder.
 
-What a publication was written from is its ``state``: run, vetoes, decisions, kommune file and day. When the state has
-changed, whatever changed it, the exports are written anew (``run.republish``).
+A publication's ``state`` is everything it was written from: run, vetoes, decisions, kommune file and day. When any part
+of the state has changed, the exports are written anew (``run.republish``).
 """
 
 import hashlib
@@ -50,24 +51,24 @@ class _Written(NamedTuple):
 
     @property
     def size(self) -> dict[str, int]:
-        """How large it is, to be compared with the next one."""
+        """The file's size, to be compared with that of the next publication."""
         return {"people": self.counts.people, "groups": self.counts.groups, "bytes": self.bytes}
 
 
 def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
-    """Write a released run's exports as all vetoes let them be shown, check them, and note them as published.
+    """Write a released run's exports under all vetoes, check them, and note them as published.
 
     Readers see them after ``put_forward``, which is called in a transaction of its own. Returns the files' names. With
     ``must_pass``, raises CheckFailed when a file does not pass its check, and when a file is much smaller than the
     published one and no approver was asked; nothing is then published.
 
-    Of the earlier publications the newest is kept, unless somebody has been hidden since it was written. The others'
-    files are thrown away by ``put_forward``. Files that come out as they are published are not written again. Needs the
-    kommune's lock.
+    The newest earlier publication is kept, unless somebody has been hidden since it was written. ``put_forward``
+    deletes the files of all others. Files equal to the published ones are not written again. Needs the kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
-    # Computed before anything is read: decisions need no lock, and one that is made meanwhile gives another state.
+    # The state is computed before anything is read. A decision takes no lock: one made meanwhile gives another state,
+    # and the exports are then written anew.
     state_now = state(connection, kommune, run.number, day)
     protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
@@ -109,7 +110,8 @@ def _write(export: Export, may_be_shown: Shown, folder: Any, *, must_pass: bool)
     path = folder / export.file
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
-    # Without must_pass somebody is to be taken out: no finding of a check, and no time it takes, may delay that.
+    # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its findings
+    # nor by the time it takes.
     if must_pass:
         _refuse_findings(export, path)
     return _Written(export.file, *measured(path), counts)
@@ -164,7 +166,7 @@ set state = excluded.state, protects = excluded.protects, published_at = exclude
     manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
 """
 
-# Withdrawn are publications from before somebody was hidden, and all but the last two.
+# Publications from before somebody was hidden are withdrawn, and so are all but the last two.
 _WITHDRAW_THE_REST = """
 update control.publication set withdrawn_at = now()
 where owner = :owner and withdrawn_at is null
@@ -235,7 +237,7 @@ from veto
 
 
 def _protects(connection: Connection, owner: str, day: date) -> str:
-    """Return a digest of what keeps people out of the files. Files written under another digest may hold somebody."""
+    """Return a digest of everything that hides people. Files written under another digest may hold a hidden person."""
     return _digest(*connection.execute(text(_PROTECTS), {"owner": owner, "day": day}).one())
 
 
@@ -275,7 +277,7 @@ def _digest(*said: object) -> str:
 
 
 def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float) -> list[str]:
-    """Return the files that have fallen by more than this many percent, in people, groups or bytes.
+    """Return the files that have shrunk by more than this many percent, in people, groups or bytes.
 
     >>> fallen({"a": {"people": 10, "bytes": 90}}, {"a": {"people": 6, "bytes": 90}}, 30)
     ['a']
@@ -313,9 +315,10 @@ def published(connection: Connection, owner: str) -> Published | None:
 def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:
     """Let the manifest in ``root`` name the publication in force, and throw away the files of withdrawn publications.
 
-    Called after each publication, with ``just_written``, and at every start, which completes what was killed. At a
-    start, a manifest that the warehouse does not know stays, with its files, until the next publication: the warehouse
-    has been restored from a backup, and may not know everybody who is to be hidden. Needs the kommune's lock.
+    Called after each publication, with ``just_written``, and at every start, where it completes a publication that was
+    killed. At a start, a manifest that the warehouse does not know stays, with its files, until the next publication:
+    the warehouse has been restored from a backup, and may not know everybody who is to be hidden. Needs the kommune's
+    lock.
     """
     forget_listing(root)
     remove(root / _WORK)

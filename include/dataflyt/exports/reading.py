@@ -51,7 +51,7 @@ left join (
 order by a.uid collate "C"
 """
 
-# One statement for pupils, employees and guardians, so that every guardian whom a pupil names is among the people.
+# One statement reads pupils, employees and guardians: every guardian that a pupil names is then among the people.
 _PEOPLE = """
 select
     p.person_id::text as person_id, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date,
@@ -125,7 +125,7 @@ class ShownViews:
             yield _account_holder(row)
 
     def people(self) -> Iterator[Person]:
-        """Yield pupils, employees at schools, and those with access to one of the pupils, by the warehouse's id."""
+        """Yield pupils, employees at schools, and people with access to a pupil, by the warehouse's id."""
         for row in self._streamed(_PEOPLE):
             yield _person(row)
 
@@ -135,7 +135,7 @@ class ShownViews:
             yield Group._make(row)
 
     def memberships(self) -> Iterator[Membership]:
-        """Yield who is at which school and in which group, schools first."""
+        """Yield the memberships of schools, then those of groups."""
         for row in self._streamed(_MEMBERSHIPS):
             yield Membership._make(row)
 
@@ -208,7 +208,7 @@ def _feide_group(
         local_id=local_id,
         from_date=date.fromisoformat(begin),
         to_date=date.fromisoformat(end),
-        # As a BAS does (FINTLabs' vigobas-pifu-ist): whoever is not a pupil is faculty.
+        # A person who is not a pupil is faculty, as in FINTLabs' vigobas-pifu-ist, a BAS.
         role="student" if role == "student" else "faculty",
         name=name,
     )

@@ -1,1 +1,1 @@
-"""The flow as Airflow runs it. The only package that imports Airflow."""
+"""Dataflyt as Airflow runs it. The only package that imports Airflow."""

@@ -2,12 +2,12 @@
 
     AIRFLOW__CORE__AUTH_MANAGER=dataflyt.on_airflow.auth_manager.AuthManager
 
-In FAB, only a person who may edit a DAG may start its runs or answer its questions, and may then pause it too. Here a
-person who may read a DAG starts its runs with the right to create them, and answers with the right to answer.
+In FAB, starting a DAG's runs and answering its questions take the right to edit the DAG, which also lets a person pause
+it. Here a person who may read a DAG needs only the right to create runs, or the right to answer.
 
-Where the auth manager's name has FabAuthManager in it, Airflow writes each DAG's ``access_control`` to FAB's tables at
-every parsing, and when one role is missing all kommuner's DAGs vanish, because they share a file. So this class has
-another name, and ``roles`` writes the same rights for all DAGs at once, and makes the roles that are missing.
+When the auth manager's name contains FabAuthManager, Airflow writes each DAG's ``access_control`` to FAB's tables at
+every parsing. One missing role then makes all kommuner's DAGs vanish, because they share a file. So this class has
+another name. ``roles`` writes the same rights for all DAGs at once, and makes the missing roles.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a task finds what it needs: Airflow's connections, the storage that DATAFLYT_STORAGE names, and its run."""
+"""The surroundings of a task: Airflow's connections, the storage that DATAFLYT_STORAGE names, and its run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def run_environment() -> Environment:
-    """Return what a run uses, in Airflow, and let no other user read the files that this process writes.
+    """Return a run's environment in Airflow, and let no other user read the files that this process writes.
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
@@ -41,7 +41,7 @@ def run_environment() -> Environment:
 
 
 def job_of(kommune: Kommune, context: Context) -> Job:
-    """Open the kommune's run of this DAG run: the DAG run's id is its key, and its ``as_of`` is when it was due.
+    """Open the kommune's run of this DAG run: its key is the DAG run's id, its ``as_of`` the time the DAG run was due.
 
     Raises ConfigError when DATAFLYT_STORAGE is not set.
     """
@@ -82,8 +82,8 @@ def connection(name: str) -> Connection:
 def connection_of_installation(name: str) -> Connection:
     """Look up a connection for a command, as ``connection`` does for a task.
 
-    Airflow says nothing when the connection's variable cannot be read, nor when its database does not answer. Both
-    raise ConfigError here.
+    Airflow is silent when the connection's variable cannot be read and when its database does not answer. Both raise
+    ConfigError here.
     """
     try:
         return connection(name)
@@ -98,8 +98,8 @@ def connection_of_installation(name: str) -> Connection:
 def storage_path(address: str) -> Any:
     """Return Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
 
-    So ``s3://bucket/folder`` needs s3fs and keys in the environment, ``s3://connection@bucket/folder`` Airflow's Amazon
-    provider.
+    ``s3://bucket/folder`` therefore needs s3fs and keys in the environment; ``s3://connection@bucket/folder`` needs
+    Airflow's Amazon provider.
     """
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.io import has_fs

@@ -1,7 +1,7 @@
-"""When a mail is sent, to whom, and how: ``notices`` has the texts.
+"""Send mails: when, to whom, and how. ``notices`` has the texts.
 
 - ``tell_ended``: a kommune's run stopped, was rejected, or was not answered.
-- ``tell_events_failed``, ``tell_nightly_failed``: a DAG that is one for all kommuner has failed.
+- ``tell_events_failed``, ``tell_nightly_failed``: a DAG common to all kommuner has failed.
 - ``deadlines``, ``tell_if_late``: a run was not done in time.
 - ``tell``: sends one. A mail that cannot be sent is a line in the log and changes nothing else.
 """
@@ -43,9 +43,9 @@ log = logging.getLogger(__name__)
 def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
     """Return the deadline of a kommune's runs: ``schedule.done_by``, counted from when a run was due.
 
-    A run was due at its logical date, whenever Airflow put it in its queue. So a run that begins late, because the run
-    before it waited for an answer or Airflow was down, is late at the same hour. A run that is started through the API
-    without a logical date has no deadline.
+    A run was due at its logical date, not when Airflow queued it. A run that begins late, because the run before it
+    waited for an answer or Airflow was down, therefore has the same deadline as any other. A run that is started
+    through the API without a logical date has no deadline.
     """
     allowed = kommune.schedule.time_allowed
     if allowed is None:
@@ -56,7 +56,7 @@ def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
 
 
 async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
-    """Tell that a run has not ended at its deadline. The triggerer calls it with the run as it was then.
+    """Mail that a run has not ended at its deadline. The triggerer calls this with the run as it was then.
 
     The kommune's file is read anew, for the addresses of today.
     """
@@ -64,7 +64,7 @@ async def tell_if_late(kommune: str, context: dict[str, Any]) -> None:
 
 
 def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) -> None:
-    if run["state"] in ("success", "failed"):  # it has ended, and how is told already
+    if run["state"] in ("success", "failed"):  # it has ended, and its end has been mailed
         return
     try:
         kommune = load(folder_of_kommuner() / f"{kommune_id}.yaml")
@@ -86,9 +86,9 @@ def _tell_if_late(kommune_id: str, run: Mapping[str, Any], due: datetime | str) 
 
 
 def tell_ended(context: Context) -> None:
-    """Tell that a run has stopped, was rejected or was never answered.
+    """Mail that a run has stopped, was rejected or was never answered.
 
-    A callback of a DAG run that fails. Airflow calls it in the DAG processor, so it works whatever killed the tasks.
+    Airflow calls this when a DAG run fails. It runs in the DAG processor, so it works even when the tasks were killed.
     """
     kommune: Kommune = context["dag"].get_task("close_run").kommune
     if kommune.mail is not None:
@@ -106,13 +106,13 @@ def tell_nightly_failed(context: Context) -> None:
 
 
 def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
-    """Mail what a DAG run's task has said to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
+    """Mail the sentence of a DAG run's task to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
     ti = context["ti"]
     try:
         extra = connection("freg_events").extra
         to = str(extra.get("tell") or "").replace(",", " ").split()
         mail = Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
-    except Exception as error:  # an address that is none, or no such connection
+    except Exception as error:  # an invalid address, or no such connection
         log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
         return
     if mail is not None:

@@ -1,7 +1,7 @@
-"""What people read in Airflow and in mails: the DAGs' names, a kommune's page, and the mails' texts.
+"""The texts that people read in Airflow and in mails: the DAGs' names, a kommune's page, and the mails.
 
-In: what is known of a run. Out: Norwegian plain text with counts and a link, without names, and without any number that
-tells of protection. ``mails`` decides when a mail is sent, and sends it.
+In: facts about a run. Out: Norwegian plain text with counts and a link. It has no names, and no number that tells of
+protection. ``mails`` decides when a mail is sent, and sends it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ REFERENCE_STEPS = {"nsr": "Les skolene i NSR", "grep": "Les fagkodene i Grep", "
 """The names of its tasks, one a register."""
 
 OWNER = "Dataflyt"
-"""The owner of the DAGs that are one for all kommuner. A kommune's DAG is owned by the kommune."""
+"""The owner of the DAGs common to all kommuner. A kommune's DAG is owned by the kommune."""
 
 DESCRIPTIONS = {
     "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
     "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
-"""What each of these DAGs does: Airflow shows it under the name."""
+"""A line on each of these DAGs, which Airflow shows under the name."""
 
 PLAN_ONLY = (
     "Kjøringen stopper når planen er regnet ut. Ingenting frigis eller publiseres; planen står til neste kjøring "
@@ -65,7 +65,7 @@ def description(kommune: Kommune) -> str:
 
 
 def page(kommune: Kommune) -> dict[str, str]:
-    """Return the words that dags/kommune.md, the page of a kommune's DAG, leaves open for each kommune."""
+    """Return a kommune's values for the placeholders in dags/kommune.md, the page of its DAG."""
     guard, done_by = kommune.guard, kommune.schedule.done_by
     return {
         "name": kommune.display_name,
@@ -94,7 +94,7 @@ def page(kommune: Kommune) -> dict[str, str]:
 
 
 def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
-    """Tell that a run waits for an answer: ``question`` in Markdown, and a ``link`` to where it is answered."""
+    """Tell that a run waits for an answer: ``question`` in Markdown, and a ``link`` to the page for answering."""
     return _notice(
         subject,
         question.replace("**", "").replace("`", ""),
@@ -113,8 +113,9 @@ def ended(
 ) -> Notice:
     """Tell that a run stopped, was rejected or was never answered.
 
-    ``outcome`` is the report's, None when the run could not be closed, and ``sentence`` says it in words; ``stopped``
-    has the steps that failed with what each said, ``changes`` what the run would have changed, in words and counts.
+    ``outcome`` is the report's, None when the run could not be closed; ``sentence`` is the outcome in words.
+    ``stopped`` has the failed steps with the sentence of each. ``changes`` has the run's planned changes in words and
+    counts.
     """
     if stopped:
         names = ", ".join(f"«{TITLES.get(step, step)}»" for step in stopped)
@@ -176,7 +177,7 @@ def nightly_failed(said: str | None, link: str) -> Notice:
 
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
-    """Tell that a run is not done, and was to be at ``due``. ``states`` are its tasks' states in Airflow, if known."""
+    """Tell that a run is not done at its deadline, ``due``. ``states`` are its tasks' states in Airflow, if known."""
     local = due.astimezone(ZoneInfo(TIMEZONE))
     weekday = list(WEEKDAYS.values())[local.weekday()]
     act = "svar" if "awaiting_input" in states.values() else "se kjøringen"
@@ -189,7 +190,7 @@ def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link
 
 
 def _doing(states: Mapping[str, str | None]) -> str:
-    """Return in words what an unfinished run is doing."""
+    """Return an unfinished run's activity in words."""
     by_state: dict[str | None, list[str]] = {}
     for step, name in TITLES.items():
         by_state.setdefault(states.get(step), []).append(f"«{name}»")

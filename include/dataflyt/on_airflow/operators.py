@@ -4,12 +4,12 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 
 - ``Step``: runs the step that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
-- ``CloseRun``: closes the run whatever became of it, and makes the DAG run red when a task failed.
+- ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
 - ``Nightly``: the one task of the DAG that brings what is published in line with the day.
-- ``Reference``: a task of the DAG that reads what schools and codes there are.
-- ``RUN_TYPES``, ``access_control``: what every DAG says of who may start it, and how.
+- ``Reference``: a task of the DAG that reads the registers of schools and codes.
+- ``RUN_TYPES``, ``access_control``: how every DAG may be started, and by whom.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 RUN_TYPES = ("scheduled", "manual")
-"""How a DAG of ours may be started. Not by a backfill: it would read today's data as of a day that is past."""
+"""The ways to start a DAG of ours. A backfill is not one: it would read today's data as of a past day."""
 
 MAILED = "mailed"
 """The name under which Airflow's task state keeps the digest of the plan that a mail was sent about."""
@@ -70,12 +70,12 @@ class Step(BaseOperator):  # type: ignore[misc]
 class CloseRun(Step):
     """Close the run in the warehouse and write its report; fail when any task before it failed.
 
-    Airflow alone would show a run green when its last task went well. A run that was rejected or never answered ends
-    red too, with a sentence that says so: nothing of it has taken effect. A run that is only a plan ends green.
+    Airflow by itself shows a run green when its last task went well. A run that was rejected or never answered ends red
+    too, with a sentence that says that nothing in it has taken effect. A run that is only a plan ends green.
     """
 
     def run_step(self, context: Context) -> Mapping[str, object]:
-        """Call ``close_run`` with the tasks that failed; the warehouse knows what was answered."""
+        """Call ``close_run`` with the tasks that failed; the warehouse has the answer."""
         from dataflyt.run import report
         from dataflyt.run.close_run import close_run
 
@@ -97,9 +97,9 @@ class CloseRun(Step):
 class GuardApproval(ApprovalOperator):  # type: ignore[misc]
     """Ask the kommune's approvers when the run has a question (``run.approve``); pass at once when it has none.
 
-    The question holds counts only, since it lies in Airflow's database. The answer is written to the warehouse, which
-    alone decides whether the run may be released: everybody who may edit the DAG can write what this task returns, and
-    its state. A run that is only a plan ends here: this task is skipped, and the release with it.
+    The question holds counts only, since it is stored in Airflow's database. The answer is written to the warehouse,
+    which alone decides whether the run may be released: everybody who may edit the DAG can change this task's state and
+    return value. A run that is only a plan ends here: this task is skipped, and the release with it.
     """
 
     template_fields = ()  # the question is made when the task runs
@@ -138,7 +138,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
             "approved" if approved else "unanswered" if event.get("timedout") else "rejected"
         )
         by = event.get("responded_by_user")
-        with suppress(Exception):  # the question is over: asked again, it is a new one
+        with suppress(Exception):  # the question is over: the next one gets a new mail
             context["task_state_store"].delete(MAILED)
         safely(lambda: self.answer(context, digest, answer, by))
         super().execute_complete(context, event)  # a rejection leaves by an exception
@@ -150,7 +150,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         answer: Literal["approved", "rejected", "unanswered"],
         by: Mapping[str, str] | None,
     ) -> None:
-        """Write down the answer as that of the user whom Airflow names."""
+        """Write down the answer, as given by the user that Airflow names."""
         from dataflyt.run.approve import answer as keep
         from dataflyt.warehouse.runs import User
 
@@ -158,7 +158,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         keep(job_of(self.kommune, context), digest, answer, user, "airflow")
 
     def question(self, context: Context) -> tuple[bool, Question | None]:
-        """Return whether the run is only to be planned, and the question that has to be asked about it."""
+        """Return whether the run is only a plan, and the question to ask about it."""
         from dataflyt.run.approve import question
 
         job = job_of(self.kommune, context)
@@ -167,9 +167,9 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
 
-        The mail comes first, since a mail server can keep a process waiting for long, and Airflow 3.3 runs the task
-        anew when an answer comes while its process still lives. The earlier try is remembered in the task's state:
-        XComs are deleted when a new try begins.
+        The mail comes first: a mail server can keep a process waiting, and Airflow 3.3 runs the task anew when an
+        answer comes while its process still lives. The task's state remembers the earlier try: XComs are deleted when a
+        new try begins.
         """
         if self.kommune.mail is None:
             return
@@ -196,9 +196,9 @@ class Refuse(BaseOperator):  # type: ignore[misc]
 
 
 class FastLane(BaseOperator):  # type: ignore[misc]
-    """Read FREG's event list and take away at once what it tells of, for all kommuner.
+    """Read FREG's event list and act on it at once, for all kommuner.
 
-    Fails after everything else is done, when there is something that somebody must look at.
+    Fails, after everything else is done, when a person must look at something.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -206,7 +206,7 @@ class FastLane(BaseOperator):  # type: ignore[misc]
         return safely_said(context, lambda: counted(self.run_lane()))
 
     def run_lane(self) -> Mapping[str, object]:
-        """Call ``fast_lane.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``fast_lane.run``. Raises SourceUnavailable when another try may succeed with everything that failed."""
         from dataflyt.operations import fast_lane
 
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], run_environment())
@@ -217,7 +217,7 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 class Nightly(BaseOperator):  # type: ignore[misc]
     """Bring what is published in line with the day, for all kommuner.
 
-    Fails after everything else is done, when there is something that somebody must look at.
+    Fails, after everything else is done, when a person must look at something.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -225,7 +225,7 @@ class Nightly(BaseOperator):  # type: ignore[misc]
         return safely_said(context, lambda: counted(self.bring_in_line()))
 
     def bring_in_line(self) -> Mapping[str, object]:
-        """Call ``nightly.run``. Raises SourceUnavailable when another try may put right all that went wrong."""
+        """Call ``nightly.run``. Raises SourceUnavailable when another try may succeed with everything that failed."""
         from dataflyt.operations import nightly
 
         outcome = nightly.run(load_all(folder_of_kommuner())[0], run_environment())
@@ -234,10 +234,10 @@ class Nightly(BaseOperator):  # type: ignore[misc]
 
 
 class Reference(BaseOperator):  # type: ignore[misc]
-    """Read one of the registers of schools and codes: the task's name is its name in ``dataflyt.reference.refresh``."""
+    """Read a register of schools or codes: the task's name is the register's in ``dataflyt.reference.refresh``."""
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Read it as of now and return counts; an answer that is much smaller counts only with the DAG's parameter."""
+        """Read it as of now and return counts. A much smaller answer is accepted only with the DAG's parameter."""
         return safely(lambda: counted(self.refresh(bool(context["params"].get("accept_smaller")))))
 
     def refresh(self, accept_smaller: bool) -> Mapping[str, object]:
@@ -248,7 +248,7 @@ class Reference(BaseOperator):  # type: ignore[misc]
 
 
 def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]] | None:
-    """Return which roles may do what with the DAG of the kommune with this id, or with a DAG that is common to all.
+    """Return each role's rights to the DAG of the kommune with this id, or to a DAG that is common to all.
 
     None under FAB's own auth manager, where all DAGs of a file vanish from Airflow when one role is missing. None in a
     worker too, which needs no rights to run a task: Airflow would write a warning into the task's log.
@@ -260,7 +260,7 @@ def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]
 def without_trouble(outcome: Outcome) -> Mapping[str, object]:
     """Return the counts of what went well.
 
-    Raises what went wrong, a line for each trouble: as SourceUnavailable when all of it may pass by itself.
+    Raises one error with a line for each trouble: SourceUnavailable when all of them may pass by themselves.
     """
     if not outcome.trouble:
         return outcome.counts

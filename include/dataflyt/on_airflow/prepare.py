@@ -1,7 +1,7 @@
-"""What Dataflyt needs in Airflow beside its DAGs: pools, roles and connection types.
+"""Dataflyt's needs in Airflow besides its DAGs: pools, roles and connection types.
 
-``prepare`` makes what is missing, and brings the roles in line with ``rights``; ``lacks`` returns what is missing. Both
-need Airflow's database, and raise ConfigError when it does not answer or is not migrated.
+``prepare`` makes the missing ones, and brings the roles in line with ``rights``; ``lacks`` returns a sentence for each
+missing one. Both need Airflow's database, and raise ConfigError when it does not answer or is not migrated.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ TYPES = {
 
 
 class Made(NamedTuple):
-    """What ``prepare`` has found and made, in words."""
+    """The pools, roles and types that ``prepare`` has found and made, in words."""
 
     pools: str
     roles: str
 
 
 def prepare() -> Made:
-    """Make what is missing for the kommuner that have a file."""
+    """Make the missing pools and roles for the kommuner that have a file."""
     wanted = wanted_roles()
     with database() as session:
         return bring_about(session, wanted)
@@ -112,7 +112,7 @@ def wanted_roles() -> dict[str, set[Right]]:
 
 
 def keeps_roles() -> bool:
-    """Return whether Airflow's auth manager is FAB's or derives from it: these keep roles in Airflow's database.
+    """Return whether Airflow's auth manager is FAB's or derives from it: both keep roles in Airflow's database.
 
     Raises ConfigError for one that cannot be loaded.
     """
@@ -120,7 +120,7 @@ def keeps_roles() -> bool:
 
     try:
         return any("FabAuthManager" in kind.__name__ for kind in get_auth_manager_cls().__mro__)
-    except Exception:  # of whatever it is that is named there
+    except Exception:  # any error of the class that is named there
         raise ConfigError(
             "Airflows innlogging kan ikke lastes: rett AIRFLOW__CORE__AUTH_MANAGER, eller installer pakken den er i."
         ) from None

@@ -1,8 +1,8 @@
-"""Who may do what in Airflow, as data: roles for each kommune, and one for the data engineer.
+"""The rights in Airflow as data: roles for each kommune, and one for the data engineer.
 
-``access_control`` says it for a DAG, as the DAG declares it; ``rights.roles`` says the same for each role, as FAB keeps
-it, and the module ``roles`` brings FAB's tables in line. Other rights than those to a DAG count only together with the
-right to read that DAG: Airflow asks for both, so none of them reaches another kommune's DAG.
+``access_control`` gives the rights to one DAG, as the DAG declares them. ``rights.roles`` gives the same rights by
+role, as FAB keeps them, and the module ``roles`` brings FAB's tables in line. A right that names no DAG counts only
+together with the right to read the DAG: Airflow asks for both, so no such right reaches another kommune's DAG.
 
 - ``kommune_<id>_operator`` sees the kommune's DAG and its runs, and starts runs.
 - ``kommune_<id>_approver`` sees them, and answers when a run asks.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COMMON = ("freg_events", "nightly", "reference_data")
-"""The DAGs that are one for all kommuner: the engineer's alone."""
+"""The DAGs common to all kommuner. Only the engineer has rights to them."""
 
 POOLS = {
     "freg": (4, "Oppgaver som spør Folkeregisteret samtidig"),
@@ -30,10 +30,10 @@ many kommuner ask a register at once."""
 ENGINEER = "dataflyt_engineer"
 
 Right = tuple[str, str]
-"""An action and what it may be done with: ``("can_read", "DAG:kommune_haugesund")``."""
+"""An action and its object: ``("can_read", "DAG:kommune_haugesund")``."""
 
 PREFIXES = {"DAGs": "DAG:", "DAG Runs": "DAG Run:"}
-"""What ``access_control`` can give rights to, with the prefix that FAB gives its name for one DAG."""
+"""The kinds of objects in ``access_control``, with the prefix that FAB gives the name of one DAG's."""
 
 SEES = frozenset(
     {
@@ -44,7 +44,7 @@ SEES = frozenset(
         *((action, what) for action in ("can_read", "can_edit") for what in ("My Password", "My Profile")),
     }
 )
-"""What a person needs to look at a DAG that they may read."""
+"""The rights that a person needs to look at a DAG."""
 
 ANSWERS = frozenset({("can_edit", "HITL Detail")})
 
@@ -58,7 +58,7 @@ MENDS = frozenset(
         ("can_edit", "DAG Runs"),
     }
 )
-"""What the engineer needs besides. Marking a task as success releases nothing."""
+"""The engineer's further rights. Marking a task as success releases nothing."""
 
 
 def dag_of(kommune: str) -> str:
@@ -67,17 +67,17 @@ def dag_of(kommune: str) -> str:
 
 
 def operator(kommune: str) -> str:
-    """Return the role of those who start a kommune's runs."""
+    """Return the name of the role that starts a kommune's runs."""
     return f"{dag_of(kommune)}_operator"
 
 
 def approver(kommune: str) -> str:
-    """Return the role of those who answer when a kommune's run asks."""
+    """Return the name of the role that answers when a kommune's run asks."""
     return f"{dag_of(kommune)}_approver"
 
 
 def access_control(kommune: str | None = None) -> dict[str, dict[str, set[str]]]:
-    """Return what each role may do with a kommune's DAG; without ``kommune``, with a DAG that is common to all."""
+    """Return each role's rights to a kommune's DAG; without ``kommune``, to a DAG that is common to all."""
     control = {ENGINEER: {"DAGs": {"can_read", "can_edit"}, "DAG Runs": {"can_read", "can_create"}}}
     if kommune is not None:
         control[operator(kommune)] = {"DAGs": {"can_read"}, "DAG Runs": {"can_read", "can_create"}}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def bring_in_line(session: Session, wanted: Mapping[str, Iterable[Right]]) -> list[str]:
-    """Give every role in ``wanted`` exactly its rights there, and make roles that are missing. Returns those made.
+    """Give every role in ``wanted`` exactly its rights there, and make the missing roles. Returns the new roles.
 
-    Other roles, and which users have which role, stay as they are.
+    Other roles, and the users of every role, stay as they are.
     """
     wanted = {name: set(rights) for name, rights in wanted.items()}
     every = set().union(*wanted.values())

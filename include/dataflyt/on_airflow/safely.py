@@ -1,7 +1,7 @@
-"""What leaves a task: numbers, or one clean sentence.
+"""Let nothing leave a task but numbers, or one clean sentence.
 
-A task's log, like an XCom, is read by people who may not see persons, and an exception from a library (a database's
-DETAIL, a parser's excerpt) can hold whole rows. So no exception leaves a task with its own text, cause or context.
+People who may not see persons read tasks' logs and XComs. An exception from a library can hold whole rows (a database's
+DETAIL, a parser's excerpt). So no exception leaves a task with its own text, cause or context.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TryLater(AirflowException):  # type: ignore[misc]
 
 
 def counted(result: Mapping[str, object]) -> dict[str, int]:
-    """Return what may be in an XCom: the numbers.
+    """Return the numbers: nothing else may be in an XCom.
 
     >>> counted({"persons": 3, "note": "Kari"})
     {'persons': 3}
@@ -39,7 +39,7 @@ def counted(result: Mapping[str, object]) -> dict[str, int]:
 
 
 def safely(work: Callable[[], T]) -> T:
-    """Do ``work``. Whatever it raises becomes an error with one sentence, without values, cause or context.
+    """Do ``work``. Any exception becomes an error with one sentence, without values, cause or context.
 
     Raises TryLater where another try may help, AirflowFailException (never retried) otherwise.
     """
@@ -58,7 +58,7 @@ def safely(work: Callable[[], T]) -> T:
 
 
 def safely_said(context: Context, work: Callable[[], T]) -> T:
-    """Do ``work`` safely; when it stops, its sentence is kept as the XCom ``sentence``, for the mail about it."""
+    """Do ``work`` safely. When it stops, keep its sentence as the XCom ``sentence``, for the mail about it."""
     try:
         return safely(work)
     except AirflowException as stopped:
@@ -97,8 +97,8 @@ def place(error: BaseException) -> list[str]:
 def say_why(context: Context) -> None:
     """Write the sentence with which a task stopped as the last line of its log, below Airflow's own lines.
 
-    A callback of a task that fails, or is to be tried again. Airflow calls it inside a group of lines that its page
-    folds away, so the group is ended first.
+    Airflow calls this when a task fails or will be tried again, inside a group of log lines that its page folds away.
+    So the group is ended first.
     """
     log.info("::endgroup::")
     log.error("%s", context.get("exception"))

@@ -1,1 +1,1 @@
-"""What happens beside a run: the fast lane, the night, the doctor, and after a restore."""
+"""Work outside a run: the fast lane, the night, the doctor, the sources' check, the work list, and after a restore."""

@@ -1,9 +1,9 @@
-"""After a warehouse has been restored from a backup: the storage is brought in line with what the warehouse knows.
+"""Bring the storage in line with a warehouse that has been restored from a backup.
 
-A backup is older than what stands in the storage. Two things there would then be mistaken:
+A backup is older than the storage. Two things in the storage would then mislead the next run:
 
-- Raw answers of runs that the warehouse no longer knows. The next run gets the number of one of these runs and would go
-  on with its pages, which are answers of an earlier day. They are deleted; the sources are asked again.
+- Raw answers of runs that the warehouse no longer knows. The next run gets the number of such a run, and would go on
+  with its pages, which are answers of an earlier day. They are deleted; the sources are asked again.
 - Exports that the warehouse does not know. They may have been written anew since the backup, without a person whose
   protection was raised then. The warehouse has lost that veto, so it must not write the exports again from the older
   run. They stay as they are until the next run is released: only then does the warehouse publish again.
@@ -19,7 +19,7 @@ from dataflyt.warehouse import runs
 
 
 def reconcile_after_restore(kommune: Kommune, environment: Environment) -> dict[str, int]:
-    """Bring a kommune's storage in line; return its newest run, its newest released run, and if its exports are known.
+    """Bring a kommune's storage in line; return its newest run, the newest released run, and if its exports are known.
 
     Repeating it changes nothing more. Raises ConfigError, SourceUnavailable or WarehouseError.
     """

@@ -1,7 +1,7 @@
-"""What is wrong with a kommune's surroundings, or soon will be, before a run finds out at night.
+"""Find what is wrong around a kommune, or soon will be, before a run fails at night because of it.
 
-In: a kommune file, and how to look up connections and paths. Out: findings of one Norwegian sentence each, which says
-what is wrong and who must do what, what ends within 30 days, or what cannot be known. Nothing is asked about people, no
+In: a kommune file, and functions that look up connections and paths. Out: findings, a Norwegian sentence each. It says
+what is wrong and who must do what, what expires within 30 days, or what cannot be known. No person is asked about, no
 token is fetched, and no key or password is shown.
 """
 
@@ -31,7 +31,7 @@ WARN_DAYS = 30
 SILENT = timedelta(minutes=75)
 """FREG's events are read every hour."""
 _NOTHING_NEW = timedelta(days=1)
-"""The list may say for this long that it has newer events than those it gives."""
+"""How long the list may say that it has newer events, and not give them."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
@@ -48,7 +48,7 @@ class Finding:
 class Doctor:
     """Examines kommuner, and the clock of this machine once for each Maskinporten.
 
-    ``local`` is the folder of what runs on this machine for trial: its files are examined with those of the storage.
+    ``local`` is the folder of a trial on this machine: its files are examined with those of the storage.
     """
 
     def __init__(self, connect: Connect, path: Callable[[str], Any], today: date, local: Path) -> None:
@@ -59,7 +59,7 @@ class Doctor:
         self._clocks: dict[str, list[Finding]] = {}
 
     def examine(self, kommune: Kommune) -> list[Finding]:
-        """Return what is wrong with a kommune's warehouse, registers, folders and mail, or that nothing is."""
+        """Return findings about a kommune's warehouse, registers, folders and mail, or one that says all is well."""
         sources = kommune.sources
         found = [*self._warehouse(kommune)]
         for name, open_register in (
@@ -79,7 +79,7 @@ class Doctor:
         return found
 
     def events(self) -> list[Finding]:
-        """Return whether FREG's events are read every hour, for the whole installation."""
+        """Return findings on the reading of FREG's events every hour, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             self.connect(fast_lane.LIST)
@@ -101,7 +101,7 @@ class Doctor:
         return found
 
     def reference(self) -> list[Finding]:
-        """Return whether the warehouse takes schools and codes from the registers, for the whole installation."""
+        """Return findings on the reading of schools and codes from the registers, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
             with database.writing_reference(database.engine(self.connect(refresh.WAREHOUSE).url)) as connection:
@@ -110,7 +110,7 @@ class Doctor:
         return found
 
     def files(self, kommuner: Iterable[Kommune]) -> list[Finding]:
-        """Return which of our files others on this machine can read, and which exports the readers' group cannot."""
+        """Return findings on files that others on this machine can read, and exports that the readers' group cannot."""
         try:
             return self._files(kommuner)
         except PermissionError as error:
@@ -190,7 +190,7 @@ class Doctor:
             client = maskinporten.client_of(connection)
             with open_register(connection):
                 pass
-            maskinporten.grant(connection, client, int(time.time()))  # is the key one?
+            maskinporten.grant(connection, client, int(time.time()))  # raises when the key is no key
             consumer = client.claims.get("consumer_org")
             if consumer not in (None, kommune.orgnr):
                 raise ConfigError(
@@ -247,7 +247,7 @@ class Doctor:
                 there = bool(self.path(self.connect(name).url).is_dir())
             except DataflytError:
                 raise
-            except Exception as error:  # of whichever file system; its text may hold a password
+            except Exception as error:  # any file system's; its text may hold a password
                 raise SourceUnavailable(
                     f"Mappen i tilkoblingen {name} kan ikke leses ({type(error).__name__}): rett adressen, eller gi "
                     "Dataflyt lov til å lese den."

@@ -1,16 +1,16 @@
-"""The fast lane: within the hour, FREG's events take away what people of a kommune no longer may have or show.
+"""The fast lane: every hour, FREG's events end access and hide people in each kommune's publication.
 
     read FREG's event list once, for all kommuner -> each person of a kommune whom it names waits in the warehouse
         -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew without what they take
         -> every kommune's publication is brought in line with what else has changed since (``nightly``)
 
-Only events that take away are dealt with: protection, foreldreansvar, deaths, numbers that change. What gives waits for
-the kommune's next run. The list is read at the connection ``freg_events``. The place in it is kept by the connection
-``warehouse_events``, whose role sees keyed hashes and owners alone. Each kommune's people are asked about at the
-kommune's own connection, and handled as its own role.
+Only events that take away are dealt with: protection, foreldreansvar, deaths, changed numbers. A change that gives
+waits for the kommune's next run. The connection ``freg_events`` reads the list. The connection ``warehouse_events``
+keeps the place in it; its role sees keyed hashes and owners alone. Each kommune's own connection asks about its people,
+and its own role in the warehouse handles the answers.
 
-It may be killed at any point and run again: the place in the list moves in the same transaction that keeps the events
-before it, and a person waits until the kommune is published anew.
+It may be killed at any point and run again: one transaction keeps the events and moves the place in the list past them,
+and a person waits until the kommune is published anew.
 """
 
 import logging
@@ -49,14 +49,14 @@ LIST, WAREHOUSE = "freg_events", "warehouse_events"
 """The connections of the installation: FREG's event list, and the warehouse as ``dataflyt_events``."""
 
 PAGES_AT_A_TIME = 100
-"""Events are kept after so many pages: at most 100 000 hashes are in memory."""
+"""Events are kept each time this many pages are read: at most 100 000 hashes are in memory."""
 
 _FRESH = "fresh_"
 _ROWS_AT_A_TIME = 20_000
 
 
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
-    """Read the list, and take away what it tells of, kommune by kommune. Trouble in one kommune stops no other.
+    """Read the list, and act on it, kommune by kommune. Trouble in one kommune stops no other.
 
     Raises ConfigError or SourceUnavailable when the warehouse itself cannot be reached.
     """
@@ -75,7 +75,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
             outcome.trouble.append(trouble)
         else:
             outcome.counts["kommuner"] += 1
-    for owner in sorted(by_id.keys() - waiting):  # a try that was killed may have landed answers
+    for owner in sorted(by_id.keys() - waiting):  # a killed try may have left answers
         if trouble := trouble_of(partial(remove, _landing(owner, environment).folder), owner):
             outcome.trouble.append(trouble)
     known_trouble = {trouble.sentence for trouble in outcome.trouble}
@@ -102,9 +102,9 @@ def _landing(owner: str, environment: Environment) -> Landing:
 def read(environment: Environment, counts: dict[str, int]) -> None:
     """Read the list to its end, adding to ``counts``. Events about people of no kommune here are dropped unread.
 
-    The first time, and when FREG no longer keeps the events at our place in the list (36 months), nobody knows what has
-    been missed. Every kommune then asks about all its people, and the list is read on from its end. When events were
-    lost, DataInDoubt is raised after that, so that somebody is told.
+    The first time, and when FREG no longer keeps the events at our place in the list (36 months), events may have been
+    missed. Every kommune then asks about all its people, and the list is read on from its end. When events were lost,
+    DataInDoubt is then raised, so that somebody is told.
     """
     db = database.engine(environment.connect(WAREHOUSE).url)
     with database.reading_events(db) as connection:
@@ -128,7 +128,7 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
 
 
 def _read_on(db: Engine, pages: Iterable[Page], secret: str, counts: dict[str, int]) -> None:
-    """Let each person whom these pages name wait, and move the place in the list."""
+    """Queue each person named in these pages, and move the place in the list."""
     heard: dict[str, int] = {}
     unkept: Page | None = None
 
@@ -152,22 +152,22 @@ def _read_on(db: Engine, pages: Iterable[Page], secret: str, counts: dict[str, i
     except TooOld:
         raise
     except DataflytError:
-        if unkept:  # what was told before the list stopped does not wait until all of it can be read
+        if unkept:  # events read before the list failed do not wait for the rest of it
             keep(unkept)
         raise
 
 
 def withdraw(kommune: Kommune, environment: Environment) -> None:
-    """Ask FREG about the people who wait, write what the answers take away, and publish the kommune without it.
+    """Ask FREG about the waiting people, write the answers' vetoes, and publish the kommune anew under them.
 
     Raises SourceUnavailable or SourceRefused when FREG does not answer: everybody waits on. People whom FREG leaves out
-    or will not tell of wait for the next day, and SourceRefused is raised the first time. Raises DataInDoubt when an
-    answer is too much to believe: that part is not taken, the rest is.
+    or refuses wait for the next day, and SourceRefused is raised the first time. Raises DataInDoubt when an answer is
+    too much to believe: no veto is written for that part, and vetoes are written for the rest.
     """
     owner = kommune.id
     db = database.engine(environment.connect(kommune.warehouse).url)
     landing = _landing(owner, environment)
-    remove(landing.folder)  # old answers, when a try was killed
+    remove(landing.folder)  # old answers of a try that was killed
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
@@ -188,17 +188,17 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             "Det som beskytter noen, gjelder likevel straks. Undersøk om kommunen har mistet rettigheter i "
             "Folkeregisteret, eller om Folkeregisteret har endret svarene sine, og start en kjøring."
         )
-    # A run under way may have older answers, and its people are not in the golden record yet: they are asked about
-    # again when it has merged.
+    # A run under way may have older answers, and its people are not in the golden record yet. They are asked about
+    # again after its merge.
     if job.run.state == "open":
         return
-    # There is nothing to take away from a person whom FREG has never answered about.
+    # A person whom FREG has never answered about has nothing that could be taken away.
     left = [one for one in people if one.number in numbers and one.number not in answered and one.known]
     _keep_waiting(db, owner, people, left)
 
 
 def _keep_waiting(db: Engine, owner: str, people: Collection[Waiting], left: Sequence[Waiting]) -> None:
-    """Let those who are ``left`` without an answer wait for the next day; raise SourceRefused about new ones."""
+    """Let the people ``left`` without an answer wait for the next day; raise SourceRefused when some are new."""
     with database.transaction(db, owner) as connection:
         events.dealt_with(connection, owner, set(people) - set(left))
         events.unanswered(connection, owner, left)
@@ -213,7 +213,7 @@ def _keep_waiting(db: Engine, owner: str, people: Collection[Waiting], left: Seq
 def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: Mapping[str, str]) -> None:
     """Land FREG's answers about pupils, about other people, and about adults whom the pupils' answers name as new.
 
-    Of employees the same parts are asked for as in a run.
+    The parts asked for about employees are those of a run.
     """
     ask = partial(freg_client.extract, kommune.sources.freg, environment, landing)
     pupils, others, employees = (
@@ -235,14 +235,14 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
 
 
 def _learn(connection: Connection, job: Job) -> bool:
-    """Write the vetoes of the answers in the fresh tables; return whether some answers were too much to believe.
+    """Write the vetoes of the answers in the temporary tables; return whether some answers were too much to believe.
 
     The reason is noted with the kommune's newest run, for those who may see protection.
     """
     owner, inputs = job.owner, job.golden_inputs
     views = golden.views_of_staging(connection, owner, ["freg"], prefix=_FRESH)
     computed = golden.compute(views, inputs, for_vetoes=True)
-    # A run that waits for its answer must not, once released, give back or lift what FREG has taken away since.
+    # When a waiting run is released, it must not give back or lift what FREG has taken away since.
     against: list[tuple[int, int | None]] = [(runs.released_before(connection, owner), None)]
     if job.run.state == "merged":
         against.append((job.run.number, job.run.number))
@@ -251,7 +251,7 @@ def _learn(connection: Connection, job: Job) -> bool:
         now = vetoed_views.views(connection, owner, number, "now_", lifting=lifting)
         doubts = veto.learn(computed, now, job.kommune.guard, answered=f"{_FRESH}freg_person", outside_run=inputs.run)
         believed_less |= doubts - {"ungraded"}  # a lowering waits for the next run anyway
-    # FREG's next events about these people come under numbers that the answers name for the first time.
+    # The answers may name new numbers of these people, and FREG's next events may use them.
     events.route_new_numbers(
         connection,
         owner,
@@ -265,10 +265,10 @@ def _learn(connection: Connection, job: Job) -> bool:
 def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
     """Copy the landed answers into temporary tables; return the numbers of the people whom they tell of.
 
-    Not into staging, which belongs to the run under way. Several documents about a person are all loaded: access is
-    only taken away here, and only where no document gives it, and the strictest protection of all counts. An answer
-    tells of the numbers that it says the person has had, also where it was asked for by another number; the number that
-    it was asked for is alone no sign that it is theirs.
+    Staging is not used: it belongs to the run under way. All documents about a person are loaded. Access is only taken
+    away here, and only where no document gives it; the strictest protection counts. An answer is about the numbers that
+    it says the person has had, even when FREG was asked by another number. The number FREG was asked by does not show
+    by itself that the answer is about its holder.
     """
     tables = [table for table in source_tables().values() if table.source == "freg"]
     for table in tables:
@@ -291,7 +291,7 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
 
 
 def _copy(connection: Connection, tables: Sequence[SourceTable], rows: Iterable[tuple[object, ...]]) -> None:
-    """Copy rows into the temporary table of each one's type, 20 000 at a time."""
+    """Copy each row into the temporary table of its type, 20 000 at a time."""
     left = iter(rows)
     while batch := list(islice(left, _ROWS_AT_A_TIME)):
         by_type: dict[type, list[tuple[object, ...]]] = {}

@@ -1,11 +1,11 @@
-"""What every kommune has published, brought in line with the day: it is written anew when its state has changed.
+"""Bring every kommune's publication in line with the day: write it anew when its state has changed.
 
     for each kommune that has published: the state of its exports now -> is it what they were written from?
         -> no: write the published run anew (``run.republish``)
 
-The day alone takes away access: a pupil becomes 18, a grant ends, and the kommune's next run may be a month away. The
-DAG ``nightly`` calls ``run`` just after midnight in Norway, and the fast lane calls ``bring_in_line`` every hour. What
-gives access waits for the kommune's next run. Repeating it does nothing.
+Access can end because a day has passed: a pupil becomes 18, or a grant ends, and the kommune's next run may be a month
+away. The DAG ``nightly`` calls ``run`` just after midnight in Norway, and the fast lane calls ``bring_in_line`` every
+hour. A change that gives access waits for the kommune's next run. Repeating it does nothing.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """How it went: counts that are safe to show, and the errors that somebody must be told of."""
+    """The outcome: counts that are safe to show, and the errors to report."""
 
     counts: dict[str, int]
     trouble: list[DataflytError] = field(default_factory=list)
@@ -34,8 +34,8 @@ class Outcome:
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     """Bring what every kommune has published in line with the day. Trouble in one kommune stops no other.
 
-    A kommune that has published, and whose file is gone or broken, is trouble too: its exports no longer follow the
-    day. The number of kommuner whose exports were written anew is not told: it would tell of people's decisions.
+    A missing or broken file of a kommune that has published is trouble too: its exports no longer follow the day. The
+    number of kommuner written anew is not returned: it would tell of people's decisions.
     """
     by_id = {kommune.id: kommune for kommune in kommuner}
     exports = environment.folder("exports")
@@ -56,7 +56,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
 
 
 def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list[DataflytError]:
-    """Write anew what each kommune has published, where its state has changed; return what went wrong."""
+    """Write a kommune's publication anew where its state has changed; return the errors."""
 
     def work(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
@@ -67,7 +67,7 @@ def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list
 
 
 def trouble_of(work: Callable[[], None], what: str) -> DataflytError | None:
-    """Do the work; return what went wrong, as one of our errors with a sentence that begins with ``what``."""
+    """Do the work; return its error, as one of ours with a sentence that begins with ``what``."""
     try:
         work()
     except DataflytError as error:

@@ -1,9 +1,9 @@
-"""Whether a kommune's sources answer now, and whether the rights they are asked with are the kommune's own.
+"""Check that a kommune's sources answer now, and that the rights used in asking are the kommune's own.
 
-In: a kommune, and how to look up connections and paths. Out: for each source a Norwegian sentence, and whether all is
-well. No person is asked about: where a register must be asked about a number, it is a number that nobody has.
+In: a kommune, and functions that look up connections and paths. Out: for each source a Norwegian sentence, and whether
+all is well. No person is asked about: a register that must be asked about a number is given a number that nobody has.
 
-A token is opaque to a client (Digdir), and nothing but this check reads it. Where it is a JWT, its ``consumer`` must be
+A token is opaque to a client (Digdir), and only this check reads it. Where the token is a JWT, its ``consumer`` must be
 the kommune. Where it is not, the sentence says that the rights are not checked.
 """
 
@@ -33,7 +33,7 @@ _HURRIED = Settings(connect_timeout=5.0, read_timeout=20.0, answer_timeout=30.0,
 def check(
     kommune: Kommune, connect: Connect, path: Callable[[str], Any], now: datetime
 ) -> Iterator[tuple[str, bool, str]]:
-    """Yield for each source its name, whether all is well, and the sentence that says so or what to do."""
+    """Yield for each source its name, whether all is well, and a sentence that says so or says what to do."""
     sources = kommune.sources
     questions: dict[str, Callable[[], str]] = {
         "freg": lambda: _freg(kommune, connect(sources.freg.connection)),
@@ -49,7 +49,7 @@ def check(
 
 
 def _freg(kommune: Kommune, connection: Connection) -> str:
-    """Ask for the same parts as a run: so the right to each of them is tried."""
+    """Ask for the same parts as a run, which tries the right to each of them."""
     source = kommune.sources.freg
     questions = {source.route: freg_parts(kommune)}
     if source.employees:
@@ -65,7 +65,7 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
     source = kommune.sources.krr
     with krr.open_register(connection, source.route, _HURRIED) as register:
         if source.route == "fiks":
-            # "Ingen treff" is an answer.
+            # "Ingen treff" shows that the register answers.
             register.post(
                 krr.person_path(connection, source.rolle), orjson.dumps({"fnr": NOBODY}), accept_status=(404,)
             )
@@ -77,7 +77,7 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
 
 
 def _rights(kommune: Kommune, connection: Connection) -> str:
-    """Return whose rights a connection's token has, in words. Raises ConfigError when they are not the kommune's."""
+    """Return the holder of a token's rights, in words. Raises ConfigError when it is not the kommune."""
     scope = maskinporten.client_of(connection).scope
     claims = _claims(maskinporten.token(connection, settings=_HURRIED))
     consumer, supplier = _orgnr(claims.get("consumer")), _orgnr(claims.get("supplier"))

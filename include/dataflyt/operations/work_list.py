@@ -1,9 +1,9 @@
-"""The work list: what somebody has to look at, as of the released run and the day.
+"""The work list: the things a person has to look at, as of the released run and the day.
 
-In: what the released run found (``golden.work_item``), the files that it and the run before it both read, blocks and
-overrides whose review date has come, groups named after a hidden person, and people who have become one or several
-while one of them is protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is
-about a hidden person, and no kind tells of protection.
+In: the released run's findings (``golden.work_item``), files that both it and the run before it read, blocks and
+overrides whose review date has come, groups named after a hidden person, and joined or parted people of whom one is
+protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is about a hidden person,
+and no kind tells of protection.
 """
 
 from collections.abc import Mapping
@@ -44,14 +44,14 @@ KINDS = {
     "group_name_tells": "Grupper med navnet til en som er skjermet",
     "identity_to_decide": "Skjermede eller sperrede som er blitt én eller flere personer",
 }
-"""What each kind is called, in the order of the list."""
+"""The Norwegian name of each kind, in the order of the list."""
 
 GRADED = frozenset({"group_name_tells", "identity_to_decide"})
-"""Kinds that only those who may see protection are told of."""
+"""Kinds that only people with the right to see protection are shown."""
 
 
 class Item(NamedTuple):
-    """One thing to look at: ``subject`` is a person, group, school or source; ``other`` is a second one it concerns."""
+    """A thing to look at: ``subject`` is a person, group, school or source; ``other`` is a second that it concerns."""
 
     kind: str
     subject: str
@@ -94,7 +94,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
 
-# People who are in no export, and groups where every pupil is such a person.
+# The people who are in no export, and the groups whose pupils are all in no export.
 _HIDDEN = """
 select person_id::text from now_protection where level >= 3 or held_back
 union
@@ -108,7 +108,7 @@ having bool_and(x.level >= 3 or x.held_back)
 
 
 def _same_files(noted: Mapping[str, Any]) -> list[Item]:
-    """Return the files that a run read and the run before it read too. Timetables are left out: one lasts a term."""
+    """Return the files that both a run and the run before it read. Timetables are left out: one lasts a term."""
     return [
         Item("file_same", source, file["name"], None)
         for source in ("hr", "sas")

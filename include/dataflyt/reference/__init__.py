@@ -1,1 +1,1 @@
-"""What is open to all: schools (NSR), subjects (Grep) and codes (Klass)."""
+"""Reference data that is open to all: schools (NSR), subjects (Grep) and codes (Klass)."""

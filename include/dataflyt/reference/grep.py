@@ -1,6 +1,6 @@
 """Grep, Udir: the subject codes of the national curriculum, and which of them are in use.
 
-That Grep gives all codes in one list is known from public clients.
+Public clients show that Grep gives all codes in one list.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Klass 131, SSB: the kommuner that exist on a day.
 
-Its fields ``code`` and ``name`` are known from public clients.
+The fields ``code`` and ``name`` are those that public clients use.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""What a kommune has that the registers did not have: notes in the run's report, beside rows on its work list.
+"""Schools, subject codes and numbers that a kommune has and the registers lack: notes in the run's report.
 
-They never stop a run: the registers too can be late.
+Each is also a row on its work list. They never stop a run: a register can be late too.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ from dataflyt.quality.running import Noted
 from dataflyt.reference.refresh import SOURCES
 
 _NAMED = 5
-"""So many schools or codes are named in a sentence."""
+"""How many schools or codes one sentence names at most."""
 
 _THEN = "known_from <= :as_of and coalesce(known_to > :as_of, true)"
 _SCHOOLS = f"""
@@ -31,7 +31,7 @@ _KOMMUNER = f"select name from reference.kommune where kommunenummer = any(:numb
 
 
 def notes(connection: Connection, kommune: Kommune, as_of: datetime) -> list[Noted]:
-    """Return what a kommune has that the registers had not at ``as_of``, and the registers that were read too long ago.
+    """Return a note for each thing the registers lacked at ``as_of``, and for each register that was read too long ago.
 
     Needs the golden record's temporary tables ``new_work_item`` and ``new_unit``.
     """
@@ -69,10 +69,10 @@ def notes(connection: Connection, kommune: Kommune, as_of: datetime) -> list[Not
 
 
 def wrong_number(connection: Connection, kommune: Kommune, as_of: datetime) -> str | None:
-    """Return a sentence when Klass at ``as_of`` had none of a kommune's numbers, or had them under another name.
+    """Return a sentence when Klass lacked all of a kommune's numbers at ``as_of``, or had them under another name.
 
-    None when all is well, and when Klass was read too long ago. A kommune may keep numbers that it had before: one that
-    is in use is enough.
+    Return None when all is well, and when Klass was read too long ago. A kommune may keep numbers that it had before:
+    one number in use is enough.
     """
     bound = {"as_of": as_of, "numbers": list(kommune.kommunenummer)}
     if not connection.scalar(text("select reference.fresh('klass', :as_of)"), bound):

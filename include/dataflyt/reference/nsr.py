@@ -19,7 +19,7 @@ _FEW_MISSING_PERCENT = 1
 def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
     """Yield all units. Read them once more when there are fewer than NSR says there are.
 
-    A few that are missing both times are taken as a total that is ahead of the list. Raises SourceUnavailable for more.
+    When a few are missing both times, NSR's total is taken to be ahead of its list. Raises SourceUnavailable for more.
     """
     before = None
     for _again in range(2):
@@ -32,7 +32,7 @@ def _schools(nsr: Register, _: date) -> Iterator[Row | None]:
 
 
 def _all_schools(nsr: Register) -> tuple[list[Row | None], int]:
-    """Return the units of all pages, and how many of NSR's total were on none.
+    """Return the units of all pages, and how many units of NSR's total were on no page.
 
     A list that changes while it is read moves units from one page to another.
     """

@@ -3,8 +3,8 @@
 In, weekly and open to all: NSR, Grep and Klass 131 (a module each). Out: the tables ``reference.*``, one copy for all
 kommuner. Their rows have ``known_from`` and ``known_to``, so that a run sees what was known at its own time.
 
-An answer that is empty, much smaller than what is held, or in a form that we do not know replaces nothing. Runs go on
-with what is held, and say so when it is too old.
+An answer replaces nothing when it is empty, much smaller than the stored copy, or in an unknown form. Runs go on with
+the stored copy, and say so when it is too old.
 
 The connections ``nsr``, ``grep`` and ``klass`` are needed only where a register is not asked at its public address.
 ``warehouse_reference`` is the warehouse as the role ``dataflyt_reference``.
@@ -25,12 +25,12 @@ from dataflyt.storage import database
 
 WAREHOUSE = "warehouse_reference"
 SETTINGS = Settings(longest_answer=32 * 1024 * 1024, max_concurrent=1, max_per_second=2.0)
-"""SSB lets an address ask 30 times a minute; Udir says nothing of limits."""
+"""SSB allows an address 30 requests a minute; Udir names no limit."""
 
 MAX_DROP_PERCENT = 20
-"""An answer with this much fewer rows is not trusted. In 2020 the kommuner became 16 percent fewer."""
+"""An answer that has shrunk this much is not trusted. In 2020 the number of kommuner fell by 16 percent."""
 _STRANGE_PERCENT = 10
-"""So many entries may have a form that we do not know."""
+"""How many entries may have an unknown form."""
 
 SOURCES = {"nsr": nsr.SOURCE, "grep": grep.SOURCE, "klass": klass.SOURCE}
 """The registers by the names of their connections."""
@@ -39,9 +39,9 @@ SOURCES = {"nsr": nsr.SOURCE, "grep": grep.SOURCE, "klass": klass.SOURCE}
 def refresh(name: str, connect: Connect, at: datetime, *, accept_smaller: bool = False) -> dict[str, int]:
     """Read a whole register, and let its rows hold from ``at``. Repeating it changes only the time of reading.
 
-    Return how many rows there are, and how many were opened and closed. Raises DataInDoubt when the answer is empty,
-    or much smaller than what is held (unless ``accept_smaller``); Unreadable when too many entries have a form that we
-    do not know; and what ``registers.http`` and the warehouse raise.
+    Return how many rows there are, and how many were opened and closed. Raises DataInDoubt when the answer is empty, or
+    much smaller than the stored copy (unless ``accept_smaller``); Unreadable when too many entries have an unknown
+    form; and the errors of ``registers.http`` and the warehouse.
     """
     source = SOURCES[name]
     try:

@@ -12,7 +12,7 @@ from dataflyt.registers.answers import parsed
 from dataflyt.registers.register import Register
 
 MOST_ROWS = 200_000
-"""An answer with more rows is none that we know. NSR has some 19 000 units, the others have fewer entries."""
+"""An answer with more rows is refused. NSR has some 19 000 units, the others have fewer entries."""
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -23,7 +23,7 @@ class Source:
 
     ``who``: its name in sentences. ``address``: its public address. ``table`` and ``columns``: where its rows go in the
     schema ``reference``, the key first. ``read(register, day)``: asks and yields the rows, and None for an entry in a
-    form that we do not know. ``compared``: in Norwegian, what of a kommune is compared with it.
+    form that we do not know. ``compared``: in Norwegian, which of a kommune's data are compared with the register.
     """
 
     who: str
@@ -35,7 +35,7 @@ class Source:
 
 
 def ask(register: Register, path: str, shape: Callable[[Any], bool]) -> Any:
-    """Return a JSON answer for which ``shape`` is true. Raises what ``registers.http`` raises."""
+    """Return a JSON answer for which ``shape`` is true. Raises the errors of ``registers.http``."""
     return orjson.loads(register.get(path, shape=parsed(shape)).content.removeprefix(b"\xef\xbb\xbf"))
 
 

@@ -22,7 +22,7 @@ class Question:
 def question(job: Job) -> Question | None:
     """Return what an approver must answer before the run is released.
 
-    None when the guard lets it pass, when it has been approved, and when it is only a plan.
+    Return None when the guard lets the run pass, when it has been approved, and when it is only a plan.
     """
     with job.transaction(lock=False) as connection:
         run = runs.get(connection, job.owner, job.run.number)
@@ -73,7 +73,7 @@ def answer(
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
         if run.state != "merged" or run.digest != digest:
-            if said != "approved":  # of a plan that is gone: nothing is to be released, and nothing is
+            if said != "approved":  # the plan is gone and nobody approved it: nothing would be released anyway
                 return
             raise NotApproved("Planen er ikke lenger den det ble spurt om. Kjør på nytt, og svar på den nye planen.")
         runs.keep_answer(connection, run, said, channel, user=user, approvers=approvers)

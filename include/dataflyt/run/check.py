@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class _Counted(NamedTuple):
-    """Rows of a table of FREG's as its checks count them: ``every`` one, and those ``beside``, about employees."""
+    """Rows of a FREG table, as its checks count them: ``every`` row, and the rows ``beside``, about employees."""
 
     every: int
     beside: int
@@ -30,7 +30,7 @@ def check(job: Job) -> dict[str, int]:
     """
     if is_released(job):
         return {}
-    # Here, since they load Great Expectations and pandas: the other steps do without.
+    # Imported here because they load Great Expectations and pandas, which the other steps do not need.
     from dataflyt.quality import rules, running
     from dataflyt.sources.freg import checks as freg_checks
     from dataflyt.sources.hr import checks as hr_checks
@@ -92,7 +92,7 @@ def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
 
 
 def _note(connection: Connection, job: Job, result: Any) -> None:
-    """Log what is in quarantine, and note for the report what stopped the run and what was only noticed."""
+    """Log the counts in quarantine, and note for the report which rules stopped the run and which only noticed."""
     for held in report.reasons(connection, job.run):
         log.info(
             "I karantene: %s i %s. %s Rettes av: %s.",

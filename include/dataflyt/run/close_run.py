@@ -1,4 +1,4 @@
-"""The step ``close_run``: the run's end, whatever became of it."""
+"""The step ``close_run``: the end of every run, released or not."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from dataflyt.warehouse.runs import Run
 log = logging.getLogger(__name__)
 
 REGISTERS = ("freg", "freg_residents", "krr")
-"""Where in a run's landing the registers' raw answers lie."""
+"""The folders of a run's landing that hold the registers' raw answers."""
 
 
 def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
     ``failed`` names the steps that failed; the answer to the run's question stands in the warehouse. A run that is only
     a plan stays as it is, to be looked at until the next run begins. Returns the report's outcome and totals.
 
-    The registers' raw answers are deleted, whatever became of the run: nothing reads them again, and they say where
-    protected people live. The files of the HR system and the school system stay until the next run is closed, which
-    takes over those that are the same. A run that is taken up again after this asks the registers anew.
+    The registers' raw answers are deleted, whether the run was released or not: nothing reads them again, and they say
+    where protected people live. The files of the HR system and the school system stay until the next run is closed.
+    That run takes over the files that are unchanged. A run that is taken up again after this asks the registers anew.
     """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)
@@ -53,9 +53,9 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
 
 
 def _newly_held(job: Job) -> int:
-    """Count the pupils whom this released run holds back, and the one before did not: FREG cannot be asked about them.
+    """Count the pupils whom this released run holds back and the run before did not: FREG cannot be asked about them.
 
-    None of a run that was not released.
+    The count is 0 for a run that was not released.
     """
     with job.transaction(lock=False) as connection:
         found = text(

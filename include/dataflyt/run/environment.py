@@ -39,7 +39,7 @@ class Environment:
 
 
 class Outside(NamedTuple):
-    """What a command uses that may need no storage. ``airflow``: whether Airflow looks connections up."""
+    """What a command that may need no storage uses. ``airflow``: whether Airflow looks connections up."""
 
     connect: Connect
     path: Callable[[str], Any]

@@ -1,7 +1,7 @@
 """A whole run outside Airflow: every step in the order of ``steps``, and the functions that do them.
 
 The command line, the simulated weeks and the tests call ``execute``. In Airflow each step is a task of its own, which
-takes its function from ``FUNCTIONS``; the order there is that of the same table, wired by ``dags/kommune.py``.
+takes its function from ``FUNCTIONS``. ``dags/kommune.py`` wires those tasks in the order of the same table.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,11 +36,11 @@ FUNCTIONS: dict[str, Callable[[Job], Mapping[str, Any]]] = {
     "release": release,
     "publish": publish,
 }
-"""What does each step of ``STEPS``. Two are not here: ``approve`` asks a person, ``close_run`` needs what failed."""
+"""The function of each step but two: ``approve`` asks a person, ``close_run`` needs the names of the failed steps."""
 
 
 class Answer(NamedTuple):
-    """An answer to a run's question: what was said, by whom, and how it came."""
+    """An answer to a run's question: the word, the person, and the way it came."""
 
     said: Literal["approved", "rejected", "unanswered"]
     user: User | None
@@ -76,10 +76,10 @@ def attempt(name: str, work: Callable[[], None]) -> DataflytError | None:
 def execute(job: Job, ask: Ask | None = None, *, attempt: Attempt = attempt) -> Ended:
     """Do a whole run: every step in its order, and ``close_run`` with those that failed.
 
-    After a step that failed, an answer that is no, and a plan that is only a plan, the steps that are not done
-    ``always`` are left out. ``ask`` is given the run's question, when it has one, and returns the answer. When it
-    returns None, or there is no ``ask``, nobody has answered yet: the run stays open, for ``close_run`` to close later.
-    ``attempt`` does a step and returns what stopped it. A caller's own can tell of each step, and decides which
+    After a step that failed, a no, and a run that is only a plan, only the steps that are done ``always`` are done.
+    ``ask`` gets the run's question, when it has one, and returns the answer. When it returns None, or there is no
+    ``ask``, nobody has answered yet: the run stays open, for ``close_run`` to close later. ``attempt`` does a step and
+    returns the error that stopped it. A caller may give its own ``attempt``, to tell of each step and to decide which
     exceptions stop a step and which end ``execute``.
     """
     ended, goes_on = Ended(), True
@@ -105,7 +105,7 @@ def _count(ended: Ended, name: str, job: Job) -> None:
 
 
 def _ask(job: Job, ask: Ask | None, ended: Ended) -> str | None:
-    """Return whether the run may go on (``approved``), None when nobody has answered yet."""
+    """Return whether the run may go on (the answer is ``approved``); None when nobody has answered yet."""
     if job.plan_only:
         return "planned"
     asked = question(job)

@@ -1,6 +1,6 @@
-"""The step ``extract_freg``: Folkeregisteret, asked about pupils, those responsible for them, and two choices more.
+"""The step ``extract_freg``: ask Folkeregisteret about pupils, those responsible for them, and two optional groups.
 
-Each phase asks, lands and stages before the next begins: whom the next asks about is read from what is staged.
+Each phase asks, lands and stages before the next begins: the next phase reads from staging whom to ask about.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from dataflyt.warehouse import events, golden, rules, staging
 def extract_freg(job: Job) -> dict[str, int]:
     """Ask FREG about the pupils in the school system's file, and about those responsible for them.
 
-    Those who are responsible and came along in a pupil's answer are not asked about again. Where the kommune's file
-    says so, FREG is also asked about children who live in the kommune and are not its pupils, and about those who work
+    A responsible person whose document came with a pupil's answer is not asked about again. Where the kommune's file
+    says so, FREG is also asked about children who live in the kommune and are not its pupils, and about the employees
     at its schools. Raises CheckFailed when the school system's file is not staged in this run.
     """
     if is_released(job, extracts=True):
@@ -44,14 +44,14 @@ def extract_freg(job: Job) -> dict[str, int]:
 
 
 def _ask(job: Job, phase: str, wanted: Sequence[str], parts: Sequence[str]) -> None:
-    """Land what FREG says of these numbers, as pages of the phase."""
+    """Land FREG's answers about these numbers, as pages of the phase."""
     client.extract(
         job.kommune.sources.freg, job.environment, job.landing("freg"), numbers=wanted, parts=parts, phase=phase
     )
 
 
 def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
-    """Ask FREG about children of these ages who live in the kommune and are not answered for yet."""
+    """Ask FREG about children of these ages who live in the kommune, unless it has answered about them in this run."""
     source, landing = job.kommune.sources.freg, job.landing("freg_residents")
     year, answered = job.golden_inputs.today.year, set(numbers(job, ANSWERED))
     born = (year - wanted.to_age, year - wanted.from_age)
@@ -64,7 +64,7 @@ def _ask_residents(job: Job, wanted: Residents) -> dict[str, int]:
 
 
 def _ask_employees(job: Job) -> dict[str, int]:
-    """Ask FREG about those who hold a position at a school on the run's day and are not answered for yet."""
+    """Ask FREG about those who hold a position at a school on the run's day, unless it has answered in this run."""
     _ask(job, freg.EMPLOYEES, _employees(job), EMPLOYEE_PARTS)
     return stage(job, "freg", phase=freg.EMPLOYEES, anew=False, extracts=True)
 
@@ -72,9 +72,8 @@ def _ask_employees(job: Job) -> dict[str, int]:
 def _employees(job: Job) -> list[str]:
     """Return the numbers of those employees, and route FREG's events about all employees to the kommune.
 
-    The golden record's own rule (golden/employment.sql) says who they are, over what this run has staged. When the HR
-    system has not answered, the HR file of the last released run is used: protection since then must not wait for a
-    file.
+    The golden record's own rule (golden/employment.sql) picks them from this run's staged rows. When the HR system has
+    not answered, the HR file of the last released run is used: a protection raised since then must not wait for a file.
     """
     owner = job.owner
     with job.transaction(lock=False) as warehouse:

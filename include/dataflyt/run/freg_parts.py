@@ -1,4 +1,4 @@
-"""Which parts of a person's document FREG is asked for: of pupils, of adults, of employees, and of other children."""
+"""Which parts of a person's document FREG is asked for, about pupils, adults, employees and other children."""
 
 from dataflyt.config.kommune import Kommune
 
@@ -16,17 +16,17 @@ FREG_PARTS = (
     "postadresseIUtlandet",
     "adressebeskyttelse",
 )
-"""What is asked for of everybody. ``freg_parts`` adds what only a kommune "med hjemmel" may ask for."""
+"""The parts that are asked for about everybody. ``freg_parts`` adds the parts that need "hjemmel"."""
 
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
-"""What is asked for of children who live in the kommune and are not its pupils."""
+"""The parts that are asked for about children who live in the kommune and are not its pupils."""
 
 EMPLOYEE_PARTS = tuple(part for part in FREG_PARTS if part not in ("foedsel", "kjoenn"))
-"""What is asked for of employees. Each of their addresses may be the one that shows that they are protected."""
+"""The parts that are asked for about employees. Any of their addresses may be the one that shows a protection."""
 
 
 def freg_parts(kommune: Kommune, *, pupils: bool = True) -> tuple[str, ...]:
-    """Return what FREG is asked for of a kommune's pupils, or of adults.
+    """Return the parts that FREG is asked for about a kommune's pupils, or about adults.
 
     False identity, foreldreansvar and familierelasjon are confidential (Skatteetaten, "taushetsbelagte opplysninger"):
     without hjemmel they are never asked for.

@@ -1,4 +1,4 @@
-"""A kommune's run in its environment: what every step of a run is given, and what several steps do with it."""
+"""A kommune's run in its environment: the ``Job`` that every step is given, and what several steps do with it."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from dataflyt.warehouse.golden import OSLO, GoldenInputs
 from dataflyt.warehouse.runs import Run
 
 CLOCKS_DIFFER = timedelta(minutes=10)
-"""The clocks of two machines may differ by this much."""
+"""How far the clocks of two machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Job:
         return self.kommune.id
 
     def landing(self, source: str, *, runs_ago: int = 0) -> Landing:
-        """Return where this run's raw answers of a source lie, or those of a run before it."""
+        """Return the folder of a source's raw answers in this run, or in an earlier run."""
         return Landing(self.environment.folder("landing") / self.owner / f"{self.run.number - runs_ago:06d}" / source)
 
     def transaction(self, *, lock: bool = True) -> AbstractContextManager[Connection]:
@@ -57,7 +57,7 @@ class Job:
 
     @property
     def golden_inputs(self) -> GoldenInputs:
-        """What the golden record of this run is computed from."""
+        """The inputs of this run's golden record."""
         kommune, run = self.kommune, self.run
         units, day_one, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
         publish_unasked = kommune.pupils_without_number == "publish"
@@ -73,12 +73,12 @@ def open_job(
     plan_only: bool = False,
     full_reload: bool = False,
 ) -> Job:
-    """Open the run that ``key`` (an Airflow run's id) names, or find it; a new run undoes an unreleased one before it.
+    """Find the run that ``key`` (an Airflow run's id) names, or open it; a new run undoes an unreleased run before it.
 
-    ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` are to be the same each time.
+    ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` must be the same each time.
 
     Raises ConfigError or SourceUnavailable. Raises NotApproved when ``as_of`` is in the future, and when it is before
-    the newest released run's: what has ended since would begin again.
+    the newest released run's: anything that has ended since would begin again.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
@@ -112,8 +112,8 @@ def _in_words(when: datetime) -> str:
 def is_released(job: Job, *, extracts: bool = False) -> bool:
     """Return whether the run is released: a step before the release then has nothing to do.
 
-    A run that was undone is taken up again where it was left, if it is still the newest. A step that ``extracts``
-    brings new answers, so ``withdraw`` and ``check`` have to be passed again.
+    A run that was undone is taken up again at the step where it stopped, if it is still the newest. A step that
+    ``extracts`` brings new answers, so ``withdraw`` and ``check`` have to be passed again.
     """
     with job.transaction() as connection:
         released = runs.resume(connection, job.owner, job.run.number) == "released"
@@ -125,7 +125,7 @@ def is_released(job: Job, *, extracts: bool = False) -> bool:
 def mark_passed(connection: Connection, job: Job, step: str) -> None:
     """Note that a step that may stop the run has not stopped it.
 
-    Airflow's own state of the task is no evidence: everybody who may edit the DAG can write it.
+    Airflow's state of the task proves nothing: everybody who may edit the DAG can write it.
     """
     passed = report.notes(connection, job.run).get("passed", [])
     report.note(connection, job.run, "passed", sorted({*passed, step}))

@@ -1,4 +1,4 @@
-"""What a run's sources have landed: which reader each page has, and its copy in staging."""
+"""A run's landed pages: the reader of each page, and the copy of its rows in staging."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -37,10 +37,10 @@ def stage(
     skip_unreadable: bool = False,
     extracts: bool = False,
 ) -> dict[str, int]:
-    """Copy what a source has landed (in one phase, or in all) into staging: ``anew``, or after what is there.
+    """Copy a source's landed pages (of one phase, or of all) into staging: ``anew``, or after the rows that are there.
 
-    When it ``extracts``, ``withdraw`` and ``check`` have to be passed again.
-    Raises NotApproved when a newer run has begun.
+    With ``extracts``, the steps ``withdraw`` and ``check`` have to be passed again. Raises NotApproved when a newer run
+    has begun.
     """
     with job.transaction() as connection:
         runs.resume(connection, job.owner, job.run.number)
@@ -61,9 +61,9 @@ def stage(
 
 
 def rebuild_staging(job: Job) -> None:
-    """Stage again from the landed pages what a crash of the database server has emptied.
+    """Stage the landed pages again when a crash of the database server has emptied staging.
 
-    Raises CheckFailed when the landed pages are gone too, because the run has been closed: it has to ask again.
+    Raises CheckFailed when the landed pages are gone too, because the run has been closed: the run has to ask again.
     """
     for source in SOURCES:
         with job.transaction(lock=False) as connection:
@@ -80,7 +80,7 @@ def rebuild_staging(job: Job) -> None:
 
 
 def note_files(job: Job, source: str) -> None:
-    """Note which files the run has read, and which of them equal, byte by byte, those of the released run before it."""
+    """Note which files the run has read, and which are byte for byte those of the released run before it."""
     landing = job.landing(source)
     files = {name: facts for name in landing.names() if (facts := landing.delivered(name))}
     with job.transaction() as connection:
@@ -114,7 +114,7 @@ def pages(job: Job, source: str) -> list[tuple[Page, Reader]]:
 def freg_reader(kommune: Kommune, landing: Landing, page: Page) -> Reader:
     """Return the reader of a landed page of FREG.
 
-    It yields an ``Ubesvart`` for each number that FREG was asked about a second time and left out again.
+    The reader also yields an ``Ubesvart`` for each number that FREG was asked about a second time and left out again.
     """
     format = freg_formats.format_of(page, kommune.sources.freg.format)
     return _and_unanswered(freg_formats.FORMATS[format], partial(freg_formats.named, format=format), landing, page)
@@ -130,8 +130,8 @@ def _of_day(format: str, job: Job) -> Reader:
 def _and_unanswered(reader: Reader, named: Named | None, landing: Landing, page: Page) -> Reader:
     """Let a page's reader also yield the numbers that were asked about a second time and left out again.
 
-    Such a page may name nobody: then all the numbers of its question are unanswered. KRR has no ``named``: its extract
-    counts the numbers that are left out.
+    Such a page may name nobody: all the numbers of its question are then unanswered. KRR has no ``named``: its extract
+    counts the missing numbers itself.
     """
 
     def read(stream: BinaryIO) -> Iterator[tuple[Any, ...]]:

@@ -32,7 +32,7 @@ def merge(job: Job) -> dict[str, Any]:
     doubts: frozenset[str] = frozenset()
     try:
         with job.transaction() as connection:
-            # Now that the lock is held: the run may have been released or replaced meanwhile.
+            # Checked again under the lock: the run may have been released or replaced meanwhile.
             state = runs.resume(connection, owner, number)
             if state == "released":
                 return {"asks": 0}
@@ -43,7 +43,7 @@ def merge(job: Job) -> dict[str, Any]:
             computed = _compute_golden(connection, job)
             released = runs.released_before(connection, owner, number)
             now = vetoed_views.views(connection, owner, released, "now_")
-            # What people have decided since (an override) raises protection too; answered losses are withdraw's.
+            # An override that somebody has made since raises protection too. Losses that FREG answered are withdraw's.
             doubts = veto.learn(computed, now, job.kommune.guard, answered=None)
             doubts -= RELOADED if job.full_reload else set()
             if doubts:
@@ -53,7 +53,7 @@ def merge(job: Job) -> dict[str, Any]:
             planned = plan.build(connection, owner, number, released)
             return _judge(job, planned, computed, now, clean)
     except DataInDoubt:
-        with job.transaction() as connection:  # what was merged is rolled back; the reason is kept
+        with job.transaction() as connection:  # the merge is rolled back; the reason is kept
             report.note(connection, job.run, "doubts", sorted(doubts))
         raise
 
@@ -76,7 +76,7 @@ def _compute_golden(connection: Connection, job: Job) -> Computed:
 
 
 def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: CleanRows) -> dict[str, Any]:
-    """Let the guard judge the plan, keep its judgement with the run, and note what an approver is to see."""
+    """Let the guard judge the plan, store its judgement with the run, and note the counts that an approver sees."""
     connection, digest = planned.connection, plan.digest(planned)
     limits = job.kommune.guard.limits_at(job.golden_inputs.today)
     drop = job.kommune.guard.max_drop_percent

@@ -29,7 +29,7 @@ class OpenPlan:
 
     @property
     def stands(self) -> bool:
-        """Whether the plan's rows are there: only the counts are kept of a run that was undone."""
+        """Whether the plan's rows are there. Of a run that was undone only the counts are kept."""
         return self.run.state in ("merged", "released")
 
     def counts(self) -> dict[str, int]:
@@ -51,10 +51,10 @@ class OpenPlan:
         return report.changes(self.counts(), inferred)
 
     def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
-        """Yield the rows; none of a run that was undone.
+        """Yield the rows; no rows when the run was undone.
 
-        Without ``graded``, none either of a plan whose counts have changed since they were told: the rows that are
-        missing would show who has become protected.
+        Without ``graded``, yield no rows either when the counts have changed since they were told: the missing rows
+        would show who has become protected.
         """
         told = self.stands and (graded or plan.counts(self.planned) == self.counts())
         return plan.rows(self.planned, graded=graded) if told else iter(())

@@ -10,11 +10,11 @@ from dataflyt.warehouse import runs
 def publish(job: Job) -> dict[str, int]:
     """Write, check and publish the released run's exports. Returns how many files there are.
 
-    Raises CheckFailed when a file does not pass its check; what was published before then stays. Raises NotApproved
-    when a newer run has been released: an old one never takes its place again.
+    Raises CheckFailed when a file does not pass its check; the earlier publication then stays. Raises NotApproved when
+    a newer run has been released: an old one never takes its place again.
 
-    The number of people in the files is not returned: beside the plan and the run before, it would tell how many are
-    hidden now.
+    The number of people in the files is not returned: a reader who has the plan and the earlier number could compute
+    how many are hidden now.
     """
     with job.transaction() as connection:
         run = runs.get(connection, job.owner, job.run.number)

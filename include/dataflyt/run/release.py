@@ -6,7 +6,7 @@ from dataflyt.warehouse import events, runs
 
 
 def release(job: Job) -> dict[str, int]:
-    """Make the merged run the kommune's current one, when the warehouse has the answer to it. Raises NotApproved."""
+    """Make the merged run the kommune's current run. Raises NotApproved unless the warehouse has its answer."""
     if job.plan_only:
         raise NotApproved("Kjøringen er bare en plan, og kan ikke frigis.")
     with job.transaction() as connection:

@@ -1,4 +1,4 @@
-"""A run's report: counts of what was received, what became of every row, what was changed and what was published.
+"""A run's report: counts of the rows received, the fate of every row, the changes and the publication.
 
 The steps keep notes in the run's row; ``close_run`` writes the report to the storage. No number here tells how many
 are protected.
@@ -21,13 +21,13 @@ _UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_ann
 """Tables whose counts hint at how many people are protected, since FREG gives no address of these people."""
 
 _CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
-"""Tables whose counts of rows opened and closed hint at it."""
+"""Tables whose counts of opened and closed rows hint at it."""
 
 UNASKED = frozenset(
     f"pupil_{number}_number"
     for number in ("without", "with_miswritten", "with_provisional", "with_duf", "with_encrypted")
 )
-"""Kinds of the work list: pupils about whom FREG cannot be asked. Holding them back tells nothing of protection."""
+"""Kinds of the work list: pupils about whom FREG cannot be asked. They are held back, protected or not."""
 
 KINDS = {
     "guardian_gains_access": "Foresatte som får tilgang til et barn",
@@ -52,14 +52,14 @@ KINDS = {
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
 }
-"""What an operator sees each kind of change called. Kinds about protection are not here: they are never counted."""
+"""Each kind of change, in an operator's words. Kinds about protection are not here: they are never counted."""
 
 GRADED_KINDS = {
     "protection_raised": "Adressebeskyttelse som heves",
     "protection_lowered": "Adressebeskyttelse som senkes",
     "identity_protection": "Beskyttede personer som blir én eller flere",
 }
-"""What those who may see protection see its kinds of change called."""
+"""The kinds about protection, in the words read by those who may see protection."""
 
 DOUBTS = {
     "access": "Uventet mange barn ville mistet en foresatt: kommunen kan ha mistet retten til foreldreansvar. Er det "
@@ -87,7 +87,7 @@ OUTCOMES = {
 """How a run ended, in a sentence for the operator."""
 
 NOT_CLOSED = "Kjøringen er ikke gjort opp. Neste kjøring begynner med å angre den."
-"""The same for a run whose last task has not told how it ended."""
+"""The same for a run whose last task left no outcome."""
 
 STATES = {
     "open": "ikke ferdig flettet",
@@ -98,7 +98,7 @@ STATES = {
     "failed": "stoppet og angret",
     "superseded": "erstattet av en nyere",
 }
-"""What an operator sees a run's state in the warehouse called."""
+"""Each state of a run in the warehouse, in the words that an operator reads."""
 
 
 def reason(word: str) -> str:
@@ -159,7 +159,7 @@ def without_protection_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def note(connection: Connection, run: Run, key: str, value: object) -> None:
-    """Keep a fact about a run until its report is written. Facts are sorted by key, whatever came first.
+    """Keep a fact about a run until its report is written. Facts are sorted by key, not by time.
 
     The caller must hold the kommune's lock.
     """
@@ -171,7 +171,7 @@ def note(connection: Connection, run: Run, key: str, value: object) -> None:
 
 
 def notes(connection: Connection, run: Run) -> dict[str, Any]:
-    """Return what has been noted about a run."""
+    """Return the notes about a run."""
     found = connection.scalar(
         text("select report from control.run where owner = :owner and run = :run"),
         {"owner": run.owner, "run": run.number},
@@ -183,8 +183,8 @@ def notes(connection: Connection, run: Run) -> dict[str, Any]:
 def staged_before(connection: Connection, owner: str, number: int) -> dict[str, int]:
     """Return the rows per table that the last released run before this one received; empty when there is none.
 
-    Rows about employees (``beside``) are not counted: the kommune may choose to ask about them or not. FREG's tables
-    are counted as its checks count them: each person once, and only persons who have an address.
+    Rows about employees (``beside``) are not counted: whether FREG is asked about them is the kommune's choice. FREG's
+    tables are counted as its checks count them: each person once, and only persons who have an address.
     """
     released = runs.released_before(connection, owner, number)
     if not released:
@@ -218,7 +218,7 @@ def quarantined(connection: Connection, owner: str, number: int) -> dict[str, in
 
 
 def account(connection: Connection, owner: str, number: int) -> dict[str, dict[str, int]]:
-    """Count what became of every staged row, each part by a query of its own, and make sure that they add up.
+    """Count the fates of the staged rows, each fate by a query of its own, and make sure that the counts add up.
 
     received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
     views of ``warehouse.merge.clean_rows``. Raises WarehouseError when a row is lost.
@@ -278,7 +278,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
 
 
 def _rows_before_merge(connection: Connection, run: Run) -> dict[str, dict[str, int]]:
-    """Count what became of the rows of a run that was never merged: they are staged, or in quarantine."""
+    """Count the rows of a run that was never merged: they are staged, or in quarantine."""
     in_quarantine = quarantined(connection, run.owner, run.number)
     return {
         table: {
@@ -295,7 +295,7 @@ def _rows_before_merge(connection: Connection, run: Run) -> dict[str, dict[str, 
 def _sentences(
     known: Mapping[str, Any], outcome: str, failed: Sequence[str], files: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Return what an operator is told of the run: the outcome first, then what led to it and what it changed."""
+    """Return an operator's sentences about the run: the outcome first, then its reasons and its changes."""
     sentences = [OUTCOMES.get(outcome, outcome)]
     if failed:
         sentences.append(f"Steg som feilet: {', '.join(failed)}.")

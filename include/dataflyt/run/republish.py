@@ -1,4 +1,4 @@
-"""What is published, written anew when the state that it was written from has changed."""
+"""Write a kommune's publication anew when its state (``publishing.state``) has changed."""
 
 from dataclasses import replace
 
@@ -13,11 +13,11 @@ from dataflyt.warehouse import golden, runs, veto, vetoed_views
 
 
 def republish(kommune: Kommune, environment: Environment) -> None:
-    """Write what is published anew when the state that it was written from has changed.
+    """Write the publication anew when the state that it was written from has changed.
 
-    Does nothing when nothing is published. It is the published run that is written, even when a newer run is released
-    whose files did not pass. A kommune that has been put on trial again is written too: protection does not wait for
-    the trial to end. Repeating it does nothing.
+    Do nothing when nothing is published. The published run is written, even when a newer run is released whose files
+    did not pass. A kommune that has been put on trial again is written too: protection does not wait for the trial to
+    end. Repeating it does nothing.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     folder = environment.folder("exports") / kommune.id
@@ -36,9 +36,9 @@ def republish(kommune: Kommune, environment: Environment) -> None:
 
 
 def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
-    """Write the vetoes of overrides that no run has seen yet, also over those who live together, and over access.
+    """Write the vetoes of overrides that no run has seen yet: over the people, their households and their access.
 
-    A run writes them when FREG has answered. A person's decision does not wait for that.
+    A run writes them only after FREG has answered. A decision must not wait for that.
     """
     owner = kommune.id
     released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
@@ -47,7 +47,7 @@ def _learn_overrides(connection: Connection, kommune: Kommune, environment: Envi
         return
     job = Job(kommune, runs.get(connection, owner, newest), environment)
     views = golden.views_of_history(connection, owner)
-    # The golden record of the next run: an override may be made for what it will say.
+    # Computed as the next run will compute it: an override may be about that golden record.
     computed = golden.compute(views, replace(job.golden_inputs, run=newest + 1), for_vetoes=True)
     veto.learn(computed, now, kommune.guard, answered=None, outside_run=newest)
 

@@ -1,6 +1,6 @@
 """The steps of a run: their names, their Norwegian titles, their order, and what each of them needs.
 
-The only place that says the order. ``execute`` follows it for the command line, the simulated weeks and the tests;
+The order is stated here alone. ``execute`` follows it for the command line, the simulated weeks and the tests;
 ``dags/kommune.py`` wires a task for each step from it. Nothing heavy is imported here: Airflow reads it with every DAG.
 
     extract_sas -> extract_freg -> extract_krr, and extract_hr beside them
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """A step. ``always``: it is done also when a step that it needs has failed, once that has ended."""
+    """A step. ``always``: the step is done after the steps that it needs have ended, even if one of them failed."""
 
     name: str
     title: str
@@ -32,10 +32,10 @@ STEPS = (
     Step("approve", "Godkjenn", ("merge",)),
     Step("release", "Frigi", ("approve",)),
     Step("publish", "Publiser", ("release",)),
-    # It does not need approve itself: in Airflow a rejection skips every task that comes right after approve.
+    # close_run does not come right after approve: in Airflow a rejection skips every task that does.
     Step("close_run", "Gjør opp", (*_EXTRACTS, "withdraw", "check", "merge", "release", "publish"), always=True),
 )
 """Every step, in the order in which ``execute`` does them."""
 
 TITLES = {step.name: step.title for step in STEPS}
-"""What an operator sees as the name of each step, in their order."""
+"""The Norwegian name of each step, in their order."""

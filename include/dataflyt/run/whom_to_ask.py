@@ -1,4 +1,4 @@
-"""Whom the registers are asked about in a run: SQL over what the run has staged so far.
+"""Whom the registers are asked about in a run: SQL over the rows that the run has staged so far.
 
 ``{owner}`` in each statement is the kommune's id, which names its schema of staging tables.
 """
@@ -8,8 +8,8 @@ from sqlalchemy import text
 from dataflyt.run.job import Job
 from dataflyt.warehouse import events
 
-# Role 01 is a pupil (PIFU-IMS 1.3). A pupil whose number has gone from the file, or is written wrongly now, is asked
-# about by the number that is known from before.
+# Role 01 is a pupil (PIFU-IMS 1.3). When a pupil's number is missing or wrong in the file, FREG is asked by the number
+# of an earlier run.
 PUPILS = """
 select coalesce(p.number, k.value) as number from staging_{owner}.sas_person p
 join staging_{owner}.sas_membership m on m.person_id = p.person_id and m.role = '01'
@@ -23,7 +23,7 @@ where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
 
 
 def responsible(tables: str) -> str:
-    """Return a query for those whom FREG's documents name as responsible for the document's own person.
+    """Return a query for the people that a FREG document names as responsible for the document's own person.
 
     ``tables`` stands before a table's name. As in responsible.sql, a document about a parent may speak of their child
     (``ansvarssubjekt``); such a line is left out here.
@@ -51,13 +51,13 @@ with pupil as ({PUPILS})
     )
 order by 1
 """
-"""Those who are responsible for the pupils."""
+"""The people responsible for the pupils."""
 
 GUARDIANS = f"""
 select ansvarlig from ({RESPONSIBLE}) as responsible
 where not exists (select from staging_{{owner}}.freg_person p where p.oppslag = ansvarlig) order by 1
 """
-"""Those of them whose documents did not come along with the pupils'."""
+"""The responsible people whose documents did not come with the pupils' documents."""
 
 ANSWERED = """
 select oppslag from staging_{owner}.freg_person

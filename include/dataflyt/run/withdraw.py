@@ -13,22 +13,22 @@ from dataflyt.warehouse import golden, runs, staging, veto, vetoed_views
 log = logging.getLogger(__name__)
 
 RELOADED = {"ungraded", "local_ids"}
-"""Doubts that do not stop a full reload: an approver is always asked about one."""
+"""Doubts that do not stop a full reload: an approver is asked about every full reload."""
 IN_DOUBT = (
     "Uttrekket fra Folkeregisteret er ikke godtatt: det skiller seg for mye fra det kommunen har. Det som beskytter "
     "noen, gjelder likevel straks; ellers er ingenting endret, og kjøringen stopper. Undersøk om kommunen har mistet "
     "rettigheter i Folkeregisteret, eller om Folkeregisteret har endret svarene sine. Den som kan se "
     "adressebeskyttelse, får vite mer med «dataflyt plan --graded»."
 )
-"""Said of every extract that is not believed: the reason alone can tell of protection."""
+"""The sentence for every extract that is not believed. It leaves out the reason, which can tell of protection."""
 
 
 def withdraw(job: Job) -> dict[str, int]:
-    """Write what the landed answers take away, and publish the released run anew under it if anything was written.
+    """Write the vetoes of the landed answers, and publish the released run anew under them if any were written.
 
-    Runs whatever became of the extracts. Raises DataInDoubt when some of what the extract says is too much to believe
-    (``veto.learn``): that part is not taken, the rest is. The reason is noted for those who may see protection; the
-    sentence is the same for every reason.
+    Runs after the extracts even when one failed. Raises DataInDoubt when a part of an extract is too much to believe
+    (``veto.learn``): no veto is written for that part, and vetoes are written for the rest. The reason is noted for
+    those who may see protection; the sentence is the same for every reason.
     """
     if is_released(job):
         return {}
@@ -56,7 +56,7 @@ def withdraw(job: Job) -> dict[str, int]:
 
 
 def _is_staged(job: Job, source: str) -> bool:
-    """Return whether staging holds all that a source has landed in this run; stage it when it does not."""
+    """Return whether staging holds all of a source's landed pages; stage them when it does not."""
     with job.transaction(lock=False) as connection:
         intact = staging.exists(connection, job.owner, source) and staging.intact(
             connection, job.owner, job.run.number, source
