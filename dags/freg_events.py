@@ -1,7 +1,7 @@
 """The DAG that reads FREG's events for all kommuner, every hour: wiring only.
 
-The work is in ``dataflyt.operations.fast_lane``. It is not a part of the kommuner's DAGs: there a run that waits for an
-answer holds back the next one. freg_events.md is the page.
+The work is in ``dataflyt.operations.fast_lane``. It has a DAG of its own because, in a kommune's DAG, a run that waits
+for an answer holds back the next run. freg_events.md is the page.
 """
 
 from datetime import timedelta
@@ -38,5 +38,5 @@ with DAG(
         "execution_timeout": timedelta(hours=6),
     },
 ):
-    # Before every kommune's extract that waits for a place in the pool.
+    # Goes before every kommune's extract that waits for a slot in the pool.
     FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg", priority_weight=100)

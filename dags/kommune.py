@@ -1,7 +1,7 @@
 """One DAG for every kommune file: wiring only. The steps and their order are those of ``dataflyt.run.steps``.
 
-Where FREG is asked about employees too, extract_freg waits for extract_hr, whatever became of it. A broken kommune
-file becomes a paused DAG that says what is wrong; the others go on. kommune.md is the operator's page.
+Where FREG is asked about employees too, extract_freg waits for extract_hr, even when that fails. A broken kommune file
+becomes a paused DAG that says what is wrong; the other kommuner run. kommune.md is the operator's page.
 """
 
 from contextlib import suppress
@@ -31,7 +31,7 @@ from dataflyt.run.steps import STEPS
 FOLDER = folder_of_kommuner()
 DOC = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
-RETRY = {  # only what did not answer is tried again, and a task whose process was killed, after retry_delay
+RETRY = {  # a task is tried again when a source did not answer, and after retry_delay when its process was killed
     "retries": 3,
     "retry_delay": timedelta(seconds=5),
     "retry_policy": ExceptionRetryPolicy([PATIENCE], default=RetryAction.FAIL),
@@ -41,14 +41,14 @@ RETRY = {  # only what did not answer is tried again, and a task whose process w
 }
 OPERATORS: dict[str, type[Step | GuardApproval]] = {"approve": GuardApproval, "close_run": CloseRun}
 POOLS = {"extract_freg": {"pool": "freg"}, "extract_krr": {"pool": "krr"}}
-PARAMS = {  # of a run that a person starts; a scheduled one has neither
+PARAMS = {  # for a run that a person starts; a scheduled run has neither
     "plan_only": Param(False, type="boolean", title="Bare plan", description=notices.PLAN_ONLY),
     "full_reload": Param(False, type="boolean", title="Full innlasting", description=notices.FULL_RELOAD),
 }
 
 
 def kommune_dag(kommune: Kommune) -> DAG:
-    """Wire the flow's steps for one kommune."""
+    """Wire the steps of a run for one kommune."""
     with DAG(
         dag_id=f"kommune_{kommune.id}",
         dag_display_name=kommune.display_name,
@@ -65,7 +65,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
         on_failure_callback=tell_ended,
         default_args=RETRY | {"owner": kommune.name},
     ) as dag:
-        employees = kommune.sources.freg.employees  # no file from HR: those of the last run are asked about
+        employees = kommune.sources.freg.employees  # without an HR file, those of the last run
         tasks: dict[str, Step | GuardApproval] = {}
         for step in STEPS:
             whatever = step.always or (employees and step.name == "extract_freg")

@@ -1,7 +1,7 @@
-"""The DAG that brings what every kommune has published in line with the day, every night: wiring only.
+"""The DAG that brings every kommune's publication in line with the day, every night: wiring only.
 
-The work is in ``dataflyt.operations.nightly``. The day alone takes away access, and a kommune's own run may be a month
-away. nightly.md is the page.
+The work is in ``dataflyt.operations.nightly``. Access can end because a day has passed, and a kommune's own run may be
+a month away. nightly.md is the page.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ with DAG(
     description=notices.DESCRIPTIONS["nightly"],
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
-    # At once in a new installation, and when nothing ran at midnight.
+    # Runs at once in a new installation, and when nothing ran at midnight.
     schedule=CronTriggerTimetable("10 0 * * *", timezone="Europe/Oslo", run_immediately=True),
     catchup=False,
     max_active_runs=1,

@@ -1,7 +1,7 @@
 """The DAG that reads the national registers of schools and codes for all kommuner, every week: wiring only.
 
-The work is in ``dataflyt.reference.refresh``. NSR, Grep and Klass 131 are a task each: one that does not answer is
-tried again alone. reference_data.md is the page.
+The work is in ``dataflyt.reference.refresh``. NSR, Grep and Klass 131 have a task each: a register that does not answer
+is tried again alone. reference_data.md is the page.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ with DAG(
     description=notices.DESCRIPTIONS["reference_data"],
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     tags=["dataflyt"],
-    # At once where nothing has been read: a new installation does not wait for a Friday.
+    # Runs at once where nothing has been read: a new installation does not wait for Friday.
     schedule=CronTriggerTimetable("40 20 * * 5", timezone="Europe/Oslo", run_immediately=True),
     catchup=False,
     max_active_runs=1,

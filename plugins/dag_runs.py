@@ -1,9 +1,9 @@
-"""An Airflow plugin: what Airflow calls when a DAG run begins and ends. Both write the run's note, in Norwegian.
+"""An Airflow plugin, called when a DAG run begins and when it ends. Both calls write the run's note, in Norwegian.
 
-- A run begins (in the scheduler): a task whose pool nobody has made gets Airflow's default pool. Airflow would let it
-  wait for ever and say nothing, and what protects people cannot wait.
-- A kommune's run ends (in the scheduler, or in the API server when a person marks it): the note says what came of it.
-  The note is no evidence: only the warehouse says whether a run is released.
+- A run begins (in the scheduler): a task whose pool is missing gets Airflow's default pool. Airflow would let the task
+  wait for ever in silence, and a protection cannot wait.
+- A kommune's run ends (in the scheduler, or in the API server when a person marks it): the note gives the outcome. The
+  note proves nothing: only the warehouse says whether a run is released.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from airflow.plugins_manager import AirflowPlugin
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
-# What else is needed is imported inside the functions: every task's process loads the plugins.
+# Other modules are imported inside the functions: every task's process loads the plugins.
 
 LONGEST = 1000
 """How many characters Airflow's API takes for a note."""
@@ -46,7 +46,7 @@ def leave_missing_pools(dag_run: "DagRun") -> None:
 
 
 def note_outcome(dag_run: "DagRun") -> None:
-    """Write the outcome of a kommune's run above what people have noted, in place of an outcome that stands there."""
+    """Write the outcome of a kommune's run above people's own notes, in place of an earlier outcome."""
     from sqlalchemy.orm import object_session
 
     from dataflyt.on_airflow.rights import dag_of
@@ -54,7 +54,7 @@ def note_outcome(dag_run: "DagRun") -> None:
 
     if not dag_run.dag_id.startswith(dag_of("")):
         return
-    # The DAG of a broken kommune file has one task, which says itself what is wrong: nothing was begun or undone.
+    # The DAG of a broken kommune file has one task, which itself says what is wrong. Nothing was begun or undone.
     if dag_run.get_task_instance("close_run", session=object_session(dag_run)) is None:
         return
     kept = dag_run.note or ""
@@ -64,7 +64,7 @@ def note_outcome(dag_run: "DagRun") -> None:
 
 
 def outcome(dag_run: "DagRun") -> str:
-    """Return the outcome that the task ``close_run`` has told Airflow; empty when nothing has closed the run."""
+    """Return the outcome that the task ``close_run`` left in Airflow; empty when the run was not closed."""
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
     from sqlalchemy.orm import object_session
@@ -79,21 +79,21 @@ def outcome(dag_run: "DagRun") -> str:
 
 
 class DagRuns:
-    """What Airflow calls."""
+    """The listener that Airflow calls."""
 
     @hookimpl
     def on_dag_run_running(self, dag_run: "DagRun") -> None:
-        """Look after a run that begins."""
+        """Mend the pools of a run that begins."""
         leave_missing_pools(dag_run)
 
     @hookimpl
     def on_dag_run_success(self, dag_run: "DagRun") -> None:
-        """Note what came of a run that went as it should."""
+        """Note the outcome of a run that succeeded."""
         note_outcome(dag_run)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: "DagRun") -> None:
-        """Note what came of a run that is red."""
+        """Note the outcome of a run that failed."""
         note_outcome(dag_run)
 
 

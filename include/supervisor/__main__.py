@@ -1,9 +1,9 @@
-"""What ``make`` starts: a demo, weeks of it, Airflow for trial, a command with the services, backup and restore.
+"""The program behind ``make``: a demo, weeks of it, Airflow for trial, a command with the services, backup and restore.
 
 ``demo`` runs a kommune's DAG, ``demo --weeks 4`` three kommuner through weeks of a simulated calendar, ``up`` keeps
-Airflow running, ``run -- CMD`` runs a command, ``backup`` and ``restore`` keep the warehouse. Each starts what it
-needs of the embedded PostgreSQL, the simulated registers and Airflow, and stops all of it, whatever happens. Exit code:
-the command's, 1 when a run or a component failed, 128 + n when stopped by signal n.
+Airflow running, ``run -- CMD`` runs a command, ``backup`` and ``restore`` keep the warehouse. Each starts the embedded
+PostgreSQL, the simulated registers and Airflow, as far as it needs them, and always stops them. Exit code: the
+command's, 1 when a run or a component failed, 128 + n when stopped by signal n.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USUAL_PORT = 8080
 ROOM = 64
-"""Megabytes: what PostgreSQL needs to start at all."""
+"""Megabytes of free disk that PostgreSQL needs to start."""
 
 
 class Supervisor:
-    """Everything that is started in a folder, and its end. ``anew``: what the folder held is thrown away first.
+    """Start everything in a folder, and stop it. ``anew``: the folder is emptied first.
 
-    Raises DataflytError when the kommune files cannot be read, SupervisorError when another one uses the folder.
+    Raises DataflytError when the kommune files cannot be read, SupervisorError when another supervisor uses the folder.
     """
 
     preload = True
-    """Whether the scheduler imports at its start what the tasks import."""
+    """Whether the scheduler imports the tasks' modules at its start."""
     announced: TextIO | None = None
-    """The note by which commands in other windows find what runs here."""
+    """The note by which commands in other windows find the services."""
 
     def __init__(self, console: Console, folder: Path, *, anew: bool = False, start: date | None = None) -> None:
         from dataflyt.config.loading import load_all
@@ -75,7 +75,7 @@ class Supervisor:
         self.postgres = Postgres(folder / "postgres")
         try:
             if anew:
-                self.postgres.stop()  # what a killed supervisor left
+                self.postgres.stop()  # a killed supervisor may have left it running
                 empty(folder)
             self.home = Home(folder, start)
         except BaseException:
@@ -130,7 +130,7 @@ class Supervisor:
     def start_airflow(self, users: Sequence[Login], port: int, *, triggerer: bool = False) -> str:
         """Start the services and Airflow for ``users``; return its URL when it is up.
 
-        The triggerer is what watches over deadlines. Logs are read from their folder: nothing serves them.
+        The triggerer watches the deadlines. Logs are read from their folder: no process serves them.
         """
         airflow = self.environment | self.home.airflow_environment(port)
         prepared = self.home.airflow / f"prepared-{airflow_version()}-fab"
@@ -324,7 +324,7 @@ def airflow_version() -> str:
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    """Turn a signal into an exit that runs every ``finally``; further signals, make's for one, do not disturb it."""
+    """Turn a signal into an exit that runs every ``finally``, and ignore further signals, such as make's."""
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise SystemExit(128 + number)
@@ -357,7 +357,7 @@ def understood(arguments: list[str]) -> argparse.Namespace:
 
 
 def task(chosen: argparse.Namespace) -> tuple[Callable[[Console], Supervisor], Callable[[Supervisor], int]]:
-    """Say what was chosen: how the supervisor is made, and what it is to do. Raises SupervisorError."""
+    """Return how to make the supervisor, and the task that was chosen. Raises SupervisorError."""
     if chosen.command == "demo" and (chosen.weeks or chosen.start):
         weeks, start = number_of_weeks(chosen.weeks), first_day(chosen.start)
         return (
@@ -397,12 +397,12 @@ def run_beside(command: list[str], environment: Mapping[str, str]) -> int:
         finally:
             if process.poll() is None:
                 process.terminate()
-                with suppress(subprocess.TimeoutExpired):  # its last words come before the prompt
+                with suppress(subprocess.TimeoutExpired):  # its last lines come before the prompt
                     process.wait(PATIENCE)
 
 
 def nearly_full(folder: Path) -> str:
-    """Say it when the disk below a folder has no room: whatever else failed, that is what to see to first."""
+    """Return a sentence when the disk below a folder is nearly full, which must be mended first; else nothing."""
     with suppress(OSError):
         free = shutil.disk_usage(folder).free // 2**20
         return f"\nDisken som {folder} ligger på, er full ({free} MB ledig): rydd plass først." if free < ROOM else ""
@@ -410,7 +410,7 @@ def nearly_full(folder: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says, and leave nothing running."""
+    """Run the command line, and leave nothing running."""
     chosen = understood(arguments)
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     for number in SIGNALS:
@@ -449,7 +449,7 @@ def main(arguments: list[str]) -> int:
     said = said.rstrip().rstrip(":") + nearly_full(local())
     try:
         console.print(said, style="red", markup=False, soft_wrap=True)
-    except OSError:  # the full disk was the terminal's
+    except OSError:  # the terminal's own disk is full
         terminal.forget_output()
         terminal.say(said)
     return 1

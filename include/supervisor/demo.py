@@ -1,4 +1,4 @@
-"""Run a kommune's DAG in Airflow, as its operator and its approver would, and print what becomes of it."""
+"""Run a kommune's DAG in Airflow, as its operator and its approver would, and print the outcome."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ WORTH_A_LINE = {"running", "success", "failed", "upstream_failed", "skipped", "a
 
 @dataclass
 class Demo:
-    """One run of one kommune's DAG. ``approver`` connects to Airflow as the person who answers the guard."""
+    """One run of one kommune's DAG. ``approver`` is logged in to Airflow as the person who answers the guard."""
 
     airflow: AirflowApi
     approver: Callable[[], AirflowApi]
@@ -67,7 +67,7 @@ class Demo:
     processes: Processes
     states: dict[str, str | None] = field(default_factory=dict)
     paused: bool = True
-    """Whether the DAG is to be paused afterwards: as it was found."""
+    """Whether the DAG was paused before, and is paused again afterwards."""
 
     def wait_until_read(self, since: datetime) -> str:
         """Wait until Airflow has read the kommune's DAG after ``since``; return its display name."""
@@ -103,11 +103,11 @@ class Demo:
                 return self.follow(run, lambda tasks: live.update(progress(tasks)))
         finally:
             with suppress(httpx.HTTPError):
-                # As it was: paused, unless make up has let it run. Unpaused, it would run at the next start.
+                # The DAG is paused again unless make up has let it run. Left unpaused, it would run at the next start.
                 self.airflow.pause(self.dag, self.paused)
 
     def follow(self, run: str, show: Callable[[list[dict[str, Any]]], None]) -> str:
-        """Show the tasks until the run has ended, and answer its question; give up on one that waits long to retry."""
+        """Show the tasks until the run has ended, and answer its question; give up on a long wait for a retry."""
         asked = waited = 0.0
         while True:
             self.processes.check()
@@ -134,7 +134,7 @@ class Demo:
             time.sleep(PAUSE)
 
     def tell(self, task: dict[str, Any]) -> None:
-        """Print a line when a task has come to a new state, where there is no table to show it in."""
+        """Print a line when a task has a new state, where the terminal shows no table."""
         name, state = task["task_id"], task["state"]
         if self.states.get(name) != state and state in WORTH_A_LINE and not self.console.is_terminal:
             self.console.print(f"  {task['task_display_name']}: {STATES[state]}{seconds(task)}")
@@ -161,7 +161,7 @@ class Demo:
 
 
 def order(task: dict[str, Any]) -> tuple[bool, str]:
-    """Sort tasks by when they began, the waiting ones last, in the order in which Airflow knows them."""
+    """Sort tasks by when they began; the waiting ones come last, in Airflow's order."""
     return task["start_date"] is None, task["start_date"] or ""
 
 
@@ -240,7 +240,7 @@ def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
             console.print(f"  {file}: {number((folder / file).stat().st_size)} byte", markup=False)
         console.print(f"[bold]Filene ligger i:[/] {folder}", soft_wrap=True)
     for sentence in report.get("sentences", []):
-        if not sentence.startswith(("Endret:", "Ingenting er endret")):  # told above, line by line
+        if not sentence.startswith(("Endret:", "Ingenting er endret")):  # printed above, line by line
             console.print(sentence, markup=False)
 
 

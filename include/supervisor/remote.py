@@ -1,13 +1,13 @@
-"""The demo where its parts are on several machines, as docker-compose.yaml starts them under the profile ``demo``.
+"""The demo on several machines, as docker-compose.yaml starts it under the profile ``demo``.
 
     python -m supervisor.remote setup       files into the object store, passwords for the kommuner's logins in the
                                             warehouse, their connections and people's logins into Airflow's database
     python -m supervisor.remote registers   the simulated registers, for everybody who reaches this machine
 
-For simulated people only; DATAFLYT_LOCAL keeps the client's key and the day on which it all began. ``setup`` can be run
-again: it delivers the files of today, and every role of the warehouse gets a new password. Those of Airflow's users lie
-in airflow-passwords.json beside the key. In production an operator does what it does,
-with real addresses: see docs/engineer/deploy.md.
+For simulated people only. DATAFLYT_LOCAL keeps the client's key and the first day of the simulation. ``setup`` can be
+run again: it delivers today's files, and gives every role of the warehouse a new password. The passwords of Airflow's
+users are in airflow-passwords.json beside the key. In production an operator does the same by hand, with real
+addresses: see docs/engineer/deploy.md.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 
 def simulated() -> list[Kommune]:
-    """Return the kommuner that the simulator has people of."""
+    """Return the kommuner that the simulator has people for."""
     kommuner, _ = load_all(folder_of_kommuner())
     return [kommune for kommune in kommuner if set(kommune.kommunenummer) & set(KOMMUNER)]
 
 
 def simulator(home: Home, kommuner: Iterable[Kommune], command: str) -> list[str]:
-    """Return the simulator's command line for the people of these kommuner, as they are today."""
+    """Return the simulator's command line for the people of these kommuner, as of today."""
     return [
         *(sys.executable, "-m", "simulator", command, "--seed", "1"),
         *(word for kommune in kommuner for word in ("--kommune", kommune.kommunenummer[0])),
@@ -68,7 +68,7 @@ def upload(home: Home, kommuner: Iterable[Kommune], storage: str) -> int:
         paths = [path for path in sorted(Path(drop).rglob("*")) if path.is_file()]
         for path in paths:
             target = UPath(storage) / "drop" / path.relative_to(drop).as_posix()
-            target.parent.mkdir(parents=True, exist_ok=True)  # makes the bucket, too
+            target.parent.mkdir(parents=True, exist_ok=True)  # makes the bucket too
             target.write_bytes(path.read_bytes())
     return len(paths)
 
@@ -89,12 +89,12 @@ def connections(
     return {
         variable.removeprefix("AIRFLOW_CONN_").lower(): json.loads(connection)
         for variable, connection in variables.items()
-        if variable != "AIRFLOW_CONN_WAREHOUSE"  # its owner's: not for Airflow's tasks
+        if variable != "AIRFLOW_CONN_WAREHOUSE"  # the owner's connection is not for Airflow's tasks
     }
 
 
 def bring_into_airflow(found: Mapping[str, dict[str, Any]], environment: Mapping[str, str]) -> None:
-    """Put the connections into the database of the Airflow that ``environment`` configures, over earlier ones."""
+    """Write the connections to the database of the Airflow that ``environment`` configures, over earlier ones."""
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:  # only its owner can read it
         json.dump(found, file)
         file.flush()
@@ -117,7 +117,7 @@ def make_logins(home: Home, kommuner: Iterable[Kommune], environment: Mapping[st
 
 
 def setup() -> None:
-    """Do all that the demo needs before its first run."""
+    """Set up everything the demo needs before its first run."""
     home, kommuner, storage = Home(local()), simulated(), os.environ["DATAFLYT_STORAGE"]
     files = upload(home, kommuner, storage)
     found = connections(home, kommuner, from_environment("warehouse").url, storage, os.environ["SIMULATOR_URL"])

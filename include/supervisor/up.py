@@ -1,4 +1,4 @@
-"""``make up``: let the kommuner's DAGs follow their schedules, and say where to look and how to log in."""
+"""``make up``: let the kommuner's DAGs follow their schedules, and print addresses and logins."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ COMMON = {
     "nightly": ("dagens publisering", "hver natt kl. 00.10"),
     "reference_data": ("skoler og koder", "fredag kl. 20.40"),
 }
-"""The DAGs that are one for all kommuner: what each does, and when."""
+"""The DAGs common to all kommuner: what each does, and when."""
 
 
 def let_run(
     airflow: AirflowApi, kommuner: Sequence[Kommune], home: Home, processes: Processes, since: datetime
 ) -> None:
-    """Wait until every DAG is read, the kommuner's and those common to all, and let those run that are new here.
+    """Wait until every DAG is read, the kommuner's and the common ones, and unpause the new ones.
 
-    A DAG that somebody has paused later stays so. What was due while nothing ran is not made up for, but for the last
-    time of each kommune: its DAG says ``catchup=False``. Raises SupervisorError when a DAG cannot be read.
+    A DAG that somebody has paused since stays paused. Of the runs that were due while nothing ran, only the last of
+    each kommune is started: its DAG says ``catchup=False``. Raises SupervisorError when a DAG cannot be read.
     """
     dags = {dag: dag for dag in COMMON} | {kommune.id: f"kommune_{kommune.id}" for kommune in kommuner}
     missing = set(dags.values())
@@ -66,7 +66,7 @@ def let_run(
 def tell(
     console: Console, url: str, kommuner: Sequence[Kommune], broken: Sequence[BrokenFile], home: Home, parallelism: int
 ) -> None:
-    """Say where Airflow is, how to log in, what there is to see, and how to stop it."""
+    """Print where Airflow is, how to log in, what there is to see, and how to stop it."""
     console.print(f"\n[bold green]Airflow er oppe:[/] [bold]{url}[/]  ({parallelism} oppgaver kan kjøre samtidig)\n")
     logins = Table("bruker", "passord", "kan", box=None, pad_edge=False)
     logins.add_row(ADMIN, home.password(ADMIN), "alt, men ikke svare for en godkjenner")

@@ -1,11 +1,11 @@
-"""Weeks of a simulated calendar: three kommuner, their runs when they are due, and an approver who answers.
+"""Run three kommuner through weeks of a simulated calendar, each run when it is due, with an approver who answers.
 
-A run is ``dataflyt.run.execute``: the very functions that the DAGs call, in the same order. Only Airflow is left out,
-and a year passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then day after
-day the simulator is moved to the day, and what is due that day is run, with the time it was due as its ``as_of``.
+A run is ``dataflyt.run.execute``: the functions that the DAGs call, in the same order. Only Airflow is left out, and a
+year passes in minutes. On the first day every kommune has its first run, whatever its schedule. Then, day by day, the
+simulator is moved to the day and the runs due that day are run, with the time they were due as their ``as_of``.
 
-The approver says yes, but once no and once nothing, so that both can be seen: such a run must leave everything as it
-was, but for what takes away. That is looked at and told for every run that was not released.
+The approver says yes, but once no and once nothing, to show both. Such a run must leave everything as it was, except
+for its vetoes. That is verified and printed for every run that was not released.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ OUTCOMES = {
     "not_published": "ikke publisert",
     "failed": "stoppet",
 }
-"""How runs end, as the last table's columns."""
+"""The ways a run ends: the columns of the last table."""
 
 
 class Stand(NamedTuple):
-    """What must not change by a run that is not released: the pointer, and what is published (sha256, its run)."""
+    """The state that an unreleased run must not change: the pointer, and the publication (sha256, its run)."""
 
     released: int
     manifest: str
@@ -70,7 +70,7 @@ class Stand(NamedTuple):
 
 @dataclass
 class Waiting:
-    """A run that has asked, about the plan that ``digest`` names, and was not answered: until ``until``."""
+    """A run that waits for an answer about the plan ``digest``, until the time ``until``."""
 
     job: Job
     digest: str
@@ -103,8 +103,8 @@ class Registers:
 class Approver:
     """Answers for all kommuner: yes, but once no and once not at all.
 
-    Each first run is approved; of those that ask after that the first is rejected and the second left unanswered, be it
-    another kommune's or the same one's next, which asks again about what was rejected.
+    Each first run is approved. Of the later runs that ask, the first is rejected and the second left unanswered. The
+    second may be another kommune's, or the same kommune's next run, which asks again about the rejected changes.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Approver:
 
 @dataclass
 class Calendar:
-    """The kommuner, where they are run, and what has become of their runs so far."""
+    """The kommuner, their environment, and the outcomes of their runs so far."""
 
     kommuner: Sequence[Kommune]
     environment: Environment
@@ -133,11 +133,11 @@ class Calendar:
     day: date = date.min
 
     def __post_init__(self) -> None:
-        """Let the flow's clock be the calendar's."""
+        """Make the calendar the clock of Dataflyt's runs."""
         self.environment = replace(self.environment, now=lambda: datetime.combine(self.day, datetime.max.time(), OSLO))
 
     def run(self, start: date, weeks: int) -> None:
-        """Go through the calendar and tell.
+        """Go through the calendar and print what happens.
 
         Raises SupervisorError when the simulator stops, and when a run that was not released has changed something.
         """
@@ -172,7 +172,7 @@ class Calendar:
         self.sum_up(time.monotonic() - began)
 
     def pass_day(self, day: date) -> None:
-        """Close what nobody has answered by now, and run what is due on this day."""
+        """Close the runs whose time to answer is over, and run those due on this day."""
         self.day = day
         todays = sorted(
             (due(kommune, day), kommune.id, kommune) for kommune in self.kommuner if kommune.schedule.due(day)
@@ -191,16 +191,16 @@ class Calendar:
             self.one(kommune, moment)
 
     def advance(self, day: date) -> None:
-        """Move the simulator to ``day``, and note it for those who start it again later."""
+        """Move the simulator to ``day``, and store the day for its next start."""
         self.registers.advance(day)
         self.home.calendar.write_text(day.isoformat(), encoding="utf-8")
-        # The files are whole when the simulator has answered. Dataflyt would watch each young file for a second.
+        # The files are whole when the simulator has answered; Dataflyt would still watch each new file for a second.
         for file in self.home.drop.glob("*/*/*"):
             if time.time() - file.stat().st_mtime < 60:
                 os.utime(file, (file.stat().st_atime, time.time() - 3600))
 
     def one(self, kommune: Kommune, moment: datetime, *, first: bool = False) -> None:
-        """Run a kommune as its DAG does, up to its end or to an answer that does not come; tell about it."""
+        """Run a kommune as its DAG does, to the end or to a question without an answer; print each step."""
         from dataflyt.run.execute import execute
         from dataflyt.run.job import open_job
 
@@ -246,7 +246,7 @@ class Calendar:
             self.tell_outcome(job, ended.closed["outcome"], before, changed, first=first)
 
     def answer(self, job: Job, said: Said) -> Answer:
-        """Return an answer as the kommune's first approver's, or one that nobody has given."""
+        """Return an answer by the kommune's first approver, or an answer by nobody."""
         from dataflyt.run.execute import Answer
         from dataflyt.warehouse.runs import User
 
@@ -255,7 +255,7 @@ class Calendar:
         return Answer(said, user, "command_line")
 
     def tell_changes(self, changed: Mapping[str, int], *, merged: bool) -> None:
-        """Say what a run would change, by kind; protection is in no number."""
+        """Print a run's planned changes by kind; no number tells of protection."""
         if not merged:
             return
         if not any(changed.values()):
@@ -264,7 +264,7 @@ class Calendar:
             self.console.print(f"  {number(count):>7}  {in_words(kind)}", markup=False)
 
     def tell_answer(self, job: Job, answer: Said | None) -> None:
-        """Say why a run asked, and what the approver answered."""
+        """Print why a run asked, and the approver's answer."""
         from dataflyt.run import report
         from dataflyt.warehouse import runs
 
@@ -303,7 +303,7 @@ class Calendar:
         *,
         first: bool = False,
     ) -> None:
-        """Say what came of a closed run, and make sure that one that was not released left everything as it was."""
+        """Print a closed run's outcome, and make sure that an unreleased run left everything as it was."""
         from dataflyt.run import report
 
         self.ended[job.owner, outcome] += 1
@@ -333,7 +333,7 @@ class Calendar:
             )
 
     def sum_up(self, spent: float) -> None:
-        """Print what the weeks have brought, by kommune and kind, and where it can be looked at."""
+        """Print the weeks' outcomes by kommune and kind, and where the files are."""
         from dataflyt.run import report
 
         self.console.rule("[bold]Til sammen", align="left")
@@ -373,12 +373,12 @@ class Calendar:
         self.console.print(f"\n[bold green]Ferdig[/] på {spent:.0f} s.")
 
     def total(self, outcome: str) -> int:
-        """Count runs that ended so."""
+        """Count the runs with this outcome."""
         return sum(count for (_, name), count in self.ended.items() if name == outcome)
 
 
 def environment(variables: Mapping[str, str]) -> Environment:
-    """Set these variables, and return the flow's environment that they say."""
+    """Set these variables, and return the environment they give a run."""
     from dataflyt.config.connections import from_environment, path_of
     from dataflyt.run.environment import Environment
 
@@ -408,7 +408,7 @@ def tried(step: Callable[[], None]) -> DataflytError | None:
 
 
 def stand(job: Job) -> Stand:
-    """Look at what is released and published for a kommune now."""
+    """Return what is released and published for a kommune now."""
     from dataflyt.warehouse import runs
 
     with job.transaction(lock=False) as connection:
@@ -432,6 +432,6 @@ def day_in_words(day: date) -> str:
 
 
 def write_log(path: Path) -> None:
-    """Send what the flow logs to a file. Of libraries warnings only: their talk can hold URLs and rows."""
+    """Log Dataflyt's lines to a file, and of libraries warnings only: their other lines can hold URLs and rows."""
     logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", force=True)
     logging.getLogger("dataflyt").setLevel(logging.INFO)
