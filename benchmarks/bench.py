@@ -1,7 +1,7 @@
-"""All benchmarks in one run, and a table: each figure with its aim beside it. ``make bench``.
+"""Run all benchmarks, and print a table of figures with their aims. ``make bench``.
 
-Ratios hold on any machine; seconds and hours are this one's. Exits with 1 when a figure is over its aim. Each part can
-be run by itself, with more to see: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py.
+Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
+can be run by itself and then prints more: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py.
 """
 
 import argparse
@@ -70,7 +70,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
 
 
 def main() -> int:
-    """Run the parts that were asked for; the exit code."""
+    """Run the parts that were asked for; return the exit code."""
     parser = argparse.ArgumentParser(description="All benchmarks: a quarter of an hour on two idle cores.")
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=list(PARTS), help="parts to run")
     parser.add_argument("--persons", type=int, default=100_000, help="persons loaded and merged (warehouse)")

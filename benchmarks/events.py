@@ -1,8 +1,9 @@
 """FREG's event list at its peak: a million events in a day, read and routed for kommuner that hold a third of them.
 
-The simulator makes the list by arithmetic on another core: three events in ten may take something away. The kommuner's
-hashes stand in the warehouse as their own roles write them. Reading a page, hashing, the join with who holds whom, and
-the commits are all in the time; so is what Dataflyt lets itself ask a second, unless ``--fast``. Run by itself:
+The simulator makes the list by arithmetic on another core; three events in ten may take something away. The kommuner's
+hashes are in the warehouse, written by their own roles. The time includes reading a page, hashing, the join with the
+kommuner's hashes, and the commits. It includes Dataflyt's own limit on requests a second, unless ``--fast``. Run by
+itself:
 
     .venv/bin/python benchmarks/events.py --events 1000000
 """
@@ -26,11 +27,11 @@ from simulator.feed import FIRST, stranger
 AIM = 600
 OWNERS = 10
 HELD = 3
-"""Every so manieth is held by a kommune."""
+"""One person in this many is held by a kommune."""
 
 
 def measure(count: int, *, fast: bool = False) -> list[Figure]:
-    """Read a list of so many events; return the time, and what was kept."""
+    """Read a list of this many events; return the time, and the number of events kept."""
     owners = [f"kommune{number}" for number in range(OWNERS)]
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,10 +1,10 @@
-"""FREG's answers from the register's socket to rows in staging, and the least that this could cost.
+"""The cost of FREG's answers from the register's socket to rows in staging, and the least possible cost.
 
     python benchmarks/extract.py --persons 190000
 
-Answers to a thousand persons each are made first, as the simulator would give them, and served from disk by a process
-of its own, on the other core. Then one process asks, lands and stages them with the product's own functions. Beside it,
-in the same run: ``orjson.loads`` of the same bytes, and COPY of the same rows into plain tables.
+The simulator's answers, a thousand persons each, are made first. A process on the other core serves them from disk.
+Then one process asks, lands and stages them with the product's own functions. For comparison, in the same run:
+``orjson.loads`` of the same bytes, and COPY of the same rows into plain tables.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from dataflyt.warehouse.tables import source_tables
 from warehouse import DAY, PER_PAGE, Guardians, bare_copy, job
 
 HERE = Path(__file__).resolve()
-PUPILS_A_THOUSAND = 370  # with their guardians a thousand persons
+PUPILS_A_THOUSAND = 370  # with their guardians they are a thousand persons
 
 
 def serve(folder: Path) -> None:
@@ -56,7 +56,7 @@ def serve(folder: Path) -> None:
 
 
 def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
-    """Ask for all persons and stage them, as ``extract_freg`` does; what it took, and the memory at its peak."""
+    """Ask for all persons and stage them, as ``extract_freg`` does; return the time and the peak of memory."""
     from dataflyt.config.connections import Connection
     from dataflyt.config.loading import find
     from dataflyt.run.environment import Environment
@@ -70,7 +70,7 @@ def ask_and_stage(said: dict[str, Any]) -> dict[str, float]:
     environment = Environment(lambda name: Connection(name, said["warehouse"]), Path, str(folder / "storage"))
     opened = open_job(kommune, "run-1", datetime(2026, 11, 22, 3, tzinfo=UTC), environment)
     extra = {"token_endpoint": f"{said['url']}/token", "issuer": f"{said['url']}/", "kid": "bench"}
-    # The limit is the registers', and not what is measured.
+    # The registers' limit is not what is measured.
     extra |= {"scope": "folkeregister:deling/offentligmedhjemmel", "max_per_second": "1000"}
     freg = Connection("freg_persons", said["url"] + FREG, "bench", said["key"], extra)
     questions = sorted((folder / "answers").glob("*.request"))
@@ -146,7 +146,7 @@ def measure(persons: int = 40_000) -> list[Figure]:
 
 
 def _pages_of_a_thousand(made: Path, answers: Path) -> Iterator[Path]:
-    """Put the answers that were made into files of a thousand each, questions beside them, and throw them away."""
+    """Move the answers into files of a thousand persons each, with their questions, and delete the originals."""
     answers.mkdir()
     waiting: list[dict[str, Any]] = []
     for path in sorted(made.glob("*.json")):
@@ -162,7 +162,7 @@ def _pages_of_a_thousand(made: Path, answers: Path) -> Iterator[Path]:
 
 
 def _baselines(opened: Any, pages: list[Path]) -> tuple[float, float, int]:
-    """Seconds to parse the pages and to COPY their rows into plain tables, and their bytes."""
+    """Return the seconds to parse the pages and to COPY their rows into plain tables, and the pages' bytes."""
     tables = {t.table.row: t for t in source_tables().values() if t.source == "freg"}
     loads = copy = 0.0
     size = 0

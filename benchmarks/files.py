@@ -1,7 +1,6 @@
 """The files of HR and the school system read to rows, beside lxml's bare ``iterparse`` of the same bytes.
 
-In megabytes a second of CPU, the best of several tries; and how much more memory it takes to read a file ten times as
-large.
+Speed in megabytes a second of CPU, the best of several tries; and the extra memory for a file ten times as large.
 """
 
 import argparse
@@ -40,7 +39,7 @@ def write(folder: Path, pupils: int) -> dict[str, Path]:
 
 
 def speed(work: Callable[[], object], size: int, tries: int = 5) -> float:
-    """Return MB a second of CPU, of the quickest try."""
+    """Return MB a second of CPU in the quickest try."""
     took = []
     for _ in range(tries):
         began = time.process_time()

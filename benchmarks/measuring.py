@@ -1,4 +1,4 @@
-"""What the benchmarks share: a PostgreSQL of their own, the simulator, kommune files, and a line of the table."""
+"""The benchmarks' common parts: a PostgreSQL of their own, the simulator, kommune files, and a line of the table."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Figure:
 
 def peak() -> float:
     """Return the most memory this process has had, in MiB."""
-    # Linux lets ru_maxrss pass from parent to child; VmHWM is of this program alone.
+    # On Linux a child inherits its parent's ru_maxrss; VmHWM is this program's alone.
     status = Path("/proc/self/status")
     if status.exists():
         return peak_of(status)
@@ -104,7 +104,7 @@ class Simulator:
 
 @contextmanager
 def simulator(folder: Path, *options: str) -> Iterator[Simulator]:
-    """Serve a kommune from ``folder``/drop; ready when its files are written and it answers."""
+    """Serve a kommune from ``folder``/drop. It is ready when its files are written and it answers."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -134,9 +134,10 @@ def simulator(folder: Path, *options: str) -> Iterator[Simulator]:
 
 
 def kommune_files(folder: Path, ids: list[str], numbers: list[str], units: dict[str, str] | None = None) -> None:
-    """Write a kommune file per id, each with a kommunenummer: Haugesund's under another name and organisation number.
+    """Write a kommune file per id, each with a kommunenummer: a copy of Haugesund's, with another name and organisation
+    number.
 
-    ``units`` are the HR units of all of them, Haugesund's when None.
+    ``units`` are the HR units of every file; Haugesund's when None.
     """
     import yaml
 

@@ -1,10 +1,10 @@
-"""A night with 357 kommuner on two cores, told from a few: kommuner of 150 pupils run in a real Airflow.
+"""A night with 357 kommuner on two cores, estimated from a few kommuner of 150 pupils in a real Airflow.
 
-Each kommune has a first run, which is approved; then all run at once and nothing has changed, as on most nights. Of
-that round every task tells, when it ends, its seconds and its process's seconds of CPU; around it stand the seconds of
-CPU of everything: scheduler, API server, DAG processor, workers, tasks, PostgreSQL, the simulated registers.
+Each kommune has a first run, which is approved. Then all run at once with nothing changed, as on most nights. In that
+round every task reports, when it ends, its seconds and its process's seconds of CPU. The seconds of CPU of everything
+are measured too: scheduler, API server, DAG processor, workers, tasks, PostgreSQL, the simulated registers.
 
-Then the scheduler, whose processes run the tasks, is started anew with what the tasks import imported before it forks
+Then the scheduler, whose processes run the tasks, is started anew. It now imports the tasks' modules before it forks
 (DATAFLYT_PRELOAD, include/airflow_local_settings.py), and the round is repeated.
 """
 
@@ -28,7 +28,7 @@ CORES = 2
 NIGHT = 357
 HOURS = 8
 PATIENCE = 5.0
-"""Seconds that a question stands before it is answered."""
+"""Seconds before a question is answered."""
 NUMBER = "1520"
 
 # Airflow calls this in the process that it forked for the task: its CPU time began at zero.
@@ -50,7 +50,7 @@ class Costs(AirflowPlugin):
 
 
 def cpu_of(processes: list[psutil.Process]) -> float:
-    """Return the seconds of CPU that processes and those of their children that have ended have had."""
+    """Return the seconds of CPU of processes and of their ended children."""
     total = 0.0
     for process in processes:
         with suppress(psutil.Error):
@@ -60,7 +60,7 @@ def cpu_of(processes: list[psutil.Process]) -> float:
 
 
 class Night:
-    """A supervised Airflow with so many kommuner of 150 pupils; ``folder`` holds everything."""
+    """A supervised Airflow with a number of kommuner of 150 pupils; ``folder`` holds everything."""
 
     def __init__(self, folder: Path, kommuner: int) -> None:
         from rich.console import Console
@@ -83,7 +83,7 @@ class Night:
         self.costs = folder / "costs.jsonl"
         self.supervisor = Supervisor(Console(quiet=True), folder / "home")
         drop = self.supervisor.home.drop
-        for number in numbers[1:]:  # they all have the files, and so the people, of the first
+        for number in numbers[1:]:  # all have the files of the first kommune, and so its people
             (drop / number).symlink_to(drop / NUMBER)
         self.supervisor.environment |= {
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder / "plugins"),
@@ -100,7 +100,7 @@ class Night:
         self.approver = AirflowApi(url, approver, self.supervisor.home.password(approver))
 
     def processes(self) -> list[psutil.Process]:
-        """Find everything that runs: what the supervisor has started, and PostgreSQL."""
+        """Return every process: the supervisor's, and PostgreSQL's."""
         pid = int((self.supervisor.postgres.folder / "postmaster.pid").read_text().split("\n", 1)[0])
         server = psutil.Process(pid)
         return [*self.supervisor.processes.marked(), server, *server.children(recursive=True)]
@@ -113,11 +113,11 @@ class Night:
             self.airflow.pause(f"kommune_{name}", False)
         dags = [f"kommune_{name}" for name in self.ids]
         runs = {(dag, self.airflow.trigger(dag, "first run")) for dag in dags}
-        # An unpaused DAG may at once start the run that was due last, too.
+        # An unpaused DAG may also start the run that was due last.
         self.finish(runs | {(dag, run) for dag in dags for run in self.airflow.active_runs(dag)}, asked=True)
 
     def round(self) -> dict[str, Any]:
-        """Run every kommune once, all at the same time; what it cost."""
+        """Run every kommune once, all at the same time; return the cost."""
         self.costs.write_text("")
         before, began = cpu_of(self.processes()), time.monotonic()
         runs = {f"kommune_{name}": self.airflow.trigger(f"kommune_{name}", "benchmark") for name in self.ids}
@@ -134,13 +134,13 @@ class Night:
         return {"seconds": seconds, "cpu": cpu, "tasks": tasks}
 
     def finish(self, runs: set[tuple[str, str]], *, asked: bool) -> None:
-        """Follow runs (of a DAG, an id) to their end; where they are to be ``asked`` about, answer yes."""
+        """Follow runs (DAG and id) to their end; with ``asked``, answer yes to each."""
         since: dict[tuple[str, str], float] = {}
         while runs:
             time.sleep(1)
             self.supervisor.processes.check()
             for dag, run in sorted(runs):
-                with suppress(httpx.TransportError):  # on a busy machine it takes its time
+                with suppress(httpx.TransportError):  # a busy machine may time out
                     state = self.airflow.run_state(dag, run)
                     if state == "failed":
                         raise SystemExit(f"A run of {dag} failed; see {self.supervisor.processes.logs}")
@@ -159,7 +159,7 @@ class Night:
                     del since[dag, run]
 
     def preload(self) -> None:
-        """Start the scheduler anew, with what the tasks import imported before they are forked."""
+        """Start the scheduler anew, so that it imports the tasks' modules before it forks them."""
         processes = self.supervisor.processes
         scheduler = processes.running.pop("scheduler")
         scheduler.terminate()
@@ -172,10 +172,10 @@ class Night:
             beat = self.airflow.call("GET", "/monitor/health")["scheduler"]["latest_scheduler_heartbeat"]
             return beat is not None and datetime.fromisoformat(beat) > since
 
-        processes.wait_for("Airflow", works, timeout=300)  # a kommune does not pay for the imports at the start
+        processes.wait_for("Airflow", works, timeout=300)  # the imports at the start are not part of a kommune's cost
 
     def memory(self) -> float:
-        """Return what the scheduler and its workers have to themselves, in MiB (PSS where the system tells it)."""
+        """Return the memory of the scheduler and its workers, in MiB (PSS where the system tells it)."""
         found = 0.0
         family = [psutil.Process(self.supervisor.processes.running["scheduler"].pid)]
         for process in [*family, *family[0].children(recursive=True)]:
@@ -186,7 +186,7 @@ class Night:
 
 
 def table(found: dict[str, Any]) -> list[str]:
-    """Say what each task took: the mean of the kommuner."""
+    """Return a line for each task's cost: the mean of the kommuner."""
     lines = [f"    {'task':14}{'seconds':>9}{'cpu':>8}"]
     for task, costs in found["tasks"].items():
         cpu = statistics.mean(costs["cpu"]) if costs["cpu"] else 0.0
@@ -195,7 +195,7 @@ def table(found: dict[str, Any]) -> list[str]:
 
 
 def measure(kommuner: int = 4) -> tuple[list[Figure], list[str]]:
-    """Run the rounds; figures, and the tasks of a kommune as lines."""
+    """Run the rounds; return the figures, and a line for each task of a kommune."""
     figures, lines = [], []
     with tempfile.TemporaryDirectory(prefix="dataflyt-bench-") as made:
         night = Night(Path(made), kommuner)

@@ -1,8 +1,8 @@
 """How long dags/kommune.py takes to parse with many kommune files: by Airflow's DAG processor (all of them), and by a
 worker that is to run one task (the parsing context names the DAG, and one file is read).
 
-Each in a process of its own, in seconds of CPU, which a busy machine does not stretch. What Airflow itself takes to
-start, with a first DAG of anybody's, is timed beside it. The worker is timed cold: what of ours is imported counts.
+Each is timed in a process of its own, in seconds of CPU, which a busy machine does not stretch. Airflow's own start,
+with an empty first DAG, is timed separately. The worker is timed cold: the imports of our modules count.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measuring import REPOSITORY, Figure, kommune_files
 
-# What every DAG file costs: importing Airflow, and a first DAG with a timetable and an operator.
+# The cost of every DAG file: importing Airflow, and a first DAG with a timetable and an operator.
 PARSE = """
 import importlib.util, json, sys, time
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -31,7 +31,7 @@ print(json.dumps({"airflow": airflow, "parse": time.process_time() - airflow, "d
 
 
 def parse(kommuner: Path, home: Path, only: str | None) -> dict[str, float]:
-    """Parse in a new process; seconds of CPU for Airflow and for the parsing, and how many DAGs there were."""
+    """Parse in a new process; return seconds of CPU for Airflow and for the parsing, and the number of DAGs."""
     environment = {**os.environ, "DATAFLYT_KOMMUNER": str(kommuner), "AIRFLOW_HOME": str(home)}
     if only:
         environment |= {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": only, "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "merge"}

@@ -3,10 +3,10 @@
     python benchmarks/same_exports.py BEFORE AFTER --weeks 3 --start 2026-07-20
 
 BEFORE and AFTER are git commits or folders that hold the repository. Each is run through the weeks of ``make demo
-WEEKS=…``: three kommuner, the simulated registers, an embedded PostgreSQL of its own. Compared is every file of every
-publication of every kommune, and every manifest, in the order in which they were published; with ``--reports`` also
-the runs' reports. Prints a line a file. Exit code 0 when all are the same, 1 when any differs or is missing, 2 when a
-version could not be run.
+WEEKS=…``: three kommuner, the simulated registers, an embedded PostgreSQL of its own. Every file of every publication
+of every kommune is compared, and every manifest, in the order of publication; with ``--reports`` also the runs'
+reports. Prints a line a file. Exit code 0 when all are the same, 1 when any differs or is missing, 2 when a version
+could not be run.
 
 The exports depend on nothing but the version, the seed and the first day, except for one thing: the warehouse draws a
 key for each kommune (``control.owner.secret``), and a person's id in PIFU and the order of persons in every export
@@ -52,7 +52,7 @@ create trigger same_key before insert on control.owner for each row execute func
 
 
 class Failed(Exception):
-    """A version could not be run; says why."""
+    """A version could not be run; the text says why."""
 
 
 def main() -> int:
@@ -104,7 +104,7 @@ def git(*words: str) -> str:
 
 
 def obtain(version: str, folder: Path, chosen: argparse.Namespace, *, anew: bool) -> None:
-    """See to it that ``folder`` holds what a version published. Raises Failed."""
+    """Fill ``folder`` with a version's publications. Raises Failed."""
     done = folder / "done"
     if done.exists() and not anew and not Path(version).is_dir():
         return
@@ -135,7 +135,7 @@ def obtain(version: str, folder: Path, chosen: argparse.Namespace, *, anew: bool
 
 
 def check_out(commit: str, tree: Path) -> Path:
-    """Write a commit's files to a folder, which git then knows nothing of."""
+    """Write a commit's files to a folder, without making it a git worktree."""
     tree.mkdir()
     words = ["git", "-C", str(REPOSITORY), "archive", commit]
     with (
@@ -147,7 +147,7 @@ def check_out(commit: str, tree: Path) -> Path:
 
 
 def compare(before: Path, after: Path, *, reports: bool) -> Iterator[tuple[str, str]]:
-    """Yield a verdict for each file: same, different, or the side that alone has it."""
+    """Yield a verdict for each file: same, different, or the only side that has it."""
     for kind in ("exports", "reports") if reports else ("exports",):
         names = sorted(
             {file.relative_to(side).as_posix() for side in (before, after) for file in (side / kind).rglob("*.*")}

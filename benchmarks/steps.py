@@ -2,17 +2,17 @@
 
     python benchmarks/steps.py --pupils 400 4000 40000 --runs 2
 
-The simulator makes the kommune, writes the files of HR and SAS, and answers for FREG and KRR over HTTP; then the steps
-of the flow are taken, each in a process of its own as under Airflow, against a PostgreSQL with its default settings in
-a temporary folder.
+The simulator makes the kommune, writes the files of HR and SAS, and answers for FREG and KRR over HTTP. Then the steps
+of a run are done, each in a process of its own as under Airflow, against a PostgreSQL with default settings in a
+temporary folder.
 
-Per step: seconds, seconds of CPU, and in MiB the memory at its peak, after importing Airflow (and, for ``check``, Great
-Expectations), and the difference: the step itself, which is to be the same whatever the kommune's size. ``database``
-is what the steps' server processes had at their peak, shared buffers included. After each run come the
-slowest statements. Exits with 1 when a step takes more than ``--limit`` MiB, its imports counted.
+Per step: seconds, seconds of CPU, and in MiB the peak of memory, the memory after importing Airflow (and, for
+``check``, Great Expectations), and the difference. The difference is the step itself, which must not grow with the
+kommune. ``database`` is the peak of the steps' server processes, shared buffers included. The slowest statements follow
+after each run. Exits with 1 when a step takes more than ``--limit`` MiB, imports included.
 
-``--faulty``: before the last run its answers are landed already, as after a retry, and every relation in FREG's
-answers has a fault, and every membership in the SAS file.
+``--faulty``: the last run's answers are landed beforehand, as after a retry. Every relation in FREG's answers then has
+a fault, and so has every membership in the SAS file.
 """
 
 import argparse
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def one_step(name: str, folder: Path, pupils: int, run: int) -> dict[str, Any]:
-    """Take a step and return what it cost and gave."""
+    """Do a step and return its cost and its result."""
     from airflow.sdk import ObjectStoragePath  # noqa: F401
 
     import dataflyt.on_airflow.operators  # noqa: F401
@@ -112,7 +112,7 @@ def _take(name: str, job: "Job") -> dict[str, Any]:
 
 
 class Backends(threading.Thread):
-    """Watches the most memory that a server process of the kommune's role has."""
+    """Watch the most memory that a server process of the kommune's role has."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -139,7 +139,7 @@ class Backends(threading.Thread):
 
 
 def exec_step(name: str, folder: Path, pupils: int, run: int) -> dict[str, Any]:
-    """Take a step in a new process; leaves with its error output when it fails."""
+    """Do a step in a new process; exit with its error output when it fails."""
     backends = Backends()
     backends.start()
     done = subprocess.run(
@@ -157,7 +157,7 @@ def exec_step(name: str, folder: Path, pupils: int, run: int) -> dict[str, Any]:
 
 
 def spoil(folder: Path, run: int) -> None:
-    """Land run's answers before it asks: those of the run before, with a fault in most rows."""
+    """Land a run's answers before it asks: those of the run before, with a fault in most rows."""
     landing = folder / "storage" / "landing" / OWNER
     for page in (landing / f"{run - 1:06d}").rglob("*.json"):
         text = page.read_text(encoding="utf-8")
@@ -186,7 +186,7 @@ def _size(folder: Path) -> int:
 
 
 def measure(pupils: int, options: argparse.Namespace) -> dict[str, float]:
-    """Take runs of a kommune with so many pupils, print the tables, and return the most that each step had in MiB."""
+    """Do runs of a kommune with this many pupils, print the tables, and return each step's peak in MiB."""
     folder = options.keep or Path(tempfile.mkdtemp(prefix="dataflyt-bench-"))
     most: dict[str, float] = {}
     try:
@@ -202,7 +202,7 @@ def measure(pupils: int, options: argparse.Namespace) -> dict[str, float]:
                 if options.faulty and run == options.runs:
                     spoil(folder, run)
                 for path in (folder / "drop" / NUMBER).glob("*/*"):
-                    os.utime(path, (FIRST.timestamp(), FIRST.timestamp()))  # delivered long ago: it does not grow
+                    os.utime(path, (FIRST.timestamp(), FIRST.timestamp()))  # old files are not watched for growth
                 size = _size(folder / "drop") / 1e6
                 print(f"\n{pupils} pupils, run {run} ({size:.0f} MB of files, made in {made:.0f} s)", flush=True)
                 print(_HEAD, flush=True)
@@ -240,7 +240,7 @@ def _connect(folder: Path, warehouse: str, registers: Simulator) -> None:
 
 
 def figures(most: dict[int, dict[str, float]], limit: float) -> list[Figure]:
-    """Say the most memory of a task at each size, and how much it grows from the smallest size to the largest."""
+    """Return figures: the highest peak of a task at each size, and its growth from the smallest size to the largest."""
     lines = []
     for pupils, steps in most.items():
         name = max(STEPS, key=lambda step: steps.get(step, 0))

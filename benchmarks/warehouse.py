@@ -1,8 +1,8 @@
-"""The warehouse's work on Oslo: loading and merging persons, and computing golden record and plan for guardians.
+"""The warehouse's work for Oslo: loading and merging persons, and computing golden record and plan for guardians.
 
-Pupils and guardians are the simulator's, landed once as the registers would answer and the school system deliver, in
-a temporary folder. Every time is measured beside a bare COPY: the same rows, written by the same client into plain
-tables without key or index in the same database, in the same run.
+The simulator makes pupils and guardians, and lands the registers' answers and the school system's file once, in a
+temporary folder. Every time is compared with a bare COPY: the same rows, written in the same run by the same client
+into plain tables without key or index in the same database.
 """
 
 import io
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Guardians(Large):
-    """Pupils and guardians alone; what the registers would answer about them is landed as the SAS's file is written."""
+    """Pupils and guardians alone. The registers' answers about them are landed while the SAS file is written."""
 
     def __init__(self, pupils: int, landing: Path) -> None:
         super().__init__("1106", 1, DAY, pupils)
@@ -60,7 +60,7 @@ class Guardians(Large):
         self._pages = {name: _Pages(landing / name, key) for name, key in names.items()}
 
     def sas_persons(self) -> Iterator[SasPerson]:
-        """Everybody in the SAS's file but employees."""
+        """Everybody in the SAS file except employees."""
         for number in range(self.people.families):
             family = self.people.family_of(number)
             self._land(family)
@@ -111,7 +111,7 @@ class _Pages:
 
 
 class Timer:
-    """Seconds that named pieces of work took."""
+    """The seconds of named pieces of work."""
 
     def __init__(self) -> None:
         self.took: dict[str, float] = {}
@@ -143,7 +143,7 @@ def job(owner: str, url: str, folder: Path, run: int) -> Job:
 
 
 class NoPages(Landing):
-    """Stands for landed pages where the rows are read already."""
+    """In place of landed pages when the rows have been read already."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -154,7 +154,7 @@ class NoPages(Landing):
 
 
 def persons_of(landing: Path, count: int) -> list[NamedTuple]:
-    """Read the rows of so many persons."""
+    """Read the rows of this many persons."""
     rows: list[NamedTuple] = []
     for page in sorted((landing / "freg").glob("*.json"))[: -(-count // PER_PAGE)]:
         with page.open("rb") as stream:
@@ -163,7 +163,7 @@ def persons_of(landing: Path, count: int) -> list[NamedTuple]:
 
 
 def one_in_a_hundred_renamed(rows: Iterable[NamedTuple], name: str) -> tuple[list[NamedTuple], int]:
-    """Return one person in a hundred this family name; return how many."""
+    """Give one person in a hundred this family name; return how many."""
     changed, seen, some = [], 0, 0
     for row in rows:
         if isinstance(row, freg_rows.Navn):
@@ -175,20 +175,20 @@ def one_in_a_hundred_renamed(rows: Iterable[NamedTuple], name: str) -> tuple[lis
 
 
 def close(opened: Job) -> None:
-    """Let the server write to disk what was done before, so that what is measured next does not wait for it."""
+    """Let the server write earlier changes to disk, so that the next measurement does not wait for them."""
     with opened.transaction() as connection:
         connection.execute(text("checkpoint"))
 
 
 def a_week_passes(url: str) -> None:
-    """Let the server look after the tables that a first run has filled, as it does by itself in less than a week."""
+    """Analyse and vacuum the tables that a first run has filled, as the server itself does within a week."""
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")
 
 
 def bare_copy(opened: Job, columns: dict[str, dict[str, str]], rows: dict[str, list[Any]]) -> float:
-    """COPY rows into new plain tables; seconds, the commit included."""
+    """COPY rows into new plain tables; return the seconds, the commit included."""
     with opened.transaction() as connection:
         for name, types in columns.items():
             made = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
@@ -268,7 +268,7 @@ def measure_persons(urls: dict[str, str], folder: Path, rows: list[NamedTuple]) 
 
 
 def passed(one: Job) -> None:
-    """Note what a run goes through before it merges, and is not measured here."""
+    """Note the steps that a run passes before its merge, which are not measured here."""
     with one.transaction() as connection:
         for step in ("withdraw", "check"):
             mark_passed(connection, one, step)
@@ -299,7 +299,7 @@ def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> li
         approve(first)
         release(first)
         second = job("oslo", url, folder, 2)
-        with second.transaction() as connection:  # the same answers again, as they stand in staging
+        with second.transaction() as connection:  # the same answers again, from staging
             connection.execute(text("update control.staged set run = 2 where owner = 'oslo'"))
         passed(second)
         merge(second)

@@ -1,7 +1,7 @@
-"""Write the pages that say what the code says: ``docs/reference/`` in Norwegian, and the table map for engineers.
+"""Write the pages that are generated from the code: ``docs/reference/`` in Norwegian, and the table map for engineers.
 
-``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is not what the code says today. It reads the
-kommune file's models and defaults, commands, DAG files, rules of the checks, plan kinds, and tables.
+``make docs`` runs it; ``tests/project/test_docs.py`` fails when a page is out of date. It reads the kommune file's
+models and defaults, commands, DAG files, rules of the checks, plan kinds, and tables.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def code(value: object) -> str:
 
 
 def kommune_file() -> str:
-    """Describe every field of a kommune file, by its models and the defaults."""
+    """Describe every field of a kommune file, from its models and the defaults."""
     shared = (ROOT / "include" / "dataflyt" / "config" / DEFAULTS).read_text(encoding="utf-8")
     sections = "\n".join(
         f"## {f'`{path}`' if path else 'Øverst i filen'}\n\n"
@@ -123,7 +123,7 @@ Slik skriver `dataflyt kommune new 1106 --name Haugesund` filen. Linjene som er 
 
 
 def _sections(model: type[BaseModel], path: str, defaults: Any) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Yield the fields of a model, and of the models below it, a section each."""
+    """Yield a section for each model: its fields, and then the models below it."""
     rows: list[tuple[str, ...]] = []
     below = []
     for name, field in model.model_fields.items():
@@ -153,14 +153,14 @@ def _yaml(value: object) -> str:
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """Find the model that a field holds: itself, one or none, in a list, or by name."""
+    """Return the model in a field's type: plain, optional, in a list, or in a mapping; else None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model(part))), None)
 
 
 def _type(annotation: Any, metadata: Iterable[Any], where: str) -> str:
-    """Say a type in Norwegian words."""
+    """Return a type in Norwegian words."""
     origin, parts = typing.get_origin(annotation), get_args(annotation)
     if origin is typing.Annotated:
         return _type(parts[0], _flat(parts[1:]), where)
@@ -188,7 +188,7 @@ def _type(annotation: Any, metadata: Iterable[Any], where: str) -> str:
 
 
 def _flat(metadata: Iterable[Any]) -> list[Any]:
-    """Give the bounds that stand in a Field as well as those beside it."""
+    """Return the bounds, those inside a Field and those next to it."""
     return [inner for one in metadata for inner in (one, *getattr(one, "metadata", ()))]
 
 
@@ -196,7 +196,7 @@ def _flat(metadata: Iterable[Any]) -> list[Any]:
 
 
 def command_line() -> str:
-    """Describe every command, as its help does, and what make offers."""
+    """Describe every command, in the words of its help, and the targets of make."""
     return f"""# Kommandolinjen
 
 `dataflyt` ligger i `.venv/bin` etter `make setup`. Hver kommando har `--help`.
@@ -219,7 +219,7 @@ tilkoblingene (`AIRFLOW_CONN_<NAVN>`, på Airflows JSON-form).
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield a section a command, a group's own line before those of its commands."""
+    """Yield a section for each command; a group's own line comes before its commands."""
     below = getattr(command, "commands", None)
     said = inspect.cleandoc(command.help or "").replace("``", "`")
     if below is None:
@@ -271,7 +271,7 @@ def dags() -> str:
     given |= {"plan_only": notices.PLAN_ONLY, "full_reload": notices.FULL_RELOAD, "mail": _MAIL}
     page = Template(_page("kommune")).substitute(given)
     for step, name in TITLES.items():
-        assert f"| {name} |" in page, name  # noqa: S101 - a step that the page is silent about
+        assert f"| {name} |" in page, name  # noqa: S101 - the page lacks a step
         page = page.replace(f"| {name} |", f"| {name}<br>{code(step)} |")
     return f"""# DAG-ene
 
@@ -295,7 +295,7 @@ _FIELDS = {
     "approvers": "approvers",
     "answer_days": "guard.answer_days",
 }
-"""Which field of the kommune file a kommune's page fills in."""
+"""The kommune file's field for each placeholder in a kommune's page."""
 _MAIL = "De som står i `mail`. Står det ingen der, får ingen e-post."
 
 
@@ -304,10 +304,10 @@ def _page(dag: str) -> str:
 
 
 def _when(dag: str) -> str:
-    """Say in Norwegian when a DAG's cron lets it run."""
+    """Return a DAG's cron schedule in Norwegian."""
     source = (ROOT / "dags" / f"{dag}.py").read_text(encoding="utf-8")
     cron = re.search(r'CronTriggerTimetable\("([^"]+)"', source)
-    assert cron, dag  # noqa: S101 - a DAG without a time of its own would need other words
+    assert cron, dag  # noqa: S101 - a DAG without a fixed time would need other words
     minute, hour, _, _, day = cron[1].split()
     if hour == "*":
         return f"hver time, {minute} minutter over hel"
@@ -331,7 +331,7 @@ _SCOPES = {"row": "raden i karantene", "table": "**kjøringen stopper**", "note"
 
 
 def quality_rules() -> str:
-    """List every rule of the checks: table, name, what it leads to, who corrects it, and why."""
+    """List every rule of the checks: table, name, effect, who corrects it, and why."""
     text = """# Kvalitetsregler
 
 Steget «Kontroller» prøver disse reglene på alt som er hentet. En regel gjør ett av tre:
@@ -365,7 +365,7 @@ _MEASURED = {
     "membership": "medlemskapene i grupper",
     "account": "kontoene som er i bruk",
 }
-"""What a limit's percent is of, by the table that the guard counts."""
+"""The base of a limit's percent, in words, by the table that the guard counts."""
 
 
 def plan_kinds() -> str:
@@ -418,7 +418,7 @@ def _measured(kind: str) -> str:
 
 
 def table_map() -> str:
-    """List the warehouse's tables: what each row is, its key and columns; and those of control by their comments."""
+    """List the warehouse's tables: the meaning of a row, the key and the columns; for control, the tables' comments."""
     text = """# Table map
 
 | Schema | Holds | Written by |
@@ -467,7 +467,7 @@ Every row has `from_run` and `to_run`, `key` (its key's values, as one text) and
 
 
 def _columns(columns: Mapping[str, str], key: Iterable[str], hashed: Iterable[str] = ()) -> str:
-    """Name a table's columns: those of its key in bold, a type where it is another than text."""
+    """Name a table's columns: the key's in bold, and a type where it is not text."""
     said = []
     for column, kind in columns.items():
         name = f"**{code(column)}**" if column in key else code(column)
@@ -477,7 +477,7 @@ def _columns(columns: Mapping[str, str], key: Iterable[str], hashed: Iterable[st
 
 
 def _says(docstring: str | None) -> str:
-    assert docstring  # noqa: S101 - a row that nobody has described
+    assert docstring  # noqa: S101 - a row type without a docstring
     return docstring.replace("``", "`")
 
 

@@ -33,11 +33,11 @@ DAG = "kommune_haugesund"
 APPROVER = "anita"
 WIDTH, HEIGHT = 1400, 860  # pixels
 PATIENCE = 300.0
-"""Seconds a run gets to come to its question, and a page to show what is waited for."""
+"""Seconds before giving up on a run's question, or on a page's content."""
 
 
 def main() -> None:
-    """Take both."""
+    """Take both screenshots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=8080, help="Airflow's port (default: 8080)")
     parser.add_argument("--chromium", default="chromium", help="the browser (default: chromium)")
@@ -117,7 +117,7 @@ class Browser:
         self.process.wait(20)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command, and return its result."""
+        """Send a DevTools command, and return its result."""
         self.count += 1
         self.socket.send(json.dumps({"id": self.count, "method": method, "params": parameters}))
         while True:
@@ -135,10 +135,10 @@ class Browser:
         self.size()
         self.call("Page.navigate", url=url)
         wait_for(lambda: self.do(f"Boolean({ready})"))
-        time.sleep(3)  # what is drawn moves for a moment
+        time.sleep(3)  # the page's animations end
 
     def size(self) -> None:
-        """Give the page its size."""
+        """Set the page's size."""
         self.call("Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False)
 
     def photograph(self, file: Path) -> None:
