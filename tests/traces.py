@@ -1,4 +1,4 @@
-"""Search everything that was printed, logged, reported and published for people who must not be found there."""
+"""Search the printed, logged, reported and published texts for people who must not be in them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCES = {"drop", "landing", "postgres", "backups"}
-"""Folders where people may be: the sources' own files, their landed answers, the warehouse and its backups."""
+"""Folders that may hold people: the sources' own files, their landed answers, the warehouse and its backups."""
 
 
 def texts_below(folder: Path) -> dict[Path, str]:
@@ -19,10 +19,10 @@ def texts_below(folder: Path) -> dict[Path, str]:
 
 
 def search(texts: Mapping[Path, str], world: Iterable[Mapping[str, Any]]) -> int:
-    """Assert that ``texts`` name nobody who must not be named; give how many planted words were looked for.
+    """Assert that ``texts`` name no hidden person; return the number of planted words that were searched for.
 
-    ``world`` is the simulator's manifest of everybody. A directory (.ldif) holds the numbers of pupils and employees, a
-    PIFU file (.xml) those of guardians with access besides; nothing else holds any number.
+    ``world`` is the simulator's manifest of everybody. A directory (.ldif) may hold the numbers of pupils and
+    employees, and a PIFU file (.xml) also those of guardians with access. No other file may hold a number.
     """
     world = list(world)
     by_number = {person["number"]: person for person in world if person["number"]}
@@ -30,7 +30,7 @@ def search(texts: Mapping[Path, str], world: Iterable[Mapping[str, Any]]) -> int
     for person in world:
         level = person["protection"]["effective"]
         for where, word in person["canaries"].items():
-            # fortrolig: the name and the account stay; strengtFortrolig: nothing does.
+            # fortrolig: the name and the account stay; strengtFortrolig: nothing stays.
             if level == "strengtFortrolig" or (level == "fortrolig" and "navn" not in where):
                 planted += 1
                 leaks = [str(path) for path, text in texts.items() if word.lower() in text]

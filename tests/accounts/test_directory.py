@@ -1,4 +1,4 @@
-"""A directory file: what is read of it, and one sentence for everything that is none."""
+"""A directory file gives entries; any other file gives one sentence."""
 
 import io
 from pathlib import Path

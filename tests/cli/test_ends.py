@@ -1,4 +1,4 @@
-"""How commands end when disk, terminal or user do not go along: a Norwegian sentence or silence. Real processes."""
+"""A command ends with a Norwegian sentence or silence when its disk, terminal or user fails it. Real processes."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 ANNOUNCED = "from {module} import main; print('on', flush=True); main({arguments})"
-"""Tells when Python itself is up, which answers Ctrl-C in its own words until then."""
+"""Reports that Python is up. Until then Python itself answers Ctrl-C, in its own words."""
 
 
 def command(*words: str) -> list[str]:
@@ -20,7 +20,7 @@ def command(*words: str) -> list[str]:
 
 @pytest.fixture
 def window(tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a window where nobody has set anything, and nothing runs."""
+    """Return the environment of a window without variables of ours, where nothing runs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATAFLYT", "AIRFLOW"))}
     return {**kept, "DATAFLYT_LOCAL": str(tmp_path / "local")}
 
@@ -83,7 +83,7 @@ def test_ctrl_c_while_a_command_starts_is_silent(delay: float, window: dict[str,
     time.sleep(delay)
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=60)
-    # Before our first line Python itself answers, and may say so.
+    # Before our first line Python itself answers, with a traceback.
     before_ours = "KeyboardInterrupt" in said and "dataflyt" not in said and delay < 0.1
     assert before_ours or said.strip() in ("", "Avbrutt.")
     assert started.returncode in (-signal.SIGINT, 130, 0, 1)
@@ -117,7 +117,7 @@ def test_make_says_once_that_there_is_no_room_for_what_it_would_say(window: dict
 
 
 def full_disk_of(megabytes: int, folder: Path) -> list[str]:
-    """Give the beginning of a command that runs with a small disk in ``folder``; skips where we may not mount."""
+    """Return the beginning of a command that runs with a small disk in ``folder``; skip where we may not mount."""
     mount = f"mount -t tmpfs -o size={megabytes}m small '{folder}' && exec \"$@\""
     start = ["unshare", "-m", "sh", "-c", mount, "sh"]
     try:

@@ -1,4 +1,4 @@
-"""A new kommune: a file to fill in, which the check then leads through."""
+"""A new kommune: a file to fill in, and a check that names one gap after another."""
 
 import os
 import re
@@ -65,7 +65,7 @@ def test_a_new_file_is_filled_in_field_by_field_as_the_check_says(folder: Path) 
     assert found.accounts == "dataflyt"
     assert found.warehouse == "warehouse_oersta"
     assert found.schedule.in_words == "hver søndag kl. 03.00"
-    # What is written out as a comment is right too.
+    # The commented-out examples are valid too.
     text = path.read_text(encoding="utf-8")
     for wanted in ("done_by", "timetable", "guard", "limits", "pupil_leaves", "august", "pupil_starts", "mail: {to"):
         text = re.sub(rf"^( *)# ( *{wanted})", r"\1\2", text, flags=re.MULTILINE)
@@ -81,7 +81,7 @@ def test_what_is_there_is_never_written_over_and_no_number_stands_twice(folder: 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for words, sentence in (
         (("1106", "--name", "Ny"), "haugesund.yaml har kommunenummer 1106 fra før"),
-        # Also of a file that is not filled in yet.
+        # The same holds for a file that is not filled in yet.
         (("1520", "--name", "Ny"), "oersta.yaml har kommunenummer 1520 fra før"),
         (("1521", "--name", "Haugesund"), "haugesund.yaml finnes fra før og blir ikke skrevet over"),
         (("1521", "--name", "X", "--id", "oersta"), "oersta.yaml finnes fra før"),

@@ -1,4 +1,4 @@
-"""The command line speaks Norwegian, also where Typer does the talking, and ends without a traceback."""
+"""The command line is in Norwegian, also in Typer's own texts, and ends without a traceback."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NAMES = re.compile(r"--[a-z-]+|\b[A-Z]+(_[A-Z]+)+\b|`[^`]*`|\b(dataflyt( [a-z-]+
 
 
 def commands(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Give every command and group with its words."""
+    """Return every command and group by its words."""
     yield path, command
     if isinstance(command, TyperGroup):
         for name, below in command.commands.items():
@@ -38,7 +38,7 @@ def invoke(words: list[str], **variables: str) -> Result:
 
 
 def refused(words: list[str]) -> str:
-    """Give what a wrong command line is answered with: one or two Norwegian lines on stderr, exit code 2."""
+    """Return the answer to a wrong command line: one or two Norwegian lines on stderr, exit code 2."""
     said = invoke(words)
     assert (said.exit_code, said.stdout) == (2, ""), words
     lines = said.stderr.strip().splitlines()

@@ -1,4 +1,4 @@
-"""Commands in a second window, beside what ``make up`` and ``make demo`` keep running: real servers, real processes."""
+"""Commands in a second window, while ``make up`` or ``make demo`` runs: real servers, real processes."""
 
 import contextlib
 import fcntl
@@ -43,11 +43,11 @@ try:
 finally:
     supervisor.stop()
 """
-"""What ``make up`` does, without Airflow."""
+"""The work of ``make up``, without Airflow."""
 
 
 def second_window(local: Path, **more: str) -> dict[str, str]:
-    """Give the environment of a window where nobody has set anything."""
+    """Return the environment of a window without variables of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATAFLYT", "AIRFLOW"))}
     return {**kept, "DATAFLYT_LOCAL": str(local), **more}
 
@@ -82,7 +82,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def released(local: Path) -> str:
-    """What the kommune's first run said."""
+    """The output of the kommune's first run."""
     run = dataflyt(local, "run", "haugesund", "--approve", "--approver", "101")
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -157,7 +157,7 @@ def test_a_question_in_a_terminal_can_be_left(
         stdout=there,
         stderr=there,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C there is a signal
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # makes Ctrl-C there a signal
     )
     os.close(there)
     shown = b""
@@ -165,7 +165,7 @@ def test_a_question_in_a_terminal_can_be_left(
         shown += os.read(here, 1024)
     os.write(here, key.encode())
     assert asking.wait(60) == code
-    with contextlib.suppress(OSError):  # how Linux says that the terminal is closed
+    with contextlib.suppress(OSError):  # Linux's error for a closed terminal
         while more := os.read(here, 1024):
             shown += more
     os.close(here)
@@ -191,7 +191,7 @@ def test_a_disk_that_takes_no_more_stops_a_run_with_sentences(local: Path, relea
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run make with the Python of these tests in the place of .venv."""
+    """Run make with the tests' Python in place of .venv."""
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     for name in ("python", "dataflyt"):

@@ -1,10 +1,10 @@
-"""``make cluster``: the processes of docker-compose.yaml, by hand, with two workers that share nothing but the network.
+"""``make cluster``: start the processes of docker-compose.yaml by hand, with two workers that share only the network.
 
-Runs a kommune's DAG over both workers; then, a week later, runs it again and kills the worker at work, twice, with
-SIGKILL in mid-task; and compares what became of it with the same week in a copy of the warehouse that nobody disturbed.
-Exit code 0 only when both have the same history, the same golden record and the same published files.
+Runs a kommune's DAG over both workers. A week later it runs the DAG again, and kills the working worker twice, with
+SIGKILL in mid-task. It compares the result with the same week, undisturbed, in a copy of the warehouse. Exit code 0
+only when both have the same history, the same golden record and the same published files.
 
-Needs Debian's redis-server. Takes some minutes; everything it starts is stopped, and lies in .local/cluster.
+Needs Debian's redis-server. Takes some minutes. Every process it starts is stopped; its files are in .local/cluster.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PATIENCE = {
     "WORKERS__EXECUTION_API_TIMEOUT": 60,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
 }
-"""Seconds: a dead worker is noticed sooner than by default (300), and a busy machine is waited for."""
+"""Seconds: short enough to notice a dead worker sooner than by default (300), long enough for a busy machine."""
 
 WRITING = """
 select 1 from pg_stat_activity
@@ -63,7 +63,7 @@ where usename = %s and backend_xid is not null and query ~ '(insert|update).*his
 """Finds a kommune's open transaction that has written something and is in the middle of the history."""
 
 CENTRAL_ONLY = ("DATABASE__SQL_ALCHEMY_CONN", "CORE__FERNET_KEY", "API_AUTH__JWT_SECRET")
-"""What no worker is told."""
+"""Settings that no worker gets."""
 
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 REFERENCE = "undisturbed"
@@ -71,7 +71,7 @@ REFERENCE = "undisturbed"
 
 @dataclass
 class Kill:
-    """A worker's end in the middle of a task, and what came after; times in seconds."""
+    """A worker's end in the middle of a task, and the times until the task was taken up and done, in seconds."""
 
     task: str
     when: str
@@ -86,7 +86,7 @@ class Kill:
 
 @dataclass
 class Followed:
-    """A run to its end: who ran what, and who was killed."""
+    """A run to its end: the worker of each task, and the killed workers."""
 
     state: str
     seconds: float
@@ -95,7 +95,7 @@ class Followed:
 
 
 class Cluster:
-    """Everything on its machines. ``folder`` is thrown away and made anew."""
+    """All the machines. ``folder`` is deleted and made anew."""
 
     def __init__(self, folder: Path, console: Console, kommune: Kommune) -> None:
         self.console = console
@@ -113,7 +113,7 @@ class Cluster:
         settings = compose_settings()
         self.metadata = Server(folder / "metadata", settings["metadata"])
         self.warehouse = Server(folder / "warehouse", settings["warehouse"])
-        # A week ago, so that a week can pass and the days of Airflow's runs are not before those of the registers.
+        # The registers begin a week ago: a week can then pass without their day being ahead of Airflow's.
         self.home = Home(folder / "home", date.today() - timedelta(days=7))
         self.base = {**self.home.base_environment(folder_of_kommuner()), **self.store.environment}
         self.base["DATAFLYT_STORAGE"] = self.store.storage
@@ -122,7 +122,7 @@ class Cluster:
         self.simulator = ""
 
     def start(self) -> None:
-        """Start what docker-compose.yaml starts, and in its order."""
+        """Start the services of docker-compose.yaml, in its order."""
         self.redis.start(self.processes, self.base)
         self.store.start(self.processes, self.base)
         self.metadata.start()
@@ -181,14 +181,14 @@ class Cluster:
         self.processes.finish(name, timeout=300)
 
     def ready(self) -> bool:
-        """Whether every worker that runs has said so in its log."""
+        """Whether the log of every running worker says that it is ready."""
         started = [worker.name for worker in self.workers if worker.name in self.processes.running]
         return all(
             "ready." in (self.processes.logs / f"{name}.log").read_text("utf-8", errors="replace") for name in started
         )
 
     def run(self, note: str, kills: list[Kill]) -> Followed:
-        """Trigger the kommune's DAG, answer its question, kill workers as told, and follow it to the end."""
+        """Trigger the kommune's DAG, answer its question, do the ``kills``, and follow it to the end."""
         began = time.monotonic()
         run = self.airflow.trigger(self.dag, note)
         self.key = run
@@ -222,7 +222,7 @@ class Cluster:
             time.sleep(0.2)
 
     def tries(self, run: str) -> dict[str, list[tuple[str, str]]]:
-        """Tell who ran each try of each task."""
+        """Return the worker of each try of each task."""
         found = {}
         for task in self.airflow.tasks(self.dag, run):
             name = task["task_id"]
@@ -232,7 +232,7 @@ class Cluster:
         return found
 
     def carry_out(self, kill: Kill, tasks: dict[str, dict[str, Any]], began: float) -> None:
-        """Kill the worker when its moment has come; afterwards note when it is noticed, taken up and done."""
+        """Kill the worker at its moment; then note when the kill is noticed, and when the task is taken up and done."""
         now = time.monotonic() - began
         task = tasks[kill.task]
         if not kill.worker:
@@ -258,7 +258,7 @@ class Cluster:
             self.console.print(f"  {now:6.1f} s  {kill.worker} starter på nytt, som etter en strømstans")
 
     def in_the_middle(self, task: str) -> bool:
-        """Wait until a task is well on its way: an extract has landed something, a merge writes. False: too late."""
+        """Wait until a task is half done: an extract has landed a page, or a merge writes. False: too late."""
         deadline = time.monotonic() + 120
         landing = UPath(self.store.storage) / "landing" / self.kommune.id / f"{self.newest()[0]:06d}" / "freg"
         with self.warehouse.admin("warehouse") as connection:
@@ -274,13 +274,13 @@ class Cluster:
         return False
 
     def newest(self) -> tuple[int, Any]:
-        """Give the number and ``as_of`` of the kommune's newest run."""
+        """Return the number and ``as_of`` of the kommune's newest run."""
         with self.warehouse.admin("warehouse") as connection:
             row = connection.execute("select run, as_of from control.run order by run desc limit 1").fetchone()
         return row  # type: ignore[return-value]
 
     def pass_a_week(self) -> None:
-        """Let a week pass in the registers, and deliver the files of today."""
+        """Let a week pass in the registers, and deliver today's files."""
         today = self.home.start + timedelta(days=7)
         self.home.calendar.write_text(today.isoformat(), encoding="utf-8")
         answer = httpx.post(
@@ -295,7 +295,7 @@ class Cluster:
             connection.execute(f"create database {REFERENCE} template warehouse owner dataflyt")
 
     def undisturbed(self) -> None:
-        """Go through the same run in the copy, here, in one piece, into a folder of its own in the object store."""
+        """Do the same run in the copy, in this process, into a folder of its own in the object store."""
         _, as_of = self.newest()
 
         def connect(name: str) -> Connection:
@@ -313,7 +313,7 @@ class Cluster:
             raise ended.error
 
     def dump(self, name: str) -> dict[str, list[tuple[str, ...]]]:
-        """Give every row of the history, the golden record and what accounts and contacts are kept, sorted."""
+        """Return every row of the history, the golden record, the accounts and the contacts, sorted."""
         with self.warehouse.admin(name) as connection:
             tables = connection.execute(
                 "select schemaname || '.' || tablename from pg_tables where schemaname in ('history', 'golden') "
@@ -325,7 +325,7 @@ class Cluster:
             }
 
     def published(self, storage: str) -> dict[str, str]:
-        """Give the sha256 of each published file, computed from the file itself, by its name with its publication's."""
+        """Return the sha256 of each published file, computed from the file, by publication and name."""
         exports = UPath(storage) / "exports" / self.kommune.id
         manifest = json.loads((exports / "manifest.json").read_bytes())
         found = {}
@@ -349,7 +349,7 @@ class Cluster:
 
 
 def compose_settings() -> dict[str, dict[str, str]]:
-    """Read from docker-compose.yaml with which settings its two PostgreSQL servers start."""
+    """Return the settings with which docker-compose.yaml starts its two PostgreSQL servers."""
     services = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))["services"]
     return {
         name: dict(word.split("=", 1) for word in services[name]["command"] if "=" in word)
@@ -358,7 +358,7 @@ def compose_settings() -> dict[str, dict[str, str]]:
 
 
 def experiment(cluster: Cluster) -> bool:
-    """Do all of it; tell whether the end states are the same."""
+    """Do the whole experiment; return whether the end states are the same."""
     say = cluster.console.print
     began = time.monotonic()
     cluster.start()
@@ -389,7 +389,7 @@ def experiment(cluster: Cluster) -> bool:
 
 
 def tell(cluster: Cluster, run: Followed) -> bool:
-    """Say who did what; tell whether both workers had a part in it and touched nothing but their own."""
+    """Print each worker's part; return whether both took part and touched only their own files."""
     say = cluster.console.print
     by: dict[str, list[str]] = {}
     for task, tries in run.ran.items():
@@ -404,7 +404,7 @@ def tell(cluster: Cluster, run: Followed) -> bool:
 
 
 def compare(cluster: Cluster) -> bool:
-    """Compare the killed run's end state with the undisturbed one's, and say what was compared."""
+    """Compare the killed run's end state with the undisturbed run's; print the comparisons."""
     say = cluster.console.print
     killed, straight = cluster.dump("warehouse"), cluster.dump(REFERENCE)
     rows = sum(map(len, killed.values()))
@@ -421,7 +421,7 @@ def compare(cluster: Cluster) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Do it, and leave nothing running."""
+    """Do the experiment, and leave nothing running."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--kommune", default="haugesund", help="id or number (default %(default)s)")
     chosen = parser.parse_args(arguments)

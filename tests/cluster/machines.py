@@ -1,4 +1,4 @@
-"""A worker as a machine of its own: its own copy of the code, home, temporary folder and name; and its sudden end."""
+"""A worker as a machine of its own, which can be killed: its own code, home, temporary folder and name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEM = ("/usr", "/lib", "/etc", "/proc", "/dev", "/sys", "/run/utmp", "/var/li
 
 
 class Worker:
-    """A Celery worker. What it needs of others, it has from the network: broker, API, warehouse, object store."""
+    """A Celery worker. It reaches broker, API, warehouse and object store over the network only."""
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class Worker:
                 REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
             )
         (folder / "names").mkdir()
-        # What Airflow calls this machine. Two machines on one have the same name otherwise.
+        # The machine's name in Airflow. Otherwise both workers would have the same.
         (folder / "names" / "machine_name.py").write_text(f'def get() -> str:\n    return "{name}"\n', encoding="utf-8")
         for made in ("airflow", "tmp", "logs"):
             (folder / made).mkdir()
@@ -50,16 +50,16 @@ class Worker:
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         }
         self.seen: set[str] = set()
-        """Files that its processes had open, wherever they lie."""
+        """All files that its processes had open."""
 
     def start(self, processes: Processes) -> None:
-        """Start it, for the first time or anew."""
+        """Start the worker, for the first time or anew."""
         command = [sys.executable, "-m", "airflow", "celery", "worker", "--celery-hostname", self.name]
         command += ["--concurrency", "1", "--skip-serve-logs"]
         processes.start(self.name, ["env", f"--chdir={self.folder}", *command], self.environment)
 
     def family(self) -> list[psutil.Process]:
-        """Find all its processes."""
+        """Return all its processes."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
@@ -75,17 +75,17 @@ class Worker:
                 self.seen.add(process.cwd())
 
     def elsewhere(self) -> list[str]:
-        """Give the files it had open that are neither its own nor the system's nor the installed packages'."""
+        """Return the open files that belong neither to the worker nor to the system nor to installed packages."""
         home = (str(self.folder), sys.prefix, sys.base_prefix, *SYSTEM)
-        log = str(self.folder.parent / "logs" / f"{self.name}.log")  # where its standard output goes
+        log = str(self.folder.parent / "logs" / f"{self.name}.log")  # its standard output
         return sorted(path for path in self.seen if not path.startswith(home) and path != log)
 
     def kill(self, processes: Processes) -> int:
-        """End all its processes at once with SIGKILL, as when a machine loses its power; give how many they were."""
+        """Kill all its processes at once with SIGKILL, as a loss of power would; return their number."""
         family = self.family()
         for process in family:
             with suppress(psutil.Error):
-                process.suspend()  # or one might start another in the meantime
+                process.suspend()  # a process could otherwise start another meanwhile
         family = [*family, *(process for process in self.family() if process not in family)]
         for process in family:
             with suppress(psutil.Error):

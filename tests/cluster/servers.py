@@ -1,4 +1,4 @@
-"""What stands beside Airflow on several machines: Redis, two PostgreSQL servers with passwords, and an object store."""
+"""The servers around Airflow on several machines: Redis, two PostgreSQL servers with passwords, and an object store."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ BUCKET = "dataflyt"
 
 
 class Server(Postgres):
-    """An embedded PostgreSQL that, like one in production, listens on a port and asks everybody for a password.
+    """An embedded PostgreSQL that listens on a port and asks everybody for a password, as in production.
 
-    Only its superuser comes in by the socket. ``settings`` are those that docker-compose.yaml gives.
+    Only its superuser may use the socket. ``settings`` are those in docker-compose.yaml.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ class Server(Postgres):
         hba = "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         (self.folder / "pg_hba.conf").write_text(hba, encoding="utf-8")
         self.socket = tempfile.mkdtemp(prefix="dataflyt-", dir="/tmp")
-        Path(self.socket).chmod(0o777)  # the server is another user's when we are root
+        Path(self.socket).chmod(0o777)  # when we are root, the server runs as another user
         options = " ".join(f"-c {name}={value}" for name, value in self.settings.items())
         options += f" -h 127.0.0.1 -p {self.port} -k {self.socket}"
         how = ("-w", "-o", options, "-l", str(self.folder / "log"), "-D", str(self.folder), "start")
@@ -59,14 +59,14 @@ class Server(Postgres):
         return psycopg.connect(host=self.socket, port=self.port, user="postgres", dbname=database, autocommit=True)
 
     def make_metadata(self) -> str:
-        """Make Airflow's database, as the image of PostgreSQL does from its variables; give its URL."""
+        """Make Airflow's database, as PostgreSQL's image does from its variables; return its URL."""
         with self.admin() as connection:
             connection.execute(f"create role airflow login password '{self.password}'")
             connection.execute("create database airflow owner airflow")
         return self.address("airflow", "airflow")
 
     def make_warehouse(self) -> str:
-        """Make the warehouse by the script that docker-compose.yaml has; give its owner's URL."""
+        """Make the warehouse with the script that docker-compose.yaml runs; return its owner's URL."""
         program = self.server().bin_path
         subprocess.run(
             [REPOSITORY / "deploy" / "warehouse.sh"],
@@ -81,11 +81,11 @@ class Server(Postgres):
         return self.address("dataflyt", "warehouse")
 
     def address(self, role: str, database: str) -> str:
-        """Give SQLAlchemy's URL for a role with the server's password."""
+        """Return SQLAlchemy's URL for a role with the server's password."""
         return f"postgresql+psycopg://{role}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> None:
-        """Stop the server and take its socket away."""
+        """Stop the server and remove its socket."""
         super().stop()
         if self.socket:
             shutil.rmtree(self.socket, ignore_errors=True)
@@ -119,7 +119,7 @@ class Redis:
         processes.start("redis", [self.program, str(self.folder / "redis.conf")], environment)
 
     def url(self, database: int) -> str:
-        """Give the URL of one of its databases."""
+        """Return the URL of one of its databases."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
 

@@ -1,4 +1,4 @@
-"""Kommune files: what an operator may write, and the sentence for everything else."""
+"""Kommune files: the words an operator may write, and a sentence for every mistake."""
 
 # ruff: noqa: E501  the tables of sentences read best one a line
 

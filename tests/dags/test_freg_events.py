@@ -1,4 +1,4 @@
-"""The DAG of FREG's events, read as Airflow reads it, and its task, run with a fast lane that does as a test says."""
+"""The DAG of FREG's events, read as Airflow reads it, and its task with a scripted fast lane."""
 
 import json
 import os

@@ -114,13 +114,13 @@ def orgnr(number: int) -> str:
 
 
 def another(text: str, name: str, number: int) -> str:
-    """Make another kommune's file out of Haugesund's."""
+    """Return another kommune's file, made from Haugesund's."""
     text = text.replace("haugesund", name).replace("Haugesund", name.capitalize())
     return text.replace('"1106"', f'"{number:04d}"').replace('"944073787"', f'"{orgnr(81000000 + 20 * number)}"')
 
 
 def copy_haugesund(folder: Path) -> str:
-    """Put Haugesund into a folder; return its file."""
+    """Copy Haugesund's file into a folder; return its path."""
     folder.mkdir(exist_ok=True)
     shutil.copy(KOMMUNER / "haugesund.yaml", folder)
     return (folder / "haugesund.yaml").read_text("utf-8")
@@ -128,7 +128,7 @@ def copy_haugesund(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Haugesund as it is, Karmøy on trial in its own way, and Oslo with a mistake in its file."""
+    """Haugesund unchanged, Karmøy on trial with its own settings, and Oslo with a mistake in its file."""
     folder = tmp_path_factory.mktemp("kommuner")
     text = copy_haugesund(folder)
     own = yaml.safe_load(another(text, "karmoy", 1149))

@@ -1,4 +1,4 @@
-"""The nightly DAG, read as Airflow reads it, and its task, run with a nightly that does as a test says."""
+"""The nightly DAG, read as Airflow reads it, and its task with a scripted ``nightly.run``."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The FEIDE export: what stands in it, and that a real directory takes it."""
+"""The FEIDE export: its contents, and that a real directory accepts it."""
 
 import io
 import os
@@ -337,7 +337,7 @@ def connected(url: str) -> ldap3.Connection:
 
 
 def comparable(attributes: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Values are a set to LDAP, and a server may write the escapes of a distinguished name its own way."""
+    """Return entries in a comparable form: LDAP's values are a set, and servers escape names differently."""
     return {
         name.lower(): sorted(ldif.normal_dn(value) if name.lower().endswith("dn") else value for value in values)
         for name, values in attributes.items()

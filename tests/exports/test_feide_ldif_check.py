@@ -1,4 +1,4 @@
-"""The check of a FEIDE directory: what Feide's own validator would find, by Feide's names."""
+"""The check of a FEIDE directory: the findings of Feide's own validator, by Feide's names."""
 
 import base64
 from pathlib import Path

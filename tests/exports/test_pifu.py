@@ -1,4 +1,4 @@
-"""The PIFU export: what stands in it, and that a school system's reader understands it."""
+"""The PIFU export: its contents, and that a school system's reader understands it."""
 
 import io
 import os
@@ -283,7 +283,7 @@ def test_names_of_any_letters_give_a_file_that_can_be_read(
 
 @dataclass(frozen=True)
 class Large(Kommune):
-    """A kommune of so many pupils, each with two guardians and ten groups, made as a stream."""
+    """A kommune of a given number of pupils, each with two guardians and ten groups, made as a stream."""
 
     pupils: int = 0
 

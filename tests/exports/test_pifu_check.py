@@ -1,4 +1,4 @@
-"""The check of a PIFU file: it finds what is wrong, and tells where without anything personal."""
+"""The check of a PIFU file: it finds every fault, and tells the place without anything personal."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Exports read the views of what may be shown, and nothing else: nobody can go past the rule by mistake."""
+"""Exports read the views ``now_shown_<what>`` and nothing else, so that no export goes past the rule by mistake."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ MAY_IMPORT = ("config", "errors", "exports", "formats", "identity")
 
 
 def statements(path: Path) -> Iterator[str]:
-    """Yield the SQL texts of a module. What is pieced together cannot be read here, and is not allowed."""
+    """Yield the SQL texts of a module. SQL built from pieces cannot be read here, and is not allowed."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {
@@ -42,7 +42,7 @@ def statements(path: Path) -> Iterator[str]:
 
 
 def past_the_rule(sql: str) -> set[str]:
-    """Return what a statement reads that is neither a part of itself nor a view of what may be shown."""
+    """Return the relations that a statement reads, except its own parts and the views of what may be shown."""
     own = {name.lower() for name in _OPEN.findall(sql)}
     read = {(name.lower(), comma) for name, comma in _RELATION.findall(sql)}
     wrong = {name for name, _ in read if name != "(" and name not in own} | {"," for _, comma in read if comma}

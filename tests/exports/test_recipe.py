@@ -1,4 +1,4 @@
-"""The export in ``docs/develop/add-an-export.md`` works as it stands there, and so do its tests."""
+"""The export in ``docs/develop/add-an-export.md`` works as printed there, and so do its tests."""
 
 import inspect
 import re

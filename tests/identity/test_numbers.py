@@ -166,7 +166,7 @@ def test_organisation_numbers():
 
 
 NUMBERS = [number for at in range(60_000) if parse(number := f"058514{at:05d}").valid]
-"""Of one birth date, synthetic; all begin with a zero."""
+"""Synthetic numbers of one birth date. All begin with a zero."""
 
 
 def excel(number: str) -> list[str]:

@@ -49,9 +49,9 @@ CLIENT = "test-client"
 
 @dataclass
 class Registers:
-    """The simulator in a thread: ``world`` may be changed between runs, and both registers and files follow.
+    """The simulator in a thread: ``world`` may be changed between runs, and registers and files change with it.
 
-    ``faults`` are what the registers do wrong.
+    ``faults`` are the registers' faults.
     """
 
     world: World
@@ -63,22 +63,22 @@ class Registers:
     def write(self) -> None:
         """Write the HR and SAS files anew."""
         for path in write_files(self.world, self.world.day, self.drop):
-            os.utime(path, (time.time() - 3600,) * 2)  # a file as young as it is would be watched for growth
+            os.utime(path, (time.time() - 3600,) * 2)  # a new file would be watched for growth
 
     def advance(self, day: date) -> dict[str, int]:
-        """Let time pass until ``day`` and write the files anew; return how often what has happened."""
+        """Let time pass until ``day`` and write the files anew; return how often each thing has happened."""
         assert self.world.country is not None
         happened = advance(self.world.country, day)[self.world.kommune.number]
         self.write()
         return happened
 
     def number(self, number: str) -> str:
-        """Return the number in use of whoever has or has had this one; what is no number stays as it is."""
+        """Return the current number of the person who has or has had this number; return any other text unchanged."""
         person = self.world.country.find(number) if self.world.country else None
         return person.number if person else number
 
     def person(self, case: str) -> Person:
-        """Find the first person who stands for a case."""
+        """Return the first person of a case."""
         return next(person for person in self.world.persons.values() if case in person.cases)
 
 
@@ -119,7 +119,7 @@ def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Regist
 
 @pytest.fixture(scope="session")
 def template(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A migrated warehouse to copy from; roles are the server's, so workers make them one at a time."""
+    """A migrated warehouse to copy from. Roles belong to the server, so workers make them one at a time."""
     admin = make_url(pg_url)
     name = f"template_{admin.database}"
     with (
@@ -147,7 +147,7 @@ TO_PLAN = {name: function for name, function in FUNCTIONS.items() if name not in
 
 @dataclass(repr=False)
 class Installation:
-    """A kommune's warehouse, storage and registers, and the flow over them."""
+    """A kommune's warehouse, storage and registers, and its runs."""
 
     kommune: Kommune
     admin_url: str
@@ -163,7 +163,7 @@ class Installation:
         return "Installation()"
 
     def open(self, key: str | None = None) -> Job:
-        """Open the run ``key``, a new one by default, a day after the one before."""
+        """Open the run ``key``, by default a new run, a day after the run before."""
         if key is None:
             self.runs += 1
             key = f"run-{self.runs}"
@@ -177,7 +177,7 @@ class Installation:
         return counts
 
     def run(self, answer: str = "approved", job: Job | None = None) -> dict[str, Any]:
-        """Go through a whole run as the DAG does; return its report."""
+        """Do a whole run as the DAG does; return its report."""
         job = job or self.open()
         ended = execute(job, lambda asked: _answer_of(job, answer))
         if ended.error and (not ended.failed or {"release", "publish"} & set(ended.failed)):
@@ -188,7 +188,7 @@ class Installation:
         return report
 
     def ldif(self) -> str:
-        """Return what is published, as a reader that follows the manifest sees it."""
+        """Return the published directory, as a reader of the manifest finds it."""
         exports = self.storage / "exports" / self.kommune.id
         manifest = orjson.loads((exports / "manifest.json").read_bytes())
         return (exports / manifest["publication"] / "feide.ldif").read_text(encoding="utf-8")
@@ -200,7 +200,7 @@ class Installation:
             return list(connection.execute(text(sql), bound))
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return every row of the versioned tables, sorted: two warehouses are the same when these are."""
+        """Return every row of the versioned tables, sorted. Two warehouses with equal rows are the same."""
         tables = self.query(
             "select schemaname || '.' || tablename from pg_tables "
             "where schemaname in ('history', 'golden') or tablename in ('account_name', 'contact_value') order by 1"
@@ -217,7 +217,7 @@ def _answer_of(job: Job, said: str) -> Answer:
 
 
 def respond(job: Job, said: str = "approved") -> str | None:
-    """Answer what a run asks, as its first approver would; return the answer, None when nothing is asked."""
+    """Answer a run's question as its first approver; return the answer, None when there is no question."""
     asked = question(job)
     if asked is None:
         return None
@@ -226,7 +226,7 @@ def respond(job: Job, said: str = "approved") -> str | None:
 
 
 def checked(job: Job) -> None:
-    """Let a run whose rows a test has staged itself count as checked."""
+    """Count a run as checked when a test has staged its rows itself."""
     with job.transaction() as connection:
         mark_passed(connection, job, "check")
 
@@ -239,7 +239,7 @@ def approve_and_release(job: Job) -> None:
 
 @pytest.fixture(scope="session")
 def first_run(template: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """Where warehouse and storage are kept as a first run leaves them; the first who needs them fills them."""
+    """The warehouse and storage after a first run. The first test that needs them fills them."""
     return f"first_run_of_{template}", tmp_path_factory.mktemp("first-run") / "storage"
 
 
@@ -253,8 +253,8 @@ def installation(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Installation]:
-    """A new installation; for a test marked ``after_first_run``, one whose first run is released."""
-    # Runs are a day apart and the clock stands: moved along, it would have every run write what is published anew.
+    """A new installation. For a test marked ``after_first_run`` its first run is released."""
+    # Runs are a day apart and the clock stands still: a moving clock would make every run write the publication anew.
     monkeypatch.setattr("dataflyt.run.job.CLOCKS_DIFFER", timedelta(days=60))
     admin = make_url(pg_url)
     name = f"w_{admin.database}_{abs(hash(request.node.nodeid)) % 10**8}"

@@ -1,4 +1,4 @@
-"""Day one: the directory that is there before us, on a whole installation."""
+"""Day one: the kommune's present directory, on a whole installation."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def directory_file(folder: Path, *entries: tuple[str, str | None], header: str = "feide;fnr") -> Path:
-    """Write a CSV directory of name and number (and whatever more the header names)."""
+    """Write a CSV directory of names and numbers, and of the header's other columns."""
     path = folder / "katalog.csv"
     path.write_text("\n".join([header, *(";".join(cell or "" for cell in entry) for entry in entries)]))
     return path
@@ -50,7 +50,7 @@ def bring(installation: Installation, path: Path) -> dict[str, int]:
 
 
 def names(installation: Installation) -> dict[str, str]:
-    """Return account names by number (or the local number), of those who have one now."""
+    """Return the current account names by number, or by local number."""
     found = installation.query(
         "select coalesce(p.number, p.local_number), a.uid from golden.account a join golden.person p using (person_id) "
         "where a.to_run is null and p.to_run is null and a.state = 'active'"
@@ -59,7 +59,7 @@ def names(installation: Installation) -> dict[str, str]:
 
 
 def unnamed(installation: Installation) -> set[str]:
-    """Return the numbers of those who stand on the work list for want of a name."""
+    """Return the numbers of the people who are on the work list because they lack a name."""
     found = installation.query(
         "select coalesce(p.number, p.local_number) from golden.work_item w "
         "join golden.person p on p.person_id::text = w.subject and p.to_run is null "
@@ -69,13 +69,13 @@ def unnamed(installation: Installation) -> set[str]:
 
 
 def pupils(installation: Installation) -> list[Person]:
-    """Return pupils who are like any other."""
+    """Return ordinary pupils."""
     return [pupil.person for pupil in installation.registers.world.pupils if pupil.person and not pupil.person.cases]
 
 
 def test_everybody_keeps_the_name_they_have_and_nobody_else_gets_it(installation: Installation, folder: Path) -> None:
     installation.run(answer="rejected")
-    # What Dataflyt would have called people, had there been no directory.
+    # The names Dataflyt gives without a directory.
     first, second, third, *_ = (person for person in pupils(installation))
     would = propose(installation, directory_file(folder, ("x@haugesund.kommune.no", None)))
     assert would.run == 0
@@ -85,7 +85,7 @@ def test_everybody_keeps_the_name_they_have_and_nobody_else_gets_it(installation
         directory_file(
             folder,
             (f"Gammelt.Navn@{REALM}", first.number),
-            (f"{made[second.number].upper()}@{REALM}", "01810110003"),  # somebody else's, in other letters
+            (f"{made[second.number].upper()}@{REALM}", "01810110003"),  # somebody else's name, in capitals
             (f"{made[third.number]}@Haugesund.Kommune.NO", None),
             ("gjest@bergen.kommune.no", third.number),
         ),
@@ -178,7 +178,7 @@ def test_whose_name_is_in_doubt_gets_none_and_stands_on_the_work_list(installati
     assert not unnamed(installation) & found.keys()
     assert found[fine.number] == "fin"
     assert not {"en", "to", "felles", "gjest"} & set(found.values())
-    # Set right in the directory, they get their names in the next run.
+    # When the directory is corrected, they get their names in the next run.
     bring(
         installation,
         directory_file(
@@ -188,7 +188,7 @@ def test_whose_name_is_in_doubt_gets_none_and_stands_on_the_work_list(installati
     installation.run()
     found = names(installation)
     assert (found[one.number], found[two.number], found[sharing.number]) == ("en", "felles", "gjest")
-    # Whoever no longer stands there gets one from us; the name is still nobody else's.
+    # A person who is gone from the directory gets a name from us; the old name goes to nobody else.
     assert unnamed(installation) == set()
     assert found[other.number] not in {"en", "to", "felles", "gjest", "fin"}
 
@@ -280,9 +280,9 @@ def test_where_a_bas_names_accounts_dataflyt_makes_no_name(installation: Install
     assert {number: found[number] for number in given} == {
         number: username and username.lower() for number, username in given.items()
     }
-    # Who has no account is not in the export; the rest of the export stands.
+    # A person without an account is not in the export; everybody else is.
     assert not any(f"norEduPersonNIN: {number}\n" in installation.ldif() for number in without)
-    # A name once given stays, whatever the school system says next.
+    # A given name stays, even when the school system has another.
     sas[said.number].username = "nytt.navn"
     sas[nameless.number].username = "kom.til"
     installation.registers.write()
@@ -317,7 +317,7 @@ def compared(installation: Installation) -> dict[str, int]:
 
 def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: Installation, folder: Path) -> None:
     planned(trial)
-    assert compared(trial) == {}  # no directory, nothing to compare with
+    assert compared(trial) == {}  # without a directory there is nothing to compare with
     everybody = {
         person["number"]: person
         for person in people(trial.registers.world)
@@ -347,7 +347,7 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
         "other_school": 1,
         "other_role": 1,
     }
-    # Two were named before the directory came: they keep what a released run gave them, and are told of.
+    # Two were named before the directory came. They keep the names from a released run, and are counted.
     trial.kommune = trial.kommune.model_copy(update={"trial": False})
     trial.run()
     bring(
@@ -359,7 +359,7 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
     trial.run()
     counts = compared(trial)
     assert (counts["same"], counts["other_name"], counts["missing"]) == (1, 1, 0)
-    # The people are those of the publication: who is fortrolig is counted as everybody is.
+    # The people are those of the publication: a fortrolig person is counted like everybody.
     accounts_published = len(re.findall(r"^eduPersonPrincipalName: ", trial.ldif(), re.MULTILINE))
     assert counts["same"] + counts["other_name"] + counts["new"] == accounts_published
 
@@ -368,7 +368,7 @@ PROTECTIONS = [None, "fortrolig", "strengtFortrolig"]
 
 
 def test_nobody_can_tell_from_a_comparison_or_an_import_who_is_protected(trial: Installation, folder: Path) -> None:
-    """The same world with one person's protection changed, so that only the protection can make a difference."""
+    """Change one person's protection in the same world: any difference is then due to it."""
     pupil, other, third = _without_siblings(trial)[:3]
     employee = next(one.person for one in trial.registers.world.employees if not one.cases and not one.person.cases)
     entries = [
@@ -415,7 +415,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
     assert {("other_name", ids[one.number]), ("new", ids[absent.number])} <= set(_rows(trial))
     one.protection = absent.protection = "strengtFortrolig"
     trial.run()
-    # Lowered again, they were hidden before this run still.
+    # Their protection is lowered again; they were still hidden before this run.
     for protection in ("strengtFortrolig", None):
         one.protection = absent.protection = protection
         job = trial.open()
@@ -423,7 +423,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
         hidden = compared(trial)
         assert hidden == {**open_to_all, "same": 2, "other_name": 0, "new": open_to_all["new"] - 1}
         assert not set(ids.values()) & {person for _, person in _rows(trial)}
-        # An import does not tell either, whatever is the matter with the entry.
+        # An import does not tell either, for any fault in the entry.
         proposal = propose(trial, directory_file(folder, (f"en@{REALM}", one.number), (f"annet@{REALM}", one.number)))
         assert proposal.counts["matched"] == 2
         assert proposal.counts["several_names"] == 0
@@ -445,7 +445,7 @@ def test_who_left_and_is_hidden_is_missing_as_everybody_who_left(trial: Installa
 
 
 def _without_siblings(installation: Installation) -> list[Person]:
-    """Return pupils who are like any other, and whose protection is nobody else's."""
+    """Return ordinary pupils whose protection would spread to nobody."""
     world = installation.registers.world
     found = []
     for pupil in pupils(installation):
@@ -501,7 +501,7 @@ def test_another_kommune_sees_and_changes_nothing_of_an_imported_directory(
     ):
         refused = psql(other, statement)
         assert refused.returncode != 0, statement
-    # The same number and the same name are the other's own, under another key.
+    # The other kommune has the same number and name, under a key of its own.
     bergen = installation.kommune.model_copy(update={"id": "bergen"})
     db = database.engine(other)
     proposal = day_one.propose(db, bergen, directory_file(folder, ("en", "01810110003")), lambda read: None)

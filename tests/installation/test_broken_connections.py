@@ -1,4 +1,4 @@
-"""The warehouse's connections break at any moment; Airflow tries again, and the run ends as if nothing had happened."""
+"""When the warehouse's connections break, Airflow tries again, and the run ends as if nothing had happened."""
 
 import random
 import threading

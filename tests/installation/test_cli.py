@@ -1,4 +1,4 @@
-"""The command line: a whole run without Airflow, and one sentence for everything that is missing."""
+"""The command line: a whole run without Airflow, and one sentence for each missing thing."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_every_command_has_help() -> None:
 
 @pytest.fixture
 def connected(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """Give the command line the installation as an operator does, by variables."""
+    """Point the command line at the installation by variables, as an operator does."""
     for source in ("warehouse", "freg", "krr", "hr", "sas"):
         connection = installation.environment.connect(f"{source}_haugesund")
         text = json.dumps(

@@ -1,4 +1,4 @@
-"""Nothing that one may read who may not see protection tells how many are protected, or who."""
+"""People without the right to see protection can read nothing that tells how many are protected, or who."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from tests.warehouse.test_rules import _leave, _person, _plain_pupils
 def test_two_worlds_that_differ_in_one_persons_protection_read_the_same(
     installation: Installation, level: str, who: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One week without, one with the protection, from the same state: all that is told of the two is compared."""
+    """One week without and one with the protection, from the same state. Everything told of the two is compared."""
     here = installation
     child, friend = (_person(pupil) for pupil in _plain_pupils(here)[:2])
     friend.family = "Nyttnavn"
@@ -63,7 +63,7 @@ def _two_worlds(
         caplog.clear()
         told.append(_everything_told(here, caplog))
         job = here.job
-        with job.transaction() as connection:  # back to where it was, as if it had never been
+        with job.transaction() as connection:  # undo the run
             runs.undo(connection, job.owner, job.run.number, "rejected")
             if not protected:
                 number = job.run.number
@@ -102,7 +102,7 @@ def test_accounts_in_the_plan_and_entries_in_the_file_differ_by_nobody(installat
     with open_plan(here.kommune, here.environment, 1) as opened:
         created = opened.counts()["account_created"]
     assert created == sizes["feide.ldif"]["people"]
-    # And what was said once is kept as it was said, whoever is protected later.
+    # A count that was told stays as it was told, even when somebody is protected later.
     child = _person(_plain_pupils(here)[0])
     child.protection, child.home = "strengtFortrolig", None
     here.run()
@@ -177,7 +177,7 @@ def test_a_consent_that_falls_by_protection_is_told_only_to_those_who_may_see_it
             if not protected:
                 connection.exec_driver_sql("delete from control.run where run = %s", (job.run.number,))
     assert told[1] == told[0]
-    # Released, and lowered again: it stays fallen, and nobody else is told.
+    # After the release the protection is lowered again: the consent stays fallen, and nobody else is told.
     listed = _people_listed(here)
     here.run()
     assert friend.number not in _access(here, child.number)
@@ -196,7 +196,7 @@ def _people_listed(here: Installation, *, graded: bool = False) -> list[work_lis
 
 
 def test_a_tables_size_tells_another_kommune_nothing(installation: Installation) -> None:
-    """Rows that a role of another kommune may estimate are as many, however many are protected; and it may not."""
+    """Protection changes no table's number of rows, and another kommune's role may not estimate the number."""
     here = installation
     here.run()
     people = list(here.registers.world.persons.values())
@@ -277,7 +277,7 @@ def test_a_child_without_a_dwelling_is_protected_as_its_fortrolige_guardian_and_
     world = here.registers.world
     plain = _plain_pupils(here)
     lost, elder, younger = _person(plain[0]), plain[1], _person(plain[2])
-    # Two with the same guardians, of whom one leaves the school.
+    # Two pupils with the same guardians; one of them leaves the school.
     younger.responsibility[:] = [type(r)(r.ansvar, r.ansvarlig) for r in _person(elder).responsibility]
     _person(elder).protection, _person(elder).home = "strengtFortrolig", None
     here.registers.write()

@@ -1,4 +1,4 @@
-"""``dataflyt doctor``: what is wrong around a kommune is said before a run finds out at night."""
+"""``dataflyt doctor`` finds faults around a kommune before a run fails at night."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def certificate(key: rsa.RSAPrivateKey, ends: date) -> str:
 
 @pytest.fixture
 def examine(installation: Installation) -> Callable[..., list[tuple[str, str]]]:
-    """Examine Haugesund with other connections than it has."""
+    """Examine Haugesund with changed connections."""
 
     def examine(change: Callable[[Connection], Connection] = lambda one: one, **more: Any) -> list[tuple[str, str]]:
         def connect(name: str) -> Connection:
@@ -88,7 +88,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ({"consumer_org": "310000019"}, "wrong", "skriv 944073787 som consumer_org"),
     ({"consumer_org": "944073787"}, "fine", "tilkoblingene har det de skal ha"),
 ]
-"""What is changed in FREG's connection, and how much of a fault it is, in which words."""
+"""Changes in FREG's connection, with the severity and the words of the finding."""
 
 
 def test_what_is_wrong_with_a_registers_connection(examine: Callable[..., list[tuple[str, str]]]) -> None:

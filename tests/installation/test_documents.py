@@ -1,4 +1,4 @@
-"""What FREG says in documents that contradict each other, or in which nothing applies: it takes and gives as little."""
+"""Contradictory documents from FREG, and documents in which nothing applies, take nothing and give nothing."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Alter = Callable[[list[Json]], list[Json]]
 
 
 class Answers:
-    """FREG's answers of the next runs, which a test may alter when they have landed."""
+    """FREG's answers in the next runs, which a test may alter after they have landed."""
 
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.here = installation
@@ -108,7 +108,7 @@ def test_of_a_child_about_whom_freg_answers_twice_nobody_gains_and_only_who_is_i
     here.run()
     assert _access(here, child.number) == {mother}
 
-    # Twice the same is once.
+    # The same document twice counts once.
     answers.twice(child, {mother, newcomer}, {mother, newcomer}, apart=apart)
     report = here.run()
     assert not {rule for rule in _rules(report) if rule.startswith("freg_person")}
@@ -156,7 +156,7 @@ def test_a_protection_in_one_of_two_documents_is_taken_at_once(answers: Answers)
     answers.twice(child, guardians, guardians, adressebeskyttelse=[{"graderingsnivaa": "strengtFortrolig"}])
     here.run()
     assert child.number not in here.ldif()
-    # Two that agree on less do not lift it unasked.
+    # Two documents that agree on less do not lift it without an answer.
     answers.twice(child, guardians, guardians)
     here.run(answer="rejected")
     assert child.number not in here.ldif()
@@ -243,7 +243,7 @@ def test_a_week_in_which_freg_answers_twice_for_everybody_stops_no_later_week(an
     assert here.run()["outcome"] == "released"
     assert here.ldif() == before
 
-    # Nor do two answers for some make up for those who are missing.
+    # Two answers about some people do not make up for missing answers about others.
     def half_of_them_twice(entries: list[Json]) -> list[Json]:
         del entries[len(entries) // 2 :]
         return deepcopy(entries)

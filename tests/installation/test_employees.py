@@ -1,4 +1,4 @@
-"""Employees whom FREG is asked about where the kommune has the right: the protected among them are in no export."""
+"""FREG is asked about employees where the kommune has the right; protected employees are in no export."""
 
 import os
 import time
@@ -28,7 +28,7 @@ Asked = list[tuple[str, list[str], tuple[str, ...], str]]
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """What FREG is asked."""
+    """The questions to FREG."""
     found: Asked = []
     extract = freg_client.extract
 
@@ -49,7 +49,7 @@ def _ask_about_employees(installation: Installation, *, employees: bool = True, 
 
 
 def _teachers(installation: Installation) -> list[Employee]:
-    """Employees about whom there is nothing special, and who teach a group."""
+    """Ordinary employees who teach a group."""
     teaching = {member.person_id for group in installation.registers.world.groups for member in group.members}
     found = [
         one
@@ -99,7 +99,7 @@ def test_an_employee_who_is_protected_in_freg_is_in_no_export_once_the_kommune_a
 
     asked.clear()
     _ask_about_employees(installation)
-    # HR is late with a new number: it is the same person, found by the old one.
+    # HR is late with a new number. The same person is found by the old number.
     world, old = installation.registers.world, moved.person.number
     moved.person.old_number, moved.person.number = old, _unused_number(installation, old)
     world.by_any_number[moved.person.number] = world.persons[moved.person.number] = world.persons.pop(old)
@@ -114,7 +114,7 @@ def test_an_employee_who_is_protected_in_freg_is_in_no_export_once_the_kommune_a
     ((_, numbers, parts, route),) = [one for one in asked if one[0] == EMPLOYEES]
     assert route == "skatteetaten"
     assert not {"foreldreansvar", "familierelasjon", "foedsel", "kjoenn", "falskIdentitet"} & set(parts)
-    # Who works at a school today, and was not answered for as a guardian.
+    # Those who work at a school today, and about whom FREG has not answered as guardians.
     assert {secret.person.number, reserved.person.number} <= set(numbers)
     assert _cases(installation, "sub_unit") | _cases(installation, "d_number_employee") <= set(numbers)
     for case in ("leaver", "future_starter", "no_school_unit", "guardian_is_employee"):
@@ -157,7 +157,7 @@ def test_neither_turning_it_on_nor_off_nor_missing_answers_stop_a_run_and_what_i
     _ask_about_employees(installation)
     assert installation.run()["outcome"] == "released"
 
-    # Employees make up for no pupils and guardians that are gone.
+    # Employees do not make up for missing pupils and guardians.
     gone = set(sorted(guardians - nobody)[:1])
     with monkeypatch.context() as patched:
         patched.setattr(country, "find", lambda number: None if number in gone else find(number))
@@ -228,7 +228,7 @@ def test_an_employee_whom_the_events_tell_of_leaves_at_once_where_the_kommune_as
         lane.kommuner = [here.kommune]
         return lane.run()
 
-    # Nobody has asked about employees: they are not held, and not asked about.
+    # No run has asked about employees: they are not held, and not asked about.
     lane.protect(first)
     assert run().counts["waiting"] == 0
     assert asked == []
@@ -250,7 +250,7 @@ def test_an_employee_whom_the_events_tell_of_leaves_at_once_where_the_kommune_as
         EMPLOYEES: ([second.number], EMPLOYEE_PARTS),
     }
 
-    # Turned off: whoever waits is not asked about, and from the next run on nobody of them is held.
+    # Turned off: waiting employees are not asked about, and from the next run none is held.
     _ask_about_employees(here, employees=False)
     asked.clear()
     lane.protect(third)

@@ -1,4 +1,4 @@
-"""The fast lane: what FREG's event list tells of leaves what is published at once, and nothing else changes."""
+"""The fast lane: people in FREG's event list leave the publication at once, and nothing else changes."""
 
 import json
 import re
@@ -86,13 +86,13 @@ class Lane:
             person.home = None
 
     def tell(self, person: Person, kind: str) -> None:
-        """Let the list tell of what a test has done to somebody."""
+        """Put a test's change to a person in the event list."""
         country = self.here.registers.world.country
         assert country is not None
         country.events.append((country.day, person.number, kind))
 
     def owners(self, table: str) -> list[str]:
-        """Whose rows stand in a table of the events, a word a row."""
+        """Return the owner of each row in a table of the events."""
         return psql(self.reader, f"select owner from events.{table} order by 1").stdout.split()
 
     def set_pointer(self, seq: int) -> None:
@@ -100,12 +100,12 @@ class Lane:
         assert done.returncode == 0, done.stderr
 
     def next_day(self) -> None:
-        """Let those be asked about again who were left out a day ago."""
+        """Move the people who were left out a day back, so that they are asked about again."""
         done = psql(self.reader, "update events.waiting set ask_after = now() where ask_after is not null")
         assert done.returncode == 0, done.stderr
 
     def children(self, count: int) -> list[Person]:
-        """Pupils about whom there is nothing special: published, with two guardians, and no brothers or sisters."""
+        """Return ordinary pupils: published, with two guardians and no siblings."""
         world, shown = self.here.registers.world, published(self.here)
         plain = [
             pupil.person
@@ -133,7 +133,7 @@ def published(installation: Installation) -> set[str]:
 
 
 def landed_of(installation: Installation) -> set[str]:
-    """The sources of which raw answers lie in landing."""
+    """The sources that have raw answers in landing."""
     return {path.parent.name for path in (installation.storage / "landing").rglob("*") if path.is_file()}
 
 
@@ -184,7 +184,7 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     assert not [path for path in landed if "events" in path.parts]
     assert [path for path in landed if "freg" in path.parts]
 
-    # The waiting run still names the plan that was approved, and is released under what was learned meanwhile.
+    # The waiting run still has its approved plan, and is released under the vetoes written meanwhile.
     approve_and_release(waiting)
     publish(waiting)
     assert secret.number not in published(here)
@@ -198,7 +198,7 @@ def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane)
     home = child.home
     lane.protect(child)
     lane.run()
-    # It is lowered, and a run that knows so waits for its answer; then it is raised again.
+    # The protection is lowered, and a run that has seen this waits for its answer. Then it is raised again.
     lane.protect(child, None)
     child.home = home
     waiting = here.open()
@@ -209,7 +209,7 @@ def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane)
     lane.run()
     with pytest.raises(NotApproved):
         approve_and_release(waiting)
-    # Merged once more, and approved by somebody: of answers that are older.
+    # The run, with its older answers, is merged again and approved.
     merged = merge(waiting)
     approve_and_release(waiting)
     publish(waiting)
@@ -217,7 +217,7 @@ def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane)
 
 
 def test_who_comes_with_a_run_under_way_is_asked_about_again_when_it_is_merged(lane: Lane) -> None:
-    """FREG answered before the protection was raised, and nothing that is released knows the pupil yet."""
+    """FREG answered before the protection was raised, and no released run knows the pupil yet."""
     here, (newcomer,) = lane.here, lane.children(1)
     psql(here.warehouse_url, "delete from events.route")
     job = here.open()
@@ -254,7 +254,7 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     assert vetoes[0][0] == vetoes[0][1]
     assert landed_of(here) == {"hr", "sas"}
 
-    # FREG leaves somebody out of its answers: told once, on the work list, and asked about again every day.
+    # FREG leaves a person out of its answers: told once, on the work list, and asked about again every day.
     lane.protect(later)
     with monkeypatch.context() as patched:
         patched.setattr(fast_lane, "withdraw", lambda *_: None)
@@ -271,7 +271,7 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     asked = [request for request in here.registers.faults.requests if request["path"] == "freg"]
     assert len(asked) <= 2, "the list and its last number: nobody is asked about"
     assert later.number in published(here)
-    # Nor will it tell, the next day.
+    # FREG refuses to answer the next day too.
     here.registers.faults.clear()
     country = here.registers.world.country
     assert country is not None
@@ -282,14 +282,14 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
         assert lane.run().trouble == []
     assert lane.owners("waiting") == ["haugesund"]
     lane.next_day()
-    # The list breaks off: what it has told is not forgotten.
+    # The list breaks off: the events read so far are kept.
     lane.tell(child, "personErOppdatert")
     with monkeypatch.context() as patched:
         patched.setattr(EventList, "pages", _breaks_off)
         patched.setattr(fast_lane, "withdraw", lambda *_: None)
         assert [type(trouble) for trouble in lane.run().trouble] == [SourceUnavailable]
     assert lane.owners("waiting") == ["haugesund"] * 2
-    # The list does not answer: it is told since when, and who waits is asked about all the same.
+    # The list does not answer: the error says since when, and waiting people are asked about all the same.
     lane.refused = {"freg_events"}
     (told,) = lane.run().trouble
     assert "De ble sist lest" in told.sentence
@@ -322,7 +322,7 @@ def test_the_trouble_of_one_kommune_stops_no_other_and_a_kommune_sees_its_own_al
     assert lane.run().trouble == []
     assert child.number not in published(here)
 
-    # A kommune whose file is broken waits. More losses than can be believed take nothing; a protection is taken.
+    # A kommune whose file is broken waits. Too many losses take nothing; a protection is written.
     access = {one.number: _access(here, one.number) for one in children}
     for one in children:
         one.responsibility.clear()

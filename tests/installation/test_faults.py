@@ -1,4 +1,4 @@
-"""What a whole run does when a register gives less than it should, or what nobody knows (``simulator.faults``)."""
+"""A whole run when a register gives too little, or unknown values (``simulator.faults``)."""
 
 from collections import Counter
 
@@ -19,8 +19,8 @@ def test_whom_a_register_forgets_keeps_what_was_known_and_is_counted(installatio
         installation.steps(job, "extract_sas", "extract_hr", "extract_freg")
     assert installation.ldif() == before
 
-    # Another try of the same run: only those who were missing are asked about, of whom three are left out again. So are
-    # three of KRR's, in the answer and in the one about those whom it left out.
+    # Another try of the same run asks only about the missing people. FREG leaves out three of them again. KRR leaves
+    # out three in its answer, and again in its second.
     faults.on.clear()
     faults.turn_on("few", "freg", 1)
     faults.turn_on("few", "krr", 2)
@@ -52,11 +52,11 @@ def test_codes_nobody_knows_take_and_give_nobody_access_and_lower_no_protection(
     published = installation.ldif()
     installation.registers.faults.turn_on("unknown_values", "freg", 0)
     report = installation.run()
-    # A word for foreldreansvar that nobody knows may say that it has ended; for everybody at once it is in doubt.
+    # An unknown word for foreldreansvar may mean that it has ended; unknown words for everybody at once are doubted.
     assert (report["outcome"], report["failed"]) == ("failed", ["withdraw"])
     assert rows(access) == before
     assert rows(protected) == sheltered
-    # A grading nobody knows counts as the strictest: who was fortrolig is not published any more, and nobody else is.
+    # An unknown grading counts as the strictest: the fortrolig people leave the publication, and nobody enters it.
     gone = published.count("\ndn: uid=") - installation.ldif().count("\ndn: uid=")
     assert 0 < gone <= len(rows(vetoed))
 

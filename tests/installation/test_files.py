@@ -1,4 +1,4 @@
-"""What a run says and does about the files of HR and SAS."""
+"""A run's reading of the files of HR and SAS."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def _rewrite(path: Path, text: str, *, days_old: float = 0.1) -> None:
 
 
 def _said(installation: Installation, source: str, **changed: object) -> Kommune:
-    """Return the kommune as its file would be with other words about a source."""
+    """Return the kommune with changed fields of a source."""
     sources = installation.kommune.sources
     other = getattr(sources, source).model_copy(update=changed)
     return installation.kommune.model_copy(update={"sources": sources.model_copy(update={source: other})})
@@ -228,7 +228,7 @@ def test_who_works_at_a_school_is_told_by_its_organisation_number_too_and_what_c
     hr = _newest(installation, "hr", ".xml")
     text = hr.read_text(encoding="utf-8")
     (unit, orgnr), *others = installation.kommune.sources.hr.units.items()
-    text = text.replace(f">{unit}<", f">{orgnr}<")  # one is its number in HR, the others have it as their workplace
+    text = text.replace(f">{unit}<", f">{orgnr}<")  # one in HR, the others as workplaces
     for unit, orgnr in others:
         text = text.replace(f"<Value>{unit.lstrip('0')}</Value>", f"<Value>{orgnr}</Value>")
     _rewrite(hr, text)

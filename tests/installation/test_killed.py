@@ -107,7 +107,7 @@ MOMENTS = {
     "before the manifest": ("write_atomically", True),
     "after the manifest": ("write_atomically", True),
 }
-"""Where a publication is killed, and whether it is noted as the one in force by then."""
+"""Each place where a publication is killed, and whether it is then already noted as the one in force."""
 
 
 @pytest.mark.after_first_run
@@ -134,7 +134,7 @@ def test_a_publication_that_is_killed_leaves_nothing_behind_and_the_next_start_g
         _killed(lambda: publish(job))
     assert not list(temporary.iterdir())
     assert (installation.ldif() == old) is (not moment.startswith("after"))
-    # It is not run again: what comes next is an event that changes what is published, or a run that begins.
+    # The step is not run again. An event that changes the publication comes next, or a new run.
     with job.transaction() as connection:
         connection.execute(text("update control.publication set state = 'an event'"))
     republish(installation.kommune, installation.environment)

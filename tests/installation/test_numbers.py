@@ -1,4 +1,4 @@
-"""Numbers that change: who somebody is survives, the plan tells, and two people are never taken for one."""
+"""When numbers change, each person stays the same person, the plan tells, and two people are never taken for one."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_a_person_keeps_id_and_user_name_through_a_new_number_and_becoming_one_o
 ) -> None:
     world = installation.registers.world
     renumbered, kept, twin, whole, part = _plain_pupils(installation)[:5]
-    # FREG believes that a number of somebody who goes to no school here is an ended one of this pupil's.
+    # FREG says that the number of a person outside our schools is an ended number of this pupil.
     shared = _unused_number(installation, _person(whole).number)
     _person(whole).old_number, world.by_any_number[shared] = shared, _person(whole)
     _leave(installation, part)
@@ -28,12 +28,12 @@ def test_a_person_keeps_id_and_user_name_through_a_new_number_and_becoming_one_o
 
     # A D-number becomes a fødselsnummer: the old one is opphoert. FREG knows at once, and the school with it.
     _new_number(installation, _person(renumbered), renumbered)
-    # A dublett: who had the twin's number is the one with the other number, and the school has one of them.
+    # A dublett: the twin's number and the other number are one person, and the school has one of the two.
     ended = _person(twin).number
     _person(kept).former_numbers.append((ended, "foedselsnummer", world.day))
     world.by_any_number[ended] = _person(kept)
     _leave(installation, twin)
-    # A splitting: the ended number was somebody else's all the time, who begins at the school now.
+    # A splitting: the ended number was always another person's, who begins at the school now.
     _person(whole).old_number = None
     _becomes(installation, _person(part), shared)
     part.sas.number = shared
@@ -59,13 +59,13 @@ def test_a_person_keeps_id_and_user_name_through_a_new_number_and_becoming_one_o
         assert after[person_id] == names[person_id]
         assert _access(installation, _person(pupil).number) == _guardians(pupil)
     assert _link(installation, ended) == before[kept.sas.person_id]
-    # Of the two that were one nobody sees the other's child.
+    # After the split neither sees the other's child.
     assert new != before[whole.sas.person_id]
     assert _access(installation, shared) == _guardians(part)
     assert not _guardians(part) & _guardians(whole)
     assert after[new] not in names.values()
 
-    # And it stays so.
+    # It stays so in the next run.
     report = installation.run()
     assert not any(report["changed"].values())
     assert _link(installation, shared) == new

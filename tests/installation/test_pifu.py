@@ -1,4 +1,4 @@
-"""What a whole installation hands to a school's systems as PIFU: who may see whom, and nobody who is hidden."""
+"""The PIFU file of a whole installation: who may see whom, and no hidden person."""
 
 from datetime import date
 from pathlib import Path
@@ -57,16 +57,16 @@ def test_those_with_access_are_in_the_file_and_nobody_who_is_hidden(installation
             expected[number] = guardians
     assert file.guardians == expected
     assert sum(map(len, expected.values())) > 500
-    # The pupils are those of the schools, less those who are hidden or whom FREG has not answered for.
+    # The pupils are the schools' pupils, except the hidden ones and those FREG has not answered about.
     assert file.pupils == {
         number
         for number, person in everybody.items()
         if "school" in person and person["in_freg"] and not person["dead"] and not _is_hidden(person)
     }
-    # Everybody else is there for a reason that the file itself gives.
+    # The file itself gives the reason for everybody else.
     assert set(file.people) == file.pupils | file.employees | {one for all_ in expected.values() for one in all_}
     assert not {number for number, person in everybody.items() if person["dead"]} & set(file.people)
-    # Guardians that a school has written down by hand, and who have no right, are not in it.
+    # Guardians that a school entered by hand, without a right, are not in the file.
     by_hand = {
         (number, guardian)
         for number, person in everybody.items()
@@ -111,10 +111,10 @@ def test_contact_is_krrs_newest_of_guardians_alone_and_only_while_it_is_fresh(in
     assert contact(fresh) == (f"{fresh.number}@example.com", f"+479{fresh.number[:7]}")
     assert contact(stale) == (f"{stale.number}@example.com", None)
     assert contact(graded) == (None, None)
-    # The number of a guardian who lives with somebody fortrolig leads to the address.
+    # E-mail and mobile of a guardian who lives with a fortrolig person would lead to the address.
     assert file.guardians[child.number] == {person.number for person in of_graded}
     assert {contact(person) for person in of_graded} == {(None, None)}
-    # A teacher is reached at work, whatever KRR says of the teacher as a guardian.
+    # A teacher's address is the one at work, even when KRR has another for the teacher as a guardian.
     assert employee.person.number in file.guardians[young.person.number]
     assert contact(employee.person) == (employee.email, None)
     assert b"hjemme@example.com" not in file.content
@@ -222,7 +222,7 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
         publish(job)
         assert gone not in _published(installation).content.decode()
         assert granted.person.number in _published(installation).pupils
-    # By a grant somebody without foreldreansvar, from the next run on; and from 18 nobody without the pupil's own word.
+    # A grant gives access from the next run. From 18 nobody has access without the pupil's own consent.
     friend = next(
         one.number
         for one in installation.registers.world.persons.values()
@@ -250,7 +250,7 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     job = installation.open()
     installation.run(job=job)
     before = _published(installation).content
-    # As if somebody forgot that guardians stand among the people.
+    # Simulate an export that forgets that guardians are among the people.
     without = reading._PEOPLE.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
     assert without != reading._PEOPLE
     monkeypatch.setattr(reading, "_PEOPLE", without)
@@ -272,7 +272,7 @@ def _nobody_hidden_leaves_a_trace(installation: Installation) -> None:
         if level == HIDDEN and person["number"]:
             assert person["number"] not in content
     assert hidden > 20
-    # ... nor in the counts: they are of pupils and employees, as in the FEIDE directory.
+    # Nor are they in the counts, which are of pupils and employees, as in the FEIDE directory.
     (sizes,) = installation.query("select sizes from control.publication where withdrawn_at is null")[0]
     assert sizes["pifu.xml"]["people"] == sizes["feide.ldif"]["people"]
 
@@ -322,7 +322,7 @@ def _is_hidden(person: dict[str, Any]) -> bool:
 
 
 def _plain_pupils(installation: Installation) -> list[Pupil]:
-    """Pupils nothing is special about, with two guardians about whom nothing is either, each with no other child."""
+    """Return ordinary pupils with two ordinary guardians, who have no other child."""
     world = installation.registers.world
     found = []
     for pupil in world.pupils:

@@ -1,4 +1,4 @@
-"""Files that hold people are for their owner, and the exports for one group; doctor finds what lies open."""
+"""Files with people are for their owner, and the exports for one group; doctor finds open files."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def closed() -> Iterator[None]:
 
 @pytest.fixture
 def reachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A storage that everybody on the machine can get at."""
+    """A storage that everybody on the machine can reach."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         storage = Path(folder).resolve()
         storage.chmod(0o755)
@@ -59,7 +59,7 @@ def test_one_group_reads_the_exports_and_nothing_else(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in (installation.storage, *installation.storage.rglob("*")):
-        path.chmod(0o700 if path.is_dir() else 0o600)  # the first run is perhaps another test's, as others write
+        path.chmod(0o700 if path.is_dir() else 0o600)  # another test may have made the first run, without our rights
     monkeypatch.setenv(private.GROUP, str(READERS))
     installation.clock = datetime(2026, 11, 30, 23, 10, tzinfo=UTC)  # another day: published anew
     assert nightly.run([installation.kommune], installation.environment).trouble == []

@@ -1,4 +1,4 @@
-"""Schools, subject codes and kommuner: what the registers say replaces what was held, or not, and a run is told."""
+"""Schools, subject codes and kommuner: an answer replaces the stored copy or is refused, and a run's report tells."""
 
 import dataclasses
 import itertools
@@ -61,7 +61,7 @@ def read(installation: Installation) -> Callable[..., dict[str, int]]:
 
 
 def report_of(installation: Installation, job: Job) -> dict[str, dict[str, Any]]:
-    """Merge and release a run and give what its report notes, by rule."""
+    """Merge and release a run; return its report's notes by rule."""
     checked(job)
     installation.steps(job, "merge")
     approve_and_release(job)
@@ -111,7 +111,7 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
     held = {name: installation.query(HELD[name]) for name in BASES}
     faults = installation.registers.faults
     cases: list[tuple[str, str, type[DataflytError]]] = [
-        ("nsr", "empty", SourceUnavailable),  # it says itself that it has more
+        ("nsr", "empty", SourceUnavailable),  # its own total is larger
         ("nsr", "half", SourceUnavailable),
         ("nsr", "huge", Unreadable),
         ("grep", "empty", DataInDoubt),
@@ -130,7 +130,7 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
         assert type(stopped.value) is raised, (name, fault)
         assert refresh.SOURCES[name].who in stopped.value.sentence
         faults.clear()
-    # As v3 and v4 of NSR differ: in how a field is called.
+    # A field under another name, as v3 and v4 of NSR differ.
     made = registers_of_codes._unit
     with monkeypatch.context() as patch:
         patch.setattr(registers_of_codes, "_unit", lambda *args, **kwargs: {**made(*args, **kwargs), "ErAktiv": None})
@@ -138,7 +138,7 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
             read("nsr", accept_smaller=True)
     assert {name: installation.query(HELD[name]) for name in BASES} == held
     assert [tuple(row) for row in installation.query("select count(*) from reference.reading")] == [(3,)]
-    # The page before it once more: asked again, the register gives the one that was asked for.
+    # The register gives the page before once more. Asked again, it gives the right one.
     faults.turn_on("duplicate_page", "nsr", 1)
     assert read("nsr", at=NOON + timedelta(days=7))["closed"] == 0
     # A unit goes while the list is read: the first of the next page has moved to one that was read before.
@@ -146,13 +146,13 @@ def test_an_answer_that_is_not_the_whole_truth_replaces_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(registers_of_codes, "units", lambda country: units(country)[min(next(calls), 1) :])
         assert read("nsr", at=NOON + timedelta(days=7)) == {"rows": len(held["nsr"]) - 1, "opened": 0, "closed": 1}
-    # How many there are is ahead of what is given, for ever; and numbers are numbers.
+    # The total stays ahead of the list; and organisation numbers are JSON numbers.
     with monkeypatch.context() as patch:
         patch.setattr(registers_of_codes, "units", lambda country: [units(country)[0], *units(country)])
         patch.setattr(registers_of_codes, "_unit", lambda *args, **kwargs: _in_numbers(made(*args, **kwargs)))
         assert read("nsr", at=NOON + timedelta(days=8)) == {"rows": len(held["nsr"]), "opened": 1, "closed": 0}
     assert installation.query(HELD["nsr"]) == held["nsr"]
-    # Much smaller is taken when somebody says that it is right; empty never is.
+    # A much smaller answer is accepted with ``accept_smaller``; an empty one never is.
     faults.turn_on("half", "klass", 1)
     assert read("klass", accept_smaller=True)["closed"] == 178
     faults.turn_on("empty", "klass", 1)
@@ -170,7 +170,7 @@ def test_what_a_kommune_has_and_the_registers_have_not_is_told_and_stops_nothing
     installation.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
     items = "select kind, subject, other, unit_id from golden.work_item where kind like '%_not_in_%' order by 1, 2"
     found = installation.query(items)
-    # Registers that change meanwhile do not change what the run found as of its own time.
+    # Registers that change later do not change the run's findings as of its own time.
     monkeypatch.setattr(registers_of_codes, "NOT_IN_NSR", "SKA")
     read("nsr", at=job.run.as_of + timedelta(hours=1))
     told = report_of(installation, job)

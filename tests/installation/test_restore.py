@@ -32,7 +32,7 @@ def server(installation: Installation) -> Server:
 
 @pytest.fixture
 def twin(installation: Installation, server: Server, tmp_path: Path) -> Any:
-    """``twin()`` copies the installation as it is now: what it would have been, had nothing been lost."""
+    """``twin()`` copies the installation as it is now, to compare with after the loss."""
     name = f"{server.database}_twin"
 
     def make() -> Installation:
@@ -65,7 +65,7 @@ def lose_warehouse(server: Server) -> None:
 
 
 def move_to_secret_address(installation: Installation) -> str:
-    """Make a pupil's address strictly protected in FREG; give the number that must never be published again."""
+    """Make a pupil's address strengt fortrolig in FREG; return the number, which must never be published again."""
     pupils = installation.registers.world.pupils
     child = next(pupil.person for pupil in pupils if pupil.person and pupil.person.number in installation.ldif())
     child.protection, child.home = "strengtFortrolig", None
@@ -125,7 +125,7 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     known = reconcile_after_restore(installation.kommune, installation.environment)
     assert (known["newest"], known["released"], known["published_is_known"]) == (1, 1, 0)
 
-    # The next run has the lost one's number, and does not come as far as to the one who was protected.
+    # The next run has the lost run's number, and stops before it reaches the protected person.
     move_to_secret_address(installation)
     installation.runs = 1
     job = installation.open()
@@ -142,7 +142,7 @@ def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     assert installation.query("select 1 from control.veto where run = 2")
     assert installation.ldif() == published
 
-    # A whole run learns again who is protected, and takes the place of what stood.
+    # A whole run learns of the protection again, and replaces the publication.
     assert installation.run()["outcome"] == "released"
     manifest = orjson.loads((installation.storage / "exports" / "haugesund" / "manifest.json").read_bytes())
     assert manifest["run"] == 3

@@ -1,4 +1,4 @@
-"""Whole runs by KS Fiks, and with children who live in the kommune and are none of its pupils."""
+"""Whole runs by KS Fiks, and with children who live in the kommune without being its pupils."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ ROLLE = fiks.rolle_of("1106")
 
 @pytest.fixture
 def by_fiks(installation: Installation) -> Installation:
-    """The installation, with its registers at KS Fiks once its kommune file says so (``_go_by_fiks``)."""
+    """The installation, whose registers move to KS Fiks when its kommune file says so (``_go_by_fiks``)."""
     direct = installation.environment.connect
     registers = installation.registers
     extra = {"token_endpoint": f"{registers.url}/token", "issuer": f"{registers.url}/", "kid": "test"}
@@ -52,7 +52,7 @@ def test_a_run_by_fiks_finds_that_nothing_has_changed_but_what_fiks_has_no_place
         "golden.guardian_access n where n.child_id = guardian_access.child_id and n.adult = guardian_access.adult "
         "and n.to_run is null) group by 1 order by 1"
     )
-    # Guardians who are organisations, or have no number, are not among those that oppvekst can join.
+    # Oppvekst cannot join guardians who are organisations or have no number.
     assert [kind for kind, _ in lost] == ["organisation", "without_number"]
     changed = {kind: count for kind, count in report["changed"].items() if count}
     assert changed == {"guardian_loses_access": sum(count for _, count in lost)}
@@ -97,7 +97,7 @@ def test_a_child_who_lives_here_and_is_no_pupil_is_named_and_gets_nothing(
     tables = {row["table"]: row for row in report["tables"]}
     assert tables["freg_resident"]["received"] == 3
 
-    # What FREG says that is odd is counted, and a name for the time being is nobody's.
+    # Odd values from FREG are counted, and a temporary name is not used.
     noted = {row["rule"]: row["unexpected_count"] for row in report["noted"]}
     assert noted["freg_navn.temporary"] == 1
     assert noted["freg_foreldreansvar.nobody"] > 1
@@ -107,7 +107,7 @@ def test_a_child_who_lives_here_and_is_no_pupil_is_named_and_gets_nothing(
     assert by_fiks.query(named, number=_person(nameless).number) == [(nameless.sas.given,)]
     assert "*PIKE" not in by_fiks.ldif()
 
-    # Moved away, and back at school: no longer on the list, and no longer held as residents.
+    # One has moved away and one is back at school: neither is on the list or held as a resident.
     home = _person(moves).home
     assert home
     _person(moves).home = replace(home, kommunenummer="1149")

@@ -1,4 +1,4 @@
-"""What a kommune gets from a run: who gets access, what is published, and what can never happen."""
+"""The results of a kommune's run: the access, the publication, and what can never happen."""
 
 import logging
 import re
@@ -129,7 +129,7 @@ def test_registers_are_asked_about_nobody_who_is_responsible_for_no_pupil(
     }
     assert {one.ansvarlig for one in parent.responsibility} <= {*asked["krr"]}
     assert stranger not in asked["freg"] + asked["krr"]
-    # Nor is the pupil somebody for whom FREG does not say who is responsible.
+    # Nor is the pupil listed as one whom FREG names nobody responsible for.
     installation.run(job=job)
     listed = (
         "select l.value from golden.work_item w join golden.person_link l on l.person_id::text = w.subject "
@@ -169,7 +169,7 @@ def test_nobody_at_a_secret_address_leaves_a_trace_outside_the_warehouse(
         hidden = {
             where: word
             for where, word in person["canaries"].items()
-            # fortrolig: name and account stay, everything that tells where they are goes.
+            # fortrolig: name and account stay; everything that tells where the person is goes.
             if level == "strengtFortrolig" or (level == "fortrolig" and "navn" not in where)
         }
         for where, word in hidden.items():
@@ -181,7 +181,7 @@ def test_nobody_at_a_secret_address_leaves_a_trace_outside_the_warehouse(
         if path.suffix == ".ldif":
             guardians = {person["number"] for person in world if person["number"] and person["roles"] == ["guardian"]}
             assert numbers & guardians == set()
-        elif path.name == "pifu.xml":  # to the school system, which has the numbers: of nobody who is to be hidden
+        elif path.name == "pifu.xml":  # goes to the school system, which has the numbers; hidden people's are not in it
             secret = {person["number"] for person in world if person["protection"]["effective"] == "strengtFortrolig"}
             assert numbers & secret == set()
         else:
@@ -383,7 +383,7 @@ def test_publishing_what_is_not_released_is_refused(installation: Installation) 
 
 
 def _plain_pair(installation: Installation):  # type: ignore[no-untyped-def]
-    """A pupil nothing is special about, and one of two guardians."""
+    """Return an ordinary pupil, and one of two guardians."""
     for pupil in installation.registers.world.pupils:
         person = pupil.person
         if person and not person.cases and not pupil.cases and len(person.responsibility) == 2:
@@ -392,7 +392,7 @@ def _plain_pair(installation: Installation):  # type: ignore[no-untyped-def]
 
 
 def _newcomer(installation: Installation, child: str) -> str:
-    """Somebody FREG knows who has nothing to do with the child."""
+    """Return a person in FREG who is no relative of the child."""
     return next(
         person.number
         for person in installation.registers.world.persons.values()
@@ -404,7 +404,7 @@ def _newcomer(installation: Installation, child: str) -> str:
 
 
 def _access(installation: Installation, child: str) -> set[str]:
-    """Who has access to a child in what is released, under the vetoes."""
+    """Return those with access to a child in the released record, under the vetoes."""
     with open_plan(installation.kommune, installation.environment, None) as opened:
         from dataflyt.warehouse import runs, vetoed_views
 

@@ -1,6 +1,6 @@
-"""Haugesund lives through seven weeks: after each, who has access and who is protected is what the simulator says.
+"""Haugesund lives through seven weeks. After each, access and protection are as the simulator's manifest says.
 
-Two weeks are not released, one rejected and one never answered: everything then stays as it was, under the vetoes.
+Two weeks are not released: one is rejected and one never answered. Everything then stays as it was, under the vetoes.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +20,7 @@ Access = set[tuple[str, str]]
 
 
 class Now(NamedTuple):
-    """What is true: (child, adult) with access, and the level of each pupil who is protected, by the newest number."""
+    """The truth: (child, adult) with access, and the level of each protected pupil, by the newest number."""
 
     access: Access
     protection: dict[str, int]
@@ -46,7 +46,8 @@ def test_week_after_week_access_and_protection_are_what_the_registers_say(instal
         else:
             assert installation.dump() == rows, f"week {week}"
             pupils = _pupils(installation)
-            # What takes away does not wait, of those whom FREG was asked about: who is gone from the school is not.
+            # Losses take effect at once for those FREG was asked about. It was not asked about pupils who left the
+            # school.
             renewed = {(registers.number(child), registers.number(adult)) for child, adult in before.access}
             kept = {pair for pair in renewed if pair in truth.access or pair[0] not in pupils}
             assert now.access == kept, f"week {week}"
@@ -61,7 +62,7 @@ def test_week_after_week_access_and_protection_are_what_the_registers_say(instal
 
 
 def _run(installation: Installation, day: date, answer: str) -> tuple[bool, str]:
-    """Go through a run as the DAG does; whether it asked, and what became of it."""
+    """Do a run as the DAG does; return whether it asked, and its outcome."""
     as_of = datetime.combine(day, time(3), UTC)
     installation.clock = max(installation.clock, as_of)
     job = open_job(installation.kommune, f"week-{day}", as_of, installation.environment)
@@ -76,7 +77,7 @@ def _run(installation: Installation, day: date, answer: str) -> tuple[bool, str]
 
 
 def _warehouse(installation: Installation) -> Now:
-    """Return what is released, under the vetoes."""
+    """Return the released record, under the vetoes."""
     number = installation.registers.number
     with open_plan(installation.kommune, installation.environment, None) as opened:
         connection = opened.connection

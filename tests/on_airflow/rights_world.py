@@ -1,4 +1,4 @@
-"""Makes the Airflow database that test_rights asks about: every DAG of ours with a run, a question, XComs and the rest.
+"""Make the Airflow database for test_rights: every DAG of ours with a run, a question, XComs and the rest.
 
     python -m tests.on_airflow.rights_world PASSWORDS LOGINS    as supervisor.logins
 
@@ -34,7 +34,7 @@ DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def populate(session, dag_id, logs):
-    """Give a DAG all that a person could look at or change."""
+    """Give a DAG one of everything that a person could look at or change."""
     dag = SerializedDagModel.get_dag(dag_id, session=session)
     run = dag.create_dagrun(
         run_id=RUN.format(dag_id),
@@ -73,7 +73,7 @@ def populate(session, dag_id, logs):
 
 
 def main(passwords, given, logs):
-    """Make everything; print what was made, as JSON."""
+    """Make the database; print its contents as JSON."""
     initdb()
     DagBundlesManager().sync_bundles_to_db()
     logins.main(passwords, given)

@@ -1,4 +1,4 @@
-"""Roles in FAB's tables, and the logins of make up: made once, kept as they should be, and no others touched."""
+"""Roles in FAB's tables, and the logins of make up: made once, kept right, and no others touched."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What Airflow's processes import at their start: nothing of ours, but in the one that is told to."""
+"""Airflow's processes import nothing of ours at their start, except the process with DATAFLYT_PRELOAD."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What people are told: in their own words, at their own hour, and no more than they may know."""
+"""Notices use people's own words and hours, and tell no more than people may know."""
 
 from datetime import UTC, datetime
 from pathlib import Path

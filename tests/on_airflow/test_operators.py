@@ -1,4 +1,4 @@
-"""Airflow's side: what leaves a step is counts or one sentence, nobody is asked without a question, and who is told."""
+"""The operators: a step leaves counts or one sentence, nobody is asked without a question, and mails go out."""
 
 import asyncio
 import copy
@@ -22,7 +22,7 @@ from dataflyt.config.kommune import Kommune, Mail
 from dataflyt.config.loading import load
 from dataflyt.errors import CheckFailed, SourceUnavailable
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # not in somebody's home folder
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # never a developer's home folder
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -82,7 +82,7 @@ def kommune() -> Kommune:
 
 
 class Run:
-    """A run whose functions do what a test says: ``run.check = …`` is what the step calls."""
+    """A run with scripted functions: the step ``check`` calls ``run.check``."""
 
     def __init__(self, monkeypatch):
         vars(self)["monkeypatch"] = monkeypatch
@@ -97,7 +97,7 @@ class Run:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """A run that does what a test says."""
+    """A run with scripted functions."""
 
     def open_job(kommune, **opened):
         return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
@@ -303,7 +303,7 @@ def test_a_connection_is_read_as_airflow_keeps_it(monkeypatch):
 
 
 class Post:
-    """A mail server's handler: keeps what it was given."""
+    """A mail server's handler that keeps every mail."""
 
     def __init__(self) -> None:
         self.given: list[EmailMessage] = []
@@ -337,13 +337,13 @@ def post(monkeypatch) -> Iterator[Post]:
 
 @pytest.fixture
 def told(kommune) -> Kommune:
-    """A kommune whose file says who is told."""
+    """A kommune with addresses in its file."""
     return kommune.model_copy(update={"mail": Mail(to=("drift@example.no", "it@example.no"), connection="post")})
 
 
 @pytest.fixture
 def asking(run, monkeypatch):
-    """The guard has a question; what Airflow was asked to ask is returned."""
+    """Let the guard have a question; return the question that Airflow got."""
     asked = []
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
@@ -365,7 +365,7 @@ ANSWER = {
 
 
 def closed(instance, kommune):
-    """Let ``close_run`` run, and Airflow call what it calls when the DAG run has failed."""
+    """Let ``close_run`` run, and then Airflow's callback for a failed DAG run."""
     close_run = operators.CloseRun(task_id="close_run", kommune=kommune)
     ended = {
         **context(instance.at("close_run"), close_run),
@@ -572,7 +572,7 @@ def test_a_connection_without_a_sender_says_so(run, told, post, monkeypatch, cap
 
 @pytest.fixture
 def late(monkeypatch, tmp_path):
-    """Let a deadline pass for a run in a state, whose tasks are in states; None when Airflow cannot say."""
+    """Let a deadline pass for a run and tasks in the given states; None: Airflow cannot tell the tasks' states."""
     text = (KOMMUNER / "haugesund.yaml").read_text("utf-8")
     (tmp_path / "haugesund.yaml").write_text(text + "\nmail: {to: [drift@example.no], connection: post}\n", "utf-8")
     monkeypatch.setenv("DATAFLYT_KOMMUNER", str(tmp_path))

@@ -1,4 +1,4 @@
-"""What Dataflyt needs in Airflow is made by one command, missed by another, and no run waits for what nobody made."""
+"""``airflow prepare`` makes pools and roles, ``doctor`` names missing ones, and no run waits for a missing pool."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Who may do what: every call that Airflow describes is tried at other kommuner's DAGs, with real logins over REST."""
+"""Rights: every call in Airflow's API is tried at other kommuner's DAGs, with real logins over REST."""
 
 import json
 import os
@@ -40,7 +40,7 @@ OPEN = {
     *(("GET", f"/api/v2{path}") for path in ("/monitor/health", "/version", "/auth/login")),
     *(("POST", f"/auth{path}") for path in ("/token", "/token/cli")),  # with a name and a password
 }
-"""What anybody may call."""
+"""Calls that are open to anybody."""
 
 ABOUT_ONESELF = {
     *(("GET", f"/ui{path}") for path in ("/auth/menus", "/auth/me", "/config")),
@@ -64,7 +64,7 @@ LISTS = {
     *(("GET", f"/ui/grid{path}") for path in ("/structure/{dag_id}", "/runs/{dag_id}", "/ti_summaries/{dag_id}")),
     ("GET", "/ui/calendar/{dag_id}"),
 }
-"""What lists one's own, by a path that names one's own DAG or none, whatever else was asked for."""
+"""Calls that list only the user's own, whatever DAG the query names."""
 
 MISASKED = {
     *(("GET", f"/api/v2{path}") for path in ("/backfills", "/connections/enqueue-test")),
@@ -76,7 +76,7 @@ MISASKED = {
     *(("POST", DAG + path) for path in ("/favorite", "/unfavorite")),
     ("POST", f"{DAG}/dagRuns"),  # the same run twice
 }
-"""What may be answered by 400, 409 or 422: without the DAG's name, with it and ``~``, or twice."""
+"""Calls that may be answered by 400, 409 or 422: without the DAG's name, with it and ``~``, or twice."""
 
 TRIGGER, ANSWER = (
     ("POST", f"{DAG}/dagRuns"),
@@ -84,12 +84,12 @@ TRIGGER, ANSWER = (
 )
 STARS = {("POST", DAG + path) for path in ("/favorite", "/unfavorite")}
 MAY_CHANGE = {"operator": {TRIGGER, *STARS}, "approver": {ANSWER, *STARS}}
-"""All that these two may do with their own DAG, besides looking at it."""
+"""The changes that these two roles may make to their own DAG."""
 
 
 @dataclass
 class Call:
-    """One request, and the path as Airflow describes it."""
+    """One request, and its path in Airflow's description."""
 
     method: str
     template: str
@@ -99,11 +99,11 @@ class Call:
 
     @property
     def operation(self) -> tuple[str, str]:
-        """What Airflow describes."""
+        """The name of the operation in Airflow's description."""
         return self.method, self.template
 
     def send(self, client: httpx.Client) -> httpx.Response:
-        """Ask; of an answer that never ends only the status is read."""
+        """Send the request; of an endless answer only the status is read."""
         with client.stream(self.method, self.path, params=self.query, json=self.body) as answer:
             if not self.template.endswith("/wait"):
                 answer.read()
@@ -113,7 +113,7 @@ class Call:
 
 @dataclass
 class Installation:
-    """What runs, what was made in it by DAG, and each user's token."""
+    """A running API server, the rows made in it by DAG, and each user's token."""
 
     url: str
     made: dict[str, dict[str, Any]]
@@ -121,8 +121,8 @@ class Installation:
     environment: dict[str, str]
 
     def client(self, user: str | None) -> httpx.Client:
-        """Speak to Airflow as one of ``USERS``, or as nobody."""
-        headers = {"Connection": "close"}  # after an error of its own the server hangs up
+        """Return a client for one of ``USERS``, or for nobody."""
+        headers = {"Connection": "close"}  # the server hangs up after an internal error
         headers |= {"Authorization": f"Bearer {self.tokens[user]}"} if user else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
 
@@ -180,7 +180,7 @@ def answers(url: str) -> bool:
 
 
 def bodies(target: str, ids: dict[str, Any]) -> dict[str, list[Any]]:
-    """What is sent, by the name of its schema: each at its most harmful for the DAG ``target``."""
+    """Return the body for each schema, at its most harmful for the DAG ``target``."""
     run, task = ids["run"], ids["task"]
     of_run = {"dag_id": target, "dag_run_id": run}
     of_task = {**of_run, "task_id": task}
@@ -240,7 +240,7 @@ def split(template: str) -> list[str]:
 def calls(
     described: dict[str, Any], prefix: str, target: str, made: dict[str, dict[str, Any]], *, roundabout: bool = True
 ) -> Iterator[Call]:
-    """Every call that is described, at ``target``: by its own path; through ``~`` and one's own DAG's path, too."""
+    """Yield every described call at ``target``: by its own path, through ``~``, and through the user's own DAG."""
     ids = made[target]
     known = {
         **{"dag_run_id": ids["run"], "run_id": ids["run"], "task_id": ids["task"], "group_id": ids["task"]},
@@ -253,7 +253,7 @@ def calls(
     sent = bodies(target, ids)
     for template, operations in described["paths"].items():
         if template.endswith("/logout"):
-            continue  # the token would be good for nothing
+            continue  # it would end the token
         for method, operation in operations.items():
             if method not in {"get", "post", "put", "patch", "delete"}:
                 continue
@@ -285,7 +285,7 @@ def every_call(airflow: Installation, target: str, *, roundabout: bool = True) -
 
 
 def described(airflow: Installation) -> list[tuple[str, dict[str, Any]]]:
-    """What Airflow says can be called: its API, that of its own pages, and that of users and roles."""
+    """Airflow's descriptions of its API, of the API of its own pages, and of that of users and roles."""
     from airflow.api_fastapi.core_api import openapi
 
     client = airflow.client("admin")
@@ -298,7 +298,7 @@ def described(airflow: Installation) -> list[tuple[str, dict[str, Any]]]:
 
 
 def state(airflow: Installation) -> dict[str, Any]:
-    """Everything about the others' DAGs, and what belongs to all, that somebody could have changed."""
+    """Return everything that a call could have changed: the other DAGs' rows, and the rows common to all."""
     client = airflow.client("admin")
 
     def ask(path: str) -> Any:
@@ -322,12 +322,12 @@ def state(airflow: Installation) -> dict[str, Any]:
 
 
 def said_of_others(answer: httpx.Response) -> list[str]:
-    """Which of the others' DAGs an answer speaks of."""
+    """Return the other kommuner's DAGs that an answer names."""
     return [dag for dag in OTHERS if dag in answer.text]
 
 
 def only_errors(answer: httpx.Response) -> bool:
-    """Whether a bulk call has done nothing of what it was asked."""
+    """Return whether a bulk call has done nothing."""
     said = answer.json() if answer.text[:1] == "{" else {}
     return any(isinstance(part, dict) and part.get("errors") and not part.get("success") for part in said.values())
 
@@ -340,7 +340,7 @@ def test_no_call_of_airflow_reaches_another_kommunes_dag_or_a_common_one(airflow
     for target in OTHERS:
         for call in every_call(airflow, target, roundabout=target == "kommune_bergen"):
             if str(call) in tried or (call.operation == TRIGGER and OWN in call.path):
-                continue  # one's own, and no more than that
+                continue  # the user's own DAG only
             answer = call.send(client)
             tried.add(str(call))
             may = call.operation in OPEN | ABOUT_ONESELF | LISTS | (STARS if OWN in call.path else set())

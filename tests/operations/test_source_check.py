@@ -31,7 +31,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def check(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """``check(freg={…}, krr={…}, file=…)``: what is other in a connection's extra, and in the kommune file."""
+    """``check(freg={…}, krr={…}, file=…)``: changes to a connection's extra, and to the kommune file."""
     kommuner, drop = tmp_path / "kommuner", tmp_path / "drop"
     kommuner.mkdir()
     files = write_files(simulator.world, simulator.world.day, drop)
@@ -101,7 +101,7 @@ def test_by_fiks_the_rolle_and_the_integration_are_tried(
     lines = (lines[0], f"{lines[1]}\n    employees: true")
     code, said, output = check(freg=way, file=lines)
     assert (code, said["freg"].endswith("scope ks:fiks).")) == (0, True), output
-    # Who may have pupils with their guardians, and not people one by one.
+    # A right to pupils with their guardians, and not to people one by one.
     monkeypatch.setattr(fiks, "ROLE", fiks.ROLE - {"deltBosted"})
     code, said, _ = check(freg=way, file=lines)
     assert (code, "HTTP 403" in said["freg"]) == (1, True)

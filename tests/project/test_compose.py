@@ -25,17 +25,17 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 EXAMPLE = dict(line.split("=", 1) for line in ENV_EXAMPLE.splitlines() if line and not line.startswith("#"))
 OPTIONAL = set(re.findall(r"^#([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE))
-"""Variables that are not set unless somebody takes away the # before them."""
+"""Variables that are commented out."""
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY\b|ACCESS_KEY_ID|REDISCLI_AUTH")
 
 
 def environments() -> dict[str, dict[str, str]]:
-    """What each service's processes get, as it is written."""
+    """Return the environment of each service, as written in the file."""
     return {name: service.get("environment", {}) for name, service in SERVICES.items()}
 
 
 def commands() -> dict[str, list[list[str]]]:
-    """The commands of each service of ours; a shell line is taken apart."""
+    """Return the commands of each of our services; a shell line is split into its commands."""
     found = {}
     for name, service in OURS.items():
         words = service["command"]
@@ -48,7 +48,7 @@ def commands() -> dict[str, list[list[str]]]:
 
 
 def mounted(service: str) -> dict[str, dict[str, Any]]:
-    """What a service finds where: each volume of the short form in the long one."""
+    """Return a service's mounts: each volume of the short form in the long form."""
     found = {}
     for volume in SERVICES[service].get("volumes", []):
         if isinstance(volume, str):
@@ -73,7 +73,7 @@ def test_whatever_a_service_waits_for_and_keeps_is_there() -> None:
             assert how["condition"] == ("service_completed_successfully" if other in ONE_SHOT else "service_healthy"), (
                 f"{name} waits for {other}"
             )
-            # What everybody needs must not be only in a profile.
+            # A service that others need must not be only in a profile.
             assert not SERVICES[other].get("profiles") or service.get("profiles") or how["required"] is False
         for volume in mounted(name).values():
             source = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", volume["source"])
@@ -89,7 +89,7 @@ def test_kommune_files_are_the_operators_and_only_the_demo_has_made_up_ones() ->
     for name in OURS.keys() - {"object-store"}:
         folder = mounted(name)["/opt/dataflyt/kommuner"]
         assert folder["source"] == "${KOMMUNER_FOLDER:-./kommuner}"
-        # Docker would make a folder that is not there as root's, and nobody could write in it.
+        # Docker makes a missing folder as root, and then nobody else can write in it.
         assert folder["bind"] == {"create_host_path": False}
         assert bool(folder.get("read_only")) == (name not in ("airflow-init", "demo-kommuner"))
     production, _, demo = DOCKERFILE.partition("FROM dataflyt AS demo")
@@ -269,7 +269,7 @@ def test_every_command_exists() -> None:
                 module, _, name = arguments[arguments.index("--app") + 1].rpartition(".")
                 assert hasattr(import_module(module), name), service
             else:
-                assert program in ("moto_server", "cp"), f"{service} runs {program}"  # of the extra s3server
+                assert program in ("moto_server", "cp"), f"{service} runs {program}"  # from the extra s3server
     assert seen == {"airflow", "dataflyt", "python", "celery", "moto_server", "cp"}
 
 

@@ -1,4 +1,4 @@
-"""The documentation says what the code says, and names only commands and tests that there are."""
+"""The documentation agrees with the code, and names only commands and tests that exist."""
 
 import ast
 import importlib.util
@@ -68,7 +68,7 @@ def test_every_sentence_that_operators_are_told_to_look_for_is_one_that_dataflyt
 
 
 def is_command(words: str) -> bool:
-    """Tell whether these words begin with a command: what follows it is its own."""
+    """Return whether these words begin with a command; its arguments may follow."""
     command = get_command(app)
     for word in words.split():
         if not isinstance(command, TyperGroup):

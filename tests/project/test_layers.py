@@ -27,7 +27,7 @@ BESIDE = {
 
 
 def imported(path: Path, modules: Mapping[str, Path] = MODULES) -> set[str]:
-    """The modules, of those given, that a file imports, at its top or inside a function."""
+    """Return the given modules that a file imports, at its top or inside a function."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""What is installed is what is needed: dataflyt alone at top level, with every file that it reads."""
+"""The wheel installs dataflyt alone at top level, with every file that it reads."""
 
 import tomllib
 from fnmatch import fnmatch

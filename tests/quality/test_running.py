@@ -1,4 +1,4 @@
-"""Checks in general: what leaves them, and above all what does not."""
+"""Checks in general: counts and row ids leave them, and values do not."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ def name(number: str, fornavn: str | None = None) -> Navn:
 
 @pytest.fixture(scope="module")
 def names(stage: Callable[..., str]) -> str:
-    """300 names whose number is the canary, and one that is as it should be."""
+    """300 names whose number is the canary, and one sound name."""
     return stage(freg=[*(name(CANARY, "Ola") for _ in range(300)), name("01819912345", "Kari")])
 
 

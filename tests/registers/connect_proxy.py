@@ -10,7 +10,7 @@ from selectors import EVENT_READ, DefaultSelector
 
 
 class Proxy(ThreadingHTTPServer):
-    """``login`` is what it wants (``user:password``), ``status`` what it answers instead; ``asked`` is for whom."""
+    """``login`` is the login it demands (``user:password``), ``status`` an error to answer, ``asked`` the hosts."""
 
     daemon_threads = True
 
@@ -54,7 +54,7 @@ class _Tunnel(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(server: ThreadingHTTPServer) -> Iterator[None]:
-    """Let a server answer meanwhile."""
+    """Run a server in a thread until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Maskinporten: a token when all is well, and who must do what when it is not. Against a real server."""
+"""Maskinporten gives a token, or a sentence on who must do what. Against a real server."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def pem(key):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers what stands in ``script`` (status, body), then tokens that live ``expires_in`` seconds."""
+    """Answers with each (status, body) in ``script``, then with tokens that live ``expires_in`` seconds."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

@@ -1,4 +1,4 @@
-"""Where municipalities run it: behind a proxy, with a certificate authority of their own."""
+"""Requests from a municipality's network: behind a proxy, with a certificate authority of its own."""
 
 import os
 import ssl
@@ -53,7 +53,7 @@ def shown_by(ca, host, **more):
 
 @pytest.fixture
 def ask(ca, pem, tmp_path):
-    """Ask FREG at ``host``, with Maskinporten beside it; it shows ``certificate``. Gives what it was asked."""
+    """Ask FREG at ``host``, with a Maskinporten, both showing ``certificate``. Return the requests they got."""
 
     def ask(host="freg.test", certificate=None):
         file = tmp_path / "shown.pem"

@@ -1,4 +1,4 @@
-"""The steps of a run: one table says their order, and what does each of them."""
+"""The steps of a run: one table has their order, and each step has its function."""
 
 from dataflyt.run.execute import FUNCTIONS
 from dataflyt.run.steps import STEPS, TITLES

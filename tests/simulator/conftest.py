@@ -13,7 +13,7 @@ from simulator.server import create_app
 from simulator.world import build
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it would rather have httpx2
+    warnings.simplefilter("ignore")  # it asks for httpx2
     from fastapi.testclient import TestClient
 
 DAY = date(2026, 11, 23)
@@ -39,7 +39,7 @@ def key():
 
 
 class Registers:
-    """The simulator's application, with a client that can make grants, and a clock that can be set."""
+    """The simulator's application, with a client that can make grants and a clock that a test can set."""
 
     def __init__(self, world, key, drop=None, registered=None):
         self.key = key

@@ -1,4 +1,4 @@
-"""A kommune of any size: the same people each time, as many as promised, and never more memory for more of them."""
+"""A kommune of any size has the same people each time, the promised number of them, and takes no more memory."""
 
 import io
 import subprocess
@@ -40,13 +40,13 @@ def two_schools():
 
 @pytest.fixture(scope="module")
 def world(two_schools):
-    """Whom the registers know."""
+    """The registers' people."""
     return two_schools
 
 
 @pytest.fixture(scope="module")
 def folk(two_schools):
-    """Pupils, adults of their families, and employees, each made by their place."""
+    """Pupils, adults of their families, and employees, each computed from their place in the order."""
     families = [two_schools.people.family_of(at) for at in range(two_schools.people.families)]
     return (
         [pupil.person for family in families for pupil in family.pupils],
@@ -231,7 +231,7 @@ def test_dataflyt_reads_files_and_answers_without_a_row_in_quarantine(drop, chec
         assert not found.broken, source
 
 
-# Linux lets ru_maxrss pass from parent to child; VmHWM is of this program alone.
+# On Linux a child inherits its parent's ru_maxrss; VmHWM is this program's alone.
 PEAK = """
 import re, resource, sys
 from pathlib import Path

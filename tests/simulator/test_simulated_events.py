@@ -1,4 +1,4 @@
-"""FREG's event list as the simulator has it: from the weeks that pass, with gaps, and in Skatteetaten's shape."""
+"""The simulator's event list of FREG comes from the passing weeks, has gaps, and has Skatteetaten's shape."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Time passes in the simulated kommuner: what happens, the same each time, and the manifest tells the truth of it."""
+"""Time passes in the simulated kommuner: the same events happen each time, and the manifest tells the truth of them."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ WANTED, _ = elements(["person-basis", "relasjon-utvidet", "identitetsgrunnlag-ut
 
 @pytest.fixture(scope="module")
 def lived():
-    """Three kommuner that have lived through 52 weeks, one at a time, and what happened in each week."""
+    """Three kommuner that have lived through 52 weeks, one at a time, and the events of each week."""
     country = build_country(ALL, 1, START)
     return country, [advance(country, START + timedelta(weeks=week)) for week in range(1, 53)]
 

@@ -1,4 +1,4 @@
-"""The clients' ``extract`` for one connection or folder, with the config that a kommune's file would give."""
+"""Call the clients' ``extract`` for one connection or folder, with the config of a kommune's file."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dataflyt.storage.landing import Landing
 
 @dataclass(frozen=True)
 class At:
-    """An outside in which every connection is this one, and every address this folder."""
+    """An ``Outside`` with one connection for all names, and one folder for all addresses."""
 
     connection: Connection
     folder: Any = None
@@ -55,7 +55,7 @@ def ask_residents(
     rolle: str | None = None,
     **more: Any,
 ) -> list[str]:
-    """Ask FREG who lives in a kommune."""
+    """Ask FREG for a kommune's residents."""
     config = FregSource(route=route, rolle=rolle, connection="freg_test")
     return freg.residents(config, At(connection), landing, kommunenummer=kommunenummer, born=born, **more)
 

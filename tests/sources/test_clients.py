@@ -1,4 +1,4 @@
-"""The clients of FREG and KRR against a real server that fails in every way a register does."""
+"""The clients of FREG and KRR, against a real server with every fault of a register."""
 
 import gzip
 import json
@@ -44,7 +44,7 @@ def numbers(count, start=0):
 
 
 class Server(ThreadingHTTPServer):
-    """Maskinporten, FREG and KRR in one; ``faults`` are done first, one a question."""
+    """Maskinporten, FREG and KRR in one. Each request meets the next of ``faults``, until there are none left."""
 
     daemon_threads = True
 
@@ -129,7 +129,7 @@ def drips(handler):
 
 
 def never_done(begins, again):
-    """Send something, then something else at once and every 50 ms: as long as anybody listens, and 2 s at most."""
+    """Send ``first``, then more at once and every 50 ms, as long as anybody listens and for 2 s at most."""
 
     def behave(handler):
         handler.close_connection = True
@@ -209,7 +209,7 @@ def ask(connection, landing):
 
 
 def connection_of(connection, server):
-    """KRR's: its paths begin at the host."""
+    """Return a connection to KRR, whose paths begin at the host."""
     return Connection("krr_haugesund", f"{server.url}/", connection.login, connection.password, connection.extra)
 
 

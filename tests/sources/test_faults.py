@@ -1,7 +1,7 @@
-"""The simulator's table of faults, each through real HTTP: what an extract does, and what it says when it gives up.
+"""Each of the simulator's faults over real HTTP: the extract's behaviour, and its sentence when it gives up.
 
-Whatever the fault: no landed page is lost, what was answered is not asked again after a restart, and everybody who was
-asked about is in an answer in the end, or counted as left out.
+After every fault, no landed page is lost, no answered question is asked again after a restart, and everybody who was
+asked about is in an answer in the end or counted as left out.
 """
 
 import json
@@ -51,7 +51,7 @@ UNAVAILABLE = r"^Folkeregisteret .*: Dataflyt prøver igjen\.$"
 
 
 class Register:
-    """The simulator in a thread, with its faults; ``now`` may be moved to make ours the wrong clock."""
+    """The simulator in a thread, with its faults. Moving ``now`` makes our clock wrong."""
 
     def __init__(self):
         self.world = build("1106", 1, date(2026, 11, 23))
@@ -79,7 +79,7 @@ class Register:
         ]
         path = {"freg": "/folkeregisteret/offentlig-med-hjemmel/api", "krr": ""}[source]
         register = {"token_endpoint": f"{self.url}/token", "issuer": f"{self.url}/", "kid": "k", "scope": scope}
-        # A name of its own: tokens are kept by it.
+        # The connection has a name of its own, since tokens are cached by name.
         return Connection(f"{source}_{time.monotonic_ns()}", self.url + path, "client", self.pem, register | extra)
 
 
@@ -124,11 +124,11 @@ def ask(register, landing, count=3 * PAGE, connection=None, settings=QUICK):
 
 
 def questions(register, path="freg"):
-    """Of each request to a path what it asked, and the fault it met."""
+    """Return the question and the fault of each request to a path."""
     return [(asked["question"], asked["fault"]) for asked in register.faults.requests if asked["path"] == path]
 
 
-# What passes: the fault, how many requests in all for three pages, and how many of them met the fault.
+# Faults that pass: the number of requests for three pages, and how many of them met the fault.
 PASSES = {
     "429": 4,
     "500": 4,
@@ -138,7 +138,7 @@ PASSES = {
     "reset": 4,
     "truncated": 4,
     "html_200": 4,
-    "empty": 4,  # all of that page are asked about once more
+    "empty": 4,  # everybody on that page is asked about once more
     "few": 4,
     "half": 4,
     "duplicate_page": 4,
@@ -163,7 +163,7 @@ def test_what_passes_loses_nobody_and_nothing_is_asked_twice(register, landing, 
     assert len(questions(register)) == PASSES[fault]
 
 
-# What does not pass: the fault, how often the page is asked for before we give up, and what is said.
+# Faults that do not pass: how often the page is asked for before we give up, and the sentence.
 LASTS = {
     "429": (3, SourceUnavailable, UNAVAILABLE),
     "500": (3, SourceUnavailable, UNAVAILABLE),
@@ -360,7 +360,7 @@ def test_faults_are_switched_on_at_the_start_and_told_by_help(tmp_path):
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_taken(tmp_path, monkeypatch):
-    """By another of another length; what lies in landing is never half of each."""
+    """A file of another length replaces it. Landing never holds half of each."""
     drop, landing = tmp_path / "drop", Landing(tmp_path / "landing")
     drop.mkdir()
     file = drop / "Stamdata3_1.xml"

@@ -1,4 +1,4 @@
-"""A format is one module and one line: the tables that a kommune file chooses from and the modules say the same."""
+"""A format is one module and one line: the table of formats for kommune files and the modules agree."""
 
 from importlib import import_module
 from pathlib import Path

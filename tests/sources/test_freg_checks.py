@@ -1,4 +1,4 @@
-"""What is caught in FREG's answers, and what must never be."""
+"""The rules that catch faults in FREG's answers, and the rows that they must never catch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +59,7 @@ def elsewhere(number: str, gradering: str | None = "ugradert") -> AnnenAdresse:
 SOUND = [
     person(CHILD),
     person(MOTHER),
-    person(MOTHER, oppslag=OTHER),  # asked for by an old number too
+    person(MOTHER, oppslag=OTHER),  # FREG was also asked by an old number
     Ubesvart("04818812345", "Fant ikke person"),
     Identifikasjonsnummer(MOTHER, OTHER, "dNummer", "opphoert"),
     Identifikasjonsnummer(CHILD, CHILD, "foedselsnummer", "iBruk"),
@@ -180,7 +180,7 @@ def test_addresses_that_are_gone_stop_the_run_although_everybody_has_a_row(check
 
 
 def document(number: str = CHILD, *, ansvarlig: tuple[str, ...] = (MOTHER,), **changed: Any) -> list[Any]:
-    """What a document says, of which ``changed`` replaces rows of a kind by others."""
+    """Return a document's rows; ``changed`` replaces the rows of a kind."""
     said = {
         "person": [person(number)],
         "numbers": [Identifikasjonsnummer(number, number, "foedselsnummer", "iBruk")],
@@ -238,7 +238,7 @@ SEVERAL = {"freg_person.documents", "freg_person.ambiguous"}
     [
         (AGAIN, document()),
         (OTHER_PAGE, document(person=[person(CHILD, oppslag=OTHER)])),
-        # Only what applies is compared, however often and in whatever order it is said.
+        # Only rows that apply are compared. Repetition and order do not matter.
         (
             AGAIN,
             document(
@@ -246,7 +246,8 @@ SEVERAL = {"freg_person.documents", "freg_person.ambiguous"}
             ),
         ),
         (AGAIN, document(name=document()[2:3] * 2, home=[home(CHILD, None)])),
-        # Guardians are not asked about foreldreansvar; who comes along with a pupil has no place for numbers.
+        # FREG is not asked about guardians' foreldreansvar, and a guardian in a pupil's document has no list of
+        # numbers.
         (GUARDIANS, document(ansvarlig=())),
         (OTHER_PAGE, document(numbers=[])),
     ],
@@ -263,12 +264,12 @@ def test_a_document_that_comes_twice_is_only_repeated(check: Callable[..., Any],
 @pytest.mark.parametrize(
     "second",
     [
-        # Asked by the same number: it is of one of them.
+        # FREG was asked by the same number, which belongs to one of them.
         [
             *document(OTHER, person=[person(OTHER, oppslag="04818812345")], ansvarlig=()),
             Identifikasjonsnummer(OTHER, "04818812345", None, "opphoert"),
         ],
-        # The number of one is said to be a former one of the other's.
+        # FREG says that one's number is a former number of the other.
         [*document(OTHER, ansvarlig=()), Identifikasjonsnummer(OTHER, CHILD, None, "opphoert")],
         document(OTHER, person=[person(OTHER, oppslag=CHILD)], ansvarlig=()),
     ],
@@ -298,7 +299,7 @@ def test_employees_who_are_unanswered_are_noted_and_stop_nothing(check: Callable
     assert not found.broken
     assert not found.quarantined
     assert found.noted == {"freg_ubesvart.employees"}
-    # Nor do those who are answered for make up for pupils who are not.
+    # Answered employees do not make up for unanswered pupils.
     rows = [
         *((f"{EMPLOYEES}-1", person(f"{i:011}")) for i in range(900)),
         *(Ubesvart(f"{i:011}", None) for i in range(11)),
@@ -312,7 +313,7 @@ def test_code_values_that_are_new_to_us_are_noted_and_read(check: Callable[..., 
         responsible(CHILD, ansvarligOrganisasjon="1"),
         Identifikasjonsnummer(CHILD, CHILD, "nyType", "ny"),
         Familierelasjon(CHILD, MOTHER, False, "ny", "barn", True, None),
-        Navn(CHILD, "KARI*PIKE", None, "ELEFANT", None, True, None),  # what a newborn is called until it has a name
+        Navn(CHILD, "KARI*PIKE", None, "ELEFANT", None, True, None),  # a newborn's temporary name
     ]
     found = check("freg", rows)
     assert found.noted == {

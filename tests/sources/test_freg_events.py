@@ -1,4 +1,4 @@
-"""FREG's event list, read: what may take away is told, what cannot is passed over, and the list must go forward."""
+"""FREG's event list: events that may take away are read, the others are skipped, and the list must go forward."""
 
 import os
 import threading
@@ -74,7 +74,7 @@ def test_skatteetatens_own_page_is_read() -> None:
 
 
 class _List(BaseHTTPRequestHandler):
-    """FREG's list of one page, whose end is what ``server.end`` says."""
+    """An event list of one page, which then answers ``server.end``."""
 
     def do_POST(self) -> None:
         self._answer(200, b'{"access_token": "t", "expires_in": 599}')
@@ -119,7 +119,7 @@ def test_whatever_stands_at_the_end_of_the_list_it_is_read_to_its_end_and_nothin
     server.end, server.last = end, FIRST  # type: ignore[attr-defined]
     with EventList(connection, Settings(attempts=1)) as event_list:
         assert [page.events for page in event_list.pages(FIRST, None)] == [1, 0]
-        # Its newest number is ahead of what can be read: that is the end too, and what comes there is read next.
+        # The list's newest number is ahead of its events. That is the end too, and later events are read from there.
         server.last = FIRST + 5000  # type: ignore[attr-defined]
         *_, last = event_list.pages(FIRST, None)
         assert (last.events, last.next_seq, last.etag, last.ahead) == (0, FIRST + 1, None, True)

@@ -130,7 +130,7 @@ def test_who_is_answered_for_is_so_wherever_that_is_asked(tmp_path, entry, answe
     with landing.open("1-pupils-again-00001.json") as stream:
         found = list(freg_reader(kommune, landing, page)(stream))
     assert {row.oppslag for row in found if isinstance(row, Person | Ubesvart)} == {CHILD}
-    # A page that says nothing of the only one it was asked about is no fault of the page, the first time either.
+    # A page without the only person it was asked about is not faulty, not even the first time.
     first = Page("1-pupils", 1)
     landing.write("1-pupils-00001.json", b'{"oppslag": [%b]}' % entry.encode())
     with landing.open("1-pupils-00001.json") as stream:
@@ -246,7 +246,7 @@ def test_a_postal_address_is_no_dwelling():
 
 
 def protection(value):
-    """The one row: level, whether a word is unknown, and since when."""
+    """Return the only row: level, whether a word is unknown, and since when."""
     row = the(Adressebeskyttelse, adressebeskyttelse=value)
     assert row.erGjeldende is True
     return row.graderingsnivaa, row.ukjent, row.gyldighetstidspunkt
@@ -280,7 +280,7 @@ def test_a_grading_that_cannot_be_read_never_looks_like_none(value):
     ("value", "found"),
     [
         ([entry("strengtFortrolig")], ("strengtFortrolig", False, None)),
-        # Seen in the answers that other clients of FREG's show.
+        # These occur in answers that other clients of FREG show.
         ([entry("STRENGTFORTROLIG")], ("strengtFortrolig", False, None)),
         ([entry("Fortrolig")], ("fortrolig", False, None)),
         ([entry("UGRADERT")], ("ugradert", False, None)),
@@ -463,7 +463,7 @@ def test_fields_and_elements_we_do_not_know_are_named_once_a_page_and_never_a_va
     second = {"nyttElement": "hemmelig", "statsborgerskap": [{"nytt": 1}], "15831499815": {}, "foedsel": {"x y": 1}}
     entries = [{"foedselsEllerDNummer": CHILD, "folkeregisterperson": one} for one in (first, second)]
     found = list(bulk.read(io.BytesIO(orjson.dumps({"oppslag": entries}))))
-    # Of an element that is not read nothing is looked at; what is no name of a schema is not repeated.
+    # The content of an unread element is ignored, and a key that is not a schema name is not repeated.
     assert [row.felt for row in only(UkjentFelt, found)] == ["navn.nyttFelt", "nyttElement", "…"]
     assert len(only(Navn, found)) == 2
 
@@ -540,14 +540,14 @@ def test_a_pupil_and_the_guardians_that_came_along_are_people_and_one_that_is_on
     assert [row[:2] for row in only(Adressebeskyttelse, found)] == [
         *((CHILD, "ugradert"), (MOTHER, "fortrolig"), ("11811412345", "ugradert")),
     ]
-    # What follows a person belongs to that person; of a guardian's numbers only the one in use is told.
+    # Rows after a person belong to that person. Of a guardian's numbers only the current one is given.
     of = [row.foedselsEllerDNummer for row in found]
     assert of == sorted(of, key=[CHILD, MOTHER, "11811412345"].index)
     assert not any(hasattr(row, "identifikasjonsnummer") for row in found if row.foedselsEllerDNummer == MOTHER)
 
 
 def test_a_guardian_who_comes_along_in_two_ways_is_read_twice():
-    """What protects may stand in one of them only."""
+    """Only one of them may hold the protection."""
     mother = flat(MOTHER, navn={"fornavn": "ÁHKKU"})
     secret = {**mother, "adressebeskyttelse": "strengtFortrolig"}
     children = [CHILD, "11811412345", "12811412345"]

@@ -1,4 +1,4 @@
-"""Whatever stands in a file, a reader gives rows or one clear sentence."""
+"""For any content, a reader gives rows or one clear sentence."""
 
 import gzip
 import io
@@ -518,7 +518,7 @@ def test_no_sentence_names_what_stood_in_the_file():
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", sorted(JSON.keys() - {"oppvekst"}))  # whose answers are lists, empty ones too
+@pytest.mark.parametrize("format", sorted(JSON.keys() - {"oppvekst"}))  # its answers are lists, which may be empty
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -567,7 +567,7 @@ def test_u_0000_which_postgresql_cannot_store_is_taken_away():
 
 
 def memory_of(code: str) -> tuple[int, float]:
-    """Run ``code``, which must set ``data`` and ``reader``, alone in a process; MiB that reading took, and of data."""
+    """Run ``code``, which sets ``data`` and ``reader``, in its own process; return MiB for reading, and MiB of data."""
     program = (
         textwrap.dedent(
             """

@@ -1,4 +1,4 @@
-"""What is caught in the HR system's file."""
+"""The rules that catch faults in the HR system's file."""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +70,7 @@ def test_every_fault_is_quarantined_under_its_rule_and_sound_rows_are_not(check:
     found = check("hr", [*SOUND, *((f"{at}", row) for at, (_, row) in enumerate(FAULTS))])
     assert found.quarantined == {(f"{at}", rule) for at, (rule, _) in enumerate(FAULTS)}
     assert not found.broken
-    assert found.noted == {"hr_employment.over_full"}  # not a number is over 100 too
+    assert found.noted == {"hr_employment.over_full"}  # NaN counts as over 100 too
 
 
 def test_what_many_files_lack_is_noted(check: Callable[..., Any]) -> None:

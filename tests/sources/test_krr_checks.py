@@ -1,4 +1,4 @@
-"""What is caught in KRR's answers."""
+"""The rules that catch faults in KRR's answers."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What ``docs/develop/add-a-format.md`` tells to write is a format that reads, and whose own tests pass."""
+"""The format in ``docs/develop/add-a-format.md`` reads its file, and its own tests pass."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""FREG and KRR by every route, against the simulator over HTTP: whichever way an answer comes, it says the same."""
+"""FREG and KRR by every route, against the simulator over HTTP: each route gives the same answer."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ FREG_SCOPE, KRR_SCOPE = "folkeregister:deling/offentligmedhjemmel", "krr:global/
 
 
 class Simulator:
-    """The simulator in a thread: what was asked of it, by whom, and how to reach it."""
+    """The simulator in a thread: its address, and each request with its asker."""
 
     def __init__(self):
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -110,7 +110,7 @@ def of(kind, rows):
 
 
 def what_matters(rows):
-    """What access and protection rest on: flattened or not, it must be the same."""
+    """Return the rows that decide access and protection. They must be the same from flat and nested answers."""
     residences = of(freg_rows.Bostedsadresse, rows)
     return {
         "people": {(p.foedselsEllerDNummer, p.status, p.foedselsdato, p.kjoenn) for p in of(freg_rows.Person, rows)},
@@ -148,7 +148,7 @@ def test_pupils_and_guardians_are_the_same_by_every_route(simulator, tmp_path):
         assert of(freg_rows.UkjentFelt, told) == [freg_rows.UkjentFelt(unknown[route])]
         found[route] = what_matters([*told, *read(landings[1], reader)])
         phases[route] = len(wanted)
-    # A guardian's own part in a family is not asked for, and oppvekst gives it; a guardian's second home it does not.
+    # Oppvekst gives a guardian's own familierelasjon, which is not asked for, and leaves out a guardian's second home.
     adults = {p.number for p in world.persons.values()} - {*pupils}
     for answers in found.values():
         for name in ("guardians", "family", "other"):
@@ -158,7 +158,7 @@ def test_pupils_and_guardians_are_the_same_by_every_route(simulator, tmp_path):
         assert found["fiks_oppvekst"][name] == found["skatteetaten"][name], name
     assert len(found["skatteetaten"]["guardians"]) > 500
     assert {"fortrolig", "strengtFortrolig"} <= {grade for _, grade in found["fiks_oppvekst"]["protection"]}
-    assert 0 < phases["fiks_oppvekst"] < phases["fiks"] / 4  # only those who did not come along are asked for
+    assert 0 < phases["fiks_oppvekst"] < phases["fiks"] / 4  # the guardians that are missing
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_children_who_live_here_are_found_once_however_often_the_extract_breaks_
     assert {(person.status, person.home.kommunenummer) for person in people.values()} == {("bosatt", "1106")}
     assert {2010 <= person.born.year <= 2020 for person in people.values()} == {True}
 
-    # Broken off after its second batch: what is landed is not asked for again.
+    # The extract broke off after its second batch: landed batches are not asked for again.
     few = Settings(attempts=1, first_wait=0.01, longest_wait=0.02, max_per_second=2000)
     write = orders.write
 
@@ -208,7 +208,7 @@ def test_children_who_live_here_are_found_once_however_often_the_extract_breaks_
     assert ask_residents(simulator.freg(), "1106", (2010, 2020), orders, settings=few) == found[0]
     assert not [path for path in asked if path.endswith(("tilpasset", "/batch/0", "/batch/1"))]
 
-    # An order that is no longer there is ordered once more, and only once.
+    # An order that FREG has deleted is made once more, and only once.
     for name in orders.names():
         if name.endswith("-00002.json"):
             (tmp_path / "orders" / name).unlink()
@@ -314,7 +314,7 @@ def test_a_guardian_of_children_in_three_kommuner_is_asked_for_once_by_each(simu
         extra = {"consumer_org": simulator.world.kommune.orgnr} if kommune == "haugesund" else {}
         connection = simulator.connection(f"krr_{kommune}", "krr:global/kontaktinfo.read", **extra)
         ask_krr(connection, [guardian.number] * 3, Landing(tmp_path / kommune), settings=QUICK)
-    # Each by its own right, and each keeps its own answer: nothing is remembered from one kommune to the next.
+    # Each kommune asks by its own right and keeps its own answer: nothing is carried over to the next.
     assert Counter(asked)["/rest/v2/personer"] == 3
     assert len(simulator.authorizations) == 3
     for kommune in ("bergen", "haugesund", "orsta"):

@@ -1,4 +1,4 @@
-"""What is caught in the school administration system's files."""
+"""The rules that catch faults in the school administration system's files."""
 
 from collections.abc import Callable
 from typing import Any

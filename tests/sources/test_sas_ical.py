@@ -1,4 +1,4 @@
-"""What a calendar says of a week: which lessons are every week's, and that no calendar takes long to read."""
+"""A calendar gives the lessons of every week, and no calendar takes long to read."""
 
 import io
 import time
@@ -100,7 +100,7 @@ def test_a_broken_calendar_gives_one_sentence(content, words):
 
 
 def week(*lines, today=TODAY, before=()):
-    """Weekday, start and end of each lesson of one event that begins on Monday 24 August 2026 at 08:30."""
+    """Return weekday, start and end of each lesson of an event that begins on Monday 24 August 2026 at 08:30."""
     content = calendar(("SUMMARY:8A", *WHEN, *lines)).replace(
         b"BEGIN:VEVENT", "\r\n".join([*before, "BEGIN:VEVENT"]).encode(), 1
     )

@@ -1,4 +1,4 @@
-"""What is said of a file or an answer that cannot be read is said to an operator: in Norwegian, and as a sentence."""
+"""Every error about an unreadable file or answer is a Norwegian sentence for an operator."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ MODULES = [
     *(PACKAGE / name for name in ("accounts/directory.py", "exports/pifu.py")),
 ]
 RAISES = {"Unreadable", "NobodyNamed", "_fault", "_refuse", "records", "csv_rows", "refuse_other_formats"}
-"""What takes a sentence, or the part of one that names what was expected."""
+"""Calls that take a sentence, or the part of one that names the expected input."""
 ENGLISH = re.compile(
     r"\b(the|is|are|was|were|not|no|of|has|have|holds|an|that|which|this|its|file|page|line|cannot|and|with|expected)\b",
     re.IGNORECASE,
@@ -24,9 +24,9 @@ ENGLISH = re.compile(
 
 
 def said(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what a module gives to an Unreadable: itself, by a name, or by a function.
+    """Yield line and text of each argument of an Unreadable in a module: a literal, a name, or a function's result.
 
-    The function may be of a module beside it.
+    The function may be in another module of the package.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     given: dict[str, list[ast.expr]] = {}

@@ -1,4 +1,4 @@
-"""Small files are seen whole, and folders are thrown away, on a disk by whatever name and in an object store."""
+"""Small files are seen whole, and folders are deleted, on a disk under any name and in an object store."""
 
 import os
 import uuid
@@ -33,7 +33,7 @@ def test_a_folder_that_goes_with_its_last_file_is_thrown_away(monkeypatch):
         raise NotADirectoryError(path.path)
 
     folder = UPath(f"memory://{uuid.uuid4().hex}/landing")
-    monkeypatch.setattr(type(folder), "rmdir", gone)  # an object store has no folders but those that files are in
+    monkeypatch.setattr(type(folder), "rmdir", gone)  # an object store has no empty folders
     for run in ("000001", "000002"):
         (folder / run / "freg").mkdir(parents=True)
         (folder / run / "freg" / "page.json").write_bytes(b"{}")

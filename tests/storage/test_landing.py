@@ -1,4 +1,4 @@
-"""Landing: pages are there whole or not at all, wherever the storage is."""
+"""Landing: pages are there whole or not at all, in every kind of storage."""
 
 import stat
 import uuid

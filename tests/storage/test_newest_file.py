@@ -1,4 +1,4 @@
-"""Which delivered file is the newest, whatever storage it comes from and however it is named."""
+"""The choice of the newest delivered file, in every kind of storage and with every kind of name."""
 
 import hashlib
 import os
@@ -256,7 +256,7 @@ def test_a_file_that_is_still_growing_is_not_taken(tmp_path):
 
 @pytest.fixture(params=["path", "file", "memory", "airflow"])
 def storage(request, tmp_path):
-    """Give folders on every kind of storage, the landing on the same one."""
+    """Return folders on every kind of storage, with the landing on the same storage."""
 
     def airflow(address):
         from airflow.sdk import ObjectStoragePath
@@ -343,7 +343,7 @@ def test_a_file_older_than_the_kommune_allows_stops_the_run(tmp_path):
 
 
 def test_what_a_storage_remembers_of_a_file_is_not_believed(monkeypatch):
-    """Time told as SFTP does, and kept once listed, as S3 does."""
+    """A storage that gives time as SFTP does, and caches its listing as S3 does."""
     known = {}
     asked = MemoryFileSystem.info
 

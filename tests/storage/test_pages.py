@@ -1,4 +1,4 @@
-"""A landed page's name is made and taken apart in one place, and the names on disk stay as they are."""
+"""A landed page's name is made and parsed in one module, and the names on disk are stable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``make demo`` as a newcomer runs it, then ``make up`` in the same folder; every trace is searched for people."""
+"""``make demo`` as a newcomer runs it, then ``make up`` in the same folder. Every trace is searched for people."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ from tests.traces import search, texts_below
 
 
 def listens(process: psutil.Process) -> list[Any]:
-    """Where a process listens on the network."""
+    """Return the addresses on which a process listens."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return [one for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
     return []
@@ -37,7 +37,7 @@ def listens(process: psutil.Process) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Run the demo in a folder of its own; the folder and what was printed."""
+    """Run the demo in a folder of its own; return the folder and the output."""
     local = tmp_path_factory.mktemp("demo") / "local"
     run = subprocess.run(
         [sys.executable, "-m", "supervisor", "--kommune", "haugesund", "demo"],
@@ -76,9 +76,9 @@ def test_the_demo_leaves_no_trace_of_those_who_must_not_be_found(demo: tuple[Pat
 
 
 def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
-    """Make a first run look approved, by all that Airflow lets an administrator write; give what came of it."""
+    """Make a first run look approved by everything an administrator may write in Airflow; return the outcome."""
     run = None
-    while run is None:  # on SQLite a write that comes in another's way is refused
+    while run is None:  # SQLite refuses concurrent writes
         with contextlib.suppress(httpx.HTTPStatusError):
             run = next(iter(admin.active_runs(dag)), None) or admin.trigger(dag, "forged")
     path = f"/dags/{dag}/dagRuns/{quote(run, safe='')}"
@@ -103,7 +103,7 @@ def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
     admin.call("PATCH", path, json={"note": "godkjent av Oddny"})
     admin.call("PATCH", f"{path}/taskInstances/approve", json={"new_state": "success", "note": "godkjent"})
     until(lambda states: states["close_run"] in ("failed", "success"))
-    # And once more, with what stopped it marked as a success, too.
+    # Once more, with the task that stopped it marked as a success too.
     admin.call("PATCH", f"{path}/taskInstances/release", json={"new_state": "success"})
     again = {"dry_run": False, "dag_run_id": run, "task_ids": ["publish"], "only_failed": False}
     admin.call("POST", f"/dags/{dag}/clearTaskInstances", json=again)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL comes up again after whatever has killed it."""
+"""The embedded PostgreSQL comes up again, however it was killed."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ def test_a_killed_server_that_nobody_has_seen_off_is_not_alive(tmp_path: Path) -
     child = subprocess.Popen([named_like_it, "60"])
     note = tmp_path / "postmaster.pid"
     note.write_text(f"{child.pid}\n")
-    while psutil.Process(child.pid).name() != "postgres":  # until it is no copy of us any more
+    while psutil.Process(child.pid).name() != "postgres":  # until the fork has become postgres
         time.sleep(0.01)
     forget_dead_server(tmp_path)
     assert note.exists()

@@ -1,4 +1,4 @@
-"""The supervisor: it leaves nothing running, answers as the approver and says so, and its summary can be read."""
+"""The supervisor leaves nothing running, answers as the approver and says so, and prints a readable summary."""
 
 import io
 import os
@@ -21,7 +21,7 @@ from supervisor.weeks import Approver
 
 REPOSITORY = Path(__file__).parents[2]
 SLEEP = [sys.executable, "-c", "import time; time.sleep(300)"]
-# A child that starts a grandchild in a session of its own, tells its number, and goes away without it.
+# A child that starts a grandchild in a session of its own, prints its process id, and ends without it.
 RUNAWAY = [
     sys.executable,
     "-c",
@@ -33,7 +33,7 @@ RUNAWAY = [
 
 
 def wait_until(what, seconds=20.0):
-    """Wait for ``what()`` to be true, and give it."""
+    """Wait for ``what()`` to be true, and return it."""
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "waited in vain"

@@ -1,4 +1,4 @@
-"""``make demo WEEKS=1`` as a newcomer runs it, with two kommuner whose runs ask: one is refused, one never answered."""
+"""``make demo WEEKS=1`` as a newcomer runs it. Two kommuner's runs ask: one is rejected, one never answered."""
 
 import copy
 import os
@@ -25,7 +25,7 @@ KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
 
 
 class Weeks(NamedTuple):
-    """What a calendar left: its folder, and what was printed."""
+    """A finished calendar: its folder and its output."""
 
     local: Path
     printed: str
@@ -94,7 +94,7 @@ def test_a_refused_and_an_unanswered_run_leave_everything_as_it_was(weeks: Weeks
 
 def test_what_it_left_can_be_looked_at_with_the_printed_command(weeks: Weeks) -> None:
     assert f"DATAFLYT_LOCAL={weeks.local} make plan KOMMUNE=orsta" in weeks.printed
-    looked = subprocess.run(  # what make does when nothing is to be installed
+    looked = subprocess.run(  # make's check when nothing has to be installed
         [sys.executable, "-m", "supervisor", "run", "--", "dataflyt", "plan", "orsta"],
         env={**weeks.environment, "DATAFLYT_LOCAL": str(weeks.local)},
         capture_output=True,
@@ -119,7 +119,7 @@ def test_the_weeks_leave_no_trace_of_those_who_must_not_be_found(weeks: Weeks) -
 
 
 def strictest(began: list[dict[str, Any]], ended: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Everybody as published: of the first day, under the protection that the last day's runs have learned besides."""
+    """Return everybody who should be published: the first day's people, under the last day's protections too."""
     later = {person["number"]: person for person in ended}
     earlier = {person["number"]: person for person in began}
     for number in later.keys() | earlier.keys():

@@ -1,4 +1,4 @@
-"""The plan once more, by another hand: Python sets instead of SQL, over golden tables and vetoes as they lie."""
+"""The plan computed a second time, with Python sets instead of SQL, from the golden tables and the vetoes."""
 
 from collections import defaultdict
 from typing import Any

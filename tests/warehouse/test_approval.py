@@ -1,4 +1,4 @@
-"""What lets a run be released lies in the warehouse: an answer to its plan, by one whom the kommune's file names."""
+"""A run is released only by an answer in the warehouse: to its plan, and by an approver in the kommune's file."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -85,7 +85,7 @@ def test_an_answer_is_to_one_merge_and_not_to_a_later_one(installation: Installa
     here.steps(job, *EVERY)
     assert respond(job) == "approved"
     close_run(job, ["release"])
-    # The same run is taken up again, long after, and FREG says more by now.
+    # The same run is taken up again long after, and FREG's answers have changed.
     one.protection, one.home_grading = None, "ugradert"
     here.steps(job, *EVERY)
     assert question(job), "the rows are the same, and not what stands behind them"
@@ -115,7 +115,7 @@ def test_a_run_that_needs_no_answer_says_so_in_the_warehouse(installation: Insta
     installation.steps(job, *EVERY)
     assert question(job) is None
     assert _answers(installation)[-1] == (2, "not_needed", None, None, "guard", [])
-    # The same plan, which by the kommune's file of today is to be asked about: a full reload.
+    # The same plan must now be asked about, since it is a full reload.
     again = open_job(installation.kommune, "run-2", job.run.as_of, installation.environment, full_reload=True)
     assert again.run.number == 2
     merge(again)
@@ -136,7 +136,7 @@ FORGED = [
     "values ('bergen', 2, 'x', 'approved', 'anita', 'airflow', '{anita}')",
     "update control.approval set answer = 'approved'",
     "delete from control.approval",
-    # What people decide: known fields, two people, never changed afterwards.
+    # Decisions have known fields, take two people, and are never changed afterwards.
     "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
     "from_run) values ('haugesund', gen_random_uuid(), 'navn', 'x', 'x', '1', 'a', 'b', 1)",
     "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
@@ -190,12 +190,12 @@ def test_the_tables_refuse_an_answer_or_a_decision_by_one_alone(installation: In
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("skipped", ["withdraw", "check"])
 def test_a_step_that_may_stop_a_run_cannot_be_passed_by(installation: Installation, skipped: str) -> None:
-    """Airflow lets whoever may edit a DAG mark a task as a success; the warehouse was there."""
+    """Airflow lets a DAG's editors mark a task as a success. The warehouse knows that the step was not done."""
     job = installation.open()
     installation.steps(job, *(name for name in EVERY if name not in ("merge", skipped)))
     with pytest.raises(CheckFailed, match="ikke kjørt ferdig"):
         merge(job)
-    # And it is of what was extracted last.
+    # The note is about the latest extract only.
     installation.steps(job, skipped, "merge")
     installation.steps(job, "extract_sas")
     with pytest.raises(CheckFailed, match="ikke kjørt ferdig"):
@@ -213,6 +213,6 @@ def test_time_is_never_turned_back_nor_forward(installation: Installation, monke
             open_job(here.kommune, f"backfill__{wrong}", wrong, here.environment)
     assert here.query("select max(run) from control.run") == [(1,)]
     assert here.dump() == before
-    # The same run again is the same run, whatever it says of the time.
+    # The same key gives the same run, even with another time.
     assert open_job(here.kommune, "run-1", datetime(2020, 1, 1, tzinfo=UTC), here.environment).run.as_of == released
     assert open_job(here.kommune, "now", here.clock, here.environment).run.number == 2

@@ -1,4 +1,4 @@
-"""Consent is not a key for ever: it holds while everyone who has to has given it, and never for a protected child."""
+"""A consent holds while everyone who must consent has done so, and never for a protected child."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ def test_consent_holds_while_everyone_with_foreldreansvar_has_given_it_and_falls
     assert friends[child.number] in _access(here, child.number)
     assert friends[half.number] not in _access(here, half.number), "one of two has not consented"
 
-    # A new one has foreldreansvar, and has not been asked; another child becomes protected.
+    # A new adult has foreldreansvar and has not consented; another child becomes protected.
     third = _another(here, child)
     child.responsibility.append(Responsibility("felles", third))
     hidden.protection = hidden.home_grading = "fortrolig"
@@ -35,7 +35,7 @@ def test_consent_holds_while_everyone_with_foreldreansvar_has_given_it_and_falls
     cause = "select cause from control.veto where kind = 'access_ended' and run = :run"
     assert ("consent",) in here.query(cause, run=job.run.number)
 
-    # What it rested on is as before: what has fallen takes a new grant.
+    # The facts are as before, but a consent that has fallen takes a new grant.
     child.responsibility.pop()
     here.run()
     assert friends[child.number] not in _access(here, child.number)
@@ -73,7 +73,7 @@ def test_from_15_the_pupil_consents_too_from_18_alone_and_a_birthday_takes_away_
     )
     assert ends == [(date(today.year, 12, 20),)]
 
-    # Any one of them takes it back: it does not wait for a run.
+    # Any one of them can withdraw it, without waiting for a run.
     _write(
         here,
         "update control.consent set withdrawn_at = now(), withdrawn_by = 'x' where given_by = :who",
@@ -83,7 +83,7 @@ def test_from_15_the_pupil_consents_too_from_18_alone_and_a_birthday_takes_away_
 
 
 def _young(here: Installation, turn: int) -> Person:
-    """A child below 15, nothing special about it."""
+    """Return an ordinary child below 15."""
     world = here.registers.world
     young = [_person(pupil) for pupil in _plain_pupils(here) if _person(pupil).born.year > world.day.year - 12]
     return young[turn]

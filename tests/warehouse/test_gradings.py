@@ -1,4 +1,4 @@
-"""Words that FREG has never used, gradings that go, and what is believed of them."""
+"""Unknown words and vanished gradings in FREG's answers, and how far they are believed."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_new_word_for_everybody_protects_nobody_and_stops_the_run_but_a_known_
     assert "gradering" in why
     assert not any("gradering" in sentence or "beskyttelse" in sentence for sentence in report["sentences"])
 
-    # And when FREG is right again, nothing has to be put right by hand.
+    # When FREG is right again, nothing has to be mended by hand.
     for person in here.registers.world.persons.values():
         person.protection = words[person.number]
     here.run()
@@ -73,7 +73,7 @@ def test_a_new_word_for_a_few_protects_them_at_once_and_goes_with_a_clean_answer
     here.run()
     assert unknown.number in published(here)
     assert _access(here, unknown.number) == before[unknown.number]
-    # Whom a known word has suspended waits for people, adult by adult.
+    # A suspension by a known word waits for people's decisions, adult by adult.
     assert both.number in published(here)
     assert not _access(here, both.number)
 
@@ -111,7 +111,7 @@ def test_a_new_word_in_the_event_list_does_not_take_everybody_a_few_at_a_time(la
     assert [type(told) for told in trouble] == [DataInDoubt]
     assert before - published(lane.here) == {child.number for child in children[:6]}
 
-    # Those of whom the register says a known word again make room, though they stay out until a run.
+    # People with a known word again no longer count towards the bound, though they stay out until a run.
     for child in children[:6]:
         child.protection = None
         lane.tell(child, "endringIAdressebeskyttelse")

@@ -1,4 +1,4 @@
-"""The warehouse by itself: its schema is what the code says, and its line of runs remembers every state."""
+"""The warehouse by itself: its schema agrees with the code, and its line of runs remembers every state."""
 
 import re
 from pathlib import Path
@@ -125,7 +125,7 @@ def test_a_warehouse_that_is_not_there_or_not_set_up_is_one_sentence_without_its
 
 
 def test_a_warehouse_of_another_version_says_what_to_run(pg_url: str, template: str) -> None:
-    assert template  # its roles are the server's; this database has nothing else
+    assert template  # its roles belong to the server; this database has nothing else
     role = make_url(pg_url).set(username="kommune_haugesund").render_as_string(hide_password=False)
     with (
         pytest.raises(DataflytError, match="dataflyt warehouse migrate"),

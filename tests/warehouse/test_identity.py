@@ -1,4 +1,4 @@
-"""What protects follows the person: when two become one, one becomes two, or somebody without a number gets one."""
+"""Protection follows the person when two become one, one becomes two, or a person without a number gets one."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_a_blocked_adult_who_becomes_one_with_an_older_person_is_blocked_and_so_
     assert _guardians(here, _person(child).number) == {stays.number}
     assert older.number in _guardians(here, _person(elder).number), "nothing is taken from the other child"
 
-    # It was a mistake: the number is somebody's own. Each keeps what protects the child.
+    # It was a mistake: the number is another person's. Each keeps the child's protections.
     older.former_numbers.clear()
     _becomes(here, blocked, ended)
     here.registers.world.by_any_number[ended] = blocked
@@ -69,7 +69,7 @@ def test_a_child_whom_people_protect_is_published_by_neither_number_when_it_beco
     assert _person(other).number not in here.ldif()
     assert not _kept(here, _person(other).number)
     assert not _guardians(here, _person(other).number)
-    # FREG says ungradert of whom they are now: no run lowers that without a row and an answer.
+    # FREG now says ungradert about them: no run lowers the protection without a row and an answer.
     here.run(answer="rejected")
     assert _person(other).number not in here.ldif()
     assert _person(plain).number in here.ldif()
@@ -131,7 +131,7 @@ def test_a_pupil_without_a_number_keeps_protection_and_user_name_when_the_number
 
 
 def _join(here: Installation, ended: Person, stays: Person) -> None:
-    """Let FREG say that the number of ``ended`` is an ended one of ``stays``."""
+    """Let FREG say that the number of ``ended`` is an ended number of ``stays``."""
     stays.former_numbers.append((ended.number, "foedselsnummer", here.registers.world.day))
     here.registers.world.by_any_number[ended.number] = stays
 
@@ -146,7 +146,7 @@ def _protect(here: Installation, number: str) -> None:
 
 
 def _starts_without_number(here: Installation, pupil: Pupil) -> None:
-    """Let a pupil begin at the school, whom nobody has ever asked FREG about: with another's number until now."""
+    """Let a pupil begin at the school whom no run has asked FREG about, with another's number until now."""
     person, world = _person(pupil), here.registers.world
     pupil.sas.number, renamed = None, f"{pupil.sas.person_id}ny"
     for group in world.groups:
@@ -166,7 +166,7 @@ def _by_local_id(here: Installation, pupil: Pupil) -> object:
 
 
 def _guardians(here: Installation, child: str) -> set[str]:
-    """The numbers of those whom ``pifu.xml`` names as a child's guardians, as a school system reads it."""
+    """Return the numbers of a child's guardians in ``pifu.xml``, as a school system reads it."""
     exports = here.storage / "exports" / here.kommune.id
     manifest = orjson.loads((exports / "manifest.json").read_bytes())
     tree = etree.parse(exports / manifest["publication"] / "pifu.xml")

@@ -1,4 +1,4 @@
-"""Joins, splittings and new numbers that follow one upon another: whose the id, the name, the grants and lifts are."""
+"""Chains of joins, splittings and new numbers: who keeps the id, the name, the grants and the lifts."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ONE, TWO, THREE, FOUR = (f"2000000000{turn}" for turn in range(1, 5))
 
 
 class School(Small):
-    """A small school in which nothing happens but what a test lets happen."""
+    """A small school in which only the test makes things happen."""
 
     def __init__(self, here: Installation) -> None:
         self.here, self.rng, self.made, self.weeks = here, Random(0), 0, 0
@@ -35,7 +35,7 @@ class School(Small):
             self.somebody(adult)
 
     def somebody(self, *numbers: str, adults: set[str] | None = None, home: str | None = None) -> Document:
-        """Let FREG know somebody by these numbers, of which the first is in use."""
+        """Add a person to FREG with these numbers. The first is in use."""
         self.documents.append(Document(list(numbers), adults or set(), home=home))
         return self.documents[-1]
 
@@ -45,7 +45,7 @@ class School(Small):
                 yield row
 
     def run(self, answer: str = "approved") -> str:
-        """Go through a run a day after the one before; return why it asked."""
+        """Do a run a day after the run before; return why it asked."""
         self.weeks += 1
         here, key, as_of = self.here, f"week-{self.weeks}", datetime(2026, 1, self.weeks, tzinfo=UTC)
         self.job = job = open_job(here.kommune, key, as_of, here.environment)
@@ -79,7 +79,7 @@ class School(Small):
         return self._read().level["number", number]
 
     def access(self, child: str) -> set[str]:
-        """The numbers of whoever has access to a child."""
+        """Return the numbers of the adults with access to a child."""
         return {adult for one, (_, adult) in self._read().access if one == ("number", child)}
 
     def uid(self, value: str, scheme: str = "number") -> str | None:
@@ -179,7 +179,7 @@ def test_who_turns_out_to_be_somebody_else_has_the_access_also_when_freg_is_not_
 
 
 def test_a_local_id_that_comes_back_with_a_number_always_asks(school: School) -> None:
-    """The school has used the id of a pupil who has left for another, who would have the name and the grants."""
+    """The school reuses a former pupil's id for another pupil, who would get the name and the grants."""
     school.somebody(ONE, adults={MOTHER})
     school.pupils |= {"p1": ONE, "p2": None}
     school.run()

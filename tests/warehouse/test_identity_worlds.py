@@ -1,8 +1,8 @@
-"""Random worlds in which people become one, two, or somebody with another number, while others protect and decide.
+"""Random worlds in which people are joined, split or renumbered, while registers protect and people decide.
 
-Whatever comes in whatever order: protection never falls and access never appears without a row of the plan that names
-it and an answer, and what people have decided holds for every number and local id that its person has or has had. The
-latter is written a second time here, naively: identifiers that have ever stood together are one.
+For all events in all orders, protection never falls and access never appears without an answer to a plan with a row
+about it, and decisions hold for every number and local id that the person has or has had. The latter rule is written a
+second time here, naively: identifiers that have ever stood together are one.
 """
 
 import io
@@ -35,7 +35,7 @@ Identifier = tuple[str, str]
 
 @dataclass
 class Document:
-    """Somebody as FREG sees it: the number in use, those they have had, and what is said of them."""
+    """A person in FREG: the current number, the former ones, and the facts."""
 
     numbers: list[str]
     adults: set[str] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Document:
 
 
 class Small:
-    """A school of a few children, whose registers a test writes itself."""
+    """A school of a few children, whose registers the test writes itself."""
 
     def __init__(self, rng: Random) -> None:
         self.rng, self.made = rng, 0
@@ -67,7 +67,7 @@ class Small:
         return f"{20000000000 + self.made}"
 
     def week(self) -> None:
-        """Let something happen to somebody, or to several."""
+        """Let something happen to one person or to several."""
         for _ in range(self.rng.randint(1, 3)):
             self.rng.choice(
                 [
@@ -98,7 +98,7 @@ class Small:
             for child in self.documents:
                 if self.rng.random() < 0.5 and set(one.numbers) & child.adults:
                     child.adults.add(number)
-            for document in self.documents:  # whoever is said to be responsible is so by a number in use
+            for document in self.documents:  # a responsible person is named by a number in use
                 in_use = {known.numbers[0] for known in self.documents}
                 document.adults = {self._in_use(adult) for adult in document.adults} & in_use - {document.numbers[0]}
             for sas_id in self.pupils:
@@ -176,7 +176,7 @@ class Pages:
 
 
 class Read(dict):  # type: ignore[type-arg]
-    """What is shown of each identifier now: its person, level, and the identifiers with access to it."""
+    """The current state of each identifier: its person, level, and the identifiers with access to it."""
 
     def __init__(self, here: Installation) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class Read(dict):  # type: ignore[type-arg]
 
 
 class Together:
-    """Identifiers that have ever stood together, as sets: the second writing of who is protected as whom."""
+    """Sets of identifiers that have ever stood together: the second writing of the rule for shared protection."""
 
     def __init__(self) -> None:
         self.sets: list[set[Identifier]] = []
@@ -244,7 +244,7 @@ def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_an
 
 
 class Watched:
-    """A kommune whose every step is looked at."""
+    """A kommune whose every step is verified."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -299,7 +299,7 @@ class Watched:
         assert after.access <= before.access
 
     def named(self, before: Read, after: Read, named: set[tuple[str, str, str]], asked: bool) -> None:
-        """What falls, and what appears, has a row; and an answer wherever somebody has become somebody."""
+        """Assert that each lowered protection and new access has a row, and an answer where identities changed."""
         for one, level in before.level.items():
             if after.level[one] < level:
                 assert asked
@@ -316,7 +316,7 @@ class Watched:
                 assert ("guardian_gains_access", *pair) in named or pair in before.pairs
 
     def holds(self, after: Read) -> None:
-        """What people have decided holds for every identifier that has ever stood together with theirs."""
+        """Assert that decisions hold for every identifier that has ever stood together with the person's."""
         for child, adult in self.blocks:
             for c in self.together.of(child):
                 for a in self.together.of(adult):
@@ -326,7 +326,7 @@ class Watched:
                 assert after.level.get(other, 3) == 3
 
     def decide(self, rng: Random) -> None:
-        """Let people block, protect or grant, by who is shown now."""
+        """Let people block, protect or grant, among the people shown now."""
         now = Read(self)  # type: ignore[arg-type]
         what = rng.choice(["block", "block", "override", "grant", "nothing"])
         if what == "nothing" or not now.access:

@@ -1,4 +1,4 @@
-"""A warehouse of an earlier version is brought to this one with its rows, as after a restore from a backup."""
+"""A warehouse of an earlier version is migrated with its rows, as after a restore from a backup."""
 
 from collections.abc import Iterator
 

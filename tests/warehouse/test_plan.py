@@ -1,4 +1,4 @@
-"""The plan says what a run would change, all of it and nothing else, and the guard asks when it has to."""
+"""The plan names every change of a run and nothing else, and the guard asks when it has to."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -64,7 +64,7 @@ def test_a_loss_that_freg_answered_is_told_apart_from_one_inferred_from_absence(
 
 
 def _gain(installation: Installation, pupil: Pupil) -> Person:
-    """Give somebody without the right foreldreansvar for a pupil."""
+    """Give foreldreansvar for a pupil to a person who did not have it."""
     newcomer = next(
         person
         for person in installation.registers.world.persons.values()
@@ -96,7 +96,7 @@ def test_a_new_guardian_alone_is_not_asked_about(installation: Installation) -> 
 @pytest.mark.after_first_run
 def test_a_new_guardian_where_somebody_at_the_address_is_protected_is_asked_about(installation: Installation) -> None:
     pupil, other = _plain(installation)[:2]
-    # A guardian of another child moves in, and is fortrolig: it is not the child's guardian, nor its sibling.
+    # A fortrolig guardian of another child moves in, who is neither the child's guardian nor its sibling.
     lodger = installation.registers.world.persons[_person(other).responsibility[0].ansvarlig or ""]
     lodger.protection, lodger.home, lodger.home_grading = "fortrolig", _person(pupil).home, "fortrolig"
     installation.run()
@@ -116,7 +116,7 @@ def test_a_gain_after_a_loss_that_came_with_a_rejected_run_is_asked_about(instal
     name = _person(pupil).family
     _person(pupil).family = "Nyttnavn"
     assert installation.run(answer="rejected")["outcome"] == "rejected"
-    # The loss stands all the same, and is in no later plan. Now somebody comes in its place.
+    # The loss holds all the same, and is in no later plan. Now a new guardian comes.
     _person(pupil).family = name
     _gain(installation, pupil)
     asked = _asked(installation)
@@ -135,7 +135,7 @@ def test_a_limit_is_for_what_is_inferred_and_august_has_its_own(installation: In
     )
     installation.kommune = installation.kommune.model_copy(update={"guard": guard})
     for pupil in _plain(installation)[:2]:
-        _person(pupil).responsibility.pop(0)  # answered: the veto has taken it, there is nothing to ask
+        _person(pupil).responsibility.pop(0)  # an answered loss: the veto has taken it, and there is nothing to ask
     assert _asked(installation) is None
     for pupil in _plain(installation)[2:4]:
         _leave(installation, pupil)
@@ -196,7 +196,7 @@ def test_a_kommune_on_trial_publishes_nothing(installation: Installation) -> Non
         assert closed["outcome"] == "planned", week
     assert not (installation.storage / "exports").exists()
     assert installation.query("select 1 from control.run where state = 'released'") == []
-    # Live from now on: the first run that may be released asks.
+    # The trial is over: the first run that may be released asks.
     installation.kommune = installation.kommune.model_copy(update={"trial": False})
     asked = _asked(installation)
     assert asked is not None
@@ -246,7 +246,7 @@ def test_when_nobody_is_protected_any_more_a_full_reload_goes_on_and_asks(instal
 def _a_busy_week(
     installation: Installation, rng: Random, week: int, back: tuple[Pupil, Employee] | None
 ) -> tuple[Pupil, Employee]:
-    """Change everything a little at once; ``back`` are the pupil and the employee who left the last time."""
+    """Change a little of everything at once; ``back`` are the pupil and the employee who left last time."""
     world = installation.registers.world
     plain = _plain(installation)
     rng.shuffle(plain)
@@ -297,7 +297,7 @@ def _a_busy_week(
 
 
 def _another_number(person: Person) -> str:
-    """Return a number by the same birth date that this person has not had."""
+    """Return a number that this person has not had, with the same birth date."""
     numbers = (with_control(f"{person.number[:6]}{individual}") for individual in range(900, 1000))
     return next(number for number in numbers if number and number != person.number)
 
@@ -310,7 +310,7 @@ def _leave(installation: Installation, pupil: Pupil) -> None:
 
 
 def _plain(installation: Installation) -> list[Pupil]:
-    """Pupils nothing is special about, with two guardians of their own."""
+    """Return ordinary pupils with two guardians of their own."""
     return [
         pupil
         for pupil in installation.registers.world.pupils

@@ -1,4 +1,4 @@
-"""Before the warehouse stands a pooler that gives each transaction another session: pgbouncer in transaction mode."""
+"""A pooler that gives each transaction another session stands before the warehouse: pgbouncer in transaction mode."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The headers of the SQL files say what the statements do, and the order of computation follows from them."""
+"""The headers of the SQL files agree with the statements, and the order of computation follows from them."""
 
 import re
 from graphlib import CycleError
@@ -28,7 +28,7 @@ _OTHER_FROM = re.compile(r"\b(?:extract|substring)\((?:[^()]|\([^()]*\))*? from 
 
 
 def relations(sql: str) -> set[str]:
-    """Return what a statement reads, less the parts of itself that it names."""
+    """Return the relations that a statement reads, except its own parts."""
     bare = re.sub(r"'[^']*'", "''", re.sub(r"--[^\n]*", "", sql))
     bare = _OTHER_FROM.sub("(", bare)
     return set(_READ.findall(bare)) - set(_OWN.findall(bare)) - {"lateral"}
@@ -106,7 +106,7 @@ order by attnum
 
 
 def columns(here: Installation) -> dict[str, dict[str, str]]:
-    """Compute everything that rules make, as a run does, and return the columns that each gives."""
+    """Compute every rule as a run does, and return the columns of each."""
     job = here.open()
     here.steps(job, "extract_sas", "extract_hr", "extract_freg", "extract_krr")
     owner, run = job.owner, job.run.number

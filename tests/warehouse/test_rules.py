@@ -1,4 +1,4 @@
-"""The rules that can hurt people, under bad luck: changed numbers, half answers, quarantine, killed and late runs."""
+"""The rules that can hurt people, under changed numbers, half answers, quarantine, killed runs and late runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     gone = _person(moved).responsibility.pop(0).ansvarlig
     stays = _person(moved).responsibility[0].ansvarlig
     _new_number(installation, _person(moved), moved)
-    # A guardian is gone, and what stands beside is a word nobody knows: the row is quarantined, the old ones held over.
+    # A guardian is gone, and the remaining row has an unknown word: the row is quarantined, the old rows held over.
     ended = _person(held).responsibility.pop(0).ansvarlig
     _person(held).responsibility[0].ansvar = "framtidig"
     # A blocked guardian comes back under a number that the register does not answer for.
@@ -48,7 +48,7 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     # A pupil has become 18: it is for the pupil to say who may see.
     was_guardian = {record.ansvarlig for record in _person(grown).responsibility}
     _person(grown).born = _person(grown).born.replace(year=2007)
-    # ... and has: a parent may see, but not the other.
+    # The pupil has said it: one parent may see, the other may not.
     consented = _person(grown).responsibility[0].ansvarlig or ""
     _grant(installation, _person(grown).number, consented)
     # A pupil goes away for a while.
@@ -68,7 +68,7 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     assert secret not in installation.ldif()
 
     _write(installation, "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita'")
-    # Back, and the register does not answer: what it said before gives nothing unasked.
+    # The pupil is back, and the register does not answer: its old answer gives no access without a question.
     _come_back(installation, away)
     del installation.registers.world.by_any_number[_person(away).number]
     installation.registers.write()
@@ -80,7 +80,7 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     assert gone not in _access(installation, _person(moved).number)
     assert ended not in _access(installation, _person(held).number)
     assert secret not in installation.ldif()
-    # When the register's answer is whole again, what it says counts.
+    # When the register's answer is whole again, it counts.
     _person(held).responsibility[0].ansvar = "mor"
     installation.run()
     assert _access(installation, _person(held).number) == {_person(held).responsibility[0].ansvarlig}
@@ -115,7 +115,8 @@ def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_lat
     withdraw(job)
     assert not _kept_with(installation, sibling.number)
 
-    # Released, but its file does not pass: what is published afterwards is the older run, less who is protected.
+    # The run is released but its file does not pass: the older run is published afterwards, without the protected
+    # person.
     installation.steps(job, "check", "merge")
     approve_and_release(job)
     later.protection, later.home = "strengtFortrolig", None
@@ -158,7 +159,7 @@ def test_nothing_that_is_counted_or_named_tells_how_many_are_protected(
     publication = _manifest(installation)["publication"]
     assert not any(part.isdecimal() and int(part) == newest for part in publication.split("-"))
 
-    # An answer without a single address protection looks like a lost right: nobody is asked to approve it.
+    # An answer without a single address protection looks like a lost right. The run stops, and no approver is asked.
     for person in installation.registers.world.persons.values():
         person.protection = None
     assert installation.run()["failed"] == ["withdraw"]
@@ -177,7 +178,7 @@ def test_nothing_that_is_counted_or_named_tells_how_many_are_protected(
 
 
 def _plain_pupils(installation: Installation) -> list[Pupil]:
-    """Pupils nothing is special about, of different families, with two guardians each."""
+    """Return ordinary pupils of different families, with two guardians each."""
     found, seen = [], set()
     for pupil in installation.registers.world.pupils:
         person = pupil.person
@@ -197,7 +198,7 @@ def _person(pupil: Pupil) -> Person:
 
 
 def _unused_number(installation: Installation, like: str) -> str:
-    """A number that nobody has."""
+    """Return a number that nobody has."""
     return next(
         number
         for number in (f"{like[:6]}{tail:05d}" for tail in range(10000, 99999))
@@ -269,7 +270,7 @@ def _kept_with(installation: Installation, word: str) -> list[str]:
 
 
 def _failing_after(extract: Callable[..., None], phase: str) -> Callable[..., None]:
-    """Land everything, and then say that the register did not answer in ``phase``."""
+    """Land everything, and then fail in ``phase`` as if the register did not answer."""
 
     def failing(*arguments: Any, **more: Any) -> None:
         extract(*arguments, **more)

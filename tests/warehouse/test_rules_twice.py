@@ -23,7 +23,7 @@ SOME = settings(max_examples=6, deadline=None, suppress_health_check=list(Health
 
 @dataclass
 class One:
-    """Somebody in FREG; ``words`` are the gradings of the person and of the addresses, in words known or not."""
+    """A person in FREG; ``words`` are the gradings of the person and of the addresses, known or unknown."""
 
     number: str
     born: date
@@ -99,7 +99,7 @@ def _own(one: One, *, unknown: bool) -> int:
 
 
 def _protection(people: dict[str, One], one: One, *, unknown: bool) -> int:
-    """The strictest of one's own, and of guardians and siblings who live with one or whose home, or own, is unknown."""
+    """Return the strictest level: the person's, or that of a guardian or sibling in the same or an unknown home."""
     near = {*one.adults} | {other.number for other in people.values() if other.adults & one.adults}
     levels = [_own(one, unknown=unknown)]
     for number in near - {one.number}:

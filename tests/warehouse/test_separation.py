@@ -1,4 +1,4 @@
-"""Two kommuner in one warehouse: neither can read, write or take what is the other's, from psql or through our code."""
+"""Two kommuner in one warehouse: neither can read, write or take the other's rows, from psql or through our code."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ def test_from_psql_another_kommune_reads_nothing_and_changes_nothing(installatio
     assert sum(int(rows) > 0 for rows in filled) > 25
     before = installation.dump()
     for table in tables:
-        # Where the right is not there at all it is refused; where it is, there is nothing to change.
+        # Without the right the statement is refused; with the right it finds no row to change.
         for statement in (f"update {table} set owner = owner", f"delete from {table}"):
             done = psql(other, statement)
             assert done.returncode == 0 or "permission denied" in done.stderr, done.stderr
@@ -86,7 +86,7 @@ def test_from_psql_nothing_can_be_written_in_another_kommunes_name(installation:
         refused = psql(other, statement)
         assert refused.returncode != 0, statement
         assert "haugesund kommune" not in refused.stderr.lower()
-    # Nor by a function of one's own, or a view: a row is judged by who asks.
+    # A function or a view of the kommune's own does not help: the policy judges a row by the current role.
     assert psql(other, "create function control.take() returns int language sql return 1").returncode != 0
     shown = psql(other, "create temporary view mine as select * from golden.person", "select count(*) from mine")
     assert shown.stdout.split() == ["0"]
@@ -103,7 +103,7 @@ def test_even_the_tables_owner_sees_no_rows(installation: Installation, other: s
 def test_through_our_code_a_kommune_with_another_ones_login_is_refused_at_every_step(
     installation: Installation, other: str
 ) -> None:
-    """The connection of the wrong kommune, by mistake or on purpose: no step reads or writes with it."""
+    """No step reads or writes with another kommune's connection, used by mistake or on purpose."""
     before = installation.dump()
     job = installation.open()
     connect = installation.environment.connect
@@ -156,6 +156,6 @@ def test_through_our_code_a_kommunes_own_login_reaches_its_own_rows_alone(
     assert installation.dump() == before
     theirs = psql(other, "select distinct owner from golden.person union select distinct owner from history.freg_navn")
     assert theirs.stdout.split() == ["bergen"]
-    # The same person has another id in each: nothing can be laid side by side.
+    # The same person has a different id in each, so that rows cannot be matched.
     ids = {str(person) for (person,) in installation.query("select person_id from golden.person")}
     assert ids.isdisjoint(psql(other, "select person_id from golden.person").stdout.split())

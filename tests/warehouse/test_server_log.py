@@ -1,4 +1,4 @@
-"""A server that logs every statement with its parameters learns nothing about people, and no key."""
+"""The log of a server that logs every statement with its parameters has nothing about people, and no key."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.installation.test_events import Lane
 
 @pytest.fixture
 def logged(installation: Installation) -> Callable[[], str]:
-    """Log every statement from now on, as the server does by default; give what it has logged."""
+    """Log every statement from now on, and errors as the server does by default; return the log."""
     name = str(make_url(installation.warehouse_url).database)
     with psycopg.connect(_libpq(make_url(installation.admin_url)), autocommit=True) as admin:
         for setting in ("log_min_duration_statement = 0", "log_error_verbosity = 'default'"):
@@ -31,14 +31,14 @@ def logged(installation: Installation) -> Callable[[], str]:
         with log.open("rb") as file:
             file.seek(begins)
             said = file.read().decode("utf-8", "replace")
-        # A statement of several lines goes on with a tab.
+        # The later lines of a statement begin with a tab.
         return "\n".join(entry for entry in re.split(r"\n(?!\t)", said) if entry.startswith(f"{name} "))
 
     return read
 
 
 def _personal(people: list[Person]) -> set[str]:
-    """Give what tells of people: numbers, names, addresses, e-mails and phones."""
+    """Return people's numbers, names, addresses, e-mails and phones."""
     found = set()
     for person in people:
         said = [person.number, person.old_number, person.given, person.middle, person.family]

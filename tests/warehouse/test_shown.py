@@ -1,4 +1,4 @@
-"""Who and what may be shown: both exports searched for everybody who is hidden, and the rule written a second time."""
+"""The rule for what may be shown, written a second time; and both exports, searched for every hidden person."""
 
 import io
 import re
@@ -32,7 +32,7 @@ def installation(installation: Installation) -> Installation:
 
 
 class Files(NamedTuple):
-    """What both exports say: the texts, and the groups by id with name and members (people by number)."""
+    """Both exports: the texts, and the groups by id with name and members (people by number)."""
 
     ldif: str
     xml: str
@@ -41,7 +41,7 @@ class Files(NamedTuple):
 
 
 def published(installation: Installation) -> Files:
-    """Return the exports as they are written of the newest released run."""
+    """Return the exports of the newest released run."""
     db = database.engine(installation.warehouse_url)
     with database.transaction(db, "haugesund") as connection:
         run = runs.get(connection, "haugesund", runs.released_before(connection, "haugesund"))
@@ -60,7 +60,7 @@ def published(installation: Installation) -> Files:
 
 
 def renamed(installation: Installation) -> set[tuple[str, str]]:
-    """Return what the work list is to say: group and hidden person."""
+    """Return the expected rows of the work list: group and hidden person."""
     db = database.engine(installation.warehouse_url)
     with database.transaction(db, "haugesund") as connection:
         released = runs.released_before(connection, "haugesund")
@@ -210,7 +210,7 @@ def _no_canary(installation: Installation, files: Files) -> None:
 
 
 def _letters(text: str) -> str:
-    """Letters alone, spelt in one way; what is percent-encoded in a group's value is read too."""
+    """Return the letters alone, in one spelling; percent-encoded text in a group's value is decoded too."""
     return re.sub("[^a-z]", "", re.sub("oe+", "o", re.sub("a[ae]+", "a", ascii_fold(unquote(text)).lower())))
 
 
@@ -347,12 +347,12 @@ SAYS_NOTHING = {
     BO: "Boligbygging|Bo|Livsmestring|Oboliten",
     Somebody("Jan", None, "de Vries", "7B", 7): "Gruppe de 7B|Januar 7B",
 }
-"""Names of groups that do not, though they resemble."""
+"""Names of groups that do not tell, though they resemble such names."""
 
 
 @pytest.fixture
 def tells(installation: Installation) -> Callable[[dict[Somebody, str]], set[str]]:
-    """Return a function: which names, of those given for each hidden person, tell of that person."""
+    """Return a function that returns, for each hidden person, the given names that tell of that person."""
 
     def tells(given: dict[Somebody, str]) -> set[str]:
         db = database.engine(installation.warehouse_url)
@@ -426,7 +426,7 @@ def test_other_names_of_groups_stay(tells: Callable[[dict[Somebody, str]], set[s
 
 
 def _plain(installation: Installation) -> list[Pupil]:
-    """Pupils nothing is special about, whose guardians have no other child and are nothing else."""
+    """Return ordinary pupils whose guardians have no other child and no other role."""
     world = installation.registers.world
     found = []
     for pupil in world.pupils:

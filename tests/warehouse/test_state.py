@@ -1,4 +1,4 @@
-"""What is published follows all it rests on, between runs too: the day, what people decide, the kommune file."""
+"""The publication follows its state, between runs too: the day, people's decisions, the kommune file."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ EXTRACTS = ("extract_sas", "extract_hr", "extract_freg", "extract_krr")
 
 
 def pupils(installation: Installation, count: int) -> list[Person]:
-    """Pupils nothing is special about, with two guardians."""
+    """Return ordinary pupils with two guardians."""
     found = [pupil.person for pupil in _plain_pupils(installation)[:count]]
     return [person for person in found if person]
 
@@ -60,7 +60,7 @@ def test_a_birthday_between_two_runs_takes_both_guardians_out_the_same_night(ins
     assert child.number not in file.guardians
     assert not guardians & set(file.people)
     assert file.guardians[other.number] == beside
-    # What a run learns or fails to learn afterwards does not bring them back.
+    # A later run, failed or not, does not bring them back.
     assert installation.run(answer="rejected")
     assert child.number not in _published(installation).guardians
 
@@ -128,7 +128,7 @@ def test_what_has_not_changed_is_not_written_again(installation: Installation, m
         patched.setattr(publishing, "publish", _down)
         assert tonight(installation).trouble == []
 
-    # Another state that gives the same bytes: noted, and nothing is copied.
+    # Another state gives the same bytes: it is noted, and nothing is copied.
     installation.clock = datetime(2026, 11, 24, 3, tzinfo=UTC)
     tonight(installation)
     _block(installation, child.number, _newcomer(installation, child.number))
@@ -160,7 +160,7 @@ def test_killed_anywhere_the_next_who_looks_brings_it_in_line(
         _killed(lambda: republish(installation.kommune, installation.environment))
     republish(installation.kommune, installation.environment)
     assert _published(installation).guardians[child.number] == {stays}
-    # Killed again, and then things are as they were: so is what is published.
+    # Killed again, and then the state is the old one again: so is the publication.
     _write(installation, "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b'")
     republish(installation.kommune, installation.environment)
     write = publishing.write_atomically
@@ -202,7 +202,7 @@ def test_the_trouble_of_one_kommune_stops_no_other_and_a_missing_file_is_told(in
         folder = installation.storage / "exports" / gone
         folder.mkdir()
         (folder / "manifest.json").write_text("{}")
-    bergen = installation.kommune.model_copy(update={"id": "bergen"})  # whose connection logs in as another
+    bergen = installation.kommune.model_copy(update={"id": "bergen"})  # its connection logs in as another kommune
     outcome = nightly.run([bergen, installation.kommune], installation.environment)
     assert [(type(one), one.sentence.partition(":")[0]) for one in outcome.trouble] == [
         (ConfigError, "bergen"),
@@ -288,7 +288,7 @@ def test_no_raw_answer_outlives_its_run_and_the_run_can_be_taken_up_again(
     assert landed_of(installation) == {"hr", "sas"}
     assert job.landing("sas").names()
 
-    # What was staged still stands, and a step that is cleared goes on from it.
+    # The staged rows are still there, and a cleared step goes on from them.
     withdraw(job)
     check(job)
     # A crashed server has emptied it, and there is nothing to build it from.
@@ -428,7 +428,7 @@ def kept_with(installation: Installation, word: str) -> list[Path]:
 
 
 def written(installation: Installation) -> dict[str, int]:
-    """When each published file was written."""
+    """Return the time when each published file was written."""
     folder = installation.storage / "exports/haugesund"
     current = folder / _manifest(installation)["publication"]
     return {path.name: path.stat().st_mtime_ns for path in (folder / "manifest.json", *current.iterdir())}

@@ -1,4 +1,4 @@
-"""Pupils about whom FREG cannot be asked: in no export before somebody has decided, and told apart on the work list."""
+"""Pupils about whom FREG cannot be asked are in no export before a decision, and are kept apart on the work list."""
 
 import pytest
 
@@ -21,7 +21,7 @@ WRITTEN = {
 
 
 def _newcomers(here: Installation, count: int) -> list[Pupil]:
-    """Pupils who come now, as a school system writes somebody it has not had before."""
+    """Return new pupils, as a school system enters people it has not had before."""
     found = _plain_pupils(here)[:count]
     for at, pupil in enumerate(found):
         old, new = pupil.sas.person_id, f"ny-{at}"
@@ -91,7 +91,7 @@ def test_each_is_held_back_whole_until_decided_and_keeps_name_and_account_when_t
     for text in ("058514123456", "201512345678", "5,8E+09"):
         assert text not in str(report)
 
-    # One decision for two of them; it gives with the next run, and is taken back at once.
+    # One decision for two of them. It takes effect with the next run, and its withdrawal at once.
     without, duf = people["pupil_without_number"], people["pupil_with_duf_number"]
     _decide(here, without, duf)
     here.run()
