@@ -1,13 +1,13 @@
-# Dataflyt with Airflow and all that it imports, in the versions that requirements.txt has and the tests run with.
+# Dataflyt with Airflow and everything it imports, in the versions of requirements.txt, which the tests run with.
 #
 #   docker build .                  for production: no simulator, no S3 server and no kommune file is in it
-#   docker build --target demo .    with these, for docker compose --profile demo
+#   docker build --target demo .    with all three, for docker compose --profile demo
 #
 # --build-arg PACKAGES='sshfs apache-airflow-providers-amazon' adds packages: for file systems, logs, secrets.
 
 FROM python:3.11.14-slim-bookworm AS dataflyt
 
-# tini reaps what Airflow's processes leave and passes signals on.
+# tini reaps the zombies of Airflow's processes and passes signals on.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/* \
@@ -26,7 +26,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /opt/dataflyt
 
-# What others wrote comes first: it changes seldom. The code is read where it lies, as in the repository.
+# Dependencies come first: they change seldom. The code is imported from its folder, as in the repository.
 COPY pyproject.toml requirements.txt README.md LICENSE ./
 RUN mkdir include \
     && python -m venv /opt/venv \
@@ -44,7 +44,7 @@ COPY plugins plugins
 RUN mkdir airflow logs demo kommuner && chown dataflyt: airflow logs demo kommuner
 USER dataflyt
 
-# What is healthy depends on what a container runs: docker-compose.yaml says it for each. This holds for all of them.
+# docker-compose.yaml has a health check for each service. This one holds for all of them.
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \
     CMD ["python", "-c", "import dataflyt.config.loading"]
 ENTRYPOINT ["tini", "--"]
@@ -61,5 +61,5 @@ COPY include/supervisor include/supervisor
 USER dataflyt
 
 
-# The one that is built when none is named.
+# The stage that is built by default.
 FROM dataflyt

@@ -1,5 +1,5 @@
-# Commands for working on Dataflyt and for trying it. `make` alone lists them, and the variables they read.
-# Needs Python 3.11 or later and make; everything else is installed into .venv.
+# Commands for developing and trying Dataflyt. `make` alone lists them and their variables. They need Python 3.11 or
+# later and make; everything else is installed into .venv.
 
 PYTHON ?= python3
 KOMMUNE ?= haugesund
@@ -8,11 +8,11 @@ SURE := $(filter-out 0,$(YES))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Python would answer Ctrl-C with a traceback in its first moments; the supervisor listens to it from its first line on.
+# While Python starts, it would answer Ctrl-C with a traceback: the trap ignores it until the supervisor listens.
 SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --under-make --kommune='$(KOMMUNE)'
 
-# These commands say themselves what is wrong. Without -q make would add «*** [demo] Error 1» to it. With -q it runs the
-# lines that begin with +, and ends with 1 in silence when one of them ends with 1. With -n a + would run the line.
+# These commands print their own errors. Without -q make would add «*** [demo] Error 1». With -q it runs the lines that
+# begin with +, and ends with 1 in silence when one of them ends with 1. With -n a + would run the line.
 ifneq ($(filter setup demo up plan run doctor import backup restore,$(MAKECMDGOALS)),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
@@ -71,7 +71,7 @@ backup: $(STAMP)  ## ta sikkerhetskopi av varehuset i en fil: make backup FILE=v
 restore: $(STAMP)  ## erstatt varehuset med en sikkerhetskopi, etter å ha spurt: make restore FILE=varehus.dump
 	$(ALONE)@$(SUPERVISOR) restore --file='$(FILE)' --yes='$(YES)'
 
-# Three for two cores: half of the time a test waits for the database.
+# Three workers for two cores: a test waits for the database half of the time.
 test: $(STAMP)  ## kjør alle testene, flere om gangen
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 

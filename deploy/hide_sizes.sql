@@ -1,9 +1,9 @@
--- Hide how large tables are from those who may not read them. Run as a superuser in the warehouse's database, once and
+-- Hide the sizes of tables from roles that may not read them. Run as a superuser in the warehouse's database, once and
 -- after each upgrade of the server to a new major version; "dataflyt doctor" says when it has not been run.
 --
--- PostgreSQL tells everybody who may log in how many rows a table has and how many are written to it (pg_class,
--- pg_stat_all_tables, pg_relation_size), his or not. Of a kommune's tables that tells how many are protected, and when.
--- Roles that watch the server, members of pg_monitor, are still told.
+-- PostgreSQL tells every role that may log in how many rows each table has and how many are written to it (pg_class,
+-- pg_stat_all_tables, pg_relation_size). For a kommune's tables these numbers tell how many people are protected, and
+-- since when. Members of pg_monitor, the roles that watch the server, can still read them.
 do $$
 declare
     readable text;
