@@ -138,7 +138,7 @@ class Night:
         since: dict[tuple[str, str], float] = {}
         while runs:
             time.sleep(1)
-            self.supervisor.processes.check()
+            self.supervisor.processes.must_run()
             for dag, run in sorted(runs):
                 with suppress(httpx.TransportError):  # a busy machine may time out
                     state = self.airflow.run_state(dag, run)

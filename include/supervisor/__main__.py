@@ -243,7 +243,7 @@ class Supervisor:
         tell(self.console, url, self.kommuner, self.broken, self.home, parallelism())
         registers = Registers(self.simulator, self.home)
         while True:
-            self.processes.check()
+            self.processes.must_run()
             registers.advance(self.home.today)  # at midnight
             time.sleep(1)
 

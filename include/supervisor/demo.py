@@ -110,7 +110,7 @@ class Demo:
         """Show the tasks until the run has ended, and answer its question; give up on a long wait for a retry."""
         asked = waited = 0.0
         while True:
-            self.processes.check()
+            self.processes.must_run()
             state = self.airflow.run_state(self.dag, run)
             tasks = sorted(self.airflow.tasks(self.dag, run), key=order)
             show(tasks)

@@ -82,7 +82,7 @@ class Processes:
         if process.returncode:
             raise SupervisorError(f"{name} feilet, se {self.logs / name}.log:\n{self.tail(name)}")
 
-    def check(self) -> None:
+    def must_run(self) -> None:
         """Raise SupervisorError when a process that should run has ended, or an errand has failed."""
         for name, process in self.running.items():
             if process.poll() is not None and not (name in self.errands and process.returncode == 0):
@@ -92,7 +92,7 @@ class Processes:
         """Wait until ``ready()``; raises SupervisorError after ``timeout`` seconds, or when a process ends."""
         deadline = time.monotonic() + timeout
         while not ready():
-            self.check()
+            self.must_run()
             if time.monotonic() > deadline:
                 raise SupervisorError(f"{what} svarte ikke på {timeout:.0f} sekunder, se loggene i {self.logs}.")
             time.sleep(0.2)

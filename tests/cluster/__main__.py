@@ -195,7 +195,7 @@ class Cluster:
         told: dict[tuple[str, int], str] = {}
         asked = looked = 0.0
         while True:
-            self.processes.check()
+            self.processes.must_run()
             state = self.airflow.run_state(self.dag, run)
             tasks = self.airflow.tasks(self.dag, run)
             now = time.monotonic()
