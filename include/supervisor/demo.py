@@ -245,7 +245,7 @@ def summarise(report: dict[str, Any], exports: Path, console: Console) -> None:
 
 
 def in_words(kind: str) -> str:
-    """Say a kind of change in Norwegian."""
+    """Return a kind of change in Norwegian."""
     from dataflyt.run.report import KINDS
 
     return KINDS.get(kind, kind)

@@ -232,7 +232,7 @@ def checked(job: Job) -> None:
 
 
 def approve_and_release(job: Job) -> None:
-    """Say yes where a run asks, and release it."""
+    """Approve a run where it asks, and release it."""
     respond(job)
     release(job)
 

@@ -101,7 +101,7 @@ def tell_events_failed(context: Context) -> None:
 
 
 def tell_nightly_failed(context: Context) -> None:
-    """Mail the data engineers that what is published was not brought in line with the day."""
+    """Mail the data engineers that a publication was not brought in line with the day."""
     tell_engineers(context, "bring_in_line", notices.nightly_failed)
 
 

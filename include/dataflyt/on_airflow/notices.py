@@ -165,7 +165,7 @@ def events_failed(said: str | None, link: str) -> Notice:
 
 
 def nightly_failed(said: str | None, link: str) -> Notice:
-    """Tell that what is published was not brought in line with the day. ``said`` has a line for each trouble."""
+    """Tell that a publication was not brought in line with the day. ``said`` has a line for each trouble."""
     return _notice(
         f"{NIGHTLY}: noe må ses på",
         "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "

@@ -7,7 +7,7 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 - ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
-- ``Nightly``: the one task of the DAG that brings what is published in line with the day.
+- ``Nightly``: the one task of the DAG that brings publications in line with the day.
 - ``Reference``: a task of the DAG that reads the registers of schools and codes.
 - ``RUN_TYPES``, ``access_control``: how every DAG may be started, and by whom.
 """
@@ -215,13 +215,13 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 
 
 class Nightly(BaseOperator):  # type: ignore[misc]
-    """Bring what is published in line with the day, for all kommuner.
+    """Bring every kommune's publication in line with the day.
 
     Fails, after everything else is done, when a person must look at something.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Bring it in line and return counts."""
+        """Bring the publications in line and return counts."""
         return safely_said(context, lambda: counted(self.bring_in_line()))
 
     def bring_in_line(self) -> Mapping[str, object]:

@@ -32,7 +32,7 @@ class Outcome:
 
 
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
-    """Bring what every kommune has published in line with the day. Trouble in one kommune stops no other.
+    """Bring every kommune's publication in line with the day. Trouble in one kommune stops no other.
 
     A missing or broken file of a kommune that has published is trouble too: its exports no longer follow the day. The
     number of kommuner written anew is not returned: it would tell of people's decisions.

@@ -23,10 +23,10 @@ REGISTERS = ("freg", "freg_residents", "krr")
 
 
 def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
-    """Close the run: undo it unless it was released, bring what is published in line, write the run's report.
+    """Close the run: undo it unless it was released, bring the publication in line, write the run's report.
 
     ``failed`` names the steps that failed; the answer to the run's question stands in the warehouse. A run that is only
-    a plan stays as it is, to be looked at until the next run begins. Returns the report's outcome and totals.
+    a plan stays for inspection until the next run begins. Returns the report's outcome and totals.
 
     The registers' raw answers are deleted, whether the run was released or not: nothing reads them again, and they say
     where protected people live. The files of the HR system and the school system stay until the next run is closed.
