@@ -297,7 +297,7 @@ def address(ready: Path) -> str:
 
 
 def choose_port(wanted: str) -> int:
-    """Return the port that was wanted, 8080 if none was and it is free, else any free one; raises SupervisorError."""
+    """Return the wanted port; without one, 8080 if it is free, else any free port. Raises SupervisorError."""
     if not wanted:
         return USUAL_PORT if port_is_free(USUAL_PORT) else free_port()
     if not wanted.isdigit() or not 1024 <= int(wanted) <= 65535:

@@ -1,11 +1,11 @@
 """The folder ``.local``: its contents, its secrets, and the environment of the started processes.
 
-postgres/  airflow/  logs/          what the components keep
+postgres/  airflow/  logs/          the components' files
 drop/<kommunenummer>/hr and /sas    where the simulated HR and SAS put their files
 storage/                            DATAFLYT_STORAGE: landing/, exports/, reports/
 secrets.json, simulator-key.pem     made once, readable by the owner only
 calendar                            the simulated day, where time is simulated
-backups/                            what make backup writes, readable by the owner only
+backups/                            backups by make backup, readable by the owner only
 weeks/                              such a folder for make demo WEEKS=4, made anew each time
 """
 

@@ -256,7 +256,7 @@ def imported_at(connection: Connection, owner: str) -> datetime | None:
 
 
 def compare(connection: Connection, run: Run) -> dict[str, int]:
-    """Count the differences between what a merged or released run would publish and the imported directory.
+    """Count the differences between a merged or released run's accounts and the imported directory.
 
     The keys are COMPARED_KINDS; empty when no directory is imported. An entry of ``other_school`` or ``other_role`` is
     also counted in another kind. School and role are compared only where the file has them. Leaves the temporary table

@@ -1,4 +1,4 @@
-"""What an export is, what it is given, and what it returns.
+"""The type of an export, its input and its output.
 
 An export gets a ``Shown``: the school owner, its schools, people, groups and memberships, as they may be shown. It
 writes them to one file and returns its ``Counts``. Its check reads a written file and yields ``Finding``s.
@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol
 from dataflyt.config.exports import EXPORTS
 from dataflyt.formats import feide
 
-# --- what an export is given ------------------------------------------------------------------------------------------
+# --- the input of an export -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Shown(Protocol):
         ...
 
 
-# --- what an export returns -------------------------------------------------------------------------------------------
+# --- the output of an export ------------------------------------------------------------------------------------------
 
 
 class Counts(NamedTuple):
@@ -195,7 +195,7 @@ class Finding:
         return f"{self.name}: {self.where}: {self.detail}"
 
 
-# --- what an export is ------------------------------------------------------------------------------------------------
+# --- the type of an export --------------------------------------------------------------------------------------------
 
 
 class Openable(Protocol):

@@ -138,7 +138,7 @@ def _refuse_smaller(
 
 
 def _move(work: Any, targets: Iterable[Any]) -> None:
-    """Move the written files to the publication's folder, which is emptied of what a killed try has left."""
+    """Move the written files to the publication's folder, after emptying it of a killed try's files."""
     for folder in {target.parent for target in targets}:
         remove(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def state(connection: Connection, kommune: Kommune, run: int, day: date) -> str:
     """Return a digest of the state that the exports of a kommune are written from.
 
     The state is run, vetoes, decisions, identity changes, the kommune file's version and the day in Norway. Dataflyt's
-    own version is not part of it: what a new version writes differently is published by a run, after the checks.
+    own version is not part of it: a run publishes the changes that a new version makes in the files, after the checks.
     """
     found = connection.execute(text(_STATE), {"owner": kommune.id}).one()
     return _digest(run, *found, kommune.version, day)

@@ -155,7 +155,7 @@ def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
     except ConfigError as error:
         log.warning("No mail was sent: %s", error.sentence)
         return False
-    except Exception as error:  # its text may hold addresses, or what a server answered
+    except Exception as error:  # its text may hold addresses, or a server's answer
         log.warning("No mail was sent by %s: %s in %s", mail.connection, type(error).__name__, " < ".join(place(error)))
         return False
     log.info("A mail was sent: %s", notice.subject)

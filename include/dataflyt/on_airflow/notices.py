@@ -60,7 +60,7 @@ class Notice(NamedTuple):
 
 
 def description(kommune: Kommune) -> str:
-    """Return in a line what a kommune's DAG does."""
+    """Return a line that describes a kommune's DAG."""
     return f"Henter, kontrollerer og publiserer skoledata for {kommune.name}, {kommune.schedule.in_words}."
 
 

@@ -1,8 +1,8 @@
 """The fast lane: every hour, FREG's events end access and hide people in each kommune's publication.
 
     read FREG's event list once, for all kommuner -> each person of a kommune whom it names waits in the warehouse
-        -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew without what they take
-        -> every kommune's publication is brought in line with what else has changed since (``nightly``)
+        -> for each kommune: ask FREG about them by its own grant, write vetoes, publish anew under them
+        -> bring every kommune's publication in line with its other changes (``nightly``)
 
 Only events that take away are dealt with: protection, foreldreansvar, deaths, changed numbers. A change that gives
 waits for the kommune's next run. The connection ``freg_events`` reads the list. The connection ``warehouse_events``
@@ -263,7 +263,7 @@ def _learn(connection: Connection, job: Job) -> bool:
 
 
 def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str]:
-    """Copy the landed answers into temporary tables; return the numbers of the people whom they tell of.
+    """Copy the landed answers into temporary tables; return the numbers of the people in them.
 
     Staging is not used: it belongs to the run under way. All documents about a person are loaded. Access is only taken
     away here, and only where no document gives it; the strictest protection counts. An answer is about the numbers that

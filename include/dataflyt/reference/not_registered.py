@@ -1,6 +1,6 @@
 """Schools, subject codes and numbers that a kommune has and the registers lack: notes in the run's report.
 
-Each is also a row on its work list. They never stop a run: a register can be late too.
+Each is also a row on its work list. None of them stops a run: a register can be late too.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The step ``approve``: what an approver is asked about a merged run, and the answer that is kept."""
+"""The step ``approve``: the question to an approver about a merged run, and the answer that is kept."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from dataflyt.warehouse.runs import Channel, User
 
 @dataclass(frozen=True)
 class Question:
-    """What an approver is asked: Markdown with counts only, and the digest of the plan it is about."""
+    """A question to an approver: Markdown with counts only, and the digest of the plan it is about."""
 
     subject: str
     body: str
@@ -20,7 +20,7 @@ class Question:
 
 
 def question(job: Job) -> Question | None:
-    """Return what an approver must answer before the run is released.
+    """Return the question that an approver must answer before the run is released.
 
     Return None when the guard lets the run pass, when it has been approved, and when it is only a plan.
     """

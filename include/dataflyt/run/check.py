@@ -1,4 +1,4 @@
-"""The step ``check``: the quality rules over what was staged."""
+"""The step ``check``: the quality rules over the staged rows."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ class _Counted(NamedTuple):
 
 
 def check(job: Job) -> dict[str, int]:
-    """Check what was staged: rows that fail go to quarantine, a table that fails stops the run.
+    """Check the staged rows: a row that fails goes to quarantine, a table that fails stops the run.
 
-    Returns the rows per table in quarantine. Raises CheckFailed with what is wrong and who must look.
+    Returns the rows per table in quarantine. Raises CheckFailed with the reason and who must look.
     """
     if is_released(job):
         return {}

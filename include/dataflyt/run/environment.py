@@ -18,7 +18,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Environment:
-    """What a run uses.
+    """A run's connections, folders and clock.
 
     ``connect`` gives connections by name, ``path`` turns an address into a path (pathlib's shape), ``storage`` is the
     address of the folder that holds landing/, exports/ and reports/, ``now`` is the clock.
@@ -46,7 +46,7 @@ class Outside(NamedTuple):
     airflow: bool = False
 
     def environment(self) -> Environment:
-        """Return what a run uses. Raises ConfigError when DATAFLYT_STORAGE is not set."""
+        """Return a run's environment. Raises ConfigError when DATAFLYT_STORAGE is not set."""
         storage = os.environ.get("DATAFLYT_STORAGE")
         if not storage:
             raise ConfigError(
