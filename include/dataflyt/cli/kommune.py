@@ -74,7 +74,7 @@ def _answers(kommune: Kommune, outside: Outside) -> bool:
     from dataflyt.operations import source_check
 
     fine = True
-    for source, well, sentence in source_check.check(kommune, outside.connect, outside.path, datetime.now(UTC)):
+    for source, well, sentence in source_check.ask_sources(kommune, outside.connect, outside.path, datetime.now(UTC)):
         echo(f"{'OK' if well else 'FEIL'} {kommune.id}, {source}: {sentence}")
         fine = fine and well
     return fine

@@ -30,10 +30,10 @@ NOBODY = "31929999986"
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=20.0, answer_timeout=30.0, attempts=2, longest_wait=5.0)
 
 
-def check(
+def ask_sources(
     kommune: Kommune, connect: Connect, path: Callable[[str], Any], now: datetime
 ) -> Iterator[tuple[str, bool, str]]:
-    """Yield for each source its name, whether all is well, and a sentence that says so or says what to do."""
+    """Ask each source; yield its name, whether all is well, and a sentence that says so or says what to do."""
     sources = kommune.sources
     questions: dict[str, Callable[[], str]] = {
         "freg": lambda: _freg(kommune, connect(sources.freg.connection)),
