@@ -300,7 +300,7 @@ def _is_of_a_zone(name: str, value: str) -> bool:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
-    """Yield each line's number, enclosing components, name, value and text; BEGIN and END are inside their component."""
+    """Yield each line's number, enclosing components, name, value and text; BEGIN and END are inside theirs."""
     start = stream.read(4096)
     refuse_other_formats(start, "en kalender (iCalendar)")
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().upper().startswith(b"BEGIN:VCALENDAR"):
