@@ -491,7 +491,7 @@ class Builder:
         return Position(name, codes.get(name, "853000"), unit, percentage, main, start, date_to, kind)
 
     def staff(self) -> None:
-        """Make teachers (one a class and two more), a head and an assistant at each school, the seed's own people first."""
+        """Make teachers (one a class and two more), a head and an assistant a school; the seed's own people first."""
         known = {
             ("SKA", "6A"): ("Felicia", "Ansatt", "Lærer"),
             ("TE1", "9A"): ("Lisabeth", "Lærer", "Adjunkt"),

@@ -356,7 +356,7 @@ class Week:
     # -- the new school year ---------------------------------------------------------------------------------------
 
     def new_school_year(self) -> None:
-        """Move everybody a level up. The tenth leave, the first begin, staff comes and goes, all groups are made anew."""
+        """Move everybody a level up: the tenth leave, the first begin, staff comes and goes, groups are made anew."""
         world, rng = self.world, self.random("school year")
         world.year = self.maker.year = self.day.year
         self.maker.start = self.day
