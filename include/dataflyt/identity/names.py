@@ -72,8 +72,8 @@ def feide_name(text: str, realm: str) -> str | None:
     """Return the name of a FEIDE account as directories compare it: lower case, Unicode NFKC, without ``@realm``.
 
     Return None for a text that is not a name (empty, with blanks, longer than 64 letters) and for a name of another
-    realm. A name consists of letters and digits of any language; from its second character it may also have ``. _ + -
-    '``. Feide does not say which characters it takes.
+    realm. A name consists of letters and digits of any language; from its second character it may also have
+    ``. _ + - '``. Feide does not say which characters it takes.
 
     >>> feide_name("KariNor@Haugesund.kommune.no", "haugesund.kommune.no")
     'karinor'

@@ -8,8 +8,7 @@ question beside each answer. There are three routes:
   fiks_oppvekst   ``/register/api/v1/ks/{rolleId}/oppvekst`` at KS Fiks: pupils with their guardians joined, always
                   everything that the rolle covers, so ``part`` is not sent
 
-                  Source: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering,
-                  returkoder, uttrekk): at
+Source: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering, returkoder, uttrekk): at
 most 1000 numbers a call, and Retry-After in milliseconds; KS, "Folkeregister" and the OpenAPI of oppvekst: 1000 too.
 When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused tells
 which person must do what.

@@ -5,8 +5,8 @@ There are two routes:
 
   digdir   ``/rest/v2/personer`` (or v1): a thousand a call. Digdir does not tell how the versions differ
   fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. The answers to a question's numbers are
-           landed together, so that a page is not about a single person: as ``{"personer": [{"fnr": …, "svar": <the
-           answer>}, …]}``; 404 is "Ingen treff", an entry without ``svar``
+           landed together, so that a page is not about a single person, as
+           ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``; 404 is "Ingen treff", an entry without ``svar``
 
 Source: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST"; KS, the OpenAPI of register KRR.
 When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused tells
