@@ -280,7 +280,7 @@ MAX_AGE_DAYS = {"week": 8, "month": 33}
 
 
 class HrSource(_Part):
-    """The HR system. The connection's address is a folder; ``units`` says which school an HR unit is."""
+    """The HR system. The connection's address is a folder; ``units`` maps HR units to schools."""
 
     format: HrFormat = Field(description=WRITE_HR)
     connection: ConnectionName
@@ -336,7 +336,7 @@ class SasSource(_Part):
 
 
 class Sources(_Part):
-    """Where the data comes from: all four."""
+    """The sources of the data: all four."""
 
     freg: FregSource = Field(description="skriv freg: {connection: freg_<id>}")
     krr: KrrSource = Field(description="skriv krr: {connection: krr_<id>}")

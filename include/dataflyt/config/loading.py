@@ -1,6 +1,6 @@
-"""Reading kommune files: a ``Kommune`` for each good file, one Norwegian sentence for each other.
+"""Reading kommune files: a ``Kommune`` for each good file, one Norwegian sentence for each broken file.
 
-In: ``<folder>/<id>.yaml``, laid over the folder's ``_defaults.yaml`` or, where it has none, over Dataflyt's. Maps are
+In: ``<folder>/<id>.yaml``, laid over the folder's ``_defaults.yaml`` or, if it has none, over Dataflyt's. Maps are
 merged; lists and values are replaced. A sentence never repeats a value that looks like a secret or an identity number.
 """
 

@@ -1,7 +1,7 @@
 """CSV from strangers: its records as lists of cells, whatever its separator and encoding.
 
 In comes a stream of bytes; out go line numbers and cells, one record at a time. A file that cannot be read raises
-``Unreadable`` with one sentence that says what is wrong and in which line, never what stood there.
+``Unreadable`` with one sentence that tells the fault and its line, and never repeats the data.
 """
 
 import contextlib

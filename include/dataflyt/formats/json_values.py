@@ -1,7 +1,7 @@
 """JSON from strangers: a whole page parsed within bounds, and its values taken out by name and type.
 
 In comes a stream of bytes that a register made; out go plain Python values. A page that cannot be read raises
-``Unreadable`` with one sentence that says what is wrong and where (line, byte), never what stood there. A value of
+``Unreadable`` with one sentence that tells the fault and its place (line, byte), and never repeats the data. A value of
 another type than asked for counts as absent.
 """
 

@@ -1,8 +1,9 @@
 """XML from strangers: its records as lxml elements, one at a time.
 
 In comes a stream of bytes that an HR system or a school system made, and that may have been altered since. A file that
-cannot be read raises ``Unreadable`` with one sentence that says what is wrong and where (line, byte), never what stood
-there. Nothing here opens another file or the network, expands an entity, or holds more of a file than one record.
+cannot be read raises ``Unreadable`` with one sentence that tells the fault and its place (line, byte), and never
+repeats the data. Nothing here opens another file or the network, expands an entity, or holds more of a file than one
+record.
 """
 
 import codecs

@@ -39,11 +39,11 @@ _ENCRYPTED = re.compile(r"(?=.*[A-Za-z])([A-Za-z0-9+/_-]{25,}={0,2}|[A-Za-z0-9+/
 
 
 Meant: TypeAlias = Literal["number", "duf", "provisional", "encrypted", "miswritten", "local"]
-"""What a text is. Only a ``number`` can be asked about in FREG, and only a ``number`` is a norEduPersonNIN."""
+"""The kinds of text. Only a ``number`` can be asked about in FREG, and only a ``number`` is a norEduPersonNIN."""
 
 
 class Written(NamedTuple):
-    """What a text was meant to be. ``value`` is a number's eleven digits, or the text without blanks."""
+    """A text and its kind. ``value`` is a number's eleven digits, or the text without blanks."""
 
     kind: Meant
     value: str
@@ -89,9 +89,9 @@ Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
 
 
 class Told(NamedTuple):
-    """What a source says of a person's number. ``number`` is one that FREG can be asked about.
+    """A person's number according to a source. ``number`` is one that FREG can be asked about.
 
-    Without it ``number_kind`` says what the source has instead (``Meant``, or None for nothing). ``local_number`` is
+    Without it ``number_kind`` tells what the source has instead (``Meant``, or None for nothing). ``local_number`` is
     the system's own id, which may be shown.
     """
 
@@ -178,7 +178,7 @@ def _given_to_nobody(five: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What a national identity number says.
+    """The contents of a national identity number.
 
     ``number`` is the text without blanks. The other fields are empty unless it is ``valid``. ``rule`` is the rule that
     the first control digit follows: ``1964``, or ``2032`` when only the rule of 2032 allows it (a number issued after

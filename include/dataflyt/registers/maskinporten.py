@@ -168,7 +168,7 @@ def client_of(connection: Connection) -> Client:
 def key_ends(connection: Connection) -> date | None:
     """Return the last day of the connection's key: a certificate states it, a registered key lasts a year.
 
-    None when the connection does not say when it was registered. Raises ConfigError for a certificate or a date that
+    None if the connection does not give the day of registration. Raises ConfigError for a certificate or a date that
     cannot be read, and for a certificate that belongs to another key.
     """
     x5c, registered = connection.extra.get("x5c"), connection.extra.get("key_registered")

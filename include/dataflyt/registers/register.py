@@ -24,7 +24,7 @@ Token: TypeAlias = Callable[[str | None], str]
 
 
 class Register:
-    """A register that is asked with a token from Maskinporten, or without a token where it is open to all.
+    """A register that is asked with a token from Maskinporten, or without a token if it is open to all.
 
     ``who`` is its name in sentences; ``unit`` is the unit of its Retry-After, in seconds; ``headers`` go with every
     question. Use it in a ``with``; threads may share it.

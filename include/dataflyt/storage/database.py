@@ -99,8 +99,8 @@ def checked_owner(owner: str) -> str:
 def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
     """Open a transaction as the kommune's role, under the kommune's advisory lock unless ``lock`` is False.
 
-    Raises ConfigError when the connection logs in as another role: another kommune's rows must be neither read nor
-    written. Raises, for an error of the database, the error that ``said`` returns.
+    Raises ConfigError if the connection logs in as another role: another kommune's rows must be neither read nor
+    written. For an error of the database it raises the error that ``said`` returns.
     """
     role = f"kommune_{checked_owner(owner)}"
     where = f"i tilkoblingen warehouse_{owner}, eller den som kommunefilen navngir"
@@ -114,14 +114,15 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
 
 @contextmanager
 def reading_events(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the reader of the event list. Raises what ``transaction`` raises."""
+    """Open a transaction as the reader of the event list. Raises the same errors as ``transaction``."""
     with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
         yield connection
 
 
 @contextmanager
 def writing_reference(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the writer of schools and codes, one at a time. Raises what ``transaction`` raises."""
+    """Open a transaction as the writer of schools and codes, one at a time. Raises the same errors as
+    ``transaction``."""
     with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
         yield connection
@@ -243,7 +244,7 @@ def shows_sizes(connection: Connection) -> bool:
 
 
 def quotes_rows(connection: Connection) -> bool:
-    """Tell whether the server's log quotes rows in its messages of errors. ``deploy.md`` says what prevents it."""
+    """Tell whether the server's log quotes rows in its messages of errors. ``deploy.md`` tells how to prevent it."""
     asked = (
         "select current_setting('log_error_verbosity') <> 'terse' "
         "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"

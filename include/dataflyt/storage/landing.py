@@ -4,7 +4,8 @@ A page exists whole or not at all: its bytes go to a temporary file in the same 
 the rename is atomic and comes after a sync. An object store copies the file, and shows the copy only when it is whole.
 Pages hold personal data, so only their owner may read them (``private``).
 
-A page that is a copy of a delivered file (``newest_file``) has ``<name>.file.json`` beside it: what it is a copy of.
+A page that is a copy of a delivered file (``newest_file``) has ``<name>.file.json`` beside it, with the facts of that
+file.
 """
 
 import contextlib

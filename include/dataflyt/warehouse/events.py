@@ -38,7 +38,7 @@ class Waiting(NamedTuple):
     """A person to ask about: ``number`` is None if no number in the golden record has the hash.
 
     ``part`` is the person's first part in the kommune: a person who only works here is an employee. ``known`` is True
-    if FREG has answered about the person before, ``told`` if the work list has reported that FREG no longer answers.
+    if FREG has answered about the person before, ``told`` if it has been reported that FREG no longer does.
     """
 
     hash: uuid.UUID

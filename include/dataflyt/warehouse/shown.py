@@ -1,4 +1,4 @@
-"""The rule of what may be shown: one for all exports, applied to the golden record under the vetoes.
+"""The rules for the rows that may be shown, the same for all exports: views over the golden record under the vetoes.
 
 The rules are in ``sql/exports/``. Exports read only the views ``<prefix>shown_<what>``. A hidden person
 (strengtFortrolig, or held back) is in none of these views, and a person's column is empty if it may not be shown.

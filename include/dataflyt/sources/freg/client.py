@@ -117,7 +117,7 @@ def residents(
     """Return the numbers of people who live in a kommune and were born in these years, both included.
 
     Orders an extract (``uttrekk/tilpasset``) and lands its batches as ``<kommunenummer>-<order>-<batch:05d>.json``:
-    called again, it goes on after the last. 404 says that a batch is not ready yet, 410 that the extract is gone, and
+    called again, it goes on after the last. 404 means that a batch is not ready yet, 410 that the extract is gone, and
     an empty ``{}`` is the end. An extract that is gone is ordered once more. FREG allows ten orders at a time; this is
     one. An extract never includes a person who is strengtFortrolig. KS Fiks passes FREG's own extract on.
     """

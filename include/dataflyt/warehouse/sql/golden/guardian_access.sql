@@ -5,8 +5,8 @@
 -- columns: child_id uuid, adult text, adult_kind text, basis text, ansvar text, state text, of_age_on date
 -- makes: golden
 -- Access to a pupil: by foreldreansvar in FREG, or by a recorded grant, and by nothing else. A mother or father
--- (familierelasjon) has no access for that reason, nor has a guardian in the school system. Vetoes (suspensions, ended
--- access) are applied when this table is read. Barnelova §§ 30-38; Datatilsynet 20/02183 (Bergen).
+-- (familierelasjon) has no access for that reason. A guardian in the school system has none either. Vetoes
+-- (suspensions, ended access) are applied when this table is read. Barnelova §§ 30-38; Datatilsynet 20/02183 (Bergen).
 with pupil as (
     select distinct e.person_id from new_enrolment e
 ),
