@@ -114,15 +114,14 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
 
 @contextmanager
 def reading_events(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the reader of the event list. Raises the same errors as ``transaction``."""
+    """Open a transaction as the reader of the event list. Raises the errors of ``transaction``."""
     with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
         yield connection
 
 
 @contextmanager
 def writing_reference(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the writer of schools and codes, one at a time. Raises the same errors as
-    ``transaction``."""
+    """Open a transaction as the writer of schools and codes, one at a time. Raises the errors of ``transaction``."""
     with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
         yield connection
