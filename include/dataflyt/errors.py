@@ -1,14 +1,14 @@
-"""Dataflyt's errors, a class for each kind.
+"""What can go wrong, as classes of ours.
 
     DataflytError
-      · SourceUnavailable   did not answer, and may do so later: the only error worth a retry
+      · SourceUnavailable   did not answer, but may later: the only one that is worth a retry
       · SourceRefused       said no; a person must do something
       · ConfigError         a kommune file, connection or environment cannot be used
           · NotDefined      there is no connection of that name (config.connections)
       · Unreadable          a file or an answer is not what it claims to be
           · NobodyNamed     no entry of an answer about people names its person
       · CheckFailed         a rule stopped the run before anything was merged
-      · DataInDoubt         an extract would take away more than its limit; nothing was taken
+      · DataInDoubt         an extract would take away more than its limit; nothing was taken away
       · NotApproved         a run was to be released without an answer that names its plan
       · WarehouseError      the warehouse refused a statement: a fault of ours
 
@@ -38,12 +38,12 @@ class Unreadable(DataflytError):
 
     @property
     def clause(self) -> str:
-        """The sentence with a small first letter, to stand after a comma or colon."""
+        """The sentence with a small first letter, so that it can follow a comma or a colon in another sentence."""
         return self.sentence[:1].lower() + self.sentence[1:]
 
 
 class NobodyNamed(Unreadable):
-    """No entry of an answer about people names its person. Everybody who was asked about counts as unanswered."""
+    """No entry of an answer about people names its person. All the people asked about count as unanswered."""
 
 
 class SourceUnavailable(DataflytError):
@@ -59,7 +59,7 @@ class CheckFailed(DataflytError):
 
 
 class DataInDoubt(DataflytError):
-    """An extract would take away more than its limit; nothing was taken and somebody must look."""
+    """An extract would take away more than its limit. Nothing was taken away, and a person must look at it."""
 
 
 class WarehouseError(DataflytError):
@@ -82,7 +82,8 @@ _BUSY = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ENETUNREACH, errno.EHOSTUNR
 def may_pass(error: BaseException) -> bool:
     """Tell whether an error is worth a retry: a connection was lost or refused, or storage is busy.
 
-    Other libraries' classes are recognised by name: none has to be imported. Network disks and s3fs raise OSError.
+    Classes of other libraries are recognised by name, so that none of them is imported for this. Network disks and s3fs
+    raise OSError.
     """
     if isinstance(error, DataflytError):
         return isinstance(error, SourceUnavailable)
@@ -110,10 +111,10 @@ _REFUSALS = {
 
 
 def known_refusal(error: BaseException) -> str | None:
-    """Return the operating system's refusal in Norwegian; None for an errno without a text, and for other errors."""
+    """Return the operating system's reason in Norwegian; None for an errno without a text, and for other errors."""
     return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def why_refused(error: OSError) -> str:
-    """Return the operating system's refusal in Norwegian, with the errno where there is no text for it."""
+    """Return the operating system's reason in Norwegian; an errno that has no text is given as it is."""
     return known_refusal(error) or f"feil {error.errno} fra maskinen"

@@ -2,5 +2,6 @@
 
 Maskinporten, FREG (Folkeregisteret) and KRR answer over HTTP (``server``); the HR system and the school administration
 system (SAS) drop files (``files``). The people are made from a seed (``world``) and are all synthetic: month + 80 in
-their numbers, as in Skatteetaten's own test population. It stands alone: it imports nothing of what it tests.
+their numbers, as in Skatteetaten's own test population. The simulator is independent: it imports nothing of what it
+tests.
 """

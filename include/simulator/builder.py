@@ -1,8 +1,9 @@
 """Makes the people, families, staff and groups of one kommune from a seed and a date.
 
-They depend on the seed, the kommune and the school year of the date (1 August to 31 July), on nothing else: any
-day of the same school year has the same people, numbers and addresses. Each family is made with a random generator of
-its own, so that a family can be made without the ones before it. A kommune has the same people alone and in company.
+They depend only on the seed, the kommune and the school year of the date (1 August to 31 July): any day of the same
+school year has the same people, numbers and addresses. Each family is made with a random generator of its own, so that
+a family can be made without the families before it. A kommune has the same people alone and together with other
+kommuner.
 """
 
 from collections import defaultdict
@@ -66,13 +67,13 @@ class Builder:
         self.seats = self._make_seats()
 
     def random(self, *what: object) -> Random:
-        """Return a generator that depends on nothing but the world's key and ``what``."""
+        """Return a generator that depends only on the world's key and ``what``."""
         return Random("/".join(map(str, (self.world.seed, self.kommune.number, self.year, *what))))
 
     # -- seats ---------------------------------------------------------------------------------------------------
 
     def _make_seats(self) -> list[tuple[School, int, str]]:
-        """One seat a pupil, spread evenly over the classes, in a shuffled order."""
+        """One seat for each pupil, spread evenly over the classes, in a shuffled order."""
         classes = [(school, level, letter) for school in self.kommune.schools for level, letter in school.classes]
         seats = [classes[index % len(classes)] for index in range(self.kommune.pupils)]
         self.random("seats").shuffle(seats)
@@ -90,14 +91,14 @@ class Builder:
     # -- people --------------------------------------------------------------------------------------------------
 
     def canary(self) -> Canary:
-        """Make a new one."""
+        """Make a new canary."""
         self._canaries += 1
         return Canary(self._canaries)
 
     def dwelling(
         self, rng: Random, *, canary: bool = False, kommunenummer: str | None = None, kind: str = "vegadresse"
     ) -> Address:
-        """Make a dwelling nobody lives in yet."""
+        """Make a dwelling that nobody lives in yet."""
         while True:
             street, house = rng.choice(names.STREETS), str(rng.randint(1, 89))
             unit = rng.choice(("H0101", "H0101", "H0101", "H0201", "H0202", "U0101"))
@@ -132,20 +133,20 @@ class Builder:
         return name.translate(_ASCII).lower().replace(" ", "")
 
     def mobile(self) -> str:
-        """Make a mobile number nobody has."""
+        """Make a mobile number that nobody has."""
         self._mobiles += 1
         return f"+474{1_000_000 + 2_000_000 * self.kommune.share + self._mobiles * 7}"
 
     def fresh_day(self, rng: Random) -> date:
-        """Return a day that is before the school year and less than 18 months back on each day of it."""
+        """Return a day before the school year that is less than 18 months back on each day of the school year."""
         return self.start - timedelta(days=rng.randint(5, 140))
 
     def stale_day(self, rng: Random) -> date:
-        """Return a day more than 18 months back on each day of the school year."""
+        """Return a day that is more than 18 months back on each day of the school year."""
         return self.start - timedelta(days=rng.randint(560, 1700))
 
     def username(self, given: str, family: str) -> str:
-        """Make a user name nobody has: three letters of each name and, where taken, a number."""
+        """Make a user name that nobody has: three letters of each name and, if that is taken, a number."""
         stem = (given[:3] + family[:3]).translate(_ASCII).lower().replace(" ", "")
         name, count = stem, 1
         while name in self._usernames:
@@ -171,7 +172,7 @@ class Builder:
         cases: tuple[str, ...] = (),
         **fields: object,
     ) -> Person:
-        """Make a new person, in FREG. ``fields`` are those of ``Person``."""
+        """Make a new person, in FREG. ``fields`` are fields of ``Person``."""
         sex = sex or rng.choice(("kvinne", "mann"))
         middle = rng.choice(names.NOUNS) if given is None and rng.random() < 0.12 else None
         given = given or rng.choice(names.ADJECTIVES)
@@ -209,7 +210,7 @@ class Builder:
                 self.world.by_any_number[person.old_number] = person
 
     def adult(self, rng: Random, role: str, oldest_child: date, contact: str = "any", **fields: object) -> Person:
-        """Somebody who can be the parent of a child born then; ``contact`` as in ``contact_of``."""
+        """Make a person who can be the parent of a child born then; ``contact`` is as in ``contact_of``."""
         born = date(oldest_child.year - rng.randint(22, 38), rng.randint(1, 12), rng.randint(1, 28))
         person = self.person(rng, role, born=born, **fields)  # type: ignore[arg-type]
         person.contact = self.contact_of(rng, person, contact)
@@ -219,7 +220,7 @@ class Builder:
         """Make an entry in KRR.
 
         ``state``: fresh, only_email, only_mobile, reserved, expired, filtered, mixed, deleted, missing or any (mostly
-        fresh). With canary people always fresh: their contact must be usable to be worth hiding.
+        fresh). Canary people always have a fresh entry: a contact that cannot be used need not be hidden.
         """
         if state == "any":
             weights = {
@@ -317,7 +318,7 @@ class Builder:
         return pupil
 
     def sas_address(self, sas: SasPerson, person: Person) -> None:
-        """Return the SAS the person's address, or a canary in its place."""
+        """Return the person's address for the SAS, or a canary in its place."""
         if person.canary:
             sas.street = person.canary.word("sas.street", "sasgate") + " 1"
             sas.postcode, sas.place = self.kommune.postcode, self.kommune.place
@@ -335,11 +336,11 @@ class Builder:
         adult.children.append((child.number, role, ansvar))
 
     def marry(self, one: Person, other: Person) -> None:
-        """Two who are married."""
+        """Make the two married."""
         one.married_to, other.married_to = other.number, one.number
 
     def sas_guardian(self, pupil: Pupil, adult: Person, *, with_number: bool = True, email: str | None = None) -> None:
-        """Somebody at the school has entered this adult as the pupil's guardian."""
+        """Enter this adult as the pupil's guardian, as a person at the school would."""
         if adult.number not in self.world.sas_ids:
             words = adult.canary
             person_id = words.word("sas.person_id", "Lokalid") if words else f"F{100001 + self._guardians}"
@@ -366,7 +367,7 @@ class Builder:
             pupil.sas.guardians.append(self.world.sas_ids[adult.number])
 
     def fill(self) -> None:
-        """Ordinary families until every seat is taken."""
+        """Make ordinary families until every seat is taken."""
         kinds = {"felles": 62, "apart": 14, "two_records": 5, "mor": 12, "far": 3, "medmor": 4}
         while self.seats:
             rng = self.next_family()
@@ -435,7 +436,7 @@ class Builder:
         person: Person | None = None,
         cases: tuple[str, ...] = (),
     ) -> Employee:
-        """Somebody who works here."""
+        """Make an employee of the kommune."""
         if person is None:
             born = date(self.year - rng.randint(25, 64), rng.randint(1, 12), rng.randint(1, 28))
             person = self.person(rng, "employee", born=born, given=given, family=family, home=self.dwelling(rng))
@@ -490,7 +491,7 @@ class Builder:
         return Position(name, codes.get(name, "853000"), unit, percentage, main, start, date_to, kind)
 
     def staff(self) -> None:
-        """Teachers (one a class and two more), a head and an assistant at each school; the seed's own people first."""
+        """Make teachers (one a class and two more), a head and an assistant a school; the seed's own people first."""
         known = {
             ("SKA", "6A"): ("Felicia", "Ansatt", "Lærer"),
             ("TE1", "9A"): ("Lisabeth", "Lærer", "Adjunkt"),
@@ -521,7 +522,7 @@ class Builder:
     # -- groups --------------------------------------------------------------------------------------------------
 
     def make_groups(self) -> None:
-        """Year levels, classes, contact-teacher groups, subject groups with timetables, the pupils' council."""
+        """Make year levels, classes, contact-teacher groups, subject groups with timetables, the pupils' council."""
         self._of_class: dict[tuple[str, int, str | None], list[Pupil]] = defaultdict(list)
         self._of_level: dict[tuple[str, int], list[Pupil]] = defaultdict(list)
         self._guests: dict[tuple[str, int], list[Pupil]] = defaultdict(list)
@@ -601,7 +602,7 @@ class Builder:
             )
             teacher = pool[index] if level < 8 and offset % 3 else pool[(index + offset) % len(pool)]
             if (school.key, level) == ("TE1", 8) and (short in ("NOR", "SAM") or (short, letter) == ("UTD", "A")):
-                teacher = pool[0]  # Lilly Lektor: her week is as on the seed's picture, and nothing else
+                teacher = pool[0]  # Lilly Lektor: her week is exactly as on the seed's picture
             elif teacher is self.lilly:
                 teacher = pool[-1]
             subrole = "faglærer" if level >= 8 else None
@@ -612,7 +613,7 @@ class Builder:
         self._timetable(school, level, letter, groups)
 
     def _timetable(self, school: School, level: int, letter: str, groups: dict[str, Group]) -> None:
-        """Lessons for a class. 6A at Skåredalen has none, nor has swimming anywhere; 8A and 8B have the seed's."""
+        """Make lessons for a class. 6A at Skåredalen has none, no class has swimming, and 8A and 8B have the seed's."""
         if (school.key, level) == ("SKA", 6):
             return
         taken: set[tuple[int, int]] = set()
@@ -642,7 +643,7 @@ class Builder:
         return self.world
 
     def spare_number(self, born: date, sex: str, start: int, **kind: object) -> str:
-        """Make a number that is nobody's."""
+        """Make a number that nobody has."""
         return self._issuer.issue(born, sex, start, **kind)  # type: ignore[arg-type]
 
 
@@ -654,4 +655,4 @@ LILLYS_WEEK = (
     ("SAM", "A", 4, 4), ("NOR", "B", 5, 4),
     ("SAM", "A", 3, 5), ("UTD", "A", 5, 5),
 )  # fmt: skip
-"""Subject, class, weekday, slot (0 is 8:30): the seed's picture; which class has social studies when is made up."""
+"""Subject, class, weekday, slot (0 is 8:30): the seed's picture. The classes' social studies lessons are made up."""

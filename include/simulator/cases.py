@@ -1,4 +1,4 @@
-"""The people with a history: the family that every world has, and one case for each rule that protects somebody."""
+"""The people with a history: the family that every world has, and one case for each rule that protects people."""
 
 from datetime import date, timedelta
 from random import Random
@@ -80,7 +80,7 @@ CASES = {
     "sub_unit": "an employee at a unit below a school's",
     "d_number_employee": "an employee with a D-number",
 }
-"""What ``cases`` in the manifest mean."""
+"""The meanings of ``cases`` in the manifest."""
 
 
 def add_special_families(b: Builder) -> None:

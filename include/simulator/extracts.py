@@ -1,7 +1,7 @@
 """FREG's extracts (uttrekk): an order for the people of a kommune born in given years, and its batches of numbers.
 
-Source: Skatteetaten, "Uttrekk" and OpenAPI 1.5: 404 while a batch is not ready, 410 when the order or batch does not
-exist or exists no longer, ``{}`` after the last batch, at most ten orders at a time. The size of a batch and the life
+Source: Skatteetaten, "Uttrekk" and OpenAPI 1.5: 404 while a batch is not ready, 410 if the order or batch does not
+exist or no longer exists, ``{}`` after the last batch, at most ten orders at a time. The size of a batch and the life
 of an order are not public. Here a batch has few numbers, and an order lives until its end has been read.
 """
 
@@ -18,7 +18,7 @@ from simulator.model import Country, Person
 MOST_ORDERS = 10
 PER_BATCH = 150
 LONGEST = 3600.0
-"""Seconds that an order nobody fetches is kept."""
+"""Seconds that an unfetched order is kept."""
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Extracts:
             for person in self._people()
             if person.status in wanted["personstatustyper"]
             and born[0] <= person.born.year <= born[1]
-            # Whoever is strengtFortrolig is registered in no kommune that anybody is told.
+            # No client is told a kommune for a person who is strengtFortrolig.
             and (where is None or (person.protection != "strengtFortrolig" and _lives_in(person, where)))
         ]
         job = f"uttrekk-{next(self._serial)}"
@@ -55,7 +55,7 @@ class Extracts:
         return {"jobbId": job}
 
     def batch(self, job: str, number: int) -> Json | int:
-        """Return a batch, or the status that is answered instead."""
+        """Return a batch, or the status to answer instead."""
         if job not in self._orders or number < 0:
             return 410
         if (job, number) not in self._asked:
@@ -79,7 +79,7 @@ def _lives_in(person: Person, kommunenummer: str) -> bool:
 
 
 def router(prefix: str, extracts: Extracts, guard: Callable[[Request], Response | None]) -> APIRouter:
-    """Answer ``<prefix>/uttrekk/…``; ``guard`` gives the answer to whoever may not ask."""
+    """Answer ``<prefix>/uttrekk/…``; ``guard`` gives the answer to a client that may not ask."""
     routes = APIRouter(prefix=f"{prefix}/uttrekk")
 
     @routes.post("/tilpasset")

@@ -1,9 +1,9 @@
-"""Faults: what registers, firewalls and networks do wrong now and then, switched on for a number of requests.
+"""Faults: occasional errors of registers, firewalls and networks, switched on for a number of requests.
 
 ``FAULTS`` is the table. A fault is switched on at the start (``serve --fault half@krr:2``: for the next two requests
 to KRR) or while the simulator runs: POST ``/simulator/faults`` ``{"name": "half", "path": "krr", "count": 2}``; GET
-tells what is on and which requests there have been, DELETE switches all off. ``path`` is one of ``PATHS``; ``count`` 0
-means every request. Several faults for a path come in the order they were switched on.
+tells which faults are on and which requests have come; DELETE switches all faults off. ``path`` is one of ``PATHS``;
+``count`` 0 means every request. Several faults for a path come in the order that they were switched on.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _LISTS = ("oppslag", "personer", "EnhetListe", "codes")
 
 @dataclass
 class Exchange:
-    """A request, the application that would answer it, and where the answer goes."""
+    """A request, the application that would answer it, and the receiver of the answer."""
 
     path: str
     app: App
@@ -129,7 +129,7 @@ def _listed(change: Callable[[list[Any]], list[Any]]) -> Behaviour:
 
 
 async def _too_many(exchange: Exchange) -> None:
-    # Of FREG in milliseconds (Skatteetaten, "SLA og bruksvilkår"), of others in seconds (RFC 9110).
+    # FREG's unit is milliseconds (Skatteetaten, "SLA og bruksvilkår"), the others' is seconds (RFC 9110).
     wait = b"300" if exchange.path == "freg" else b"1"
     await exchange.answer(429, {b"retry-after": wait}, b"")
 
@@ -214,12 +214,12 @@ _CODES = {
 
 
 def _is_code(name: str, value: object) -> bool:
-    # What everybody has stays, or a grading nobody knows would be everybody's.
+    # The values that everybody has are kept; otherwise everybody would get an unknown grading.
     return name in _CODES and isinstance(value, str) and value != "ugradert"
 
 
 def _unknown_values(value: Any) -> Any:
-    """Put a value nobody knows in every code, and a field nobody knows beside it."""
+    """Put an unknown value in every code, and an unknown field beside it."""
     if isinstance(value, list):
         return [_unknown_values(one) for one in value]
     if not isinstance(value, dict):
@@ -235,7 +235,7 @@ def _refused(code: str) -> Behaviour:
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the table: ``path`` and ``count`` are what holds when a switch does not say."""
+    """A row of the table: ``path`` and ``count`` hold for a switch that has none."""
 
     name: str
     help: str
@@ -276,7 +276,7 @@ FAULTS = {
 
 
 class UnknownFault(ValueError):
-    """A switch that names no fault, path or number; its text says what to write."""
+    """A switch that names no fault, path or number; its text tells what to write."""
 
 
 @dataclass
@@ -290,10 +290,10 @@ class Switch:
 
 @dataclass
 class Switches:
-    """Which faults are on, and which requests there have been.
+    """The faults that are on, and the requests that have come.
 
-    ``offset`` is what the clock of Maskinporten is off by during a request, in seconds. ``requests`` has the newest:
-    path, a digest of what was asked, and the fault it met.
+    ``offset`` is the error of Maskinporten's clock during a request, in seconds. ``requests`` has the newest requests:
+    path, a digest of the question, and the fault that it met.
     """
 
     on: list[Switch] = field(default_factory=list)
@@ -303,7 +303,7 @@ class Switches:
     forget_tokens: Callable[[], None] = lambda: None
 
     def turn_on(self, name: str, path: str | None = None, count: int | None = None) -> None:
-        """Switch a fault on; raises UnknownFault."""
+        """Switch a fault on. Raises UnknownFault."""
         fault = FAULTS.get(name)
         if fault is None:
             raise UnknownFault(f"There is no fault {name}: write one of {', '.join(FAULTS)}.")
@@ -314,7 +314,7 @@ class Switches:
         self.on.append(Switch(fault, path or fault.path, fault.count if count is None else count))
 
     def turn_on_text(self, text: str) -> None:
-        """Switch on what ``NAME[@PATH][:COUNT]`` says; raises UnknownFault."""
+        """Switch on the fault that ``NAME[@PATH][:COUNT]`` names. Raises UnknownFault."""
         where, _, count = text.partition(":")
         name, _, path = where.partition("@")
         if count and not count.isdecimal():
@@ -322,13 +322,13 @@ class Switches:
         self.turn_on(name, path or None, int(count) if count else None)
 
     def clear(self) -> None:
-        """Switch all off, and forget the requests."""
+        """Switch all faults off, and forget the requests."""
         self.on.clear()
         self.requests.clear()
         self.last.clear()
 
     def told(self) -> dict[str, Any]:
-        """Say what is on, and what has been asked."""
+        """Return the faults that are on, and the requests that have come."""
         on = [{"name": switch.fault.name, "path": switch.path, "count": switch.left} for switch in self.on]
         return {"faults": {fault.name: fault.help for fault in FAULTS.values()}, "on": on, "requests": [*self.requests]}
 
@@ -345,7 +345,7 @@ class Switches:
 
 
 class Faulty:
-    """The application with its faults: what stands between it and the network."""
+    """The application with its faults: the layer between it and the network."""
 
     def __init__(self, app: App, switches: Switches, clock: Callable[[], float] = time.time) -> None:
         self.app, self.switches, self.clock = app, switches, clock

@@ -1,9 +1,9 @@
 """FREG's event list (hendelsesliste), and the documents of its events.
 
 Source: Skatteetaten, Folkeregisteret API documentation (hendelsesliste, "Hendelser fra Folkeregisteret" 1.8) and
-OpenAPI 1.5. ``Country.events`` holds what has happened to people. The sequence has gaps. ``made`` events, which are
-computed from their place, may come before it, as many as a whole day has. JSON only. The form of a bulk answer of
-documents is not published.
+OpenAPI 1.5. ``Country.events`` holds the events of people. The sequence has gaps. ``made`` events, computed from their
+place, may come before it, as many as a whole day has. JSON only. The form of a bulk answer of documents is not
+published.
 
 ``POST /simulator/protection {"number": "…", "graderingsnivaa": "strengtFortrolig"}`` protects a person now (null ends
 the protection) and adds the event. A restart of the simulator forgets both.
@@ -23,7 +23,7 @@ from simulator.registers import folkeregisterperson
 
 PAGE = 1000
 FIRST = 1_000_000
-"""The oldest sekvensnummer; those before it were more than 36 months ago."""
+"""The oldest sekvensnummer; events before it are more than 36 months old."""
 _ELEMENTS = {
     "endringIAdressebeskyttelse": "adressebeskyttelse",
     "endringIBostedsadresse": "bostedsadresse",
@@ -47,17 +47,17 @@ Json = dict[str, Any]
 
 
 def sequence(index: int) -> int:
-    """Return the sekvensnummer of the event of this index: after every tenth, three numbers are missing."""
+    """Return the sekvensnummer of the event of this index: three numbers are missing after every tenth event."""
     return FIRST + index + index // 10 * 3
 
 
 def stranger(index: int) -> str:
-    """Return the number of somebody whom no kommune of the simulator has; its control digits are wrong."""
+    """Return the number of a person that no kommune of the simulator has; its control digits are wrong."""
     return f"{index % 28 + 1:02d}{index // 28 % 12 + 81}{index // 336 % 80 + 20:02d}{index // 26880 % 100_000:05d}"
 
 
 class Feed:
-    """The list of a country, behind ``made`` events that are made by arithmetic."""
+    """The list of a country, after ``made`` events that are made by arithmetic."""
 
     def __init__(self, country: Country, made: int = 0) -> None:
         self.country, self.made = country, made
@@ -96,7 +96,7 @@ class Feed:
         return {"sekvensnummer": seq, "hendelse": event | documents}
 
     def document(self, identifier: str) -> Json | None:
-        """Return an event's document; None when there is none of this id."""
+        """Return an event's document; None if no document has this id."""
         try:
             seq = int(identifier, 16)
         except ValueError:
@@ -115,7 +115,7 @@ class Feed:
 
 
 def router(at: str, feed: Feed, guard: Callable[[Request], Response | None]) -> APIRouter:
-    """Answer for the list below ``at``. ``guard`` gives the answer to whoever may not ask, or raises it."""
+    """Answer for the list below ``at``. ``guard`` gives, or raises, the answer to a client that may not ask."""
     routes = APIRouter(prefix=f"{at}/hendelser")
 
     @routes.get("/feed")
@@ -160,7 +160,7 @@ def router(at: str, feed: Feed, guard: Callable[[Request], Response | None]) -> 
 
 
 def switch(feed: Feed) -> APIRouter:
-    """Let protection be raised and ended."""
+    """Answer requests to raise and end protection."""
     routes = APIRouter()
     country = feed.country
 

@@ -47,7 +47,7 @@ def rolle_of(kommunenummer: str) -> str:
 
 
 def router(country: Country, maskinporten: Maskinporten, orders: extracts.Extracts, events: feed.Feed) -> APIRouter:
-    """Answer everything that is at KS Fiks."""
+    """Answer all requests to KS Fiks."""
     routes = APIRouter()
     roles = {rolle_of(number) for number in country.worlds}
 
@@ -64,7 +64,7 @@ def router(country: Country, maskinporten: Maskinporten, orders: extracts.Extrac
         return None
 
     async def question(request: Request, name: str, most: int = MOST) -> list[str] | Response:
-        """Return the numbers asked about, or the answer to whoever may not ask so."""
+        """Return the numbers asked about, or the answer to a client that may not ask in this way."""
         if refused := guard(request):
             return refused
         try:
@@ -158,7 +158,7 @@ def pupil(country: Country, person: Person) -> Json:
 
 
 def _guardians(country: Country, records: list[Json]) -> Iterator[Json]:
-    # An organisation, or somebody without a number, has no place in ForeldreansvarligDefinisjon.
+    # ForeldreansvarligDefinisjon has no place for an organisation or a person without a number.
     for number, record in {item["ansvarlig"]: item for item in records if "ansvarlig" in item}.items():
         adult = country.find(number)
         named = {"ansvar": record["ansvar"], "identifikasjonsnummer": _number(number)}
@@ -196,7 +196,7 @@ def _number(number: str) -> Json:
 
 
 def contact(number: str, entry: Contact) -> Json:
-    """Return a person's entry in KRR as Fiks has it (``KrrDefinisjon``): both channels stand, an empty one too."""
+    """Return a person's entry in KRR as Fiks has it (``KrrDefinisjon``): both channels are there, even an empty one."""
     channels = {
         "epost": ("adresse", entry.epost, entry.epost_oppdatert, entry.epost_verifisert),
         "tlf": ("nummer", entry.mobil, entry.mobil_oppdatert, entry.mobil_verifisert),

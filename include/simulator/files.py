@@ -1,7 +1,7 @@
 """Write the files of a kommune's HR system and SAS, as a stream, into the folder named by the kommunenummer.
 
 - ``hr/Stamdata3_<kommune>_<date>.xml``: Unit4 Business World's "Stamdata3". No XSD is public: the structure is that of
-  the samples in StorFollo-IKT/stamdata3-py. Assumed: ``K`` for women; where NumberOfResources and ExportedDate stand.
+  the samples in StorFollo-IKT/stamdata3-py. Assumed: ``K`` for women; the places of NumberOfResources and ExportedDate.
 - ``sas/pifu_<kommune>_<date>.xml``: PIFU-IMS 1.3 (2020), a full extract.
 - ``sas/timeplan_<kommune>_<date>.csv``: group,weekday,start,end,room; weekday 1 is Monday.
 """
@@ -52,7 +52,7 @@ _X = _Tags()
 def write_files(world: World, day: date, drop: Path) -> list[Path]:
     """Write all files under ``drop/<kommunenummer>``; each appears when it is complete. Returns their paths.
 
-    Of earlier deliveries the newest are kept, ``KEPT`` in all.
+    The newest earlier deliveries are kept, so that there are ``KEPT`` in all.
     """
     drop /= world.kommune.number
     stamp = f"{world.kommune.number}_{day:%Y%m%d}"
@@ -361,7 +361,7 @@ class _Pifu:
 
 
 def write_timetable(world: World, day: date, out: IO[bytes]) -> None:
-    """One line a lesson, and two that cannot be right. ``day`` is not in it: a timetable holds for the school year."""
+    """One line for each lesson, and two wrong lines. ``day`` is not in it: a timetable holds for the school year."""
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("group", "weekday", "start", "end", "room"))
@@ -369,7 +369,7 @@ def write_timetable(world: World, day: date, out: IO[bytes]) -> None:
         for weekday, slot, room in sorted(group.lessons):
             hour, minute = SLOTS[slot].split(":")
             writer.writerow((group.group_id, weekday, SLOTS[slot], f"{int(hour) + 1:02d}:{int(minute) - 15:02d}", room))
-    if world.kommune.rich:  # what is wrong in real files too, for the checks to find
+    if world.kommune.rich:  # faults that real files have too, for the checks to find
         school = world.kommune.schools[0]
         writer.writerow((f"{school.key}/nedlagt/{world.year - 1}", 2, "08:30", "09:15", "101"))
         writer.writerow((f"{school.key}/5A/{world.year}", 5, "12:30", "11:15", "101"))

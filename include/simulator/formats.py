@@ -1,4 +1,4 @@
-"""What the files of HR and the SAS say, in the other formats that such systems deliver.
+"""The contents of HR's and the SAS's files, in the other formats that such systems deliver.
 
 - ``write_oneroster``: OneRoster 1.2, a zip file of CSV (1EdTech, CSV Binding 1.2.1), filled as FINT's provider fills
   OneRoster: ``identifier`` is the organisation number of a school and the identity number of a person.
@@ -23,7 +23,7 @@ CLASS_TYPES = {"basisgruppe": "homeroom", "undervisningsgruppe": "scheduled"}
 
 
 def write_oneroster(world: World, day: date, out: IO[bytes]) -> None:
-    """Write a whole roster (bulk): everybody in the SAS, schools, groups, who is where."""
+    """Write a whole roster (bulk): everybody in the SAS, schools, groups and memberships."""
     tables = dict(_tables(world))
     manifest = [("propertyName", "value"), ("manifest.version", "1.0"), ("oneroster.version", "1.2")]
     manifest += [(f"file.{name}", "bulk") for name in tables]
@@ -135,7 +135,7 @@ def _tables(world: World) -> Iterator[tuple[str, Iterable[tuple[object, ...]]]]:
 
 
 def write_visma(world: World, day: date, out: IO[bytes]) -> None:
-    """Employees and their positions; the school that a unit is or lies below is the workplace."""
+    """Employees and their positions. The workplace is the school that a unit is, or is below."""
     names = {unit: name for unit, _, name in units(world.kommune)}
     schools = {school.unit: school.orgnr for school in world.kommune.schools}
     for unit, above, _ in units(world.kommune):
@@ -187,7 +187,7 @@ def _visma_person(employee: Employee, day: date, names: dict[str, str], schools:
 
 
 def write_calendar(world: World, day: date, out: IO[bytes]) -> None:
-    """One event a lesson, repeated weekly from the week of ``day`` to the end of the school year."""
+    """One event for each lesson, repeated weekly from the week of ``day`` to the end of the school year."""
     monday = day - timedelta(days=day.weekday())
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//simulator//NO"]
     for group in world.groups:

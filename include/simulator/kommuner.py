@@ -1,4 +1,4 @@
-"""The school owners the simulator knows. Schools, their organisation numbers (made up) and HR units are stable."""
+"""The school owners that the simulator knows. Schools, their organisation numbers (made up) and HR units are stable."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class School(NamedTuple):
 
 
 class Kommune(NamedTuple):
-    """A school owner. ``pupils`` is how many the SAS has; ``rich`` when all the special people are among them.
+    """A school owner. ``pupils`` is the number in the SAS; a ``rich`` one has all the special people among them.
 
     ``share`` is the part of the country's identity numbers, dwelling ids and mobile numbers that is handed out here.
     """

@@ -1,13 +1,13 @@
-"""A kommune of any size, up to Oslo's, that is never held in memory.
+"""A kommune of any size up to Oslo's, never held in memory.
 
 Each person has a place: the number of the family, pupil or employee. Everything about the person is computed from the
-place. A register computes the place from the number that it is asked about, makes that family alone, answers, and
+place. A register computes the place from the number that it is asked about, makes only that family, answers, and
 forgets it. The files are written family by family. The same code makes families, entries and files for every kommune.
 
-Of every ten pupils, one at each year level, two are siblings and one has one parent with foreldreansvar: 17 guardians.
-A school has up to 700 pupils, 12 groups at each of ten levels (the level, three classes, five subjects for all and
-three to choose among), and 500 employees, of whom half work at the school and the rest elsewhere in the kommune. Oslo:
-70 000 pupils, 119 000 guardians, 50 000 employees, 12 000 groups, 686 000 memberships.
+Every ten pupils are one from each year level and have 17 guardians: two pupils are siblings, and one has one parent
+with foreldreansvar. A school has up to 700 pupils, 12 groups at each of ten levels (the level, three classes, five
+subjects for all and three to choose among), and 500 employees. Half of the employees work at the school and the rest
+elsewhere in the kommune. Oslo: 70 000 pupils, 119 000 guardians, 50 000 employees, 12 000 groups, 686 000 memberships.
 
 Among them are parents apart, mor or far alone, medmor, children and adults at protected addresses, D-numbers, former
 D-numbers, the dead, a responsible person without a number, guardians entered by hand without a basis, every state of
@@ -42,13 +42,13 @@ SIBLINGS = ((0, 5), (1,), (2,), (3,), (4,), (6,), (7,), (8,), (9,))
 """The families of ten pupils: each family's children by year level, counted from 0."""
 _DAYS = 365
 _ADULTS = 27
-"""Adults are born in so many years, the youngest 36 years before the school year."""
+"""The number of years in which adults are born. The youngest are born 36 years before the school year."""
 
 T = TypeVar("T")
 
 
 class Lazy(Sequence[T], Generic[T]):
-    """A sequence whose entries are made when they are looked at, and not kept."""
+    """A sequence whose entries are made when they are read, and not kept."""
 
     def __init__(self, count: int, make: Callable[[int], T]) -> None:
         self._count, self._make = count, make
@@ -70,7 +70,7 @@ class Lazy(Sequence[T], Generic[T]):
 
 
 class Family(NamedTuple):
-    """Children with their parents, and those of the parents whom the SAS has as guardians."""
+    """Children with their parents, and the parents that the SAS has as guardians."""
 
     pupils: list[Pupil]
     adults: list[Person]
@@ -78,7 +78,7 @@ class Family(NamedTuple):
 
 
 class Shuffle:
-    """A mix of the numbers below ``size`` and back; another one for another seed."""
+    """A shuffle of the numbers below ``size``, and its inverse. Each seed has its own."""
 
     def __init__(self, rng: Random, size: int) -> None:
         self._size = size
@@ -87,16 +87,16 @@ class Shuffle:
         self._first = rng.randrange(size)
 
     def there(self, number: int) -> int:
-        """Return where this number comes."""
+        """Return the place that this number is moved to."""
         return (number * self._factor + self._first) % self._size
 
     def back(self, place: int) -> int:
-        """Return the number that comes here."""
+        """Return the number that is moved to this place."""
         return (place - self._first) * self._back % self._size
 
 
 def kommune_of(number: str, pupils: int) -> Kommune:
-    """Return the kommune with schools for so many pupils. ValueError when there are none or too many."""
+    """Return the kommune with schools for this number of pupils. Raises ValueError for none or too many."""
     if not 1 <= pupils <= MOST:
         raise ValueError(f"pupils: 1 to {MOST}")
     base = KOMMUNER[number]
@@ -119,7 +119,7 @@ def _organisation(share: int, school: int) -> str:
 
 
 class Large(World):
-    """A kommune with so many pupils, as ``build`` makes one, but lazily."""
+    """A kommune with this number of pupils, as ``build`` makes one, but lazily."""
 
     def __init__(self, number: str, seed: int, day: date, pupils: int) -> None:
         kommune = kommune_of(number, pupils)
@@ -135,7 +135,7 @@ class Large(World):
         self.groups = Lazy(count * LEVELS * GROUPS, self._group)  # type: ignore[assignment]
 
     def find(self, number: str) -> Person | None:
-        """Return the person FREG knows by this number, in use or ended."""
+        """Return the person that FREG knows by this number, in use or ended."""
         person = self.people.person_of(number)
         return person if person and person.in_freg and number in (person.number, person.old_number) else None
 
@@ -148,7 +148,7 @@ class Large(World):
         yield from (employee.sas for employee in self.employees if employee.sas)
 
     def memberships(self) -> Iterator[tuple[str, list[Member]]]:
-        """School or group id and who is in it."""
+        """Yield each school's or group's id with its members."""
         for at, school in enumerate(self.kommune.schools):
             members = [
                 Member(_pupil_id(place), "01", main=True) for level in range(LEVELS) for place in self._at(at, level)
@@ -165,12 +165,12 @@ class Large(World):
         return (LEVELS * block + level for block in self._blocks[school] if LEVELS * block + level < len(self.pupils))
 
     def _staff(self, school: int) -> Sequence[int]:
-        """Return those who work at a school, the head first."""
+        """Return the employees at a school, the head first."""
         count = len(self.kommune.schools)
         return range(school, min(self.people.at_school * count, self.people.employees), count)
 
     def _group(self, number: int) -> Group:
-        """Make a group: the level, a class, a subject for all of the level, or one that some have chosen."""
+        """Make a group: the level, a class, a subject for all of the level, or a subject that some have chosen."""
         at, rest = divmod(number, LEVELS * GROUPS)
         level, kind = divmod(rest, GROUPS)
         school, staff = self.kommune.schools[at], self._staff(at)
@@ -210,7 +210,7 @@ def _staff_id(employee: int) -> str:
 
 
 class Maker(Builder):
-    """Makes one family or one employee, and remembers none.
+    """Makes one family or one employee at a time, and remembers none of them.
 
     A person's birth date and number come from their place, mixed by the seed: women and men born on a day are numbered
     from 0. Mothers come first, then second mothers (medmor) or fathers, then employees.
@@ -232,7 +232,7 @@ class Maker(Builder):
     # -- from a number to a place ----------------------------------------------------------------------------------
 
     def person_of(self, number: str) -> Person | None:
-        """Make the person who may have this number; whoever asks must look whether it is theirs."""
+        """Make the person who may have this number. The caller must check that the number is the person's."""
         found = self._series.place(number)
         if found is None:
             return None
@@ -296,7 +296,7 @@ class Maker(Builder):
         return self.kommune.schools[((place // LEVELS + 1) * count - 1) // blocks]
 
     def _cases(self, rng: Random, kind: str, pupils: list[Pupil], mother: Person, other: Person) -> None:
-        """Let something special be about one family in twenty."""
+        """Make one family in twenty special."""
         child = _known(pupils[0])
         if kind == "mor" and rng.random() < 0.1:
             self.sas_guardian(pupils[0], other)
@@ -362,7 +362,7 @@ class Maker(Builder):
     # -- what depends on the place, where a Builder draws or counts --------------------------------------------------
 
     def person(self, rng: Random, role: str, *, born: date, sex: str | None = None, **fields: object) -> Person:
-        """Make a new person, with the birth date and the number of their place."""
+        """Make a new person, with the birth date and the number of the person's place."""
         sex = sex or rng.choice(("kvinne", "mann"))
         if role == "pupil":
             place = self._children.pop(0)
@@ -396,12 +396,12 @@ class Maker(Builder):
         return address
 
     def mobile(self) -> str:
-        """Make a mobile number nobody has."""
+        """Make a mobile number that nobody has."""
         self._mobiles += 1
         return f"+474{1_000_000 + 2_000_000 * self.kommune.share + self._mobiles}"
 
     def username(self, given: str, family: str) -> str:
-        """Make a user name nobody has: even for pupils, odd for employees."""
+        """Make a user name that nobody has: even numbers for pupils, odd numbers for employees."""
         self._usernames.clear()
         return f"{super().username(given, family)}{2 * self._place + self._odd}"
 

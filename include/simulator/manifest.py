@@ -1,13 +1,14 @@
 """The truth about the simulated people, for tests: what an export must hold, and what it must not.
 
-One object a person (or, without a number, a pupil). ``canaries`` is field → word: ``navn.*`` stand in FREG and the SAS
-alike, the others in the source they begin with. ``protection.effective`` and ``access`` follow the rules of a cautious
-school owner: the strictest of the person's own grading, of their addresses' and of the guardians and siblings who live
-with them; access by foreldreansvar and nothing else; suspended for all when the child is strengtFortrolig, and for
-those not at the child's address when it is fortrolig. ``klientadresse`` keeps its own word when it is the strictest.
+There is one object for each person with a number and each pupil without one. ``canaries`` is field → word: ``navn.*``
+are in both FREG and the SAS, the other words in the source that their field begins with. ``protection.effective`` and
+``access`` follow the rules of a cautious school owner: the strictest grading of the person, of the person's addresses,
+and of the guardians and siblings who live with the person; access only by foreldreansvar. Access is suspended for all
+adults if the child is strengtFortrolig, and for adults not at the child's address if the child is fortrolig.
+``klientadresse`` keeps its own word when it is the strictest.
 
-A suspension stays until people decide, also when the protection has been lowered again. ``remember`` writes down each
-access that protection has suspended; ``weeks.advance`` calls it at the end of each week.
+A suspension stays until people decide, even if the protection has been lowered again. ``remember`` keeps each access
+that protection has suspended; ``weeks.advance`` calls it at the end of each week.
 """
 
 from collections import defaultdict
@@ -46,12 +47,12 @@ def people(world: World) -> Iterator[dict[str, Any]]:
 
 
 def canaries(world: World) -> dict[str, str]:
-    """Every canary word → the field it stands in."""
+    """Every canary word → the field that has it."""
     return {word: where for person in people(world) for where, word in person["canaries"].items()}
 
 
 def effective(world: World, person: Person) -> tuple[str | None, list[str]]:
-    """Tell the effective protection and where it comes from (own, address, guardian, sibling)."""
+    """Return the effective protection and its origin (own, address, guardian, sibling)."""
     causes = [(level, cause) for level, cause in _own(person)]
     for record in person.responsibility:
         guardian = world.person(record.ansvarlig) if record.current else None
@@ -97,7 +98,7 @@ def _siblings(world: World, person: Person) -> Iterator[Person]:
 
 
 def remember(world: World) -> None:
-    """Write down for each pupil the adults whose access its protection suspends now."""
+    """Keep for each pupil the adults whose access the pupil's protection suspends now."""
     near = _near_protected(world)
     for pupil in world.pupils:
         child = pupil.person
@@ -110,7 +111,7 @@ def remember(world: World) -> None:
 
 
 def _near_protected(world: World) -> set[str]:
-    """Numbers of those who are protected, of their children, and of their brothers and sisters."""
+    """Return the numbers of the protected people, of their children, and of their brothers and sisters."""
     near: set[str] = set()
     for person in world.persons.values():
         if any(_own(person)):
@@ -183,7 +184,7 @@ def _pupil(world: World, pupil: Pupil, groups: dict[str, list[str]]) -> dict[str
 
 
 def _access(world: World, child: Person) -> Iterator[dict[str, Any]]:
-    """Each responsible party FREG names now, once: whether they get access, and if not why."""
+    """Each responsible party that FREG names now, once: whether the party gets access, and if not, why."""
     level, _ = effective(world, child)
     seen: set[object] = set()
     for record in child.responsibility if child.in_freg else ():

@@ -51,7 +51,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """What a bearer token is good for."""
+    """The rights of a bearer token."""
 
     scopes: frozenset[str]
     expires: float
@@ -76,8 +76,8 @@ def load_key(path: Path) -> tuple[RSAPublicKey, str | None]:
 class Maskinporten:
     """Knows one client and its key. ``clock`` gives seconds since 1970, the real ones.
 
-    ``delegations`` are the organisations that have delegated their access to the client's owner; ``registered`` is when
-    the key was.
+    ``delegations`` are the organisations that have delegated their access to the client's owner; ``registered`` is the
+    time when the key was registered.
     """
 
     issuer: str
@@ -124,7 +124,7 @@ class Maskinporten:
         return jwt.encode(token, self._secret)
 
     def forget(self) -> None:
-        """End all tokens, before their time."""
+        """End all tokens before they expire."""
         self._tokens.clear()
 
     def find(self, authorization: str | None) -> Token | None:

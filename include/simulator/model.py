@@ -1,4 +1,4 @@
-"""What the simulated world is made of. Field names of the registers keep the registers' spelling."""
+"""The parts of the simulated world. Field names of the registers keep the registers' spelling."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from simulator.kommuner import Kommune, School
 
 @dataclass
 class Canary:
-    """Makes words that stand nowhere else: one for each field that tells who or where somebody is.
+    """Makes words that are found nowhere else: one for each field that identifies or locates a person.
 
     ``tokens`` is field → word, where a field is named by its source (``freg.navn.fornavn``, ``sas.username``). A word
-    is found in a text with any letter case; digits (mobile numbers, dwelling ids) as they are.
+    counts as found in any letter case; digits (mobile numbers, dwelling ids) only unchanged.
     """
 
     serial: int
@@ -23,13 +23,13 @@ class Canary:
         return self.tokens.setdefault(where, f"Kanari{stem}{self.serial:03d}")
 
     def digits(self, where: str, prefix: str) -> str:
-        """Make a new row of digits for the field ``where``; ``prefix`` is of no one else."""
+        """Make a new row of digits for the field ``where``; no other number has this ``prefix``."""
         return self.tokens.setdefault(where, f"{prefix}{self.serial:04d}")
 
 
 @dataclass
 class Address:
-    """A dwelling. Two people live together when theirs is the same object. ``kind`` as FREG names the three forms."""
+    """A dwelling. Two people live together if they have the same object. ``kind`` is FREG's name of its form."""
 
     kommunenummer: str
     adressenavn: str
@@ -58,7 +58,7 @@ class Responsibility:
 
 @dataclass
 class Contact:
-    """A person's entry in KRR. Dates None: that one was never set."""
+    """A person's entry in KRR. A date is None if its value was never set."""
 
     status: str = "AKTIV"
     reserved: date | None = None
@@ -75,7 +75,7 @@ class Contact:
 
 @dataclass
 class Person:
-    """Somebody FREG knows (or, with ``in_freg`` False, should have known)."""
+    """A person that FREG knows (or, with ``in_freg`` False, should have known)."""
 
     number: str
     given: str
@@ -105,20 +105,20 @@ class Person:
     married_to: str | None = None
     responsibility: list[Responsibility] = field(default_factory=list)
     names_itself: bool = True
-    """Whether ``ansvarssubjekt`` stands in this child's own document (it may be left out)."""
+    """Whether this child's own document has ``ansvarssubjekt`` (it may be left out)."""
     parents: list[tuple[str, str]] = field(default_factory=list)
     """(role, number): mor, far or medmor."""
     unnumbered_parents: list[tuple[str, str, str, date]] = field(default_factory=list)
     children: list[tuple[str, str, str | None]] = field(default_factory=list)
-    """(child's number, my role or "", ``ansvar`` or None): what stands in the adult's own document."""
+    """(child's number, my role or "", ``ansvar`` or None): the records of the adult's own document."""
     contact: Contact | None = None
     canary: Canary | None = None
     cases: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     since: dict[str, date] = field(default_factory=dict)
-    """Since when FREG's elements are as they are, for those that have changed since the world was made."""
+    """The day of the last change of each of FREG's elements, if it has changed since the world was made."""
     happened: list[tuple[date, str]] = field(default_factory=list)
-    """What has happened to this person since the world was made: day and kind, the newest last."""
+    """The person's events since the world was made: day and kind, the newest last."""
 
 
 @dataclass
@@ -146,7 +146,7 @@ class SasPerson:
 
 @dataclass
 class Pupil:
-    """A pupil: FREG's person (None when the SAS has no number) and the SAS's, and where they go."""
+    """A pupil: FREG's person (None if the SAS has no number), the SAS's person, and the pupil's school and class."""
 
     person: Person | None
     sas: SasPerson
@@ -155,7 +155,7 @@ class Pupil:
     letter: str | None
     second_school: School | None = None
     since: date | None = None
-    """When they came, if it was within the school year."""
+    """The day that the pupil came, if it was within the school year."""
     second_since: date | None = None
     cases: list[str] = field(default_factory=list)
 
@@ -188,7 +188,7 @@ class Employee:
     sas: SasPerson | None = None
     cases: list[str] = field(default_factory=list)
     seed: bool = False
-    """Whether the seed names them: they stay."""
+    """Whether the seed names the employee, who then stays."""
 
 
 @dataclass
@@ -200,7 +200,7 @@ class Member:
     main: bool | None = None
     subrole: str | None = None
     since: date | None = None
-    """When it began, if it was within the school year."""
+    """The day that it began, if it was within the school year."""
 
 
 @dataclass
@@ -224,7 +224,7 @@ class Group:
 
 @dataclass
 class World:
-    """One kommune in one school year, on one day. Everything is in the order it was made in."""
+    """One kommune in one school year, on one day. Everything is in the order of its making."""
 
     kommune: Kommune
     seed: int
@@ -232,7 +232,7 @@ class World:
     """The school year's first calendar year."""
     day: date
     persons: dict[str, Person] = field(default_factory=dict)
-    """Those who live here, go to school here or work here, and their families."""
+    """The people who live here, go to school here or work here, and their families."""
     pupils: list[Pupil] = field(default_factory=list)
     employees: list[Employee] = field(default_factory=list)
     sas_guardians: dict[str, SasPerson] = field(default_factory=dict)
@@ -244,10 +244,11 @@ class World:
     behind: list[Person] = field(default_factory=list)
     """People who have changed in FREG and not in the SAS yet."""
     still: bool = False
-    """Whether time changes nothing here."""
+    """Whether the passing of time changes nothing here."""
     suspended: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(child, adult) → why this kommune's protection has suspended the adult's access: until people decide, also when
-    the protection has been lowered. The adult by number, ``org:`` and a number, or ``uten:`` and a name."""
+    """(child, adult) → the reason that this kommune's protection has suspended the adult's access. It stays until
+    people decide, even if the protection has been lowered. The adult is a number, ``org:`` and a number, or ``uten:``
+    and a name."""
     weeks: int = 0
     """Mondays that have passed since the world was made."""
     maker: object = field(default=None, init=False, repr=False, compare=False)
@@ -255,11 +256,11 @@ class World:
     country: "Country | None" = field(default=None, repr=False, compare=False)
 
     def find(self, number: str) -> Person | None:
-        """Return the person FREG knows by this number, in use or not."""
+        """Return the person that FREG knows by this number, in use or not."""
         return self.by_any_number.get(number)
 
     def person(self, number: str | None) -> Person | None:
-        """Return somebody by the number in use, wherever in the country they live; None when there is none."""
+        """Return the person, anywhere in the country, with this number in use; None if there is none."""
         if number is None:
             return None
         found = self.persons.get(number) or self.by_any_number.get(number)
@@ -272,7 +273,7 @@ class World:
         yield from self.sas_guardians.values()
 
     def memberships(self) -> Iterator[tuple[str, list[Member]]]:
-        """Group or school id and who is in it; one with nobody has no membership."""
+        """Yield each group's or school's id with its members. A group or school without members is left out."""
         pupils: dict[str, list[Member]] = {school.key: [] for school in self.kommune.schools}
         for pupil in self.pupils:
             pupils[pupil.school.key].append(Member(pupil.sas.person_id, "01", main=True, since=pupil.since))
@@ -317,7 +318,7 @@ class Country:
         return country
 
     def find(self, number: str) -> Person | None:
-        """Return the person FREG knows by this number, in use or not."""
+        """Return the person that FREG knows by this number, in use or not."""
         return next((person for world in self.worlds.values() if (person := world.find(number))), None)
 
 

@@ -16,9 +16,9 @@ def _sum(digits: str, weights: tuple[int, ...]) -> int:
 
 
 def with_control(nine: str, rest: int = 0) -> str | None:
-    """Nine digits to a whole number, or None when these nine digits have none.
+    """Nine digits to a whole number, or None if these nine digits have none.
 
-    ``rest`` 0 is the rule of 1964; 1, 2 and 3 are what numbers issued from 2032 may have besides.
+    ``rest`` 0 is the rule of 1964; 1, 2 and 3 are the further values that numbers issued from 2032 may have.
     """
     k1 = (rest - _sum(nine, _K1)) % 11
     if k1 == 10:
@@ -54,8 +54,8 @@ SHARES = 4
 class Issuer:
     """Hands out numbers, each once.
 
-    With a ``share`` (0 to ``SHARES`` - 1) it keeps to that part of the individual digits, so that issuers of different
-    shares never hand out the same number, and each the same ones whether the others are there or not.
+    With a ``share`` (0 to ``SHARES`` - 1) it uses only that part of the individual digits. Issuers of different shares
+    therefore never hand out the same number, and each hands out the same numbers with or without the others.
     """
 
     def __init__(self, share: int | None = None) -> None:
@@ -63,10 +63,10 @@ class Issuer:
         self._share = share
 
     def issue(self, born: date, sex: str, start: int, *, dnummer: bool = False, rule: int = 1964) -> str:
-        """Make a new synthetic number for somebody ``born`` then.
+        """Make a new synthetic number for a person ``born`` then.
 
-        ``start`` (any number) says where in the series to begin. By the rule of 1964 the third individual digit is
-        odd for ``mann`` and the series tells the century; by the rule of 2032 neither holds, and the digit is made to
+        ``start`` (any number) is the place in the series to begin at. By the rule of 1964 the third individual digit is
+        odd for ``mann`` and the series tells the century. By the rule of 2032 neither holds, and the digit is made to
         disagree on purpose.
         """
         low, high = (500, 1000) if born.year >= 2000 else (0, 500)
@@ -84,9 +84,9 @@ class Issuer:
 
 
 class Series:
-    """The numbers of a share in order of day, sex and rank, by arithmetic: nothing is remembered of who has one.
+    """The numbers of a share in order of day, sex and rank, by arithmetic: no record is kept of the numbers in use.
 
-    Which individual digits have control digits depends on the date only through two sums modulo 11: there are 121
+    The date decides which individual digits have control digits, but only through two sums modulo 11: there are 121
     cases. Every day has at least ``RANKS`` numbers for each sex, D-numbers as many again.
     """
 
@@ -108,7 +108,7 @@ class Series:
         return number
 
     def place(self, number: str) -> tuple[date, str, int] | None:
-        """Tell the birth date, sex and rank of a number of this share; None for any other."""
+        """Return the birth date, sex and rank of a number of this share; None for any other number."""
         if rest_of(number) != 0:
             return None
         day, month, individual = int(number[:2]), int(number[2:4]), int(number[6:9])

@@ -18,9 +18,9 @@ from simulator.model import Country
 from simulator.numbers import organisation
 
 NOT_IN_NSR = "TE1"
-"""The key of the school that NSR has not."""
+"""The key of the school that NSR lacks."""
 NOT_IN_GREP = "KRL"
-"""The subject whose code Grep has not."""
+"""The subject whose code Grep lacks."""
 UNITS = 2_300
 """Units of the rest of the country; the real register has some 19 000."""
 CODES = 400
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 
 def kommuner() -> dict[str, str]:
-    """Return the 357 kommuner that there are: ours by their names, the rest by made-up numbers and names."""
+    """Return 357 kommuner, as many as the country has: ours by their names, the rest by made-up numbers and names."""
     made = (f"{county}{serial:02d}" for serial in range(1, 99) for county in COUNTIES if county != "03")
     found = {"0301": "Oslo - Oslove"} | {
         number: kommune.name.removesuffix(" kommune") for number, kommune in KOMMUNER.items()
@@ -57,10 +57,10 @@ def units(country: Country) -> list[Json]:
         serial += 1
         try:
             orgnr = organisation(f"319{serial:05d}")
-        except ValueError:  # every eleventh has no control digit
+        except ValueError:  # every eleventh number has no control digit
             continue
         made += 1
-        kind = ("skole ", "barnehage", "voksenopplæring")[serial % 3]  # with a blank too many, as names have them
+        kind = ("skole ", "barnehage", "voksenopplæring")[serial % 3]  # with an extra blank, as real names have
         where = numbers[serial % len(numbers)]
         found.append(_unit(orgnr, f"Enhet {serial} {kind}", where, school=serial % 3 == 0, active=serial % 7 > 0))
     return sorted(found, key=lambda unit: str(unit["Organisasjonsnummer"]))
@@ -81,7 +81,7 @@ def _unit(orgnr: str, name: str, kommunenummer: str, *, school: bool = True, act
 
 
 def subject_codes() -> list[Json]:
-    """List Grep's subject codes: those that are taught here but one, others, and some that have ended."""
+    """List Grep's subject codes: all codes taught here except one, other codes, and some that have ended."""
     taught = [(short, title, code) for short, title, code in (*COMMON, *CHOICES) if short != NOT_IN_GREP]
     made = [("ENH", f"Fag {serial}", f"FAG{serial:04d}") for serial in range(1, CODES + 1)]
     return [_code(code, title, ended=short == "ENH" and code[-1] == "0") for short, title, code in (*taught, *made)]
@@ -97,13 +97,13 @@ def _code(code: str, title: str, *, ended: bool) -> Json:
         "status": f"http://psi.udir.no/kl06/status_{'utgaatt' if ended else 'publisert'}",
         "sist-endret": "2026-06-30T12:00:00",
         "tittel": [{"spraak": "nob", "verdi": title}, {"spraak": "default", "verdi": title}],
-        # One key is spelt as in Udir's own example.
+        # One key has the spelling of Udir's own example.
         "kortform": [{"spraak": "nob", "verdi": title}, {"spraak": "default", "sprakk": title}],
     }
 
 
 def klass_codes() -> list[Json]:
-    """List Klass 131's codes on a day: the kommuner, and the one that stands for none."""
+    """List Klass 131's codes on a day: the kommuner, and the code for no kommune."""
     return [
         {
             "code": number,
@@ -121,12 +121,12 @@ def klass_codes() -> list[Json]:
 
 
 def router(country: Country) -> APIRouter:
-    """Answer at ``/v4``, ``/kl06/v201906`` and ``/api/klass/v1``: anybody may ask."""
+    """Answer at ``/v4``, ``/kl06/v201906`` and ``/api/klass/v1``, to any client."""
     routes = APIRouter()
 
     @routes.get("/v4/enheter")
     async def enheter(request: Request) -> Response:
-        asked = {name.lower(): value for name, value in request.query_params.items()}  # written in two ways by clients
+        asked = {name.lower(): value for name, value in request.query_params.items()}  # clients write it in two ways
         try:
             number, size = int(asked.get("sidenummer", "1")), min(int(asked.get("antallperside", "100")), MOST)
         except ValueError:

@@ -1,4 +1,4 @@
-"""What FREG and KRR know of a person, in their own shapes.
+"""FREG's and KRR's facts about a person, in their own shapes.
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and the API documentation (dataminimering,
 adresser, foreldreansvar); Digdir, Kontakt- og reservasjonsregisteret, "Attributter" and "Oppslagstjenesten REST".
@@ -29,15 +29,15 @@ _OTHERS = (
 )  # fmt: skip
 HISTORY = "historikk"
 PARTS = {*PERSON_BASIS, *_OTHERS, *(part for parts in ALIASES.values() for part in parts)}
-"""Every element that may be asked for by name. Those the simulator has nothing about are answered with nothing."""
+"""Every element that may be asked for by name. An element that the simulator lacks is left out of the answer."""
 
 
 class UnknownPart(ValueError):
-    """Somebody asked for a ``part`` that does not exist."""
+    """A client asked for a ``part`` that does not exist."""
 
 
 def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
-    """Turn the ``part`` parameters into the elements asked for and whether history is; none means ``person-basis``.
+    """Return the elements in the ``part`` parameters, and whether history is asked for; none means ``person-basis``.
 
     Raises UnknownPart.
     """
@@ -56,12 +56,12 @@ def elements(parts: Iterable[str]) -> tuple[frozenset[str], bool]:
 
 
 def out_of_order(numbers: Iterable[str]) -> list[str]:
-    """Return each number once, in an order that is not the one they were asked in, and always the same."""
+    """Return each number once, in another order than they were asked in, but always the same order."""
     return sorted(set(numbers), key=lambda number: (number[::-1], number))
 
 
 def look_up(country: Country, number: str, wanted: frozenset[str], history: bool, *, ended: bool = True) -> Json:
-    """Return a number's entry in an answer of the bulk look-up; ``ended``: a number no longer in use finds somebody."""
+    """Return a number's entry in an answer of the bulk look-up; with ``ended`` a former number finds its person."""
     person = country.find(number)
     if person is None or (not ended and number != person.number):
         return {
@@ -72,12 +72,12 @@ def look_up(country: Country, number: str, wanted: frozenset[str], history: bool
 
 
 def folkeregisterperson(person: Person, wanted: frozenset[str], history: bool) -> Json:
-    """Return the person with the elements asked for; elements with nothing in them are left out."""
+    """Return the person with the elements asked for, without empty elements."""
     answer: Json = {}
     for name, make in _ELEMENTS.items():
         if name not in wanted:
             continue
-        # A person's ended numbers are always listed; of everything else only history tells what was.
+        # A person's ended numbers are always listed. Former values of all other elements are only in history.
         entries = [e for e in make(person) if history or e["erGjeldende"] or name == "identifikasjonsnummer"]
         if entries:
             answer[name] = entries[0] if name == "doedsfall" else entries
@@ -189,7 +189,7 @@ def _name(person: Person) -> Iterator[Json]:
 
 
 def ahead_of_its_time(person: Person) -> bool:
-    """Tell whether a person is graded with a word in no list, and comes with fields in no schema.
+    """Tell whether a person is graded with an unlisted word, and has fields that are in no schema.
 
     Skatteetaten adds values and fields without a new version.
     """
@@ -228,7 +228,7 @@ def _dwelling(address: Address) -> Json:
 
 
 def _home(person: Person) -> Iterator[Json]:
-    # Skatteetaten, "Adresser": of somebody strengtFortrolig no residential address comes, not even the kommune.
+    # Skatteetaten, "Adresser": a strengtFortrolig person's residential address is left out, even the kommune.
     if person.protection == "strengtFortrolig":
         return
     if person.former_home:

@@ -1,8 +1,8 @@
 """Maskinporten, FREG, KRR and open registers over HTTP: one application, the people of one kommune or several.
 
 FREG and KRR are national: every client finds the people of every kommune. ``/simulator/date`` is the simulator's own:
-GET returns the day, POST ``{"date": "2026-12-01"}`` lets time pass until then in every kommune, and writes its files
-anew. ``/simulator/faults`` is for switching faults on and off (``faults``).
+GET returns the day, and POST ``{"date": "2026-12-01"}`` lets time pass until that day in every kommune and writes its
+files anew. ``/simulator/faults`` is for switching faults on and off (``faults``).
 
 Sources: Skatteetaten, OpenAPI "Folkeregisteret - offentlig med hjemmel" 1.5 and "Returkoder"; Digdir,
 "Oppslagstjenesten REST". Skatteetaten's list of FREG-nnn codes is not public: the codes here are made up in the real
@@ -71,8 +71,9 @@ def create_app(
     """Make the application at ``url`` (no slash at the end), for the client whose public ``key`` this is.
 
     When time passes the kommuner's files are written under ``drop``. All kommuner have delegated their access to the
-    client's owner. ``key_registered``: when the key was, by ``clock``; without it the key never grows old. FREG's event
-    list begins with so many ``events`` made by arithmetic. The server that runs this is to send no Date of its own.
+    client's owner. ``key_registered`` is the time when the key was registered, by ``clock``; without it the key never
+    grows old. FREG's event list begins with ``events`` events made by arithmetic. The server that runs this must send
+    no Date of its own.
     """
     switches = faults or Switches()
 

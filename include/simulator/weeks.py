@@ -1,14 +1,15 @@
-"""Time passes: what happens to the people, the schools and their staff from one day to a later one.
+"""The passing of time: events of the people, the schools and their staff from one day to a later day.
 
 Something happens every Monday, and on 1 August the school year begins. The events depend on the seed, on the day the
 world was made and on the days that have passed. They do not depend on the number of calls: eight weeks at once give the
 same as eight times one, in another process too. Events touch only people without a case of their own, except the
 father of the family in ``cases``: in the first week another man takes his place.
 
-The registers know at once. The SAS follows a week later: names, numbers, addresses, deaths. ``manifest.remember``
-writes down each access that protection has suspended, since the suspension lasts longer than the protection.
+The registers know of an event at once. The SAS follows a week later: names, numbers, addresses, deaths.
+``manifest.remember`` keeps each access that protection has suspended, since the suspension lasts longer than the
+protection.
 
-Assumed: when somebody gets a new number, their family's documents in FREG name the new one.
+Assumed: when a person gets a new number, the family's documents in FREG name the new number.
 """
 
 from collections import Counter
@@ -34,19 +35,19 @@ from simulator.model import (
 )
 
 ELSEWHERE = "1149"
-"""Where people go who leave the simulated kommuner."""
+"""The place that people go to when they leave the simulated kommuner."""
 _PEACE = timedelta(weeks=5)
-"""For so long nothing more happens to a family: a kommune with monthly runs sees everything."""
+"""The time in which nothing more happens to a family, so that a kommune with monthly runs sees everything."""
 
 
 class TimeGoesForward(ValueError):
-    """Somebody asked for a day that has been."""
+    """A client asked for a day that has passed."""
 
 
 def advance(country: Country, until: date) -> dict[str, dict[str, int]]:
-    """Let time pass in every kommune until the day; how often what has happened, by kommune and kind.
+    """Let time pass in every kommune until the day; return the number of events by kommune and kind.
 
-    Raises TimeGoesForward when the day is before today.
+    Raises TimeGoesForward if the day is before today.
     """
     if until < country.day:
         raise TimeGoesForward(f"It is {country.day} already, and time goes forward only: say {country.day} or later.")
@@ -80,9 +81,10 @@ def _days(after: date, until: date) -> Iterator[date]:
 
 
 class Event(NamedTuple):
-    """Something that happens every so many weeks (twice as many in a small kommune), beginning with week ``first``.
+    """An event that comes at an interval in weeks (twice as long in a small kommune), beginning with week ``first``.
 
-    ``happen`` is called once per thousand pupils times ``per_thousand``, at least once, and tells whether it could.
+    ``happen`` is called once per thousand pupils times ``per_thousand``, at least once, and tells whether it was
+    possible.
     """
 
     kind: str
@@ -102,14 +104,14 @@ class Family(NamedTuple):
 
 
 def maker_of(world: World) -> Builder:
-    """Return what makes more people for a world. Raises TypeError for a ``large.Large``, in which no time passes."""
+    """Return the builder of more people for a world. Raises TypeError for a ``large.Large``, which has no time."""
     if not isinstance(world.maker, Builder):
         raise TypeError("No Builder made this world: no time passes in it.")
     return world.maker
 
 
 class Week:
-    """One kommune on one day on which something happens."""
+    """One kommune on one day with events."""
 
     def __init__(self, country: Country, world: World, day: date, counts: dict[str, Counter[str]]) -> None:
         self.country, self.world, self.day, self.counts = country, world, day, counts
@@ -140,7 +142,7 @@ class Week:
     # -- choosing --------------------------------------------------------------------------------------------------
 
     def note(self, kind: str, *persons: Person) -> None:
-        """Remember on people what has happened to them."""
+        """Keep on people the events that happened to them."""
         for person in persons:
             person.happened.append((self.day, kind))
             if kind in IN_FREG and person.in_freg:
@@ -148,11 +150,11 @@ class Week:
                 self.country.events.append((self.day, person.number, event))
 
     def at_peace(self, person: Person) -> bool:
-        """Tell whether nothing has happened to this person lately."""
+        """Tell whether this person has had no event lately."""
         return not person.happened or person.happened[-1][0] + _PEACE <= self.day
 
     def ordinary(self, person: Person, *roles: str) -> bool:
-        """Tell whether nothing is special about this person: no test's case, no protection, alive, at peace."""
+        """Tell whether this person is ordinary: no test's case, no protection, alive, no recent event."""
         return (
             person.in_freg
             and person.died is None
@@ -174,7 +176,7 @@ class Week:
                 yield pupil, family
 
     def family(self, pupil: Pupil, enrolled: dict[str, Pupil]) -> Family | None:
-        """Return the pupil's family when all of it is ordinary, has a home in this kommune and is not protected."""
+        """Return the pupil's family if all of it is ordinary, has a home in this kommune and is not protected."""
         child = pupil.person
         if child is None or not child.home or child.home.kommunenummer != self.world.kommune.number:
             return None
@@ -206,7 +208,7 @@ class Week:
     # -- schools ---------------------------------------------------------------------------------------------------
 
     def place(self, pupil: Pupil) -> None:
-        """Make a pupil a member of the groups of their level and class, from this day."""
+        """Make a pupil a member of the groups of the pupil's level and class, from this day."""
         label = f"{pupil.level}{pupil.letter}"
         for group in self.world.groups:
             if group.school == pupil.school and (
@@ -215,7 +217,7 @@ class Week:
                 group.members.append(Member(pupil.sas.person_id, "01", since=self.day))
 
     def take_out(self, sas_id: str, school: School | None = None) -> None:
-        """End somebody's memberships of groups, at one school or all."""
+        """End a person's memberships of groups, at one school or all."""
         for group in self.world.groups:
             if school in (None, group.school) and any(member.person_id == sas_id for member in group.members):
                 group.members[:] = [member for member in group.members if member.person_id != sas_id]
@@ -230,7 +232,7 @@ class Week:
         return [school for school in self.world.kommune.schools if any(at == level for at, _ in school.classes)]
 
     def enrol(self, rng: Random, person: Person, school: School, level: int) -> Pupil:
-        """Put somebody into the SAS as a pupil, and into a class."""
+        """Put a person into the SAS as a pupil, and into a class."""
         pupil = self.maker.enrol(rng, person, school, level, self.smallest_class(school, level))
         pupil.since = self.day
         self.place(pupil)
@@ -248,7 +250,7 @@ class Week:
             pupil.person.roles[:] = [role for role in pupil.person.roles if role != "pupil"] or ["child"]
 
     def sas_follows(self) -> None:
-        """Bring the SAS in line with what FREG has known for a week."""
+        """Bring the SAS in line with FREG's facts of a week ago."""
         pupils = {id(pupil.person): pupil for pupil in self.world.pupils}
         for person in self.world.behind:
             pupil = pupils.get(id(person))
@@ -265,12 +267,12 @@ class Week:
         self.world.behind.clear()
 
     def behind(self, *persons: Person) -> None:
-        """Note whose entries in the SAS are behind FREG: here and wherever else they are known."""
+        """Note the people whose entries in the SAS are behind FREG: here and in every other kommune that knows them."""
         for world in self.country.worlds.values():
             world.behind.extend(person for person in persons if person.number in world.persons)
 
     def tidy(self) -> None:
-        """Take guardians who are no pupil's out of the SAS."""
+        """Take guardians without a pupil out of the SAS."""
         used = {sas_id for pupil in self.world.pupils for sas_id in pupil.sas.guardians}
         for number, sas_id in list(self.world.sas_ids.items()):
             if sas_id not in used:
@@ -279,7 +281,7 @@ class Week:
     # -- people ----------------------------------------------------------------------------------------------------
 
     def recently(self, rng: Random) -> date:
-        """Return a day of the week that has passed."""
+        """Return a day of the past week."""
         return self.day - timedelta(days=rng.randint(1, 6))
 
     def responsible(self, child: Person, records: Iterable[tuple[Person, str]], since: date) -> None:
@@ -300,11 +302,11 @@ class Week:
         child.since["foreldreansvar"] = since
 
     def renumber(self, person: Person, number: str, kind: str, day: date) -> None:
-        """Return somebody a new number; the old one is opphoert, and FREG answers to both."""
+        """Give a person a new number; the old number is opphoert, and FREG answers to both."""
         old = person.number
         person.former_numbers.append((old, person.id_type, day))
         person.number, person.id_type = number, kind
-        for one in (old, number):  # assumed: the list tells of it under both
+        for one in (old, number):  # assumed: the list has the event under both
             self.country.events.append((self.day, one, "endringIIdentifikasjonsnummer"))
         for world in self.country.worlds.values():
             if world.persons.get(old) is person:
@@ -331,7 +333,7 @@ class Week:
             partner.married_to = number
 
     def move(self, home: Address, to: Address, destination: World | None) -> list[Person]:
-        """Let everybody at a dwelling move to another; into another world's people, or (None) out of them all."""
+        """Move everybody at a dwelling to another; into another world's people, or (None) out of all worlds."""
         movers = [person for person in self.world.persons.values() if person.home is home]
         for person in movers:
             person.former_home, person.home = home, to
@@ -354,7 +356,7 @@ class Week:
     # -- the new school year ---------------------------------------------------------------------------------------
 
     def new_school_year(self) -> None:
-        """Everybody a level up; the tenth leave, the first begin; staff comes and goes; all groups are made anew."""
+        """Move everybody a level up: the tenth leave, the first begin, staff comes and goes, groups are made anew."""
         world, rng = self.world, self.random("school year")
         world.year = self.maker.year = self.day.year
         self.maker.start = self.day
@@ -389,7 +391,7 @@ class Week:
         return sum((p.school, p.level) == (school, level) for p in self.world.pupils) / classes, school.key
 
     def _first_grader(self, rng: Random) -> None:
-        """Somebody begins: the younger sibling of a pupil, or the child of a family that was not there."""
+        """Let a child begin: the younger sibling of a pupil, or the child of a new family."""
         school = min(self.schools(1), key=lambda school: self._crowded(school, 1))
         seat = (school, 1, self.smallest_class(school, 1))
         older = (
@@ -503,7 +505,7 @@ def _moves_out(week: Week, rng: Random) -> bool:
 
 
 def _moves_here(week: Week, rng: Random) -> bool:
-    """Families that were not there move here."""
+    """Move new families here."""
     level = rng.randint(1, 10)
     schools = week.schools(level)
     if not schools:
@@ -554,7 +556,7 @@ def _from_abroad(week: Week, rng: Random) -> bool:
 
 
 def _d_number_replaced(week: Week, rng: Random) -> bool:
-    """Those who came from abroad three weeks ago get fødselsnummer and a home; the SAS follows a week later."""
+    """People who came from abroad three weeks ago get fødselsnummer and a home; the SAS follows a week later."""
     done = False
     for person in list(week.world.persons.values()):
         came = next((day for day, kind in person.happened if kind == "from_abroad"), None)
@@ -589,7 +591,7 @@ def _parent_loses(week: Week, rng: Random) -> bool:
 
 
 def _parent_gains(week: Week, rng: Random) -> bool:
-    """Somebody who has had none gets a part in the foreldreansvar."""
+    """Give an adult without a part in the foreldreansvar one."""
     family = week.pick_family(
         rng, lambda family: all([r.ansvar for r in child.responsibility] == ["mor"] for child in family.children)
     )
@@ -654,7 +656,7 @@ def _protection_raised(week: Week, rng: Random) -> bool:
 
 
 def _protection_lowered(week: Week, rng: Random) -> bool:
-    """Whoever has been protected for five weeks is no more; those who were suspended still are."""
+    """People who have been protected for five weeks lose the protection; suspended access stays suspended."""
 
     def ended(person: Person) -> bool:
         return person.protection is not None and any(
@@ -725,7 +727,7 @@ def _pick_contact(week: Week, rng: Random, *, reserved: bool) -> Person | None:
 
 
 def _contacts_age(week: Week, rng: Random) -> int:
-    """After a year most people confirm what KRR has about them; after 18 months those who have not are not notified."""
+    """After a year most people confirm their entry in KRR; after 18 months the others are not notified."""
     confirmed = 0
     odd = {"krr_expired", "krr_filtered", "krr_mixed", "krr_deleted"}
     for person in week.world.persons.values():
@@ -818,7 +820,7 @@ def _assistant_leaves(week: Week, rng: Random) -> bool:
 
 
 def _hr_forgets(week: Week, rng: Random) -> bool:
-    """HR keeps those who have left for eight weeks."""
+    """HR keeps employees who have left for eight weeks."""
     kept = [
         employee
         for employee in week.world.employees
@@ -879,7 +881,7 @@ def _second_school_begins(week: Week, rng: Random) -> bool:
 
 
 def _second_school_ends(week: Week, rng: Random) -> bool:
-    """Pupils who have gone to two schools for some weeks are back at one."""
+    """Pupils who have gone to two schools for some weeks go to one again."""
     fits = [
         pupil
         for pupil in week.world.pupils
@@ -922,7 +924,7 @@ def _dies(person: Person, day: date) -> None:
 
 
 def _by_hand(week: Week, rng: Random) -> bool:
-    """Somebody at a school enters a parent without foreldreansvar as guardian."""
+    """Enter a parent without foreldreansvar as guardian, as a person at a school would."""
     family = week.pick_family(
         rng, lambda family: all([r.ansvar for r in child.responsibility] == ["mor"] for child in family.children)
     )
@@ -937,7 +939,7 @@ _WRONG_IN_SAS = {"by_hand", "parent_loses", "parent_gains", "father_replaced"}
 
 
 def _by_hand_corrected(week: Week, rng: Random) -> bool:
-    """Schools enter the guardians of a pupil anew, as foreldreansvar is."""
+    """Schools enter the guardians of a pupil anew, by the present foreldreansvar."""
     for pupil in week.world.pupils:
         person = pupil.person
         if person is None or not person.happened:
@@ -998,7 +1000,7 @@ IN_FREG = {
     "guardian_dies": "endringISivilstand",
     "pupil_dies": "personErDoed",
 }
-"""What FREG's event list calls it when this has happened to somebody; of the dead, personErDoed."""
+"""The name in FREG's event list of each kind of event; deaths are personErDoed."""
 KINDS = frozenset(event.kind for event in EVENTS) | {
     *("moves_in", "newborn_named", "contact_confirmed", "father_replaced"),
     *("school_year", "pupil_finishes", "pupil_begins"),

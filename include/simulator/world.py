@@ -1,4 +1,4 @@
-"""From a seed and a date to a kommune full of people, or to a country of several kommuner."""
+"""Make a kommune full of people, or a country of several kommuner, from a seed and a date."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -10,7 +10,7 @@ from simulator.model import Country, World
 
 
 def build(kommunenummer: str, seed: int, day: date) -> World:
-    """Make the kommune. KeyError when it is not in ``kommuner.KOMMUNER``."""
+    """Make the kommune. Raises KeyError if it is not in ``kommuner.KOMMUNER``."""
     builder = Builder(KOMMUNER[kommunenummer], seed, day)
     if builder.kommune.rich:
         add_special_families(builder)
@@ -23,5 +23,5 @@ def build(kommunenummer: str, seed: int, day: date) -> World:
 
 
 def build_country(kommunenumre: Iterable[str], seed: int, day: date) -> Country:
-    """Make several kommuner, whose people one FREG knows. KeyError as in ``build``."""
+    """Make several kommuner with one FREG for all their people. Raises KeyError as ``build``."""
     return Country.of(*(build(number, seed, day) for number in dict.fromkeys(kommunenumre)))

@@ -1,1 +1,1 @@
-"""What an operator writes: a kommune's file, and the connections that it names."""
+"""The operator's settings: a kommune's file, and the connections that it names."""

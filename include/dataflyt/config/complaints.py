@@ -1,7 +1,7 @@
-"""What is wrong in a kommune file, as one Norwegian sentence with the file, the line and the cure.
+"""The fault in a kommune file, as one Norwegian sentence with the file, the line and the cure.
 
 In: pydantic's errors, the file and the defaults below it. The cure is the description of the field in ``kommune``, or
-the known word that is nearest to what was written.
+the known word that is nearest to the word in the file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def first_complaint(problems: Iterable[ErrorDetails], text: YamlText, defaults: YamlText) -> str:
-    """Return the sentence of the error to mend first: a misspelled key comes before what is missing because of it."""
+    """Return the sentence of the first error to mend: a misspelled key before the keys missing because of it."""
     return min((_Complaint.about(problem, text, defaults) for problem in problems), key=_Complaint.order).sentence
 
 
 @dataclass(frozen=True)
 class _Complaint:
-    """One of pydantic's errors, as a sentence. A misspelled key comes before what is missing because of it."""
+    """One of pydantic's errors, as a sentence. A misspelled key sorts before the keys missing because of it."""
 
     sentence: str
     line: int
@@ -82,7 +82,7 @@ class _Complaint:
 
 
 def _plain(loc: Loc) -> Loc:
-    """Return a place without what pydantic adds to keys and numbers: ``[key]`` and the branches of ``day``."""
+    """Return a place without pydantic's additions to keys and numbers: ``[key]`` and the branches of ``day``."""
     if loc[:2] == ("schedule", "day"):
         return loc[:2]
     return tuple(part for part in loc if part != "[key]")
@@ -104,7 +104,7 @@ def _annotation(loc: Loc) -> tuple[Any, str]:
     kind: Any = Kommune
     description = "se include/kommuner/haugesund.yaml for et eksempel"
     for part in loc:
-        if isinstance(kind, types.UnionType):  # what may be left out
+        if isinstance(kind, types.UnionType):  # an optional field
             kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             field = kind.model_fields.get(str(part))

@@ -20,8 +20,8 @@ class Connection:
     """A connection. ``url`` is the whole address: https://…, file:///…, postgresql+psycopg://….
 
     A register's ``login``, ``password`` and most of ``extra`` describe a client of Maskinporten, as
-    ``registers.maskinporten`` says. ``extra`` may also have ``contact``, whom the register may call, and
-    ``max_concurrent`` and ``max_per_second``, how fast one process may ask it.
+    ``registers.maskinporten`` says. ``extra`` may also have ``contact``, the person whom the register may call, and the
+    limits ``max_concurrent`` and ``max_per_second`` on one process's questions.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Connection:
 
 
 class NotDefined(ConfigError):
-    """There is no connection of that name."""
+    """No connection has that name."""
 
 
 def path_of(address: str) -> Any:
@@ -54,7 +54,7 @@ Connect: TypeAlias = Callable[[str], Connection]
 
 
 class Outside(Protocol):
-    """How what lies outside the program is found: connections by name, and the folders of their addresses."""
+    """The way to find things outside the program: connections by name, and the folders of their addresses."""
 
     @property
     def connect(self) -> Connect:

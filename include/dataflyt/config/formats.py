@@ -24,10 +24,10 @@ TIMETABLES: Final = {"csv": "timetable", "ics": "ical"}
 if TYPE_CHECKING:
     HrFormat: TypeAlias = str
     SasFormat: TypeAlias = str
-else:  # mypy takes no Literal that is computed; pydantic does, and refuses every other name
+else:  # mypy does not accept a computed Literal; pydantic does, and refuses every other name
     HrFormat = Literal[tuple(HR)]
     SasFormat = Literal[tuple(SAS)]
 
 WRITE_HR: Final = f"skriv {' eller '.join(HR)}"
 WRITE_SAS: Final = f"skriv {' eller '.join(SAS)}"
-"""What to write for ``format`` in a kommune file, as its error says it."""
+"""The Norwegian text of an error about ``format`` in a kommune file: what to write there."""

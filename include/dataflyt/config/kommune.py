@@ -1,6 +1,7 @@
-"""What a kommune file may say: one frozen model a section of the file, and ``Kommune`` for the whole.
+"""The contents of a kommune file: one frozen model for each section of the file, and ``Kommune`` for the whole.
 
-A field's description tells the operator what to write; ``complaints`` repeats it when the file says something else.
+A field's description tells the operator what to write; ``complaints`` repeats the description when the file says
+something else.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class _Part(BaseModel):
 
 
 class LegalBasis(_Part):
-    """The legal basis on which the kommune asks FREG. Without ``med_hjemmel`` foreldreansvar is never asked for."""
+    """The legal basis on which the kommune asks FREG. Foreldreansvar is asked for only with ``med_hjemmel``."""
 
     freg: Literal["med_hjemmel", "none"] = Field(description="skriv med_hjemmel eller none")
     text: Text = Field(description="skriv hvilket rettslig grunnlag kommunen har")
@@ -193,7 +194,7 @@ _WRITE_ROLLE = "skriv rolleId fra KS Fiks (36 tegn), eller ta det bort og skriv 
 
 
 class Residents(_Part):
-    """The inhabitants that a kommune looks for in FREG: those who reach these ages in the calendar year."""
+    """The inhabitants that a kommune looks for in FREG: people who reach these ages in the calendar year."""
 
     from_age: Annotated[int, Field(strict=True, ge=0, le=25)] = Field(
         description="skriv alderen de yngste fyller i år, fra 0 til 25, for eksempel 6"
@@ -215,7 +216,7 @@ class FregSource(_Part):
     The connection's address is the base up to ``…/offentlig-med-hjemmel/api`` for ``skatteetaten``, and Fiks' own
     (``https://api.fiks.ks.no``) for ``fiks`` and ``fiks_oppvekst``, which need a ``rolle`` here or in the connection.
     ``residents``: also look for children who live in the kommune and are not in the school system.
-    ``employees``: also ask about those who work at a school, to know which of them are protected.
+    ``employees``: also ask about people who work at a school, to know which of them are protected.
     """
 
     route: Literal["skatteetaten", "fiks", "fiks_oppvekst"] = Field(
@@ -275,11 +276,11 @@ _WRITE_NEWEST = (
     "annet"
 )
 MAX_AGE_DAYS = {"week": 8, "month": 33}
-"""How many days old a delivered file may be where the kommune file does not say, by how often a run is due."""
+"""The greatest age in days of a delivered file, by how often a run is due, where the kommune file has none."""
 
 
 class HrSource(_Part):
-    """The HR system. The connection's address is a folder; ``units`` says which school an HR unit is."""
+    """The HR system. The connection's address is a folder; ``units`` maps HR units to schools."""
 
     format: HrFormat = Field(description=WRITE_HR)
     connection: ConnectionName
@@ -303,7 +304,7 @@ class HrSource(_Part):
 
     @property
     def in_words(self) -> str:
-        """Say in Norwegian which employees work at a school, where ``units`` names any."""
+        """Tell in Norwegian which employees work at a school, where ``units`` names any."""
         units = ", ".join(f"{unit} ({orgnr})" for unit, orgnr in sorted(self.units.items()))
         return (
             f"Ansatte ved skole: HR-enhet {units} og enhetene under, og de som har en skoles organisasjonsnummer som "
@@ -314,8 +315,9 @@ class HrSource(_Part):
 class SasSource(_Part):
     """The school administration system. The connection's address is a folder.
 
-    Without ``timetable`` no timetable is read. One that ends in ``.ics`` is a calendar (RFC 5545), any other is CSV.
-    ``calendars`` is a connection whose address, and ``links`` in its extra, are links to calendars, as secret as a key.
+    Without ``timetable`` no timetable is read. A timetable that ends in ``.ics`` is a calendar (RFC 5545); any other is
+    CSV. ``calendars`` is a connection. Its address, and ``links`` in its extra, are links to calendars; they are as
+    secret as a key.
     """
 
     format: SasFormat = Field(description=WRITE_SAS)
@@ -334,7 +336,7 @@ class SasSource(_Part):
 
 
 class Sources(_Part):
-    """Where the data comes from: all four."""
+    """The sources of the data: all four."""
 
     freg: FregSource = Field(description="skriv freg: {connection: freg_<id>}")
     krr: KrrSource = Field(description="skriv krr: {connection: krr_<id>}")
@@ -357,7 +359,7 @@ class Feide(_Part):
 
 
 class Limit(_Part):
-    """How many changes of one kind a run may make without asking: a percentage of what the kommune has, and a number.
+    """The most changes of one kind that a run may make without asking: a percentage of the kommune's, and a number.
 
     The run asks when either is exceeded. None is no limit.
     """
@@ -371,7 +373,7 @@ class Limit(_Part):
 class Guard(_Part):
     """When a run must ask (``limits``, ``august``), how long it waits (``answer_days``), and when it must stop.
 
-    Each of ``august``, when the school year begins, replaces the limit of the same kind in that month.
+    A limit in ``august`` replaces the limit of the same kind in that month, when the school year begins.
     """
 
     limits: dict[PlanKind, Limit] = Field(
@@ -402,7 +404,7 @@ class Approver(_Part):
 
 
 class WithoutNumber(_Part):
-    """The decision to publish pupils about whom FREG cannot be asked: by whom, when, and that they knew the risk."""
+    """The decision to publish pupils about whom FREG cannot be asked: by whom, when, and that the risk was known."""
 
     by: Text = Field(description="skriv navn og stilling på den som har bestemt det")
     on: date = Field(description="skriv datoen det ble bestemt, for eksempel 2026-08-01")
@@ -412,7 +414,7 @@ class WithoutNumber(_Part):
 
 
 class Mail(_Part):
-    """Who gets e-mail when a run asks, stops or is late: counts, no names. ``connection`` is the mail server."""
+    """The receivers of e-mail when a run asks, stops or is late (counts, no names). ``connection``: the mail server."""
 
     to: Annotated[tuple[MailAddress, ...], AfterValidator(_different)] = Field(
         min_length=1, description="skriv en liste med e-postadresser, for eksempel [drift@haugesund.kommune.no]"
@@ -424,7 +426,7 @@ class Kommune(_Part):
     """One school owner: its file laid over the defaults."""
 
     id: Id
-    name: str = Field(  # a tag in Airflow, which takes no longer one
+    name: str = Field(  # a tag in Airflow, which takes no longer tags
         min_length=1, max_length=100, pattern=r"\S", description="skriv kommunens navn"
     )
     kommunenummer: Annotated[tuple[Kommunenummer, ...], AfterValidator(_different)] = Field(
@@ -486,7 +488,7 @@ class Kommune(_Part):
         return self.schedule.cron
 
     def max_age_days(self, source: HrSource | SasSource) -> int:
-        """Return how many days old a source's file may be: as its file says, or a little more than between runs."""
+        """Return the greatest age in days of a source's file: the kommune file's, or a bit more than between runs."""
         return MAX_AGE_DAYS[self.schedule.every] if source.max_age_days is None else source.max_age_days
 
     @property

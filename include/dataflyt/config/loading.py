@@ -1,6 +1,6 @@
-"""Reading kommune files: a ``Kommune`` for each good file, one Norwegian sentence for each other.
+"""Reading kommune files: a ``Kommune`` for each good file, one Norwegian sentence for each broken file.
 
-In: ``<folder>/<id>.yaml``, laid over the folder's ``_defaults.yaml`` or, where it has none, over Dataflyt's. Maps are
+In: ``<folder>/<id>.yaml``, laid over the folder's ``_defaults.yaml`` or, if it has none, over Dataflyt's. Maps are
 merged; lists and values are replaced. A sentence never repeats a value that looks like a secret or an identity number.
 """
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 DEFAULTS = "_defaults.yaml"
 LONGEST_BROKEN_ID = 100
-"""Letters. One DAG id longer than the 250 that Airflow takes stops every DAG of the same file."""
+"""Letters. A single DAG id over Airflow's limit of 250 letters stops every DAG of the same file."""
 
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A kommune file that cannot be used. ``id`` is the file's name made fit for a DAG id, ``sentence`` says why."""
+    """A kommune file that cannot be used. ``id`` is the file's name made fit for a DAG id, ``sentence`` the reason."""
 
     path: Path
     id: str
@@ -86,7 +86,7 @@ def load_all(folder: Path) -> tuple[list[Kommune], list[BrokenFile]]:
 
 
 def claimed(folder: Path) -> dict[str, str]:
-    """Return each kommunenummer of the folder with the file that names it, a file that cannot be used yet too.
+    """Return each kommunenummer of the folder with the file that names it, even a file that cannot be used yet.
 
     Raises ConfigError when the folder cannot be read.
     """
@@ -131,7 +131,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _named(broken: list[tuple[Path, str]], ids: set[str]) -> Iterator[BrokenFile]:
-    """Yield broken files, each with an id that no other has and no good kommune in ``ids``."""
+    """Yield broken files, each with an id that no other broken file and no good kommune in ``ids`` has."""
     for path, sentence in broken:
         wish = name = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower())[:LONGEST_BROKEN_ID] or "uten_navn"
         number = 1

@@ -1,8 +1,8 @@
 """A YAML file that an operator wrote, as data and as nodes that know their lines.
 
-In: a path. Out: a ``YamlText``, or ConfigError with one Norwegian sentence that names file, line and cure. Refused are
-files that a parser would take without a word (a key twice, anchors, a secret in the wrong place) and files made to harm
-it (too large, too deep, control characters).
+In: a path. Out: a ``YamlText``, or ConfigError with one Norwegian sentence that names file, line and cure. Some files
+are refused although a parser would accept them silently: a key twice, anchors, a secret in the wrong place. Files made
+to harm the parser are refused too: too large, too deep, control characters.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class YamlText:
         raise ConfigError(sentence)
 
     def _steps(self, loc: Loc) -> Iterator[tuple[int, yaml.Node]]:
-        """Yield the line and the node of each step along ``loc``, as far as the file has them."""
+        """Yield the line and the node of each step along ``loc``, as far as the file goes."""
         node: yaml.Node = self.node
         for part in loc:
             if isinstance(node, yaml.MappingNode):
@@ -110,7 +110,7 @@ class YamlText:
         return len(list(self._steps(loc))) == len(loc)
 
     def line(self, loc: Loc) -> tuple[int, str | None]:
-        """Return the line of a place or of the nearest above it, and what is written there when it is one value."""
+        """Return the line of a place, or of the nearest place above it, and the text there if it is a single value."""
         steps = list(self._steps(loc))
         if not steps:
             return _line_of(self.node), None
@@ -124,8 +124,8 @@ def _line_of(node: yaml.Node) -> int:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text, which is UTF-8 without tabs at the margin and control characters. Raises ConfigError."""
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+    """Return a file's text: UTF-8 with no tabs at the margin and no control characters. Raises ConfigError."""
+    if path.exists() and not path.is_file():  # a read from a pipe could wait for ever
         raise ConfigError(f"{path.name} er ikke en vanlig fil: flytt den ut av mappen med kommunefilene.")
     try:
         raw = path.read_bytes()
@@ -167,7 +167,7 @@ def _too_deep(text: str) -> bool:
 
 
 def _inspect(path: Path, top: yaml.Node) -> None:
-    """Refuse duplicate keys, aliases and secrets, which a YAML parser would take without a word."""
+    """Refuse duplicate keys, aliases and secrets, which a YAML parser would accept silently."""
     seen: set[int] = set()
     waiting: list[yaml.Node] = [top]
     while waiting:
@@ -223,7 +223,7 @@ def _syntax(path: Path, text: str, error: yaml.YAMLError) -> str:
 
 
 def without_secrets(value: str) -> str:
-    """Return a value as a sentence may repeat it: ``…`` where it can be a secret or somebody's identity number."""
+    """Return a value in a form that a sentence may show: ``…`` if it can be a secret or a person's identity number."""
     value = " ".join(value.split())
     if len(value) > 60 or re.search(r"[0-9]{11}", value) or _SECRET_VALUE.search(value):
         return "…"

@@ -1,7 +1,7 @@
 """CSV from strangers: its records as lists of cells, whatever its separator and encoding.
 
 In comes a stream of bytes; out go line numbers and cells, one record at a time. A file that cannot be read raises
-``Unreadable`` with one sentence that says what is wrong and in which line, never what stood there.
+``Unreadable`` with one sentence that tells the fault and its line, and never repeats the data.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from dataflyt.formats.text import from_windows_1252, refuse_other_formats
 
 _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 200
-"""A record over more lines than this has a quotation mark that is not closed."""
+"""Lines. A record that runs over more lines than this has a quotation mark that is not closed."""
 
 
 def csv_rows(stream: BinaryIO, what: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each record, the heading first; ``what`` names the file in Norwegian.
 
-    The separator, comma, semicolon or tab, is the one the first line has most of, or the one that a line before it says
-    (``sep=;``, which Excel reads and writes). UTF-8 with or without a BOM, or, where the first letters beyond ASCII are
-    no UTF-8, windows-1252, of which ISO-8859-1's letters are part. A byte that is a letter in neither becomes a control
-    character, for the quality rules to find.
+    The separator is comma, semicolon or tab: the one that occurs most in the heading, or the one that a line above the
+    heading names (``sep=;``, which Excel reads and writes). The encoding is UTF-8, with or without a BOM. It is
+    windows-1252, which includes the letters of ISO-8859-1, where the first letters beyond ASCII are not UTF-8. A byte
+    that is a letter in neither encoding becomes a control character, which the quality rules find.
     """
     start = stream.read(4096)
     refuse_other_formats(start, f"{what} i CSV")
@@ -55,10 +55,10 @@ _SAID_SEPARATOR = re.compile(r"\"?sep=([;,\t])\"?[;,\t]*\r?\n?", re.IGNORECASE)
 
 
 def heading(lines: Iterator[str]) -> tuple[str, str, int]:
-    """Take the line with the columns' names; return it, the separator, and how many lines stood above it.
+    """Read up to the line with the columns' names; return it, the separator, and the number of lines above it.
 
-    Above it may stand Excel's line about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``). Without
-    Excel's line the separator is the one of comma, semicolon and tab that the heading has most of.
+    The lines above it may be Excel's line about the separator (``sep=;``) and PowerShell's about a type (``#TYPE …``).
+    Without Excel's line the separator is comma, semicolon or tab: the one that occurs most in the heading.
     """
     said: re.Match[str] | None = None
     line, above = next(lines, ""), 0
@@ -69,7 +69,7 @@ def heading(lines: Iterator[str]) -> tuple[str, str, int]:
 
 
 class _Resumed(io.RawIOBase):
-    """A stream read from its beginning again, when ``start`` has been read from it."""
+    """A stream that is read from its beginning again after ``start`` has been read from it."""
 
     def __init__(self, start: bytes, stream: BinaryIO) -> None:
         self._start = start
@@ -86,7 +86,7 @@ class _Resumed(io.RawIOBase):
 
 
 class _Lines:
-    """Lines of text in the encoding that the first letters beyond ASCII are in.
+    """Lines of text, decoded in the encoding of the first letters beyond ASCII.
 
     ``number`` counts them, ``since`` those of the record that is being read.
     """

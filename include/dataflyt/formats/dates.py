@@ -1,6 +1,6 @@
-"""Dates as registers and systems write them: ISO days out of dates and times, placeholders taken away.
+"""Dates as registers and systems write them: ISO dates from dates and times, placeholders removed.
 
-A text that is no date stays as it stands, for the quality rules to find.
+Text that is not a date is left unchanged, and the quality rules find it.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _ZONED = re.compile(r"(.{10})[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,]\d+)? ?(Z|[+-]\d\
 
 @lru_cache(maxsize=4096)
 def day(value: str | None) -> str | None:
-    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text as it stands.
+    """Return the date of an ISO date or time (``2020-01-31T00:00:00.0000000`` too); other text unchanged.
 
-    Of a time with a zone, the day it is in Norway: ``2026-08-16T22:00:00Z`` is 17 August.
+    A time with a zone gives the date in Norway at that time: ``2026-08-16T22:00:00Z`` is 17 August.
     """
     if value is None or len(value) < 10 or (len(value) > 10 and value[10] not in "Tt Z+"):
         return value
@@ -30,7 +30,7 @@ def day(value: str | None) -> str | None:
             return value
         zoned = _ZONED.fullmatch(value)
         if zoned:
-            with contextlib.suppress(OverflowError, ValueError):  # year 1 and 9999, which are no dates, and 24:00
+            with contextlib.suppress(OverflowError, ValueError):  # years 1 and 9999 can overflow; 24:00 is refused
                 moment = datetime.fromisoformat(f"{zoned[1]}T{zoned[2]}{zoned[3].upper()}")
                 return moment.astimezone(_OSLO).date().isoformat()
         return date.fromisoformat(value[:10]).isoformat()
@@ -39,13 +39,13 @@ def day(value: str | None) -> str | None:
 
 
 def start_day(value: str | None) -> str | None:
-    """Return the date something began, or somebody was born; None for the placeholder "since always" (year 1)."""
+    """Return a start date or a birth date; None for the placeholder "since always" (year 1)."""
     found = day(value)
     return None if found is not None and found.startswith(_ALWAYS) else found
 
 
 def end_day(value: str | None) -> str | None:
-    """Return the last date of something; None for "until further notice" (years 2099, 2100, 9999, and year 1)."""
+    """Return an end date; None for the placeholder "until further notice" (years 2099, 2100, 9999, and year 1)."""
     found = day(value)
     return None if found is not None and found.startswith((_ALWAYS, *_OPEN)) and len(found) == 10 else found
 

@@ -1,6 +1,6 @@
-"""Feide's values for primary and lower secondary school (GO), to write and to read.
+"""Write and read Feide's values for primary and lower secondary school (GO).
 
-The groups, group ids and Grep codes that stand in ``eduPersonEntitlement``::
+They are the groups, group ids and Grep codes in ``eduPersonEntitlement``::
 
     urn:mace:feide.no:go:group:<type>:<grep>:<org>:<local id>:<from>:<to>:<role>:<name>
     urn:mace:feide.no:go:groupid:<type>:<org>:<local id in lower case>:<from>:<to>
@@ -11,7 +11,7 @@ and a kommune's own numbers (``local_number``).
 Source: "Feides informasjonsmodell for grunnopplæringa" 2018-03, appendices 2, 3 and 4.
 Assumptions, since Feide does not say: everything but ``A-Z a-z 0-9 - . _ ~`` is percent-encoded, and Unicode is in NFC.
 
-No error of this module repeats what stands in the data: it names the part of the value.
+An error of this module names the part of the value that is wrong and never repeats the data.
 """
 
 import re
@@ -37,7 +37,7 @@ CODE_NOT_ALLOWED: Final = "bare en undervisningsgruppe (u) kan ha en Grep-kode"
 CHECK_DIGIT: Final = "organisasjonsnummeret har feil kontrollsiffer"
 NOT_CANONICAL: Final = "gruppe-id-en er ikke på kanonisk form"
 CODE_ERRORS: Final = frozenset((NO_CODE, BAD_CODE, CODE_NOT_ALLOWED))
-"""The errors of a Grep code: the school corrects them, and the rest of the group can be read."""
+"""Errors in a Grep code. The school corrects them; the rest of the group can still be read."""
 
 _CODE = re.compile(r"[A-Z]{3}[0-9]{4}")
 _ORG = re.compile(r"NO[0-9]{9}")
@@ -54,7 +54,7 @@ _PREFIXED = re.compile(r"([^\s:.]+(?:\.[^\s:.]+)+) ?: ?([A-Za-z]+) ?: ?(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group with the role of one member in it: what a ``go:group`` value says.
+    """The content of a ``go:group`` value: a group, and the role of one member in it.
 
     ``type`` is one of TYPES, ``role`` one of ROLES. ``grep`` is the short code (``MAT0006``) of a subject group; it is
     None for the others. ``orgnr`` is nine digits (a prefix ``NO`` is accepted). ``from_date`` and ``to_date`` are the
@@ -72,7 +72,7 @@ class Group:
 
     @property
     def value(self) -> str:
-        """The ``go:group`` value. Raises ValueError when Feide could not read it.
+        """The ``go:group`` value. Raises ValueError if Feide could not read the value.
 
         A missing or wrong Grep code does not raise: the school corrects it, and the check of the file finds it.
         """
@@ -100,11 +100,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What ``parse`` made of a value.
+    """The result of ``parse``. ``errors`` are short clauses; a right value has none.
 
-    ``errors`` are short clauses; there are none when the value is right. ``groupid`` is the canonical id of a group or
-    of a group id; it is None when type, organisation, local id or dates cannot be read. ``group`` is set for a group
-    whose every part could be read. ``warnings`` are about values that Feide accepts.
+    ``groupid`` is the canonical id of a group or of a group id; it is None when type, organisation, local id or dates
+    cannot be read. ``group`` is set when every part of the group could be read. ``warnings`` are about values that
+    Feide accepts.
     """
 
     kind: Kind
@@ -122,8 +122,8 @@ class Value:
 def local_number(realm: str, kind: Literal["localnin", "employee"], number: str) -> str | None:
     """Return ``<realm>:<kind>:<number>``, the value of ``norEduPersonLIN``; None when the number is blank.
 
-    A number that has a prefix already keeps it, also when it is another realm's: the kommune may have had another realm
-    when it gave the number. Of several prefixes the last is kept.
+    A number that already has a prefix keeps it, even one of another realm: the kommune may have had another realm when
+    it issued the number. If there are several prefixes, the last one is kept.
     """
     number, prefix = " ".join(number.split()), f"{realm}:{kind}"
     while prefixed := _PREFIXED.fullmatch(number):
@@ -220,7 +220,7 @@ def _org_warnings(org: str) -> tuple[str, ...]:
 
 
 def _decode(text: str, what: str, errors: list[str]) -> str | None:
-    """Return the text behind the percent-encoding, or None; add what is wrong with it to ``errors``."""
+    """Return the percent-decoded text, or None; add what is wrong with it to ``errors``."""
     if not text:
         errors.append(f"{what} mangler")
         return None

@@ -1,7 +1,7 @@
 """JSON from strangers: a whole page parsed within bounds, and its values taken out by name and type.
 
 In comes a stream of bytes that a register made; out go plain Python values. A page that cannot be read raises
-``Unreadable`` with one sentence that says what is wrong and where (line, byte), never what stood there. A value of
+``Unreadable`` with one sentence that tells the fault and its place (line, byte), and never repeats the data. A value of
 another type than asked for counts as absent.
 """
 
@@ -15,7 +15,7 @@ from dataflyt.errors import Unreadable
 from dataflyt.formats.text import refuse_other_formats
 
 MAX_JSON = 64 * 1024 * 1024
-"""Bytes. A bulk answer of 1000 persons is 5-10 MB; a page above this is no page."""
+"""Bytes. A bulk answer of 1000 persons is 5-10 MB; anything larger is not a page."""
 
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -29,8 +29,8 @@ def load_json(stream: BinaryIO) -> object:
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise Unreadable("Siden er i UTF-16, og skulle vært JSON i UTF-8.")
     refuse_other_formats(data[:512], "JSON")
-    # Python's objects are many times larger than the brackets that make them. This estimates their size: the densest
-    # answer that a register gives or describes comes to 7 bytes for each byte of its own.
+    # Python's objects are many times larger than the brackets that make them. This estimates their size. The densest
+    # answer that a register gives or describes comes to 7 bytes in memory for each of its own bytes.
     if 220 * data.count(b"{") + 80 * data.count(b"[") + 60 * data.count(b",") > 9 * len(data) + 1_000_000:
         raise Unreadable("Siden har langt flere klammer enn data, og ble ikke lest.")
     try:
@@ -57,7 +57,7 @@ def is_object(value: object) -> TypeGuard[Json]:
 
 
 def part(value: Mapping[str, Any], name: str) -> Json:
-    """Return the object under ``name``; the first one of an array; an empty one when there is none."""
+    """Return the object under ``name``, or the first object of an array there; an empty object if there is none."""
     found = value.get(name)
     if isinstance(found, list):
         return next((item for item in found if is_object(item)), {})
@@ -65,7 +65,7 @@ def part(value: Mapping[str, Any], name: str) -> Json:
 
 
 def parts(value: Mapping[str, Any], name: str) -> list[Json]:
-    """Return the non-empty objects under ``name``, whether an array, a single object or nothing stands there."""
+    """Return the non-empty objects under ``name``. The value there may be an array, a single object or absent."""
     found = value.get(name)
     if isinstance(found, list):
         return [item for item in found if item and isinstance(item, dict)]
@@ -77,7 +77,7 @@ def text(value: Mapping[str, Any], name: str) -> str | None:
     found = value.get(name)
     if found is None:
         return None
-    if isinstance(found, str):  # as tidy, which is too slow to call for every field
+    if isinstance(found, str):  # does what tidy does; calling tidy for every field is too slow
         return (found.replace("\0", "") if "\0" in found else found).strip() or None
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else None
 

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 from dataflyt.errors import Unreadable
 
 MAX_ENTRY = 16 * 1024**2
-"""The largest entry that is read, in bytes. A school owner's are smaller, photographs included."""
+"""The largest entry that is read, in bytes. The entries of a school owner are smaller, photographs included."""
 _TOO_LARGE = f"oppføringen er større enn {MAX_ENTRY // 1024**2} MB"
 _NOT_UTF8 = "linjen er ikke i UTF-8: lagre filen i UTF-8, eller eksporter med base64 («::»)"
 
@@ -34,7 +34,7 @@ _DN_PIECE = re.compile(r"\\[0-9A-Fa-f]{2}|\\.|[^\\]|\\", re.DOTALL)
 
 
 _ABOUT_THE_SEARCH = frozenset(("search", "result", "text", "matcheddn", "ref", "control", "pagedresults"))
-"""What ldapsearch writes about the search itself, in blocks without a dn, when it is called without ``-LLL``."""
+"""Names in the blocks without a dn in which ldapsearch describes the search when it is called without ``-LLL``."""
 
 
 class Value(NamedTuple):
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 def read(file: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of an LDIF file as they come; raise Unreadable where the file is not LDIF, or holds none."""
+    """Yield the entries of an LDIF file in order; raise Unreadable where the file is not LDIF, or has no entries."""
     entry: Entry | None = None
     in_block = False
     size = found = 0
@@ -107,7 +107,7 @@ def _fault(line: int, what: str) -> Unreadable:
 
 
 def _refuse_half_a_search(number: int, name: str, text: str) -> None:
-    """Raise Unreadable when the search that made the file says that it did not find everything."""
+    """Raise Unreadable if the file says that the search behind it did not find everything."""
     if name == "result" and text.split()[:1] != ["0"]:
         raise _fault(
             number, "søket som laget filen, gikk ikke bra (result er ikke 0): søk på nytt, uten grense for antall"
@@ -162,7 +162,7 @@ def _text(number: int, rest: bytes) -> str:
 
 
 def attribute(name: str, value: str) -> str:
-    """Return the line of one value, folded where it is long, in base64 where plain text cannot hold it."""
+    """Return the line of one value: folded if it is long, in base64 if plain text cannot hold it."""
     if _PLAIN.fullmatch(value):
         line = f"{name}: {value}\n"
     else:
@@ -188,11 +188,11 @@ def escape(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def normal_dn(dn: str) -> str:
-    """Return a form that is the same however a distinguished name is written (letter case, blanks, escapes)."""
+    """Return the normal form of a distinguished name: letter case, blanks and escapes make no difference."""
     names: list[list[str]] = []
     pairs: list[str] = []
     value = bytearray()
-    kept = 0  # so many bytes are not trimmed: the last of them was escaped
+    kept = 0  # the number of bytes not to trim: the last of them was escaped
 
     def end_pair() -> None:
         nonlocal kept

@@ -1,17 +1,17 @@
-"""Letters read wrongly: what bytes 80-9F mean, and how a garbled name is told from a foreign one.
+"""Misread letters: the meaning of bytes 80-9F, and a pattern that tells a garbled name from a foreign one.
 
-In: text of files that others made. Out: ``WINDOWS_1252``, with which to translate text that was decoded as ISO-8859-1,
-and ``GARBLED``, a pattern that both PostgreSQL and Python read and that finds a name whose letters are another
-encoding's. No rule can tell every garbled name from every real one: what may be an apostrophe passes (``D’HLI`` may
-be DÆHLI in code page 865, and ``D’HONDT`` is a name).
+In: text of files that others made. Out: ``WINDOWS_1252``, a table that translates text decoded as ISO-8859-1, and
+``GARBLED``, a pattern that finds a name decoded in the wrong encoding. Both PostgreSQL and Python read the pattern. No
+rule can tell every garbled name from every real one. A sign that may be an apostrophe passes (``D’HLI`` may be DÆHLI in
+code page 865, and ``D’HONDT`` is a name).
 
-Source: WHATWG, Encoding Standard, for what a file has that says ISO-8859-1; the code pages as Python has them.
+Source: WHATWG, Encoding Standard, for files that say they are ISO-8859-1; Python's own tables for the code pages.
 """
 
 WINDOWS_1252 = {
     byte: letter for byte in range(0x80, 0xA0) if (letter := bytes([byte]).decode("windows-1252", "ignore"))
 }
-"""By code point: what a byte 80-9F stands for, but for five that stand for nothing."""
+"""The letter for each byte 80-9F, by code point. Five of these bytes stand for nothing and are left out."""
 
 _LOWER = "a-zß-öø-ÿ"
 _LETTER = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
@@ -28,7 +28,7 @@ _KINDS = (
     f"[ÄÅ][{_SIGNS}]",  # Sámi, Polish
     "Ä‘",  # đ
     "Â[\u00a0-¿]",
-    "Ì[Šˆ]",  # a ring or two dots that stand by themselves
+    "Ì[Šˆ]",  # a ring or two dots without a letter
     f"â€|ï¿½|ï»¿|á[º»][{_SIGNS}…]",
     f"[{_LETTER}][¸¦]",  # as windows-1250 and its like have it
     "√[^ 0-9A-Za-z]|[├┬┼][^ ]",  # as Mac Roman and code pages 437, 850 and 865 have it
@@ -36,7 +36,7 @@ _KINDS = (
     f"[{_LETTER}]›|›[{_LOWER}]",  # ø
     f"[{_LETTER}]†|†[{_LOWER}]",  # å
     f"[{_LETTER}][‡„‚™][{_LETTER}]",
-    # Their æ is an opening quotation mark, their Æ an apostrophe: garbled where no name has one.
+    # Their æ becomes an opening quotation mark, their Æ an apostrophe: garbled where no name has such a sign.
     f"[bcfjpqrstvwxzBCFJPQRSTVWXZ]‘[{_SMALL}]|[klmnKLMN]‘[lrsv]|[dD]‘[hlrv]",
     f"(^|[\\s-])’([bcdfgjklmnpqrsvwxz][{_LOWER}]|[{_CONSONANTS}][A-ZÆØÅ])[^’]*$",
     f"([BFJPRSVW]|[A-ZÆØÅ][KMT]|[BFGKPS][LN])’[{_CONSONANTS}]|(^|[\\s-])(L’[{_CONSONANTS}]|N’(R|SS))",
@@ -47,10 +47,10 @@ _KINDS = (
     f"[{_LETTER}]Œ[{_LOWER}]|[{_LOWER}]Œ",  # å
     # ISO-8859-1 read as Mac Roman or as a code page, where no letter stands for a letter.
     f"[{_LETTER}][∆≈]|[∆≈][{_LETTER}]|[{_LETTER}][µ°][{_LETTER}]|[═-╬]",
-    # Letters that somebody's program could not hold, or wrote for a web page.
+    # Letters that a program could not hold, or encoded for a web page.
     f"[{_LETTER}]\\?[{_LETTER}]",
     "&(#[0-9]+|#x[0-9A-Fa-f]+|(ae|AE)lig|[Oo]slash|[Aa]ring);",
 )
 
 GARBLED = "|".join(_KINDS)
-"""Found anywhere in a name: its letters were written in one encoding and read in another."""
+"""A match anywhere in a name means that its letters were written in one encoding and read in another."""

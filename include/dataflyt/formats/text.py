@@ -19,7 +19,7 @@ def from_windows_1252(data: bytes) -> str:
 
 
 def refuse_other_formats(start: bytes, expected: str) -> None:
-    """Raise Unreadable when the first bytes are not of what is ``expected``, in Norwegian («en kalender»)."""
+    """Raise Unreadable if the first bytes are not of the format ``expected``, in Norwegian («en kalender»)."""
     bare = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if not bare:
         raise Unreadable(f"Filen er tom, og skulle vært {expected}.")

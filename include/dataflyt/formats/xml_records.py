@@ -1,8 +1,9 @@
 """XML from strangers: its records as lxml elements, one at a time.
 
-In comes a stream of bytes that an HR system or a school system made, or that somebody altered. A file that cannot be
-read raises ``Unreadable`` with one sentence that says what is wrong and where (line, byte), never what stood there.
-Nothing here opens another file or the network, expands an entity, or holds more of a file than one record.
+In comes a stream of bytes that an HR system or a school system made, and that may have been altered since. A file that
+cannot be read raises ``Unreadable`` with one sentence that tells the fault and its place (line, byte), and never
+repeats the data. Nothing here opens another file or the network, expands an entity, or holds more of a file than one
+record.
 """
 
 import codecs
@@ -16,7 +17,7 @@ from dataflyt.errors import Unreadable
 from dataflyt.formats.text import from_windows_1252, refuse_other_formats, tidy
 
 CHUNK = 64 * 1024
-"""How many bytes of a file are read at a time."""
+"""Bytes of a file that are read at a time."""
 MAX_RECORD = 2 * 1024 * 1024
 MAX_PROLOG = 1024 * 1024
 _ENOUGH_TO_TELL = 256
@@ -42,7 +43,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 
 
 class _Names(dict[Any, str]):
-    """Names by tag, in lower case and without namespace. Looking one up is what a reader does most often."""
+    """Names by tag, in lower case and without namespace: a cache, because readers look up names all the time."""
 
     def __missing__(self, tag: object) -> str:
         if not isinstance(tag, str):  # an entity that was not expanded: its text would be lost
@@ -69,7 +70,7 @@ def children(element: Element) -> Iterator[tuple[str, Element]]:
 
 
 def texts(element: Element, only: Container[str] | None = None) -> dict[str, str | None]:
-    """Return the text of each child (of those named in ``only``) by name, tidied; the first one that has any counts."""
+    """Return the tidied text of each child (named in ``only``) by name; the first child that has text counts."""
     found: dict[str, str | None] = {}
     for child in element:
         name = _NAMES[child.tag]
@@ -79,7 +80,7 @@ def texts(element: Element, only: Container[str] | None = None) -> dict[str, str
 
 
 def text_in(element: Element, name: str) -> str | None:
-    """Return the text of the first child of this name that has any, tidied."""
+    """Return the tidied text of the first child of this name that has text."""
     for child in element:
         if _NAMES[child.tag] == name and (found := tidy(child.text)):
             return found
@@ -87,7 +88,7 @@ def text_in(element: Element, name: str) -> str | None:
 
 
 def attribute(element: Element, name: str) -> str | None:
-    """Return an attribute of an element, its name in any case and namespace."""
+    """Return an attribute of an element; the case and namespace of its name do not matter."""
     value = element.get(name)
     if value is None:
         for key, other in element.items():
@@ -202,8 +203,8 @@ class _Records:
     def _check_doctype(self, prolog: bytes) -> None:
         """Refuse a document type that declares anything: entities and default values of attributes can be bombs.
 
-        One that only names its DTD by a file name, as files of IMS Enterprise do, is let through; the DTD is never
-        fetched. One that points elsewhere, by an address or a path, is refused.
+        A document type that only names its DTD by a file name, as files of IMS Enterprise do, is let through; the DTD
+        is never fetched. A document type that points elsewhere, by an address or a path, is refused.
         """
         doctype = _DOCTYPE.match(prolog.replace(b"\0", b""))
         self.has_doctype = doctype is not None
@@ -265,7 +266,7 @@ def _parser(tag: str | None, encoding: str | None) -> etree.XMLPullParser:
 
 
 class _NothingOutside(etree.Resolver):
-    """Refuses whatever the parser would fetch, should its options ever let it."""
+    """Refuses everything that the parser would fetch if its options ever allowed it."""
 
     def resolve(self, *_: object) -> NoReturn:
         raise Unreadable(_FOREIGN)
@@ -299,7 +300,7 @@ def _close(parser: etree.XMLPullParser, size: int) -> None:
 
 
 def _sentence(error: Exception, parser: etree.XMLPullParser) -> str:
-    """Say in our own words what libxml2 found: its messages can quote the file."""
+    """Return our own words for what libxml2 found: its messages can quote the file."""
     code = getattr(error, "code", None)
     line = (getattr(error, "position", None) or (None,))[0]
     for entry in parser.feed_error_log:

@@ -48,7 +48,7 @@ _FOLDED = str.maketrans(
 
 
 def clean(text: str) -> str:
-    """Return the name in Unicode NFC, without invisible characters, with single blanks and none at the ends."""
+    """Return the name in Unicode NFC: no invisible characters, single blanks between words, no blanks at the ends."""
     return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", text)).split())
 
 
@@ -71,9 +71,9 @@ def user_name_part(text: str) -> str:
 def feide_name(text: str, realm: str) -> str | None:
     """Return the name of a FEIDE account as directories compare it: lower case, Unicode NFKC, without ``@realm``.
 
-    None for a text that is no name (empty, with blanks, longer than 64 letters) and for a name of another realm.
-    A name has letters and digits of any language, and after the first ``. _ + - '`` too; Feide does not say which
-    characters it takes.
+    Return None for a text that is not a name (empty, with blanks, longer than 64 letters) and for a name of another
+    realm. A name consists of letters and digits of any language; from its second character it may also have
+    ``. _ + - '``. Feide does not say which characters it takes.
 
     >>> feide_name("KariNor@Haugesund.kommune.no", "haugesund.kommune.no")
     'karinor'

@@ -1,7 +1,7 @@
 """National identity numbers and organisation numbers.
 
-In: any text. Out: what the digits alone say. Nothing here raises, and nothing here is proof: a valid number may belong
-to nobody, and under the 2032 rule four of eleven first control digits are valid.
+In: any text. Out: what the digits alone say. Nothing here raises. A valid number proves nothing: it may belong to
+nobody, and under the 2032 rule four of eleven first control digits are valid.
 
 Rules: Skatteetaten, "Nytt fødselsnummer fra 2032" and its validator (control digits, both rules in parallel, months
 +80 for synthetic people), and its note on the wider D-number series of 2021; the series of individual digits before
@@ -29,21 +29,21 @@ _QUOTES = "['\"\u2018\u2019\u201c\u201d`\u00b4]*"
 _SPREADSHEET = re.compile(f"^=?{_QUOTES}(.*?){_QUOTES}$", re.DOTALL)
 _NO_FRACTION = re.compile(r"^([0-9]{10,11})[.,]0+$")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]{1,2}")
-# The signs that people write between two digits.
+# Signs that people write between digits.
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-\u2010-\u2015\u2212._/](?=[0-9])")
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
-# Feide's form of a number that a kommune gave: norEduPersonLIN.
+# norEduPersonLIN: Feide's form of a number that a kommune issued.
 _LIN = re.compile(r"[A-Za-z0-9.-]+:localnin:(.+)")
 _ENCRYPTED = re.compile(r"(?=.*[A-Za-z])([A-Za-z0-9+/_-]{25,}={0,2}|[A-Za-z0-9+/_-]{6,}={1,2})")
 
 
 Meant: TypeAlias = Literal["number", "duf", "provisional", "encrypted", "miswritten", "local"]
-"""What a text is. Only a ``number`` can be asked about in FREG, and only a ``number`` is a norEduPersonNIN."""
+"""The kinds of text. Only a ``number`` can be asked about in FREG, and only a ``number`` is a norEduPersonNIN."""
 
 
 class Written(NamedTuple):
-    """What a text was meant to be. ``value`` is a number's eleven digits, or the text without blanks."""
+    """A text and its kind. ``value`` is a number's eleven digits, or the text without blanks."""
 
     kind: Meant
     value: str
@@ -53,12 +53,13 @@ def read(text: str | None) -> Written | None:
     """Tell what a text from a file or a form is; None for an empty one.
 
     - ``number``: fødselsnummer or D-number with the right control digits. Blanks, dashes, dots and a spreadsheet's
-      additions (``'058…``, ``="058…"``, ``….0``) are removed, and a leading zero that it removed is put back;
+      additions (``'058…``, ``="058…"``, ``….0``) are removed, and a leading zero that the spreadsheet removed is put
+      back;
     - ``duf``: a DUF number of UDI's register, twelve digits that begin with a year;
     - ``provisional``: a birth date with six digits after it, as eFeide advises for pupils who wait for a number; a
-      birth date with five digits that are never given (all alike, 12345, or beginning with 00 or 99); or an H-number;
+      birth date with five digits that are never issued (all alike, 12345, or beginning with 00 or 99); or an H-number;
     - ``encrypted``: long and without meaning, as PIFU's personNINencrypted;
-    - ``miswritten``: meant to be a number but not one: wrong control digits, letters among digits, ``5,8E+09``;
+    - ``miswritten``: meant as a number but is not one: wrong control digits, letters among digits, ``5,8E+09``;
     - ``local``: the system's own id.
 
     >>> read("058514-50027"), read('="5851450027"'), read("058514500271"), read("5,8E+09").kind, read("E1042").kind
@@ -88,9 +89,9 @@ Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
 
 
 class Told(NamedTuple):
-    """What a source says of a person's number. ``number`` is one that FREG can be asked about.
+    """A person's number according to a source. ``number`` is one that FREG can be asked about.
 
-    Without it ``number_kind`` says what the source has instead (``Meant``, or None for nothing). ``local_number`` is
+    Without it ``number_kind`` tells what the source has instead (``Meant``, or None for nothing). ``local_number`` is
     the system's own id, which may be shown.
     """
 
@@ -106,18 +107,18 @@ def told(
     born: str | None = None,
     encrypted: bool = False,
 ) -> Told:
-    """Tell what to keep of a person's number, from a source's fields for the number and a local number, and own ids.
+    """Return what to keep of a person's number, from a source's fields for the number, the local number and own ids.
 
-    A number in the field for local numbers counts as the number. A text in the number's field that is no number is
-    ``miswritten``, or ``encrypted`` where the source says so. A lost zero is not put back where the number would then
-    have another birth date than ``born`` (ISO 8601).
+    A number in the field for local numbers counts as the number. Text in the number's field that is not a number is
+    ``miswritten``, or ``encrypted`` where the source says so. A lost zero is not put back if the number would then have
+    another birth date than ``born`` (ISO 8601).
 
     >>> told("5851450027", None, "E1"), told(None, "5,8E+09", "E1"), told("ukjent", None, "E1").number_kind
     (Told(number='05851450027', local_number=None, number_kind=None), \
 Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
     """
     first, second = read(number), read(local)
-    # The kommune has given provisional numbers, except the health service's H-numbers, which are valid.
+    # A provisional number is the kommune's own; a valid one is an H-number, which the health service issues.
     locals_ = [
         one.value
         for one in (second, *map(read, own))
@@ -177,7 +178,7 @@ def _given_to_nobody(five: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What a national identity number says.
+    """The contents of a national identity number.
 
     ``number`` is the text without blanks. The other fields are empty unless it is ``valid``. ``rule`` is the rule that
     the first control digit follows: ``1964``, or ``2032`` when only the rule of 2032 allows it (a number issued after

@@ -1,1 +1,1 @@
-"""Data quality: rules as data, the expectations behind them, and running them on staged tables."""
+"""Data quality: rules as data, the expectations behind the rules, and the checking of staged tables."""

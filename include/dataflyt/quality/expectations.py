@@ -54,8 +54,9 @@ def build(rules: Rules, context: Context) -> "list[ExpectationSuite]":
 def _query() -> Any:
     """Return Great Expectations' class for a query of ours, made cheaper in two places.
 
-    The configuration is built once: the library reads it some twenty times an expectation, and builds it anew each
-    time. The query is run once: the library runs it again to count its rows, and ours gives one row at most.
+    The configuration is built once for each expectation; the library itself builds it anew each of the some twenty
+    times it reads it. The query is run once; the library itself runs it again to count its rows, and our queries return
+    one row at most.
     """
     from great_expectations.compatibility import pydantic
     from great_expectations.expectations import UnexpectedRowsExpectation

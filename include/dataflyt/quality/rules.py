@@ -1,9 +1,9 @@
-"""Quality rules as data: what is expected of a table's rows, who corrects what is wrong, and the reason in Norwegian.
+"""Quality rules as data: an expectation of a table's rows, the one who corrects faults, and the reason in Norwegian.
 
 ``sources/<source>/checks.py`` declares its rules with ``row``, ``table`` and ``note``, and an expectation in each:
 ``never`` (no row has this fault), ``seldom`` (at most so many percent have), ``kept`` (the table has not shrunk), and
-others. A fault is an SQL condition on a row ``t`` of the table; the functions from ``absent`` on write some of them.
-``expectations`` makes Great Expectations' classes of the rules; nothing here imports that library.
+others. A fault is an SQL condition on a row ``t`` of the table; the functions from ``absent`` on write some of these
+conditions. ``expectations`` makes Great Expectations' classes of the rules; nothing here imports that library.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from dataflyt.formats.dates import EARLIEST, LATEST
 from dataflyt.formats.letters import GARBLED
 
 Scope: TypeAlias = Literal["row", "table", "note"]
-"""What breaking a rule leads to: the row is quarantined, the run is stopped, or it is counted and nothing more."""
+"""The effect of a breach: the row is quarantined, the run is stopped, or the breach is only counted."""
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------
@@ -22,12 +22,12 @@ Scope: TypeAlias = Literal["row", "table", "note"]
 
 @dataclass(frozen=True)
 class Context:
-    """What rules need to know besides the rows.
+    """The facts that rules need besides the rows.
 
-    ``previous``: rows per table in the last released run, only those that ``kept`` counts; empty on the first run.
-    ``max_drop_percent``: how many percent fewer there may be now. ``pupils``: pupils per school in that run, by
-    organisation number. ``beside``: rows per table now of a kind that ``previous`` does not count; the expected
-    minimum is raised by them, so that they do not hide rows that are missing.
+    ``previous``: rows per table in the last released run, only the rows that ``kept`` counts; empty on the first run.
+    ``max_drop_percent``: the largest permitted drop since that run, in percent. ``pupils``: pupils per school in that
+    run, by organisation number. ``beside``: rows per table now of a kind that ``previous`` does not count. They are
+    added to the expected minimum, so that they do not hide missing rows.
     """
 
     previous: Mapping[str, int]
@@ -70,14 +70,15 @@ def table(name: str, expectation: Expectation, responsible: str, reason: str) ->
 
 
 def note(name: str, expectation: Expectation, responsible: str, reason: str) -> Rule:
-    """Declare a rule whose breach is counted, and nothing more."""
+    """Declare a rule whose breach is only counted."""
     return Rule("note", name, expectation, responsible, reason)
 
 
 # --- Expectations -----------------------------------------------------------------------------------------------------
 
-# Most are SQL queries: Great Expectations' own classes for columns answer with values, take twice the CPU time, and see
-# one column only. The table is ``t``. A colon or a brace has a meaning of its own in Great Expectations' queries.
+# Most are SQL queries. Great Expectations' own classes for columns answer with values, take twice the CPU time, and see
+# one column only. In a query the table is ``t``. Colons and braces have a special meaning in Great Expectations'
+# queries.
 
 NUMBER = r"^\d{11}$"
 """The form of a fødselsnummer or D-number."""
@@ -140,11 +141,11 @@ def kept(among: str | None = None) -> Expectation:
 
 
 KEPT = "kept"
-"""No class: ``expectations`` replaces it by ``at_least`` when it knows how many rows there must be."""
+"""No class of the library: ``expectations`` replaces it by ``at_least`` when the number of rows is known."""
 
 
 def at_least(rows: int, among: str | None = None) -> Expectation:
-    """Expect this many rows, only those ``among`` (an SQL condition) when it is given."""
+    """Expect this many rows. Only rows ``among`` (an SQL condition) count, if it is given."""
     if among is None:
         return Expectation("ExpectTableRowCountToBeBetween", {"min_value": rows})
     return no_rows(f"select 1 as found from {_ROWS} where {among} having count(*) < {rows}")
@@ -176,7 +177,7 @@ def ambiguous(fields: Sequence[str]) -> Expectation:
 
 
 def absent(column: str, *elsewhere: str) -> str:
-    """Return the fault that the column's value is in none of these, each written ``table.column``."""
+    """Return the fault that the column's value is in none of these columns, each written ``table.column``."""
     return " and ".join(
         f"not exists (select from {other.split('.')[0]} as other where other.{other.split('.')[1]} = t.{column})"
         for other in elsewhere
@@ -197,7 +198,7 @@ def letters(*columns: str, responsible: str, supplier: str, file: str, what: str
     """Declare that rows with garbled letters are quarantined, and that the run stops above one percent of them.
 
     A single such row may be a typing error, and never stops the run. ``responsible`` corrects the row, ``supplier`` the
-    file. In the sentences ``file`` is the file's name, ``what`` what the columns hold.
+    file. In the sentences ``file`` is the file's name and ``what`` is the content of the columns.
     """
     fault = garbled(*columns)
     return (
@@ -218,7 +219,7 @@ def letters(*columns: str, responsible: str, supplier: str, file: str, what: str
 
 
 def not_digits(column: str, digits: int) -> str:
-    """Return the fault that the column is null or not exactly so many digits."""
+    """Return the fault that the column is null or does not have exactly this number of digits."""
     return rf"({column} is null or length({column}) <> {digits} or {column} ~ '\D')"
 
 
@@ -237,11 +238,11 @@ def unreadable(*columns: str, placeholders: bool = False) -> str:
 
 
 def reversed_dates(begin: str, end: str) -> str:
-    """Return the fault that the end lies before the beginning, both readable (ISO 8601 sorts as text)."""
+    """Return the fault that the end is before the beginning, where both are readable (ISO 8601 sorts as text)."""
     return f"not ({unreadable(begin, end)}) and left({end}, 10) < left({begin}, 10)"
 
 
 def checksum(column: str, *weights: int) -> str:
-    """Return, as SQL, the weighted sum of a column's digits modulo 11; null where it is not one digit a weight."""
+    """Return SQL for the weighted sum of a column's digits modulo 11; null unless each weight has one digit."""
     digits = " + ".join(f"{weight} * substr({column}, {at}, 1)::int" for at, weight in enumerate(weights, 1))
     return f"case when not {not_digits(column, len(weights))} then mod({digits}, 11) end"

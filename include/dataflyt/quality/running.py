@@ -1,12 +1,12 @@
-"""Running suites on staged tables: which rows to set aside, and whether the run may go on.
+"""Run suites on staged tables: find the rows to set aside, and decide whether the run may go on.
 
 In: suites (``expectations.build``) and the kommune's staging schema. Out: row ids to quarantine, each with a reason for
-the operator and who has to correct it; broken rules that stop the run; things worth a note.
+the operator and the party that has to correct it; broken rules that stop the run; faults worth a note.
 
-A result of Great Expectations holds whatever an expectation asks for, so ours ask for counts and row ids alone, and
-nothing else of a result is kept: no value, observed value or exception text is stored, logged or returned. When Great
-Expectations itself fails, or its ids and counts disagree, the run is stopped with CheckFailed: an unanswered check is
-not a passed one.
+A result of Great Expectations holds everything that an expectation asks for. Ours therefore ask only for counts and row
+ids, and nothing else of a result is kept: no value, observed value or exception text is stored, logged or returned.
+When Great Expectations itself fails, or its ids and counts disagree, the run is stopped with CheckFailed: an unanswered
+check is not a passed one.
 
 Great Expectations takes six seconds to import, so it is imported inside functions.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Quarantined(NamedTuple):
-    """A row to set aside, and a rule that it breaks. There is one for each rule that the row breaks."""
+    """A row to set aside, and a rule that it breaks. A row that breaks several rules has several of these."""
 
     table: str
     row_id: int
@@ -39,7 +39,7 @@ class Quarantined(NamedTuple):
 
 
 class BrokenRule(NamedTuple):
-    """A rule of a whole table that is broken, so that the run must stop. No count where the rule counts no rows."""
+    """A broken rule of a whole table, which stops the run. ``count`` is None if the rule counts no rows."""
 
     table: str
     rule: str
@@ -49,7 +49,7 @@ class BrokenRule(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """Something that somebody ought to correct, and that neither quarantines a row nor stops the run."""
+    """A fault that ought to be corrected, but that neither quarantines a row nor stops the run."""
 
     table: str
     rule: str
@@ -60,7 +60,7 @@ class Noted(NamedTuple):
 
 @dataclass
 class Result:
-    """What running the suites found. ``checked``: how many rows each table had."""
+    """The findings of the suites. ``checked`` is the number of rows in each table."""
 
     quarantined: list[Quarantined] = field(default_factory=list)
     broken: list[BrokenRule] = field(default_factory=list)
@@ -71,8 +71,8 @@ class Result:
 def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
     """Run the suites on the tables they are named after, in this schema of the database at ``url`` (SQLAlchemy's form).
 
-    Raises CheckFailed, which names table and rule and nothing more, when a rule could not be tried, and
-    SourceUnavailable when the reason was a database that did not answer.
+    Raises CheckFailed if a rule could not be tried; it names only the table and the rule. Raises SourceUnavailable if
+    the reason was a database that did not answer.
     """
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
         raise ValueError(f"not a schema name that needs no quoting: {schema!r}")
@@ -90,7 +90,7 @@ def run(url: str, schema: str, suites: "Sequence[ExpectationSuite]") -> Result:
         failure = known
     except Exception as error:  # its text may hold values, or the database's password
         failure = _failed(name, error=type(error).__name__)
-    if failure:  # raised here: neither its context nor its traceback then holds results
+    if failure:  # raised here, so that neither its context nor its traceback holds results
         failure = next((error for error in heard if isinstance(error, SourceUnavailable)), failure)
         raise failure.with_traceback(None)
     for found in (result.broken, result.noted):
@@ -112,7 +112,7 @@ def _run_suite(source: Any, suite: "ExpectationSuite", result: Result) -> None:
 
 
 def _sort(table_name: str, outcome: Any, result: Result) -> None:
-    """Add an expectation's outcome to the result. Raises CheckFailed where it was not tried or contradicts itself."""
+    """Add an expectation's outcome to the result. Raises CheckFailed if it was not tried or contradicts itself."""
     meta = outcome.expectation_config.meta
     rule = meta["rule"]
     about = (meta["reason"], meta["responsible"])
@@ -144,7 +144,7 @@ def _raised(exception_info: Any) -> bool:
 
 
 def _found(result: Mapping[str, Any]) -> tuple[int | None, list[int]]:
-    """Return how many rows are faulty (None where the expectation counts all rows) and their ids, where it has them."""
+    """Return the number of faulty rows (None if all rows were counted), and the faulty rows' ids if there are any."""
     if "details" not in result:
         return None, []
     for answer in result["details"]["unexpected_rows"]:  # our SQL: one row that counts, and may hold ids
@@ -169,7 +169,7 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
     from great_expectations.datasource.fluent.sql_datasource import TableAsset
 
     def begin(connection: Connection) -> None:
-        """Begin one transaction and let it stand: Great Expectations would begin one for each of its statements."""
+        """Begin one transaction and keep it open: Great Expectations would begin one for each of its statements."""
         if database.driver(connection).info.transaction_status == TransactionStatus.IDLE:
             database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
             for end in ("do_commit", "do_rollback"):
@@ -182,7 +182,7 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
 
     def hear(failed: ExceptionContext) -> None:
         error = database.said(failed.sqlalchemy_exception or failed.original_exception)  # type: ignore[arg-type]
-        if error.facts.get("sqlstate") != "25006":  # read-only is our own setting
+        if error.facts.get("sqlstate") != "25006":  # the read-only setting is our own
             heard.append(error)
 
     def watched(engine: Engine) -> Engine:

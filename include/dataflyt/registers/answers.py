@@ -1,7 +1,7 @@
-"""What a register answers: status, headers and bytes, unpacked within bounds, and whether the bytes have a shape.
+"""A register's answer: status, headers and bytes, unpacked within bounds, and a test of the bytes' shape.
 
-An answer may be about people, so nothing of it is ever logged or put into an exception but its status and the
-register's own error code.
+An answer may be about people. Only its status and the register's own error code are ever logged or put into an
+exception.
 """
 
 import re
@@ -15,17 +15,17 @@ import msgspec
 import orjson
 
 Shape: TypeAlias = Callable[[bytes], bool]
-"""Tells whether the content of an answer is what it should be."""
+"""Tells whether the content of an answer has the expected shape."""
 
 _BOM = b"\xef\xbb\xbf"
 PACKED = {"": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
-"""Encodings that are unpacked, one layer deep: one layer packs a thousand to one at most."""
+"""The encodings that are unpacked. Only one layer is unpacked, because one layer packs a thousand to one at most."""
 _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered, ``headers`` by names in small letters. It may be about people and is never shown."""
+    """A server's answer; the names in ``headers`` are in small letters. It may be about people and is never shown."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -33,12 +33,12 @@ class Answer:
 
     @property
     def html(self) -> bool:
-        """Whether it is a web page, as firewalls and proxies send."""
+        """Whether the answer is a web page, as firewalls and proxies send."""
         return self.content.lstrip()[:1] == b"<"
 
     @property
     def code(self) -> str:
-        """The register's own error code with a comma before it, or nothing. Its message may name a person."""
+        """The register's own error code after a comma, or nothing. Its message is left out: it may name a person."""
         try:
             body = json_of(self.content)
         except orjson.JSONDecodeError:
@@ -54,7 +54,7 @@ def json_of(content: bytes) -> Any:
 
 
 def parsed(accepts: Callable[[Any], bool]) -> Shape:
-    """Return the shape of an answer that is JSON for which ``accepts`` is true."""
+    """Return the shape of an answer that is JSON and that ``accepts`` approves of."""
 
     def shape(content: bytes) -> bool:
         try:
@@ -66,10 +66,10 @@ def parsed(accepts: Callable[[Any], bool]) -> Shape:
 
 
 def list_under(name: str | None) -> Shape:
-    """Return the shape of a large answer: whole JSON with a list under ``name``, or with None a list itself.
+    """Return the shape of a large answer: whole JSON with a list under ``name``, or a list itself if ``name`` is None.
 
-    Under a name one object may stand for a list of one, as in the readers. The answer is parsed without building
-    Python values, which takes a twentieth of the time.
+    Under a name, one object counts as a list of one, as in the readers. The answer is parsed without building Python
+    values, which takes a twentieth of the time.
     """
 
     def shape(content: bytes) -> bool:

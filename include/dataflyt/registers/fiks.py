@@ -1,9 +1,10 @@
-"""What KS Fiks needs besides a token from Maskinporten, for every register behind it.
+"""The fields that KS Fiks needs besides a token from Maskinporten, for every register behind it.
 
 ``IntegrasjonId`` and ``IntegrasjonPassord`` come from the connection's extra (``integrasjon_id``,
-``integrasjon_passord``), the ``rolleId`` that stands in every address from the kommune file or the connection's extra
-(``rolle_id``). The rolle says on what legal basis, for what purpose and what may be asked for.
-Says so: KS, developers.fiks.ks.no, "Folkeregister" and the OpenAPI files of oppvekst and register KRR; the scope is
+``integrasjon_passord``). The ``rolleId`` is a part of every address; it comes from the kommune file or the connection's
+extra (``rolle_id``). The rolle decides the legal basis, the purpose and the data that may be asked for.
+
+Source: KS, developers.fiks.ks.no, "Folkeregister" and the OpenAPI files of oppvekst and register KRR; the scope is
 ``ks:fiks``.
 """
 
@@ -20,7 +21,7 @@ UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 def open_register(who: str, connection: Connection, settings: Settings) -> Register:
-    """Open a register at KS Fiks; raises ConfigError when the connection lacks the integration's id or password."""
+    """Open a register at KS Fiks. Raises ConfigError if the connection lacks the integration's id or password."""
     connection.require("integrasjon_id", "integrasjon_passord")
     names = {"IntegrasjonId": "integrasjon_id", "IntegrasjonPassord": "integrasjon_passord"}
     headers = {header: str(connection.extra[name]) for header, name in names.items()}
@@ -35,7 +36,7 @@ def open_register(who: str, connection: Connection, settings: Settings) -> Regis
 
 
 def role(connection: Connection, rolle: str | None) -> str:
-    """Return the ``rolleId`` to ask with: the kommune file's, else the connection's. Raises ConfigError."""
+    """Return the ``rolleId`` for the questions: the kommune file's, else the connection's. Raises ConfigError."""
     found = rolle or str(connection.extra.get("rolle_id") or "")
     if not re.fullmatch(UUID, found):
         raise ConfigError(

@@ -1,8 +1,8 @@
-"""One exchange with a server over HTTP: time limits, size limits, retries, and what may be said of a failure.
+"""One exchange with a server over HTTP: time limits, size limits, retries, and errors without personal data.
 
-A register is asked about people by their numbers, so nothing of a request or an answer is ever logged or put into an
-exception: no body, no query, no URL. What is told is the register, the connection's name, the status, and an error
-code such as FREG-001.
+A register is asked about people by their numbers. Nothing of a request or an answer is therefore logged or put into an
+exception: no body, no query, no URL. An error names only the register, the connection, the status, and an error code
+such as FREG-001.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ for _chatty in ("httpx", "httpcore"):
 def open_client(connection: Connection, settings: Settings, url: str) -> httpx.Client:
     """Open a client for the host of ``url`` with our time limits and name.
 
-    The connection's ``contact`` tells the register whom to call. Raises ConfigError for a proxy or a file of
+    The register may call the connection's ``contact``, which is sent to it. Raises ConfigError for a proxy or a file of
     certificates that cannot be used.
     """
     contact = re.sub(r"[^ -'*-~]", "", str(connection.extra.get("contact", "")))
@@ -60,8 +60,9 @@ def send(
 ) -> Answer:
     """Send one question and return the whole answer, whatever its status.
 
-    From connecting to the last byte this takes ``answer_timeout`` at most. Raises SourceUnavailable when no answer
-    comes, SourceRefused when a certificate or a proxy stops the question, Unreadable when the answer is too long.
+    The exchange takes ``answer_timeout`` at most, from connecting to the last byte. Raises SourceUnavailable when no
+    answer comes, SourceRefused when a certificate or a proxy stops the question, Unreadable when the answer is too
+    long.
     """
     try:
         with within(settings.answer_timeout), client.stream(method, url, content=content, headers=headers) as response:
@@ -87,11 +88,11 @@ def send(
             return Answer(response.status_code, dict(response.headers), bytes(body))
     except (httpx.RequestError, httpx.InvalidURL) as error:
         why = failed(error, who, url)
-    raise why  # outside the except block: httpx's exceptions carry the question
+    raise why  # raised outside the except block, because httpx's exceptions carry the question
 
 
 def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> SourceUnavailable | None:
-    """Return the error for an answer that asks us to come back, or None. ``unit``: of Retry-After, in seconds."""
+    """Return the error for an answer that asks us to come back, or None. ``unit`` is Retry-After's unit in seconds."""
     if answer.status not in _COME_BACK and answer.status < 500:
         return None
     facts: dict[str, object] = {"status": answer.status}
@@ -105,7 +106,7 @@ def unavailable(who: str, answer: Answer, unit: float, settings: Settings) -> So
 
 
 def retrying(settings: Settings) -> Retrying:
-    """Return what calls a function again while it raises SourceUnavailable, with growing waits; it raises the last."""
+    """Return a retrier: it calls a function again on SourceUnavailable, with growing waits; it raises the last one."""
     growing = wait_exponential_jitter(
         multiplier=settings.first_wait, max=settings.longest_wait, jitter=settings.first_wait
     )
@@ -124,7 +125,7 @@ def retrying(settings: Settings) -> Retrying:
 
 
 def require_https(connection: Connection, url: str) -> None:
-    """Refuse an address that would send people's numbers or our key in clear over a network; raises ConfigError.
+    """Refuse an address that would send people's numbers or our key in clear over a network. Raises ConfigError.
 
     Plain http is allowed to this machine and to names without a dot (containers on the same network).
     """

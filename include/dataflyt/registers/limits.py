@@ -1,4 +1,4 @@
-"""How many questions a register gets at a time and a second, counted together for all threads of this process."""
+"""Limits on a register's questions at a time and per second, counted together for all threads of this process."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ from dataflyt.registers.settings import Settings
 
 
 class Limiter:
-    """Limits how many of this process's threads ask a register at a time, and how often a second."""
+    """Limits how many of this process's threads ask a register at a time, and how many times a second."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -47,9 +47,9 @@ def limiter_of(connection: Connection) -> Limiter:
 
 
 def limits_of(connection: Connection, settings: Settings) -> tuple[int, float]:
-    """Return how many at a time and how many a second: the connection's, else those of the settings.
+    """Return the most questions at a time and the most per second: the connection's limits, else the settings'.
 
-    Raises ConfigError for a value that is no number or is too small.
+    Raises ConfigError for a value that is not a number or is too small.
     """
     return (
         int(_number(connection, "max_concurrent", settings.max_concurrent, at_least=1)),

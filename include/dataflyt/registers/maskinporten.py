@@ -1,7 +1,7 @@
 """Maskinporten: from a connection to an access token.
 
-Goes out: a grant (RFC 7523) signed with the connection's key. Comes in: an access token that is opaque to us and kept
-in memory until 30 seconds before it ends. A grant can be used once, so every try makes a new one. Source: Digdir,
+Goes out: a grant (RFC 7523) signed with the connection's key. Comes in: an access token, opaque to us and kept in
+memory until 30 seconds before it expires. A grant can be used once, so every try makes a new one. Source: Digdir,
 "Maskinporten: API consumer guide" and its list of error codes (MP-nnn).
 
 The connection: ``login`` is the client id, ``password`` the private key (PEM). Its ``extra``:
@@ -45,11 +45,11 @@ WHO = "Maskinporten"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ALGORITHMS = ("RS256", "RS384", "RS512")
 GRANT_LIFETIME = 100
-"""Seconds; Maskinporten takes at most 120."""
+"""Seconds; Maskinporten accepts at most 120."""
 MARGIN = 30.0
-"""A token is not used in its last seconds."""
+"""Seconds. A token is not used this close to its end."""
 CLOCK_MAY_DIFFER = 5.0
-"""Seconds; Maskinporten allows 10, and tells its own time in whole seconds."""
+"""Seconds; Maskinporten allows 10, and gives its own time in whole seconds."""
 
 Key: TypeAlias = tuple[str, ...]
 
@@ -107,7 +107,7 @@ _OWNERS = {"folkeregister": "Skatteetaten", "krr": "Digdir", "ks": "KS"}
 
 @dataclass(frozen=True)
 class Client:
-    """What a connection says of a client of Maskinporten; ``claims`` and ``headers`` are the grant's."""
+    """A connection's facts about a client of Maskinporten; ``claims`` and ``headers`` are the grant's."""
 
     token_endpoint: str
     issuer: str
@@ -118,7 +118,7 @@ class Client:
 
 
 def token(connection: Connection, rejected: str | None = None, *, settings: Settings | None = None) -> str:
-    """Return an access token for the connection's scope; a ``rejected`` one is not returned again.
+    """Return an access token for the connection's scope, never the ``rejected`` one.
 
     One thread at a time asks for a connection's token, once per call: callers try again on SourceUnavailable. Raises
     ConfigError or SourceRefused when a person must do something.
@@ -136,7 +136,7 @@ def token(connection: Connection, rejected: str | None = None, *, settings: Sett
 
 
 def client_of(connection: Connection) -> Client:
-    """Read the client out of a connection; raises ConfigError with what to write instead."""
+    """Read the client from a connection. Raises ConfigError, which tells what to write instead."""
     extra = connection.extra
     connection.require("login", "password", "token_endpoint", "issuer", "scope")
     require_https(connection, str(extra["token_endpoint"]))
@@ -168,7 +168,7 @@ def client_of(connection: Connection) -> Client:
 def key_ends(connection: Connection) -> date | None:
     """Return the last day of the connection's key: a certificate states it, a registered key lasts a year.
 
-    None when the connection does not say when it was registered. Raises ConfigError for a certificate or a date that
+    None if the connection does not give the day of registration. Raises ConfigError for a certificate or a date that
     cannot be read, and for a certificate that belongs to another key.
     """
     x5c, registered = connection.extra.get("x5c"), connection.extra.get("key_registered")
@@ -198,7 +198,7 @@ def key_ends(connection: Connection) -> date | None:
 
 
 def clock_ahead(answer: Answer) -> float:
-    """Return how many seconds this machine's clock is ahead of the server's, by the answer's Date; 0 without a Date."""
+    """Return the seconds that this machine's clock is ahead of the server's, by the answer's Date; 0 without a Date."""
     with contextlib.suppress(ValueError, TypeError):
         return time.time() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     return 0.0
@@ -235,7 +235,7 @@ def _ask(http: httpx.Client, connection: Connection, client: Client, settings: S
 
 
 def grant(connection: Connection, client: Client, now: int) -> str:
-    """Return a signed grant issued ``now``; raises ConfigError when the connection's key cannot sign."""
+    """Return a signed grant issued ``now``. Raises ConfigError if the connection's key cannot sign."""
     claims = client.claims | {"iat": now, "exp": now + GRANT_LIFETIME, "jti": str(uuid.uuid4())}
     try:
         return jwt.encode(claims, connection.password or "", algorithm=client.alg, headers=client.headers)
@@ -262,7 +262,7 @@ def _refusal(connection: Connection, client: Client, answer: Answer, ahead: floa
 
 
 def said_of_clock(ahead: float) -> str:
-    """Say in Norwegian how wrong this machine's clock is."""
+    """Tell in Norwegian how wrong this machine's clock is."""
     return f"klokken på denne maskinen går {abs(ahead):.0f} sekunder for {'fort' if ahead > 0 else 'sakte'}"
 
 

@@ -1,7 +1,6 @@
-"""Asking a register about many numbers: a thousand a page, each question and each answer landed.
+"""Ask a register about many numbers: a thousand a page, each question and each answer landed.
 
-Numbers that stand in no answer are asked about a second time. A number that the register leaves out again is
-unanswered.
+Numbers that are in no answer are asked about a second time. A number that the register leaves out again is unanswered.
 """
 
 import logging
@@ -21,13 +20,13 @@ PER_PAGE = 1000
 """Most numbers in one question: the limit of FREG's bulkoppslag and of KRR's personer."""
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many pages are landed, and how many there are."""
+"""Called with the number of landed pages and the number of all pages."""
 
 Named: TypeAlias = Callable[[bytes], set[str]]
-"""Returns the numbers about which an answer says something, as the reader of its rows finds them; raises Unreadable."""
+"""Returns the numbers that an answer says something about, as the reader of its rows finds them. Raises Unreadable."""
 
 _FEW = 10
-"""So many unanswered numbers are never too many."""
+"""This many unanswered numbers are always accepted."""
 
 
 def land_pages(
@@ -44,12 +43,12 @@ def land_pages(
     """Ask about ``numbers``, a thousand a page, and land each question and each answer; return how many are unanswered.
 
     Lands all questions first (``{key: [numbers]}``, as sent), then the answers page by page. Called again, it sends the
-    landed questions that have no answer, and asks about numbers that stand in no landed question. No number is asked
-    about twice.
+    landed questions that have no answer, and asks about the numbers that are in no landed question. A number that has
+    an answer is asked about only once.
 
-    Except those that stand in no answer: they are asked about once more when all pages are landed, since a register
-    sometimes forgets somebody. Numbers that it leaves out again are unanswered. Raises SourceUnavailable, and leaves
-    that page to be asked anew, when they are more than a tenth.
+    Numbers that are in no answer are asked about once more when all pages are landed, since a register sometimes leaves
+    a number out. Numbers that it leaves out again are unanswered. If they are more than a tenth, it raises
+    SourceUnavailable and leaves that page to be asked anew.
     """
     asked, missing = _land_phase(ask, landing, phase, numbers, key, progress, who, named, None)
     if missing:
@@ -60,7 +59,7 @@ def land_pages(
 
 
 def unanswered(landing: Landing, page: Page, named: Named) -> list[str]:
-    """Return the numbers that a landed page was asked about and says nothing of."""
+    """Return the numbers that a landed page was asked about but does not answer."""
     return _left_out(_content(landing, page.question), _content(landing, str(page)), named)
 
 
@@ -76,7 +75,7 @@ def _left_out(question: bytes, answer: bytes, named: Named) -> list[str]:
         found = named(answer)
     except NobodyNamed:
         return asked
-    except Unreadable:  # the landed page is read later, and is named then with what is wrong in it
+    except Unreadable:  # the landed page is read later; that error names the page and its fault
         return []
     return [number for number in asked if number not in found]
 
@@ -92,9 +91,9 @@ def _land_phase(
     named: Named,
     most: int | None,
 ) -> tuple[int, list[str]]:
-    """Land the pages of a phase; return how many numbers were asked about, and those that are in no answer.
+    """Land the pages of a phase; return the number of numbers asked about, and the numbers that are in no answer.
 
-    ``most`` is set the second time that numbers are asked about: so many may be left out.
+    ``most`` is given the second time that numbers are asked about: the most numbers that may be left out.
     """
     again = most is not None
     pages = questions(landing, phase, again=again)
@@ -134,7 +133,7 @@ def _land_phase(
 
 
 def _chunks(numbers: Iterable[str], asked: set[str]) -> Iterator[Sequence[str]]:
-    """Yield the numbers that are not in ``asked``, a page's at a time, and add them to it."""
+    """Yield the numbers that are not in ``asked``, one page at a time, and add them to ``asked``."""
     chunk: list[str] = []
     for number in numbers:
         if not re.fullmatch(r"[0-9]{11}", number):

@@ -1,11 +1,10 @@
-"""A register that is asked about people: questions with a token, retries, and refusals said as sentences.
+"""A register that is asked about people: questions with a token, retries, and refusals as sentences.
 
-Tried again, with growing waits: lost connections, time limits, 408, 425, 429, 5xx, and a 200 whose body does not have
-the shape it should have. A 401 is tried once more with a fresh token. Every other answer is a refusal: a person must
-look at it.
+These are tried again, with growing waits: lost connections, time limits, 408, 425, 429, 5xx, and a 200 whose body has
+the wrong shape. A 401 is tried once more with a fresh token. Every other answer is a refusal: a person must look at it.
 
-A host is asked by so many at a time, and so often a second, as the settings or the connection's ``max_concurrent`` and
-``max_per_second`` allow (``limits``).
+The questions to a host, at a time and per second, are limited by the settings or by the connection's ``max_concurrent``
+and ``max_per_second`` (``limits``).
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -21,13 +20,13 @@ from dataflyt.registers.limits import limiter_of, limits_of
 from dataflyt.registers.settings import Settings
 
 Token: TypeAlias = Callable[[str | None], str]
-"""Returns an access token; given one that was rejected, returns another."""
+"""Returns an access token; given a rejected token, it returns another."""
 
 
 class Register:
-    """A register that is asked with a token from Maskinporten, or without a token where it is open to all.
+    """A register that is asked with a token from Maskinporten, or without a token if it is open to all.
 
-    ``who`` is its name in sentences; ``unit`` is what its Retry-After counts in, in seconds; ``headers`` go with every
+    ``who`` is its name in sentences; ``unit`` is the unit of its Retry-After, in seconds; ``headers`` go with every
     question. Use it in a ``with``; threads may share it.
     """
 
@@ -88,8 +87,8 @@ class Register:
         """Send a JSON question and return the answer: a 200 whose content is JSON of that ``shape``.
 
         An answer with a status in ``accept_status`` is returned as it came, unless it is a firewall's web page. Raises
-        SourceUnavailable when no answer comes in as many tries as the settings allow, SourceRefused when a person must
-        do something, Unreadable when the answer is too long.
+        SourceUnavailable if no answer comes in the tries that the settings allow, SourceRefused if a person must do
+        something, Unreadable if the answer is too long.
         """
         return self._ask(
             "POST", path, content, {"Content-Type": "application/json", **(headers or {})}, accept_status, shape

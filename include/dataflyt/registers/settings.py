@@ -1,4 +1,4 @@
-"""How long a register is waited for, how much is taken from it, and how often it is asked."""
+"""Limits on the wait for a register, the size of its answers, and the rate of the questions."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,10 @@ class Settings:
     """Time limits in seconds, and limits on size and frequency.
 
     ``read_timeout`` is the longest silence, ``answer_timeout`` the longest a whole exchange may take. The wait before
-    try n is ``first_wait`` * 2**(n-2) and a random part, or what the register asked for when that is more, at most
-    ``longest_wait``. ``longest_answer`` is in bytes, after decompression. ``max_concurrent`` and ``max_per_second`` are
-    for one process and register: FREG takes 20 a second from an address in its test environment, 1000 in production.
+    try n is ``first_wait`` * 2**(n-2) plus a random part. It is the wait that the register asked for if that is longer,
+    and at most ``longest_wait``. ``longest_answer`` is in bytes, after decompression. ``max_concurrent`` and
+    ``max_per_second`` are for one process and register: FREG accepts 20 a second from an address in its test
+    environment, 1000 in production.
     """
 
     connect_timeout: float = 10.0

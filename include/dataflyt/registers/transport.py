@@ -1,12 +1,12 @@
 """The way out to a register: trusted certificates, proxies, and one time limit for a whole exchange.
 
-Trusted are the certificate authorities of the machine's own store, and those in these environment variables:
-``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` (which take the store's place, as in OpenSSL), ``REQUESTS_CA_BUNDLE`` and
-``CURL_CA_BUNDLE`` (besides). Proxies are what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in
-capitals or not. httpx reads fewer of them, and fewer forms of ``NO_PROXY``.
+The trusted certificate authorities are those of the machine's own store and of these environment variables:
+``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, which replace the store, as in OpenSSL, and ``REQUESTS_CA_BUNDLE`` and
+``CURL_CA_BUNDLE``, which add to it. The proxies are those of ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and
+``NO_PROXY``, in capitals or not. httpx reads fewer of these variables, and fewer forms of ``NO_PROXY``.
 
-A fault that a person must put right is SourceRefused or ConfigError, and says what to set. No value of a proxy variable
-is ever told, for a password may stand in it.
+A fault that a person must put right is SourceRefused or ConfigError, and tells which setting to change. The value of a
+proxy variable is never told, because it may contain a password.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def _trust(context: ssl.SSLContext, place: Path) -> None:
         context.load_verify_locations(cafile=place)
         return
     context.load_verify_locations(capath=place)
-    for file in place.iterdir():  # OpenSSL finds only those that c_rehash has named
+    for file in place.iterdir():  # OpenSSL finds only the certificates that c_rehash has named
         if file.suffix in _PEM and file.is_file():
             with contextlib.suppress(ssl.SSLError):
                 context.load_verify_locations(cafile=file)
@@ -90,7 +90,7 @@ def _trust(context: ssl.SSLContext, place: Path) -> None:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an address; None where it is reached without."""
+    """Return the proxy that the environment names for an address; None if the address is reached without a proxy."""
     proxies, parts = getproxies_environment(), urlsplit(url)
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
@@ -102,9 +102,9 @@ def proxy_for(url: str) -> str | None:
 
 
 def _is_direct(entry: str, host: str, port: int) -> bool:
-    """Tell whether an entry of NO_PROXY is about a host.
+    """Tell whether an entry of NO_PROXY covers a host.
 
-    A name is about itself and all below it, with or without ``.`` or ``*.`` before it.
+    A name covers itself and all names below it, with or without ``.`` or ``*.`` before it.
 
     >>> [_is_direct(entry, "freg.skatt.no", 443) for entry in ("*", "skatt.no", "*.skatt.no", "https://freg.skatt.no:443/api")]
     [True, True, True, True]
@@ -128,7 +128,7 @@ def _is_direct(entry: str, host: str, port: int) -> bool:
 
 
 def _variable(url: str) -> str:
-    """Name the variable that says by which proxy an address is reached."""
+    """Return the name of the variable that decides an address's proxy."""
     proxies, scheme = getproxies_environment(), urlsplit(url).scheme
     return "ALL_PROXY" if proxies.get("all") and not proxies.get(scheme) else f"{scheme.upper()}_PROXY"
 
@@ -140,7 +140,7 @@ _until: ContextVar[float] = ContextVar("until")
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Limit the time for everything that is connected, sent and read inside; raises httpx.TimeoutException."""
+    """Limit the time for all connecting, sending and reading inside. Raises httpx.TimeoutException."""
     before = _until.set(time.monotonic() + seconds)
     try:
         yield
@@ -213,7 +213,7 @@ _CERTIFICATES = {
     62: _OF_ANOTHER,
     64: _OF_ANOTHER,
 }
-"""By OpenSSL's X509_V_ERR_*; every other code is an issuer that is not trusted."""
+"""By OpenSSL's X509_V_ERR_*. Every other code means an issuer that is not trusted."""
 
 
 def failed(error: Exception, who: str, url: str) -> DataflytError:

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 Row: TypeAlias = NamedTuple
 """A row of one of a source's tables: a NamedTuple whose fields are ``str | None``, ``bool | None``,
-``int | None`` or ``float | None``. Dates and times stay text (ISO 8601), as the source wrote them when unreadable."""
+``int | None`` or ``float | None``. Dates and times stay text (ISO 8601); unreadable ones stay as the source wrote
+them."""
 
 Reader: TypeAlias = Callable[[BinaryIO], Iterator[tuple]]  # type: ignore[type-arg]
 """A format's reader: a stream of raw bytes in, rows of the source's tables out, in the order of the file."""
@@ -25,11 +26,11 @@ class Table:
     """A table that a source yields.
 
     ``name`` is its name within the source (``navn``; in the warehouse ``freg_navn``), ``row`` its NamedTuple.
-    ``key`` are the fields that tell one row from another. ``subject`` is the field whose value was asked about: a row
-    counts as gone only when its subject was answered for and has no row of that table in quarantine. ``hashed`` fields
-    are kept in history as keyed hashes only. ``whole``: every extract has all rows of the table, also where a register
-    is asked person by person; a row that is missing is gone. ``begins``: a row of the table begins a document about its
-    subject, and the rows that follow belong to it.
+    ``key`` are the fields that tell one row from another. ``subject`` is the field whose value was asked about. A row
+    counts as gone only if its subject was answered for and has no row of that table in quarantine. ``hashed`` fields
+    are kept in history as keyed hashes only. ``whole``: every extract has all rows of the table, even if a register is
+    asked person by person; a missing row is gone. ``begins``: a row of the table begins a document about its subject,
+    and the rows that follow belong to that document.
     """
 
     name: str
@@ -42,5 +43,5 @@ class Table:
 
 
 def readers(package: str, formats: Iterable[str]) -> dict[str, Any]:
-    """Return the reader of each format: the function ``read`` of the module in ``package`` that has its name."""
+    """Return the reader of each format: the function ``read`` of the module in ``package`` with the format's name."""
     return {name: import_module(f"{package}.{name}").read for name in formats}

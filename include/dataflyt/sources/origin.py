@@ -1,7 +1,7 @@
-"""Where a landed page came from, said in the error of a page that cannot be read.
+"""The origin of a landed page, added to the error of a page that cannot be read.
 
-A reader says what is wrong in a page and where. Here the sentence gets the file or the register that the page came
-from, and who corrects it.
+A reader tells what is wrong in a page and where. This module adds the file or the register that the page came from, and
+the party that corrects it.
 """
 
 from dataflyt.errors import Unreadable
@@ -14,9 +14,9 @@ _REGISTERS = {"freg": "Folkeregisteret", "krr": "KRR"}
 
 
 def with_origin(error: Unreadable, source: str, name: str, landing: Landing) -> Unreadable:
-    """Return the error with a sentence that names the file or the register's page, and who corrects it.
+    """Return the error with a sentence that names the file or the register's page, and the party that corrects it.
 
-    A file is called what its system called it, which is no secret. A calendar is called by its number: its link is a
+    A file has the name that its system gave it, which is not secret. A calendar is named by its number: its link is a
     key.
     """
     if register := _REGISTERS.get(source):

@@ -1,1 +1,1 @@
-"""Where data is kept: raw answers in landing, whole files, and the connection to the warehouse."""
+"""Places that keep data: landing with its raw answers, whole files, and the connection to the warehouse."""

@@ -1,7 +1,7 @@
 """Connecting to the warehouse: transactions as the right role, with our settings, and errors in our words.
 
-There are four kinds of role. ``dataflyt`` owns the tables and makes the roles; it is no superuser and sees no rows,
-because row-level security is forced. ``kommune_<id>`` is a kommune's login and sees that kommune's rows alone.
+There are four kinds of role. ``dataflyt`` owns the tables and makes the roles. It is not a superuser, and it sees no
+rows because row-level security is forced. ``kommune_<id>`` is a kommune's login and sees that kommune's rows alone.
 ``dataflyt_events`` reads FREG's event list for all kommuner, and sees only keyed hashes and their owners.
 ``dataflyt_reference`` writes the tables of schools and codes, which are open to all, and sees only those.
 """
@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, make_ur
 
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, WarehouseError
 
-# enable_nestloop: rows have no statistics before their transaction is committed, so PostgreSQL takes their table for
-# empty. It would loop over a whole kommune for each row. Hash and merge joins are fast with wrong estimates too.
+# enable_nestloop: rows have no statistics before their transaction is committed, so PostgreSQL believes that their
+# table is empty. With nested loops it would read a whole kommune for each row. Hash and merge joins are fast with wrong
+# estimates too.
 # default_statistics_target: our own ANALYZE reads 3 000 rows of a table, a tenth of the usual. Our plans need little
 # more than the table's size, and a small sample is enough to estimate that.
 # jit: PostgreSQL compiles queries that look costly. Our rules do, and compiling them takes longer than running them.
@@ -29,8 +30,8 @@ _PLANNING = (
 MINIMUM = 16
 """The oldest PostgreSQL that has the functions in our SQL."""
 
-# These replace the server's timeouts, which may be set for web pages. Merging a table of a large kommune takes minutes,
-# a task may wait for the kommune's lock, and files are written while a transaction is open.
+# These replace the server's timeouts, which may be chosen for web pages. Merging a table of a large kommune takes
+# minutes, a task may wait for the kommune's lock, and files are written while a transaction is open.
 PATIENCE = {
     "statement_timeout": "1h",
     "idle_in_transaction_session_timeout": "1h",
@@ -40,13 +41,13 @@ PATIENCE = {
 """The timeouts of each transaction, as PostgreSQL shows them. ``transaction_timeout`` came with version 17."""
 
 # Our SQL and psycopg depend on these settings, and a database or a role may have others. Read committed: a transaction
-# that has waited for the kommune's lock must see what was committed meanwhile, above all a veto.
+# that has waited for the kommune's lock must see commits from that wait, above all a veto.
 _MEANING = (
     "set transaction isolation level read committed; set local datestyle = 'ISO'; set local row_security = on; "
     "set local standard_conforming_strings = on; set local transform_null_equals = off"
 )
 
-# Keepalives find a server that vanished after two minutes; Linux by itself waits two hours.
+# Keepalives notice a vanished server after two minutes. Linux by itself waits two hours.
 _CONNECT: dict[str, Any] = {
     "client_encoding": "utf8",
     "connect_timeout": 30,
@@ -70,8 +71,8 @@ _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 def engine(url: str) -> Engine:
     """Make an engine without a pool, since tasks are short and forked. Its errors never show parameters.
 
-    A pooler that gives each transaction another session (pgbouncer) may stand before the server: no statement is
-    prepared and no setting outlasts a transaction. Raises ConfigError for an address that cannot be one.
+    The server may be behind a pooler that gives each transaction another session (pgbouncer). Therefore no statement is
+    prepared, and no setting outlasts a transaction. Raises ConfigError for an address of the wrong form.
     """
     try:
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
@@ -82,7 +83,7 @@ def engine(url: str) -> Engine:
 
 
 def connect_args(url: str) -> dict[str, Any]:
-    """Return psycopg's arguments beside the address. Those that the address itself has are left out."""
+    """Return psycopg's arguments beside the address, without those that the address itself has."""
     said = make_url(url).query
     return {"prepare_threshold": None} | {name: value for name, value in _CONNECT.items() if name not in said}
 
@@ -98,8 +99,8 @@ def checked_owner(owner: str) -> str:
 def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connection]:
     """Open a transaction as the kommune's role, under the kommune's advisory lock unless ``lock`` is False.
 
-    Raises ConfigError when the connection logs in as another role: another kommune's rows must be neither read nor
-    written. Raises what ``said`` returns for an error of the database.
+    Raises ConfigError if the connection logs in as another role: another kommune's rows must be neither read nor
+    written. For an error of the database it raises the error that ``said`` returns.
     """
     role = f"kommune_{checked_owner(owner)}"
     where = f"i tilkoblingen warehouse_{owner}, eller den som kommunefilen navngir"
@@ -113,14 +114,14 @@ def transaction(db: Engine, owner: str, *, lock: bool = True) -> Iterator[Connec
 
 @contextmanager
 def reading_events(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the reader of the event list. Raises what ``transaction`` raises."""
+    """Open a transaction as the reader of the event list. Raises the errors of ``transaction``."""
     with _logged_in(db, EVENTS, "i tilkoblingen warehouse_events") as connection:
         yield connection
 
 
 @contextmanager
 def writing_reference(db: Engine) -> Iterator[Connection]:
-    """Open a transaction as the writer of schools and codes, one at a time. Raises what ``transaction`` raises."""
+    """Open a transaction as the writer of schools and codes, one at a time. Raises the errors of ``transaction``."""
     with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
         yield connection
@@ -133,7 +134,7 @@ def _logged_in(db: Engine, role: str, where: str, settings: str = "") -> Iterato
         if connection.scalar(text("select current_user")) != role:
             raise ConfigError(f"Tilkoblingen til varehuset logger ikke inn som {role}: rett brukernavnet {where}.")
         yield connection
-        # A pooler gives the session to another transaction, which must not see our temporary views.
+        # A pooler gives this session to another transaction later, which must not see our temporary views.
         if connection.in_transaction():
             connection.execute(text("discard temp"))
 
@@ -141,8 +142,8 @@ def _logged_in(db: Engine, role: str, where: str, settings: str = "") -> Iterato
 def be_patient(connection: Connection, settings: str = "") -> None:
     """Set our timeouts and ``settings`` in a transaction, before its first query, in place of the role's own.
 
-    It is one exchange with the server: the step «check» begins hundreds of transactions. Raises ConfigError for a
-    server that is too old and for a database that is not in UTF-8.
+    All are set in one exchange with the server, because the step «check» begins hundreds of transactions. Raises
+    ConfigError for a server that is too old and for a database that is not in UTF-8.
     """
     server = driver(connection).info
     version = server.server_version // 10_000
@@ -172,9 +173,9 @@ def in_our_words() -> Iterator[None]:
 def said(error: Exception) -> DataflytError:
     """Return our error for one of psycopg or SQLAlchemy, with PostgreSQL's SQLSTATE among its facts.
 
-    SourceUnavailable, when it may pass by itself: a connection was refused or lost, a statement was cancelled or timed
-    out, or the server cannot do it now. ConfigError, when the schema is of another version. WarehouseError otherwise. A
-    connection that was never made has no SQLSTATE.
+    SourceUnavailable if the error may pass by itself: a connection was refused or lost, a statement was cancelled or
+    timed out, or the server cannot serve it now. ConfigError if the schema is of another version. WarehouseError
+    otherwise. An error has no SQLSTATE if the connection was never made.
     """
     raw = error.orig if isinstance(error, exc.DBAPIError) else error
     sqlstate = getattr(raw, "sqlstate", None)
@@ -213,7 +214,7 @@ _PASSING = {
     "transaction eller session, nok tilkoblinger til databasen, og ingen tidsgrense (query_timeout, "
     f"idle_transaction_timeout) under en time. {_AGAIN}",
 }
-"""Sentences for errors that may pass by themselves, by SQLSTATE."""
+"""Norwegian sentences for errors that may pass by themselves, by SQLSTATE."""
 
 _NO_ROOM = re.compile(r"too many (clients|connections)|remaining connection slots|no more connections allowed")
 
@@ -232,7 +233,7 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
 
 
 def shows_sizes(connection: Connection) -> bool:
-    """Tell whether every role can read the size of every table, as it can before deploy/hide_sizes.sql is run."""
+    """Tell whether every role can read the size of every table. That is so until deploy/hide_sizes.sql is run."""
     asked = (
         "select has_column_privilege('pg_class', 'reltuples', 'select') "
         "or has_function_privilege('pg_stat_get_live_tuples(oid)', 'execute') "
@@ -242,7 +243,7 @@ def shows_sizes(connection: Connection) -> bool:
 
 
 def quotes_rows(connection: Connection) -> bool:
-    """Tell whether the server's log quotes rows in its messages of errors. ``deploy.md`` says what prevents it."""
+    """Tell whether the server's log quotes rows in its messages of errors. ``deploy.md`` tells how to prevent it."""
     asked = (
         "select current_setting('log_error_verbosity') <> 'terse' "
         "or current_setting('log_min_error_statement') not in ('fatal', 'panic')"
@@ -263,10 +264,10 @@ def copied(connection: Connection, table: str, columns: str, rows: Iterable[Sequ
 
 
 def must_serve(connection: Connection) -> None:
-    """Try in a transaction what every run needs of the server, and of a pooler before it.
+    """Try in a transaction everything that a run needs of the server, and of a pooler in front of it.
 
-    Raises ConfigError for a server that can only be read from, and for a timeout that a transaction cannot lengthen. An
-    error of the database is not caught.
+    Raises ConfigError for a read-only server, and for a timeout that a transaction cannot lengthen. An error of the
+    database is not caught.
     """
     if connection.scalar(text("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean")):
         raise ConfigError(
@@ -283,5 +284,5 @@ def must_serve(connection: Connection) -> None:
 
 
 def behind_pooler(connection: Connection) -> bool:
-    """Tell whether a pooler stands before the server: the process number it gives us is not the session's."""
+    """Tell whether there is a pooler in front of the server: its process number then differs from the session's."""
     return bool(connection.scalar(text("select pg_backend_pid()")) != driver(connection).info.backend_pid)

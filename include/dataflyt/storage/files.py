@@ -1,4 +1,4 @@
-"""Files and folders on a disk or in an object store: written whole, measured, thrown away."""
+"""Files and folders on a disk or in an object store: written whole, measured, removed."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def write_atomically(path: Any, content: bytes) -> None:
-    """Write a small file so that a reader sees the old one or the new one, whole."""
+    """Write a small file. A reader sees the whole old file or the whole new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(path, Path) or path.protocol in ("", "file", "local"):
         local = Path(path if isinstance(path, Path) else path.path)
@@ -29,18 +29,18 @@ def measured(path: Any) -> tuple[str, int]:
 
 
 def remove(folder: Any) -> None:
-    """Throw away a folder and everything in it; do nothing when it is not there."""
+    """Remove a folder and everything in it; do nothing if the folder does not exist."""
     for entry in list(folder.iterdir()) if folder.exists() else []:
         if entry.is_dir():
             remove(entry)
         else:
             entry.unlink()
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # in an object store it goes with its last file
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # an object store's goes with its last file
         folder.rmdir()
 
 
 def purge_landing(folder: Any, *, keep: int) -> None:
-    """Throw away the raw answers of runs before run ``keep``: they are used up, and name protected people."""
+    """Remove the raw answers of runs before run ``keep``: they are not needed again, and they name protected people."""
     for run in list(folder.iterdir()) if folder.exists() else []:
         if run.is_dir() and run.name < f"{keep:06d}":
             remove(run)

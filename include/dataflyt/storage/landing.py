@@ -1,10 +1,11 @@
 """Landing: raw answers and files as they were received, one folder a run and source.
 
-A page is there whole or not at all: its bytes go to a temporary name in the same folder, which is then renamed. On a
-disk the rename is atomic and comes after a sync. An object store copies, and shows the copy only when it is whole.
+A page exists whole or not at all: its bytes go to a temporary file in the same folder, which is then renamed. On a disk
+the rename is atomic and comes after a sync. An object store copies the file, and shows the copy only when it is whole.
 Pages hold personal data, so only their owner may read them (``private``).
 
-A page that is a copy of a delivered file (``newest_file``) has ``<name>.file.json`` beside it: what it is a copy of.
+A page that is a copy of a delivered file (``newest_file``) has ``<name>.file.json`` beside it, with the facts of that
+file.
 """
 
 import contextlib
@@ -24,15 +25,16 @@ AnyPath: TypeAlias = Any
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TEMPORARY = ".part"
 FACTS = ".file.json"
-"""How the name ends of the file that says what a page is a copy of."""
+"""The ending of the name of a facts file: it describes the delivered file that a page is a copy of."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a storage says of a file. Two stamps that differ mean two contents; neither has to be read.
+    """The size, time and version that a storage reports for a file.
 
-    ``size`` is in bytes, ``modified`` in seconds since 1970, or None where the storage does not say. ``version`` is an
-    object store's ETag, or the file's number (inode) on a disk.
+    Two stamps that differ mean two contents, and neither file has to be read. ``size`` is in bytes, ``modified`` in
+    seconds since 1970, or None where the storage does not report it. ``version`` is an object store's ETag, or the
+    file's number (inode) on a disk.
     """
 
     size: int
@@ -42,7 +44,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Delivered:
-    """A delivered file: its name, what its storage said of it, and the sha256 of its bytes."""
+    """A delivered file: its name, the stamp from its storage, and the sha256 of its bytes."""
 
     name: str
     stamp: Stamp
@@ -59,20 +61,20 @@ class Landing:
         """Return the names of all pages, sorted."""
         try:
             found = [path.name for path in self.folder.iterdir()]
-        except (FileNotFoundError, NotADirectoryError):  # fsspec raises the latter for a folder that is not there
+        except (FileNotFoundError, NotADirectoryError):  # fsspec raises the latter for a folder that does not exist
             return []
         return sorted(name for name in found if _NAME.fullmatch(name) and not name.endswith(_TEMPORARY))
 
     def has(self, name: str) -> bool:
-        """Tell whether a page is there."""
+        """Tell whether a page exists."""
         return bool(self._path(name).is_file())
 
     def write(self, name: str, content: bytes) -> None:
-        """Land a page, in place of an earlier one of that name."""
+        """Land a page. It replaces an earlier page of the same name."""
         self.write_stream(name, (content,))
 
     def write_stream(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Land a page from pieces. When ``chunks`` raises, nothing has landed."""
+        """Land a page from pieces. If ``chunks`` raises, nothing is landed."""
         target = self._path(name)
         self._make()
         temporary = self.folder / f".{name}.{uuid.uuid4().hex}{_TEMPORARY}"
@@ -94,11 +96,11 @@ class Landing:
         return cast("BinaryIO", self._path(name).open("rb"))
 
     def write_facts(self, name: str, delivered: Delivered) -> None:
-        """Keep what a page is a copy of. Call it before the page is there: a page then never lacks its facts."""
+        """Write the facts of the file that a page copies. Call it before the page exists: no page then lacks them."""
         self.write(name + FACTS, orjson.dumps(asdict(delivered)))
 
     def delivered(self, name: str) -> Delivered | None:
-        """Return what a page is a copy of; None when the page is not there or no copy of a file."""
+        """Return the file that a page is a copy of; None if the page does not exist or is not a copy of a file."""
         if not (self.has(name) and self.has(name + FACTS)):
             return None
         with self.open(name + FACTS) as stream:
@@ -106,7 +108,7 @@ class Landing:
         return Delivered(said["name"], Stamp(**said["stamp"]), said["sha256"])
 
     def take_over(self, name: str, earlier: "Landing") -> bool:
-        """Land an earlier run's page without reading its bytes. Return False where the storage cannot do it.
+        """Land an earlier run's page without reading its bytes. Return False if the storage cannot do that.
 
         A disk gives the file a second name (a hard link); an object store copies it on its own side.
         """
@@ -144,7 +146,7 @@ def _address(path: AnyPath) -> str:
 
 
 def forget_listing(path: AnyPath) -> None:
-    """Clear what fsspec has cached of a storage: its object stores list from the cache as long as a process lives."""
+    """Clear fsspec's cache of a storage: otherwise its object stores list from the cache as long as a process lives."""
     file_system = getattr(path, "fs", None)
     if file_system is not None:
         file_system.invalidate_cache()

@@ -1,8 +1,8 @@
 """Landing the newest file that a system has delivered, from any storage that fsspec knows: a folder, SFTP, S3, Azure.
 
-In: a folder and a file pattern. Out: the landed copy, and what it is a copy of (``Landing.write_facts``). Newest is the
-file delivered last, or the one with the latest date in its name where the kommune file says ``newest: name``. When the
-two disagree and the kommune file does not choose, nobody can tell: the run stops and names both files.
+In: a folder and a file pattern. Out: the landed copy, and the facts of the original (``Landing.write_facts``). The
+newest file is the file delivered last, or the file with the latest date in its name where the kommune file says
+``newest: name``. If the two disagree and the kommune file does not choose, the run stops and names both files.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from dataflyt.storage.landing import AnyPath, Delivered, Landing, Stamp, forget_
 _CHUNK = 1024 * 1024
 _DAY = 86_400
 _UNFINISHED = (".part", ".tmp", ".partial", ".filepart", ".crdownload")
-"""How file names end while a transfer is under way."""
+"""The endings of file names while a transfer is under way."""
 _STILL = 60.0
-"""A file younger than this (seconds) may still be growing."""
+"""Seconds. A file younger than this may still be growing."""
 
 
 class _File(NamedTuple):
@@ -35,7 +35,7 @@ class _File(NamedTuple):
     stated: str | None
 
     def delivered(self, by: Newest | None) -> float | None:
-        """Return when it was delivered, in seconds since 1970: by the date in its name where names decide."""
+        """Return the time of delivery, in seconds since 1970. Where names decide, it is the date in the file's name."""
         if by == "name" and self.stated:
             whole = self.stated.ljust(14, "0")
             return datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=_OSLO).timestamp()
@@ -54,17 +54,17 @@ def land_newest(
     max_age_days: int | None = None,
     look_again: float = 1.0,
 ) -> None:
-    """Copy the newest file of a folder that matches ``pattern`` into landing as ``name``, unless it is there already.
+    """Copy the newest file of a folder that matches ``pattern`` into landing as ``name``, unless that page exists.
 
-    ``by`` says what decides which file is the newest: ``time`` (of delivery), ``name`` (the date in it), or None: time,
-    and the name must not say otherwise. A date in a name counts only where it can be read in one way. Names of
-    unfinished transfers are passed over. A file that the run of ``earlier`` has landed is taken from there.
-    ``max_age_days`` is measured at ``as_of``, or now where a simulated ``as_of`` lies ahead. ``look_again`` is the wait
-    in seconds before a young file is looked at once more.
+    ``by`` decides which file is the newest: ``time`` (of delivery), ``name`` (the date in it), or None. With None the
+    time decides, and the name must not contradict it. A date in a name counts only if it can be read in one way.
+    Unfinished transfers, known by their names, are passed over. A file that the run of ``earlier`` has landed is taken
+    from that run. ``max_age_days`` is measured at ``as_of``, or now if a simulated ``as_of`` is in the future.
+    ``look_again`` is the wait in seconds before a second look at a young file.
 
-    Raises ConfigError when it cannot be told which file is the newest, and when the newest has a time that lies ahead.
-    Raises SourceUnavailable when there is no file, and when the newest is empty, growing, replaced meanwhile or too
-    old. An older file is never taken instead: it would bring back last week's school.
+    Raises ConfigError if the newest file cannot be determined, and if its time is in the future. Raises
+    SourceUnavailable if there is no file, and if the newest file is empty, growing, replaced meanwhile or too old. An
+    older file is never taken instead: it would bring back last week's school.
     """
     if landing.has(name):
         return
@@ -90,7 +90,7 @@ def land_newest(
 
 
 def _check_age(file: _File, where: str, by: Newest | None, as_of: datetime, max_age_days: int | None) -> None:
-    """Raise for a file that is too old, and for one whose time lies ahead: it would hide the files that come after."""
+    """Raise for a file that is too old, and for a file with a time in the future: it would hide all later files."""
     name, stamp, now = file.path.name, file.stamp, time.time()
     if by != "name" and (stamp.modified or 0) > max(as_of.timestamp(), now) + _DAY:
         raise ConfigError(
@@ -109,16 +109,16 @@ def _check_age(file: _File, where: str, by: Newest | None, as_of: datetime, max_
 
 
 def newest(folder: AnyPath, pattern: str, by: Newest | None = None) -> tuple[str, int, float | None]:
-    """Return the name of the file that ``land_newest`` would copy, its size in bytes, and when it was delivered.
+    """Return the name of the file that ``land_newest`` would copy, its size in bytes, and its time of delivery.
 
-    The time is in seconds since 1970. Raises what ``land_newest`` raises while it chooses.
+    The time is in seconds since 1970. Raises the errors that ``land_newest`` raises while it chooses.
     """
     found = _newest(folder, pattern, _shown(folder), by)
     return found.path.name, found.stamp.size, found.delivered(by)
 
 
 def _shown(folder: AnyPath) -> str:
-    """Return a folder's address without what may be a password in it."""
+    """Return a folder's address without the part that may be a password."""
     return re.sub(r"//[^/@]*@", "//", str(folder))
 
 
@@ -158,7 +158,7 @@ def _newest(folder: AnyPath, pattern: str, where: str, by: Newest | None) -> _Fi
 
 
 def _chosen(files: list[_File], where: str, by: Newest | None) -> _File:
-    """Return the newest file. Raises ConfigError when it cannot be told, or name and time disagree without ``by``."""
+    """Return the newest file. Raises ConfigError if it is in doubt, or if name and time disagree without ``by``."""
     if len(files) == 1:
         return files[0]
     if by == "name":
@@ -191,14 +191,14 @@ def _chosen(files: list[_File], where: str, by: Newest | None) -> _File:
 
 
 def _last_by_time(files: list[_File]) -> list[_File]:
-    """Return the files with the last time of delivery, or all files where the storage does not say times."""
+    """Return the files with the last time of delivery, or all files if the storage reports no times."""
     times = [file.stamp.modified for file in files]
     last = None if None in times else max(filter(None, times), default=None)
     return files if last is None else [file for file in files if file.stamp.modified == last]
 
 
 def _last_by_name(files: list[_File]) -> list[_File]:
-    """Return the files with the last date in their names, and the files without a date."""
+    """Return the files with the latest date in their names, and the files without a date."""
     last = max((file.stated for file in files if file.stated), default=None)
     return [file for file in files if not _later(last, file.stated)]
 
@@ -224,11 +224,12 @@ _DATE = re.compile(
 )
 _DAY_BEFORE = re.compile(r"(?<!\d)\d{1,2}([-_.])$")
 _DAY_AND_MONTH_BEFORE = re.compile(r"(?<!\d)\d{1,2}([-_.])\d{1,2}\1$")
-"""Before a year: the year then ends a date. ``28-10-2026-03-15`` is not 15 March, nor is ``28-10-20260315``."""
+"""Text before a year that makes the year the end of a date. ``28-10-2026-03-15`` is not 15 March, nor is
+``28-10-20260315``."""
 
 
 def _stated(name: str) -> str | None:
-    """Return the date in a file name as digits, with the time where it has one; None where there is a doubt.
+    """Return the date in a file name as digits, with the time if there is one; None if the date is in doubt.
 
     >>> _stated("pifu_1106_2026-11-28T0300.xml"), _stated("pifu_28102026.xml"), _stated("31-12-2026.xml")
     ('202611280300', None, None)
@@ -281,7 +282,7 @@ def _seconds(value: object) -> float | None:
 
 
 def _stamp_now(path: AnyPath) -> Stamp | None:
-    """Return what the storage says of a file now; None when the file is gone."""
+    """Return the storage's present stamp of a file; None if the file is gone."""
     forget_listing(path)
     with contextlib.suppress(FileNotFoundError):
         return _stamp(path)

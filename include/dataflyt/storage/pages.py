@@ -1,8 +1,9 @@
-"""The name of a landed page, as one type: it is made and taken apart here alone.
+"""The name of a landed page, as one type. Page names are made and parsed only here.
 
 A page's name is ``<phase>[-again]-<number>.<format>``: ``1-pupils-00001.json``, ``krr-again-00001.json``,
-``pifu-00001.xml``. Which source it is of, its folder says. Beside a page that answers a question lies the question,
-``<page without format>.request.json``; beside one that is a copy of a file lie the facts about it (``landing.FACTS``).
+``pifu-00001.xml``. The folder tells which source a page is from. A page that answers a question has the question beside
+it, in ``<page without format>.request.json``. A page that is a copy of a file has the facts about the file beside it
+(``landing.FACTS``).
 """
 
 import re
@@ -20,7 +21,8 @@ class Page:
     """A landed page. ``str(page)`` is its name.
 
     ``phase`` is the part of an extract that it belongs to (``1-pupils``, ``pifu``), ``number`` counts within it,
-    ``format`` is the suffix without its dot. ``again``: it answers for numbers that were asked about a second time.
+    ``format`` is the suffix without its dot. ``again``: the page answers for numbers that were asked about a second
+    time.
     """
 
     phase: str
@@ -42,7 +44,7 @@ class Page:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Take a name apart; None for a name that is not a page's.
+        """Parse a name; None for a name that is not a page's.
 
         >>> Page.parse("1-pupils-again-00002.json")
         Page(phase='1-pupils', number=2, format='json', again=True)
@@ -59,6 +61,6 @@ def landed(landing: Landing) -> list[Page]:
 
 
 def questions(landing: Landing, phase: str, *, again: bool) -> list[Page]:
-    """Return the pages of a phase whose questions are landed, answered or not, in their order."""
+    """Return the pages of a phase in order: those whose questions are landed, answered or not."""
     asked = (Page.parse(name.replace(_QUESTION, ".json")) for name in landing.names() if name.endswith(_QUESTION))
     return [page for page in asked if page and (page.phase, page.again) == (phase, again)]

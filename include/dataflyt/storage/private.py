@@ -1,8 +1,8 @@
-"""Who may read files that hold people: only their owner; exports also one group.
+"""Access to files that hold people: only their owner may read them, and one group may read the exports.
 
 Our processes call ``close`` before they write anything: files are then 0600 and folders 0700. The group in
 DATAFLYT_EXPORTS_GROUP (a name or a number) may read what is published: files 0640 in folders 0750. ``lies_open`` finds
-files that others can read all the same. An object store has its own access rights, which nothing here changes.
+files that others can read all the same. An object store has its own access rights; nothing here changes them.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ GROUP = "DATAFLYT_EXPORTS_GROUP"
 
 
 def close() -> None:
-    """Set the umask: only the owner can read what this process and its children write from now on."""
+    """Set the umask: from now on only the owner can read the files that this process and its children write."""
     os.umask(0o077)
 
 
 def group() -> int | None:
-    """Return the number of the group that may read the exports; None when none is named. Raises ConfigError."""
+    """Return the number of the group that may read the exports; None if no group is named. Raises ConfigError."""
     named = os.environ.get(GROUP, "").strip()
     if not named or named.isdigit():
         return int(named) if named else None
@@ -37,7 +37,7 @@ def group() -> int | None:
 
 
 def share(*paths: Any) -> None:
-    """Let the group read these files and folders, where they are on a disk. Raises ConfigError."""
+    """Let the group read these files and folders if they are on a disk. Raises ConfigError."""
     reader = group()
     if reader is None:
         return
@@ -78,9 +78,9 @@ def everybody_can_read(path: Path) -> bool:
 
 
 def lies_open(folder: Path, reader: int | None = None) -> Iterator[Path]:
-    """Yield the files and folders, ``folder`` and below, that others than their owner can read or change.
+    """Yield the files and folders, from ``folder`` down, that others than their owner can read or change.
 
-    ``reader``: the number of a group that may read. Files in a folder that others cannot enter are not open.
+    ``reader`` is the number of a group that may read. A file is not open if others cannot enter its folder.
     """
     with contextlib.suppress(OSError):  # deleted meanwhile, or not readable
         there = folder.lstat()

@@ -1,6 +1,6 @@
-"""KRR's newest e-mails and phones in clear: history and golden keep keyed hashes only, and point here.
+"""KRR's newest e-mails and phones in clear. History and golden keep only keyed hashes, which point here.
 
-Digdir: look up at each use rather than building a register of one's own.
+Digdir's advice: look up at each use rather than building a register of one's own.
 """
 
 from sqlalchemy import Connection, text
@@ -25,12 +25,12 @@ def keep(clean: CleanRows) -> None:
 def forget(connection: Connection, owner: str) -> None:
     """Delete the values in clear that no current contact refers to any more.
 
-    A contact is current when it stands in the newest run, or in the run that is published. That one may be older, and
-    is written anew whenever its state changes.
+    A contact is current if it is in the newest run, or in the published run. The published run may be older, and its
+    files are written anew whenever its state changes.
     """
     connection.execute(
         text(
-            # One "not exists" a column: PostgreSQL joins for these, and loops for an "or".
+            # One "not exists" for each column: PostgreSQL joins for these, and loops for an "or".
             "with stands as (select email_hash, mobile_hash from golden.contact where owner = :owner "
             "and (to_run is null or to_run > (select run from control.publication where owner = :owner "
             "and withdrawn_at is null order by published_at desc limit 1))) "

@@ -1,8 +1,9 @@
 """FREG's event list: which kommune holds which numbers, how far the list has been read, and the people to ask about.
 
-Two roles meet here. ``kommune_<id>`` writes a keyed hash of each number that the kommune holds, and deletes what it has
-dealt with; it sees its own rows alone. ``dataflyt_events`` reads the list: it sees hashes and owners, and nothing else
-of the warehouse. The key (``events.key``) is one for the installation. It was drawn when the schema was made.
+Two roles share these tables. ``kommune_<id>`` writes a keyed hash of each number that the kommune holds, and deletes
+the rows that it has dealt with; it sees only its own rows. ``dataflyt_events`` reads the list: it sees hashes and
+owners, and nothing else of the warehouse. The installation has one key (``events.key``), drawn when the schema was
+made.
 """
 
 import hashlib
@@ -20,10 +21,10 @@ _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
 
 
 class Pointer(NamedTuple):
-    """Where to read on in the list, the ETag of its last page there, and when the list last answered.
+    """The place to read on from in the list, the ETag of its last page there, and the time of the list's last answer.
 
-    ``event_at`` is when the list last gave an event. ``ahead`` is True when it then said that there are more events,
-    and did not give them.
+    ``event_at`` is the time when the list last gave an event. ``ahead`` is True if the list then said that there are
+    more events without giving them.
     """
 
     next_seq: int
@@ -34,10 +35,10 @@ class Pointer(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Somebody to ask about: ``number`` is None when no number in the golden record has the hash.
+    """A person to ask about: ``number`` is None if no number in the golden record has the hash.
 
-    ``part`` is the person's first part in the kommune: somebody who only works here is an employee. ``known`` is True
-    when FREG has answered about the person before, ``told`` when it has been reported that it no longer does.
+    ``part`` is the person's first part in the kommune: a person who only works here is an employee. ``known`` is True
+    if FREG has answered about the person before, ``told`` if it has been reported that FREG no longer does.
     """
 
     hash: uuid.UUID
@@ -52,7 +53,7 @@ class Waiting(NamedTuple):
 
 
 def route_numbers(connection: Connection, owner: str, numbers: str) -> None:
-    """Route events about the numbers that the query ``numbers`` gives to the kommune."""
+    """Route to the kommune the events about the numbers that the query ``numbers`` gives."""
     connection.execute(
         text(
             f"insert into events.route (hash, owner) select distinct {_HASH.format(number='n.value')}, :owner "
@@ -63,7 +64,7 @@ def route_numbers(connection: Connection, owner: str, numbers: str) -> None:
 
 
 def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
-    """Route numbers that are not in the golden record yet: the query gives each with a number that is."""
+    """Route numbers that are not in the golden record yet: the query gives each beside a number that is in it."""
     connection.execute(
         text(
             f"insert into events.route (hash, owner, known_as) select distinct on (1) {_HASH.format(number='n.new')}, "
@@ -75,9 +76,9 @@ def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
 
 
 def route_no_other_numbers(connection: Connection, owner: str, *, employees: bool = False) -> None:
-    """Route events about everybody whom the kommune holds to it, and about nobody else.
+    """Route to the kommune the events about the people that it holds, and about nobody else.
 
-    It holds pupils and guardians, and ``employees`` where it asks FREG about them.
+    It holds pupils and guardians, and ``employees`` if it asks FREG about them.
     """
     connection.execute(text("drop table if exists pg_temp.held"))
     connection.execute(
@@ -104,7 +105,7 @@ def route_no_other_numbers(connection: Connection, owner: str, *, employees: boo
     )
 
 
-# By the numbers that the people have and have had.
+# By all present and former numbers of the people.
 _HELD = """
 select l.value
 from golden.person_link l
@@ -166,12 +167,12 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
 
 
 def dealt_with(connection: Connection, owner: str, done: Iterable[Waiting]) -> None:
-    """Delete the people who have been dealt with, unless the list has told of them again since."""
+    """Delete the people that have been dealt with, unless the list has named them again since."""
     _of_these(connection, owner, "delete from events.waiting w using these", done)
 
 
 def unanswered(connection: Connection, owner: str, whom: Iterable[Waiting]) -> None:
-    """Ask about these again in a day, unless the list tells of them before that."""
+    """Ask about these people again in a day, or as soon as the list names them."""
     later = "ask_after = now() + interval '23 hours', unanswered_since = coalesce(w.unanswered_since, now())"
     _of_these(connection, owner, f"update events.waiting w set {later} from these", whom)
 
@@ -191,14 +192,14 @@ join golden.person_link l on l.owner = w.owner and l.to_run is null and l.scheme
     and w.hash = {_HASH.format(number="l.value")}
 where w.unanswered_since is not null
 """
-"""Items of the work list: people that FREG names in its list and does not answer about. As the kommune."""
+"""Items of the work list: people that FREG names in its list but does not answer about. As the kommune."""
 
 
 # --- as the reader of the list -----------------------------------------------------------------------------------
 
 
 def pointer(connection: Connection, feed: str) -> Pointer | None:
-    """Return where to read on, None before the first time."""
+    """Return the place to read on from, None before the first time."""
     row = connection.execute(
         text("select next_seq, etag, read_at, event_at, ahead from events.pointer where feed = :feed"), {"feed": feed}
     ).one_or_none()
@@ -206,7 +207,7 @@ def pointer(connection: Connection, feed: str) -> Pointer | None:
 
 
 def move_pointer(connection: Connection, feed: str, next_seq: int, etag: str | None, *, ahead: bool = False) -> None:
-    """Keep where to read on, in the transaction that keeps what was read before it."""
+    """Keep the place to read on from, in the same transaction as the events that were read before it."""
     connection.execute(
         text(
             "insert into events.pointer as p (feed, next_seq, etag, read_at, event_at, ahead) "
@@ -224,12 +225,12 @@ def key(connection: Connection) -> str:
 
 
 def hashed(secret: str, number: str) -> str:
-    """Hash a number as ``route_numbers`` does: numbers of people nobody holds never reach the warehouse."""
+    """Hash a number as ``route_numbers`` does: numbers of people that no kommune holds never reach the warehouse."""
     return hashlib.sha256(f"{secret}:{number}".encode()).hexdigest()[:32]
 
 
 def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
-    """Write down, for each owner, the hashes that it holds, with their ``sekvensnummer``; forget the rest."""
+    """Keep for each owner the hashes that it holds, with their ``sekvensnummer``; drop the other hashes."""
     copied(connection, "heard", "hash uuid, seq bigint", heard)
     connection.execute(text("analyze heard"))
     connection.execute(
@@ -238,7 +239,7 @@ def let_wait(connection: Connection, heard: Iterable[tuple[str, int]]) -> None:
 
 
 def let_all_wait(connection: Connection, seq: int) -> None:
-    """Let every owner ask about everybody it holds: the events before ``seq`` were not read."""
+    """Let every owner ask about all the people it holds: the events before ``seq`` were not read."""
     connection.execute(text(_WAIT.format(source="events.route r", seq="cast(:seq as bigint)")), {"seq": seq})
 
 
@@ -251,6 +252,6 @@ _WAIT = (
 
 
 def owners(connection: Connection) -> list[str]:
-    """List the owners that have somebody to ask about now, the one with the fewest people first."""
+    """List the owners that have people to ask about now, the owner with the fewest people first."""
     found = text(f"select w.owner from events.waiting w where {_NOW} group by w.owner order by count(*), w.owner")
     return list(connection.execute(found).scalars())

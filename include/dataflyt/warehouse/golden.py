@@ -1,9 +1,8 @@
-"""The golden record of a run: computed once, from history as it stands in the run and ``run.as_of``, never the clock.
+"""The golden record of a run: computed once, from the run's history and ``run.as_of``, never from the clock.
 
 Each table has its rule in ``sql/golden/<table>.sql``: a SELECT over the sources' rows that hold now (temporary views
-named as the sources' tables) and over the tables computed before it (``new_<table>``). Those whose header makes a
-``table`` are steps on the way, and are not kept. The same rules over unchecked staged rows give the vetoes what a run
-has learned.
+named as the sources' tables) and over the tables computed before it (``new_<table>``). A rule whose header makes a
+``table`` is a step on the way, and its rows are not kept. The vetoes apply the same rules to unchecked staged rows.
 """
 
 import json
@@ -26,10 +25,10 @@ OSLO = ZoneInfo("Europe/Oslo")
 
 @dataclass(frozen=True)
 class GoldenInputs:
-    """What a golden record is computed by, beside the rows: the kommune, the run, the time and the kommune file.
+    """The terms of a golden record, besides the rows: the kommune, the run, the time and the kommune file.
 
-    ``units`` maps HR units to schools. Accounts are named by ``accounts``, ``dataflyt`` or ``bas``, in the FEIDE
-    ``realm``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published.
+    ``units`` maps HR units to schools. ``accounts`` tells what names accounts in the FEIDE ``realm``, ``dataflyt`` or
+    ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published.
     """
 
     owner: str
@@ -84,10 +83,10 @@ def views_of_staging(
 ) -> SourceViews:
     """Make the views over unchecked staged rows of the sources in ``staged``, and over history for the other sources.
 
-    The staged tables stand in the kommune's staging schema, or are those whose names begin with ``prefix``.
+    The staged tables are in the kommune's staging schema, or are the tables whose names begin with ``prefix``.
 
-    Of a register, subjects that were not answered keep their open rows of history. An answer counts for all numbers
-    that it says the person has had: rows of history under a former number are replaced too.
+    In a register, a subject without an answer keeps its open rows of history. An answer counts for all the numbers that
+    it gives the person: rows of history under a former number are replaced too.
     """
     at = prefix or f"staging_{owner}."
     views = _open_rows(owner)
@@ -111,7 +110,7 @@ def views_of_staging(
 
 
 def marked_in_staging(views: SourceViews) -> None:
-    """Let the view of HR's marks hold the unchecked staged rows too: an employee that either marks is marked."""
+    """Add the unchecked staged rows to the view of HR's marks: a mark in either place marks the employee."""
     columns = _columns(source_tables()["hr_protection"].columns)
     rows = f"select {columns} from staging_{views.owner}.hr_protection union {_open_rows(views.owner)['hr_protection']}"
     rules.script(views.connection, [_view("hr_protection", rows)])
@@ -137,7 +136,8 @@ def _view(name: str, rows: str) -> str:
 def compute(views: SourceViews, inputs: GoldenInputs, *, for_vetoes: bool = False) -> Computed:
     """Fill the temporary tables ``new_<table>``.
 
-    Gives account holders without a FEIDE name one, unless ``for_vetoes``, which computes only what vetoes rest on.
+    Account holders without a FEIDE name get one. With ``for_vetoes`` they do not, and only the tables that vetoes rest
+    on are computed.
     """
     connection, bound = views.connection, inputs.bound()
     computed = Computed(connection, inputs)
@@ -154,11 +154,10 @@ def compute(views: SourceViews, inputs: GoldenInputs, *, for_vetoes: bool = Fals
 def _name_accounts(computed: Computed) -> None:
     """Give each new account holder a name, once and for all.
 
-    A person in the imported directory keeps the name there, or gets none when it is in doubt whose name it is. The
-    others get the first letters of the name, with a number where it is taken; or, where a BAS names accounts, what the
-    school system says the BAS has named them, and none where it says nothing. A name that has stood in the directory is
-    made for nobody. Feide: a user name is never given to another person ("bør ikke gjenbrukes",
-    eduPersonPrincipalName).
+    A person in the imported directory keeps the name there, or gets none if the name's owner is in doubt. The others
+    get the first letters of the name, with a number if that is taken. Where a BAS names accounts, they get the BAS's
+    name for them in the school system, or none if it is not there. A name that has been in the directory is never made
+    for anyone. Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     connection, bound = computed.connection, computed.inputs.bound()
     people = connection.execute(text(rules.sql("accounts/wanted")), bound)
@@ -170,7 +169,7 @@ def _name_accounts(computed: Computed) -> None:
     if computed.inputs.accounts == "bas":
         found = connection.execute(text(rules.sql("accounts/sas_names")))
         told = ((person_id, feide_name(name, computed.inputs.realm)) for person_id, name in found)
-        # Never a number as a name, which stays for good.
+        # Never a number as a name, because a name stays for good.
         given = ((person, uid) for person, uid in told if uid and (read := numbers.read(uid)) and read.kind == "local")
         copied(connection, "sas_name", "person_id uuid, uid text", given)
         connection.execute(text("analyze sas_name"))
@@ -180,6 +179,6 @@ def _name_accounts(computed: Computed) -> None:
 
 
 def _user_name(given: str | None, family: str | None) -> str:
-    """Three letters of each name, letters only: a number at the end tells namesakes apart."""
+    """Three letters of each name, no digits: a number at the end tells namesakes apart."""
     letters = [re.sub("[0-9]", "", user_name_part(name or ""))[:3] for name in (given, family)]
     return "".join(letters) or "bruker"

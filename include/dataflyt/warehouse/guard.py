@@ -1,10 +1,10 @@
-"""The guard: whether a run's plan may be released without asking.
+"""The guard: it decides whether a run's plan may be released without asking.
 
-Limits per kind, in percent of what there is and absolute: a count above either is asked about. Access that FREG has
-answered is ended counts for no limit: the veto has taken it already.
+Each kind has limits, one in percent of the existing rows and one absolute: a count above either is asked about. Access
+that has ended by FREG's answer counts for no limit: the veto has taken it away already.
 
-Some things always ask: a first run, a full reload, and the kinds of ``_ALWAYS``; and the questions of ``sql/guard/``,
-one a file.
+A first run, a full reload and the kinds of ``_ALWAYS`` are always asked about. So is each question of ``sql/guard/``
+(one a file) that is answered yes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ _BASE = {
     "membership": "membership",
     "account": "account",
 }
-"""What a limit's percent is of, by the first word of the kind: a column of ``sql/guard/bases.sql``."""
+"""The base of a limit in percent, by the first word of the kind: a column of ``sql/guard/bases.sql``."""
 
 _ALWAYS = frozenset(
     {
@@ -46,11 +46,11 @@ _ALWAYS = frozenset(
 
 
 class Limit(Protocol):
-    """At most ``percent`` of what there is and at most ``count`` rows of a kind go through unasked; None: no limit."""
+    """At most ``percent`` of the existing rows and at most ``count`` rows of a kind pass unasked; None is no limit."""
 
     @property
     def percent(self) -> float | None:
-        """Of what there is."""
+        """Percent of the existing rows."""
 
     @property
     def count(self) -> int | None:
@@ -67,13 +67,13 @@ def reasons(
     max_drop_percent: float,
     full_reload: bool = False,
 ) -> list[str]:
-    """Say why the plan must be asked about; an empty list when it need not.
+    """Return the reasons to ask about the plan; an empty list if nobody need be asked.
 
-    ``computed`` is the golden record that the plan is of, and ``clean`` the rows that it came from. What is published
-    may fall by ``max_drop_percent`` against what may be shown now (the views ``now``, of prefix ``now_``).
+    ``computed`` is the golden record of the plan, and ``clean`` the rows that it came from. The published rows may be
+    ``max_drop_percent`` fewer than the rows that may be shown now (the views ``now``, of prefix ``now_``).
 
-    Reasons are words without numbers of protection in them: ``first_run``, ``full_reload``, ``limit:<kind>``,
-    ``limit:published``, or ``always`` for those that must not tell more outside the plan's own page.
+    Reasons are words that give no number of protected people: ``first_run``, ``full_reload``, ``limit:<kind>``,
+    ``limit:published``, or ``always`` for reasons that must tell no more outside the plan's own page.
     """
     if not plan.released:
         return ["first_run"]
@@ -99,9 +99,9 @@ def reasons(
 
 
 def bases(plan: Plan, kinds: Iterable[str]) -> dict[str, int]:
-    """Return what each kind's limit in percent is of, rounded: 0, to tens, from a thousand on to two digits.
+    """Return the base of each kind's limit in percent, rounded: 0, to tens, from a thousand on to two digits.
 
-    Exact, it would be beside the counts of plan and file what tells how many are protected.
+    An exact base, compared with the counts of plan and file, would tell how many people are protected.
     """
     base = _counted_once(plan)
     exact = {kind: base(kind) for kind in kinds}
@@ -120,7 +120,7 @@ def _over(base: Callable[[str], int], kind: str, found: Mapping[str, int], limit
 
 
 def _counted_once(plan: Plan) -> Callable[[str], int]:
-    """Return a function from a kind to what its limit in percent is of; all are counted when the first is asked for."""
+    """Return a function from a kind to the base of its limit in percent; its first call counts all bases."""
 
     @cache
     def counted() -> Mapping[str, int]:

@@ -1,6 +1,6 @@
 """Passwords of the kommuner's logins: made here, kept in an Airflow connection or a secrets backend and nowhere else.
 
-``migrate`` makes the roles without passwords, so that nobody can log in as them over a network.
+``migrate`` makes the roles without passwords, so that no login with these roles is possible over a network.
 """
 
 import secrets
@@ -16,8 +16,8 @@ from dataflyt.storage import database
 def new_password(url: str, role: str) -> str:
     """Give ``role`` a new password, as the role at ``url`` that made it; return the role's own URL with the password.
 
-    The server, and so its log, sees the SCRAM verifier only. Raises ConfigError when there is no such role, it is not
-    ours to change, or the server is too old, SourceUnavailable when the warehouse does not answer.
+    The server, and so its log, sees the SCRAM verifier only. Raises ConfigError if the role does not exist or is not
+    ours to change, or if the server is too old. Raises SourceUnavailable if the warehouse does not answer.
     """
     password = secrets.token_urlsafe(24)
     try:

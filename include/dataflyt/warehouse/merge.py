@@ -1,8 +1,8 @@
 """The run-versioned merge, one for history and golden alike.
 
 Every row carries ``from_run`` and ``to_run``. Merging a run closes the open rows that are gone or changed and inserts
-the new ones: two statements, since one that does both breaks the unique index on open rows. Only ``to_run`` is ever
-updated, so a run is undone by deleting what it opened and reopening what it closed.
+the new ones. These are two statements, since a single statement would break the unique index on open rows. Only
+``to_run`` is ever updated, so a run is undone by deleting what it opened and reopening what it closed.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from dataflyt.warehouse.tables import GOLDEN, SourceTable, source_tables
 
 @dataclass(frozen=True)
 class CleanRows:
-    """The staged rows of a run less those in quarantine, in temporary views and tables.
+    """The staged rows of a run without the rows in quarantine, in temporary views and tables.
 
-    For registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
-    ``freg_person`` all of its subject's rows: these are in ``held_<table>``, the rest in ``unheld_<table>``.
-    ``answered_freg`` has the numbers answered for (the one asked with, the one in use and those the person has had)
-    and the subject whose ``answer`` it was; ``answered_krr`` likewise.
+    In registers a quarantined row takes its subject's other rows of that table with it, and a quarantined
+    ``freg_person`` takes all of its subject's rows. These are in ``held_<table>``, the rest in ``unheld_<table>``.
+    ``answered_freg`` has the numbers answered for (the number asked with, the number in use and the former numbers) and
+    the subject whose ``answer`` it was; ``answered_krr`` likewise.
     """
 
     connection: Connection
@@ -32,7 +32,7 @@ class CleanRows:
 
 
 def undo(connection: Connection, owner: str, run: int) -> None:
-    """Take back everything that a run wrote to history and golden. Harmless when it wrote nothing."""
+    """Take back everything that a run wrote to history and golden. Do nothing if it wrote nothing."""
     for table in _versioned():
         connection.execute(
             text(f"delete from {table} where owner = :owner and from_run = :run"), {"owner": owner, "run": run}
@@ -50,9 +50,9 @@ def undo(connection: Connection, owner: str, run: int) -> None:
 def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:
     """Merge the clean staged rows of a run into history; return rows opened and closed per table.
 
-    Registers that are asked person by person: rows are closed only for subjects that were answered and not
-    quarantined. Files: a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
-    What is quarantined or unanswered is thereby held over.
+    In registers that are asked person by person, rows are closed only for subjects that were answered and not
+    quarantined. In files, a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
+    Rows of quarantined or unanswered subjects are thereby held over.
     """
     return {table.name: _merge_source_table(clean, table) for table in source_tables().values()}
 
@@ -112,7 +112,7 @@ def _merge_source_table(clean: CleanRows, table: SourceTable) -> tuple[int, int]
         f"and q.table_name = '{table.name}' and q.subject = "
     )
     if table.answered:
-        # One "not exists" a number: PostgreSQL joins for these, and loops for one with both.
+        # One "not exists" for each number: PostgreSQL joins for these, and loops for a single one with both.
         held_over = (
             f"not exists (select from answered_{table.source} a where a.subject = d.was "
             f"and not {quarantined}a.subject) and not {quarantined}a.answer))"
@@ -129,7 +129,7 @@ def _merge_source_table(clean: CleanRows, table: SourceTable) -> tuple[int, int]
         f"select row_id, key, subject, {shown} from unheld_{table.name}",
         subject="subject",
         held_over=held_over,
-        # Of rows with the same key the first stands.
+        # The first of the rows with the same key is kept.
         repeated=f"exists (select from unheld_{table.name} e where e.key = d.key and e.row_id < d.row_id)",
     )
 
@@ -137,7 +137,7 @@ def _merge_source_table(clean: CleanRows, table: SourceTable) -> tuple[int, int]
 def merge_golden(computed: Computed) -> dict[str, tuple[int, int]]:
     """Merge a computed golden record into the tables of ``golden``; return rows opened and closed per table.
 
-    The run's changes of identity are kept beside it: what protects a person follows them.
+    The run's changes of identity are kept beside the tables: a person's protections follow them.
     """
     connection, inputs = computed.connection, computed.inputs
     bound: dict[str, object] = {"owner": inputs.owner, "run": inputs.run}
@@ -171,9 +171,9 @@ def _merge(
 ) -> tuple[int, int]:
     """Close and open rows of ``target`` until its open rows are ``incoming``; return rows opened and closed.
 
-    The two are compared once, into the table ``differing``. It has the rows that come (``row_id`` is not null), of
-    which those that are ``known`` replace an open row; and the open rows that are gone, whose subject is ``was``. An
-    open row for which ``held_over`` is true stays open. A coming row for which ``repeated`` is true is passed over.
+    The two are compared once, into the table ``differing``. It has the coming rows (``row_id`` is not null); a coming
+    row that is ``known`` replaces an open row. It also has the open rows that are gone; their subject is ``was``. An
+    open row with ``held_over`` true stays open. A coming row with ``repeated`` true is passed over.
     """
     columns = [*key, *values]
     connection.execute(text("drop table if exists pg_temp.differing"))

@@ -1,8 +1,8 @@
-"""The plan: what is true before a run against what would be true after releasing it, as typed rows.
+"""The plan: the differences between the state before a run and the state after its release, as typed rows.
 
-Before: the released golden record under the vetoes that stood when the run began. After: the run's golden record under
-all vetoes in force, less those that releasing it would lift. The vetoes a run itself brought are thus in its plan, and
-in force already. The rules stand in ``sql/plan/``.
+Before: the released golden record under the vetoes in force when the run began. After: the run's golden record under
+all vetoes in force, without the vetoes that its release would lift. The run's own vetoes are thus in its plan, and in
+force already. The rules are in ``sql/plan/``.
 
 A reader without the right to see protection cannot count the protected. A person in no export (strengtFortrolig, held
 back) is in no row, a fortrolig person is in the same rows as everybody, and suspended access counts as access.
@@ -19,14 +19,14 @@ from dataflyt.storage.database import OWN_KEY
 from dataflyt.warehouse import rules, vetoed_views
 
 GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_protection"})
-"""Kinds that only a reader with the right to see protection may see, and that are never told as a number elsewhere."""
+"""Kinds that only a reader with the right to see protection may see; their counts are never told elsewhere."""
 
 
 class PlanRow(NamedTuple):
     """One change.
 
-    ``subject`` is a person or group, ``other`` the adult, school, group or person it is about; ``inferred`` is True
-    when it rests on absence rather than on an answer.
+    ``subject`` is a person or group, ``other`` the adult, school, group or person that the change is about;
+    ``inferred`` is True if the change rests on absence rather than on an answer.
     """
 
     kind: str
@@ -40,8 +40,8 @@ class PlanRow(NamedTuple):
 class Plan:
     """The plan of ``run`` against the run ``released`` before it (0: none), in temporary tables.
 
-    ``plan`` and ``open_plan`` hold its rows, and the views ``before_<table>`` and ``after_<table>`` what they come
-    from. They last as long as the transaction.
+    ``plan`` and ``open_plan`` hold its rows; the views ``before_<table>`` and ``after_<table>`` hold the rows that it
+    compares. They last as long as the transaction.
     """
 
     connection: Connection
@@ -66,7 +66,7 @@ def build(connection: Connection, owner: str, run: int, released: int) -> Plan:
 
 
 def rows(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
-    """Yield the plan's rows in a fixed order; without ``graded`` those that tell nothing of protection."""
+    """Yield the plan's rows in a fixed order; without ``graded`` only the rows that tell nothing about protection."""
     found = plan.connection.execute(
         text(
             "select kind, subject, other, unit_id, inferred "
@@ -79,29 +79,29 @@ def rows(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    """Count rows per kind, in the order of ``PlanKind``, without what only ``graded`` may see."""
+    """Count rows per kind, in the order of ``PlanKind``, without the rows that only ``graded`` may see."""
     found = plan.connection.execute(text("select kind, count(*) from open_plan group by kind"))
     counted = {kind: count for kind, count in found}
     return {kind: counted[kind] for kind in get_args(PlanKind) if kind in counted}
 
 
 def inferred_losses(plan: Plan) -> int:
-    """Count the losses of access that rest on absence rather than on an answer, of those that ``counts`` counts."""
+    """Count the losses of access in ``counts`` that rest on absence rather than on an answer."""
     found = text("select count(*) from open_plan where kind = 'guardian_loses_access' and inferred")
     return plan.connection.scalar(found) or 0
 
 
 def all_counts(plan: Plan) -> dict[str, int]:
-    """Count rows per kind, protection too: for the guard, never to be shown."""
+    """Count rows per kind, protection too. The counts are for the guard and must never be shown."""
     found = plan.connection.execute(text("select kind, count(*) from plan group by kind"))
     return {kind: count for kind, count in found}
 
 
 def digest(plan: Plan) -> str:
-    """Return the keyed hash of a run's plan, by which an approval names it.
+    """Return the keyed hash of a run's plan, by which an approval names the plan.
 
-    Keyed, and of that run alone: a digest that everybody knows (of a plan without rows, or of last week's) would tell
-    of rows that only ``graded`` may see.
+    The hash has a key and includes the run. Otherwise a known digest (of a plan without rows, or of last week's plan)
+    would tell of rows that only ``graded`` may see.
     """
     value = plan.connection.scalar(
         text(

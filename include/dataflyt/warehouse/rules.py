@@ -1,23 +1,23 @@
 """The rules of the warehouse: SQL files in ``sql/<folder>/<name>.sql``, each with a header.
 
-A header is the comment that a file begins with. Its first lines are fields, ``-- <field>: <value>``; a line that is
-indented goes on with the field above it. All after the fields is prose.
+A header is the comment that a file begins with. Its first lines are fields, ``-- <field>: <value>``; an indented line
+continues the field above it. The text after the fields is prose.
 
 - ``needs``: the relations that the statement reads, as it names them.
-- ``grain``: what one row is.
-- ``columns``: the columns that it gives, in order, each with its SQL type.
+- ``grain``: the meaning of one row.
+- ``columns``: the columns of the result, in order, each with its SQL type.
 - ``key``: the columns by which a golden table is merged.
-- ``index``: columns of the temporary table that get an index each, beside the key.
-- ``makes``: what becomes of the statement:
+- ``index``: columns of the temporary table that each get an index, besides the key.
+- ``makes``: the product of the statement:
 
   - ``golden``: the temporary table ``new_<name>``, merged into ``golden.<name>``;
   - ``table``, ``view``: a temporary table or view;
   - ``rows``: it writes rows to a table of ``control``;
-  - ``answer``: a query that the code reads; ``question``: one whose one value is true or false;
-  - ``part``: a text that another rule has a place for.
+  - ``answer``: a query that the code reads; ``question``: a query with one value, true or false;
+  - ``part``: a text that is put into another rule.
 
-The relation that a rule makes is named as its file, behind ``new_`` in ``golden``, and behind the prefix ``{p}`` in
-``vetoed`` and ``exports``. The order of computation follows from what each needs.
+The relation that a rule makes has the file's name, after ``new_`` in ``golden``, and after the prefix ``{p}`` in
+``vetoed`` and ``exports``. The order of computation follows from ``needs``.
 """
 
 import re
@@ -53,11 +53,11 @@ class Rule:
 
     @property
     def relation(self) -> str | None:
-        """The temporary table or view that it makes, as other rules name it; None when it makes none."""
+        """The temporary table or view that it makes, as other rules name it; None if it makes none."""
         return _PREFIXES.get(self.folder, "") + self.name if self.makes in ("golden", "table", "view") else None
 
     def name_in(self, prefix: str) -> str:
-        """Return the relation's name behind a prefix of views."""
+        """Return the relation's name after a prefix of views."""
         return str(self.relation).format(p=prefix)
 
     @property
@@ -68,7 +68,7 @@ class Rule:
 
 @cache
 def folder(name: str) -> Mapping[str, Rule]:
-    """Return the rules of a folder by their names, each after those whose relations it needs.
+    """Return the rules of a folder by their names, each after the rules whose relations it needs.
 
     The order is the same every time. Raises ``graphlib.CycleError`` for rules that need each other.
     """
@@ -79,7 +79,7 @@ def folder(name: str) -> Mapping[str, Rule]:
 
 
 def needed(name: str, by: Iterable[Rule]) -> list[Rule]:
-    """Return the rules of a folder that the rules ``by`` need, directly or by another, in the order of computation."""
+    """Return the rules of a folder that the rules ``by`` need, directly or indirectly, in the order of computation."""
     wanted = {need for rule in by for need in rule.needs}
     found = []
     for rule in reversed(list(folder(name).values())):
@@ -96,9 +96,9 @@ def sql(name: str) -> str:
 
 
 def make(connection: Connection, wanted: Iterable[Rule], bound: Mapping[str, object], **placed: str) -> None:
-    """Make the temporary tables and views of rules in the order given, over those that stand from before.
+    """Make the temporary tables and views of rules in the order given, on top of the existing ones.
 
-    ``bound`` are the values of a table's parameters, ``placed`` the texts that rules have a place for.
+    ``bound`` are the values of a table's parameters, ``placed`` the texts to put into the rules.
     """
     wanted = list(wanted)
     script(connection, [f"drop {rule.kind} if exists pg_temp.{rule.relation} cascade" for rule in reversed(wanted)])

@@ -1,4 +1,4 @@
-"""The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased, and it is the newest."""
+"""The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased: the newest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from dataflyt.warehouse import merge, plan, veto
 UNSETTLED = ("open", "merged")
 
 Answer: TypeAlias = Literal["asked", "not_needed", "approved", "rejected", "unanswered"]
-"""To a run's plan; the first two are the guard's own, one for each merge."""
+"""An answer to a run's plan. The first two are the guard's own, one for each merge."""
 Channel: TypeAlias = Literal["airflow", "command_line", "guard"]
-"""By which way an answer came."""
+"""The way by which an answer came."""
 
 
 class User(NamedTuple):
-    """An approver: the id by which the kommune's file names the person, and the name as it is shown."""
+    """An approver: the person's id in the kommune's file, and the name that is shown."""
 
     id: str
     name: str
@@ -40,7 +40,7 @@ class Run:
 
 
 def open_run(connection: Connection, owner: str, key: str, as_of: datetime, config_version: str) -> Run:
-    """Return the run that ``key`` names, and open it when it is new.
+    """Return the run that ``key`` names, and open it if it is new.
 
     Before a new run is opened, an unreleased one is undone and superseded. ``as_of`` counts the first time only, so
     that a repeated run is the same run. The caller must hold the kommune's lock.
@@ -66,7 +66,7 @@ def open_run(connection: Connection, owner: str, key: str, as_of: datetime, conf
 
 
 def draw_key(connection: Connection, owner: str) -> None:
-    """Make the key of the kommune's hashes and ids, the first time. The server draws it: no statement of ours holds it.
+    """Make the key of the kommune's hashes and ids, the first time. The server draws it: no statement of ours has it.
 
     The caller must hold the kommune's lock.
     """
@@ -81,9 +81,9 @@ def draw_key(connection: Connection, owner: str) -> None:
 
 
 def resume(connection: Connection, owner: str, number: int) -> str:
-    """Return a run's state, after opening it again if it was undone and no newer one has begun.
+    """Return a run's state, after reopening the run if it was undone and no newer run has begun.
 
-    Raises NotApproved for a run that a newer one has replaced. The caller must hold the kommune's lock.
+    Raises NotApproved for a run that a newer run has replaced. The caller must hold the kommune's lock.
     """
     state = get(connection, owner, number).state
     if state in UNSETTLED or state == "released":
@@ -147,7 +147,7 @@ def released_before(connection: Connection, owner: str, number: int | None = Non
 
 
 def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None:
-    """Keep the digest of a merged run's plan and the reasons to ask about it (empty: it need not be asked about)."""
+    """Keep the digest of a merged run's plan and the reasons to ask about it (none if it need not be asked about)."""
     connection.execute(
         text(
             "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions "
@@ -164,7 +164,7 @@ def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None
 
 
 def decisions(connection: Connection, owner: str) -> str:
-    """Return a digest of the blocks and overrides in force: whether a plan must be asked about rests on them."""
+    """Return a digest of the blocks and overrides in force, since they decide whether a plan must be asked about."""
     found = connection.scalar(
         text(
             "select md5(coalesce(string_agg(said, ',' order by said collate \"C\"), '')) from ("
@@ -189,8 +189,8 @@ def keep_answer(
 ) -> None:
     """Keep an answer to a merged run's plan, by its digest: evidence, never changed or deleted.
 
-    ``user`` answered; None when nobody did. ``approvers`` are the ids that the kommune's file named then: the database
-    takes no approval by anybody else.
+    ``user`` answered; None if nobody did. ``approvers`` are the ids that the kommune's file named then: the database
+    refuses an approval by anyone else.
     """
     said = (run.digest, answer, user and user.id, user and user.name, channel, list(approvers))
     columns = "digest text, answer text, user_id text, user_name text, channel text, approvers text[]"
@@ -205,7 +205,7 @@ def keep_answer(
 
 
 def answer_to(connection: Connection, run: Run) -> Answer | None:
-    """Return the newest answer to a run's plan, None when it is to another plan than it has now."""
+    """Return the newest answer to a run's plan, None if it answers another plan than the present one."""
     found = connection.execute(
         text(
             "select answer, digest from control.approval where owner = :owner and run = :run "
@@ -217,16 +217,16 @@ def answer_to(connection: Connection, run: Run) -> Answer | None:
 
 
 def may_be_released(connection: Connection, run: Run) -> bool:
-    """Tell whether the warehouse holds an approval of a merged run's plan, or the guard's word that none is needed."""
+    """Tell whether the warehouse holds an approval of a merged run's plan, or the guard's answer that it needs none."""
     answer = answer_to(connection, run)
     return answer == "approved" or (answer == "not_needed" and not run.asks)
 
 
 def release(connection: Connection, owner: str, number: int) -> None:
-    """Move the kommune's pointer to this run and lift what its plan said it would.
+    """Move the kommune's pointer to this run and lift the vetoes that its plan named.
 
-    Raises NotApproved unless the run is merged and the newest, its plan is still the one that was answered, and the
-    answer in the warehouse allows it. Repeating it for a released run does nothing.
+    Raises NotApproved unless the run is merged and the newest, its plan is still the plan that was answered, and the
+    answer in the warehouse allows it. A second call for a released run does nothing.
     """
     run = get(connection, owner, number)
     if run.state == "released":
@@ -254,7 +254,7 @@ def release(connection: Connection, owner: str, number: int) -> None:
 
 
 def undo(connection: Connection, owner: str, number: int, state: str) -> None:
-    """Take back what an unreleased run wrote, and set its ``state``. Its vetoes stand."""
+    """Take back everything that an unreleased run wrote, and set its ``state``. Its vetoes stay."""
     before = get(connection, owner, number).state
     if before == "merged":
         merge.undo(connection, owner, number)

@@ -1,4 +1,4 @@
-"""The warehouse's schema and roles: made, and brought to this version."""
+"""The warehouse's schema and roles: made, and migrated to this version."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from dataflyt.storage.database import EVENTS, REFERENCE, be_patient, checked_own
 def is_migrated(connection: Connection) -> bool:
     """Tell whether the schema is this version's."""
     if not connection.scalar(text("select has_table_privilege('public.alembic_version', 'select')")):
-        return False  # made by a version that gave nobody the right to read it
+        return False  # made by a version that let no role read it
     head = ScriptDirectory.from_config(_migrations()).get_current_head()
     return bool(connection.scalar(text("select version_num from public.alembic_version")) == head)
 
@@ -29,7 +29,7 @@ def _migrations() -> Config:
 def migrate(url: str, owners: Iterable[str]) -> list[str]:
     """Bring the schema to this version and make a role and a staging schema for each owner.
 
-    Runs as the role ``dataflyt``, which must be allowed to create roles. Returns the owners that were new.
+    Runs as the role ``dataflyt``, which must be allowed to create roles. Returns the new owners.
     """
     db = engine(url)
     made = []
@@ -57,7 +57,7 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
 
 
 def _make_role(connection: Connection, role: str, login: str) -> None:
-    """Make a role that is not there. Raises ConfigError for a login that must not make any."""
+    """Make a role that does not exist. Raises ConfigError for a login that may not make roles."""
     if connection.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": role}):
         return
     may = text("select rolname from pg_roles where rolname = current_user and not (rolcreaterole or rolsuper)")

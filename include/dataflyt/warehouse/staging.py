@@ -1,10 +1,10 @@
 """Staging: the rows of a run's landed pages, copied into unlogged tables of the kommune's own schema.
 
 Each kommune has a schema (``staging_bergen``) that only its role may use. It has no row-level security, since
-PostgreSQL refuses COPY under it. Rows are numbered in the order they stand in the landed pages, so staging can be
-rebuilt from landing and every row keeps its ``row_id``. ``page`` tells one document about a subject from another: the
-second document on a page is ``<page>#2``. The counts are kept in a logged table: a server that crashes empties unlogged
-ones.
+PostgreSQL refuses COPY under it. Rows are numbered in the order of the landed pages, so staging can be rebuilt from
+landing and every row keeps its ``row_id``. ``page`` tells one document about a subject from another: the second
+document on a page is ``<page>#2``. The counts are kept in a logged table, because a crash of the server empties
+unlogged tables.
 """
 
 import gc
@@ -31,18 +31,18 @@ _WAITING_ROWS = 60_000
 
 @dataclass
 class _Target:
-    """Where rows of one type go, the count copied so far, and the rows to copy next, each behind its page's name."""
+    """The table for rows of one type, the count copied so far, and the next rows to copy, each with its page's name."""
 
     table: SourceTable
     copy: str
     count: int
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     whole: int = 0
-    """The count of the rows to copy next whose pages have been read to their end."""
+    """The number of rows to copy next whose pages have been read to the end."""
 
 
 def prepare(connection: Connection, owner: str, source: str) -> None:
-    """Empty the staging tables of one source, making them if they are not there."""
+    """Empty the staging tables of one source; make tables that do not exist."""
     definitions = {f"staging_{checked_owner(owner)}.{table.name}": _definition(table) for table in _tables(source)}
     found = connection.execute(
         text("select name, obj_description(to_regclass(name), 'pg_class') from unnest(cast(:names as text[])) as name"),
@@ -50,7 +50,7 @@ def prepare(connection: Connection, owner: str, source: str) -> None:
     )
     statements = []
     for name, made in found:
-        # A table that an earlier version made is made anew: all its rows come from the landed pages.
+        # A table of an earlier version is made anew: all its rows come from the landed pages.
         if made == definitions[name]:
             statements.append(f"truncate {name} restart identity")
         else:
@@ -76,10 +76,10 @@ def load(
     *,
     skip_unreadable: bool = False,
 ) -> dict[str, int]:
-    """Copy the rows of landed pages into staging, after what is there; return the rows per table in staging now.
+    """Copy the rows of landed pages into staging, after the rows there; return the rows per table in staging now.
 
-    ``pages`` names each page and the reader of its format. Raises Unreadable, with whose it is, at the first page that
-    cannot be read. With ``skip_unreadable`` such a page is left out: the vetoes take what can be read.
+    ``pages`` names each page and the reader of its format. Raises Unreadable, which names the page's origin, at the
+    first unreadable page. With ``skip_unreadable`` such a page is left out: the vetoes use the pages that can be read.
     """
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
@@ -88,7 +88,7 @@ def load(
         columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
         copy = f"copy {schema}.{table.name} (page, {columns}) from stdin"
         targets[table.table.row] = _Target(table, copy, counted[table.name])
-    # A load that was rolled back has taken numbers too.
+    # A load that was rolled back has used numbers too.
     rules.script(
         connection,
         (f"alter table {schema}.{name} alter row_id restart with {count + 1}" for name, count in counted.items()),
@@ -120,7 +120,7 @@ def load(
 def _load_page(
     connection: Connection, targets: dict[type, _Target], page: str, reader: Reader, landing: Landing
 ) -> None:
-    """Read a page's rows, and copy them when there are many: the server takes many at once in a third of the time."""
+    """Read a page's rows, and copy them when there are many: the server copies many at once in a third of the time."""
     for target in targets.values():
         target.whole = len(target.rows)
     add = {kind: target.rows.append for kind, target in targets.items()}
@@ -146,7 +146,7 @@ def _load_page(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Turn the garbage collector off: looking for reference cycles among the rows takes a fifth of the time."""
+    """Turn the garbage collector off: its search for reference cycles among the rows takes a fifth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -167,7 +167,7 @@ def _flush(connection: Connection, target: _Target) -> None:
 
 
 def _definition(table: SourceTable) -> str:
-    """Give columns and settings of a staging table. The server computes the first four but ``page``: it is faster."""
+    """Return columns and settings of a staging table. The server computes the first four but ``page``: it is faster."""
     columns = ", ".join(f'"{name.lower()}" {sql_type}' for name, sql_type in table.columns.items())
     return (
         "(row_id bigint not null generated by default as identity, "
@@ -180,7 +180,7 @@ def _definition(table: SourceTable) -> str:
 
 
 def _key(table: SourceTable) -> str:
-    """Give the SQL of a row's key. Rows of history keep it, so it must not change: a boolean in it is ``True``."""
+    """Return the SQL of a row's key. Rows of history keep the key, so it must not change: a boolean is ``True``."""
     parts = [
         f'initcap("{name.lower()}"::text)' if table.columns[name] == "boolean" else f'"{name.lower()}"::text'
         for name in table.table.key
@@ -200,7 +200,7 @@ def exists(connection: Connection, owner: str, source: str) -> bool:
 
 
 def pages(connection: Connection, owner: str, source: str) -> set[str]:
-    """Name the landed pages that have rows in staging."""
+    """Return the names of the landed pages that have rows in staging."""
     schema = f"staging_{checked_owner(owner)}"
     found = " union ".join(f"select page from {schema}.{table.name}" for table in _tables(source))
     return {page.partition("#")[0] for page in connection.execute(text(found)).scalars()}

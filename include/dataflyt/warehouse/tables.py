@@ -33,7 +33,7 @@ class SourceTable:
 
     @property
     def answered(self) -> bool:
-        """True where a register is asked person by person; False where a file holds everything."""
+        """True if a register is asked person by person; False if a file holds everything."""
         return self.source in {"freg", "krr"} and not self.table.whole
 
 
@@ -54,4 +54,4 @@ def _sql_type(hint: object) -> str:
 
 
 GOLDEN = {name: rule for name, rule in rules.folder("golden").items() if rule.makes == "golden"}
-"""The rules of the golden record's tables: columns and the key they are merged by stand in their SQL files' headers."""
+"""The rules of the golden record's tables. The headers of their SQL files have the columns and the key of the merge."""

@@ -1,16 +1,16 @@
-"""Vetoes: what takes away does not wait.
+"""Vetoes: changes that take access or visibility away, and that hold at once.
 
-A veto is a row beside the line of runs, as of now, outside every run: protection raised, an adult's access to a child
-ended or suspended, a death. It is written the moment it is learned, from staged rows before any check, and laid over
-every read (``vetoed_views``). A run that is undone leaves it standing. It is lifted by releasing a later run whose plan
-named the lifting, or by people. The rules stand in ``sql/veto/``.
+A veto is a row outside the line of runs, as of now: protection raised, an adult's access to a child ended or suspended,
+a death. It is written as soon as it is learned, from staged rows before any check, and applied to every read
+(``vetoed_views``). Undoing a run does not remove its vetoes. A veto is lifted by the release of a later run whose plan
+named the lifting, or by people. The rules are in ``sql/veto/``.
 
-A veto is about a person, not about an id. It is written for the person that an answer is about now, and for everybody
-the same number or local id stood for in the released run. It is read for everybody who is or has been one with its
-person.
+A veto is about a person, not about an id. It is written for the person that an answer is about now, and for every
+person that the same number or local id stood for in the released run. It is read for every person who is or has been
+one with its person.
 
-A format that changes looks like a thousand secret addresses, or a thousand deaths. Words that we know are always
-believed. Unknown words, deaths and losses of access are believed up to a bound: above it none of them is.
+A changed format looks like a thousand secret addresses, or a thousand deaths. Known words are always believed. Unknown
+words, deaths and losses of access are believed up to a bound; above the bound none of them is.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,15 @@ _FEWEST_UNKNOWN = 10
 
 
 class Bounds(Protocol):
-    """How much of an extract is believed, in percent of what is held."""
+    """The part of an extract that is believed, in percent of the rows that we hold."""
 
     @property
     def max_children_losing_access_percent(self) -> float:
-        """Of the children with access, how many may lose any of it; of the people, how many may die."""
+        """The share of children with access that may lose any of it, and the share of people that may die."""
 
     @property
     def max_unknown_grading_percent(self) -> float:
-        """Of the people, how many may be graded with a word that we do not know."""
+        """The share of people that may be graded with an unknown word."""
 
 
 def learn(
@@ -49,21 +49,21 @@ def learn(
     answered: str | None,
     outside_run: int | None = None,
 ) -> frozenset[str]:
-    """Write the vetoes that a computed golden record gives against what is true now (``now``, of prefix ``now_``).
+    """Write the vetoes that a computed golden record adds to the present state (``now``, of prefix ``now_``).
 
-    Returns what of the extract was too much to believe: ``access`` (its losses), ``deaths``, ``unknown_grading``,
-    ``local_ids`` (the school system or HR numbers its people anew: they stay who their numbers say they are), and
-    ``ungraded`` (not one grading is left, where there were several, and not of one family alone). Nothing returned or
+    Returns the parts of the extract that were too much to believe: ``access`` (its losses), ``deaths``,
+    ``unknown_grading``, ``local_ids`` (the school system or HR numbers its people anew; people are then identified by
+    their numbers), and ``ungraded`` (no grading is left of several, in more than one family). Nothing returned or
     logged tells whether a veto was written.
 
-    ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run; loss of
-    access is taken for those children only, and not at all when it would hit more than the bound's percent of those of
-    them with access (at least five): a lost right to a part of FREG looks like that. Without ``answered`` no loss is
-    taken. Unknown gradings are not believed of more than ten people and the bound's percent of all. Repeating it writes
-    nothing new.
+    ``answered`` names a table or view with the numbers (column ``subject``) that FREG answered for in this run. Only
+    these children can lose access. If more of them than the bound's percent of those with access would lose it (at
+    least five), no loss is believed: a lost right to a part of FREG looks like that. Without ``answered`` no loss is
+    believed. Unknown gradings are not believed for more than ten people and the bound's percent of all. A second call
+    writes nothing new.
 
-    ``outside_run`` is the newest run, perhaps under way, when the vetoes are learned outside it. Then only some numbers
-    are answered for. The limits are measured by all children with access, and by all people that unknown words hide
+    ``outside_run`` is the newest run, perhaps under way, if the vetoes are learned outside it. Only some numbers are
+    then answered for. The limits are measured by all children with access, and by all people that unknown words hide
     already.
     """
     connection, bound = now.connection, computed.inputs.bound()
@@ -110,9 +110,9 @@ def learn(
 
 
 def _of_several_families(connection: Connection, ungraded: Sequence[UUID]) -> bool:
-    """Tell whether several people whom the answers leave ungraded, every one, are not all of one family.
+    """Tell whether the people that the answers leave ungraded are several, and not all of one family.
 
-    The last protected family's ordinary lowering is asked about, as every lowering is.
+    The ordinary lowering of the last protected family is only asked about, as every lowering is.
     """
     if len(ungraded) <= _FEWEST_IN_DOUBT:
         return False
@@ -125,10 +125,10 @@ def _of_several_families(connection: Connection, ungraded: Sequence[UUID]) -> bo
 
 
 def plan_lifts(computed: Computed, clean: CleanRows) -> None:
-    """Write down the vetoes that releasing the run would lift: older ones that fresh, clean answers contradict.
+    """Write the vetoes that releasing the run would lift: older vetoes that fresh, clean answers contradict.
 
-    A person with a row in quarantine that says so has no clean answer: what is held over lifts nothing. Nor does a run
-    lift a veto that a change of identity in the same run carries along.
+    A person with a row in quarantine has no clean answer, and rows that are held over lift nothing. A run does not lift
+    a veto that a change of identity in the same run carries to another person.
     """
     connection, bound = clean.connection, computed.inputs.bound()
     connection.execute(text("delete from control.lift where owner = :owner and run = :run"), bound)
@@ -140,7 +140,7 @@ def plan_lifts(computed: Computed, clean: CleanRows) -> None:
 
 
 def lift(connection: Connection, owner: str, run: int) -> None:
-    """Lift the vetoes that the plan of a run being released names."""
+    """Lift the vetoes that are named by the plan of the run being released."""
     connection.execute(
         text(
             "update control.veto set lifted_run = :run, lifted_at = now() where owner = :owner and lifted_at is null "

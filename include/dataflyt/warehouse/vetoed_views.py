@@ -1,8 +1,8 @@
-"""Reading the golden record: as it stood in a run, always under what protects.
+"""Views of the golden record of a run, always under the vetoes and blocks.
 
-Plan, exports and explanations read golden tables through these views alone. What protects (vetoes, blocks) is about
-people, not about ids: it holds for everybody who is or has been one with the person of its row. The rules that lay it
-over stand in ``sql/vetoed/``.
+Plan, exports and explanations read golden tables only through these views. Vetoes and blocks are about people, not
+about ids: each holds for every person who is or has been one with the person of its row. The rules that apply them are
+in ``sql/vetoed/``.
 """
 
 from dataclasses import dataclass
@@ -37,20 +37,21 @@ def views(
 ) -> Views:
     """Make temporary views ``<prefix><table>`` of the golden record at ``run`` (0: nothing yet).
 
-    Vetoes in force are laid over it. With ``vetoes_before`` those alone that were learned before that run, which were
-    true before it began. With ``lifting`` all but those that releasing that run would lift.
+    Vetoes in force are applied to it. With ``vetoes_before`` only the vetoes that were learned before that run began
+    are applied. With ``lifting`` all vetoes are applied except those that releasing that run would lift.
 
-    ``day`` is for a reading as of now. It takes what the day takes away: foreldreansvar at 18, a grant past its end. An
-    override that raises protection then holds whatever run it takes effect in.
+    ``day`` is for a reading as of now. Access that ends by that day is gone: foreldreansvar at 18, a grant past its
+    end. An override that raises protection then holds, in whatever run it takes effect.
 
     With ``hold_unasked`` a pupil that FREG cannot be asked about is held back unless people have decided otherwise,
-    whatever the kommune's file said in that run. ``<prefix>kin`` is a table, and holds what was true when it was made.
+    even if the kommune's file said otherwise in that run. ``<prefix>kin`` is a table, and holds the rows of the moment
+    it was made.
     """
     conditions = [f"v.owner = '{owner}'", "v.lifted_at is null"]
     if vetoes_before is not None:
-        # A veto that this run has itself lifted by being released was in force before it.
+        # A veto that the release of this run has lifted was in force before the run.
         conditions[1] = f"(v.lifted_at is null or v.lifted_run >= {vetoes_before:d})"
-        # A veto learned outside the line while this run was under way was true before it as well.
+        # A veto that was learned outside the line while this run was under way was in force before it as well.
         conditions.append(f"(v.run < {vetoes_before:d} or v.outside_run)")
     if lifting is not None:
         conditions.append(
@@ -82,7 +83,7 @@ def views(
     return Views(connection, owner, run, prefix)
 
 
-# Of released runs, and of the one that is read: what is published may be older than what is released.
+# Of released runs, and of the run that is read: the published run may be older than the released one.
 _KNOWN_CHANGES = """(c.run = {run:d} or c.run <= (
     select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
 ))"""

@@ -1,4 +1,4 @@
-"""Addresses to rows: where somebody lives, and the gradings of their other addresses."""
+"""Addresses to rows: a person's home, and the gradings of the person's other addresses."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def other_address(me: str, element: str, item: Json) -> AnnenAdresse:
 
 
 def _municipality(address: Json) -> str | None:
-    """Find the kommunenummer in whichever of its three places it stands."""
+    """Return the kommunenummer from any of its three places."""
     return (
         text(part(address, "vegadresse"), "kommunenummer")
         or text(part(part(address, "matrikkeladresse"), "matrikkelnummer"), "kommunenummer")
@@ -58,10 +58,10 @@ def _municipality(address: Json) -> str | None:
 
 
 def _dwelling(address: Json) -> str | None:
-    """Return what is the same for two people only when they live together; None when the address is less precise.
+    """Return a key that two people share only if they live together; None if the address is too vague for one.
 
-    A road address needs kommune, road and house number; a matrikkel address kommune, gaardsnummer and bruksnummer.
-    The letter and the bruksenhetsnummer are part of it where they stand.
+    A road address needs kommune, road and house number; a matrikkel address needs kommune, gaardsnummer and
+    bruksnummer. The letter and the bruksenhetsnummer are part of the key if the address has them.
     """
     road = part(address, "vegadresse")
     if road:
@@ -86,7 +86,7 @@ def _dwelling(address: Json) -> str | None:
 
 
 def _joined(parcel: Json, cadastre: Json) -> str:
-    """Return feste- and undernummer, which tell parts of a property from another: ``0`` is none."""
+    """Return feste- and undernummer, which tell the parts of a property apart: ``0`` is none."""
     return f"{_plain_number(parcel, 'festenummer') or ''}/{_plain_number(cadastre, 'undernummer') or ''}".strip("/")
 
 

@@ -25,7 +25,7 @@ def read(stream: BinaryIO) -> Iterator[NamedTuple]:
 def entries(stream: BinaryIO) -> Iterator[tuple[str | None, Json, str | None]]:
     """Yield for each entry of a bulk answer the number asked about, the person's document, and the error message.
 
-    The document is empty where FREG gave none, and where it says nothing but numbers. Raises Unreadable.
+    The document is empty if FREG gave none, and if it has only numbers. Raises Unreadable.
     """
     answer = load_json(stream)
     if not isinstance(answer, dict) or not isinstance(answer.get("oppslag"), list | dict):

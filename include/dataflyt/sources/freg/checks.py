@@ -1,12 +1,12 @@
-"""What may be wrong in FREG's answers, who has to correct it, and what is done meanwhile.
+"""Faults in FREG's answers: the rule for each, the party that has to correct it, and the effect meanwhile.
 
-A row in quarantine holds back what FREG says of that person in that table (of ``person``: in all tables), and the last
-released answer stays. So a row that may carry a protection is never put in quarantine for what it says: nothing in
-``adressebeskyttelse``, and no address that is graded or graded with a word we do not know. What they say counts as
-strengtFortrolig when it is unknown, and how many they are is never told.
+A row in quarantine holds back FREG's answer about that person in that table (a row of ``person``: in all tables), and
+the last released answer stays. A row that may carry a protection is therefore never put in quarantine for its contents:
+no row of ``adressebeskyttelse``, and no address that is graded, known word or not. An unknown grading counts as
+strengtFortrolig. The number of rows that may carry a protection is never told.
 
-Documents about one person that disagree put the person in quarantine, so neither gives anything. ``withdraw`` reads all
-that is staged, and takes what both take away.
+Documents that disagree about one person put the person in quarantine, so that neither document gives anything.
+``withdraw`` reads all staged rows, and takes away what both documents take away.
 
 Skatteetaten adds code values without notice ("tolerate unknown values", Folkeregisteret API documentation). Only an
 unknown ``ansvar`` is held back, since it decides who gets access to a child.
@@ -58,10 +58,10 @@ _UNANSWERED = row(
 _GARBLED = f"erGjeldende is not false and {garbled('fornavn', 'mellomnavn', 'etternavn')}"
 _OPEN = "t.adressegradering = 'ugradert'"
 _EMPLOYEE = f"starts_with(page, '{EMPLOYEES}')"
-# The row of a person without an address. Without a valid number it is held back with its person.
+# The row of a person without an address. If its number is not valid, it is held back with its person.
 _NO_ADDRESS = "row(adressegradering, adressetype, kommunenummer, bolig, flyttedato, gyldighetstidspunkt) is null"
-# When FREG has answered several times about a person, only the first document is counted: the others must not make up
-# for people who are missing, and are not missed in the next run.
+# If FREG has answered several times about a person, only the first document is counted. The others must not make up for
+# missing people, and their absence in the next run is no loss.
 _ONCE = """not exists (
     select from freg_person p
     join (select subject, min(page) as first from freg_person group by subject having count(*) > 1) as several
@@ -94,7 +94,7 @@ def _address(nothing: str = "false") -> tuple[Rule, ...]:
     )
 
 
-# What is compared when there are several documents about a person: a row for each thing that one says and that applies.
+# The comparison of several documents about a person: one row for each statement of a document that applies.
 _SAID = f"""
 select subject, page, 'number' as about, cast(row(identifikasjonsnummer, status) as text) as said
 from freg_identifikasjonsnummer
@@ -114,8 +114,9 @@ union all
 select subject, page, 'ansvar', cast(row({", ".join(rows.Foreldreansvar._fields[1:9])}) as text)
 from freg_foreldreansvar where erGjeldende is not false
 """
-# A document that says nothing of a thing differs from one that does, unless the thing was not asked for (ansvar, in
-# answers about guardians: ``run.extract_freg``) or has no place (numbers of a guardian who came along: ``oppvekst``).
+# A document without an element differs from one with it. The exceptions are an element that was not asked for (ansvar,
+# in answers about guardians: ``run.extract_freg``) and one that the answer has no room for (numbers of a guardian
+# joined to a pupil: ``oppvekst``).
 _DISAGREE = f"""
 t.subject in (
     with several as (
@@ -141,7 +142,7 @@ t.subject in (
     having count(distinct coalesce(everything, '')) > 1
 )
 """
-# Two documents disagree on which person a number belongs to.
+# Two documents disagree about the person that a number belongs to.
 _TWO_PERSONS = """
 t.subject in (
     with also as (
@@ -170,7 +171,8 @@ RULES: Rules = {
         table("empty", filled(), _FREG, "Folkeregisteret svarte ikke for noen."),
         table("drop", kept(_ONCE), _FREG, "Folkeregisteret svarte for langt færre enn sist."),
         _MALFORMED,
-        # Who is answered for by another number must have had it (Skatteetaten: the surviving person lists old numbers).
+        # A person who is answered for under another number must have had that number (Skatteetaten: the surviving
+        # person lists the old numbers).
         row(
             "somebody_else",
             never(
@@ -228,7 +230,7 @@ RULES: Rules = {
             "systemansvarlig",
             "Folkeregisteret svarte ikke for over ti prosent av elevene og foresatte vi spurte om.",
         ),
-        # HR's numbers are HR's to correct, and stop no pupils.
+        # HR corrects HR's numbers, and they stop no pupils.
         note("employees", never(_EMPLOYEE), "HR", "Folkeregisteret svarte ikke for en ansatt."),
     ),
     "freg_identifikasjonsnummer": (
@@ -384,9 +386,9 @@ COUNTED = {
     for table, rules in RULES.items()
     if any(rule.name in ("empty", "drop") for rule in rules)
 }
-"""Which rows count, of the tables that must not be empty or lose many: for the next run's ``drop``."""
+"""The rows that count in the tables that must not be empty or lose many rows: for the next run's ``drop``."""
 
 
 def suites(context: Context) -> "list[ExpectationSuite]":
-    """Make the suites of FREG's tables; for a run that has asked FREG."""
+    """Make the suites of FREG's tables, for a run that has asked FREG."""
     return build(RULES, context)

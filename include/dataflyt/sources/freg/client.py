@@ -1,17 +1,17 @@
 """Folkeregisteret (FREG): ask for people by number, in bulk, and land the answers as they came.
 
-Comes in: numbers, and the ``part`` names asked for. Goes out: the pages of ``land_pages``, phase by phase, the question
-beside the answer. Three routes lead there:
+Comes in: numbers, and the ``part`` names to ask for. Goes out: the pages of ``land_pages``, phase by phase, with the
+question beside each answer. There are three routes:
 
   skatteetaten    ``/v1/personer/bulkoppslag`` below the connection's address
   fiks            the same below ``/folkeregister/api/v1/{rolleId}`` at KS Fiks, which passes it on
-  fiks_oppvekst   ``/register/api/v1/ks/{rolleId}/oppvekst`` at KS Fiks: pupils with their guardians joined, always all
-                  that the rolle covers, so ``part`` is not sent
+  fiks_oppvekst   ``/register/api/v1/ks/{rolleId}/oppvekst`` at KS Fiks: pupils with their guardians joined, always
+                  everything that the rolle covers, so ``part`` is not sent
 
-Says so: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering, returkoder, uttrekk): at
+Source: Skatteetaten, Folkeregisteret API documentation (konsumenttjenester, dataminimering, returkoder, uttrekk): at
 most 1000 numbers a call, and Retry-After in milliseconds; KS, "Folkeregister" and the OpenAPI of oppvekst: 1000 too.
-When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused says who
-must do what.
+When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused tells
+which person must do what.
 """
 
 import re
@@ -42,7 +42,7 @@ Route: TypeAlias = Literal["skatteetaten", "fiks", "fiks_oppvekst"]
 
 _READY_TRIES = 50
 _READY_WAIT = 2.0
-"""Tries for a batch of an extract, and seconds before the second try; together half an hour."""
+"""Tries for a batch of an extract, and seconds before the second try. All tries together take half an hour."""
 
 
 def open_register(connection: Connection, route: Route, settings: Settings | None = None) -> Register:
@@ -54,7 +54,7 @@ def open_register(connection: Connection, route: Route, settings: Settings | Non
 
 
 def base(connection: Connection, route: Route, rolle: str | None) -> str:
-    """Return the part before ``/v1/…`` in the addresses of FREG's own services: empty, or the way through Fiks."""
+    """Return the part before ``/v1/…`` in the addresses of FREG's own services: empty, or the path through Fiks."""
     return "" if route == "skatteetaten" else f"/folkeregister/api/v1/{fiks.role(connection, rolle)}"
 
 
@@ -69,10 +69,10 @@ def extract(
     progress: Progress | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Land what FREG says of ``numbers``, as pages of a phase; return how many are unanswered.
+    """Land FREG's answers about ``numbers`` as pages of a phase; return the number of unanswered ones.
 
     Only the named ``parts`` are asked for. Pupils and guardians are asked about by the config's route, residents and
-    employees by its route to people who are no pupils.
+    employees by its route for people who are not pupils.
     """
     connection, route = outside.connect(config.connection), route_of(config, phase)
     path, key, shape = question(connection, route, config.rolle, parts)
@@ -90,7 +90,7 @@ def extract(
 
 
 def question(connection: Connection, route: Route, rolle: str | None, parts: Sequence[str]) -> tuple[str, str, Shape]:
-    """Return the path of a question, the name of its list of numbers, and the shape of an answer."""
+    """Return a question's path, the name of its list of numbers, and the shape of its answer."""
     if not parts:
         raise ValueError("without part FREG gives more than a school may ask for: name the parts")
     if route == "fiks_oppvekst":
@@ -114,12 +114,12 @@ def residents(
     born: tuple[int, int],
     settings: Settings | None = None,
 ) -> list[str]:
-    """Return the numbers of those who live in a kommune and were born in these years, both included.
+    """Return the numbers of people who live in a kommune and were born in these years, both included.
 
     Orders an extract (``uttrekk/tilpasset``) and lands its batches as ``<kommunenummer>-<order>-<batch:05d>.json``:
-    called again, it goes on after the last. 404 says that a batch is not ready yet, 410 that the extract is gone, and
+    called again, it goes on after the last. 404 means that a batch is not ready yet, 410 that the extract is gone, and
     an empty ``{}`` is the end. An extract that is gone is ordered once more. FREG allows ten orders at a time; this is
-    one. An extract never has anybody who is strengtFortrolig. KS Fiks passes FREG's own extract on.
+    one. An extract never includes a person who is strengtFortrolig. KS Fiks passes FREG's own extract on.
     """
     settings, connection, route = settings or Settings(), outside.connect(config.connection), config.route_alone
     at = f"{base(connection, route, config.rolle)}/v1/uttrekk"
@@ -176,7 +176,7 @@ def _landed(landing: Landing, page: str) -> bytes:
 
 
 def _is_job(body: Any) -> bool:
-    # It becomes a part of an address.
+    # The order's id becomes a part of an address.
     return isinstance(body, dict) and bool(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", str(body.get("jobbId") or "")))
 
 

@@ -1,4 +1,4 @@
-"""A person's document in FREG's own form to rows: what ``bulk`` and ``person`` have alike."""
+"""A person's document in FREG's own form to rows: the common part of ``bulk`` and ``person``."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,9 +19,9 @@ from dataflyt.sources.freg.values import is_nothing, validity, word
 
 
 def says_anything(document: Json) -> bool:
-    """Tell whether a document has anything that applies besides numbers; one that has not is half an answer.
+    """Tell whether a document has anything that applies besides numbers; a document without it is half an answer.
 
-    An element that we do not know does not count: it may be about the document and not about its person.
+    An unknown element does not count: it may be about the document and not about its person.
     """
     return any(
         not is_nothing(item) and not (isinstance(item, dict) and flag(item, "erGjeldende") is False)
@@ -35,7 +35,7 @@ _NUMBER_ELEMENTS = {"identifikasjonsnummer", "tidligereIdentifikasjonsnummer"}
 
 
 def person_rows(document: Json, asked: str | None) -> Iterator[NamedTuple]:
-    """Yield all rows of one person; ``asked`` is the number that was asked about, where it is known."""
+    """Yield all rows of one person; ``asked`` is the number that was asked about, if it is known."""
     numbers = numbers_in(document)
     current = current_number(numbers, asked)
     me = number(current, SUBJECT) or asked or ""
@@ -75,7 +75,7 @@ def person_rows(document: Json, asked: str | None) -> Iterator[NamedTuple]:
             yield other_address(me, element, item)
     yield protection(me, document.get("adressebeskyttelse"))
     for item in parts(document, "foreldreansvar"):
-        # Ansvar for a child without a number stands in the parent's document: read, the parent would have a guardian.
+        # Ansvar for a child without a number is in the parent's document. Reading it would give the parent a guardian.
         if not is_object(item.get("ansvarssubjektUtenIdentifikator")):
             yield _responsibility(me, item)
     for item in parts(document, "familierelasjon"):
@@ -103,7 +103,7 @@ def _responsibility(me: str, item: Json) -> Foreldreansvar:
         text(name, "etternavn"),
         text(unknown, "foedselsdato"),
         number(item, "ansvarssubjekt"),
-        # What has ended and was not replaced has a time for it (Skatteetaten, "opphoerstidspunkt").
+        # An entry that ended without being replaced has the time of its end (Skatteetaten, "opphoerstidspunkt").
         False if current is None and text(item, "opphoerstidspunkt") else current,
         since,
     )
@@ -121,9 +121,9 @@ def number_in_use(document: Json) -> str | None:
 
 
 def current_number(numbers: list[Json], asked: str | None) -> Json:
-    """Return the entry of the number in use, else of the one asked for.
+    """Return the entry of the number in use, else of the number asked for.
 
-    In use is ``iBruk`` and ``erGjeldende``; a fødselsnummer goes before a D-number.
+    A number in use has ``iBruk`` and ``erGjeldende``; a fødselsnummer goes before a D-number.
     """
     in_use = [n for n in numbers if word(text(n, "status")) == "iBruk" and flag(n, "erGjeldende") is not False]
     if len(in_use) == 1:
@@ -143,7 +143,7 @@ def current_number(numbers: list[Json], asked: str | None) -> Json:
 
 
 def current_entry(document: Json, name: str) -> Json:
-    """Return the entry that applies: the newest with ``erGjeldende``, else the newest that does not say."""
+    """Return the entry that applies: the newest with ``erGjeldende`` true, else the newest without ``erGjeldende``."""
     items = [item for item in parts(document, name) if flag(item, "erGjeldende") is not False]
     if len(items) == 1:
         return items[0]
@@ -155,7 +155,7 @@ def current_entry(document: Json, name: str) -> Json:
 
 
 def error_message(answer: Json) -> str | None:
-    """Return the clause that says that an answer is an error message; None when it is none."""
+    """Return the Norwegian clause for an answer that is an error message; None if it is not one."""
     return "den er en feilmelding" if answer.keys() & _OF_ERRORS else None
 
 

@@ -1,11 +1,11 @@
 """FREG's event list (hendelsesliste), read so that raised protection and ended access need not wait for a run.
 
 Comes in: the ``sekvensnummer`` to read from, and the ETag of the page there. Goes out, page by page: the numbers and
-``sekvensnummer`` of the events that can take something away, and where to read on.
-Says so: Skatteetaten, Folkeregisteret API documentation (hendelsesliste): ``seq`` is inclusive, a page has 1000 events,
-304 when nothing is new, 406 for a ``seq`` older than 36 months. Two things are assumed: the page at the list's end is
-``[]``, and numbers may be missing in the sequence (so the next ``seq`` is the last one seen plus one).
-When it fails: as ``http.Register``; Unreadable for a list that does not go forward.
+``sekvensnummer`` of the events that can take something away, and the place to read on from. Source: Skatteetaten,
+Folkeregisteret API documentation (hendelsesliste): ``seq`` is inclusive, a page has 1000 events, 304 when nothing is
+new, 406 for a ``seq`` older than 36 months. Two things are assumed: the page at the list's end is ``[]``, and numbers
+may be missing in the sequence (so the next ``seq`` is the last one seen plus one). When it fails: as ``http.Register``;
+Unreadable for a list that does not go forward.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from dataflyt.sources.freg.client import base, open_register
 
 LATER = frozenset(
     {
-        # Name, family, citizenship, papers: what they change waits for the kommune's next run.
+        # Name, family, citizenship, papers: these changes wait for the kommune's next run.
         *("endringINavn", "endringIKjoenn", "endringIFoedsel", "endringIFoedselINorge", "endringISivilstand"),
         *("endringIFamilierelasjon", "endringIStatsborgerskap", "endringIOpphold", "endringIOppholdPaaSvalbard"),
         *("endringIIdentitetsgrunnlag", "endringILegitimasjonsdokument", "endringIUtenlandskPersonidentifikasjon"),
@@ -29,31 +29,31 @@ LATER = frozenset(
         *("endringIFalskIdentitet", "endringIVergemaal", "endringIRettsligHandleevne"),
         *("endringIFratattRettsligHandleevne", "endringIBrukAvSamiskSpraak", "endringISametingetsValgmanntall"),
         "endringIKontaktopplysningerForDoedsbo",
-        # Where somebody lives. A grading of the person comes as endringIAdressebeskyttelse, with the addresses.
+        # The person's addresses. A grading of the person comes as endringIAdressebeskyttelse, with the addresses.
         *("endringIBostedsadresse", "endringIBostedsadresseUtenFlytting"),
         *("endringIBostedsadresseVedKommuneregulering", "endringIDeltBosted", "endringIOppholdsadresse"),
         *("endringIKontaktinformasjon", "endringIInnflytting", "endringIUtflytting"),
         *("personErOpprettet", "personErUtflyttet", "personErBosatt", "personErInaktiv", "personErReaktivert"),
     }
 )
-"""Kinds of event (``hendelsetype``) that take nothing away. Every other kind does or may, also one we do not know:
-adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, which does not say what has changed."""
+"""Kinds of event (``hendelsetype``) that take nothing away. Every other kind does or may, an unknown kind too:
+adressebeskyttelse, foreldreansvar, deaths, numbers, and ``personErOppdatert``, which does not tell what has changed."""
 
 
 _is_page = list_under(None)
 _STEPS_BACK = (0, 1000, 10_000, 100_000, 1_000_000)
-"""How far before the newest number an event that can be read is looked for, step by step."""
+"""The distances before the newest number at which a readable event is looked for, step by step."""
 
 
 class TooOld(Exception):
-    """The place to read from is older than what the list keeps (36 months)."""
+    """The place to read from is older than the oldest event that the list keeps (36 months)."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: how many ``events``, the ``urgent`` ones' numbers and sekvensnummer, and where and how to read on.
+    """A page: the number of ``events``, the ``urgent`` ones' numbers and sekvensnummer, and the place to read on from.
 
-    ``ahead``: it is the list's end, and the list says that there are more.
+    ``ahead``: the page is the list's end, but the list says that there are more events.
     """
 
     events: int
@@ -90,9 +90,9 @@ class EventList:
         return int(json_of(answer.content))
 
     def end(self) -> int:
-        """Return the ``seq`` after the last event that can be read: where somebody starts who wants no older events.
+        """Return the ``seq`` after the last readable event: the place to start reading without older events.
 
-        The newest number may be ahead of that event; starting after it would pass over the events between.
+        The newest number may be ahead of that event. A start after the newest number would miss the events between.
         """
         newest = self.last()
         at = newest + 1
@@ -110,9 +110,9 @@ class EventList:
     def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
 
-        A page without events is the end, whatever else it holds. Where ``last`` says that there are more events, the
-        page is asked for once more, since they may have come meanwhile. If it is still empty, the list counts numbers
-        before it gives their events, and they come at the same place the next time.
+        A page without events is the end, even if it holds something else. If ``last`` says that there are more events,
+        the page is asked for once more, since they may have come meanwhile. If the page is still empty, the list counts
+        numbers before it gives their events; the events then come at the same place the next time.
         """
         nothing_before = False
         while True:
@@ -132,7 +132,7 @@ class EventList:
             seq, etag = page.next_seq, None
 
     def _page(self, seq: int, etag: str | None) -> Page | None:
-        """Ask for a page; None when it is still the one that was called ``etag``."""
+        """Ask for a page; None if the page still has this ``etag``."""
         answer = self._register.get(
             f"{self._base}/feed?seq={seq}",
             headers={"If-None-Match": etag} if etag else {},
@@ -148,7 +148,7 @@ class EventList:
 
 
 def read(content: bytes, seq: int, etag: str | None) -> Page:
-    """Return what one page of the list says; an event without a kind counts as urgent. Raises Unreadable."""
+    """Return the contents of one page of the list; an event without a kind counts as urgent. Raises Unreadable."""
     urgent = []
     newest = seq - 1
     items = json_of(content)

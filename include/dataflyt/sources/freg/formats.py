@@ -1,4 +1,4 @@
-"""The formats of FREG's answers, by name, and which numbers an answer says something about."""
+"""The formats of FREG's answers, by name, and the numbers that an answer says something about."""
 
 import io
 
@@ -18,12 +18,12 @@ FORMATS: dict[str, Reader] = {
 
 
 def format_of(page: Page, format: str) -> str:
-    """Return the format of a landed page, where ``format`` is that of the route to pupils."""
+    """Return the format of a landed page; ``format`` is the format of the route to pupils."""
     return {RESIDENTS: "residents", EMPLOYEES: "bulk"}.get(page.phase, format)
 
 
 def named(content: bytes, format: str) -> set[str]:
-    """Return the numbers about which an answer says something, by the same reading as the rows. Raises Unreadable."""
+    """Return the numbers that an answer says something about, by the reader of the rows. Raises Unreadable."""
     if format != "oppvekst":
         found: set[str] = set()
         for asked, document, _ in bulk.entries(io.BytesIO(content)):

@@ -1,4 +1,4 @@
-"""How a document or an address grades its person, read so that no grading can look like none."""
+"""The gradings of documents and addresses, read so that no grading can be taken for its absence."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,9 +12,9 @@ UNREADABLE = "ukjent"
 
 
 def protection(me: str, value: object) -> Adressebeskyttelse:
-    """Return the one row that sums up whatever stands as ``adressebeskyttelse``.
+    """Return the one row that sums up any value of ``adressebeskyttelse``.
 
-    An entry that cannot be read counts as an unknown grading, never as none.
+    An unreadable entry counts as an unknown grading, never as no grading.
     """
     found = list(gradings(value))
     known = ((GRADES.index(said), since or "") for said, since in found if said in GRADES)
@@ -24,7 +24,7 @@ def protection(me: str, value: object) -> Adressebeskyttelse:
 
 
 def gradings(value: object) -> Iterator[tuple[str | None, str | None]]:
-    """Yield word and time of each grading that applies; None for the word where an entry has none."""
+    """Yield word and time of each grading that applies. The word is None if the entry has none."""
     for item in value if isinstance(value, list) else (value,):
         if is_blank(item):
             continue
@@ -35,12 +35,12 @@ def gradings(value: object) -> Iterator[tuple[str | None, str | None]]:
 
 
 def grade(value: object) -> str | None:
-    """Return a grading as text, of whatever type it is, so that an unknown one is seen as unknown."""
+    """Return a grading of any type as text, so that an unknown grading is seen as unknown."""
     if is_nothing(value):
         return None
     return word(tidy(value)) if isinstance(value, str) else UNREADABLE
 
 
 def strictest(words: Iterable[str]) -> str | None:
-    """Return the strictest grading; an unknown word is stricter than all known ones."""
+    """Return the strictest grading. An unknown word is stricter than all known words."""
     return max(words, key=lambda said: GRADES.index(said) if said in GRADES else len(GRADES), default=None)

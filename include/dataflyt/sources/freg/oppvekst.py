@@ -1,6 +1,6 @@
 """Answers of KS Fiks' ``oppvekst`` to rows: pupils, with their guardians joined.
 
-An answer is flat: it has one current value of each element, without ``erGjeldende`` and times, and does not say which
+An answer is flat: it has one current value of each element, without ``erGjeldende`` and times. It does not tell which
 number was asked for.
 """
 
@@ -26,11 +26,11 @@ from dataflyt.sources.freg.values import word
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Yield the rows of each pupil, then those of the pupil's guardians that say anything. Raises Unreadable.
+    """Yield the rows of each pupil, then the rows of the pupil's guardians that have contents. Raises Unreadable.
 
-    A guardian of whom only the number is said gives no ``person``, and so is asked about. A guardian who came along is
-    a document like any other, but without former numbers; one repeated word for word is passed over. Where nobody is
-    named as responsible, ``foreldreansvarstype`` stands alone: the responsible one may be an organisation, or somebody
+    A guardian with only a number gives no ``person``, and is therefore asked about. A guardian joined to a pupil is a
+    document like any other, but without former numbers; a document repeated word for word is passed over. If no
+    responsible person is named, ``foreldreansvarstype`` is alone: the responsible may be an organisation, or a person
     without a number.
     """
     answer = load_json(stream)
@@ -73,7 +73,7 @@ def _flat_number(document: Json) -> str | None:
 
 
 def _flat_pupil(document: Json, me: str) -> Iterator[NamedTuple]:
-    """Yield all rows of a pupil; the number is in use, and former numbers have ended."""
+    """Yield all rows of a pupil. The pupil's number is in use, and former numbers have ended."""
     yield from _flat_person(document, me)
     kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
     yield Identifikasjonsnummer(me, me, kind, "iBruk")
@@ -91,7 +91,7 @@ def _flat_pupil(document: Json, me: str) -> Iterator[NamedTuple]:
 
 
 def _flat_person(document: Json, me: str) -> Iterator[NamedTuple]:
-    """Yield the rows that a pupil and a guardian have alike."""
+    """Yield the rows that pupils and guardians both have."""
     kind = text(part(document, "identifikasjonsnummer"), "identifikatortype")
     state, born = word(text(document, "personstatus")), text(document, "foedselsdato") or text(document, "foedsel")
     year = (born or "")[:4] or None

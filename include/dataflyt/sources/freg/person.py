@@ -1,4 +1,4 @@
-"""Answers of FREG's ``personer/{personidentifikator}`` to rows; they do not say which number was asked for."""
+"""Answers of FREG's ``personer/{personidentifikator}`` to rows. An answer does not tell which number was asked for."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -10,7 +10,7 @@ from dataflyt.sources.freg.rows import Ubesvart
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Yield the rows of the person whom an answer is about. Raises Unreadable."""
+    """Yield the rows of the person that an answer is about. Raises Unreadable."""
     answer = load_json(stream)
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]

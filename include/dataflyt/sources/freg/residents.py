@@ -1,4 +1,4 @@
-"""Answers of FREG's ``personer/bulkoppslag`` about children who live here: who they are, and whether protected."""
+"""Answers of FREG's ``personer/bulkoppslag`` about children who live here: identity, and whether protected."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple

@@ -1,14 +1,14 @@
-"""The tables of FREG, whatever route its answers came by. A module a format reads them (``formats``).
+"""The tables of FREG, the same for all routes. Each format has a module that reads its answers (``formats``).
 
-Fields keep the register's names; values stay as they stand. An element that is absent, null or of another type gives no
-row or an empty field. An element that we do not know is passed over and named once a page (``ukjentFelt``), since
-Skatteetaten adds elements without a new version.
+Fields keep the register's names; values are unchanged. An element that is absent, null or of another type gives no row
+or an empty field. An unknown element is passed over and named once a page (``ukjentFelt``), since Skatteetaten adds
+elements without a new version.
 
-A reader yields for each document first ``person``, then what belongs to it. An entry that names nobody gives no row:
-its number counts as unanswered. So does the number of a document in which nothing applies but numbers: half an answer
-would end every access. An answer of another shape raises ``Unreadable``.
+A reader yields for each document first ``person``, then the rows that belong to it. An entry that names nobody gives no
+row: its number counts as unanswered. The number of a document in which only numbers apply also counts as unanswered:
+half an answer would end every access. An answer of another shape raises ``Unreadable``.
 
-Every document gives one row of ``adressebeskyttelse`` and at least one of ``bostedsadresse``, whatever it says: the
+Every document, with any contents, gives one row of ``adressebeskyttelse`` and at least one of ``bostedsadresse``: the
 number of rows in a table tells nothing about protection.
 
 Source: Skatteetaten, Folkeregisteret API documentation (information model, dataminimering, bulkoppslag); KS, OpenAPI
@@ -21,7 +21,7 @@ from dataflyt.sources import Table
 
 
 class Person(NamedTuple):
-    """One person FREG answered for. ``foedselsEllerDNummer`` is the number in use, ``oppslag`` the one asked for."""
+    """One person FREG answered for. ``foedselsEllerDNummer`` is the number in use, ``oppslag`` the number asked for."""
 
     foedselsEllerDNummer: str
     oppslag: str
@@ -32,12 +32,12 @@ class Person(NamedTuple):
     kjoenn: str | None
     doedsdato: str | None
     doed: bool
-    """True when there is a ``doedsfall`` (its date may be missing) or status ``doed``."""
+    """True for a ``doedsfall`` (its date may be missing) or the status ``doed``."""
     falskIdentitet: bool
 
 
 class Ubesvart(NamedTuple):
-    """A number that was in an answer without a person (``feilmelding``), or with one of whom nothing applies."""
+    """A number that an answer had without a person (``feilmelding``), or with a person of whom nothing applies."""
 
     oppslag: str
     feilmelding: str | None
@@ -67,9 +67,9 @@ class Navn(NamedTuple):
 class Bostedsadresse(NamedTuple):
     """A residential address: ``adressetype`` is vegadresse, matrikkeladresse or ukjentBosted.
 
-    ``kommunenummer`` is taken from wherever the address has it (three places). ``bolig`` tells one
-    dwelling from another: two people with the same non-null value live together. All is empty but the number for
-    somebody without one.
+    ``kommunenummer`` comes from any of its three places in the address. ``bolig`` tells one dwelling from another: two
+    people with the same non-null value live together. For a person without an address every field but the number is
+    empty.
     """
 
     foedselsEllerDNummer: str
@@ -106,10 +106,10 @@ class AnnenAdresse(NamedTuple):
 
 
 class Adressebeskyttelse(NamedTuple):
-    """How a document grades its person, summed up: each document gives one row, an ungraded one too.
+    """A document's grading of its person, summed up: each document gives one row, an ungraded document too.
 
-    ``graderingsnivaa`` is the strictest of the known words that apply, ``ugradert`` when there is none, and
-    ``gyldighetstidspunkt`` is that entry's. ``ukjent``: an entry that applies has a word in no list, or cannot be read.
+    ``graderingsnivaa`` is the strictest of the known words that apply, ``ugradert`` if there is none, and
+    ``gyldighetstidspunkt`` is that entry's. ``ukjent``: an entry that applies has an unlisted word, or cannot be read.
     ``erGjeldende`` is always true.
     """
 
@@ -121,10 +121,10 @@ class Adressebeskyttelse(NamedTuple):
 
 
 class Foreldreansvar(NamedTuple):
-    """Who decides for a child.
+    """The person or organisation that decides for a child.
 
-    ``foedselsEllerDNummer`` is the person whose document it stands in; it speaks of that person as a
-    child only when ``ansvarssubjekt`` is empty or the same number. All responsible fields may be empty.
+    ``foedselsEllerDNummer`` is the person whose document has the entry. That person is the child only if
+    ``ansvarssubjekt`` is empty or the same number. All responsible fields may be empty.
     """
 
     foedselsEllerDNummer: str
@@ -153,9 +153,9 @@ class Familierelasjon(NamedTuple):
 
 
 class Resident(NamedTuple):
-    """A child who lives here by FREG's extract and was not asked about as a pupil: no more than a work list needs.
+    """A child who lives here by FREG's extract and was not asked about as a pupil: only the fields of a work list.
 
-    ``graderingsnivaa`` is the strictest that stands, ``ukjent`` when it cannot be read.
+    ``graderingsnivaa`` is the strictest word in the document, ``ukjent`` if it cannot be read.
     """
 
     foedselsEllerDNummer: str
@@ -169,7 +169,7 @@ class Resident(NamedTuple):
 
 
 class UkjentFelt(NamedTuple):
-    """An element, or a field of one (``navn.nyttFelt``), that we do not know: a name of the schema, of no person."""
+    """An unknown element, or an unknown field of one (``navn.nyttFelt``): a name of the schema, never of a person."""
 
     felt: str
 

@@ -1,6 +1,6 @@
-"""Elements and fields of FREG's answers that we do not know, told so that somebody may look at them.
+"""Unknown elements and fields of FREG's answers, reported so that a developer can look at them.
 
-Known are Skatteetaten's fields (its OpenAPI 1.5, 2022) and those of KS Fiks' OpenAPI "folkeregister-oppvekst-api-v1".
+The known fields are those of Skatteetaten's OpenAPI 1.5 (2022) and of KS Fiks' OpenAPI "folkeregister-oppvekst-api-v1".
 """
 
 import re
@@ -48,7 +48,7 @@ FIELDS: dict[str, frozenset[str]] = {
         "relatertPerson relatertPersonUtenFolkeregisteridentifikator relatertPersonsRolle minRolleForPerson", *_META
     ),
 }
-"""The fields of each element that we read, by Skatteetaten's OpenAPI 1.5 (2022). Newer ones are unknown."""
+"""The fields of each element that we read, by Skatteetaten's OpenAPI 1.5 (2022). Newer fields are unknown."""
 
 FLAT_FIELDS: dict[str, frozenset[str]] = {
     "identifikasjonsnummer": _fields("foedselsEllerDNummer identifikatortype"),
@@ -73,7 +73,7 @@ _UNREAD = _fields(
     "vergemaalEllerFremtidsfullmakt rettsligHandleevne fratattRettsligHandleevne preferertKontaktadresse "
     "dufNummer foedselsdato personstatus foreldreansvarstype"
 )
-"""Elements that are known and not read as elements."""
+"""Known elements that are not read as elements."""
 KNOWN = _UNREAD | FIELDS.keys() | FLAT_FIELDS.keys()
 
 
@@ -91,6 +91,6 @@ def look_for_unknown(document: Json, fields: Mapping[str, frozenset[str]], found
 
 
 def unknown_fields(found: set[str]) -> Iterator[UkjentFelt]:
-    """Yield a row for each name that was found; ``…`` stands for one that is no name of a schema, and may be data."""
+    """Yield a row for each name that was found; ``…`` replaces a name that is not a schema's, since it may be data."""
     for felt in sorted({name if re.fullmatch(r"[A-Za-zÆØÅæøå_.]{1,80}", name) else "…" for name in found}):
         yield UkjentFelt(felt)

@@ -1,4 +1,4 @@
-"""Values as FREG writes them: words of enumerations, validity, and whether anything stands there at all."""
+"""Values as FREG writes them: words of enumerations, validity, and the test for an empty value."""
 
 from dataflyt.formats.json_values import Json, flag, text
 from dataflyt.formats.text import tidy
@@ -17,15 +17,15 @@ _WORDS = {
 
 
 def word(said: str | None) -> str | None:
-    """Return a word of an enumeration as the register spells it, whatever the case; any other as it stands.
+    """Return a word of an enumeration in the register's own case; any other word unchanged.
 
-    Capitals (``UGRADERT``) are seen in the answers of other clients of FREG's.
+    Capitals (``UGRADERT``) occur in the answers that other clients of FREG show.
     """
     return _WORDS.get(said.lower(), said) if said else said
 
 
 def is_nothing(value: object) -> bool:
-    """Tell whether nothing stands there: null, a blank text, an empty object or list, or a list of such."""
+    """Tell whether a value is empty: null, a blank text, an empty object or list, or a list of empty values."""
     return all(map(is_blank, value)) if isinstance(value, list) else is_blank(value)
 
 

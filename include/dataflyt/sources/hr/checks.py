@@ -1,7 +1,7 @@
-"""What may be wrong in a file from the HR system, who has to correct it, and what is done meanwhile.
+"""Faults in a file from the HR system: the rule for each, the party that has to correct it, and the effect meanwhile.
 
-A row in quarantine leaves the last released row of its key as it was. A position at a unit that the file does not have
-is noted only: many files come without their organisation.
+A row in quarantine leaves the last released row of its key unchanged. A position at a unit that is not in the file is
+only noted: many files come without their organisation.
 """
 
 from typing import TYPE_CHECKING, get_args
@@ -85,7 +85,7 @@ RULES: Rules = {
             _HR,
             "Stillingen hører til en ansatt som ikke er i filen.",
         ),
-        # Hourly staff stand at 0, and extra hours can bring a position above 100.
+        # Hourly staff have 0, and extra hours can bring a position above 100.
         row("percentage", between("percentage", 0, 200), _HR, "Stillingsprosenten er ikke mellom 0 og 200."),
         note("over_full", between("percentage", 0, 100), _HR, "Stillingsprosenten er over 100."),
         _UNREADABLE,
@@ -132,5 +132,5 @@ RULES: Rules = {
 
 
 def suites(context: Context) -> "list[ExpectationSuite]":
-    """Make the suites of the HR system's tables; for a run that has read its file."""
+    """Make the suites of the HR system's tables, for a run that has read its file."""
     return build(RULES, context)

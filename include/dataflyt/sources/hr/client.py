@@ -1,8 +1,8 @@
-"""The HR system: land the newest file it has delivered.
+"""The HR system: land the newest file that it has delivered.
 
-Comes in: a folder and a file pattern. Goes out: the page ``hr-00001``, the file as it was, and what it is a copy of.
-When it fails: SourceUnavailable names the folder and the pattern, and is worth another try; ConfigError names two files
-when it cannot tell which of them is the newest.
+Comes in: a folder and a file pattern. Goes out: the page ``hr-00001``, which is the file unchanged, and the facts of
+the original. When it fails: SourceUnavailable names the folder and the pattern, and is worth another try; ConfigError
+names two files if it is in doubt which of them is the newest.
 """
 
 from datetime import datetime
@@ -24,9 +24,9 @@ def extract(
     as_of: datetime | None = None,
     max_age_days: int | None = None,
 ) -> None:
-    """Land the newest complete file, unless one is landed already; one that ``earlier`` has is taken from there.
+    """Land the newest complete file, unless one is landed already. A file that ``earlier`` has is taken from there.
 
-    It may be ``max_age_days`` old at ``as_of``.
+    The file may be ``max_age_days`` old at ``as_of``.
     """
     land_newest(
         outside.path(outside.connect(config.connection).url),

@@ -1,11 +1,11 @@
-"""The tables of the HR system, whatever the format of its file. A module a format reads it (``formats``).
+"""The tables of the HR system, the same for all formats. Each format has a module that reads its file (``formats``).
 
 Salary, bank, tax and dependants are never read: a reader looks only at the elements that it names.
 
 Every reader yields ``employee`` and, for each position, ``employment``; ``org_unit``; and, where the kommune file has
 ``protected``, a ``protection`` for every employee. Ids keep their leading zeros. Dates are ISO dates; the placeholders
-for "since always" (year 1) and "until further notice" (years 2099, 2100 and 9999, or year 1) are empty. A text that is
-no date stays as it stands, for the quality rules to find. A person or unit without its id, and a broken file, raise
+for "since always" (year 1) and "until further notice" (years 2099, 2100 and 9999, or year 1) are empty. Text that is
+not a date is left unchanged, and the quality rules find it. A person or unit without its id, and a broken file, raise
 ``Unreadable``.
 """
 
@@ -15,9 +15,9 @@ from dataflyt.sources import Table
 
 
 class Employee(NamedTuple):
-    """A person employed. ``sex`` is kvinne, mann or None; ``status`` as the HR system writes it.
+    """A person employed. ``sex`` is kvinne, mann or None; ``status`` is the HR system's word.
 
-    ``number`` is fødselsnummer or D-number; where there is none, ``number_kind`` is what stands there instead.
+    ``number`` is fødselsnummer or D-number; without one, ``number_kind`` tells what the file has instead.
     """
 
     employee_id: str
@@ -55,7 +55,7 @@ class Employment(NamedTuple):
 
 
 class Protection(NamedTuple):
-    """Whether the HR system marks an employee as one who must not be found. Everybody has a row, so none tells."""
+    """Whether the HR system marks an employee who must not be found. All have a row, so a row tells nothing."""
 
     employee_id: str
     protected: bool
@@ -78,7 +78,7 @@ TABLES = {
     for table in (
         Table("employee", Employee, ("employee_id",), "employee_id"),
         Table("employment", Employment, ("employee_id", "employment_id"), "employee_id"),
-        # The value is in the key: of two rows that disagree both stay, and the stricter counts.
+        # The value is in the key: two rows that disagree both stay, and the stricter one counts.
         Table("protection", Protection, ("employee_id", "protected"), "employee_id"),
         Table("org_unit", OrgUnit, ("org_unit_id",), "org_unit_id"),
     )

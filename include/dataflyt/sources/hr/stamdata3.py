@@ -1,7 +1,7 @@
 """Stamdata3 (``ExportInfo``), the extract of Unit4 Business World (Agresso), to rows.
 
-No schema of it is published: the structure is that of samples and of others' readers. Names of elements are compared
-without regard to case and namespace. ``protected`` names values by the ``Type`` of a ``Relation``.
+No schema is published: the structure is taken from samples and from other programs' readers. Names of elements are
+compared without regard to case and namespace. ``protected`` names values by the ``Type`` of a ``Relation``.
 """
 
 from collections import Counter
@@ -93,7 +93,7 @@ def _resource(
 
 
 def _marks(element: Element) -> list[tuple[str, str]]:
-    """Return type and value of every relation of a resource or an employment, whenever it began or ended."""
+    """Return type and value of every relation of a resource or an employment, past and future ones too."""
     return [
         (kind, value)
         for name, relations in children(element)
@@ -115,9 +115,9 @@ def _reachable(address: Element) -> tuple[str | None, str | None]:
 
 
 def _relations(relations: Element) -> dict[str, str]:
-    """Return value by type (``mnal`` …): of several of a type, the one that lasts longest, then began last.
+    """Return values by type (``mnal`` …): of several values, the one that ends last, then the one that began last.
 
-    The type is steadier than ``Name`` and ``ElementType``, which each customer names.
+    The type is steadier than ``Name`` and ``ElementType``, which each customer chooses.
     """
     best: dict[str, tuple[str, str, str]] = {}
     for _, relation in children(relations):
@@ -163,9 +163,10 @@ def _employments(
 
 
 def _employment_ids(employments: list[dict[str, str | None]]) -> list[str]:
-    """Return an id for each position of a person: ``SequenceRef``, with what sets it apart where that is not enough.
+    """Return an id for each position of a person: ``SequenceRef``, with an addition if it is not unique.
 
-    Without ``SequenceRef``: the post and the first day, which outlive a new order of the positions in the next file.
+    Without ``SequenceRef`` the id is the post and the first day: they stay the same if the next file has the positions
+    in another order.
     """
     ids = [e.get("sequenceref") or f"{e.get('postid') or ''}/{start_day(e.get('datefrom')) or ''}" for e in employments]
     repeated = Counter(ids)

@@ -1,8 +1,8 @@
-"""What the readers of HR files share: what the kommune file says of its codes, and values that both systems write.
+"""The common parts of the HR readers: the kommune file's words for the codes, and values that both systems write.
 
-``employment_types`` says what the customer's own codes for kinds of employment mean; a code that it does not have stays
-as it is. No HR system has a field of its own for an employee who must not be found, so ``protected`` says where the
-customer keeps it: which values of which kind of mark.
+``employment_types`` has the meanings of the customer's own codes for kinds of employment; a code that it lacks is
+unchanged. No HR system has a field of its own for an employee who must not be found. ``protected`` therefore tells
+where the customer keeps that mark: a kind of mark, and its values.
 """
 
 import math
@@ -23,18 +23,18 @@ SEX = {
     "kvinne": "kvinne",
     "female": "kvinne",
 }
-"""By the system's word in lower case. ``M`` is seen in files; the others are assumed."""
+"""By the system's word in lower case. ``M`` occurs in files; the other words are assumed."""
 YES_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
 def is_marked(marks: Iterable[tuple[str, str]], protected: Mapping[str, Container[str]]) -> bool:
-    """Tell whether any of an employee's marks (kind and value) is one that ``protected`` names, kinds in any case."""
+    """Tell whether ``protected`` names any of an employee's marks (kind and value); a kind may be in any case."""
     by_kind = {kind.lower(): values for kind, values in protected.items()}
     return any(value in by_kind.get(kind.lower(), ()) for kind, value in marks)
 
 
 def unique(ids: list[str]) -> list[str]:
-    """Return the ids, each that repeats an earlier one with a number: ``a``, ``a#2``."""
+    """Return the ids; an id that repeats an earlier one gets a number: ``a``, ``a#2``."""
     taken: set[str] = set()
     for place, wanted in enumerate(ids):
         unique, count = wanted, 1

@@ -1,10 +1,10 @@
 """personsXML, the file of persons from Visma Enterprise HRM, to rows.
 
-No schema of it is published: the structure is that of samples and of others' readers. Names of elements are compared
-without regard to case and namespace. ``protected`` names values of ``category`` (its ``id``).
+No schema is published: the structure is taken from samples and from other programs' readers. Names of elements are
+compared without regard to case and namespace. ``protected`` names values of ``category`` (its ``id``).
 
-The file has units only where somebody works, and not what they lie under: those that are schools are named one by one
-in the kommune file. ``workplace_id`` is the organisation number of the workplace (``businessNumber``).
+The file has only units with employees, and not the units above them. The kommune file therefore names each unit that is
+a school. ``workplace_id`` is the organisation number of the workplace (``businessNumber``).
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -62,7 +62,7 @@ def _person(
             kind_of_it = employment_types.get(kind, kind) if kind else None
             positions.append((wanted, row._replace(employment_type=kind_of_it)))
             units += [unit] if unit else []
-    # A mistyped date sets its own position aside, and not the employee.
+    # A mistyped date sets aside its own position, not the employee.
     starts = [row.date_from for _, row in positions if row.date_from is None or is_date(row.date_from)]
     ends = [row.date_to for _, row in positions if row.date_to is None or is_date(row.date_to)]
     told = numbers.told(values.get("ssn"), born=start_day(values.get("dateofbirth")))
@@ -91,7 +91,7 @@ def _person(
 def _position(
     employee_id: str, employment: Mapping[str, str | None], position: Element | None
 ) -> tuple[str, Employment, OrgUnit | None]:
-    """Return the id it should have, the position (or the employment, where it has none) and its unit."""
+    """Return the id that it should have, the position (or the employment, if it has no position) and its unit."""
     values: dict[str, str | None] = {}
     code = name = position_id = workplace = main = None
     unit: OrgUnit | None = None

@@ -1,7 +1,8 @@
-"""What may be wrong in KRR's answers, who has to correct it, and what is done meanwhile.
+"""Faults in KRR's answers: the rule for each, the party that has to correct it, and the effect meanwhile.
 
-A contact with a malformed e-mail keeps its mobile, and one whose time cannot be read is merely expired, so these are
-noted and not put in quarantine. Only the person can correct them (norge.no, "Min profil"), hence KRR is responsible.
+A contact with a malformed e-mail keeps its mobile, and a contact with an unreadable time merely counts as expired. Both
+are therefore noted and not put in quarantine. Only the person can correct them (norge.no, "Min profil"), hence KRR is
+responsible.
 """
 
 from typing import TYPE_CHECKING
@@ -74,5 +75,5 @@ RULES: Rules = {
 
 
 def suites(context: Context) -> "list[ExpectationSuite]":
-    """Make the suite of KRR's table; for a run that has asked KRR."""
+    """Make the suite of KRR's table, for a run that has asked KRR."""
     return build(RULES, context)

@@ -1,16 +1,16 @@
 """Kontakt- og reservasjonsregisteret (KRR): ask for people by number, and land the answers as they came.
 
-Comes in: numbers. Goes out: the pages of ``land_pages`` under the phase ``krr``, the question beside the answer. Two
-routes lead there:
+Comes in: numbers. Goes out: the pages of ``land_pages`` under the phase ``krr``, with the question beside each answer.
+There are two routes:
 
-  digdir   ``/rest/v2/personer`` (or v1): a thousand a call. Digdir does not say what differs between the versions
-  fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. So that a page is no single person,
-           the answers to a question's numbers are landed together, as
+  digdir   ``/rest/v2/personer`` (or v1): a thousand a call. Digdir does not tell how the versions differ
+  fiks     ``/register/api/v1/ks/{rolleId}/krr/person`` at KS Fiks: one a call. The answers to a question's numbers are
+           landed together, so that a page is not about a single person, as
            ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``; 404 is "Ingen treff", an entry without ``svar``
 
-Says so: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST"; KS, the OpenAPI of register KRR.
-When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused says who
-must do what.
+Source: Digdir, Kontakt- og reservasjonsregisteret, "Oppslagstjenesten REST"; KS, the OpenAPI of register KRR.
+When it fails: SourceUnavailable is worth another try, which goes on after the last landed page; SourceRefused tells
+which person must do what.
 """
 
 from collections.abc import Callable, Iterable
@@ -43,7 +43,7 @@ def extract(
     progress: Progress | None = None,
     settings: Settings | None = None,
 ) -> int:
-    """Land what KRR says of ``numbers``, as pages of the phase ``krr``; return how many are unanswered."""
+    """Land KRR's answers about ``numbers`` as pages of the phase ``krr``; return the number of unanswered ones."""
     settings, connection = settings or Settings(), outside.connect(config.connection)
     with open_register(connection, config.route, settings) as register:
         ask: Callable[[bytes], bytes]
@@ -74,7 +74,7 @@ def person_path(connection: Connection, rolle: str | None) -> str:
 
 
 def _one_by_one(register: Register, path: str, question: bytes) -> bytes:
-    """Ask about each number of a question, and put the answers, byte by byte, into one page."""
+    """Ask about each number of a question, and put the answers, unchanged, into one page."""
     entries = []
     for one in orjson.loads(question)["personidentifikatorer"]:
         answer = register.post(path, orjson.dumps({"fnr": one}), accept_status=(404,), shape=parsed(_is_person))

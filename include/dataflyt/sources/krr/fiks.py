@@ -1,10 +1,10 @@
 """KS Fiks' answers about KRR to rows: a page of answers, one a number, as the client lands them.
 
-In: ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``. Out: a ``contact`` row for each number; one without
-``svar`` ("Ingen treff") is not registered. An answer about another number than the one asked for gives no row. An
+In: ``{"personer": [{"fnr": …, "svar": <the answer>}, …]}``. Out: a ``contact`` row for each number; a number without
+``svar`` ("Ingen treff") is not registered. An answer about another number than the one asked about gives no row. An
 answer of another shape raises ``Unreadable``.
 
-Source: KS, OpenAPI "register-krr-api-v1". That ``status`` is in KRR's words is an assumption.
+Source: KS, OpenAPI "register-krr-api-v1". It is an assumption that ``status`` has KRR's words.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The formats of KRR's answers, by name: ``personer`` is Digdir's, ``fiks`` KS Fiks'."""
+"""The formats of KRR's answers, by name: ``personer`` is Digdir's, ``fiks`` is KS Fiks'."""
 
 import io
 
@@ -10,5 +10,5 @@ FORMATS: dict[str, Reader] = {"personer": personer.read, "fiks": fiks.read}
 
 
 def named(content: bytes, format: str) -> set[str]:
-    """Return the numbers about which an answer says something. Raises Unreadable."""
+    """Return the numbers that an answer says something about. Raises Unreadable."""
     return {row.personidentifikator for row in FORMATS[format](io.BytesIO(content)) if isinstance(row, Contact)}

@@ -1,8 +1,8 @@
 """Digdir's answers to rows: of ``/rest/v2/personer`` or v1, or of the change feed.
 
 In: one JSON answer (``{"personer": […]}``), or a page of the change feed (``{"list": […]}``), whose persons are the
-same. Out: a ``contact`` row for each, every time and value as it stands. An entry without ``personidentifikator`` gives
-no row: its number counts as unanswered. An answer of another shape raises ``Unreadable``.
+same. Out: a ``contact`` row for each person, every time and value unchanged. An entry without ``personidentifikator``
+gives no row: its number counts as unanswered. An answer of another shape raises ``Unreadable``.
 
 Source: as ``rows``. Some clients write ``sprak`` for ``spraak``; both are read.
 """

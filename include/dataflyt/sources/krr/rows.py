@@ -1,4 +1,4 @@
-"""The table of KRR, whatever route its answers came by. A module a format reads them (``formats``).
+"""The table of KRR, the same for all routes. Each format has a module that reads its answers (``formats``).
 
 The digital mailbox and the certificate are not read.
 
@@ -12,7 +12,7 @@ from dataflyt.sources import Table
 
 
 class Contact(NamedTuple):
-    """One person's entry in KRR, fields as KRR spells them, those of ``kontaktinformasjon`` flattened."""
+    """One person's entry in KRR. Fields have KRR's names, and the fields of ``kontaktinformasjon`` are flattened."""
 
     personidentifikator: str
     status: str | None

@@ -3,4 +3,4 @@
 TIMETABLE = "timetable"
 """The phase of the page that is a copy of the timetable's file."""
 CALENDARS = "calendar"
-"""The phase of the pages that links to calendars gave, a page a link."""
+"""The phase of the pages from links to calendars, one page for each link."""

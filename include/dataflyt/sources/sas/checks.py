@@ -1,7 +1,7 @@
-"""What may be wrong in files from the school administration system, who has to correct it, and what is done meanwhile.
+"""Faults in files from the school administration system, the party that corrects each, and the effect meanwhile.
 
-A row in quarantine leaves the last released row of its key as it was, and still counts as being in the file for rows
-that point to it: one malformed number does not take the person's classes along. Codes are PIFU-IMS 1.3's.
+A row in quarantine leaves the last released row of its key unchanged. Rows that point to it still count it as being in
+the file: one malformed number does not take the person's classes away. Codes are PIFU-IMS 1.3's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ _US = "dataingeniør"
 
 _NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
 _NO_PERSON = absent("person_id", "sas_person.person_id")
-# Pupils of today by the school's word: not those who have left, nor private candidates.
+# Today's pupils according to the school, without pupils who have left and private candidates.
 _PUPIL = "m.role = '01' and m.active is not false and m.subrole is distinct from 'privatist'"
 _UNREADABLE = row(
     "date",
@@ -130,7 +130,7 @@ RULES: Rules = {
     "sas_person": (
         table("empty", filled(), _ADMIN, "Filen har ingen personer."),
         table("drop", kept(), _ADMIN, "Filen har langt færre personer enn sist."),
-        # Guardians entered by hand may well lack a number.
+        # A guardian entered by hand often lacks a number.
         table(
             "no_number",
             seldom(
@@ -153,7 +153,8 @@ RULES: Rules = {
         ),
         row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
         *_letters("given_name", "family_name", "full_name"),
-        # These persons are not quarantined but held back until somebody decides: they have a place in school.
+        # These persons are not quarantined, since they have a place in school. They are held back until somebody
+        # decides.
         *(
             note(
                 rule,
@@ -311,14 +312,14 @@ RULES: Rules = {
 
 
 _MANY = 10
-"""A school of fewer pupils may lose most of them in a week."""
+"""Pupils. A school with fewer may lose most of them in a week."""
 
 
 def _emptied(pupils: Mapping[str, int]) -> Sequence[Rule]:
     """Declare that no school has lost more than half of its pupils since the last released run.
 
-    A file that says it is full may hold only what has changed ("kompakt", seen in county schools' PIFU files): then
-    some schools are whole, and others nearly gone. Barnehage and SFO are left out: they may empty in summer.
+    A file that claims to be full may hold only changes ("kompakt", seen in county schools' PIFU files). Some schools
+    are then whole, and others nearly gone. Barnehage and SFO are left out: they may empty in summer.
     """
     before = ", ".join(
         f"('{orgnr}', {count})"
@@ -351,5 +352,5 @@ PUPILS_PER_SCHOOL = (
 
 
 def suites(context: Context) -> "list[ExpectationSuite]":
-    """Make the suites of the school administration system's tables; for a run that has read its files."""
+    """Make the suites of the school administration system's tables, for a run that has read its files."""
     return build({**RULES, "sas_membership": (*RULES["sas_membership"], *_emptied(context.pupils))}, context)

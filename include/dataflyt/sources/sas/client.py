@@ -1,10 +1,10 @@
-"""The school administration system: land the newest files it has delivered, and the calendars it has links to.
+"""The school administration system: land the newest files that it has delivered, and the calendars behind its links.
 
 Comes in: a folder, and the patterns of the school system's file and of the timetable (None: there is none). Goes out:
-``pifu-00001.xml`` or ``oneroster-00001.zip``, and ``timetable-00001.csv`` or ``timetable-00001.ics``, the files as they
-were, and what they are copies of; ``calendar-00001.ics`` and on, a page a link.
-When it fails: SourceUnavailable names the folder and the pattern, or the connection's place, and is worth another try;
-ConfigError names two files when it cannot tell which of them is the newest.
+``pifu-00001.xml`` or ``oneroster-00001.zip``, and ``timetable-00001.csv`` or ``timetable-00001.ics``. These are the
+files unchanged, with the facts of the originals. ``calendar-00001.ics`` and on are one page for each link. When it
+fails: SourceUnavailable names the folder and the pattern, or the connection's place, and is worth another try;
+ConfigError names two files if it is in doubt which of them is the newest.
 """
 
 import re
@@ -35,8 +35,8 @@ def extract(
 ) -> None:
     """Land the newest complete file of each kind, and the calendar behind each link.
 
-    What is landed already stands; a file that ``earlier`` has is taken from there. The school system's file may be
-    ``max_age_days`` old at ``as_of``. A timetable may be of any age: it lasts a term.
+    A page that is landed already is kept. A file that ``earlier`` has is taken from there. The school system's file may
+    be ``max_age_days`` old at ``as_of``. A timetable may be of any age: it lasts a term.
     """
     folder = outside.path(outside.connect(config.connection).url)
     land_newest(

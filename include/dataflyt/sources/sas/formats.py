@@ -1,4 +1,4 @@
-"""The formats of the school system's files, by name: those that a kommune file may name, and those of timetables."""
+"""The formats of the school system's files, by name: the kommune file's formats, and the formats of timetables."""
 
 from dataflyt.config import formats
 from dataflyt.sources import Reader, readers
@@ -9,5 +9,5 @@ FORMATS: dict[str, Reader] = readers(__package__, (*formats.SAS, *formats.TIMETA
 
 
 def format_of(page: Page, format: str) -> str:
-    """Return the format of a landed page, where ``format`` is that of the school system's file."""
+    """Return the format of a landed page; ``format`` is the format of the school system's file."""
     return formats.TIMETABLES.get(page.format, format)

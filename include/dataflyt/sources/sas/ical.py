@@ -1,14 +1,15 @@
 """Calendars (RFC 5545) to timetable rows: which group has a lesson on which weekday.
 
-In: a calendar such as Vigilo's link to a timetable gives. Out: ``timetable`` rows in the order of the file, each once.
-A broken or swollen file raises ``Unreadable``; an event that cannot be read is passed over.
+In: a calendar, for example from Vigilo's link to a timetable. Out: ``timetable`` rows in the order of the file, each
+once. A broken or swollen file raises ``Unreadable``; an unreadable event is passed over.
 
-Vigilo has not published what its calendars hold. Assumed: an event is a lesson, its SUMMARY the id of the group, as in
-the school system's other file, its LOCATION the room. Quality rules find a group that is not in the other file.
+Vigilo has not published the contents of its calendars. Assumed: an event is a lesson, its SUMMARY is the id of the
+group, as in the school system's other file, and its LOCATION is the room. Quality rules find a group that is not in the
+other file.
 
 The libraries ``icalendar`` and ``recurring-ical-events`` interpret a calendar. They would follow a rule that repeats
-every second until the year 9999. So they get one series at a time, only the properties that a lesson has, and only
-rules that a timetable can have.
+every second until the year 9999. They therefore get one series at a time, only the properties that a lesson has, and
+only rules that a timetable can have.
 """
 
 import math
@@ -28,18 +29,18 @@ Event: TypeAlias = Any
 
 _OSLO = ZoneInfo("Europe/Oslo")
 _BROKEN = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
-"""What the libraries raise for events that are not as they should be."""
+"""The errors that the libraries raise for malformed events."""
 _MOST_OCCURRENCES = 200_000
-"""A school with 100 groups of 30 lessons a week has three quarters of this in a year."""
+"""Lessons. A school with 100 groups of 30 lessons a week has three quarters of this in a year."""
 
 
 def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
     """Yield a row for each weekday and time at which an event with a name takes place. Raises Unreadable.
 
-    Read are the school year of ``today`` (without it, the day in Norway) and two months from then, so that summer gets
-    the next timetable too. Times are Norwegian. A day that was moved, cancelled or left out of a series is no lesson,
-    nor is an event of whole days. A rule that no timetable has (every second, every year) is not
-    followed: the event counts on its first day.
+    The period that is read is the school year of ``today`` (default: the day in Norway) and two months from then, so
+    that summer gets the next timetable too. Times are Norwegian. A day that was moved, cancelled or left out of a
+    series is not a lesson, and an event of whole days is not one. A rule that no timetable has (every second, every
+    year) is not followed: the event counts on its first day.
     """
     today = today or datetime.now(_OSLO).date()
     year = today.year - (today.month < 8)
@@ -52,7 +53,7 @@ def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
 
 
 def _timetable(zones: Iterable[str], series: Iterable[Iterable[str]], during: tuple[date, date]) -> Iterable[Timetable]:
-    """Return the lessons of a calendar, each once; Unreadable when there is no end to them."""
+    """Return the lessons of a calendar, each once. Raises Unreadable if there are too many."""
     _learn(zones, during[0].year)
     lessons: dict[Timetable, None] = {}
     left = _MOST_OCCURRENCES
@@ -70,15 +71,16 @@ def _timetable(zones: Iterable[str], series: Iterable[Iterable[str]], during: tu
 # --- Events ----------------------------------------------------------------------------------------------------------
 
 _OLDEST = 10
-"""No lesson has been repeated for more years than this."""
+"""Years. No lesson has been repeated for longer."""
 _FARTHEST = timedelta(days=31)
-"""All that follows of a series is not moved farther than this at once."""
+"""The rest of a series is not moved farther than this at once."""
 
 
 def _learn(zones: Iterable[str], year: int) -> None:
-    """Let the library know the time zones that a calendar defines itself, and forget those of the one before.
+    """Teach the library the time zones that a calendar defines, and make it forget the previous calendar's.
 
-    One that is Norwegian time by another name is not learnt: a time in an unknown zone is Norwegian, and read faster.
+    A zone that is Norwegian time by another name is not taught: a time in an unknown zone counts as Norwegian, and is
+    read faster.
     """
     from icalendar import Timezone
     from icalendar.timezone import tzp
@@ -122,14 +124,14 @@ def _versions(texts: Iterable[str]) -> tuple[list[Event], list[Event]]:
 
 
 def _occurrences(event: Event, changes: Sequence[Event], during: tuple[date, date]) -> list[Event]:
-    """Return what takes place of an event: a copy of it a time."""
+    """Return the occurrences of an event: one copy of the event for each."""
     from icalendar import Calendar
     from recurring_ical_events import CalendarQuery
 
     try:
         if not isinstance(event["DTSTART"].dt, datetime) or _is_cancelled(event):
             return []
-        for name in ("DTSTART", "DTEND"):  # the library would take the zone of a day that is left out
+        for name in ("DTSTART", "DTEND"):  # the library would use the zone of a day that is left out
             if name in event:
                 event[name].dt = _instant(event[name].dt)
         _tame(event, during)
@@ -150,25 +152,25 @@ def _is_cancelled(event: Event) -> bool:
 
 
 def _lasts(change: Event) -> bool:
-    """Tell whether a change is one of all days that follow, and no farther than the library can be let go."""
+    """Tell whether a change is of all the days that follow, and no farther than the library may follow it."""
     changed = change["RECURRENCE-ID"]
     is_near = abs(_instant(change["DTSTART"].dt) - _instant(changed.dt)) <= _FARTHEST
     return is_near and str(changed.params.get("RANGE", "")).upper() == "THISANDFUTURE"
 
 
 def _instant(moment: date) -> datetime:
-    """Return a moment with its zone; one without is Norwegian."""
+    """Return a moment with its zone; a moment without a zone is Norwegian."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     return moment if moment.tzinfo else moment.replace(tzinfo=_OSLO)
 
 
 def _tame(event: Event, during: tuple[date, date]) -> None:
-    """Take the rule away that is not followed; let a rule that lasts to a day last to the end of it."""
+    """Remove a rule that is not followed; make a rule that lasts to a day last to the end of that day."""
     rule: Any = event.get("RRULE")
     try:
         is_followed = _is_followed(rule, event["DTSTART"].dt, during)
-    except _BROKEN:  # it is none, or no rule
+    except _BROKEN:  # there is no rule, or it is malformed
         is_followed = False
     if not is_followed:
         event.pop("RRULE", None)
@@ -184,9 +186,9 @@ def _tame(event: Event, during: tuple[date, date]) -> None:
 
 
 def _is_followed(rule: Any, begins: datetime, during: tuple[date, date]) -> bool:
-    """Tell whether a rule is one of a timetable, and such that there is a next time soon, whenever one looks.
+    """Tell whether a timetable can have this rule, and whether its next time always comes soon.
 
-    The library looks for the next time until the year 9999, which takes seconds where there is none.
+    The library looks for the next time until the year 9999, which takes seconds if there is none.
     """
     parts = {name.upper(): values for name, values in rule.items()}
     (frequency,) = parts.pop("FREQ")
@@ -205,9 +207,9 @@ def _is_followed(rule: Any, begins: datetime, during: tuple[date, date]) -> bool
 
 
 def _weekly(occurrences: Iterable[Event], during: tuple[date, date]) -> Iterator[Timetable]:
-    """Yield a lesson for each weekday and time of a series, as it is the first time.
+    """Yield a lesson for each weekday and time of a series, with the values of its first occurrence.
 
-    A series that is written in another zone than ours has one time there, and may have two here.
+    A series in another zone than ours has one time in that zone, and may have two in ours.
     """
     told = set()
     found = []
@@ -235,7 +237,7 @@ def _text(event: Event, name: str) -> str | None:
 
 _LONGEST = 64 * 1024
 _LONGEST_ZONE = 1024
-"""Summer and winter take half of this. A zone of many rules takes long at each time that is in it."""
+"""Summer and winter time take half of this. A zone with many rules makes each time in it slow to read."""
 _MOST_ZONES = 50
 _LARGEST = 32 * 1024 * 1024
 _ONCE = frozenset(
@@ -264,7 +266,7 @@ def _sorted(stream: BinaryIO) -> tuple[list[str], Iterable[list[str]]]:
 
 
 def _components(stream: BinaryIO) -> Iterator[tuple[str, str | None, str]]:
-    """Yield kind, UID and text of each event and time zone, the text with what is wanted of it."""
+    """Yield kind, UID and text of each event and time zone; the text has only the properties that are needed."""
     lines: list[str] = []
     found: dict[str, str] = {}
     size = 0
@@ -292,13 +294,13 @@ def _components(stream: BinaryIO) -> Iterator[tuple[str, str | None, str]]:
 
 
 def _is_of_a_zone(name: str, value: str) -> bool:
-    if name == "RRULE":  # summer and winter; anything else would be followed for a thousand years
+    if name == "RRULE":  # summer and winter; any other rule would be followed for a thousand years
         return _EVERY_YEAR.fullmatch(value) is not None
     return name in _OF_A_ZONE or name in ("BEGIN", "END")
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
-    """Yield number, the components around it, name, value and all of each line; BEGIN and END are within their own."""
+    """Yield each line's number, enclosing components, name, value and text; BEGIN and END are inside theirs."""
     start = stream.read(4096)
     refuse_other_formats(start, "en kalender (iCalendar)")
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().upper().startswith(b"BEGIN:VCALENDAR"):
@@ -324,7 +326,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[str], str, str, str]]:
 
 
 def _content_lines(start: bytes, stream: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of RFC 5545's content lines, which may be folded anywhere, in mid-letter too."""
+    """Yield line number and text of RFC 5545's content lines, which may be folded anywhere, even inside a letter."""
     parts: list[bytes] = []
     size = begins = 0
     for number, raw in enumerate(_physical_lines(start, stream), 1):

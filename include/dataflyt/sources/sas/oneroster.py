@@ -1,20 +1,20 @@
 """OneRoster 1.1 and 1.2 to rows: a zip file of CSV files, all of them whole (bulk).
 
-In: manifest, orgs, users, classes, enrollments, in 1.2 roles too; courses, academicSessions and demographics where they
-are there. Out: rows of the tables of the school system: schools, groups, people with the guardians they name, then who
-is where. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id raise
-``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` count as absent, and such a class has no members. A user
-with ``enabledUser`` false is read, with the ``recstatus`` disabled: the school has to say whether they have left. Paths
-in the zip file may be written as Windows does.
+In: manifest, orgs, users, classes and enrollments, in 1.2 roles too; courses, academicSessions and demographics if the
+file has them. Out: rows of the tables of the school system: schools, groups, people with the guardians that they name,
+then memberships. A file of changes (delta), one without manifest, a broken or swollen zip file and a row without its id
+raise ``Unreadable``. Rows marked ``tobedeleted`` or ``inactive`` count as absent, and such a class has no members. A
+user with ``enabledUser`` false is read, with the ``recstatus`` disabled: the school has to tell whether the user has
+left. Paths in the zip file may be written as Windows does.
 
-What later rows refer to (courses, sessions, birth dates, who is pupil or guardian) is kept in memory; every other row
-is yielded and forgotten. Limits hold for both the kept values and the unpacked size, in proportion to the file. Nothing
-is unpacked to a disk.
+Values that later rows refer to (courses, sessions, birth dates, pupils and guardians) are kept in memory; every other
+row is yielded and forgotten. Limits hold for both the kept values and the unpacked size, in proportion to the file.
+Nothing is unpacked to a disk.
 
-Source: 1EdTech OneRoster CSV Binding 1.1 and 1.2.1. How Norwegian systems fill it is that of FINT's provider, which
-speaks OneRoster's REST interface; CSV from a Norwegian system was not found, so this is assumed: ``identifier`` of a
-school is its organisation number, of a user the national identity number (eleven digits; anything else is a local
-one); ``userIds`` has ``{Feide:…}``; a homeroom is a basisgruppe, a scheduled class an undervisningsgruppe; subject
+Source: 1EdTech OneRoster CSV Binding 1.1 and 1.2.1. The Norwegian contents of the fields are those of FINT's provider,
+which speaks OneRoster's REST interface. CSV from a Norwegian system was not found, so this is assumed: ``identifier``
+is a school's organisation number, and a user's national identity number (eleven digits; anything else is a local
+number); ``userIds`` has ``{Feide:…}``; a homeroom is a basisgruppe, a scheduled class an undervisningsgruppe; subject
 codes are Grep's. Assumed too: a pupil's agents are guardians, and a guardian's are the children; a session's last day
 is in it (FINT writes 12-31). An enrolment's ``endDate`` is the first day after it (1EdTech).
 """
@@ -36,7 +36,7 @@ from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, Schoo
 from dataflyt.sources.sas.values import grep_codes, nine_digits, year_level_in
 
 MOST_TIMES = 100
-"""A roster may unpack to this many times its size, and ``_SOME`` bytes: text is seldom packed to a twentieth."""
+"""A roster may unpack to this many times its size, plus ``_SOME`` bytes: text is seldom packed to a twentieth."""
 _SOME = 16 * 1024 * 1024
 _MOST_AT_ONCE = 256 * 1024
 
@@ -76,7 +76,7 @@ def read(stream: BinaryIO) -> Iterator[NamedTuple]:
 
 
 def _version(archive: "_Archive") -> str:
-    """Return 1.1 or 1.2; refuses a file of changes, and one that lacks a file it must have."""
+    """Return 1.1 or 1.2. Raises Unreadable for a file of changes, and for one that lacks a required file."""
     said: dict[str, str] = {}
     for _, (key, value) in archive.rows("manifest", ("propertyName", "value"), needed=2):
         if key and len(said) < 200:
@@ -156,7 +156,7 @@ def _grep(codes: str | None, course_codes: str | None, course_code: str | None) 
 
 
 def _school_year(ends: str) -> str:
-    """Write a school year, which OneRoster names by the year it ends in: 2027 is 2026/2027."""
+    """Return a school year in full. OneRoster names it by the year it ends in: 2027 is 2026/2027."""
     return f"{int(ends) - 1}/{ends}" if re.fullmatch("[1-9][0-9]{3}", ends) else ends
 
 
@@ -310,7 +310,7 @@ class _Archive:
     def records(
         self, name: str, columns: Sequence[str], *, needed: int = 1
     ) -> Iterator[tuple[str, tuple[str | None, ...]]]:
-        """Yield id and other cells of the rows that are not marked as gone; the first of ``columns`` is the id."""
+        """Yield id and other cells of the rows that are not marked as deleted; the first of ``columns`` is the id."""
         for line, (status, row_id, *cells) in self.rows(name, ("status", *columns), needed=needed + 1):
             if status and status.lower() in _GONE:
                 if row_id and name in self.gone:
@@ -321,9 +321,10 @@ class _Archive:
             yield row_id, tuple(cells)
 
     def rows(self, name: str, columns: Sequence[str], *, needed: int) -> Iterator[tuple[int, tuple[str | None, ...]]]:
-        """Yield line number and the cells of these columns, none for a file that is absent.
+        """Yield line number and the cells of these columns; nothing for an absent file.
 
-        The first ``needed`` columns but ``status`` must be there. ``a|b`` is the column a, or b where there is no a.
+        The file must have the first ``needed`` columns, except ``status``. ``a|b`` is the column a, or b if there is no
+        a.
         """
         if not self.has(name):
             return
@@ -369,7 +370,7 @@ _BROKEN = (
 
 
 class _Limited:
-    """The zip file as ``zipfile`` reads it, a bounded piece at a time: enough for a list of a roster's few files."""
+    """The zip file as ``zipfile`` reads it, in bounded pieces: large enough for the list of a roster's few files."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -409,14 +410,14 @@ class _Unpacked(io.RawIOBase):
 
 
 class _Kept(dict[str, tuple[str | None, ...]]):
-    """What later rows refer to, by id. All of them together may not grow far beyond the file."""
+    """Values that later rows refer to, by id. All the values together may not grow far beyond the file."""
 
     def __init__(self, archive: _Archive) -> None:
         super().__init__()
         self._archive = archive
 
     def keep(self, key: str, values: tuple[str | None, ...]) -> None:
-        """Keep values; raises Unreadable when they have grown too large."""
+        """Keep values. Raises Unreadable if they have grown too large."""
         self._archive.kept -= 200 + len(key) + sum(60 + len(value) for value in values if value)
         if self._archive.kept < 0:
             raise Unreadable(

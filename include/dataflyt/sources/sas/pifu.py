@@ -1,25 +1,25 @@
-"""PIFU-IMS SAS files to rows, and plain IMS Enterprise 1.1, on which PIFU-IMS rests.
+"""PIFU-IMS SAS files to rows, and plain IMS Enterprise 1.1, the base of PIFU-IMS.
 
 In: a full file (namespaces 1.1, 1.2 and v1, or none). Out: rows in the order of the file; a ``person`` is followed by
 its ``guardian`` rows. A file that says it holds only changes (``properties/type`` delta or event), an element without
-its id, and a broken file raise ``Unreadable``. A file without persons is readable; quality rules find it, and a full
-file that lacks what it had last time. A person, group or role that is marked as deleted (``recstatus`` 3) counts as
-absent, and so do the memberships of such a person or in such a group.
+its id, and a broken file raise ``Unreadable``. A file without persons is readable. Quality rules find it, and find a
+full file that lacks rows of last time. A person, group or role that is marked as deleted (``recstatus`` 3) counts as
+absent. The memberships of such a person or in such a group count as absent too.
 
-A membership is not in force (``active`` false) when its role's ``status`` is 0, or ``pifu_status`` says inaktiv of the
-role or the person. A private candidate (``pifu_status`` privatist, and neither heltid nor deltid) is no pupil: the
-``subrole`` of such a membership is privatist.
+A membership is not in force (``active`` false) when its role's ``status`` is 0, or the ``pifu_status`` of the role or
+the person is inaktiv. A private candidate (``pifu_status`` privatist, and neither heltid nor deltid) is not a pupil:
+the ``subrole`` of such a membership is privatist.
 
-An id that has changed stands as a pair, ``New`` and ``Old``, and one that was given by mistake as ``Duplicate``. A
-reference by such an id, before the pair or after it, gets the right one. An id that somebody else has, or that two
-claim, is left as it is. A file with any of this is read twice.
+A changed id is written as a pair, ``New`` and ``Old``, and an id that was given by mistake as ``Duplicate``. A
+reference by such an id, before the pair or after it, gets the right id. An id that another person has, or that two
+claim, is unchanged. A file with such ids is read twice.
 
-A person who has only ``fn`` gets a given name and a family name from it: the family name is the last word (assumed), or
+A person with only ``fn`` gets a given name and a family name from it. The family name is the last word (assumed), or
 the part before a comma.
 
-Plain IMS Enterprise has none of PIFU's words. Assumed, since no file of a Norwegian system was found: an id that is a
-valid national identity number is the person's number (Identum says that the number is the id in such files); an
-organisation is a ``group`` whose ``typevalue`` is a word for a school or its owner, its number ``org/id``.
+Plain IMS Enterprise has none of PIFU's words. This is assumed, since no file of a Norwegian system was found: an id
+that is a valid national identity number is the person's number (Identum says that the number is the id in such files);
+an organisation is a ``group`` whose ``typevalue`` is a word for a school or its owner, and its number is ``org/id``.
 
 Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.1, 1.2 and 1.3 (XSD and guide); IMS Enterprise 1.1.
 """
@@ -71,14 +71,14 @@ _REAL_PUPIL = frozenset({"heltid", "deltid"})
 
 @dataclass
 class _Kind:
-    """What a file says of the ids of its people, or of its groups: which stand for others, and which are deleted."""
+    """The ids of a file's people, or of its groups: the ids that stand for other ids, and the deleted ids."""
 
     renamed: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     there: set[str] = field(default_factory=set)
 
     def learn(self, record: Element) -> str | None:
-        """Take in a person or group, and return its id; None when it is deleted or has none."""
+        """Take in a person or group, and return its id; None if it is deleted or has no id."""
         own = _id_of(_ids_in(record))
         if own and attribute(record, "recstatus") == _DELETED:
             self.gone.add(own)
@@ -89,7 +89,7 @@ class _Kind:
         return own
 
     def learn_pairs(self, element: Element) -> None:
-        """Take in the ids that stand for another in this element."""
+        """Take in the ids that stand for another id in this element."""
         own, others = _own_and_others(element)
         for other in others:
             # An id that two claim cannot be followed to either.
@@ -104,7 +104,7 @@ class _Kind:
             self.renamed[other] = self.now(other)
 
     def now(self, one: str) -> str:
-        """Return the id that this one stands for now."""
+        """Return the id that this id now stands for."""
         seen = set()
         while one in self.renamed and one not in seen:
             seen.add(one)
@@ -112,7 +112,7 @@ class _Kind:
         return one
 
     def meant(self, ids: Mapping[str, str]) -> str | None:
-        """Return the id that a reference means: of several, one that the file has."""
+        """Return the id that a reference means. If it has several, one that the file has is returned."""
         own = _id_of(ids)
         found = own and self.now(own)
         if found and found not in self.there and len(ids) > 1:
@@ -122,7 +122,7 @@ class _Kind:
 
 @dataclass
 class _Whole:
-    """What must be known of the whole file before a row of it can be read."""
+    """The facts of the whole file that must be known before a row of it can be read."""
 
     people: _Kind = field(default_factory=_Kind)
     groups: _Kind = field(default_factory=_Kind)
@@ -130,7 +130,7 @@ class _Whole:
     private: set[str] = field(default_factory=set)
 
     def learn(self, record: Element) -> None:
-        """Take in a record and what it points to."""
+        """Take in a record and the ids that it points to."""
         name = name_of(record)
         if name == "person" and (person_id := self.people.learn(record)):
             said = _statuses(record)
@@ -176,9 +176,9 @@ _REACHES_FAR = re.compile(rb"""["']\s*(?:old|duplicate)\s*["']|recstatus\s*=\s*[
 
 
 def _whole(stream: BinaryIO) -> _Whole:
-    """Return what the file says that concerns other records too; leave the stream where it was.
+    """Return the file's facts that concern more than one record; leave the stream at its old position.
 
-    Most files say nothing of the kind. Their bytes are searched first, which takes a tenth of the time of reading them.
+    Most files have no such facts. Their bytes are searched first, which takes a tenth of the time of reading them.
     """
     found = _Whole()
     if not stream.seekable():
@@ -210,7 +210,7 @@ def _reaches_far(stream: BinaryIO) -> bool:
 
 
 def _statuses(record: Element) -> set[str]:
-    """Return what every ``pifu_status`` of a person or a role says, in lower case."""
+    """Return the values of every ``pifu_status`` of a person or a role, in lower case."""
     return {
         (tidy(status.text) or "").lower()
         for name, extension in children(record)
@@ -228,7 +228,7 @@ def _refuse_changes(properties: Element) -> None:
 
 
 def _keep_id(found: dict[str, str], sourcedid: Element) -> None:
-    """Keep an id by its ``sourcedidtype`` in lower case, ``new`` where none is given; the first of each counts."""
+    """Keep an id by its ``sourcedidtype`` in lower case (default ``new``); the first id of each type counts."""
     value = text_in(sourcedid, "id")
     if value:
         found.setdefault((attribute(sourcedid, "sourcedidtype") or "new").lower(), value)
@@ -247,7 +247,7 @@ def _id_of(ids: Mapping[str, str]) -> str | None:
 
 
 def _own_and_others(element: Element) -> tuple[str, list[str]]:
-    """Return an element's id, and every id besides that somebody has had or was given by mistake."""
+    """Return an element's id, and every other id that it has had or was given by mistake."""
     every = [
         ((attribute(child, "sourcedidtype") or "new").lower(), value)
         for name, child in children(element)
@@ -266,7 +266,7 @@ def _required(found: str | None, element: Element) -> str:
 
 
 def _contacts(person: Element) -> Iterator[tuple[Element, str | None]]:
-    """Yield each contact person that a person has, and of what kind."""
+    """Yield each contact person of a person, and the kind of contact."""
     for name, extension in children(person):
         if name == "extension":
             for more, contact in children(extension):
@@ -275,7 +275,7 @@ def _contacts(person: Element) -> Iterator[tuple[Element, str | None]]:
 
 
 def _parents(group: Element) -> Iterator[Element]:
-    """Yield each relationship of a group to what it lies under."""
+    """Yield each relationship of a group to the groups above it."""
     for name, relation in children(group):
         if name == "relationship" and attribute(relation, "relation") in (None, "1"):
             yield relation
@@ -348,7 +348,7 @@ def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
 
 
 def _name(element: Element) -> dict[str, str | None]:
-    """Return ``fn`` and, from inside ``n``, ``given`` and ``family``; from ``fn`` where there is neither."""
+    """Return ``fn``, and ``given`` and ``family`` from inside ``n``, or from ``fn`` if ``n`` has neither."""
     found = texts(element)
     for name, child in children(element):
         if name == "n":
@@ -428,18 +428,18 @@ _PLAIN_WORDS = {
     **dict.fromkeys(("class", "klasse", "basegroup", "basisgruppe"), "basisgruppe"),
     **dict.fromkeys(("teachinggroup", "undervisningsgruppe", "faggruppe"), "undervisningsgruppe"),
 }
-"""Words for kinds of groups in plain IMS Enterprise, whose vocabulary is each system's own (an assumption)."""
+"""Words for kinds of groups in plain IMS Enterprise (an assumption: each system has its own vocabulary)."""
 
 
 def _group_type(element: Element) -> tuple[bool, str | None]:
-    """Return whether it is an organisation (school owner or school) rather than a group, and PIFU's word for it."""
+    """Return whether a ``group`` is an organisation (school owner or school), and PIFU's word for it."""
     scheme = word = level = None
     for name, child in children(element):
         if name == "scheme":
             scheme = (tidy(child.text) or "").lower() or None
         elif name == "typevalue":
             word, level = (tidy(child.text) or "").lower() or None, attribute(child, "level")
-    if scheme and not scheme.startswith("pifu"):  # where the level is a depth, and the words are others
+    if scheme and not scheme.startswith("pifu"):  # in files where the level is a depth and the words differ
         word, level = _PLAIN_WORDS.get((word or "").replace(" ", ""), word), None
     is_organisation = (scheme or "").endswith("-org") or word in _ORG_LEVELS.values()
     words = _ORG_LEVELS if is_organisation else _GROUP_TYPES

@@ -1,4 +1,4 @@
-"""The tables of the school administration system, whatever the format of its files."""
+"""The tables of the school administration system, the same for all formats of its files."""
 
 from typing import NamedTuple
 
@@ -39,9 +39,9 @@ class Group(NamedTuple):
 class Person(NamedTuple):
     """A person in the school system: pupil, employee or a guardian entered by hand.
 
-    ``number`` is fødselsnummer or D-number; where there is none, ``number_kind`` is what stands there instead
-    (``identity.numbers.told``). ``local_number`` is a locally issued one (personLIN), ``sex`` kvinne, mann or None.
-    ``recstatus`` is PIFU's 1 or 2, or ``disabled`` where OneRoster says that the user is.
+    ``number`` is fødselsnummer or D-number; without one, ``number_kind`` tells what the file has instead
+    (``identity.numbers.told``). ``local_number`` is a locally issued number (personLIN); ``sex`` is kvinne, mann or
+    None. ``recstatus`` is PIFU's 1 or 2, or ``disabled`` if OneRoster says that the user is disabled.
     """
 
     person_id: str
@@ -64,8 +64,9 @@ class Person(NamedTuple):
 class Membership(NamedTuple):
     """A person's part in a group or school (``group_id`` may be a school's id).
 
-    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``subrole`` PIFU's word, or ``privatist`` of
-    an elev who only sits for exams; ``active`` is false when it is not in force; ``main`` is pifu_primaryRelation.
+    ``role`` is PIFU's two digits (01 elev, 02 lærer, 06 kontaktlærer, …); ``subrole`` is PIFU's word, or ``privatist``
+    for an elev who only sits for exams; ``active`` is false for a part that is not in force; ``main`` is
+    pifu_primaryRelation.
     """
 
     group_id: str
@@ -79,7 +80,7 @@ class Membership(NamedTuple):
 
 
 class Guardian(NamedTuple):
-    """A contact person that somebody entered by hand: ``contact_type`` is guardian or nextOfKin."""
+    """A contact person that was entered by hand: ``contact_type`` is guardian or nextOfKin."""
 
     child_id: str
     guardian_id: str

@@ -1,8 +1,8 @@
 """A timetable in CSV to rows: which group has a lesson on which weekday.
 
-In: CSV of a form that is our own: columns ``group``, ``weekday``, ``start``, ``end``, ``room``; comma, semicolon or
-tab; UTF-8 or windows-1252. Out: ``timetable`` rows in the order of the file. A broken file raises ``Unreadable``.
-Quality rules find a group that is not in the school system's other file.
+In: CSV in a form of our own: columns ``group``, ``weekday``, ``start``, ``end``, ``room``; comma, semicolon or tab;
+UTF-8 or windows-1252. Out: ``timetable`` rows in the order of the file. A broken file raises ``Unreadable``. Quality
+rules find a group that is not in the school system's other file.
 """
 
 import re
@@ -21,7 +21,7 @@ _COLUMNS = ("group", "weekday", "start", "end", "room")
 
 
 def read(stream: BinaryIO) -> Iterator[NamedTuple]:
-    """Yield the rows of a timetable. Columns may stand in any order, with others between; blank lines are skipped."""
+    """Yield the rows of a timetable. Columns may be in any order, with others between; blank lines are skipped."""
     rows = csv_rows(stream, "en timeplan")
     _, header = next(rows, (1, []))
     names = [name.strip().lower() for name in header]
@@ -47,6 +47,6 @@ def _weekday(value: str | None) -> int | None:
 
 
 def _clock(value: str | None) -> str | None:
-    """Return a time of day as ``HH:MM``; other text as it stands."""
+    """Return a time of day as ``HH:MM``; other text unchanged."""
     found = _TIME.fullmatch(value or "")
     return f"{int(found[1]):02}:{found[2]}" if found else value

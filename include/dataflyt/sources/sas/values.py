@@ -1,10 +1,10 @@
-"""What the readers of the school system's files share: organisation numbers, Grep codes and year levels."""
+"""The common parts of the school system's readers: organisation numbers, Grep codes and year levels."""
 
 import re
 
 
 def nine_digits(value: str | None) -> str | None:
-    """Take away the blanks and the ``NO`` that some systems write around an organisation number."""
+    """Remove the blanks and the ``NO`` that some systems write around an organisation number."""
     bare = "".join((value or "").split()).upper().removeprefix("NO")
     return bare if len(bare) == 9 and bare.isdecimal() else value
 
@@ -14,7 +14,7 @@ _CODE_AT_END = re.compile(r"/kl06/(?:v\d+/[a-z0-9-]+/)?([A-Z]{3}\d{2,4})$")
 
 
 def grep_codes(code: str | None, long: str | None) -> tuple[str | None, str | None]:
-    """Return the short code and the long form; ``uuid:`` stands once, though some write it never or twice."""
+    """Return the short code and the long form, with ``uuid:`` once: some systems write it never or twice."""
     if long is None:
         return code, None
     bare = long
@@ -32,7 +32,7 @@ _YEAR_LEVEL = re.compile(r"(?:^|/)(?:(?:aarstrinn|årstrinn)?(\d{1,2})(?:\. ?(?:
 
 
 def year_level_in(*texts_with_it: str | None) -> int | None:
-    """Return 1-13 from the first text that says it: ``…/aarstrinn7``, ``7``, ``7. årstrinn`` or ``…/vg1`` (11)."""
+    """Return 1-13 from the first text with a year level: ``…/aarstrinn7``, ``7``, ``7. årstrinn`` or ``…/vg1`` (11)."""
     for value in texts_with_it:
         found = _YEAR_LEVEL.search(value or "")
         if found:

@@ -15,7 +15,7 @@ down_revision = None
 
 def upgrade() -> None:
     """Run the statements beside this file."""
-    # Straight to the driver: no parameters, so no placeholder is looked for in the text.
+    # Straight to the driver without parameters, so that it looks for no placeholder in the text.
     driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
 
 

@@ -1,10 +1,10 @@
--- The whole warehouse. Every table carries its owner and shows a kommune's role its own rows alone.
+-- The whole warehouse. Every table carries its owner and shows a kommune's role only its own rows.
 
 create schema control;
 create schema history;
 create schema golden;
 
--- Text of a register to a date or a time, null when it is neither: a cast must never stop a merge.
+-- A register's text to a date or a time, null if it is neither: a cast must never stop a merge.
 create function control.as_date(value text) returns date language sql stable
 return case when pg_input_is_valid(value, 'date') then value::date end;
 create function control.as_time(value text) returns timestamptz language sql stable
@@ -35,7 +35,7 @@ create table control.run (
     unique (owner, key)
 );
 
--- What lies in staging now: rows per table as they were counted when they were copied in.
+-- The present contents of staging: rows per table, counted when they were copied in.
 create table control.staged (
     owner text not null,
     source text not null,
@@ -45,7 +45,7 @@ create table control.staged (
     primary key (owner, source, table_name)
 );
 
--- Rows that a check has set aside in a run: one for each rule that a row breaks, with the reason and who corrects it.
+-- Rows that a check has set aside in a run: one for each broken rule of a row, with the reason and who corrects it.
 create table control.quarantine (
     owner text not null,
     run bigint not null,
@@ -59,7 +59,7 @@ create table control.quarantine (
     primary key (owner, run, table_name, row_id, rule)
 );
 
--- What takes away, as of now, outside every run. Rows are added and lifted, never deleted.
+-- Vetoes take access or visibility away, as of now, outside every run. Rows are added and lifted, never deleted.
 create table control.veto (
     owner text not null,
     veto bigint generated always as identity,
@@ -79,7 +79,7 @@ create table control.veto (
 );
 create index on control.veto (owner, kind, person_id) where lifted_at is null;
 
--- The vetoes that releasing a run would lift, each named by its plan.
+-- The vetoes that the release of a run would lift, each named by the run's plan.
 create table control.lift (
     owner text not null,
     run bigint not null,
@@ -87,7 +87,7 @@ create table control.lift (
     primary key (owner, run, veto)
 );
 
--- Access by anything but foreldreansvar. No documents here: the case number points into the archive.
+-- Access on another basis than foreldreansvar. No documents are kept here: the case number points into the archive.
 create table control.access_grant (
     owner text not null,
     access_grant bigint generated always as identity,
@@ -106,7 +106,7 @@ create table control.access_grant (
     primary key (owner, access_grant)
 );
 
--- An adult who must not see a child, whatever FREG or a grant says. Two people lift one.
+-- An adult who must not see a child, even if FREG or a grant gives access. It takes two people to lift a block.
 create table control.access_block (
     owner text not null,
     access_block bigint generated always as identity,
@@ -123,7 +123,7 @@ create table control.access_block (
     primary key (owner, access_block)
 );
 
--- A value that stands beside the register's. It can raise protection, never lower it.
+-- A value beside the register's value. It can raise protection, never lower it.
 create table control.override (
     owner text not null,
     override bigint generated always as identity,
@@ -140,7 +140,7 @@ create table control.override (
     primary key (owner, override)
 );
 
--- A FEIDE name is given once: the row stays when the account is gone (as a keyed hash once erased).
+-- A FEIDE name is given once: the row stays when the account is gone (as a keyed hash after erasure).
 create table control.account_name (
     owner text not null,
     uid text not null,
@@ -159,7 +159,7 @@ create table control.contact_value (
     primary key (owner, hash)
 );
 
--- What has been published, and from which run; the newest that is not withdrawn is what readers see.
+-- Publications, each with its run. Readers see the newest publication that is not withdrawn.
 create table control.publication (
     owner text not null,
     publication text not null,

@@ -1,4 +1,4 @@
-"""The kommune's present directory, as imported: who bears which name, and every name that has ever stood there.
+"""The kommune's present directory, as imported: the bearer of each name, and every name that has ever been there.
 
 Revision ID: 0002
 """
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: a name that is forgotten could be given to somebody else."""
+    """Refuse: a forgotten name could be given to another person."""
     raise NotImplementedError("restore a backup instead")

@@ -1,6 +1,6 @@
--- The kommune's present directory as it was imported last. No names of people and no numbers: number_id is the keyed hash
--- of a number, the id that a person has whose first number it is. role is as in golden.account, schools are organisation
--- numbers with blanks between; both are null where the file did not say.
+-- The kommune's present directory, from the last import. It has no names of people and no numbers. number_id is the
+-- keyed hash of a number: the same as the id of a person whose first number it is. role is as in golden.account,
+-- schools are organisation numbers with blanks between; both are null if the file had none.
 create table control.directory_entry (
     owner text not null,
     uid text not null,
@@ -13,7 +13,7 @@ create table control.directory_entry (
 );
 create index on control.directory_entry (owner, uid);
 
--- Every name that has stood in an imported directory: none of them is ever made for anybody.
+-- Every name that has been in an imported directory. None of these names is ever made for anyone.
 create table control.directory_name (
     owner text not null,
     uid text not null,

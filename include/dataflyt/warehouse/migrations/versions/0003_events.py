@@ -1,4 +1,4 @@
-"""Events: who holds whom by keyed hash, how far FREG's event list is read, and whom an owner has yet to ask about.
+"""Events: the keyed hashes that each owner holds, the place in FREG's event list, and the people still to ask about.
 
 Revision ID: 0003
 """
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what is waiting would be forgotten."""
+    """Refuse: the waiting people would be forgotten."""
     raise NotImplementedError("restore a backup instead")

@@ -1,12 +1,12 @@
--- The fast lane: which kommune holds whom, by keyed hash, and what FREG's event list has told of them.
+-- The fast lane: the people that each kommune holds, by keyed hash, and the events of FREG's list about them.
 create schema events;
 
--- One key for the installation: every kommune hashes with it what it holds, the list's reader what the list names.
--- It is no use to a kommune alone, which sees its own hashes only.
+-- One key for the installation. Every kommune hashes its own numbers with it, and the list's reader hashes the numbers
+-- in the list. The key is of no use to a single kommune, which sees only its own hashes.
 create table events.key (secret text not null);
 insert into events.key values (replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
 
--- Where to read on in a list, and when it last answered.
+-- The place to read on from in a list, and the time of its last answer.
 create table events.pointer (
     feed text primary key,
     next_seq bigint not null,
@@ -14,8 +14,8 @@ create table events.pointer (
     read_at timestamptz not null
 );
 
--- Who holds whom: pupils and guardians, under every number they have or have had. known_as: the hash of a number that
--- the owner's golden record has, for one that it has not yet.
+-- The people that each owner holds: pupils and guardians, under every present and former number. known_as: for a number
+-- that the owner's golden record does not have yet, the hash of one that it has.
 create table events.route (
     hash uuid not null,
     owner text not null,
@@ -24,7 +24,8 @@ create table events.route (
 );
 create index on events.route (owner);
 
--- Whom an owner has yet to ask about. A row goes when its vetoes are written and what is published is without them.
+-- The people that an owner still has to ask about. A row is deleted when its vetoes are written and the published files
+-- follow them.
 create table events.waiting (
     owner text not null,
     hash uuid not null,
@@ -57,5 +58,6 @@ begin
 end
 $$;
 
--- Learned beside the line of runs: "run" is then the newest there was, whose answers may be older than the veto.
+-- Learned outside the line of runs: "run" is then the newest run of that time, whose answers may be older than the
+-- veto.
 alter table control.veto add column beside boolean not null default false;

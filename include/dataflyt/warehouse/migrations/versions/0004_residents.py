@@ -1,4 +1,4 @@
-"""Children who live here and are no pupils, and fields of FREG that we do not know.
+"""Children who live here and are not pupils, and unknown fields of FREG.
 
 Revision ID: 0004
 """

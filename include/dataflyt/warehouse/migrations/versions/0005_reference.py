@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what earlier runs found would not be found again."""
+    """Refuse: a repeated run would not find the rows of its own time."""
     raise NotImplementedError("restore a backup instead")

@@ -1,8 +1,8 @@
 -- Schools, subject codes and kommuner: open to all, no people and no owner, one copy for the installation. A row holds
--- from known_from until known_to, so that a run that is repeated finds what it found as of its own time.
+-- from known_from until known_to, so that a repeated run finds the same rows, as of its own time.
 create schema reference;
 
--- When a register was read whole, and how many rows it then had.
+-- The time when a register was read whole, and its number of rows then.
 create table reference.reading (
     register text not null,
     read_at timestamptz not null,
@@ -43,7 +43,7 @@ create unique index on reference.school (orgnr) where known_to is null;
 create unique index on reference.subject (code) where known_to is null;
 create unique index on reference.kommune (kommunenummer) where known_to is null;
 
--- Whether what is known of a register can be trusted at a time: it is read weekly, and three weeks may be lost.
+-- Whether our copy of a register can be trusted at a time: it is read weekly, and three weeks may be lost.
 create function reference.fresh(name text, at timestamptz) returns boolean language sql stable
 return exists (
     select from reference.reading r where r.register = name and r.read_at <= at and r.read_at > at - interval '28 days'

@@ -1,4 +1,4 @@
-"""What protects follows the person, and what is published knows what it was written from.
+"""Protections follow the person, and a publication knows the state that it was written from.
 
 Revision ID: 0006
 """

@@ -1,8 +1,9 @@
--- What protects belongs to a person, and what is published has a state of its own.
+-- Protections belong to a person, and a publication has a state of its own.
 
--- Whose identifier (a number or a local id) has come to stand for another person: what protected the one protects the
--- other too. Written by the run that sees it, gone with it when it is undone. "joined": the other was known, or nobody
--- else has the first id any more; a run that is released by an answer confirms it, and only then what gives follows.
+-- A person whose identifier (a number or a local id) has come to stand for another person. The protections of the one
+-- protect the other too. The run that sees the change writes the row, and undoing that run removes it. "joined": the
+-- other person was known, or nobody else has the first id any more. A run that is released by an answer confirms the
+-- joining; only then do grants follow it.
 create table control.identity_change (
     owner text not null,
     run bigint not null,
@@ -12,7 +13,7 @@ create table control.identity_change (
     primary key (owner, run, person_id, became)
 );
 
--- Who has agreed to a grant by consent: an adult with foreldreansvar, or the pupil.
+-- The people who have agreed to a grant by consent: an adult with foreldreansvar, or the pupil.
 create table control.consent (
     owner text not null,
     consent bigint generated always as identity,
@@ -25,21 +26,21 @@ create table control.consent (
     primary key (owner, consent)
 );
 
--- "unknown": it rests on a grading whose word we do not know, and is lifted by a clean answer.
+-- "unknown": the veto rests on a grading with an unknown word, and a clean answer lifts it.
 alter table control.veto add column unknown boolean not null default false;
 
--- "state" is what the exports were written from; "protects" what of it keeps people out of them.
+-- "state" is the state that the exports were written from; "protects" is the part of it that keeps people out.
 alter table control.publication add column state text not null default '', add column protects text not null default '';
 
 alter table history.freg_adressebeskyttelse add column ukjent boolean;
 
--- The level that known words give. Everybody has a row, so that their number tells nothing.
+-- The level from known words. All people have a row, so that the number of rows tells nothing.
 alter table golden.protection add column known_level int;
 
 -- The day on which the child is 18.
 alter table golden.guardian_access add column of_age_on date;
 
--- The grants that hold in a run, and the first day on which each does not.
+-- The grants that hold in a run, and the first day on which each no longer holds.
 create table golden.access_by_grant (
     owner text not null,
     from_run bigint not null,

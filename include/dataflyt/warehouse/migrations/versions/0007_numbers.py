@@ -1,4 +1,4 @@
-"""Vetoes and decisions are numbered within each kommune, and the manifest no longer says how large the files are.
+"""Vetoes and decisions are numbered within each kommune, and the manifest no longer has the size of the files.
 
 Revision ID: 0007
 """

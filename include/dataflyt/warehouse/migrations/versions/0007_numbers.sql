@@ -1,5 +1,5 @@
--- A number of another kommune's says nothing: vetoes and decisions are numbered within each kommune, not by a sequence
--- that they share and whose gaps count what the others have.
+-- Vetoes and decisions are numbered within each kommune. The gaps of a shared sequence would tell how many the other
+-- kommuner have.
 create function control.numbered() returns trigger language plpgsql as $$
 declare
     newest bigint;
@@ -17,7 +17,7 @@ declare
 begin
     foreach entry in array array['veto', 'override', 'access_block', 'access_grant', 'consent'] loop
         execute format('alter table control.%1$I alter column %1$I drop identity', entry);
-        -- When it has none yet: a backup brings its own.
+        -- Only if there is none yet: a backup brings its own.
         execute format(
             'create trigger numbered before insert on control.%1$I for each row when (new.%1$I is null)'
             ' execute function control.numbered()', entry);
@@ -25,10 +25,10 @@ begin
 end
 $$;
 
--- How large each published file is, to compare the next with: people, groups, bytes. The manifest does not say.
+-- The size of each published file, to compare the next one with: people, groups, bytes. The manifest does not have it.
 alter table control.publication add column sizes jsonb not null default '{}', drop column last_veto;
 
--- Whom the HR system marks as one who must not be found. Everybody has a row, so that their number tells nothing.
+-- The employees that the HR system marks as not to be found. All have a row, so that the number of rows tells nothing.
 create table history.hr_protection (
     owner text not null,
     key text not null,

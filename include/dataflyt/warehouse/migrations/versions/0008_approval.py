@@ -1,4 +1,4 @@
-"""Answers lie in the warehouse, and what people decide takes two.
+"""Answers are kept in the warehouse, and a decision takes two people.
 
 Revision ID: 0008
 """

@@ -1,6 +1,6 @@
--- What a run may be released by: an answer that lies here, and nowhere else. Rows are added, never changed or deleted.
--- Each merge adds one of its own, "asked" or "not_needed", by which older answers hold no more. "approvers" are those
--- whom the kommune's file named then.
+-- Answers. Only an answer in this table can release a run. Rows are added, never changed or deleted. Each merge adds a
+-- row of its own, "asked" or "not_needed", which ends the validity of older answers. "approvers" are the people that
+-- the kommune's file named then.
 create table control.approval (
     owner text not null,
     approval bigint not null,
@@ -29,8 +29,8 @@ create policy own_rows on control.approval using (owner = substr(current_user, 9
     with check (owner = substr(current_user, 9) collate "default");
 grant select, insert on control.approval to dataflyt_kommune;
 
--- What people decide: by two where it gives, or stands beside a register; of fields and values that are known; never
--- changed afterwards. Rows from before are left as they are.
+-- People's decisions. A decision that gives access, or that is set beside a register, takes two people. Its fields and
+-- values are known ones, and it is never changed afterwards. Older rows are left unchanged.
 alter table control.access_grant
     add column approved_by text,
     add constraint two_people check (approved_by is not null and approved_by <> decided_by) not valid,
@@ -56,7 +56,7 @@ alter table control.override
 revoke update, delete on control.override from dataflyt_kommune;
 grant update (ended_at, ended_by, ended_by_second) on control.override to dataflyt_kommune;
 
--- By a run that named it, or by people: two of them where it protects.
+-- Lifted by a run that named the veto, or by people: by two people if the veto protects.
 alter table control.veto
     add constraint lifted_by_run_or_people check (
         lifted_at is null or lifted_run is not null or lifted_by is not null

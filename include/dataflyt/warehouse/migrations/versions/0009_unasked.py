@@ -1,4 +1,4 @@
-"""Whom FREG cannot be asked about is not published unasked.
+"""A person that FREG cannot be asked about is not published without a decision.
 
 Revision ID: 0009
 """

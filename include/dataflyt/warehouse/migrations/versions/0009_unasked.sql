@@ -1,12 +1,13 @@
--- What stands where a number belongs and is none; and who may be published though FREG cannot be asked about them.
+-- The kind of text in a number's place that is not a number; and the people who may be published although FREG cannot
+-- be asked about them.
 alter table history.sas_person add column number_kind text;
 alter table history.hr_employee add column number_kind text;
 
--- A pupil without a number by which FREG can be asked.
+-- A pupil without a number that FREG can be asked about.
 alter table golden.protection add column unasked boolean;
 
--- "Kan publiseres": a person each, several under one decision's number where they were decided on together. A number that
--- comes makes it needless, and asks FREG as of anybody.
+-- "Kan publiseres": one row for each person; people decided on together share the decision's number. A number that
+-- arrives later makes the decision needless: FREG is then asked about the person as usual.
 create table control.publishable (
     owner text not null,
     publishable bigint not null,

@@ -1,4 +1,4 @@
-"""Whom FREG tells of and does not answer about is asked about once a day.
+"""A person that FREG names in its list but does not answer about is asked about once a day.
 
 Revision ID: 0010
 """
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: who has been told of would be lost."""
+    """Refuse: the record of reported people would be lost."""
     raise NotImplementedError("restore a backup instead")

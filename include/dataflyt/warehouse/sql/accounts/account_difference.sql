@@ -2,10 +2,10 @@
 -- grain: one row a difference; the kind missing has a row an entry
 -- columns: kind text, person_id uuid
 -- makes: table
--- What a run would publish, beside the imported directory. The kind "missing" is an entry that would not be published,
--- since its person is unknown to us, gone, or has no number. It has a row an entry, which names nobody. Hidden people
--- must not be told from others. A hidden person who stands in the directory is "same" there and in no other kind; one
--- who does not stand there has no row.
+-- The accounts that a run would publish, compared with the imported directory. The kind "missing" is an entry that
+-- would not be published, since its person is unknown to us, gone, or has no number. It has one row for each entry,
+-- which names nobody. Hidden people must not be told from others. A hidden person in the directory is "same" there and
+-- in no other kind; a hidden person outside it has no row.
 with entry as (
     select e.uid, e.role, e.schools, a.person_id
     from control.directory_entry e

@@ -3,8 +3,8 @@
 -- grain: one row an entry of the file, or an account that is not in it
 -- columns: kind text, line bigint, person_id uuid
 -- makes: table
--- A directory that is to be imported, beside what is known. Each of its entries is of one kind; and each person who
--- would be published and does not stand in it has a row. Entries of hidden people (strengtFortrolig or held back,
+-- A directory that is to be imported, compared with the known accounts. Each of its entries is of one kind. Each person
+-- who would be published and is not in it has a row too. Entries of hidden people (strengtFortrolig or held back,
 -- before the run or after it) are always "matched". That kind is shown without rows, so it does not tell hidden people
 -- from others.
 with link as (

@@ -1,9 +1,9 @@
 -- needs: control.account_name, listed
 -- grain: one row a user name given
 -- makes: rows
--- A person who stands in the imported directory, and has no name with us yet, keeps the name there. Entries are matched
--- by any number that the person has had, never by name. Left for somebody to decide: a name that stands for two people,
--- a person who stands there by two names, and a name that we have given somebody else.
+-- A person in the imported directory who has no name with us yet keeps the name there. Entries are matched by any
+-- number that the person has had, never by name. People decide the rest: a name of two people, a person with two names
+-- in the directory, and a name that we have given another person.
 with counted as (
     select
         uid, person_id,

@@ -2,8 +2,8 @@
 -- grain: one row a user name in the imported directory, and a person it is matched with
 -- columns: uid text, person_id uuid, somebody_else uuid
 -- makes: table
--- The people without a name of ours that the names in the imported directory are matched with, by any number that a
--- person has had. A name that is matched with none of them has the number's id instead (somebody_else).
+-- The names in the imported directory, matched with people who have no name of ours, by any number that a person has
+-- had. A name that matches none of these people has the number's id instead (somebody_else).
 select distinct e.uid, l.person_id, case when l.person_id is null then e.number_id end as somebody_else
 from control.directory_entry e
 left join (

@@ -1,9 +1,9 @@
 -- needs: control.account_name, control.directory_name, listed, new_inherited_name, wanted_name
 -- grain: one row a user name given
 -- makes: rows
--- A name for each person who still has none: its base, and a number from the second on, so that "kari2" can never be
--- another person's base. The numbers go on from those given. A name that is taken, or has stood in an imported
--- directory, is passed over.
+-- A name for each person who still has none. It is the base alone for the first person and the base with a number from
+-- the second on, so that "kari2" can never be another person's base. The numbers continue from the numbers given
+-- before. A name that is taken, or has been in an imported directory, is passed over.
 with waiting as (
     select w.base, w.person_id, row_number() over (partition by w.base order by w.n) as turn
     from wanted_name w
@@ -18,7 +18,7 @@ taken as (
     union
     select uid from control.directory_name where owner = :owner
 ),
--- As many places as there are people, and one more for each name that may be in the way.
+-- One place for each person, and one more for each name that may be in the way.
 size as (
     select w.base, max(w.turn) + coalesce(max(t.names), 0) as places, coalesce(max(g.given), 0) as given
     from waiting w

@@ -1,9 +1,8 @@
 -- needs: control.account_name, control.directory_name, listed, sas_name, wanted_name
 -- grain: one row a user name given
 -- makes: rows
--- Where a BAS names accounts: the name that the school system says a person has, for people who do not stand in the
--- imported directory. A name that two people claim goes to neither. A name that stands in the directory is somebody
--- else's.
+-- Names where a BAS names accounts: the person's name in the school system, for people who are not in the imported
+-- directory. A name that two people claim goes to neither. A name in the directory belongs to another person.
 with claim as (
     select uid, person_id, count(*) over (partition by uid) as bearers, count(*) over (partition by person_id) as names
     from (select distinct uid, person_id from sas_name) as said

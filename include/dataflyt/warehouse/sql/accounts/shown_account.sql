@@ -3,8 +3,8 @@
 -- columns: person_id uuid, uid text, schools text, role text, hidden boolean
 -- makes: table
 -- The accounts that the run would publish, and those that it would publish if their people were not hidden
--- (strengtFortrolig or held back, before the run or after it). A fortrolig person is in the exports, and is counted as
--- everybody is.
+-- (strengtFortrolig or held back, before the run or after it). A fortrolig person is in the exports, and is counted
+-- like other people.
 select
     a.person_id, a.uid, s.schools, a.role,
     c.hidden or coalesce(b.level >= 3, false) or coalesce(b.held_back, false) as hidden

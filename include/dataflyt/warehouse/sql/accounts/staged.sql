@@ -2,7 +2,8 @@
 -- grain: one row an entry of the file
 -- columns: line bigint, uid text, number_id uuid, role text, schools text
 -- makes: answer
--- A directory file as it was read, with hashes for numbers and the schools' organisation numbers for their places.
+-- A directory file in the form that was read, with hashes in place of numbers and organisation numbers in place of
+-- schools.
 select
     e.line,
     e.uid,

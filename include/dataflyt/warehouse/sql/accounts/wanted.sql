@@ -2,7 +2,7 @@
 -- grain: one row a person
 -- columns: person_id uuid, fornavn text, etternavn text, sort_key text
 -- makes: answer
--- The people who are to have an account and have no name yet, in an order that is the same every time.
+-- The people who shall have an account and have no name yet, in an order that is the same every time.
 select distinct p.person_id, p.fornavn, p.etternavn, coalesce(p.number, p.local_number) as sort_key
 from new_person p
 where not p.dead

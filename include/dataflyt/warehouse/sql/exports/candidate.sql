@@ -3,9 +3,9 @@
 -- columns: person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, birth_date
 --   date, work_email text, pupil boolean, employee boolean, level integer, hidden boolean
 -- makes: table
--- Everybody alive with a name, whether pupil or employee at a school, and how protected. Hidden, in no export, is a
--- person who is strengtFortrolig (level 3) or held back. Exports do not read this: the views shown_<what> say what of
--- it is shown.
+-- All living people with a name: whether each is a pupil, whether an employee at a school, and the protection. A person
+-- who is strengtFortrolig (level 3) or held back is hidden, and is in no export. Exports do not read this table: the
+-- views shown_<what> decide the parts that are shown.
 select
     p.person_id, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email,
     e.person_id is not null as pupil,

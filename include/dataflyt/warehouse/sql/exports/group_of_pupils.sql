@@ -3,8 +3,8 @@
 -- columns: group_id text, unit_id text, group_type text, feide_type text, name text, grep_code text, year_level
 --   integer, from_date date, to_date date, timetabled boolean
 -- makes: table
--- Groups of schools with a pupil who is shown: the name of a group for one can tell of that one. Other kinds of groups
--- (extra language teaching) say much of those in them, and no access rests on them.
+-- Groups of schools with a pupil who is shown: the name of a group for one pupil can tell of that pupil. Other kinds of
+-- groups (extra language teaching) are left out: they tell much about their members, and no access rests on them.
 select g.*
 from {p}school_group g
 join {p}shown_unit u on u.unit_id = g.unit_id

@@ -3,11 +3,11 @@
 -- grain: one row a group and a hidden person that its name or its id tells of
 -- columns: group_id text, person_id uuid, by_id boolean
 -- makes: table
--- Groups whose name or id ("by_id") tells of a hidden person. A text tells of a person when it holds
---   a given name and a family name, whatever stands between and in whichever order; a mellomnavn is both;
---   the two written together, or one of them with initials: "O. Nordmann", "ONordmann", "Ola N.";
---   one name alone, when the person is in that very group, or the text holds the name of a class the person is in.
--- Every name counts that any source has ever given. Names of five letters and more count within words too (genitive and
+-- Groups whose name or id ("by_id") tells of a hidden person. A text tells of a person in three cases. It holds a given
+--   name and a family name, in any order and with anything between; a mellomnavn counts as both. It holds the two
+--   written together, or one of them with initials: "O. Nordmann", "ONordmann", "Ola N.". It holds one name alone, and
+--   the person is in that very group, or the text also holds the name of a class that the person is in. Every name that
+--   any source has ever given counts. Names of five letters and more count within words too (genitive and
 -- "Nordmannsgruppa"), shorter ones as a word, with or without an s. Letters are compared without case, accents and
 -- spelling: å, aa and a are one, so are ø, oe, ö and o, and æ, ae, ä and a.
 with hidden as materialized (
@@ -45,7 +45,7 @@ named as (
     join history.hr_employee e on e.owner = '{owner}' and e.employee_id = l.value
     where l.scheme = 'hr'
 ),
--- A name as a whole, and each part of it that stands between blanks.
+-- A name as a whole, and each part of it between blanks.
 field as (
     select distinct n.person_id, f.given, f.family, x.value, x.is_whole
     from named n
@@ -106,7 +106,7 @@ part as materialized (
             union all
             select word, false from unnest(t.words) as word
         ) as p
-        -- "de" and "al" are parts of names, and words.
+        -- "de" and "al" are parts of names, but also words.
         where length(p.part) >= case when p.is_whole then 2 else 3 end
     ) as x
     group by x.person_id, x.part
@@ -189,7 +189,7 @@ telling as materialized (
     from found
     group by value, person_id
 ),
--- A class by its whole name, by "7 b" in it, and by the pupils' year with the letter it ends with.
+-- A class by its whole name, by "7 b" in it, and by the pupils' year with the last letter of the name.
 class_run as (
     select distinct c.person_id, n.run
     from class c
@@ -201,7 +201,7 @@ class_run as (
     ) as n (run)
     where n.run is not null
 )
--- A select for each way, so that PostgreSQL joins.
+-- One select for each case, so that PostgreSQL joins.
 select w.group_id, t.person_id, w.by_id
 from telling t
 join wording w on w.value = t.value

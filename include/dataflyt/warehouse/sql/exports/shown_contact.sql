@@ -2,9 +2,9 @@
 -- grain: one row a guardian
 -- columns: person_id uuid, email text, mobile text
 -- makes: view
--- A guardian's own e-mail and mobile in clear, each while it is fresh. Not of a fortrolig guardian, nor of a fortrolig
--- pupil's guardian (a number can be looked up, and lead to the pupil's address), nor of a guardian who is shown as
--- employee or pupil too.
+-- A guardian's own e-mail and mobile in clear, each while it is fresh. Three kinds of guardians are left out: a
+-- fortrolig guardian, a fortrolig pupil's guardian (a number can be looked up, and lead to the pupil's address), and a
+-- guardian who is also shown as employee or pupil.
 select k.person_id, e.value as email, m.value as mobile
 from (select adult_id as person_id, max(level) as level from {p}shown_relation group by adult_id) as g
 join {p}candidate c on c.person_id = g.person_id

@@ -3,8 +3,8 @@
 -- columns: person_id uuid, unit_id text, main boolean, from_date date, to_date date, teaches boolean, teaches_here
 --   boolean
 -- makes: view
--- Employees who are shown, at their schools, and whether they teach: any group at all, and any group of that school,
--- shown or not.
+-- Employees who are shown, at their schools, and whether they teach any group at all, and any group of that school. The
+-- group need not be shown.
 select
     w.person_id, w.unit_id, w.main, w.from_date, w.to_date,
     t.person_id is not null as teaches,

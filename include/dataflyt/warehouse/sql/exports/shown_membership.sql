@@ -2,8 +2,8 @@
 -- grain: one row a person's role in a group
 -- columns: group_id text, person_id uuid, role text, contact_teacher boolean
 -- makes: view
--- Members of shown groups: pupils as pupils and employees as employees. Other people that the school system has in a
--- group (a guardian in the parents' committee, a substitute unknown to HR) are not shown in it.
+-- Members of shown groups: pupils as pupils and employees as employees. Other people in the school system's group (a
+-- guardian in the parents' committee, a substitute unknown to HR) are not shown in it.
 select m.group_id, m.person_id, m.role, m.contact_teacher
 from {p}membership m
 join {p}shown_school_group g on g.group_id = m.group_id

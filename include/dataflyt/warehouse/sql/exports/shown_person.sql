@@ -3,8 +3,8 @@
 -- columns: person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, birth_date
 --   date, work_email text, pupil boolean, employee boolean, guardian boolean, level integer
 -- makes: view
--- People who may be shown: pupils and employees of the schools, and adults with access to one of the pupils; of these
--- no more than name and number. A fortrolig person has no e-mail; that of the job is the only one here.
+-- People who may be shown: pupils and employees of the schools, and adults with access to one of the pupils. These
+-- adults have only name and number. The only e-mail here is that of the job; a fortrolig person has none.
 select
     c.person_id, c.number,
     case when c.pupil or c.employee then c.local_number end as local_number,

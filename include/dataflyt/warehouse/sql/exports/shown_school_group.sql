@@ -3,8 +3,8 @@
 -- columns: group_id text, unit_id text, group_type text, feide_type text, name text, grep_code text, year_level
 --   integer, from_date date, to_date date
 -- makes: table
--- Groups as they are shown. A name that tells of a hidden person gives way to the group's id. A group whose id tells of
--- one is not shown, since other systems know it by that id.
+-- Groups as they are shown. A name that tells of a hidden person is replaced by the group's id. A group whose id tells
+-- of a hidden person is not shown, since other systems know it by that id.
 select
     g.group_id, g.unit_id, g.group_type, g.feide_type,
     case when t.group_id is null then g.name else g.group_id end as name,

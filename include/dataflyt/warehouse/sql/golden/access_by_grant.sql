@@ -4,10 +4,10 @@
 -- key: access_grant, child_id, adult
 -- columns: access_grant bigint, child_id uuid, adult text, adult_kind text, basis text, ends_on date
 -- makes: golden
--- The grants that hold. A grant is about the two people of its row, or about the people they have become (heir.sql). A
--- consent does not hold for ever. Everybody with foreldreansvar today must have given it; from 15 the pupil too, and
--- from 18 the pupil alone. It never holds while the child is protected, and a consent that has fallen takes a new
--- grant. A pupil of unknown age must consent as well as the guardians.
+-- The grants that hold. A grant is about the two people of its row, or about the people that they have become
+-- (heir.sql). A consent does not hold for ever. Everybody with foreldreansvar today must have given it; from 15 the
+-- pupil too, and from 18 the pupil alone. It never holds while the child is protected. A consent that has fallen is not
+-- restored without a new grant. A pupil of unknown age must consent together with the guardians.
 with granted as (
     select
         g.access_grant,
@@ -34,7 +34,7 @@ child as (
     left join new_vitals v on v.person_id = g.child_id
     where g.basis = 'consent'
 ),
--- Those who have consented, under any id that they have had and been confirmed by.
+-- The people who have consented, under any former id whose change has been confirmed.
 agreed as (
     select distinct g.access_grant, coalesce(h.became::text, s.given_by) as given_by
     from granted g

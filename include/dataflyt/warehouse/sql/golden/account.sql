@@ -5,7 +5,7 @@
 -- columns: person_id uuid, uid text, role text, state text
 -- makes: golden
 -- FEIDE accounts: pupils of schools and employees at schools. A name is given once and kept. The account of a person
--- who is neither any more is disabled.
+-- who is no longer either is disabled.
 with entitled as (
     select e.person_id, 'pupil' as role from new_enrolment e join new_unit u using (unit_id) where u.kind = 'school'
     union
@@ -21,7 +21,7 @@ roles as (
 before as (
     select person_id, role from golden.account where owner = :owner and to_run is null
 ),
--- The person's own, or that of another person who has been joined with this one and is nobody any more.
+-- The person's own name, or the name of another person who has been joined with this one and no longer exists.
 name as (
     select n.person_id, n.uid from control.account_name n
     where n.owner = :owner and n.uid not in (select uid from new_inherited_name)

@@ -3,9 +3,9 @@
 -- columns: person_id uuid, known_id uuid
 -- makes: table
 -- Local ids that stand for another person than before, where each of the two has a number: the id has changed hands. A
--- few such ids are corrections, and what protects follows them. A thousand come from a school system that numbers its
--- people anew, and say nothing of who is who. So there are rows only when the ids are many: more than ten, and more
--- than one percent of the local ids.
+-- few such ids are corrections, and protections follow them. A thousand such ids come from a school system that numbers
+-- its people anew, and they tell nothing about identity. This table therefore has rows only if the ids are many: more
+-- than ten, and more than one percent of the local ids.
 with numbered as (
     select distinct person_id from new_person_link where scheme = 'number'
 ),

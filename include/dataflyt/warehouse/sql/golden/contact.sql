@@ -4,7 +4,7 @@
 -- columns: person_id uuid, email_hash text, email_at timestamp with time zone, email_fresh boolean, mobile_hash text,
 --   mobile_at timestamp with time zone, mobile_fresh boolean, reserved boolean, status text, spraak text
 -- makes: golden
--- E-mail and mobile of the people who may see a pupil, as keyed hashes. Each is fresh when it was updated or verified
+-- E-mail and mobile of the people who may see a pupil, as keyed hashes. Each is fresh if it was updated or verified
 -- within 18 months (eForvaltningsforskriften § 32; Digdir, 18-månedersregelen).
 select
     l.person_id,

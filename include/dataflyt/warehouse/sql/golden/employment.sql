@@ -4,9 +4,9 @@
 -- columns: employee_id text, employment_id text, person_id uuid, unit_id text, position_name text, percentage double
 --   precision, main boolean, from_date date, to_date date
 -- makes: golden
--- Positions held now in units that are schools. Those are the HR units that the kommune file maps, those whose id is a
--- school's organisation number, and the units below them; else the positions whose workplace is a school's organisation
--- number.
+-- Positions held now in units that are schools. A unit is a school if the kommune file maps it, if its id is a school's
+-- organisation number, or if it is below such a unit. Otherwise a position counts if its workplace is a school's
+-- organisation number.
 with recursive named as (
     select key as org_unit_id, value as unit_id from json_each_text(cast(:units as json))
     union all
@@ -50,7 +50,7 @@ select
     unit_id,
     position_name,
     percentage,
-    -- HR may mark several positions as main, or none: then the largest.
+    -- HR may mark several positions as main, or none: the largest position is then the main one.
     row_number() over (
         partition by person_id
         order by main_position desc nulls last, percentage desc nulls last, employee_id, employment_id

@@ -5,7 +5,7 @@
 --   boolean
 -- makes: golden
 -- Pupils at schools: members with role 01 of a school itself, or of any of its groups. A pupil may have several
--- schools; the one marked pifu_primaryRelation is the main one. A private candidate is no pupil of the school.
+-- schools; the one marked pifu_primaryRelation is the main one. A private candidate is not a pupil of the school.
 with part as (
     select
         i.person_id,

@@ -1,10 +1,10 @@
 -- needs: control.identity_change, control.run, new_identity_change, new_person_link
--- grain: one row a person and what the person has become in the end
+-- grain: one row a person and the person that the first has become in the end
 -- columns: person_id uuid, became uuid
 -- makes: table
--- The person that somebody has become in the end, by joinings that people have confirmed (the plan of a released run
--- named them, and was answered) or that this run's plan names. A joining that has been undone does not count: the two
--- have been parted again, or a number stands for the first person again.
+-- The person that a person has become in the end. The joinings that count are confirmed by people (the plan of a
+-- released run named them, and was answered) or named by this run's plan. A joining that has been undone does not
+-- count: the two have been parted again, or a number stands for the first person again.
 with recursive change as (
     select c.run, c.person_id, c.became, c.joined
     from control.identity_change c

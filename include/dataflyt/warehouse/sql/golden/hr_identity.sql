@@ -3,7 +3,7 @@
 -- index: employee_id, person_id
 -- columns: employee_id text, person_id uuid
 -- makes: table
--- The person that an id of HR stands for: by the number, or by the id itself where there is no number.
+-- The person that an id of HR stands for: by the number, or by the id itself if there is no number.
 select s.employee_id as employee_id, l.person_id
 from hr_employee s
 join new_person_link l on l.scheme = 'number' and l.value = s.number

@@ -1,9 +1,9 @@
 -- needs: golden.person_link, new_person_link, new_stands_for
--- grain: one row a person and what the person has become
+-- grain: one row a person and the person that the first has become
 -- columns: person_id uuid, became uuid, joined boolean
 -- makes: table
--- Changes of identity since the released run. "joined": the first person is nobody else any more, so that what people
--- have given the one can be the other's. Else the two have been parted, or an id has changed hands.
+-- Changes of identity since the released run. "joined": the first person now exists only as the other, so that the
+-- grants of the first can become the other's. Otherwise the two have been parted, or an id has changed hands.
 select
     s.known_id as person_id,
     s.person_id as became,

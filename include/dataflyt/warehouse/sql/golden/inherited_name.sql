@@ -2,9 +2,9 @@
 -- grain: one row a user name
 -- columns: person_id uuid, uid text
 -- makes: table
--- User names whose bearer is not the person they were given to. A person who has become another leaves the name to that
--- other person, unless the other has a name; of several names the oldest. The other keeps it, also when the two are
--- parted again.
+-- User names whose bearer is not the person that they were given to. A person who has become another person leaves the
+-- name to that person, unless that person has a name. The oldest of several names is inherited. The heir keeps the
+-- name, even if the two are parted again.
 with bearer as (
     select n.uid, n.run, n.person_id as given_to, coalesce(a.person_id, n.person_id) as person_id
     from control.account_name n

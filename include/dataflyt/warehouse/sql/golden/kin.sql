@@ -2,9 +2,9 @@
 -- grain: one row a pair of persons
 -- columns: person_id uuid, other_id uuid
 -- makes: table
--- Everybody who is, or has been, one with a person by any identifier, the person included. A person whom no change is
--- about has no row. Changes are read both ways: of two people who became one, or one who became two, each is protected
--- as the other.
+-- All people who are, or have been, one with a person by any identifier, the person included. A person without any
+-- change has no row. Changes are read both ways: if two people became one, or one became two, each is protected as the
+-- other.
 with recursive change as (
     select person_id, became from control.identity_change where owner = :owner and run <= :run
     union

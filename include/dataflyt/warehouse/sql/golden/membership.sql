@@ -3,8 +3,8 @@
 -- key: group_id, person_id, role
 -- columns: group_id text, person_id uuid, role text, contact_teacher boolean
 -- makes: golden
--- Members of groups now. PIFU-IMS 1.3 role types: 01 pupil, 02 teacher, 06 contact teacher; the rest is staff. A
--- private candidate is no pupil of the group.
+-- Members of groups now. PIFU-IMS 1.3 role types: 01 pupil, 02 teacher, 06 contact teacher; all other types are staff.
+-- A private candidate is not a pupil of the group.
 select
     m.group_id,
     i.person_id,

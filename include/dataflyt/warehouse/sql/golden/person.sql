@@ -5,8 +5,9 @@
 -- columns: person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, birth_date
 --   date, kjoenn text, work_email text, status text, dead boolean, source text, answered boolean
 -- makes: golden
--- The people a kommune needs: its pupils, the adults with access to them, and the employees of its schools. Names and
--- birth dates by precedence: FREG, then HR for employees, then the school system. Never derived from the number.
+-- The people that a kommune needs: its pupils, the adults with access to them, and the employees of its schools. Names
+-- and birth dates come from FREG, else from HR for employees, else from the school system. They are never derived from
+-- the number.
 with wanted as (
     select person_id from new_enrolment
     union select person_id from new_membership
@@ -31,7 +32,7 @@ navn as (
     join new_person_link l on l.scheme = 'number' and l.value = n.foedselsEllerDNummer
     where n.erGjeldende is not false
         and coalesce(n.fornavn, n.etternavn) is not null
-        -- Not a newborn's name for the time being, made of the mother's: KARI*PIKE (Skatteetaten, "Hendelser" 1.8).
+        -- Not a newborn's temporary name, which is made of the mother's: KARI*PIKE (Skatteetaten, "Hendelser" 1.8).
         and coalesce(n.fornavn, '') !~* '[*](PIKE|GUTT)$'
     order by l.person_id, l.current desc, n.gyldighetstidspunkt desc nulls last, n.fornavn, n.etternavn
 ),

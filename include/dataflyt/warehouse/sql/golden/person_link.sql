@@ -5,10 +5,10 @@
 -- index: person_id
 -- columns: scheme text, value text, person_id uuid, current boolean
 -- makes: golden
--- The person that an identifier stands for. People are matched by number, or by the school system's or HR's own id
--- where they have none; never by name. An identifier once linked stays linked, and a person keeps the id of the first
--- number seen. So a person who loses the number in a file, or gets one there, is still the same person, and as
--- protected as before.
+-- The person that an identifier stands for. People are matched by number, or by the school system's or HR's own id if
+-- they have no number; never by name. An identifier once linked stays linked, and a person keeps the id of the first
+-- number seen. A person who loses the number in a file, or gets one there, is therefore still the same person with the
+-- same protection.
 with seen as (
     select distinct number from (
         select foedselsEllerDNummer as number from freg_person
@@ -22,8 +22,8 @@ with seen as (
     where number ~ '^[0-9]{11}$'
 ),
 -- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
--- informasjonselementer). A number in use is nobody's former number, whatever an older answer about another person
--- says.
+-- informasjonselementer). A number in use is nobody's former number, even if an older answer about another person says
+-- so.
 same_person as (
     select distinct on (number) number, root from (
         select identifikasjonsnummer as number, foedselsEllerDNummer as root from freg_identifikasjonsnummer
@@ -33,9 +33,9 @@ same_person as (
 numbers as (
     select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
 ),
--- The persons that the numbers of an answer have stood for. When FREG answers for one person's numbers as several
--- people, the person has been split (personErEndretVedSplitting), or a number is somebody else's. Then the answer whose
--- number was in use keeps the person, also where the first number seen was in another answer.
+-- The persons that the numbers of an answer have stood for. If FREG answers for one person's numbers as several people,
+-- the person has been split (personErEndretVedSplitting), or a number belongs to another person. The answer whose
+-- number was in use then keeps the person, even if the first number seen was in another answer.
 claim as (
     select
         c.*,
@@ -57,7 +57,8 @@ claim as (
     ) as c
     left join (select distinct foedselsEllerDNummer as root from freg_person) as a on a.root = c.root
 ),
--- Of two persons who become one, the older in the warehouse stays; of equals the one whose number is in use.
+-- If two persons become one, the older in the warehouse stays. If they are equally old, the person whose number is in
+-- use stays.
 known as (
     select
         root,
@@ -67,7 +68,7 @@ known as (
     group by root
 ),
 -- The others are new persons. A split that happens again gives the same id, unless the id is still in use: its person
--- may have been given another number since.
+-- may have got another number since.
 parted as (
     select
         k.root,
@@ -83,7 +84,7 @@ parted as (
     ) as i
     where k.person_id is null
 ),
--- A number that nobody has had belongs to the person without a number who has had the local id; to one such person.
+-- A number that nobody has had goes to a person without a number who has had the local id, and to only one such person.
 local_before as (
     select distinct on (person_id) person_id, root from (
         select n.root, l.person_id, f.former

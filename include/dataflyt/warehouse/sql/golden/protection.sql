@@ -6,13 +6,13 @@
 -- columns: person_id uuid, level integer, held_back boolean, cause text, cause_person_id uuid, known_level integer,
 --   unasked boolean
 -- makes: golden
--- How protected a person is, and why: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. The level comes from
--- the person's own grading, any address's grading, the HR system's mark, or an override. It also comes from guardians
--- and siblings who live with the person: at the same dwelling, or where either's address is withheld. A word that we do
--- not know counts as strengtFortrolig; known_level is what known words give. Held back, in no export, is a pupil that
--- FREG was asked about and never answered for, until it answers. So is a pupil without a number, whom FREG cannot be
--- asked about ("unasked"), until people have decided; unless the kommune's file says that such pupils are published.
--- Everybody has a row, so that the number of rows tells nothing.
+-- A person's level of protection and its cause: 0 none, 1 klientadresse, 2 fortrolig, 3 strengtFortrolig. The level
+-- comes from the person's own grading, any address's grading, the HR system's mark, or an override. It also comes from
+-- guardians and siblings who live with the person: at the same dwelling, or where either's address is withheld. An
+-- unknown word counts as strengtFortrolig; known_level is the level from known words. A pupil that FREG was asked about
+-- and never answered for is held back, in no export, until FREG answers. A pupil without a number, whom FREG cannot be
+-- asked about ("unasked"), is held back until people have decided, unless the kommune's file says that such pupils are
+-- published. Every person has a row, so that the number of rows tells nothing.
 with word as (
     select foedselsEllerDNummer as number, 'own' as cause, coalesce(graderingsnivaa, 'ukjent') as grading
     from freg_adressebeskyttelse where erGjeldende is not false
@@ -53,7 +53,7 @@ base as (
     ) as every
     where level > 0
 ),
--- Of each person the strictest grading by known words, and the strictest by unknown ones.
+-- The strictest grading of each person by known words, and the strictest by unknown words.
 graded as (
     select distinct on (person_id, known) person_id, known, level, cause from base
     order by person_id, known, level desc, cause in ('hr', 'override'), cause
@@ -68,8 +68,8 @@ dwelling as (
     join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
     where a.bolig is not null
 ),
--- By foreldreansvar for any child that FREG has told of, pupil here or not, and by grants, under any id that either
--- person has or has had.
+-- Guardians by foreldreansvar for any child in FREG's answers, pupil here or not, and by grants, under any id that
+-- either person has or has had.
 guardian as (
     select child_id, adult::uuid as adult_id from new_responsible where adult_kind = 'person'
     union
@@ -91,7 +91,7 @@ protects as (
     from near n
     join graded b on b.person_id = n.other_id and b.level >= 2
 ),
--- Three joins, and not one with "or exists": PostgreSQL would look through every dwelling for each pair.
+-- Three joins instead of one with "or exists", for which PostgreSQL would look through every dwelling for each pair.
 through as (
     select p.* from protects p where not exists (select from dwelling d where d.person_id = p.other_id)
     union
@@ -130,8 +130,8 @@ waiting as (
 may_be_published as (
     select person_id from waiting where :publish_unasked
     union
-    -- The decision follows a joining as a grant does. It lapses when the pupil leaves: the local id may be another's
-    -- then.
+    -- The decision follows a joining as a grant does. It lapses when the pupil leaves: another person may then get the
+    -- local id.
     select coalesce(h.became, d.person_id)
     from control.publishable d
     left join new_heir h on h.person_id = d.person_id
@@ -144,7 +144,7 @@ may_be_published as (
         )
     )
 ),
--- Without a number in the file, and born another day than the person of the local id: perhaps somebody else.
+-- No number in the file, and another birth date than the person of the local id: this may be another person.
 doubtful as (
     select distinct i.person_id
     from sas_person s

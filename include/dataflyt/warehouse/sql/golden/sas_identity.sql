@@ -3,7 +3,7 @@
 -- index: sas_id, person_id
 -- columns: sas_id text, person_id uuid
 -- makes: table
--- The person that an id of the school system stands for: by the number, or by the id itself where there is no number.
+-- The person that an id of the school system stands for: by the number, or by the id itself if there is no number.
 select s.person_id as sas_id, l.person_id
 from sas_person s
 join new_person_link l on l.scheme = 'number' and l.value = s.number

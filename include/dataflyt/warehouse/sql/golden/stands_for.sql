@@ -3,7 +3,7 @@
 -- columns: person_id uuid, known_id uuid
 -- makes: table
 -- Identifiers that have come to stand for another person: the person that a number or local id stands for now, and each
--- person that it stood for in the released run or in one that waits. What protects the one protects the other.
+-- person that it stood for in the released run or in a waiting run. The protections of the one protect the other.
 select distinct n.person_id, o.person_id as known_id
 from new_person_link n
 join golden.person_link o on o.scheme = n.scheme and o.value = n.value

@@ -3,7 +3,7 @@
 -- key: unit_id
 -- columns: unit_id text, kind text, name text, sas_id text, parent_id text
 -- makes: golden
--- Schools and their owner, by organisation number (Feide wants NSR's). Where one number is both, the school counts.
+-- Schools and their owner, by organisation number (Feide wants NSR's). If one number is both, the school counts.
 select distinct on (s.orgnr)
     s.orgnr as unit_id,
     case

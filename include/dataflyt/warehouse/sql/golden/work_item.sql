@@ -1,11 +1,11 @@
 -- needs: freg_foreldreansvar, freg_resident, new_account, new_employment, new_enrolment, new_guardian_access,
 --   new_membership, new_person, new_person_link, new_protection, new_sas_identity, new_school_group, new_unit,
 --   reference.school, reference.subject, sas_guardian, sas_person
--- grain: one row a kind, a subject and what else it is about
+-- grain: one row a kind, a subject and the other thing that it is about
 -- key: kind, subject, other
 -- columns: kind text, subject text, other text, unit_id text
 -- makes: golden
--- What somebody has to look at. Guardians in the school system without a basis come first.
+-- Items that people have to look at. Guardians in the school system without a basis come first.
 with kept_by_hand as (
     select distinct
         c.person_id as child_id,
@@ -23,19 +23,19 @@ where not exists (
     select from new_guardian_access a where a.child_id = k.child_id and a.adult = k.adult and a.state = 'active'
 )
 union
--- Not by consent: it falls when the child is protected, and what is missing from the list would tell.
+-- Consent does not count as a basis here: it falls when the child is protected, and a gap in the list would tell that.
 select 'sas_guardian_missing', a.child_id::text, a.adult, null
 from new_guardian_access a
 where a.state = 'active' and a.adult_kind = 'person' and a.basis <> 'grant:consent'
     and not exists (select from kept_by_hand k where k.child_id = a.child_id and k.adult = a.adult)
     and exists (select from kept_by_hand)
 union
--- FREG says that an adult is responsible and does not name the adult: no access is guessed from the family.
+-- FREG says that an adult is responsible but does not name the adult. Access is never guessed from the family.
 select 'responsible_not_named', c.person_id::text, coalesce(f.ansvar, ''), null
 from freg_foreldreansvar f
 join new_person_link c on c.scheme = 'number' and c.value = f.foedselsEllerDNummer
 where f.erGjeldende is not false
-    -- In the document of a pupil who is a parent the record may speak of their child, as in responsible.sql.
+    -- In the document of a pupil who is a parent the record may be about the pupil's child, as in responsible.sql.
     and (f.ansvarssubjekt is null or f.ansvarssubjekt = f.foedselsEllerDNummer or exists (
         select from new_person_link s
         where s.scheme = 'number' and s.value = f.ansvarssubjekt and s.person_id = c.person_id
@@ -50,7 +50,7 @@ select 'responsible_unanswered', a.child_id::text, a.adult, null
 from new_guardian_access a
 where a.state = 'unanswered'
 union
--- A child of school age who lives here and goes to none of the schools. A protected child is in no list.
+-- A child of school age who lives here and goes to none of the schools. A protected child is never listed.
 select 'resident_not_enrolled', l.person_id::text, '', null
 from freg_resident r
 join new_person_link l on l.scheme = 'number' and l.value = r.foedselsEllerDNummer
@@ -58,8 +58,8 @@ where r.status = 'bosatt'
     and coalesce(r.graderingsnivaa, 'ugradert') = 'ugradert'
     and not exists (select from new_enrolment e where e.person_id = l.person_id)
 union
--- Pupils without a number: their protection is unknown, and so are their guardians. Held back until people decide, or
--- until the number comes.
+-- Pupils without a number: their protection is unknown, and so are their guardians. They are held back until people
+-- decide, or until the number comes.
 select
     case s.number_kind
         when 'duf' then 'pupil_with_duf_number'
@@ -92,7 +92,7 @@ select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_school_group g
 where g.group_type = 'undervisningsgruppe' and not g.timetabled
 union
--- A pupil or employee that the school system has switched off: the file does not say that the person has left.
+-- A pupil or employee that the school system has disabled: the file does not say that the person has left.
 select 'user_disabled', i.person_id::text, '', min(e.unit_id)
 from sas_person s
 join new_sas_identity i on i.sas_id = s.person_id
@@ -104,7 +104,7 @@ join (
 where s.recstatus = 'disabled'
 group by i.person_id
 union
--- Not in the national registers as of the run. Where our copy is missing or too old, nothing is said.
+-- Not in the national registers as of the run. If our copy is missing or too old, there is no item.
 select 'school_not_in_nsr', u.unit_id, '', u.unit_id
 from new_unit u
 where u.kind = 'school' and reference.fresh('nsr', :as_of) and not exists (
@@ -119,7 +119,7 @@ where g.feide_type = 'u' and reference.fresh('grep', :as_of) and not exists (
     where s.code = g.grep_code and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
 )
 union
--- No account name: it is in doubt (two people claim it, or one has two), or the BAS has given none.
+-- No account name: the name is in doubt (two people claim it, or one person has two), or the BAS has given none.
 select 'account_not_named', s.person_id::text, '', min(s.unit_id)
 from (
     select person_id, unit_id from new_enrolment

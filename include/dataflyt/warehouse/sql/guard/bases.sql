@@ -4,7 +4,7 @@
 -- columns: guardian_access bigint, enrolment bigint, employment bigint, person bigint, contact bigint, school_group
 --   bigint, membership bigint, account bigint
 -- makes: answer
--- What the limits in percent are of. A column is a base, as guard.py names it.
+-- The bases of the limits in percent. Each column is a base, as guard.py names it.
 select
     (select count(*) from before_guardian_access where state in ('active', 'suspended')) as guardian_access,
     (select count(distinct person_id) from before_enrolment) as enrolment,

@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: asks boolean
 -- makes: question
--- Whether a child gains one guardian and loses another, since the last release or on the same day. A loss that FREG
--- answered may stand as a veto of a run that was rejected: it is in no later plan.
+-- Whether a child gains one guardian and loses another, since the last release or on the same day. A loss by FREG's
+-- answer may be a veto from a rejected run, and is then in no later plan.
 select exists (
     select from plan g join plan l on l.subject = g.subject
     where g.kind = 'guardian_gains_access' and l.kind = 'guardian_loses_access'

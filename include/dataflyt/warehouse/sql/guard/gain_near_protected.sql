@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: asks boolean
 -- makes: question
--- Whether a guardian is gained near a protected person: the child, an adult with access to it, or anybody registered at
--- the same dwelling.
+-- Whether a guardian is gained near a protected person: the child, an adult with access to the child, or a person
+-- registered at the same dwelling.
 with gains as (
     select distinct subject from plan where kind = 'guardian_gains_access'
 ),

@@ -2,7 +2,7 @@
 -- grain: one row
 -- columns: asks boolean
 -- makes: question
--- Whether the run lifts a veto of a person whose identity has changed: it may give an access back that another person
+-- Whether the run lifts a veto of a person whose identity has changed: it may give back an access that another person
 -- lost.
 select exists (
     select from control.lift l

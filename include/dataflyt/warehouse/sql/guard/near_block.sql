@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: asks boolean
 -- makes: question
--- Whether a guardian is gained where an adult is blocked, or an adult with access there has a new number: it may be a
--- blocked adult's new number, or the adult may be the blocked one.
+-- Whether a guardian is gained for a child with a blocked adult, or an adult with access to such a child has a new
+-- number. The number may be a blocked adult's new number, or the adult may be the blocked adult.
 select exists (
     select from plan g
     join after_block b on b.child_id::text = g.subject

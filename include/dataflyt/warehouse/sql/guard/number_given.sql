@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: asks boolean
 -- makes: question
--- Whether a person who was known by a local id alone, in any released run, gets a number. The local id may stand for
--- somebody else today than before the person left.
+-- Whether a person who was known only by a local id, in any released run, gets a number. The local id may stand for
+-- another person today than before the person left.
 select exists (
     select from new_person_link n
     join before_person_link b on b.person_id = n.person_id

@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: people bigint, groups bigint
 -- makes: answer
--- People with an account, and groups with a pupil, who are not hidden: what the exports hold, before they are written.
--- {p} is the prefix of the vetoed views.
+-- People with an account, and groups with a pupil, who are not hidden: the contents of the exports, before these are
+-- written. {p} is the prefix of the vetoed views.
 select
     (
         select count(*)

@@ -10,7 +10,8 @@ where a.state in ({active}) and not exists (
     select from before_guardian_access b
     where b.child_id = a.child_id and b.adult = a.adult and b.state in ({active}))
 union all
--- Not inferred: FREG has answered, or the reason is known (18 years, dead, suspended), or people have ended the access.
+-- A loss is not inferred if FREG has answered, if the reason is known (18 years, dead, suspended), or if people have
+-- ended the access.
 select 'guardian_loses_access', b.child_id::text, b.adult, null,
     left(b.basis, 6) <> 'grant:'
     and not exists (

@@ -1,5 +1,5 @@
 -- needs: control.identity_change
--- grain: one row a person and what the person has become
+-- grain: one row a person and the person that the first has become
 -- columns: person_id uuid, became uuid
 -- makes: table
 -- The run's changes of identity.

@@ -2,7 +2,7 @@
 -- grain: one row a person
 -- columns: person_id text
 -- makes: table
--- People who are fortrolig, before or after. They are in the exports: the plan counts them as everybody.
+-- People who are fortrolig, before or after. They are in the exports, and the plan counts them like other people.
 select person_id::text as person_id from before_protection where level = 2
 union
 select person_id::text from after_protection where level = 2

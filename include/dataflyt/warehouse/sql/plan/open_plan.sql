@@ -2,7 +2,7 @@
 -- grain: one row a change
 -- columns: kind text, subject text, other text, unit_id text, inferred boolean
 -- makes: view
--- The plan as a reader without the right to see protection sees it.
+-- The plan for a reader without the right to see protection.
 select kind, subject, other, unit_id, inferred from plan where not graded
 union all
 select kind, subject, other, unit_id, inferred from plan_of_fortrolig

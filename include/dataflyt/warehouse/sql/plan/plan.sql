@@ -6,8 +6,8 @@
 -- grain: one row a change
 -- columns: kind text, subject text, other text, unit_id text, inferred boolean, graded boolean
 -- makes: table
--- What releasing the run would change. "graded" rows are for readers who may see protection ({graded_kinds} always
--- are).
+-- The changes that releasing the run would make. "graded" rows are for readers who may see protection ({graded_kinds}
+-- always are).
 select kind, subject::text as subject, other::text as other, unit_id, inferred,
     kind in ({graded_kinds})
     or kind in ('guardian_gains_access', 'guardian_loses_access')
@@ -58,7 +58,7 @@ from (
     join after_person a using (person_id)
     where a.number is distinct from b.number
     union all
-    -- Also of a person who has been away since, and was known by a local id alone.
+    -- Also for a person who has been away since, and was known only by a local id.
     select 'number_changes', a.person_id::text, '', null, false
     from after_person a
     where a.number is not null
@@ -74,7 +74,7 @@ from (
     join after_person_link a on a.scheme = b.scheme and a.value = b.value
     where a.person_id <> b.person_id
     union all
-    -- What the change of identity itself would bring: people in it who are protected under either id, before or after;
+    -- The effects of the change of identity itself: people in it who are protected under either id, before or after;
     -- blocks that come to hold for another person; access that appears or goes.
     select 'identity_protection', c.became::text, c.person_id::text, null, false
     from changed c

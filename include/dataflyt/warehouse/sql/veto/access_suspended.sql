@@ -2,9 +2,9 @@
 --   now_protection, past_veto
 -- grain: one row a veto written
 -- makes: rows
--- Access to a protected child. strengtFortrolig suspends every adult, fortrolig those who are not registered at the
--- child's address, until people decide adult by adult. A suspension that people have lifted since the protection was
--- raised stays lifted. A suspension that rests on an unknown word alone says so.
+-- Access to a protected child. strengtFortrolig suspends every adult, and fortrolig suspends the adults who are not
+-- registered at the child's address, until people decide adult by adult. A suspension that people have lifted since the
+-- protection was raised stays lifted. A suspension that rests only on an unknown word is marked as such.
 with lives as (
     select distinct l.person_id, a.bolig
     from freg_bostedsadresse a

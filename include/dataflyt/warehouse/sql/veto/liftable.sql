@@ -3,9 +3,9 @@
 -- grain: one row a veto
 -- columns: veto bigint, kind text, unknown boolean
 -- makes: table
--- The vetoes that the run may lift: somebody whom the veto holds for is answered for, freshly and without a row in
--- quarantine. Not vetoes that an identity change of this run carries to another person, nor those whose cause is such a
--- person. Everybody in the golden record that a veto holds for must be answered for.
+-- The vetoes that the run may lift. A person that the veto holds for has a fresh answer without a row in quarantine,
+-- and every person in the golden record that it holds for has an answer. Vetoes that an identity change of this run
+-- carries to another person are left out, and so are vetoes whose cause is such a person.
 with held as (
     select distinct subject
     from control.quarantine
@@ -24,8 +24,7 @@ answered as (
 fresh as (
     select person_id from answered where not held_over
 ),
--- Employees that FREG has never been asked about: HR speaks for what HR has marked, and people for what they have
--- decided.
+-- Employees that FREG has never been asked about: HR can lift HR's own marks, and people their own decisions.
 told as (
     select person_id from new_employment where person_id not in (select person_id from new_vitals where answered)
 ),

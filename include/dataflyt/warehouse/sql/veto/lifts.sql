@@ -1,7 +1,7 @@
 -- needs: control.veto, held_for, held_of, liftable, new_guardian_access, new_person, new_protection
 -- grain: one row a lifting planned
 -- makes: rows
--- The vetoes that the answers contradict: lower protection, access named again, a person alive.
+-- The vetoes that the answers contradict: lower protection, access that is named again, a living person.
 insert into control.lift (owner, run, veto)
 select :owner, :run, v.veto
 from liftable v

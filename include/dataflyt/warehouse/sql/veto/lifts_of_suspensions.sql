@@ -1,7 +1,7 @@
 -- needs: control.lift, control.veto, held_for, liftable, new_protection
 -- grain: one row a lifting planned
 -- makes: rows
--- A suspension by an unknown word goes with the last of what protects the child, never with less.
+-- A suspension by an unknown word is lifted only together with the last protection of the child.
 insert into control.lift (owner, run, veto)
 select :owner, :run, v.veto
 from liftable v

@@ -2,8 +2,8 @@
 -- grain: one row a child and an adult
 -- columns: child_id uuid, adult text, cause text
 -- makes: table
--- Access that FREG has answered for and names no more. A child or an adult whose id is gone is looked for under the id
--- that they have now. {answered} has the numbers answered for.
+-- Access that FREG has answered for and no longer names. A child or an adult whose id is gone is looked for under the
+-- present id. {answered} has the numbers answered for.
 select distinct n.child_id, n.adult, case n.basis when 'grant:consent' then 'consent' else 'answered' end as cause
 from now_guardian_access n
 left join moved c on c.known_id = n.child_id

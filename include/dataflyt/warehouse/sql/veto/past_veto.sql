@@ -3,8 +3,8 @@
 -- columns: kind text, person_id uuid, adult text, level integer, unknown boolean, learned_at timestamp with time
 --   zone, lifted_at timestamp with time zone
 -- makes: table
--- Vetoes that stand, for everybody each holds for; and vetoes that have been lifted. A lifting gives, and so it follows
--- a joining as a grant does.
+-- Vetoes in force, each for every person that it holds for; and vetoes that have been lifted. A lifting gives access,
+-- so it follows a joining as a grant does.
 select v.kind, coalesce(c.other_id, v.person_id) as person_id, coalesce(a.other_id::text, v.adult) as adult,
     v.level, v.unknown, v.learned_at, v.lifted_at
 from control.veto v

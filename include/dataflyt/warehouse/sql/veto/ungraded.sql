@@ -2,9 +2,9 @@
 -- grain: one row a person
 -- columns: person_id uuid
 -- makes: answer
--- People who were graded and whom the answers ({answered}) leave ungraded, every one: a lost right to that part of FREG
--- looks like this. Lowering is asked about, but the question may not say of how many. A person that only an unknown
--- word has graded does not count: a clean answer lifts that.
+-- People who were graded, if the answers ({answered}) leave all of them ungraded: a lost right to that part of FREG
+-- looks like this. Lowering is asked about, but the question may not tell the number of people. A person that only an
+-- unknown word has graded does not count: a clean answer lifts that grading.
 select distinct l.person_id
 from history.freg_adressebeskyttelse h
 join new_person_link l on l.scheme = 'number' and l.value = h.foedselsellerdnummer

@@ -2,8 +2,8 @@
 -- grain: one row
 -- columns: count bigint
 -- makes: answer
--- The same outside a run, where the answers are few at a time. People that unknown words have hidden since the last run
--- count too; else a new format would hide everybody, a few each hour.
+-- The same count outside a run, where the answers are few at a time. People that unknown words have hidden since the
+-- last run count too; otherwise a new format would hide everybody, a few people each hour.
 select count(*) from (
     select person_id from new_protection where level > known_level and cause = 'unknown_value'
 union

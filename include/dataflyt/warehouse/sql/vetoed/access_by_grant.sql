@@ -2,7 +2,8 @@
 -- grain: one row a grant, a child and an adult
 -- columns: access_grant bigint, child_id uuid, adult text, adult_kind text, basis text, ends_on date
 -- makes: view
--- The grants that hold on {day}. A consent has fallen when anybody has withdrawn it, or when the child is protected.
+-- The grants that hold on {day}. A consent has fallen if any of its givers has withdrawn it, or if the child is
+-- protected.
 select g.access_grant, g.child_id, g.adult, g.adult_kind, g.basis, g.ends_on
 from {p}access_by_grant_bare g
 join control.access_grant r on r.owner = '{owner}' and r.access_grant = g.access_grant

@@ -2,7 +2,7 @@
 -- grain: one row a child and an adult
 -- columns: child_id uuid, adult text
 -- makes: view
--- Blocks in force, each for everybody who is or has been one with the people of its row.
+-- Blocks in force, each for all people who are or have been one with the people of its row.
 select distinct coalesce(c.other_id, b.child_id) as child_id, coalesce(a.other_id::text, b.adult) as adult
 from control.access_block b
 left join {p}kin c on c.person_id = b.child_id

@@ -2,8 +2,9 @@
 -- grain: one row a pair of persons
 -- columns: person_id uuid, other_id uuid
 -- makes: table
--- Everybody who is, or has been, one with a person, as in golden/kin.sql, by the changes of identity that {changes}
--- chooses. A table: every other view reads it several times, and PostgreSQL would plan a view anew in each place.
+-- All people who are, or have been, one with a person, as in golden/kin.sql, by the changes of identity that {changes}
+-- chooses. It is a table, because every other view reads it several times, and PostgreSQL would plan a view anew in
+-- each place.
 with recursive edge as (
     select c.person_id, c.became as other_id from control.identity_change c
     where c.owner = '{owner}' and {changes}

@@ -3,14 +3,14 @@
 -- columns: person_id uuid, level integer, held_back boolean, cause text, cause_person_id uuid, known_level integer,
 --   unasked boolean
 -- makes: view
--- The strictest of what the golden record, the vetoes and, as of now, the overrides say of a person.
+-- The strictest protection of a person: by the golden record, by the vetoes and, as of now, by the overrides.
 select distinct on (person_id) person_id, level,
     bool_or(held_back) over (partition by person_id) as held_back, cause, cause_person_id,
     max(known_level) over (partition by person_id) as known_level,
     bool_or(unasked) over (partition by person_id) as unasked
 from (
     select b.person_id, b.level,
-        -- A decision that people end counts at once.
+        -- A decision stops counting as soon as people end it.
         b.held_back or coalesce(b.unasked, false) and ({hold} or exists (
             select from control.publishable d
             where d.owner = '{owner}' and d.ended_at is not null

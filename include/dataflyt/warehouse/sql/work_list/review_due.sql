@@ -3,7 +3,7 @@
 -- columns: kind text, subject text, other text, unit_id text
 -- makes: answer
 -- Blocks and overrides whose review date has come by {day}, a date literal. They hold until people end them. A view
--- takes no parameters: the day is written in, and the owner is the role that is logged in.
+-- takes no parameters, so the day is written into it, and the owner is the role that is logged in.
 select 'block_review_due' as kind, child_id::text as subject, adult as other, cast(null as text) as unit_id
 from control.access_block
 where owner = substr(current_user, 9) collate "default" and lifted_at is null and review_on <= {day}
