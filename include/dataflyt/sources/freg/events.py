@@ -50,7 +50,7 @@ class TooOld(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
+class EventPage:
     """A page: how many ``events``, the ``urgent`` ones' numbers and sekvensnummer, and where and how to read on.
 
     ``ahead``: it is the list's end, and the list says that there are more.
@@ -107,7 +107,7 @@ class EventList:
                 break
         return at
 
-    def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
+    def pages(self, seq: int, etag: str | None) -> Iterator[EventPage]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
 
         A page without events is the end, whatever else it holds. Where ``last`` says that there are more events, the
@@ -118,7 +118,7 @@ class EventList:
         while True:
             page = self._page(seq, etag)
             if page is None:
-                yield Page(0, [], seq, etag)
+                yield EventPage(0, [], seq, etag)
                 return
             if page.events:
                 yield page
@@ -126,12 +126,12 @@ class EventList:
                 yield page
                 return
             elif nothing_before:
-                yield Page(0, [], seq, None, ahead=True)
+                yield EventPage(0, [], seq, None, ahead=True)
                 return
             nothing_before = not page.events
             seq, etag = page.next_seq, None
 
-    def _page(self, seq: int, etag: str | None) -> Page | None:
+    def _page(self, seq: int, etag: str | None) -> EventPage | None:
         """Ask for a page; None when it is still the one that was called ``etag``."""
         answer = self._register.get(
             f"{self._base}/feed?seq={seq}",
@@ -147,7 +147,7 @@ class EventList:
         return read(answer.content if is_page else b"[]", seq, answer.headers.get("etag") if is_page else None)
 
 
-def read(content: bytes, seq: int, etag: str | None) -> Page:
+def read(content: bytes, seq: int, etag: str | None) -> EventPage:
     """Return what one page of the list says; an event without a kind counts as urgent. Raises Unreadable."""
     urgent = []
     newest = seq - 1
@@ -164,7 +164,7 @@ def read(content: bytes, seq: int, etag: str | None) -> Page:
     if items and newest < seq:
         raise Unreadable("Folkeregisterets hendelser går ikke framover: meld fra til en dataingeniør.", seq=seq)
     # The page at the end is asked for again, and its ETag tells whether it is still the end.
-    return Page(len(items), urgent, newest + 1, etag if not items else None)
+    return EventPage(len(items), urgent, newest + 1, etag if not items else None)
 
 
 def _is_number(value: Any) -> TypeGuard[int]:
