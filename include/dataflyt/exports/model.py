@@ -41,7 +41,7 @@ class AccountHolder:
     ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is one that the kommune gave.
     ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers;
     ``primary_school`` is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the
-    current ones, each with this person's role in it.
+    current ones as Feide knows them (a class has ``type`` b), each with this person's role in it.
     """
 
     uid: str
@@ -161,8 +161,9 @@ class Counts(NamedTuple):
     """What was written. ``people`` are pupils and employees; a person who is both counts in both of these.
 
     ``groups`` are different groups. ``left_out`` are e-mail addresses and telephone numbers that the format cannot
-    hold. Guardians and their relations are not counted: seen beside what FREG and KRR answered, their number would tell
-    how many of them are protected.
+    hold. A file with far fewer people or groups than the published one is not published unasked. Guardians and their
+    relations are not counted: seen beside what FREG and KRR answered, their number would tell how many of them are
+    protected.
     """
 
     owners: int
