@@ -18,7 +18,7 @@ from dataflyt.operations import fast_lane, work_list
 from dataflyt.run.close_run import close_run
 from dataflyt.run.merge import merge
 from dataflyt.run.publish import publish
-from dataflyt.sources.freg.events import EventList, Page
+from dataflyt.sources.freg.events import EventList, EventPage
 from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST, Feed
@@ -415,6 +415,6 @@ def _dies(*_: object, **__: object) -> None:
 _pages = EventList.pages
 
 
-def _breaks_off(event_list: EventList, seq: int, etag: str | None) -> Iterator[Page]:
+def _breaks_off(event_list: EventList, seq: int, etag: str | None) -> Iterator[EventPage]:
     yield next(_pages(event_list, seq, etag))
     raise SourceUnavailable("Svarer ikke.")

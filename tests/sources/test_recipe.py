@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from dataflyt.config import formats
-from dataflyt.sources import hr
+from dataflyt.sources import hr, readers
 
 PAGE = Path(__file__).parents[2] / "docs" / "develop" / "add-a-format.md"
 READER, TABLE, TESTS, *_ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -35,5 +35,9 @@ def test_the_recipe_s_own_tests_pass(lonnsliste: ModuleType) -> None:
         test()
 
 
-def test_the_recipe_s_table_has_all_formats_that_there_are() -> None:
-    assert set(re.findall(r'^    "(\w+)":', TABLE, re.MULTILINE)) == {*formats.HR, "lonnsliste"}
+def test_the_recipe_s_line_makes_the_module_a_format_beside_those_that_there_are(lonnsliste: ModuleType) -> None:
+    line = module_of("table", f"from typing import Final\n{TABLE}").HR
+    assert line == {"lonnsliste": "csv"}
+    found = readers(hr.__name__, formats.HR | line)
+    assert found.pop("lonnsliste") is lonnsliste.read
+    assert found.keys() == formats.HR.keys()

@@ -130,7 +130,7 @@ def _found(connection: Connection, bound: dict[str, object]) -> dict[str, dict[s
     copied(connection, "read_school", "key text, orgnr text", [])
     connection.execute(text(f"create temporary table staged as {rules.sql('accounts/staged')}"), bound)
     accounts = rules.folder("accounts")
-    for name in ("shown_account", "account_difference", "import_difference"):
+    for name in ("candidate_account", "account_difference", "import_difference"):
         rules.make(connection, [accounts[name]], bound, staged="staged")
     placed = {
         "p": "now_",

@@ -220,7 +220,7 @@ def _difference(connection: Connection, owner: str) -> int:
     newest = runs.newest(connection, owner)
     merged = newest and runs.get(connection, owner, newest).state == "merged"
     run = newest if merged else runs.released_before(connection, owner)
-    _shown(connection, owner, run)
+    _candidates(connection, owner, run)
     rule = rules.folder("accounts")["import_difference"]
     rules.make(connection, [rule], {"owner": owner}, staged=_staged(owner))
     return run
@@ -237,11 +237,11 @@ def _digest(connection: Connection, owner: str) -> str:
     return str(value)
 
 
-def _shown(connection: Connection, owner: str, run: int) -> None:
-    """Make the temporary table ``shown_account``, and the views of the golden record before and after the run."""
+def _candidates(connection: Connection, owner: str, run: int) -> None:
+    """Make the temporary table ``candidate_account``, and the views of the golden record before and after the run."""
     vetoed_views.views(connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run)
     shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run))
-    rules.make(connection, [rules.folder("accounts")["shown_account"]], {})
+    rules.make(connection, [rules.folder("accounts")["candidate_account"]], {})
 
 
 # --- trial -----------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
     """
     if imported_at(connection, run.owner) is None:
         return {}
-    _shown(connection, run.owner, run.number)
+    _candidates(connection, run.owner, run.number)
     rules.make(connection, [rules.folder("accounts")["account_difference"]], {"owner": run.owner})
     found = text("select kind, count(*) from account_difference group by kind")
     return dict.fromkeys(COMPARED_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}

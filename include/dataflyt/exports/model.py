@@ -40,8 +40,8 @@ class AccountHolder:
 
     ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is a number that the kommune gave.
     ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers; ``primary_school``
-    is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the person's current groups,
-    each with the person's role in it.
+    is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the person's current groups
+    as Feide knows them (a class has ``type`` b), each with the person's role in it.
     """
 
     uid: str
@@ -161,7 +161,8 @@ class Counts(NamedTuple):
     """What was written. ``people`` are pupils and employees; a person who is both counts as one of each.
 
     ``groups`` counts each group once. ``left_out`` are e-mail addresses and telephone numbers that the format cannot
-    hold. Guardians and their relations are not counted: a reader who compared their number with FREG's and KRR's counts
+    hold. Publishing refuses a file with far fewer people or groups than the published one, unless somebody was asked.
+    Guardians and their relations are not counted: a reader who compared their number with FREG's and KRR's counts
     would learn how many guardians are protected.
     """
 

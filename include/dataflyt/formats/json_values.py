@@ -73,7 +73,7 @@ def parts(value: Mapping[str, Any], name: str) -> list[Json]:
 
 
 def text(value: Mapping[str, Any], name: str) -> str | None:
-    """Return the text (or whole number, as text) under ``name``; None for anything else."""
+    """Return the text (or whole number, as text) under ``name``; None for anything else, a number with decimals too."""
     found = value.get(name)
     if found is None:
         return None

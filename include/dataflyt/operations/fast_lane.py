@@ -32,7 +32,7 @@ from dataflyt.run.republish import republish
 from dataflyt.run.whom_to_ask import responsible
 from dataflyt.sources import freg
 from dataflyt.sources.freg import client as freg_client
-from dataflyt.sources.freg.events import EventList, Page, TooOld
+from dataflyt.sources.freg.events import EventList, EventPage, TooOld
 from dataflyt.sources.origin import with_origin
 from dataflyt.storage import database
 from dataflyt.storage.files import remove
@@ -127,12 +127,12 @@ def read(environment: Environment, counts: dict[str, int]) -> None:
         )
 
 
-def _read_on(db: Engine, pages: Iterable[Page], secret: str, counts: dict[str, int]) -> None:
+def _read_on(db: Engine, pages: Iterable[EventPage], secret: str, counts: dict[str, int]) -> None:
     """Queue each person named in these pages, and move the place in the list."""
     heard: dict[str, int] = {}
-    unkept: Page | None = None
+    unkept: EventPage | None = None
 
-    def keep(page: Page) -> None:
+    def keep(page: EventPage) -> None:
         with database.reading_events(db) as connection:
             events.let_wait(connection, heard.items())
             events.move_pointer(connection, FEED, page.next_seq, page.etag, ahead=page.ahead)

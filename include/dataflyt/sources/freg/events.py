@@ -50,7 +50,7 @@ class TooOld(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
+class EventPage:
     """A page: the number of ``events``, the ``urgent`` ones' numbers and sekvensnummer, and the place to read on from.
 
     ``ahead``: the page is the list's end, but the list says that there are more events.
@@ -107,7 +107,7 @@ class EventList:
                 break
         return at
 
-    def pages(self, seq: int, etag: str | None) -> Iterator[Page]:
+    def pages(self, seq: int, etag: str | None) -> Iterator[EventPage]:
         """Read on from ``seq`` until the list's end, whose page has no events. Raises TooOld.
 
         A page without events is the end, even if it holds something else. If ``last`` says that there are more events,
@@ -118,7 +118,7 @@ class EventList:
         while True:
             page = self._page(seq, etag)
             if page is None:
-                yield Page(0, [], seq, etag)
+                yield EventPage(0, [], seq, etag)
                 return
             if page.events:
                 yield page
@@ -126,7 +126,7 @@ class EventList:
                 yield page
                 return
             elif nothing_before:
-                yield Page(0, [], seq, None, ahead=True)
+                yield EventPage(0, [], seq, None, ahead=True)
                 return
             nothing_before = not page.events
             seq, etag = page.next_seq, None
@@ -164,7 +164,7 @@ def read(content: bytes, seq: int, etag: str | None) -> Page:
     if items and newest < seq:
         raise Unreadable("Folkeregisterets hendelser går ikke framover: meld fra til en dataingeniør.", seq=seq)
     # The page at the end is asked for again, and its ETag tells whether it is still the end.
-    return Page(len(items), urgent, newest + 1, etag if not items else None)
+    return EventPage(len(items), urgent, newest + 1, etag if not items else None)
 
 
 def _is_number(value: Any) -> TypeGuard[int]:

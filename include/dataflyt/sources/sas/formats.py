@@ -10,4 +10,4 @@ FORMATS: dict[str, Reader] = readers(__package__, (*formats.SAS, *formats.TIMETA
 
 def format_of(page: Page, format: str) -> str:
     """Return the format of a landed page; ``format`` is the format of the school system's file."""
-    return formats.TIMETABLES.get(page.format, format)
+    return formats.TIMETABLES.get(page.suffix, format)

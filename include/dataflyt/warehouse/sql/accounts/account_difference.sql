@@ -1,4 +1,4 @@
--- needs: after_person_link, control.directory_entry, control.owner, shown_account
+-- needs: after_person_link, candidate_account, control.directory_entry, control.owner
 -- grain: one row a difference; the kind missing has a row an entry
 -- columns: kind text, person_id uuid
 -- makes: table
@@ -12,7 +12,7 @@ with entry as (
     left join (
         select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || l.value), 1, 32)::uuid as number_id, a.person_id
         from after_person_link l
-        join shown_account a on a.person_id = l.person_id
+        join candidate_account a on a.person_id = l.person_id
         where l.scheme = 'number'
     ) as a on a.number_id = e.number_id
     where e.owner = :owner
@@ -25,7 +25,7 @@ ours as (
         bool_or(e.uid = a.uid) as same_name,
         bool_or(e.schools = a.schools) as same_schools,
         bool_or(e.role = a.role) as same_role
-    from shown_account a
+    from candidate_account a
     left join entry e on e.person_id = a.person_id
     group by a.person_id, a.hidden
 )

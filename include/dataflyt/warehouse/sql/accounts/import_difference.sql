@@ -1,5 +1,5 @@
--- needs: after_person_link, after_protection, before_protection, control.account_name, control.owner, control.run,
---   shown_account, {staged}
+-- needs: after_person_link, after_protection, before_protection, candidate_account, control.account_name,
+--   control.owner, control.run, {staged}
 -- grain: one row an entry of the file, or an account that is not in it
 -- columns: kind text, line bigint, person_id uuid
 -- makes: table
@@ -59,5 +59,5 @@ left join given mine on mine.person_id = e.person_id
 left join given theirs on theirs.uid = e.uid
 union all
 select 'not_in_directory', null, a.person_id
-from shown_account a
+from candidate_account a
 where not a.hidden and not exists (select from entry e where e.person_id = a.person_id)
