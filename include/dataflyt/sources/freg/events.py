@@ -147,7 +147,7 @@ class EventList:
         return read(answer.content if is_page else b"[]", seq, answer.headers.get("etag") if is_page else None)
 
 
-def read(content: bytes, seq: int, etag: str | None) -> Page:
+def read(content: bytes, seq: int, etag: str | None) -> EventPage:
     """Return the contents of one page of the list; an event without a kind counts as urgent. Raises Unreadable."""
     urgent = []
     newest = seq - 1
