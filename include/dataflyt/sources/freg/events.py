@@ -131,7 +131,7 @@ class EventList:
             nothing_before = not page.events
             seq, etag = page.next_seq, None
 
-    def _page(self, seq: int, etag: str | None) -> Page | None:
+    def _page(self, seq: int, etag: str | None) -> EventPage | None:
         """Ask for a page; None if the page still has this ``etag``."""
         answer = self._register.get(
             f"{self._base}/feed?seq={seq}",
