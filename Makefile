@@ -13,7 +13,9 @@ SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --under-make --kommu
 
 # These commands say themselves what is wrong. Without -q make would add «*** [demo] Error 1» to it. With -q it runs the
 # lines that begin with +, and ends with 1 in silence when one of them ends with 1. With -n a + would run the line.
-ifneq ($(filter setup demo up plan run doctor import backup restore,$(MAKECMDGOALS)),)
+# Beside another goal (make setup test) there is no -q: it would pass over that one's lines.
+QUIET := setup demo up plan run doctor import backup restore
+ifeq ($(if $(MAKECMDGOALS),$(filter-out $(QUIET),$(MAKECMDGOALS)),default),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
 ALONE := +

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -283,6 +284,34 @@ def test_a_run_that_stopped_early_has_a_summary_too():
     text = summary({"tables": [], "merged": None, "published": None, "sentences": ["Kjøringen stoppet."]})
     assert "Publisert: 0 filer" in text
     assert "Kjøringen stoppet." in text
+
+
+@pytest.mark.parametrize(
+    ("goals", "fails", "ran", "code"),
+    [
+        (["demo"], 0, ["demo"], 0),
+        (["setup", "lint"], 0, ["check", "check", "mypy", "deptry"], 0),
+        (["plan", "lint"], 0, ["plan", "check", "check", "mypy", "deptry"], 0),
+        (["run", "plan"], 0, ["run", "plan"], 0),
+        (["demo"], 1, ["demo"], 1),
+        (["run", "plan"], 1, ["run"], 1),
+        (["lint"], 1, ["check"], 2),
+    ],
+)
+def test_make_does_each_of_its_goals_and_stops_at_the_first_that_fails(tmp_path, goals, fails, ran, code):
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("requirements.txt", "pyproject.toml", ".venv/.installed"):
+        (tmp_path / name).touch()
+    for name in ("python", "ruff", "mypy", "deptry"):
+        (programs / name).write_text(f'#!/bin/sh\necho "ran: ${{0##*/}} $*"\nexit {fails}\n')
+        (programs / name).chmod(0o700)
+    ended = subprocess.run(["make", *goals], cwd=tmp_path, capture_output=True, text=True)
+    found = re.findall(r"^ran: (.*)$", ended.stdout, re.MULTILINE)
+    assert [next(word for word in ran if re.search(rf"\b{word}\b", line)) for line in found] == ran
+    assert ended.returncode == code
+    assert ("***" in ended.stderr) == (code == 2), "the goals that say themselves what is wrong"
 
 
 def test_make_alone_lists_the_commands_and_their_variables():
