@@ -195,7 +195,7 @@ def drop(connection: psycopg.Connection[tuple[object, ...]], database: str) -> N
 
 
 def swap(connection: psycopg.Connection[tuple[object, ...]], name: str, new: str, old: str) -> None:
-    """Return the database ``new`` the name ``name``, and the one that had it the name ``old``: both or neither."""
+    """Rename the database ``new`` to ``name``, and the one that had that name to ``old``: both or neither."""
     there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
     with connection.transaction():
         for was, becomes in [(name, old)] * bool(there) + [(new, name)]:
