@@ -14,6 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from dataflyt.cli import outside_run
 from supervisor import demo as demonstration
 from supervisor.__main__ import main
 from supervisor.demo import Demo, summarise
@@ -151,6 +152,33 @@ def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
             assert process.environ().get(MARK) != str(local)
         except (psutil.Error, OSError):
             continue
+
+
+def test_ctrl_c_leaves_a_command_the_time_to_say_that_it_was_interrupted(tmp_path):
+    note = outside_run.announce(tmp_path, {"DATAFLYT_STORAGE": str(tmp_path)})
+    code = (
+        "import time\n"
+        "try:\n"
+        "    print('up', flush=True)\n"
+        "    time.sleep(300)\n"
+        "except KeyboardInterrupt:\n"
+        "    time.sleep(0.5)\n"
+        "    print('Avbrutt.', flush=True)\n"
+    )
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "supervisor", "run", "--", sys.executable, "-c", code],
+        env={**os.environ, "DATAFLYT_LOCAL": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert supervisor.stdout is not None
+    assert supervisor.stdout.readline() == "up\n"
+    os.killpg(supervisor.pid, signal.SIGINT)  # as a terminal does
+    assert supervisor.communicate(timeout=60) == ("Avbrutt.\n", "")
+    assert supervisor.returncode == 128 + signal.SIGINT
+    outside_run.withdraw(tmp_path, note)
 
 
 class FakeAirflow:
