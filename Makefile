@@ -13,7 +13,9 @@ SUPERVISOR := trap '' INT; exec $(BIN)/python -m supervisor --under-make --kommu
 
 # These commands print their own errors. Without -q make would add «*** [demo] Error 1». With -q it runs the lines that
 # begin with +, and ends with 1 in silence when one of them ends with 1. With -n a + would run the line.
-ifneq ($(filter setup demo up plan run doctor import backup restore,$(MAKECMDGOALS)),)
+# Together with another goal (make setup test) there is no -q: make would skip the lines of that goal.
+QUIET := setup demo up plan run doctor import backup restore
+ifeq ($(if $(MAKECMDGOALS),$(filter-out $(QUIET),$(MAKECMDGOALS)),default),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
 ALONE := +

@@ -394,6 +394,11 @@ def run_beside(command: list[str], environment: Mapping[str, str]) -> int:
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603
         try:
             return process.wait()
+        except SystemExit as signalled:
+            if signalled.code == 128 + signal.SIGINT:  # the terminal has sent it to the command too, which cleans up
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(PATIENCE)
+            raise
         finally:
             if process.poll() is None:
                 process.terminate()

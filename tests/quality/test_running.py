@@ -190,6 +190,16 @@ def test_checks_leave_no_connection_behind(pg_url: str, names: str) -> None:
     assert os.environ["GX_ANALYTICS_ENABLED"] == "False"
 
 
+def test_no_other_session_is_held_while_the_checks_run(pg_url: str, names: str) -> None:
+    # Behind a pooler each transaction that is open takes a session, and there may be one.
+    others = (
+        "(select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+        "and state like 'idle in transaction%') > 0"
+    )
+    result = running.run(pg_url, names, build(rules(row("other", never(others), "HR", "Feil.")), FIRST))
+    assert not result.quarantined
+
+
 def test_checks_cannot_write(pg_url: str, names: str) -> None:
     with psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"create sequence {names}.counter")

@@ -46,6 +46,7 @@ def test_salary_bank_tax_and_dependants_are_never_read(monkeypatch):
 
 def test_an_extract_of_nobody_is_readable():
     assert persons() == []
+    assert list(visma.read(io.BytesIO(b"<personsXML/>"))) == []
 
 
 def test_the_kommune_s_own_codes_for_kinds_of_employment_are_told_in_words():

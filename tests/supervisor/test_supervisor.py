@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from dataflyt.cli import outside_run
 from supervisor import demo as demonstration
 from supervisor.__main__ import main
 from supervisor.demo import Demo, summarise
@@ -152,6 +154,33 @@ def test_a_signal_stops_the_database_the_registers_and_the_command(tmp_path):
             continue
 
 
+def test_ctrl_c_leaves_a_command_the_time_to_say_that_it_was_interrupted(tmp_path):
+    note = outside_run.announce(tmp_path, {"DATAFLYT_STORAGE": str(tmp_path)})
+    code = (
+        "import time\n"
+        "try:\n"
+        "    print('up', flush=True)\n"
+        "    time.sleep(300)\n"
+        "except KeyboardInterrupt:\n"
+        "    time.sleep(0.5)\n"
+        "    print('Avbrutt.', flush=True)\n"
+    )
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "supervisor", "run", "--", sys.executable, "-c", code],
+        env={**os.environ, "DATAFLYT_LOCAL": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert supervisor.stdout is not None
+    assert supervisor.stdout.readline() == "up\n"
+    os.killpg(supervisor.pid, signal.SIGINT)  # as a terminal does
+    assert supervisor.communicate(timeout=60) == ("Avbrutt.\n", "")
+    assert supervisor.returncode == 128 + signal.SIGINT
+    outside_run.withdraw(tmp_path, note)
+
+
 class FakeAirflow:
     """An Airflow whose run waits for an answer and then ends as told."""
 
@@ -283,6 +312,35 @@ def test_a_run_that_stopped_early_has_a_summary_too():
     text = summary({"tables": [], "merged": None, "published": None, "sentences": ["Kjøringen stoppet."]})
     assert "Publisert: 0 filer" in text
     assert "Kjøringen stoppet." in text
+
+
+@pytest.mark.parametrize(
+    ("goals", "fails", "ran", "code"),
+    [
+        (["demo"], 0, ["demo"], 0),
+        (["setup", "lint"], 0, ["check", "format", "mypy", "deptry"], 0),
+        (["plan", "lint"], 0, ["plan", "check", "format", "mypy", "deptry"], 0),
+        (["run", "plan"], 0, ["run", "plan"], 0),
+        (["demo"], 1, ["demo"], 1),
+        (["run", "plan"], 1, ["run"], 1),
+        (["lint"], 1, ["check"], 2),
+    ],
+)
+def test_make_does_each_of_its_goals_and_stops_at_the_first_that_fails(tmp_path, goals, fails, ran, code):
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("requirements.txt", "pyproject.toml", ".venv/.installed"):
+        (tmp_path / name).touch()
+    for name in ("python", "ruff", "mypy", "deptry"):
+        (programs / name).write_text(f'#!/bin/sh\necho "ran: ${{0##*/}} $*"\nexit {fails}\n')
+        (programs / name).chmod(0o700)
+    ended = subprocess.run(["make", *goals], cwd=tmp_path, capture_output=True, text=True)
+    found = re.findall(r"^ran: (.*)$", ended.stdout, re.MULTILINE)
+    assert len(found) == len(ran)
+    assert all(word in line.split() for word, line in zip(ran, found, strict=True)), found
+    assert ended.returncode == code
+    assert ("***" in ended.stderr) == (code == 2), "the goals that say themselves what is wrong"
 
 
 def test_make_alone_lists_the_commands_and_their_variables():

@@ -292,15 +292,16 @@ def _load(connection: Connection, kommune: Kommune, landing: Landing) -> set[str
 
 def _copy(connection: Connection, tables: Sequence[SourceTable], rows: Iterable[tuple[object, ...]]) -> None:
     """Copy each row into the temporary table of its type, 20 000 at a time."""
+    table_of = {table.table.row: table for table in tables}
     left = iter(rows)
     while batch := list(islice(left, _ROWS_AT_A_TIME)):
         by_type: dict[type, list[tuple[object, ...]]] = {}
         for row in batch:
             by_type.setdefault(type(row), []).append(row)
         with database.driver(connection).cursor() as cursor:
-            for table in tables:
+            for kind, found in by_type.items():
+                table = table_of[kind]
                 columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
-                if found := by_type.get(table.table.row):
-                    with cursor.copy(f"copy {_FRESH}{table.name} ({columns}) from stdin") as copy:
-                        for row in found:
-                            copy.write_row(row)
+                with cursor.copy(f"copy {_FRESH}{table.name} ({columns}) from stdin") as copy:
+                    for row in found:
+                        copy.write_row(row)

@@ -12,7 +12,7 @@ Great Expectations takes six seconds to import, so it is imported inside functio
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -169,9 +169,12 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
     from great_expectations.datasource.fluent.sql_datasource import TableAsset
 
     def begin(connection: Connection) -> None:
+        database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
+
+    def begin_once(connection: Connection) -> None:
         """Begin one transaction and keep it open: Great Expectations would begin one for each of its statements."""
         if database.driver(connection).info.transaction_status == TransactionStatus.IDLE:
-            database.be_patient(connection, f"set transaction read only; set local search_path = {schema}")
+            begin(connection)
             for end in ("do_commit", "do_rollback"):
                 setattr(connection.dialect, end, end_if_failed)
 
@@ -185,8 +188,8 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
         if error.facts.get("sqlstate") != "25006":  # the read-only setting is our own
             heard.append(error)
 
-    def watched(engine: Engine) -> Engine:
-        event.listen(engine, "begin", begin)
+    def watched(engine: Engine, begins: Callable[[Connection], None]) -> Engine:
+        event.listen(engine, "begin", begins)
         event.listen(engine, "handle_error", hear)
         return engine
 
@@ -207,13 +210,14 @@ def _data_source(url: str, schema: str, tables: Sequence[str], heard: list[Dataf
         assets=[TableAsset(name=table, table_name=table.lower()) for table in tables],
     )
     try:
-        there = set(inspect(watched(source.get_engine())).get_table_names(schema=schema))
+        # It ends its transaction: a pooler may have one session for us, and the checks need that.
+        there = set(inspect(watched(source.get_engine(), begin)).get_table_names(schema=schema))
         for table in tables:  # Great Expectations names a missing table only in a text that may hold the password
             if table.lower() not in there:
                 raise _failed(table)
         context.data_sources.add_sql(source)
         with closing(source.get_execution_engine()) as running:
-            watched(running.engine)
+            watched(running.engine, begin_once)
             yield source
     finally:
         source.get_engine().dispose()
