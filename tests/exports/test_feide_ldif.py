@@ -242,7 +242,7 @@ def test_what_no_directory_could_take_stops_the_export(people: tuple[AccountHold
 
 
 def test_a_realm_that_is_no_domain_is_a_mistake_in_the_kommune_file() -> None:
-    with pytest.raises(ConfigError, match="FEIDE realm"):
+    with pytest.raises(ConfigError, match="FEIDE-realmet"):
         written(replace(HAUGESUND, owner_=replace(HAUGESUND.owner_, realm="haugesund")))
 
 

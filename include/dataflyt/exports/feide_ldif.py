@@ -80,7 +80,7 @@ class _Writer:
         self._owner = owner
         self._realm = owner.realm.strip().lower()
         if not _REALM.fullmatch(self._realm):
-            raise ConfigError("The FEIDE realm is not a domain: write it as haugesund.kommune.no.")
+            raise ConfigError("FEIDE-realmet er ikke et domene: skriv det som haugesund.kommune.no.")
         self._schools = schools
         self._suffix = ",".join(f"dc={part}" for part in self._realm.split("."))
         self._org_line = attribute("eduPersonOrgDN", self._suffix)

@@ -91,7 +91,7 @@ def connect_args(url: str) -> dict[str, Any]:
 def checked_owner(owner: str) -> str:
     """Return ``owner`` when it can be part of a role's or schema's name. Raises ConfigError."""
     if not _OWNER.match(owner):
-        raise ConfigError("A kommune's id is lower-case letters, digits and underscores, starting with a letter.")
+        raise ConfigError("Kommunens id må være små bokstaver, tall og understrek, og begynne med en bokstav.")
     return owner
 
 
