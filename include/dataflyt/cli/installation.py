@@ -11,13 +11,13 @@ from dataflyt.cli.terminal import echo
 from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
-from dataflyt.run.environment import Outside
+from dataflyt.run.environment import Installation
 
 KommuneName: TypeAlias = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
 
 
 @contextmanager
-def installation() -> Iterator[Outside]:
+def installation() -> Iterator[Installation]:
     """Find the installation; an expected error becomes one sentence on stderr, and exit code 2."""
     try:
         yield outside_run.use()

@@ -20,7 +20,7 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
-from dataflyt.run.environment import Outside
+from dataflyt.run.environment import Installation
 
 kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
 
@@ -69,7 +69,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, outside: Outside) -> bool:
+def _answers(kommune: Kommune, outside: Installation) -> bool:
     """Print for each source whether it answers and with whose rights. Return whether all is well."""
     from dataflyt.operations import source_check
 

@@ -20,7 +20,7 @@ from typing import TextIO
 
 from dataflyt.config.connections import from_environment, path_of
 from dataflyt.errors import ConfigError, DataflytError
-from dataflyt.run.environment import Outside
+from dataflyt.run.environment import Installation
 
 NOTE = "environment.json"
 SHARED = ("DATAFLYT_STORAGE", "DATAFLYT_KOMMUNER", "NO_PROXY", "no_proxy")
@@ -78,7 +78,7 @@ def airflow_is_here() -> bool:
     )
 
 
-def by_airflow() -> Outside:
+def by_airflow() -> Installation:
     """Return the installation as Airflow finds it. Raises ConfigError when its settings keep it from starting."""
     # Airflow's own command line sets this. Without it the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -92,10 +92,10 @@ def by_airflow() -> Outside:
             "og rett det den klager på, i airflow.cfg eller AIRFLOW__-variablene."
         ) from None
     logging.getLogger().setLevel(logging.WARNING)  # Airflow lets every library log to the terminal
-    return Outside(connection_of_installation, storage_path, airflow=True)
+    return Installation(connection_of_installation, storage_path, airflow=True)
 
 
-def use() -> Outside:
+def use() -> Installation:
     """Find the installation, and take over the variables of a trial that runs here.
 
     Raises ConfigError when there is none.
@@ -103,7 +103,7 @@ def use() -> Outside:
     told = any(name == "DATAFLYT_STORAGE" or name.startswith(CONNECTION) for name in os.environ)
     if not told and (variables := running(folder())) is not None:
         os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
-        return Outside(from_environment, path_of)
+        return Installation(from_environment, path_of)
     if airflow_is_here():
         return by_airflow()
     if not told:
@@ -111,4 +111,4 @@ def use() -> Outside:
             "Ingenting kjører her: skriv «make up» i et annet vindu først, eller sett miljøvariabelen "
             "DATAFLYT_STORAGE og tilkoblingene, eller AIRFLOW_HOME der Airflow har dem."
         )
-    return Outside(from_environment, path_of)
+    return Installation(from_environment, path_of)

@@ -19,8 +19,6 @@ from dataflyt.config.exports import CHOICES, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.identity import numbers
 
-TIMEZONE = "Europe/Oslo"
-
 WEEKDAYS = {
     "monday": "mandag",
     "tuesday": "tirsdag",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from dataflyt.errors import Unreadable
+from dataflyt.errors import Unreadable, why_refused
 from dataflyt.exports.model import Finding, Openable
 
 
@@ -12,9 +12,9 @@ def findings_in(path: Openable, walk: Callable[[BinaryIO], Iterator[Finding]]) -
     try:
         file = path.open("rb")
     except OSError as error:
-        raise Unreadable(f"Filen kan ikke åpnes ({error.strerror or 'ukjent grunn'}).") from None
+        raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
     with file:
         try:
             yield from walk(file)
         except OSError as error:
-            raise Unreadable(f"Filen kan ikke leses ({error.strerror or 'ukjent grunn'}).") from None
+            raise Unreadable(f"Filen kan ikke leses ({why_refused(error)}).") from None

@@ -9,11 +9,12 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+OSLO = ZoneInfo("Europe/Oslo")
+
 EARLIEST, LATEST = "1900-01-01", "2100-12-31"
 """A date outside these is a mistyped year, or a system's word for "always"."""
 _ALWAYS = "0001-"
 _OPEN = ("2099-", "2100-", "9999-")
-_OSLO = ZoneInfo("Europe/Oslo")
 _ZONED = re.compile(r"(.{10})[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,]\d+)? ?(Z|[+-]\d\d(?::?\d\d)?)", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def day(value: str | None) -> str | None:
         if zoned:
             with contextlib.suppress(OverflowError, ValueError):  # years 1 and 9999 can overflow; 24:00 is refused
                 moment = datetime.fromisoformat(f"{zoned[1]}T{zoned[2]}{zoned[3].upper()}")
-                return moment.astimezone(_OSLO).date().isoformat()
+                return moment.astimezone(OSLO).date().isoformat()
         return date.fromisoformat(value[:10]).isoformat()
     except ValueError:
         return value

@@ -7,10 +7,10 @@ protection. ``mails`` decides when a mail is sent, and sends it.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
 from dataflyt.config.exports import EXPORTS
-from dataflyt.config.kommune import TIMEZONE, WEEKDAYS
+from dataflyt.config.kommune import WEEKDAYS
+from dataflyt.formats.dates import OSLO
 from dataflyt.run.steps import TITLES
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def nightly_failed(said: str | None, link: str) -> Notice:
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
     """Tell that a run is not done at its deadline, ``due``. ``states`` are its tasks' states in Airflow, if known."""
-    local = due.astimezone(ZoneInfo(TIMEZONE))
+    local = due.astimezone(OSLO)
     weekday = list(WEEKDAYS.values())[local.weekday()]
     act = "svar" if "awaiting_input" in states.values() else "se kjøringen"
     return _notice(

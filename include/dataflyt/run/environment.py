@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from dataflyt.config.connections import Connect
-from dataflyt.config.kommune import TIMEZONE
 from dataflyt.errors import ConfigError
+from dataflyt.formats.dates import OSLO
 
 
 def _now() -> datetime:
@@ -31,15 +30,18 @@ class Environment:
 
     def day(self, as_of: datetime) -> date:
         """Return the day in Norway as of which a run is read: today, or the day of ``as_of`` when that is later."""
-        return max(moment.astimezone(ZoneInfo(TIMEZONE)).date() for moment in (self.now(), as_of))
+        return max(moment.astimezone(OSLO).date() for moment in (self.now(), as_of))
 
     def folder(self, name: str) -> Any:
         """Return one of the folders in the storage."""
         return self.path(self.storage) / name
 
 
-class Outside(NamedTuple):
-    """What a command that may need no storage uses. ``airflow``: whether Airflow looks connections up."""
+class Installation(NamedTuple):
+    """The installation that a command belongs to, also for commands that need no storage.
+
+    ``airflow``: whether Airflow looks connections up.
+    """
 
     connect: Connect
     path: Callable[[str], Any]

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, Engine
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, NotApproved
 from dataflyt.exports import publishing
+from dataflyt.formats.dates import OSLO
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.steps import TITLES
 from dataflyt.storage import database
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse import runs
-from dataflyt.warehouse.golden import OSLO, GoldenInputs
+from dataflyt.warehouse.golden import GoldenInputs
 from dataflyt.warehouse.runs import Run
 
 CLOCKS_DIFFER = timedelta(minutes=10)
@@ -59,9 +60,15 @@ class Job:
     def golden_inputs(self) -> GoldenInputs:
         """The inputs of this run's golden record."""
         kommune, run = self.kommune, self.run
-        units, day_one, realm = kommune.sources.hr.units, kommune.accounts, kommune.feide.realm
-        publish_unasked = kommune.pupils_without_number == "publish"
-        return GoldenInputs(self.owner, run.number, run.as_of, units, day_one, realm, publish_unasked)
+        return GoldenInputs(
+            self.owner,
+            run.number,
+            run.as_of,
+            units=kommune.sources.hr.units,
+            accounts=kommune.accounts,
+            realm=kommune.feide.realm,
+            publish_unasked=kommune.pupils_without_number == "publish",
+        )
 
 
 def open_job(

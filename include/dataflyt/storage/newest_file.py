@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from dataflyt.config.kommune import Newest
 from dataflyt.errors import ConfigError, SourceUnavailable
+from dataflyt.formats.dates import OSLO
 from dataflyt.storage.landing import AnyPath, Delivered, Landing, Stamp, forget_listing
 
 _CHUNK = 1024 * 1024
@@ -38,7 +38,7 @@ class _File(NamedTuple):
         """Return the time of delivery, in seconds since 1970. Where names decide, it is the date in the file's name."""
         if by == "name" and self.stated:
             whole = self.stated.ljust(14, "0")
-            return datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=_OSLO).timestamp()
+            return datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=OSLO).timestamp()
         return self.stamp.modified
 
 
@@ -211,10 +211,9 @@ def _later(one: str | None, other: str | None) -> bool:
 
 def _clock(file: _File) -> str:
     modified = file.stamp.modified
-    return "ukjent tid" if modified is None else f"{datetime.fromtimestamp(modified, _OSLO):%d.%m.%Y kl. %H.%M.%S}"
+    return "ukjent tid" if modified is None else f"{datetime.fromtimestamp(modified, OSLO):%d.%m.%Y kl. %H.%M.%S}"
 
 
-_OSLO = ZoneInfo("Europe/Oslo")
 _DATE = re.compile(
     r"(?<!\d)(?:"
     r"(?P<year>20\d\d)(?P<sign>[-_.])(?P<month>\d\d)(?P=sign)(?P<day>\d\d)(?!\d)"

@@ -10,17 +10,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from dataflyt.formats.dates import OSLO
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import rules
 from dataflyt.warehouse.tables import source_tables
-
-OSLO = ZoneInfo("Europe/Oslo")
 
 
 @dataclass(frozen=True)

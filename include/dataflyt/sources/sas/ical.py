@@ -18,16 +18,15 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
 
 from dataflyt.errors import Unreadable
+from dataflyt.formats.dates import OSLO
 from dataflyt.formats.text import from_windows_1252, refuse_other_formats, tidy
 from dataflyt.sources.sas.rows import Timetable
 
 Event: TypeAlias = Any
 """An ``icalendar.Event``, whose values are of thirty types."""
 
-_OSLO = ZoneInfo("Europe/Oslo")
 _BROKEN = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 """The errors that the libraries raise for malformed events."""
 _MOST_OCCURRENCES = 200_000
@@ -42,7 +41,7 @@ def read(stream: BinaryIO, today: date | None = None) -> Iterator[NamedTuple]:
     series is not a lesson, and an event of whole days is not one. A rule that no timetable has (every second, every
     year) is not followed: the event counts on its first day.
     """
-    today = today or datetime.now(_OSLO).date()
+    today = today or datetime.now(OSLO).date()
     year = today.year - (today.month < 8)
     during = date(year, 8, 1), max(date(year + 1, 7, 31), today + timedelta(days=62))
     zones, series = _sorted(stream)
@@ -98,7 +97,7 @@ def _is_foreign(zone: str, year: int) -> bool:
     try:
         known: Any = Timezone.from_ical(zone)
         winter, summer = datetime(year, 1, 1, tzinfo=known.to_tz()), datetime(year, 7, 1, tzinfo=known.to_tz())
-        return any(moment.utcoffset() != moment.replace(tzinfo=_OSLO).utcoffset() for moment in (winter, summer))
+        return any(moment.utcoffset() != moment.replace(tzinfo=OSLO).utcoffset() for moment in (winter, summer))
     except _BROKEN:
         return False
 
@@ -162,7 +161,7 @@ def _instant(moment: date) -> datetime:
     """Return a moment with its zone; a moment without a zone is Norwegian."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
-    return moment if moment.tzinfo else moment.replace(tzinfo=_OSLO)
+    return moment if moment.tzinfo else moment.replace(tzinfo=OSLO)
 
 
 def _tame(event: Event, during: tuple[date, date]) -> None:
@@ -216,14 +215,14 @@ def _weekly(occurrences: Iterable[Event], during: tuple[date, date]) -> Iterator
     for event in occurrences:
         begins, ends = event["DTSTART"].dt, event["DTEND"].dt
         if isinstance(begins, datetime) and _instant(ends) - _instant(begins) < timedelta(days=1):
-            found.append((_instant(begins).astimezone(_OSLO), begins.time(), ends, event))
+            found.append((_instant(begins).astimezone(OSLO), begins.time(), ends, event))
     for begins, written, ends, event in sorted(found, key=lambda one: one[0]):
         group_id, room = _text(event, "SUMMARY"), _text(event, "LOCATION")
         lesson = group_id, begins.isoweekday(), written, ends.time(), room
         if group_id is None or lesson in told or not during[0] <= begins.date() <= during[1]:
             continue
         told.add(lesson)
-        end = _instant(ends).astimezone(_OSLO)
+        end = _instant(ends).astimezone(OSLO)
         yield Timetable(
             group_id, begins.isoweekday(), f"{begins:%H:%M}", f"{end:%H:%M}" if end > begins else None, room
         )
