@@ -7,7 +7,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "include" / "dataflyt"
 LAYERS = (
-    *("cli", "on_airflow", "operations", "run", "exports accounts reference", "warehouse", "sources", "registers"),
+    *(
+        "cli",
+        "on_airflow",
+        "operations decisions records",
+        "run",
+        "exports accounts reference",
+        "warehouse",
+        "sources",
+        "registers",
+    ),
     *("quality", "storage", "formats config", "identity", "errors"),
 )
 """From the top down; packages in one layer do not import each other."""

@@ -3,6 +3,7 @@
 from dataflyt.cli.account import account_app
 from dataflyt.cli.airflow import airflow_app
 from dataflyt.cli.all_kommuner import events_command, publish_command, reference_command
+from dataflyt.cli.block import block_app
 from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
 from dataflyt.cli.kommune import kommune_app
@@ -23,6 +24,7 @@ app.command("publish")(publish_command)
 app.command("reference")(reference_command)
 app.add_typer(account_app, name="account")
 app.add_typer(airflow_app, name="airflow")
+app.add_typer(block_app, name="block")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
 app.add_typer(warehouse_app, name="warehouse")

@@ -72,7 +72,7 @@ def _orgnr(value: str) -> str:
 
 
 def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    keys = [value.id if isinstance(value, Approver) else value for value in values]
+    keys = [value.id if isinstance(value, (Approver, CaseWorker)) else value for value in values]
     if len(set(keys)) < len(keys):
         raise _wrong("har det samme to ganger")
     return values
@@ -401,6 +401,30 @@ class Approver(_Part):
     name: Text = Field(description="skriv navnet som skal vises")
 
 
+Right = Literal["persons", "graded", "decide"]
+"""What a person may do: see names and numbers, see protected people too, decide about people."""
+
+
+class CaseWorker(_Part):
+    """A person who may look people up or decide about them.
+
+    ``id`` is the user's number in Airflow (FAB's), as text. ``employee_id`` is the person's own id in the HR system:
+    nobody decides about themselves.
+    """
+
+    id: str = Field(pattern=r"^\S{1,100}$", description="skriv brukerens nummer i Airflow, i anførselstegn")
+    name: Text = Field(description="skriv navnet som skal vises")
+    may: Annotated[tuple[Right, ...], AfterValidator(_different)] = Field(
+        min_length=1, description="skriv én eller flere av [persons, graded, decide]"
+    )
+    employee_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="skriv vedkommendes ansattnummer i HR, eller ta det bort",
+    )
+
+
 class WithoutNumber(_Part):
     """The decision to publish pupils about whom FREG cannot be asked: by whom, when, and that the risk was known."""
 
@@ -456,6 +480,13 @@ class Kommune(_Part):
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
         min_length=1, description='skriv minst én som kan godkjenne: [{id: "101", name: "Anita Ingebretsen"}]'
+    )
+    people: Annotated[tuple[CaseWorker, ...], AfterValidator(_different)] = Field(
+        default=(),
+        description='skriv [{id: "101", name: "Anita Ingebretsen", may: [persons, decide]}], eller ta det bort',
+    )
+    purposes: Annotated[tuple[Text, ...], AfterValidator(_different)] = Field(
+        default=(), description="skriv en liste over formål folk slås opp for: [Henvendelse fra en foresatt]"
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"

@@ -26,7 +26,7 @@ def republish(kommune: Kommune, environment: Environment) -> None:
         published = publishing.published(connection, kommune.id)
         if published is None:
             return
-        _learn_overrides(connection, kommune, environment)
+        learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
         if published.state == publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
             return
@@ -35,7 +35,7 @@ def republish(kommune: Kommune, environment: Environment) -> None:
         publishing.put_forward(connection, kommune.id, folder, just_written=True)
 
 
-def _learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
+def learn_overrides(connection: Connection, kommune: Kommune, environment: Environment) -> None:
     """Write the vetoes of overrides that no run has seen yet: over the people, their households and their access.
 
     A run writes them only after FREG has answered. A decision must not wait for that.

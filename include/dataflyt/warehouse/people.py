@@ -1,0 +1,118 @@
+"""Finding a person in one kommune: by number, FEIDE name, the warehouse's id, or name and birth date. Never a guess."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dataflyt.errors import DataflytError
+from dataflyt.identity import numbers
+from dataflyt.storage.database import copied
+from dataflyt.warehouse.vetoed_views import Views
+
+
+class NotFound(DataflytError):
+    """No person, or more than one, is what was asked for. A hidden person is not found without the right to see it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person that was found: the warehouse's id, and the name and birth date to recognise the person by."""
+
+    person_id: UUID
+    name: str
+    birth_date: date | None
+    hidden: bool
+
+
+WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
+
+_NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
+
+
+def find(views: Views, who: str, *, graded: bool) -> Found:
+    """Return the one person that ``who`` names in the views of a golden record.
+
+    ``who`` is an identity number (also a former one), a FEIDE name with or without its realm, the warehouse's own id,
+    or full name and birth date. Without ``graded`` a protected person (fortrolig or stricter, or held back) is not
+    found, and the sentence is that of somebody who does not exist.
+
+    Raises NotFound when there is nobody or more than one.
+    """
+    asked = " ".join(who.split())
+    if not asked:
+        raise NotFound(f"Hvem? {WRITE_WHO}")
+    condition, values = _meant(asked)
+    columns = "number text, uid text, person uuid, name text, born date"
+    copied(views.connection, "asked_for", columns, [values])
+    found = [
+        Found(*row)
+        for row in views.connection.execute(
+            text(_FIND.format(p=views.prefix, condition=condition.format(p=views.prefix)))
+        )
+    ]
+    found = [one for one in found if graded or not one.hidden]
+    if not found:
+        raise NotFound(f"Fant ingen i kommunen som passer. {WRITE_WHO}")
+    if len(found) > 1:
+        raise NotFound(
+            f"{len(found)} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
+        )
+    return found[0]
+
+
+def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:
+    """Return the names of people; protected people are left out without ``graded``."""
+    copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
+    rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition="p.person_id = a.person")))
+    return {one.person_id: one.name for one in (Found(*row) for row in rows) if graded or not one.hidden}
+
+
+def _meant(asked: str) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
+    """Return the condition for what ``asked`` is, and the values to ask with. Raises NotFound for anything else."""
+    read = numbers.read(asked)
+    if read and read.kind == "number":
+        return _BY_NUMBER, (read.value, None, None, None, None)
+    try:
+        return "p.person_id = a.person", (None, None, UUID(asked), None, None)
+    except ValueError:
+        pass
+    if named := _NAME_AND_DATE.fullmatch(asked):
+        born = _day(named["date"])
+        if born is not None:
+            return _BY_NAME, (None, None, None, named["name"].strip(" ,").casefold(), born)
+    if " " not in asked and re.search(r"[a-zæøå]", asked.casefold()):
+        return "c.uid = a.uid", (None, asked.casefold().partition("@")[0], None, None, None)
+    raise NotFound(f"Fant ikke ut hvem det er. {WRITE_WHO}")
+
+
+def _day(written: str) -> date | None:
+    try:
+        if "." in written:
+            day, month, year = (int(part) for part in written.split("."))
+            return date(year, month, day)
+        return date.fromisoformat(written)
+    except ValueError:
+        return None
+
+
+_BY_NUMBER = (
+    "exists (select from {p}person_link l where l.person_id = p.person_id and l.scheme = 'number' "
+    "and l.value = a.number)"
+)
+_BY_NAME = (
+    "p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn)) = a.name "
+    "or p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.etternavn)) = a.name"
+)
+_FIND = """
+select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date,
+    coalesce(x.level >= 2 or x.held_back, true)
+from asked_for a
+join {p}person p on true
+left join {p}protection x on x.person_id = p.person_id
+left join {p}account c on c.person_id = p.person_id
+where {condition}
+"""
