@@ -1,17 +1,20 @@
 """The common part of the commands that decide: fields into a decision, and the effect in words."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.terminal import echo
+from dataflyt.cli.visitor import visitor
 from dataflyt.errors import ConfigError
 
 if TYPE_CHECKING:
     from dataflyt.decisions.deciding import Decided
-    from dataflyt.decisions.decision import Decision
+    from dataflyt.decisions.listing import What
 
-Made = TypeVar("Made", bound="Decision")
+Made = TypeVar("Made", bound=BaseModel)
 
 
 def made(kind: type[Made], **fields: object) -> Made:
@@ -38,3 +41,31 @@ def shown(decided: "Decided", *, dry_run: bool) -> None:
         echo(f"Bestemt, nummer {decided.number}.")
     for sentence in decided.effect.sentences():
         echo(f"  {sentence}")
+
+
+def listing(
+    kommune: str,
+    what: "What",
+    user: str | None,
+    purpose: str | None,
+    graded: bool,
+    place: str,
+    bases: Mapping[str, str],
+    none: str,
+) -> None:
+    """Print the decisions of one sort that are in force, a line each: number, people, and the rest of it.
+
+    ``bases`` are Norwegian words for values, ``none`` the sentence for an empty list.
+    """
+    from dataflyt.decisions.listing import listed
+
+    with installation() as outside:
+        found = kommune_of(kommune)
+        who = visitor(found, user, purpose, place)
+        lines = listed(found, outside.environment(), what, who, graded=graded)
+        names = {one.id: one.name for one in found.people}
+        for line in lines:
+            words = [bases.get(word, names.get(word, word)) for word in line.words]
+            echo(f"{line.number}  " + "; ".join(part for part in (line.person, line.adult, *words) if part))
+        if not lines:
+            echo(none)

@@ -4,8 +4,10 @@ from dataflyt.cli.account import account_app
 from dataflyt.cli.airflow import airflow_app
 from dataflyt.cli.all_kommuner import events_command, publish_command, reference_command
 from dataflyt.cli.block import block_app
+from dataflyt.cli.decide import decide_app
 from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
+from dataflyt.cli.grant import consent_app, grant_app
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.read import id_command, read_command
@@ -25,6 +27,9 @@ app.command("reference")(reference_command)
 app.add_typer(account_app, name="account")
 app.add_typer(airflow_app, name="airflow")
 app.add_typer(block_app, name="block")
+app.add_typer(consent_app, name="consent")
+app.add_typer(decide_app, name="decide")
 app.add_typer(feide_app, name="feide")
+app.add_typer(grant_app, name="grant")
 app.add_typer(kommune_app, name="kommune")
 app.add_typer(warehouse_app, name="warehouse")

@@ -477,6 +477,11 @@ class Kommune(_Part):
         description='skriv hvem som har bestemt det og når: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
         "protection_unknown: true}",
     )
+    consent: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="skriv true når kommunen gir voksne tilgang til et barn med samtykke fra alle med foreldreansvar, "
+        "ellers false",
+    )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
         min_length=1, description='skriv minst én som kan godkjenne: [{id: "101", name: "Anita Ingebretsen"}]'

@@ -7,15 +7,19 @@ what it shows is what would happen.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 import orjson
+from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import CaseWorker, Kommune, Right
+from dataflyt.decisions import adults
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.decisions.kinds import KINDS
+from dataflyt.identity import numbers
 from dataflyt.run.environment import Environment
 from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.storage import database
@@ -99,6 +103,43 @@ def look_up(
     return found
 
 
+def look_up_adult(kommune: Kommune, environment: Environment, asked: str, visitor: Visitor, *, graded: bool) -> str:
+    """Return an adult as the warehouse writes one, and keep in the audit that the adult was looked up.
+
+    ``asked`` is a person as in ``look_up``, an organisation's number, or somebody without a number: ``uten nummer:``,
+    given name, middle name if any, family name and birth date, with commas between. With ``graded`` the number of
+    somebody that no source has named yet is the person who will get it; without, the answer would tell who is
+    protected. Raises NotAllowed and NotFound.
+    """
+    said = " ".join(asked.split())
+    if numbers.orgnr(said):
+        return f"org:{said}"
+    case_worker(kommune, visitor.id, "graded" if graded else "persons")
+    with moment(kommune, environment, lock=False) as at:
+        if said.casefold().startswith("uten nummer:"):
+            return _without_number(at, said.partition(":")[2])
+        try:
+            found = str(people.find(at.now, said, graded=graded).person_id)
+        except people.NotFound:
+            read = numbers.read(said)
+            if not graded or read is None or read.kind != "number":
+                raise
+            found = adults.to_come(at, read.value)
+        audit.record(at.connection, at.owner, visitor, "look up", [UUID(found)])
+        return found
+
+
+def _without_number(at: Moment, said: str) -> str:
+    given, *middle, family, born = [part.strip() for part in said.split(",")] if said.count(",") in (2, 3) else [""] * 3
+    try:
+        day = date.fromisoformat(born)
+    except ValueError:
+        day = None
+    if not (given and family and day):
+        raise NotAllowed("Skriv en voksen uten nummer slik: «uten nummer: Maria, Lopez, 1985-03-01».")
+    return adults.without_number(at, given, middle[0] if middle else None, family, day)
+
+
 def decide(
     kommune: Kommune, environment: Environment, decision: Decision, visitor: Visitor, *, dry_run: bool = False
 ) -> Decided:
@@ -110,7 +151,7 @@ def decide(
     Raises NotAllowed.
     """
     with moment(kommune, environment) as at:
-        _may_decide(at, decision, visitor.id)
+        _may_decide(at, decision, visitor.id, decision.missing())
         decision.demand(at)
         if decision.two_people and not dry_run:
             effect = Effect(later=tuple(decision.later(at)))
@@ -136,15 +177,19 @@ def answer(
 ) -> Decided:
     """Answer a proposal: confirm or refuse another's, or take back one's own.
 
-    The rules are tried again, since the world may have changed. Raises NotAllowed.
+    Both people's rights and the rules are tried again, since the world may have changed. Raises NotAllowed; with the
+    same sentence for a proposal that is unknown, answered, or about somebody that the visitor may not know of.
     """
     with moment(kommune, environment) as at:
         proposed, decision = _waiting(at, proposal)
-        _may_decide(at, decision, visitor.id)
+        _may_decide(at, decision, visitor.id, _NOT_WAITING.format(proposal))
         if said == "taken_back" and proposed != visitor.id:
             raise NotAllowed("Bare den som har foreslått, kan trekke et forslag: du kan avslå det.")
-        if said == "confirmed" and proposed == visitor.id:
-            raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
+        if said == "confirmed":
+            if proposed == visitor.id:
+                raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
+            _may_still_decide(at, decision, proposed)
+            decision.demand(at)
         at.connection.execute(
             text(
                 "update control.proposal set answer = :answer, answered_by = :by, answered_by_name = :name, "
@@ -152,16 +197,69 @@ def answer(
             ),
             {"owner": at.owner, "proposal": proposal, "answer": said, "by": visitor.id, "name": visitor.name},
         )
-        if said != "confirmed":
+        if said == "confirmed":
+            number, effect = _make(at, environment, decision, visitor, proposed, visitor.id)
+        else:
+            number, effect = None, Effect()
             audit.record(at.connection, at.owner, visitor, f"{said} {decision.kind}", decision.about(at))
-            return Decided(None, proposal, Effect())
-        decision.demand(at)
-        number, effect = _make(at, environment, decision, visitor, proposed, visitor.id)
         if dry_run:
             at.connection.rollback()
             return Decided(None, proposal, effect)
-    republish(kommune, environment)
+    if said == "confirmed":
+        republish(kommune, environment)
     return Decided(number, proposal, effect)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A proposal that waits for a second person. ``about`` are the names of the people that it is about."""
+
+    proposal: int
+    title: str
+    about: tuple[str, ...]
+    proposed_by: str
+    proposed_at: datetime
+
+
+def waiting(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool) -> list[Waiting]:
+    """Return the proposals that wait for a second person, and keep in the audit that they were seen.
+
+    Without ``graded`` a proposal about a protected person is neither shown nor counted. Raises NotAllowed without the
+    right to see people, or protected people.
+    """
+    case_worker(kommune, visitor.id, "graded" if graded else "persons")
+    with moment(kommune, environment, lock=False) as at:
+        rows = at.connection.execute(
+            text(
+                "select proposal, kind, said, proposed_by_name, proposed_at from control.proposal "
+                "where owner = :owner and answer is null order by proposed_at, proposal"
+            ),
+            {"owner": at.owner},
+        ).all()
+        proposed = [(row, decision) for row in rows if (decision := _readable(row.kind, row.said))]
+        about = {row.proposal: set(decision.about(at)) for row, decision in proposed}
+        everybody = set().union(*about.values())
+        unseen = set() if graded else people.hidden(at.now, everybody)
+        names = people.names(at.now, sorted(everybody), graded=graded)
+        seen = [(row, decision) for row, decision in proposed if not about[row.proposal] & unseen]
+        shown_people = set().union(*(about[row.proposal] for row, _ in seen))
+        audit.record(at.connection, at.owner, visitor, "list proposals", shown_people)
+        return [
+            Waiting(
+                row.proposal,
+                decision.title,
+                tuple(sorted(names.get(one, UNNAMED) for one in about[row.proposal])),
+                row.proposed_by_name,
+                row.proposed_at,
+            )
+            for row, decision in seen
+        ]
+
+
+UNNAMED = "(ikke lenger i kommunen)"
+"""Stands for the name of a person that the released run no longer has."""
+
+_NOT_WAITING = "Det er ikke noe forslag {} som venter på svar: «dataflyt decide list» viser dem som gjør det."
 
 
 def _views(connection: Connection, kommune: Kommune, released: int, environment: Environment) -> vetoed_views.Views:
@@ -172,16 +270,44 @@ def _views(connection: Connection, kommune: Kommune, released: int, environment:
     return views
 
 
-def _may_decide(at: Moment, decision: Decision, user_id: str) -> None:
-    """Raise NotAllowed unless this person may decide, and the decision is about somebody else."""
+def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> None:
+    """Raise NotAllowed unless this person may decide, may know of the people, and is none of them, nor their guardian.
+
+    ``missing`` is said to a person without ``graded`` when the decision is about somebody protected.
+    """
     who = case_worker(at.kommune, user_id, "decide")
+    about = set(decision.about(at))
+    if "graded" not in who.may and people.hidden(at.now, about):
+        raise NotAllowed(missing)
     if who.employee_id is None:
         return
-    own = at.connection.execute(
-        text("select person_id from now_person_link where scheme = 'hr' and value = :id"), {"id": who.employee_id}
-    ).scalars()
-    if set(own) & set(decision.about(at)):
-        raise NotAllowed("Ingen bestemmer om seg selv: det må en annen gjøre.")
+    own = at.connection.execute(text(_OWN), {"id": who.employee_id}).scalars()
+    if set(own) & about:
+        raise NotAllowed("Ingen bestemmer om seg selv eller om barn de er foresatt til: det må en annen gjøre.")
+
+
+# The person behind an employee's id, under every id of the person, and the children that the person is guardian to.
+_OWN = """
+with self as (
+    select l.person_id from now_person_link l where l.scheme = 'hr' and l.value = :id
+    union
+    select k.other_id from now_person_link l join now_kin k on k.person_id = l.person_id
+    where l.scheme = 'hr' and l.value = :id
+)
+select person_id from self
+union
+select a.child_id from now_guardian_access a join self s on s.person_id::text = a.adult
+"""
+
+
+def _may_still_decide(at: Moment, decision: Decision, proposed_by: str) -> None:
+    """Raise NotAllowed when the person who proposed may no longer decide about these people."""
+    try:
+        _may_decide(at, decision, proposed_by, "")
+    except NotAllowed:
+        raise NotAllowed(
+            "Den som foreslo det, kan ikke lenger bestemme dette: avslå forslaget, og la en annen foreslå det på nytt."
+        ) from None
 
 
 def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
@@ -202,15 +328,29 @@ def _waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
     """Return who proposed, and the decision, of a proposal that nobody has answered. Raises NotAllowed."""
     row = at.connection.execute(
         text(
-            "select kind, said, proposed_by, answer from control.proposal where owner = :owner and proposal = :number"
+            "select kind, said, proposed_by from control.proposal "
+            "where owner = :owner and proposal = :number and answer is null"
         ),
         {"owner": at.owner, "number": proposal},
     ).one_or_none()
     if row is None:
-        raise NotAllowed(f"{at.kommune.display_name} har ikke noe forslag {proposal}.")
-    if row.answer is not None:
-        raise NotAllowed(f"Forslag {proposal} er besvart.")
-    return row.proposed_by, KINDS[row.kind].model_validate(orjson.loads(row.said), strict=False)
+        raise NotAllowed(_NOT_WAITING.format(proposal))
+    return row.proposed_by, _read(row.kind, row.said)
+
+
+def _read(kind: str, said: str) -> Decision:
+    """Return a decision from its JSON. Raises NotAllowed for one that an older version of Dataflyt has written."""
+    decision = _readable(kind, said)
+    if decision is None:
+        raise NotAllowed("Forslaget er fra en eldre utgave av Dataflyt: foreslå det på nytt.")
+    return decision
+
+
+def _readable(kind: str, said: str) -> Decision | None:
+    try:
+        return KINDS[kind].model_validate(orjson.loads(said), strict=False)
+    except (KeyError, ValidationError):  # the error would quote what somebody has written
+        return None
 
 
 def _make(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataflytError
+from dataflyt.warehouse.people import NOBODY
 from dataflyt.warehouse.vetoed_views import Views
 
 
@@ -54,6 +55,13 @@ class Decision(BaseModel):
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""
         raise NotImplementedError
+
+    def missing(self) -> str:
+        """Return the sentence for a decision about somebody, or something, that the visitor may not know of.
+
+        It must be the sentence for what does not exist: a refusal must not tell that somebody is protected.
+        """
+        return NOBODY
 
     def demand(self, moment: Moment) -> None:
         """Raise NotAllowed when a rule of the domain forbids the decision now. Called again when it is confirmed."""

@@ -33,6 +33,9 @@ KINDS = {
     "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
     "block_review_due": "Sperringer som skal vurderes på nytt",
     "override_review_due": "Overstyringer som skal vurderes på nytt",
+    "suspension_to_decide": "Voksne med stanset tilgang til et beskyttet barn: bestem om hver av dem",
+    "suspension_review_due": "Stansede tilganger som skal vurderes på nytt",
+    "held_back_review_due": "Personer som holdes tilbake, og skal vurderes på nytt",
     "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
     "pupil_without_class": "Elever uten klasse",
     "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
@@ -46,7 +49,12 @@ KINDS = {
 }
 """The Norwegian name of each kind, in the order of the list."""
 
-GRADED = frozenset({"group_name_tells", "identity_to_decide"})
+GRADED = frozenset(
+    {
+        *("group_name_tells", "identity_to_decide"),
+        *("suspension_to_decide", "suspension_review_due", "held_back_review_due"),
+    }
+)
 """Kinds that only people with the right to see protection are shown."""
 
 
@@ -75,6 +83,7 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
             "select kind, subject, other, unit_id from now_work_item",
             rules.sql("work_list/review_due").format(day=f"date '{day.isoformat()}'"),
             "select kind, subject, other, unit_id from now_shown_group_renamed",
+            rules.sql("work_list/veto_to_decide").format(day=f"date '{day.isoformat()}'"),
             rules.sql("work_list/identity_to_decide").format(p="now_"),
             events.UNANSWERED,
         )

@@ -1,7 +1,7 @@
 """Finding a person in one kommune: by number, FEIDE name, the warehouse's id, or name and birth date. Never a guess."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -29,6 +29,8 @@ class Found:
 
 
 WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
+NOBODY = f"Fant ingen i kommunen som passer. {WRITE_WHO}"
+"""The sentence for somebody who does not exist, or whom the visitor may not know of."""
 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
@@ -56,7 +58,7 @@ def find(views: Views, who: str, *, graded: bool) -> Found:
     ]
     found = [one for one in found if graded or not one.hidden]
     if not found:
-        raise NotFound(f"Fant ingen i kommunen som passer. {WRITE_WHO}")
+        raise NotFound(NOBODY)
     if len(found) > 1:
         raise NotFound(
             f"{len(found)} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
@@ -69,6 +71,15 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
     copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
     rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition="p.person_id = a.person")))
     return {one.person_id: one.name for one in (Found(*row) for row in rows) if graded or not one.hidden}
+
+
+def hidden(views: Views, people: Iterable[UUID]) -> set[UUID]:
+    """Return those of ``people`` who are protected, under any id that they have or have had.
+
+    A person that the warehouse has never known is not among them.
+    """
+    copied(views.connection, "asked_for", "person uuid", [(person,) for person in {*people}])
+    return set(views.connection.execute(text(_HIDDEN.format(p=views.prefix))).scalars())
 
 
 def _meant(asked: str) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
@@ -115,4 +126,12 @@ join {p}person p on true
 left join {p}protection x on x.person_id = p.person_id
 left join {p}account c on c.person_id = p.person_id
 where {condition}
+"""
+
+_HIDDEN = """
+select distinct a.person
+from asked_for a
+left join {p}kin k on k.person_id = a.person
+join {p}protection x on x.person_id in (a.person, k.other_id)
+where x.level >= 2 or x.held_back
 """

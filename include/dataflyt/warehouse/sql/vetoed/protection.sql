@@ -37,4 +37,4 @@ from (
     left join {p}kin k on k.person_id = o.person_id
     where o.owner = '{owner}' and o.field = 'adressebeskyttelse' and o.ended_at is null and {as_of_now}
 ) as every
-order by person_id, level desc, cause in ('hr', 'override'), cause, cause_person_id
+order by person_id, level desc, cause in ('hr', 'override', 'held_back'), cause, cause_person_id
