@@ -80,7 +80,7 @@ class LiftSuspension(_OfSuspension):
 
 
 def suspensions(moment: Moment, child: UUID, adult: str) -> list[int]:
-    """Return the vetoes that suspend an adult's access to a child, under any id of theirs, and that nobody has lifted."""
+    """Return the vetoes by which an adult's access to a child is suspended, under any of their ids."""
     return list(
         moment.connection.execute(
             text(
