@@ -144,7 +144,7 @@ def test_what_a_grant_must_have(here: Installation) -> None:
         "er passert": consent.model_copy(update={"until": datetime(2026, 11, 22, tzinfo=UTC).date()}),
         "bare til grunnlaget": consent.model_copy(update={"basis": "verge"}),
         "ikke elev": consent.model_copy(update={"child": _link(here, givers[0])}),
-        "ikke lenger kjent": consent.model_copy(update={"adult": "00000000-0000-4000-8000-000000000000"}),
+        "ikke kjent i kommunen": consent.model_copy(update={"adult": "00000000-0000-4000-8000-000000000000"}),
     }
     for sentence, grant in refused.items():
         with pytest.raises(NotAllowed, match=sentence):

@@ -69,7 +69,9 @@ def add(
 @block_app.command()
 def end(
     kommune: KommuneName,
-    number: Annotated[int, typer.Argument(help="Sperringens nummer, som «dataflyt block list» viser.")],
+    number: Annotated[
+        int, typer.Argument(metavar="NUMMER", help="Sperringens nummer, som «dataflyt block list» viser.")
+    ],
     user: As = None,
     purpose: Purpose = None,
     dry_run: DryRun = False,

@@ -23,7 +23,9 @@ decide_app.add_typer(suspension_app, name="suspension")
 decide_app.add_typer(publishable_app, name="publishable")
 decide_app.add_typer(hold_back_app, name="hold-back")
 
-Proposal = Annotated[int, typer.Argument(help="Forslagets nummer, som «dataflyt decide list» viser.")]
+Proposal = Annotated[
+    int, typer.Argument(metavar="FORSLAG", help="Forslagets nummer, som «dataflyt decide list» viser.")
+]
 Child = Annotated[str, typer.Option(help="Barnet: fødselsnummer, FEIDE-navn, eller navn og fødselsdato.")]
 Adult = Annotated[str, typer.Option(help="Den voksne, skrevet på samme måte.")]
 Person = Annotated[str, typer.Option(help="Personen: fødselsnummer, FEIDE-navn, eller navn og fødselsdato.")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 grant_app = App(help="Tilganger på annet grunnlag enn foreldreansvar: samtykke, dom, barnevern, verge, representant.")
 consent_app = App(help="Samtykker til tilganger: trekk tilbake et samtykke. De gis med «dataflyt grant add».")
 
-Number = Annotated[int, typer.Argument(help="Tilgangens nummer, som «dataflyt grant list» viser.")]
+Number = Annotated[int, typer.Argument(metavar="NUMMER", help="Tilgangens nummer, som «dataflyt grant list» viser.")]
 
 
 @grant_app.command("list")

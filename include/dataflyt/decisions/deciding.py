@@ -121,12 +121,36 @@ def look_up_adult(kommune: Kommune, environment: Environment, asked: str, visito
         try:
             found = str(people.find(at.now, said, graded=graded).person_id)
         except people.NotFound:
-            read = numbers.read(said)
-            if not graded or read is None or read.kind != "number":
+            outside = _outside(at, said, graded=graded)
+            if outside is None:
                 raise
-            found = adults.to_come(at, read.value)
+            found = outside
         audit.record(at.connection, at.owner, visitor, "look up", [UUID(found)])
         return found
+
+
+def _outside(at: Moment, said: str, *, graded: bool) -> str | None:
+    """Return an adult who is not among the people of the golden record: by number, or by the id of a work list.
+
+    That is somebody whom a source has named, such as a guardian that the school has entered by hand, or with ``graded``
+    somebody whom no source has named yet.
+    """
+    read = numbers.read(said)
+    number = read.value if read and read.kind == "number" else None
+    database.copied(at.connection, "named", "number text, id text", [(number, said.casefold())])
+    found = set(
+        at.connection.execute(
+            text(
+                "select l.person_id from named n join now_person_link l "
+                "on l.scheme = 'number' and l.value = n.number or l.person_id::text = n.id"
+            )
+        ).scalars()
+    )
+    if not graded:
+        found -= people.hidden(at.now, found)
+    if len(found) == 1:
+        return str(found.pop())
+    return adults.to_come(at, number) if number and graded and not found else None
 
 
 def _without_number(at: Moment, said: str) -> str:

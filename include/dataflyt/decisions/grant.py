@@ -62,7 +62,9 @@ class Grant(Decision):
             if moment.connection.scalar(text(f"select {condition}"), values):
                 raise NotAllowed(sentence)
         if kind_of(self.adult) == "person" and moment.connection.scalar(text(_GONE), {"adult": self.adult}):
-            raise NotAllowed("Den voksne er død, eller er ikke lenger kjent i kommunen.")
+            raise NotAllowed(
+                "Den voksne er død, eller er ikke kjent i kommunen: skolen må først ha lagt vedkommende inn."
+            )
         self._demand_basis(moment)
 
     def _demand_basis(self, moment: Moment) -> None:
@@ -132,7 +134,11 @@ _REFUSED = {
 }
 """Conditions under which a grant is refused, by the sentence for it."""
 
-_GONE = "select not exists (select from now_person where person_id::text = :adult and not dead)"
+# The school's own guardians are known by their numbers alone, until a grant makes them people of the golden record.
+_GONE = """
+select not exists (select from now_person_link where person_id::text = :adult)
+    or exists (select from now_person where person_id::text = :adult and dead)
+"""
 _PROTECTED = "select exists (select from now_protection where person_id = :child and level >= 2)"
 
 

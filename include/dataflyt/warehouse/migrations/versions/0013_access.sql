@@ -133,7 +133,7 @@ create table control.veto_decision (
     foreign key (owner, veto) references control.veto (owner, veto),
     constraint two_people check (
         said in ('held_back', 'kept')
-        or approved_by is not null and approved_by <> '' and approved_by <> decided_by and btrim(case_number) <> ''
+        or coalesce(approved_by, '') <> '' and approved_by <> decided_by and coalesce(btrim(case_number), '') <> ''
     )
 );
 create index on control.veto_decision (owner, veto);
