@@ -265,7 +265,11 @@ def waiting(kommune: Kommune, environment: Environment, visitor: Visitor, *, gra
         everybody = set().union(*about.values())
         unseen = set() if graded else people.hidden(at.now, everybody)
         names = people.names(at.now, sorted(everybody), graded=graded)
-        seen = [(row, decision) for row, decision in proposed if not about[row.proposal] & unseen]
+        seen = [
+            (row, decision)
+            for row, decision in proposed
+            if graded or not (decision.graded or about[row.proposal] & unseen)
+        ]
         shown_people = set().union(*(about[row.proposal] for row, _ in seen))
         audit.record(at.connection, at.owner, visitor, "list proposals", shown_people)
         return [
@@ -297,11 +301,11 @@ def _views(connection: Connection, kommune: Kommune, released: int, environment:
 def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> None:
     """Raise NotAllowed unless this person may decide, may know of the people, and is none of them, nor their guardian.
 
-    ``missing`` is said to a person without ``graded`` when the decision is about somebody protected.
+    ``missing`` is said to a person without ``graded`` when the decision tells of protection.
     """
     who = case_worker(at.kommune, user_id, "decide")
     about = set(decision.about(at))
-    if "graded" not in who.may and people.hidden(at.now, about):
+    if "graded" not in who.may and (decision.graded or people.hidden(at.now, about)):
         raise NotAllowed(missing)
     if who.employee_id is None:
         return

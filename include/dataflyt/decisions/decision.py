@@ -51,6 +51,8 @@ class Decision(BaseModel):
     title: ClassVar[str]
     two_people: ClassVar[bool]
     """Whether a second person must confirm the decision before it holds. What protects never waits for one."""
+    graded: ClassVar[bool] = False
+    """Whether the decision itself tells of protection, so that only those with the right ``graded`` may make it."""
 
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""

@@ -73,6 +73,7 @@ class EndHoldBack(Decision):
     kind: ClassVar[str] = "end_hold_back"
     title: ClassVar[str] = "Holdes ikke lenger tilbake"
     two_people: ClassVar[bool] = True
+    graded: ClassVar[bool] = True
 
     person: UUID
     reason: Reason

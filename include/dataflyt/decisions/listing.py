@@ -43,7 +43,7 @@ def listed(
     case_worker(kommune, visitor.id, "graded" if graded else "persons")
     with moment(kommune, environment, lock=False) as at:
         bound = {"owner": at.owner, "day": at.day, "released": at.released, "cause": CAUSE}
-        rows = at.connection.execute(text(_LISTS[what]), bound).all()
+        rows = at.connection.execute(text(_LISTS[what]), bound).all() if graded or what not in _GRADED else []
         about = [{person} | persons([adult] if adult else []) for _, person, adult, *_ in rows]
         everybody: set[UUID] = set().union(*about)
         unseen = set() if graded else people.hidden(at.now, everybody)
@@ -60,6 +60,10 @@ def listed(
             )
             for number, person, adult, *words in seen
         ]
+
+
+_GRADED: frozenset[What] = frozenset({"suspensions", "held_back"})
+"""Lists that tell of protection, also of children whose protection has ended."""
 
 
 def _named(adult: str | None, named: dict[UUID, str]) -> str:

@@ -19,6 +19,8 @@ CaseNumber = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 class _OfSuspension(Decision):
     """A decision about the suspension of an adult's access to a child."""
 
+    graded: ClassVar[bool] = True
+
     child: UUID
     adult: Adult
     reason: Reason
