@@ -25,7 +25,7 @@ from tests.installation.fixtures import Installation
 from tests.installation.test_pifu import _published
 from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_consent import _another, _young
-from tests.warehouse.test_rules import _link
+from tests.warehouse.test_rules import _leave, _link
 from tests.warehouse.test_unasked import _newcomers, _person_of
 
 ANITA, BJORN, CATO, DINA = (
@@ -104,12 +104,23 @@ def test_a_grant_takes_two_begins_with_the_next_run_and_ends_at_once(here: Insta
     assert friend not in _access(here, child.number), "what gives waits for a run"
     assert here.ldif() == before
     _both(here, LiftBlock(block=blocked))
+    # A decision about a child who leaves stands, and can be ended.
+    leaver = next(pupil for pupil in here.registers.world.pupils if pupil.person is _young(here, 3))
+    left = block.model_copy(update={"child": _link(here, _young(here, 3).number)})
+    stands = _decide(here, left).number
+    assert stands
+    _leave(here, leaver)
+    here.registers.write()
 
     report = here.run()
     assert report["changed"]["guardian_gains_access"] == 1
     assert friend in _published(here).guardians[child.number]
     assert aunt not in _access(here, other.number)
     assert uncle not in _access(here, third.number)
+    assert [(line.number, line.person) for line in _listed(here, "blocks", graded=True)] == [
+        (stands, "(ikke lenger i kommunen)")
+    ]
+    _both(here, LiftBlock(block=stands))
 
     with pytest.raises(NotAllowed, match="retten"):
         _decide(here, EndGrant(grant=number), CATO)

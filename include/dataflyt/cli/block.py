@@ -49,7 +49,7 @@ def add(
 ) -> None:
     """Sperr en voksen fra et barn. Gjelder straks, og ny utgave publiseres straks.
 
-    Eksempel: `dataflyt block add haugesund --child ola.nordmann --adult 12345678901 --basis court_judgment
+    Eksempel: `dataflyt block add haugesund --child ola.nordmann --adult kari.nordmann --basis court_judgment
     --case 2026/1234 --as 101 --purpose 3`
     """
     from dataflyt.decisions import deciding

@@ -129,7 +129,7 @@ def keep(
 ) -> None:
     """Bestem at en stans står.
 
-    Eksempel: `dataflyt decide suspension keep haugesund --child 12345678901 --adult 10987654321
+    Eksempel: `dataflyt decide suspension keep haugesund --child ola.nordmann --adult kari.nordmann
     --reason "Trusselvurdering" --graded --as 102 --purpose 3`
     """
     from dataflyt.decisions.suspension import KeepSuspension
@@ -153,7 +153,7 @@ def lift(
 ) -> None:
     """Foreslå å heve en stans. En annen med retten «graded» må bekrefte; tilgangen kommer ved neste kjøring.
 
-    Eksempel: `dataflyt decide suspension lift haugesund --child 12345678901 --adult 10987654321
+    Eksempel: `dataflyt decide suspension lift haugesund --child ola.nordmann --adult kari.nordmann
     --reason "Bor sammen med barnet" --case 2026/1234 --graded --as 102 --purpose 3`
     """
     from dataflyt.decisions.suspension import LiftSuspension
@@ -268,7 +268,7 @@ def end_hold_back(
 ) -> None:
     """Foreslå at en person ikke lenger holdes tilbake. En annen med retten «graded» må bekrefte.
 
-    Eksempel: `dataflyt decide hold-back end haugesund --person 12345678901 --reason "Saken er avklart"
+    Eksempel: `dataflyt decide hold-back end haugesund --person ola.nordmann --reason "Saken er avklart"
     --case 2026/1234 --graded --as 102 --purpose 1`
     """
     from dataflyt.decisions.hold_back import EndHoldBack

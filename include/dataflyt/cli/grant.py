@@ -68,7 +68,7 @@ def add(
 ) -> None:
     """Foreslå en tilgang. En annen må bekrefte den, og den begynner ved neste kjøring som frigis.
 
-    Eksempel: `dataflyt grant add haugesund --child ola.nordmann --adult 12345678901 --basis court_judgment
+    Eksempel: `dataflyt grant add haugesund --child ola.nordmann --adult kari.nordmann --basis court_judgment
     --scope alt --case 2026/1234 --seen-by "Anita Ingebretsen" --as 101 --purpose 3 --dry-run`
     """
     from dataflyt.decisions import deciding

@@ -204,6 +204,7 @@ def answer(
     Both people's rights and the rules are tried again, since the world may have changed. Raises NotAllowed; with the
     same sentence for a proposal that is unknown, answered, or about somebody that the visitor may not know of.
     """
+    case_worker(kommune, visitor.id, "decide")
     with moment(kommune, environment) as at:
         proposed, decision = _waiting(at, proposal)
         _may_decide(at, decision, visitor.id, _NOT_WAITING.format(proposal))
