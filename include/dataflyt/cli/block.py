@@ -40,7 +40,8 @@ def add(
     ],
     case: Annotated[str, typer.Option(help="Saksnummeret i arkivet.")],
     review: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Dagen sperringen skal vurderes på nytt.")
+        datetime | None,
+        typer.Option(metavar="<dato>", formats=["%Y-%m-%d"], help="Dagen sperringen skal vurderes på nytt."),
     ] = None,
     user: As = None,
     purpose: Purpose = None,

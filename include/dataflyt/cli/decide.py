@@ -32,7 +32,9 @@ Person = Annotated[str, typer.Option(help="Personen: fødselsnummer, FEIDE-navn,
 Reason = Annotated[str, typer.Option(help="Hvorfor. Teksten ligger bare i varehuset.")]
 Case = Annotated[str, typer.Option(help="Saksnummeret i arkivet.")]
 MaybeCase = Annotated[str | None, typer.Option(help="Saksnummeret i arkivet, når det finnes.")]
-Review = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Dagen det skal vurderes på nytt.")]
+Review = Annotated[
+    datetime | None, typer.Option(metavar="<dato>", formats=["%Y-%m-%d"], help="Dagen det skal vurderes på nytt.")
+]
 
 
 @decide_app.command("list")

@@ -53,7 +53,9 @@ def add(
     scope: Annotated[str, typer.Option(help="Hva tilgangen gjelder, for eksempel «alt» eller «timeplan».")],
     case: Annotated[str, typer.Option(help="Saksnummeret i arkivet. Dokumentene ligger der, ikke her.")],
     seen_by: Annotated[str, typer.Option(help="Hvem som har sett dokumentet eller samtykkene.")],
-    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Siste dag tilgangen gjelder.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(metavar="<dato>", formats=["%Y-%m-%d"], help="Siste dag tilgangen gjelder.")
+    ] = None,
     consent: Annotated[
         list[str] | None,
         typer.Option(
