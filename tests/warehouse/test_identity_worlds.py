@@ -233,7 +233,7 @@ def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_an
     ) as connection:
         for schema in ("control", "history", "golden"):
             for (table,) in connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)):
-                connection.execute(f"truncate {schema}.{table}")  # type: ignore[arg-type]
+                connection.execute(f"truncate {schema}.{table} cascade")  # type: ignore[arg-type]
     here, rng = Watched(installation), Random(seed)
     world = Small(rng)
     for week in range(WEEKS):

@@ -50,7 +50,7 @@ alter table control.access_grant
     add constraint withdrawn_by_somebody check ((withdrawn_at is null) = (coalesce(withdrawn_by, '') = '')) not valid;
 alter table control.access_block add constraint not_oneself check (adult <> child_id::text) not valid;
 alter table control.consent
-    add constraint of_a_grant foreign key (owner, access_grant) references control.access_grant not valid,
+    add constraint of_a_grant foreign key (owner, access_grant) references control.access_grant on delete cascade not valid,
     add constraint told check (btrim(how) <> '' and given_by <> '') not valid,
     add constraint withdrawn_by_somebody check ((withdrawn_at is null) = (coalesce(withdrawn_by, '') = '')) not valid;
 create unique index on control.consent (owner, access_grant, given_by);
@@ -130,7 +130,7 @@ create table control.veto_decision (
     decided_at timestamptz not null default clock_timestamp(),
     review_on date,
     primary key (owner, veto_decision),
-    foreign key (owner, veto) references control.veto (owner, veto),
+    foreign key (owner, veto) references control.veto (owner, veto) on delete cascade,
     constraint two_people check (
         said in ('held_back', 'kept')
         or coalesce(approved_by, '') <> '' and approved_by <> decided_by and coalesce(btrim(case_number), '') <> ''
