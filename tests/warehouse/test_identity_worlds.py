@@ -349,7 +349,7 @@ class Watched:
         elif what == "override":
             self.overrides.append(child)
         else:
-            values["adult"] = now[rng.choice(sorted(now))]
+            values["adult"] = now[rng.choice([one for one in sorted(now) if now[one] != now[child]])]
         with self.job.transaction() as connection:
             connection.execute(
                 text(
