@@ -53,6 +53,7 @@ PlanKind = Literal[
     "membership_changes",
     "account_created",
     "account_disabled",
+    "account_renamed",
     "sas_guardian_without_basis",
     "sas_guardian_missing",
 ]
@@ -466,6 +467,11 @@ class Kommune(_Part):
     )
     accounts: Literal["dataflyt", "bas"] = Field(
         default="dataflyt", description="skriv dataflyt eller bas: hvem som gir brukernavn"
+    )
+    user_name_at_name_change: Literal["keep", "renew"] = Field(
+        default="keep",
+        description="skriv keep eller renew: om den som får nytt fornavn eller kjønn, beholder brukernavnet sitt eller "
+        "får et nytt",
     )
     pupils_without_number: Literal["ask", "publish"] = Field(
         default="ask",

@@ -218,6 +218,9 @@ decision (said) as (
     select concat_ws('|', 'override', override, person_id, field, value, from_run, ended_at is null)
     from control.override where owner = :owner
     union all
+    select concat_ws('|', 'manual_person', manual_person, from_run, until, ended_at is null)
+    from control.manual_person where owner = :owner
+    union all
     select concat_ws('|', 'publishable', publishable, person_id, from_run, ended_at is null)
     from control.publishable where owner = :owner
     union all
@@ -255,6 +258,10 @@ select
     (
         select string_agg(access_grant::text, ',' order by access_grant)
         from control.access_grant where owner = :owner and (withdrawn_at is not null or until < :day)
+    ),
+    (
+        select string_agg(manual_person::text, ',' order by manual_person)
+        from control.manual_person where owner = :owner and (ended_at is not null or until < :day)
     ),
     (
         select string_agg(publishable::text, ',' order by publishable)

@@ -20,8 +20,8 @@ _SCHOOLS = 'select unit_id, name from now_shown_unit order by unit_id collate "C
 _ACCOUNT_HOLDERS = """
 select
     a.uid, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email as mail,
-    e.schools as pupil_at, e.levels, e.main as pupil_main,
-    w.schools as employed_at, w.main as employed_main, w.teaches,
+    p.display_name, e.schools as pupil_at, e.levels, e.main as pupil_main,
+    w.schools as employed_at, w.main as employed_main, w.teaches, w.affiliate,
     g.groups
 from now_shown_account a
 join now_shown_person p on p.person_id = a.person_id
@@ -34,7 +34,7 @@ left join (
 ) e on e.person_id = a.person_id
 left join (
     select person_id, array_agg(distinct unit_id order by unit_id) as schools,
-        max(unit_id) filter (where main) as main, bool_or(teaches) as teaches
+        max(unit_id) filter (where main) as main, bool_or(teaches) as teaches, bool_and(affiliate) as affiliate
     from now_shown_employment
     group by person_id
 ) w on w.person_id = a.person_id
@@ -176,19 +176,23 @@ def _account_holder(row: Row[Any]) -> AccountHolder:
     affiliations: list[str] = []
     if pupil:
         affiliations.append("student")
-    if employed:
+    if employed and row.affiliate:  # a student teacher is not employed, and no member of the organisation by that
+        affiliations.append("affiliate")
+    elif employed:
         affiliations += ["faculty" if row.teaches else "staff", "employee"]
+    if affiliations != ["affiliate"]:
+        affiliations.append("member")
     return AccountHolder(
         uid=row.uid,
         given_names=given or family,
         family_name=family or given,
         legal_name=full,
-        display_name=full,
+        display_name=clean(row.display_name or "") or full,
         number=row.number,
         local_number=row.local_number,
         employee_number=None,
         birth_date=row.birth_date,
-        affiliations=(*affiliations, "member"),
+        affiliations=tuple(affiliations),
         schools=tuple(dict.fromkeys([*pupil, *employed])),
         primary_school=row.employed_main or row.pupil_main,
         year_levels=tuple(row.levels or ()),

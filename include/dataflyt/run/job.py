@@ -68,6 +68,7 @@ class Job:
             accounts=kommune.accounts,
             realm=kommune.feide.realm,
             publish_unasked=kommune.pupils_without_number == "publish",
+            renew_user_names=kommune.user_name_at_name_change == "renew",
         )
 
 

@@ -49,6 +49,7 @@ KINDS = {
     "membership_changes": "Endringer i hvem som er i gruppene",
     "account_created": "FEIDE-kontoer som opprettes",
     "account_disabled": "FEIDE-kontoer som sperres",
+    "account_renamed": "FEIDE-kontoer med nytt brukernavn",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
 }

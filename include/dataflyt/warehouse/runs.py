@@ -170,7 +170,9 @@ def decisions(connection: Connection, owner: str) -> str:
             "select md5(coalesce(string_agg(said, ',' order by said collate \"C\"), '')) from ("
             "select 'block ' || access_block as said from control.access_block "
             "where owner = :owner and lifted_at is null "
-            "union all select 'override ' || override from control.override where owner = :owner and ended_at is null"
+            "union all select 'override ' || override from control.override where owner = :owner and ended_at is null "
+            # The others count from a later run.
+            "and (field = 'adressebeskyttelse' or from_run <= (select max(run) from control.run where owner = :owner))"
             ") as decided"
         ),
         {"owner": owner},

@@ -1,13 +1,14 @@
 -- needs: control.account_name, control.directory_name, listed, new_inherited_name, wanted_name
 -- grain: one row a user name given
 -- makes: rows
--- A name for each person who still has none. It is the base alone for the first person and the base with a number from
+-- A name for each person who still has none, or whose name is renewed. It is the base alone for the first person and the base with a number from
 -- the second on, so that "kari2" can never be another person's base. The numbers continue from the numbers given
 -- before. A name that is taken, or has been in an imported directory, is passed over.
 with waiting as (
     select w.base, w.person_id, row_number() over (partition by w.base order by w.n) as turn
     from wanted_name w
-    where not exists (
+    where w.renew
+        or not exists (
             select from control.account_name n
             where n.owner = :owner and n.person_id = w.person_id and n.uid not in (select uid from new_inherited_name)
         )

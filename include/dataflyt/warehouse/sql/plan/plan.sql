@@ -122,6 +122,11 @@ from (
     where b.state = 'active' and not exists (
         select from after_account a where a.person_id = b.person_id and a.state = 'active')
     union all
+    select 'account_renamed', a.person_id::text, '', null, false
+    from before_account b
+    join after_account a using (person_id)
+    where a.uid <> b.uid and a.state = 'active'
+    union all
     select a.kind, a.subject, a.other, a.unit_id, false
     from after_work_item a
     where a.kind in ('sas_guardian_without_basis', 'sas_guardian_missing') and not exists (
