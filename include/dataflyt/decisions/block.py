@@ -84,6 +84,10 @@ class LiftBlock(Decision):
         ).one_or_none()
         return (row.child_id, UUID(row.adult)) if row else ()
 
+    def missing(self) -> str:
+        """Return the sentence of a block that is not there."""
+        return f"Sperring {self.block} finnes ikke, eller er hevet."
+
     def demand(self, moment: Moment) -> None:
         """Demand that the block is in force."""
         found = moment.connection.scalar(
@@ -94,7 +98,7 @@ class LiftBlock(Decision):
             {"owner": moment.owner, "block": self.block},
         )
         if not found:
-            raise NotAllowed(f"Sperring {self.block} finnes ikke, eller er hevet.")
+            raise NotAllowed(self.missing())
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """End the block."""

@@ -94,7 +94,7 @@ def look_up(
     """
     case_worker(kommune, visitor.id, "graded" if graded else "persons")
     with moment(kommune, environment, lock=False) as at:
-        found = [people.find(at.now, who, graded=graded).person_id for who in asked]
+        found = [people.find(at.now, who, graded=graded, realm=kommune.feide.realm).person_id for who in asked]
         audit.record(at.connection, at.owner, visitor, "look up", found)
     return found
 
@@ -140,7 +140,7 @@ def answer(
     """
     with moment(kommune, environment) as at:
         proposed, decision = _waiting(at, proposal)
-        _may_decide(at, decision, visitor.id)
+        _may_decide(at, decision, visitor.id, _no_proposal(at, proposal))
         if said == "taken_back" and proposed != visitor.id:
             raise NotAllowed("Bare den som har foreslått, kan trekke et forslag: du kan avslå det.")
         if said == "confirmed" and proposed == visitor.id:
@@ -172,9 +172,12 @@ def _views(connection: Connection, kommune: Kommune, released: int, environment:
     return views
 
 
-def _may_decide(at: Moment, decision: Decision, user_id: str) -> None:
-    """Raise NotAllowed unless this person may decide, and the decision is about somebody else."""
+def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str | None = None) -> None:
+    """Raise NotAllowed unless this person may decide, may see those it is about, and it is about somebody else."""
     who = case_worker(at.kommune, user_id, "decide")
+    named = [str(person) for person in decision.must_see(at)]
+    if "graded" not in who.may and at.connection.scalar(text(_HIDDEN), {"people": named}):
+        raise NotAllowed(missing or decision.missing())
     if who.employee_id is None:
         return
     own = at.connection.execute(
@@ -198,6 +201,10 @@ def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
     return int(number or 0)
 
 
+def _no_proposal(at: Moment, proposal: int) -> str:
+    return f"{at.kommune.display_name} har ikke noe forslag {proposal}."
+
+
 def _waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
     """Return who proposed, and the decision, of a proposal that nobody has answered. Raises NotAllowed."""
     row = at.connection.execute(
@@ -207,7 +214,7 @@ def _waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
         {"owner": at.owner, "number": proposal},
     ).one_or_none()
     if row is None:
-        raise NotAllowed(f"{at.kommune.display_name} har ikke noe forslag {proposal}.")
+        raise NotAllowed(_no_proposal(at, proposal))
     if row.answer is not None:
         raise NotAllowed(f"Forslag {proposal} er besvart.")
     return row.proposed_by, KINDS[row.kind].model_validate(orjson.loads(row.said), strict=False)
@@ -234,3 +241,10 @@ def _access(at: Moment) -> set[tuple[UUID, str]]:
 
 def _people(at: Moment) -> set[UUID]:
     return set(at.connection.execute(text("select person_id from now_shown_person")).scalars())
+
+
+_HIDDEN = """
+select exists (
+    select from now_protection where person_id::text = any(:people) and (level >= 2 or held_back)
+)
+"""

@@ -55,6 +55,14 @@ class Decision(BaseModel):
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""
         raise NotImplementedError
 
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the people that only somebody who may see them can decide about: those whom the decision names."""
+        return self.about(moment)
+
+    def missing(self) -> str:
+        """Return the sentence for what is not there, and for what is about somebody that the visitor may not see."""
+        return "Fant ingen i kommunen som passer."
+
     def demand(self, moment: Moment) -> None:
         """Raise NotAllowed when a rule of the domain forbids the decision now. Called again when it is confirmed."""
         raise NotImplementedError

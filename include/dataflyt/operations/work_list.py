@@ -33,6 +33,7 @@ KINDS = {
     "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
     "block_review_due": "Sperringer som skal vurderes på nytt",
     "override_review_due": "Overstyringer som skal vurderes på nytt",
+    "alias_review_due": "Alias som skal vurderes på nytt",
     "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
     "pupil_without_class": "Elever uten klasse",
     "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
@@ -46,7 +47,7 @@ KINDS = {
 }
 """The Norwegian name of each kind, in the order of the list."""
 
-GRADED = frozenset({"group_name_tells", "identity_to_decide"})
+GRADED = frozenset({"group_name_tells", "identity_to_decide", "alias_review_due"})
 """Kinds that only people with the right to see protection are shown."""
 
 

@@ -72,8 +72,9 @@ def _ask_employees(job: Job) -> dict[str, int]:
 def _employees(job: Job) -> list[str]:
     """Return the numbers of those employees, and route FREG's events about all employees to the kommune.
 
-    The golden record's own rule (golden/position_held.sql) picks them from this run's staged rows. When the HR system has
-    not answered, the HR file of the last released run is used: a protection raised since then must not wait for a file.
+    The golden record's own rule (golden/position_held.sql) picks them from this run's staged rows. When the HR system
+    has not answered, the HR file of the last released run is used: a protection raised since then must not wait for a
+    file.
     """
     owner = job.owner
     with job.transaction(lock=False) as warehouse:

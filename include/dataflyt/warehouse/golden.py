@@ -166,7 +166,9 @@ def _name_accounts(computed: Computed) -> None:
     people = [(one, False) for one in connection.execute(text(rules.sql("accounts/wanted")), bound)]
     if computed.inputs.accounts == "dataflyt":
         people += [(one, True) for one in connection.execute(text(rules.sql("accounts/renewed")), bound)]
-    wanted = ((n, one.person_id, _user_name(one.fornavn, one.etternavn), renew) for n, (one, renew) in enumerate(people))
+    wanted = (
+        (n, one.person_id, _user_name(one.fornavn, one.etternavn), renew) for n, (one, renew) in enumerate(people)
+    )
     copied(connection, "wanted_name", "n bigint, person_id uuid, base text, renew boolean", wanted)
     connection.execute(text("analyze wanted_name"))
     rules.make(connection, [rules.folder("accounts")["listed"]], bound)

@@ -33,25 +33,31 @@ WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
 
-def find(views: Views, who: str, *, graded: bool) -> Found:
+def find(views: Views, who: str, *, graded: bool, realm: str | None = None) -> Found:
     """Return the one person that ``who`` names in the views of a golden record.
 
     ``who`` is an identity number (also a former one), a FEIDE name with or without its realm, the warehouse's own id,
-    or full name and birth date. Without ``graded`` a protected person (fortrolig or stricter, or held back) is not
-    found, and the sentence is that of somebody who does not exist.
+    or full name and birth date. With ``realm``, a name of another realm finds nobody. A former FEIDE name is found with
+    ``graded`` only. Without ``graded`` a protected person (fortrolig or stricter, or held back) is not found, and the
+    sentence is that of somebody who does not exist.
 
     Raises NotFound when there is nobody or more than one.
     """
     asked = " ".join(who.split())
     if not asked:
         raise NotFound(f"Hvem? {WRITE_WHO}")
-    condition, values = _meant(asked)
+    condition, values = _meant(asked, realm, former_names=graded)
     columns = "number text, uid text, person uuid, name text, born date"
     copied(views.connection, "asked_for", columns, [values])
     found = [
         Found(*row)
         for row in views.connection.execute(
-            text(_FIND.format(p=views.prefix, condition=condition.format(p=views.prefix)))
+            text(
+                _FIND.format(
+                    p=views.prefix,
+                    condition=condition.format(p=views.prefix, owner=views.owner, run=views.run),
+                )
+            )
         )
     ]
     found = [one for one in found if graded or not one.hidden]
@@ -71,7 +77,9 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
     return {one.person_id: one.name for one in (Found(*row) for row in rows) if graded or not one.hidden}
 
 
-def _meant(asked: str) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
+def _meant(
+    asked: str, realm: str | None, *, former_names: bool
+) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
     """Return the condition for what ``asked`` is, and the values to ask with. Raises NotFound for anything else."""
     read = numbers.read(asked)
     if read and read.kind == "number":
@@ -85,7 +93,9 @@ def _meant(asked: str) -> tuple[str, tuple[str | None, str | None, UUID | None, 
         if born is not None:
             return _BY_NAME, (None, None, None, named["name"].strip(" ,").casefold(), born)
     if " " not in asked and re.search(r"[a-zæøå]", asked.casefold()):
-        return "c.uid = a.uid", (None, asked.casefold().partition("@")[0], None, None, None)
+        uid, at, of = asked.casefold().partition("@")
+        if not at or realm is None or of == realm.casefold():
+            return _BY_FORMER_NAME if former_names else "c.uid = a.uid", (None, uid, None, None, None)
     raise NotFound(f"Fant ikke ut hvem det er. {WRITE_WHO}")
 
 
@@ -106,6 +116,10 @@ _BY_NUMBER = (
 _BY_NAME = (
     "p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn)) = a.name "
     "or p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.etternavn)) = a.name"
+)
+_BY_FORMER_NAME = (
+    "(c.uid = a.uid or exists (select from golden.account f where f.owner = '{owner}' and f.uid = a.uid "
+    "and f.person_id = p.person_id and f.from_run <= {run}))"
 )
 _FIND = """
 select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date,
