@@ -9,7 +9,7 @@ protects: its review date puts it on the work list.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -194,7 +194,7 @@ def complaints(moment: Moment, kind: Kind, people: Iterable[Registered]) -> list
     """Return a Norwegian sentence for each fault of a person, with the line. No sentence names anyone."""
     people = list(people)
     schools = set(moment.connection.execute(text("select unit_id from now_unit where kind = 'school'")).scalars())
-    groups = set(moment.connection.execute(text("select unit_id, group_id from now_school_group")).tuples())
+    groups = {tuple(row) for row in moment.connection.execute(text("select unit_id, group_id from now_school_group"))}
     taken = set(
         moment.connection.execute(
             text(
@@ -216,7 +216,7 @@ def _wrong(
     one: Registered,
     kind: Kind,
     schools: set[str],
-    groups: set[tuple[str, str]],
+    groups: set[tuple[Any, ...]],
     taken: set[str],
     twice: Counter[str],
 ) -> Iterator[str]:
