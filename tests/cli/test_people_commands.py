@@ -1,4 +1,4 @@
-"""``dataflyt override`` and ``dataflyt person`` as a case worker uses them; and what is typed stays in the warehouse."""
+"""``dataflyt override`` and ``dataflyt person`` as a case worker uses them: what is typed stays in the warehouse."""
 
 import json
 import logging

@@ -29,7 +29,8 @@ def manual(kind: str, role: str = "employee", **fields: object) -> ManualPeople:
 
 def uid_of(here: Installation, number: int) -> str:
     ((uid,),) = here.query(
-        "select a.uid from golden.account a join golden.person_link l on l.person_id = a.person_id and l.owner = a.owner "
+        "select a.uid from golden.account a "
+        "join golden.person_link l on l.person_id = a.person_id and l.owner = a.owner "
         "where l.scheme = 'manual' and l.value = :number and l.to_run is null and a.to_run is null",
         number=str(number),
     )
@@ -106,6 +107,7 @@ def test_people_registered_by_hand_are_shown_as_what_they_are_until_their_last_d
     assert nightly.run([kommune], environment).trouble == []
     ldif = decided.ldif()
     assert [bool(entry(ldif, uid_of(decided, n))) for n in (1, 2, 3, 4)] == [False, False, False, True]
+    assert confirmed(decided, manual("substitute", number="05851450027", until=date(2027, 1, 15))) == 5
     due = {item.kind for item in work_list.items(kommune, environment, graded=True)}
     assert "alias_review_due" in due
     assert "alias_review_due" not in {item.kind for item in work_list.items(kommune, environment)}

@@ -89,14 +89,13 @@ def test_overrides_hold_from_the_next_run_and_the_registers_values_stay_beside(
     report = decided.run()
     assert report["changed"]["account_renamed"] == 1
     ldif = decided.ldif()
-    ((new_uid,),) = decided.query(
-        "select uid from golden.account where person_id = :p and to_run is null", p=renamed
-    )
+    ((new_uid,),) = decided.query("select uid from golden.account where person_id = :p and to_run is null", p=renamed)
     assert new_uid.startswith("qvi")
     assert entry(ldif, new_uid)["givenName"] == ["Qvirin"]
     assert entry(ldif, new_uid)["norEduPersonLegalName"][0].startswith("Qvirin ")
     assert uid not in re.findall(r"^uid: (.*)$", ldif, re.MULTILINE)
     assert f"{uid}@" not in ldif
+    assert not re.search("principalnameprior|formereduperson", ldif, re.IGNORECASE)
     assert entry(ldif, other_uid)["displayName"] == ["Zorro Visningsnavn"]
     assert entry(ldif, other_uid)["norEduPersonLegalName"] == entry(before, other_uid)["norEduPersonLegalName"]
     assert entry(ldif, kept_uid)["givenName"] == ["Xerxes"]

@@ -90,7 +90,7 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
             add("employee_leaves", person, "", unit, True)
     for person in before.people.keys() & after.people.keys():
         old, new = before.people[person], after.people[person]
-        if any(old[name] != new[name] for name in ("fornavn", "mellomnavn", "etternavn")):
+        if any(old[name] != new[name] for name in ("fornavn", "mellomnavn", "etternavn", "display_name")):
             add("name_changes", person)
         if old["number"] != new["number"]:
             add("number_changes", person)

@@ -43,7 +43,7 @@ class One:
         return value if from_run <= run else register[name]
 
     def is_renewed(self, run: int, *, renew: bool) -> bool:
-        uid, named_in, first, kjoenn = self.uids[-1]
+        _, named_in, first, kjoenn = self.uids[-1]
         value, from_run, _ = self.decided.get("user_name", ("", run + 1, 0))
         if from_run <= run:
             renew = value == "renew"

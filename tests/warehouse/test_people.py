@@ -1,4 +1,4 @@
-"""Finding a person: by what is written, in one kommune, without a guess, and never a protected one without the right."""
+"""Finding a person: by what is written, in one kommune, never a guess, and no protected one without the right."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -148,4 +148,3 @@ def test_a_former_user_name_is_found_only_with_the_right_to_see_protection(views
     assert people.find(views, "olaost", graded=True).person_id == ORDINARY
     with pytest.raises(NotFound, match=NOBODY):
         people.find(views, "olaost", graded=False)
-

@@ -102,6 +102,15 @@ class ManualPeople(Decision):
             "decided_by text, approved_by text, decided_on date, from_run bigint, until date, review_on date"
         )
         copied(moment.connection, "decided", columns, rows)
+        # The day has ended these already: the database holds at most one of a number in force.
+        moment.connection.execute(
+            text(
+                "update control.manual_person set ended_at = clock_timestamp(), ended_by = 'until' "
+                "where owner = :owner and ended_at is null and until < :day "
+                "and number in (select number from decided)"
+            ),
+            {"owner": moment.owner, "day": moment.day},
+        )
         names = ", ".join(column.split()[0] for column in columns.split(", ")[1:])
         written = moment.connection.execute(
             text(

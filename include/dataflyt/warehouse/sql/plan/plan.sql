@@ -51,7 +51,8 @@ from (
     select 'name_changes', person_id::text, '', null, false
     from before_person b
     join after_person a using (person_id)
-    where (a.fornavn, a.mellomnavn, a.etternavn) is distinct from (b.fornavn, b.mellomnavn, b.etternavn)
+    where (a.fornavn, a.mellomnavn, a.etternavn, a.display_name)
+        is distinct from (b.fornavn, b.mellomnavn, b.etternavn, b.display_name)
     union all
     select 'number_changes', person_id::text, '', null, false
     from before_person b
