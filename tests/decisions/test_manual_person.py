@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from dataflyt.decisions import deciding, listed, manual_file
+from dataflyt.decisions.block import Block
 from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.manual_person import EndManualPerson, ManualPeople
 from dataflyt.decisions.override import RaiseProtection
@@ -134,6 +135,21 @@ def test_a_registration_by_number_neither_shows_nor_tells_of_a_protected_person(
     deciding.answer(kommune, environment, proposed.proposal or 0, "confirmed", ANITA)
     decided.run()
     assert "Qvirin" not in decided.ldif()
+
+
+@pytest.mark.after_first_run
+def test_an_adult_who_is_blocked_from_a_child_cannot_be_registered_into_a_school(
+    decided: Installation,  # noqa: F811
+) -> None:
+    child, adult, number = decided.query(
+        "select a.child_id, a.adult, p.number from golden.guardian_access a "
+        "join golden.person p on p.person_id::text = a.adult and p.to_run is null "
+        "where a.to_run is null and a.state = 'active' and a.adult_kind = 'person' order by 1, 2"
+    )[0]
+    block = Block(child=child, adult=adult, basis="contact_ban", case_number="1")
+    deciding.decide(decided.kommune, decided.environment, block, ANITA)
+    with pytest.raises(NotAllowed, match="før systemansvarlig har sett på det"):
+        deciding.decide(decided.kommune, decided.environment, manual("substitute", number=number), BJORN)
 
 
 GOOD = "311060015;Vik;Kari;05851450027;;;;;2"

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import text
 
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
@@ -33,7 +33,7 @@ MOST = timedelta(days=89)
 """The longest time that a registration lasts: no more than three months, whatever the months are."""
 MOST_AT_ONCE = 1000
 
-Name = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=200, pattern=r"\S")]
+Name = Annotated[str, BeforeValidator(clean), Field(min_length=1, max_length=200)]
 Kind = Literal["substitute", "student_teacher", "tester", "alias"]
 Role = Literal["pupil", "employee"]
 
@@ -213,10 +213,14 @@ def complaints(moment: Moment, kind: Kind, people: Iterable[Registered]) -> list
             {"owner": moment.owner, "day": moment.day},
         ).scalars()
     )
+    asked = {"numbers": [number for one in people if (number := _numbers(one)[0])]}
+    blocked = set(moment.connection.execute(text(_BLOCKED), asked).scalars())
     twice = Counter(number for one in people if (number := _numbers(one)[0] or _numbers(one)[1]))
     found = []
     for one in people:
         said = list(_wrong(one, kind, schools, groups, taken, twice))
+        if _numbers(one)[0] in blocked:
+            said.append("personen kan ikke registreres for hånd før systemansvarlig har sett på det.")
         found += [(f"Linje {one.line}: " if one.line else "") + sentence for sentence in said]
     return found
 
@@ -260,6 +264,13 @@ select x.level >= 3 or x.held_back as hidden, p.fornavn, p.mellomnavn, p.etterna
 from now_protection x
 left join now_person p on p.person_id = x.person_id
 where x.person_id = :person
+"""
+# Blocked from any child of the kommune: a refusal for one school would tell where the child goes.
+_BLOCKED = """
+select l.value
+from now_person_link l
+join now_block b on b.adult = l.person_id::text
+where l.scheme = 'number' and l.value = any(:numbers)
 """
 _IN_FORCE = """
 select exists (

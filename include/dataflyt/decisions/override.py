@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from sqlalchemy import text
 
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
@@ -28,8 +28,9 @@ FIELDS = {
 }
 """The fields that can be overridden, in an operator's words."""
 
-Words = Annotated[str, AfterValidator(str.strip), Field(min_length=1, max_length=2000, pattern=r"\S")]
-CaseNumber = Annotated[str, AfterValidator(str.strip), Field(min_length=1, max_length=100, pattern=r"\S")]
+# Cleaned: what one person types is shown in another's terminal.
+Words = Annotated[str, BeforeValidator(clean), Field(min_length=1, max_length=2000)]
+CaseNumber = Annotated[str, BeforeValidator(clean), Field(min_length=1, max_length=100)]
 _CHOICES = {"kjoenn": ("kvinne", "mann"), "user_name": ("keep", "renew")}
 
 
