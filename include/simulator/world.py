@@ -9,9 +9,13 @@ from simulator.kommuner import KOMMUNER
 from simulator.model import Country, World
 
 
-def build(kommunenummer: str, seed: int, day: date) -> World:
-    """Make the kommune. Raises KeyError if it is not in ``kommuner.KOMMUNER``."""
-    builder = Builder(KOMMUNER[kommunenummer], seed, day)
+def build(kommunenummer: str, seed: int, day: date, pupils: int | None = None) -> World:
+    """Make the kommune, with its usual number of pupils or with ``pupils``.
+
+    Raises KeyError if it is not in ``kommuner.KOMMUNER``.
+    """
+    kommune = KOMMUNER[kommunenummer]
+    builder = Builder(kommune._replace(pupils=pupils or kommune.pupils), seed, day)
     if builder.kommune.rich:
         add_special_families(builder)
     builder.fill()

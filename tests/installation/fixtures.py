@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune
@@ -45,6 +45,8 @@ from supervisor.postgres import HIDE_SIZES
 TODAY = date(2026, 11, 23)
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
 CLIENT = "test-client"
+PUPILS = 160
+"""The pupils of the simulated kommune: all its special people, and a few ordinary families."""
 
 
 @dataclass
@@ -89,8 +91,11 @@ def signing_key() -> rsa.RSAPrivateKey:
 
 @cache
 def _world() -> bytes:
-    """Build the world once a worker; each test gets one of its own to change."""
-    return pickle.dumps(build("1106", 1, TODAY))
+    """Build the world once a worker; each test gets one of its own to change.
+
+    It is smaller than the demo's, which would make a run cost half as much again.
+    """
+    return pickle.dumps(build("1106", 1, TODAY, pupils=PUPILS))
 
 
 @pytest.fixture
@@ -237,6 +242,29 @@ def approve_and_release(job: Job) -> None:
     release(job)
 
 
+@pytest.fixture
+def kept_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Keep connections open between transactions, as a pooler in front of the server does; give what closes them.
+
+    A run makes some fifty transactions, and a new connection costs as much as several queries. Tests marked
+    ``new_connections`` connect for each, as a task does.
+    """
+    engines: dict[str, Engine] = {}
+
+    def engine(url: str) -> Engine:
+        if url not in engines:
+            engines[url] = create_engine(url, hide_parameters=True, connect_args=database.connect_args(url))
+        return engines[url]
+
+    def close() -> None:
+        for one in engines.values():
+            one.dispose()
+
+    monkeypatch.setattr(database, "engine", engine)
+    yield close
+    close()
+
+
 @pytest.fixture(scope="session")
 def first_run(template: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The warehouse and storage after a first run. The first test that needs them fills them."""
@@ -260,6 +288,8 @@ def installation(
     name = f"w_{admin.database}_{abs(hash(request.node.nodeid)) % 10**8}"
     storage = tmp_path / "storage"
     has_run = request.node.get_closest_marker("after_first_run") is not None
+    new_connections = request.node.get_closest_marker("new_connections") is not None
+    close = (lambda: None) if new_connections else request.getfixturevalue("kept_connections")
     kept = has_run and first_run[1].exists()
     with psycopg.connect(_libpq(admin), autocommit=True) as connection:
         connection.execute(f"drop database if exists {name}")
@@ -304,6 +334,7 @@ def installation(
         made.runs = 1
     elif has_run:
         made.run()
+        close()  # a database that is used cannot be copied
         with psycopg.connect(_libpq(admin), autocommit=True) as connection:
             connection.execute(f"create database {first_run[0]} template {name} owner dataflyt")
         shutil.copytree(storage, first_run[1])
