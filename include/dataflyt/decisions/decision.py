@@ -56,8 +56,11 @@ class Decision(BaseModel):
         raise NotImplementedError
 
     def must_see(self, moment: Moment) -> Iterable[UUID]:
-        """Return the people that only somebody who may see them can decide about: those whom the decision names."""
-        return self.about(moment)
+        """Return people of the decision: if one is protected, only somebody with the right ``graded`` may decide.
+
+        To others the decision's subject does not exist (``missing``). Nobody, unless the kind says so.
+        """
+        return ()
 
     def missing(self) -> str:
         """Return the sentence for what is not there, and for what is about somebody that the visitor may not see."""

@@ -31,6 +31,10 @@ class Link(Decision):
         """Return the two."""
         return (self.person, self.became)
 
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the same people: whoever may not see them, cannot decide about them."""
+        return self.about(moment)
+
     def demand(self, moment: Moment) -> None:
         """Demand two known persons who can be one: never a child and its own guardian."""
         if self.person == self.became:
@@ -69,6 +73,10 @@ class Unlink(Decision):
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the person as it is now, and the one that it is parted from."""
         return (self.person, self.apart)
+
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the same people: whoever may not see them, cannot decide about them."""
+        return self.about(moment)
 
     def demand(self, moment: Moment) -> None:
         """Demand that the two have been joined."""

@@ -52,6 +52,10 @@ class Override(Decision):
         """Return the person."""
         return (self.person,)
 
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the same people: whoever may not see them, cannot decide about them."""
+        return self.about(moment)
+
     def demand(self, moment: Moment) -> None:
         """Demand a known person, a value that the field can have, and no other override of the field in force."""
         _must_be_known(moment, self.person)
@@ -95,6 +99,10 @@ class RaiseProtection(Decision):
         """Return the person."""
         return (self.person,)
 
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the same people: whoever may not see them, cannot decide about them."""
+        return self.about(moment)
+
     def demand(self, moment: Moment) -> None:
         """Demand a known person. The same again is allowed: a refusal would tell that somebody is protected."""
         _must_be_known(moment, self.person)
@@ -126,6 +134,10 @@ class EndOverride(Decision):
     def missing(self) -> str:
         """Return the sentence of an override that is not there."""
         return f"Overstyring {self.override} finnes ikke, eller er avsluttet."
+
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return the same people: whoever may not see them, cannot decide about them."""
+        return self.about(moment)
 
     def demand(self, moment: Moment) -> None:
         """Demand that the override is in force."""
