@@ -28,7 +28,9 @@ def decided(installation: Installation) -> Installation:
 def _pair(installation: Installation) -> Block:
     child, adult = installation.query(
         "select child_id, adult from golden.guardian_access "
-        "where to_run is null and state = 'active' and adult_kind = 'person' order by 1, 2"
+        "where to_run is null and state = 'active' and adult_kind = 'person' and not exists ("
+        "select from golden.protection x where x.to_run is null and (x.level >= 2 or x.held_back) "
+        "and x.person_id::text in (child_id::text, adult)) order by 1, 2"
     )[0]
     return Block(child=child, adult=adult, basis="court_judgment", case_number="2026/1")
 
