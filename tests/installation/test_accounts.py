@@ -18,7 +18,7 @@ from dataflyt.storage import database
 from dataflyt.warehouse import runs
 from simulator.manifest import people
 from simulator.model import Person
-from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release, respond
+from tests.installation.fixtures import PUPILS, TO_PLAN, Installation, approve_and_release, respond
 from tests.warehouse.test_separation import psql
 
 REALM = "haugesund.kommune.no"
@@ -114,7 +114,7 @@ def _names_without_a_directory(installation: Installation) -> dict[str, str]:
     made = names(installation)
     respond(job, "rejected")
     close_run(job, [])
-    assert len(made) > 400
+    assert len(made) > PUPILS
     return made
 
 

@@ -21,6 +21,8 @@ from tests.on_airflow.test_operators import Instance, Store
 from dataflyt.on_airflow import operators  # isort: skip  # after AIRFLOW_HOME is set
 from dataflyt.on_airflow.safely import TryLater  # isort: skip
 
+pytestmark = pytest.mark.new_connections
+
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge"),
     *("approve", "release", "publish", "close_run"),

@@ -20,6 +20,8 @@ from dataflyt.run.republish import republish
 from dataflyt.warehouse import merge as merging
 from tests.installation.fixtures import Installation, _libpq, approve_and_release
 
+pytestmark = pytest.mark.new_connections  # a process that is forked off must not share them
+
 BEFORE_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check")
 
 

@@ -26,7 +26,10 @@ from supervisor.home import free_port
 from tests.installation.fixtures import Installation
 
 COMMAND = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
-pytestmark = pytest.mark.skipif(not COMMAND, reason="needs pgbouncer, a package of Debian's")
+pytestmark = [
+    pytest.mark.skipif(not COMMAND, reason="needs pgbouncer, a package of Debian's"),
+    pytest.mark.new_connections,
+]
 
 ROLES = ("kommune_haugesund", "kommune_bergen", "dataflyt", EVENTS, REFERENCE)
 Pooler = Callable[[str], str]
