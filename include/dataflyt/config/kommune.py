@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from dataflyt.config.exports import CHOICES, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
+from dataflyt.errors import NotAllowed
 from dataflyt.identity import numbers
 
 WEEKDAYS = {
@@ -510,6 +511,15 @@ class Kommune(_Part):
                 "eller route: fiks under sources.freg"
             )
         return self
+
+    def case_worker(self, user_id: str, right: Right) -> CaseWorker:
+        """Return the person of this id under ``people``. Raises NotAllowed unless the person has the right."""
+        found = next((one for one in self.people if one.id == user_id), None)
+        if found is None or right not in found.may:
+            raise NotAllowed(
+                f"Du har ikke retten «{right}» i {self.display_name}: den står under people i kommunefilen."
+            )
+        return found
 
     @property
     def cron(self) -> str:

@@ -11,15 +11,16 @@ from typing import Literal
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from dataflyt.config.kommune import CaseWorker, Kommune, Right
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.decisions.kinds import KINDS
 from dataflyt.run.environment import Environment
+from dataflyt.run.now import views_now
 from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.storage import database
-from dataflyt.warehouse import audit, people, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, people, runs
 from dataflyt.warehouse.audit import Visitor
 
 _SECOND = "another person"
@@ -61,12 +62,7 @@ class Decided:
 
 def case_worker(kommune: Kommune, user_id: str, right: Right) -> CaseWorker:
     """Return the person of this id in the kommune's file. Raises NotAllowed unless the person has the right."""
-    found = next((one for one in kommune.people if one.id == user_id), None)
-    if found is None or right not in found.may:
-        raise NotAllowed(
-            f"Du har ikke retten «{right}» i {kommune.display_name}: den står under people i kommunefilen."
-        )
-    return found
+    return kommune.case_worker(user_id, right)
 
 
 @contextmanager
@@ -81,7 +77,7 @@ def moment(kommune: Kommune, environment: Environment, *, lock: bool = True) -> 
         if not released:
             raise NotAllowed(f"{kommune.display_name} har ikke frigitt noen kjøring ennå: der er ingen å slå opp.")
         day = environment.day(runs.get(connection, kommune.id, released).as_of)
-        now = _views(connection, kommune, released, environment)
+        now = views_now(connection, kommune, released, environment)
         yield Moment(connection, kommune, now, day, released, runs.newest(connection, kommune.id) + 1)
 
 
@@ -164,14 +160,6 @@ def answer(
     return Decided(number, proposal, effect)
 
 
-def _views(connection: Connection, kommune: Kommune, released: int, environment: Environment) -> vetoed_views.Views:
-    day = environment.day(runs.get(connection, kommune.id, released).as_of)
-    hold = kommune.pupils_without_number == "ask"
-    views = vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold)
-    shown.views(views)
-    return views
-
-
 def _may_decide(at: Moment, decision: Decision, user_id: str) -> None:
     """Raise NotAllowed unless this person may decide, and the decision is about somebody else."""
     who = case_worker(at.kommune, user_id, "decide")
@@ -222,8 +210,10 @@ def _make(
     number = decision.write(at, decided_by, approved_by)
     audit.record(at.connection, at.owner, visitor, decision.kind, decision.about(at), f"nr. {number}")
     learn_overrides(at.connection, at.kommune, environment)
-    _views(at.connection, at.kommune, at.released, environment)
+    views_now(at.connection, at.kommune, at.released, environment)
     losing, hidden = access - _access(at), shown_people - _people(at)
+    if not decision.counted:
+        return number, Effect(later=later)
     return number, Effect(len(losing), len(hidden), bool(losing or hidden), later)
 
 

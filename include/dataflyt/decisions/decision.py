@@ -10,12 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.errors import DataflytError
+from dataflyt.errors import NotAllowed as NotAllowed
 from dataflyt.warehouse.vetoed_views import Views
-
-
-class NotAllowed(DataflytError):
-    """A decision that may not be made: a field is missing, the wrong person, or a rule of the domain."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,9 @@ class Decision(BaseModel):
     title: ClassVar[str]
     two_people: ClassVar[bool]
     """Whether a second person must confirm the decision before it holds. What protects never waits for one."""
+    counted: ClassVar[bool] = True
+    """Whether the people that it hides or takes access from at once may be counted. A kind that concerns everybody
+    counts them itself: beside its own counts, these would tell how many are protected."""
 
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""

@@ -229,7 +229,7 @@ select
     (select encode(sha256(convert_to(string_agg(said, E'\n' order by said collate "C"), 'UTF8')), 'hex') from decision),
     (
         select count(*) from control.identity_change i
-        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        join control.run r on r.owner = :owner and r.run = i.run and r.state in ('released', 'undone')
         where i.owner = :owner
     )
 from veto
@@ -266,9 +266,10 @@ select
     ),
     (
         select count(*) from control.identity_change i
-        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        join control.run r on r.owner = :owner and r.run = i.run and r.state in ('released', 'undone')
         where i.owner = :owner
-    )
+    ),
+    (select count(*) from control.undo where owner = :owner)
 """
 
 

@@ -85,7 +85,7 @@ def open_job(
     ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` must be the same each time.
 
     Raises ConfigError or SourceUnavailable. Raises NotApproved when ``as_of`` is in the future, and when it is before
-    the newest released run's: anything that has ended since would begin again.
+    the newest released run's, even if that run was undone since: anything that has ended since would begin again.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
@@ -104,8 +104,8 @@ def _not_turned_back(connection: Connection, kommune: Kommune, as_of: datetime, 
         raise NotApproved(
             f"Kjøringen skulle gjelde {_in_words(as_of)}, som ikke er kommet ennå: start en ny kjøring uten dato."
         )
-    released = runs.released_before(connection, kommune.id)
-    if released and as_of < (newest := runs.get(connection, kommune.id, released).as_of):
+    newest = runs.newest_as_of(connection, kommune.id)
+    if newest and as_of < newest:
         raise NotApproved(
             f"Kjøringen skulle gjelde {_in_words(as_of)}, men en kjøring for {_in_words(newest)} er frigitt, og tiden "
             "stilles ikke tilbake: start en ny kjøring uten dato."

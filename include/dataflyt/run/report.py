@@ -83,6 +83,7 @@ OUTCOMES = {
     "unanswered": "Ingen svarte i tide. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "failed": "Kjøringen stoppet. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "superseded": "En nyere kjøring har tatt over.",
+    "undone": "Kjøringen ble frigitt, og er siden angret av to personer. Kjøringen før gjelder.",
 }
 """How a run ended, in a sentence for the operator."""
 
@@ -97,6 +98,7 @@ STATES = {
     "unanswered": "ikke besvart og angret",
     "failed": "stoppet og angret",
     "superseded": "erstattet av en nyere",
+    "undone": "frigitt, og siden angret",
 }
 """Each state of a run in the warehouse, in the words that an operator reads."""
 
@@ -251,7 +253,8 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         name: sum(table[name] for table in tables)
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")
     }
-    outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
+    stands = state in ("released", "undone")
+    outcome = "failed" if failed and not stands else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
     files = {**known.get("files_sas", {}), **known.get("files_hr", {})}

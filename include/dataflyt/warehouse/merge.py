@@ -32,7 +32,20 @@ class CleanRows:
 
 
 def undo(connection: Connection, owner: str, run: int) -> None:
-    """Take back everything that a run wrote to history and golden. Do nothing if it wrote nothing."""
+    """Take back everything that an unreleased run wrote to history and golden. Do nothing if it wrote nothing."""
+    undo_released(connection, owner, run)
+    for table in ("control.account_name", "control.identity_change"):
+        connection.execute(
+            text(f"delete from {table} where owner = :owner and run = :run"), {"owner": owner, "run": run}
+        )
+
+
+def undo_released(connection: Connection, owner: str, run: int) -> None:
+    """Take back the rows of a run, and keep what holds beyond it once it has been released.
+
+    A user name that was published is never given to another person, and protections follow a change of identity
+    whatever becomes of the run that saw it.
+    """
     for table in _versioned():
         connection.execute(
             text(f"delete from {table} where owner = :owner and from_run = :run"), {"owner": owner, "run": run}
@@ -41,10 +54,9 @@ def undo(connection: Connection, owner: str, run: int) -> None:
             text(f"update {table} set to_run = null where owner = :owner and to_run = :run"),
             {"owner": owner, "run": run},
         )
-    for table in ("control.lift", "control.account_name", "control.identity_change"):
-        connection.execute(
-            text(f"delete from {table} where owner = :owner and run = :run"), {"owner": owner, "run": run}
-        )
+    connection.execute(
+        text("delete from control.lift where owner = :owner and run = :run"), {"owner": owner, "run": run}
+    )
 
 
 def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:

@@ -28,7 +28,10 @@ class User(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A run: ``state`` is open, merged, released, rejected, unanswered, failed or superseded."""
+    """A run: ``state`` is open, merged, released, rejected, unanswered, failed, superseded or undone.
+
+    An undone run has been released, and two people have undone it since.
+    """
 
     owner: str
     number: int
@@ -83,11 +86,14 @@ def draw_key(connection: Connection, owner: str) -> None:
 def resume(connection: Connection, owner: str, number: int) -> str:
     """Return a run's state, after reopening the run if it was undone and no newer run has begun.
 
-    Raises NotApproved for a run that a newer run has replaced. The caller must hold the kommune's lock.
+    Raises NotApproved for a run that a newer run has replaced, and for one that two people have undone. The caller must
+    hold the kommune's lock.
     """
     state = get(connection, owner, number).state
     if state in UNSETTLED or state == "released":
         return state
+    if state == "undone":
+        raise NotApproved("Kjøringen er angret av to personer, og kan ikke tas opp igjen: start en ny kjøring.")
     if newest(connection, owner) != number:
         raise NotApproved("En nyere kjøring har begynt for kommunen: denne kan ikke tas opp igjen.")
     connection.execute(
@@ -144,6 +150,15 @@ def released_before(connection: Connection, owner: str, number: int | None = Non
         )
         or 0
     )
+
+
+def newest_as_of(connection: Connection, owner: str) -> datetime | None:
+    """Return the latest ``as_of`` of the runs that have been released, also of those that were undone since."""
+    found: datetime | None = connection.scalar(
+        text("select max(as_of) from control.run where owner = :owner and state in ('released', 'undone')"),
+        {"owner": owner},
+    )
+    return found
 
 
 def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None:

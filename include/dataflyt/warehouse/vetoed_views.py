@@ -62,6 +62,7 @@ def views(
         "changes": changes,
         "p": prefix,
         "owner": owner,
+        "run": str(run),
         "in_force": " and ".join(conditions),
         "day": f"date '{day.isoformat()}'" if day else "date '-infinity'",
         "as_of_now": "true" if day else "false",
@@ -83,7 +84,8 @@ def views(
     return Views(connection, owner, run, prefix)
 
 
-# Of released runs, and of the run that is read: the published run may be older than the released one.
+# Of released runs, also of those that were undone since, and of the run that is read: the published run may be older
+# than the released one.
 _KNOWN_CHANGES = """(c.run = {run:d} or c.run <= (
-    select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
+    select max(r.run) from control.run r where r.owner = '{owner}' and r.state in ('released', 'undone')
 ))"""

@@ -30,7 +30,7 @@ given as (
     select n.uid, n.person_id
     from control.account_name n
     join control.run r on r.owner = n.owner and r.run = n.run
-    where n.owner = :owner and r.state = 'released'
+    where n.owner = :owner and r.state in ('released', 'undone')
 ),
 hidden as (
     select person_id from after_protection where level >= 3 or held_back
