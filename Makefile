@@ -36,6 +36,7 @@ help:  ## vis kommandoene
 #: START=2026-07-20 - demo: dagen ukene begynner (ellers i dag)
 #: PORT=8080 - up: porten Airflow lytter på (ellers 8080, eller en ledig når den er opptatt)
 #: RUN=3 ROWS=1 - plan: en tidligere kjøring; hver rad, med varehusets egne id-er
+#: AS=101 PURPOSE=5 - plan med ROWS=1: hvem du er (id-en under people i kommunefilen), og hvorfor; ellers blir du spurt
 #: APPROVER=101 - run: hvem som svarer når kjøringen spør, ved id-en i kommunefilen
 #: FILE=katalog.ldif - import, backup, restore: filen (backup lager ellers en ny i .local/backups)
 #: YES=1 - run, import, restore: svar ja uten å bli spurt
@@ -55,7 +56,7 @@ up: $(STAMP)  ## hold Airflow i gang med alle kommuner, til utprøving, til Ctrl
 	$(ALONE)@$(SUPERVISOR) up --port='$(PORT)'
 
 plan: $(STAMP)  ## vis hva den nyeste kjøringen ville endre, eller har endret: make plan KOMMUNE=haugesund
-	$(ALONE)@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows)
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows) $(if $(AS),--as='$(AS)') $(if $(PURPOSE),--purpose='$(PURPOSE)')
 
 run: $(STAMP)  ## kjør hele flyten for en kommune uten Airflow; frigir og publiserer når den ikke spør, ellers etter ja
 	$(ALONE)@$(SUPERVISOR) run -- dataflyt run '$(KOMMUNE)' $(if $(SURE),--approve) $(if $(APPROVER),--approver='$(APPROVER)')

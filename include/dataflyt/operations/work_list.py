@@ -6,8 +6,11 @@ protected. Out: rows by the warehouse's own ids. Without the right to see protec
 and no kind tells of protection.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -16,7 +19,8 @@ from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
-from dataflyt.warehouse import events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse.audit import Visitor
 
 KINDS = {
     "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
@@ -59,8 +63,21 @@ class Item(NamedTuple):
     unit_id: str | None
 
 
-def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -> list[Item]:
-    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release."""
+def counts(kommune: Kommune, environment: Environment) -> dict[str, int]:
+    """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
+    return dict(Counter(item.kind for item in _items(kommune, environment, None, graded=False)))
+
+
+def items(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False) -> list[Item]:
+    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release.
+
+    The look is kept in the audit. Raises NotAllowed without the right ``persons``, or ``graded``.
+    """
+    kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    return _items(kommune, environment, visitor, graded=graded)
+
+
+def _items(kommune: Kommune, environment: Environment, visitor: Visitor | None, *, graded: bool) -> list[Item]:
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
         released = runs.released_before(connection, kommune.id)
@@ -90,6 +107,8 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
                 and (item.kind in UNASKED or not hidden & {item.subject, item.other})
                 and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
             ]
+        if visitor:
+            audit.record(connection, kommune.id, visitor, "work list", _people(listed))
     order = list(KINDS)
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
@@ -115,6 +134,15 @@ def _same_files(noted: Mapping[str, Any]) -> list[Item]:
         for page, file in noted.get(f"files_{source}", {}).items()
         if file["same"] and not page.startswith("timetable")
     ]
+
+
+def _people(listed: list[Item]) -> set[UUID]:
+    """Return the people that the items are about. An id that looks like theirs is a person's."""
+    found = set()
+    for one in {id_ for item in listed for id_ in (item.subject, item.other)}:
+        with suppress(ValueError):
+            found.add(UUID(one))
+    return found
 
 
 def _open(item: Item) -> bool:
