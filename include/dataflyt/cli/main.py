@@ -10,6 +10,8 @@ from dataflyt.cli.kommune import kommune_app
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.read import id_command, read_command
 from dataflyt.cli.run import plan_command, run_command, work_list_command
+from dataflyt.cli.show import audit_command, show_app
+from dataflyt.cli.undo import undo_command
 from dataflyt.cli.warehouse import warehouse_app
 
 app = App(help="Fra registrene til FEIDE.")
@@ -19,6 +21,8 @@ app.command("doctor")(doctor_command)
 app.command("run")(run_command)
 app.command("plan")(plan_command)
 app.command("work-list")(work_list_command)
+app.command("undo")(undo_command)
+app.command("audit")(audit_command)
 app.command("events")(events_command)
 app.command("publish")(publish_command)
 app.command("reference")(reference_command)
@@ -27,4 +31,5 @@ app.add_typer(airflow_app, name="airflow")
 app.add_typer(block_app, name="block")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
+app.add_typer(show_app, name="show")
 app.add_typer(warehouse_app, name="warehouse")

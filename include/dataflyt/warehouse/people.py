@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -29,6 +29,8 @@ class Found:
 
 
 WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
+NOBODY = f"Fant ingen i kommunen som passer. {WRITE_WHO}"
+"""The sentence for somebody who does not exist, or whom the visitor may not know of."""
 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
@@ -54,9 +56,9 @@ def find(views: Views, who: str, *, graded: bool) -> Found:
             text(_FIND.format(p=views.prefix, condition=condition.format(p=views.prefix)))
         )
     ]
-    found = [one for one in found if graded or not one.hidden]
+    found = [one for one in _judged(views, found) if graded or not one.hidden]
     if not found:
-        raise NotFound(f"Fant ingen i kommunen som passer. {WRITE_WHO}")
+        raise NotFound(NOBODY)
     if len(found) > 1:
         raise NotFound(
             f"{len(found)} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
@@ -68,7 +70,31 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
     """Return the names of people; protected people are left out without ``graded``."""
     copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
     rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition="p.person_id = a.person")))
-    return {one.person_id: one.name for one in (Found(*row) for row in rows) if graded or not one.hidden}
+    return {
+        one.person_id: one.name for one in _judged(views, [Found(*row) for row in rows]) if graded or not one.hidden
+    }
+
+
+def whether_hidden(views: Views, people: Sequence[UUID]) -> dict[UUID, bool]:
+    """Tell of each person whether only those who may see protection are shown the person. Who is not known is hidden.
+
+    The people are named in the query: PostgreSQL looks through no others for them, as it would by a join.
+    """
+    rows = views.connection.execute(
+        text(
+            f"select person_id, level >= 2 or held_back from {views.prefix}protection "
+            "where person_id = any(cast(:people as uuid[]))"
+        ),
+        {"people": [str(one) for one in people]},
+    )
+    known = {person: hidden for person, hidden in rows}
+    return {one: known.get(one, True) for one in people}
+
+
+def _judged(views: Views, found: Sequence[Found]) -> list[Found]:
+    """Return the people, with the word on whether each is hidden."""
+    hidden = whether_hidden(views, [one.person_id for one in found])
+    return [replace(one, hidden=hidden[one.person_id]) for one in found]
 
 
 def _meant(asked: str) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
@@ -100,19 +126,17 @@ def _day(written: str) -> date | None:
 
 
 _BY_NUMBER = (
-    "exists (select from {p}person_link l where l.person_id = p.person_id and l.scheme = 'number' "
-    "and l.value = a.number)"
+    "p.person_id in (select l.person_id from {p}person_link l join asked_for n on n.number = l.value "
+    "where l.scheme = 'number')"
 )
 _BY_NAME = (
     "p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn)) = a.name "
     "or p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.etternavn)) = a.name"
 )
 _FIND = """
-select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date,
-    coalesce(x.level >= 2 or x.held_back, true)
+select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date, true
 from asked_for a
 join {p}person p on true
-left join {p}protection x on x.person_id = p.person_id
 left join {p}account c on c.person_id = p.person_id
 where {condition}
 """
