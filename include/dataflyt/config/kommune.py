@@ -435,6 +435,14 @@ class WithoutNumber(_Part):
     )
 
 
+class Retention(_Part):
+    """How long the kommune keeps what it no longer needs. ``history_days``: after somebody has left everything."""
+
+    history_days: Annotated[int, Field(strict=True, ge=30, le=1826)] = Field(
+        description="skriv hvor mange døgn opplysningene står etter at noen har sluttet i alt, fra 30 til 1826"
+    )
+
+
 class Mail(_Part):
     """The receivers of e-mail when a run asks, stops or is late (counts, no names). ``connection``: the mail server."""
 
@@ -487,6 +495,11 @@ class Kommune(_Part):
     )
     purposes: Annotated[tuple[Text, ...], AfterValidator(_different)] = Field(
         default=(), description="skriv en liste over formål folk slås opp for: [Henvendelse fra en foresatt]"
+    )
+    retention: Retention = Field(description="skriv retention: {history_days: 90}, eller ta det bort")
+    recipients: dict[ExportName, Annotated[tuple[Text, ...], AfterValidator(_different)]] = Field(
+        default_factory=dict,
+        description="skriv hvem som får hver eksport: pifu: [Læringsplattformen], eller ta det bort",
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"

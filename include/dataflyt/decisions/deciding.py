@@ -122,6 +122,7 @@ def decide(
             at.connection.rollback()
             return Decided(None, None, effect)
     republish(kommune, environment)
+    decision.afterwards(kommune, environment)
     return Decided(number, None, effect)
 
 
@@ -161,6 +162,7 @@ def answer(
             at.connection.rollback()
             return Decided(None, proposal, effect)
     republish(kommune, environment)
+    decision.afterwards(kommune, environment)
     return Decided(number, proposal, effect)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataflytError
+from dataflyt.run.environment import Environment
 from dataflyt.warehouse.vetoed_views import Views
 
 
@@ -66,6 +67,9 @@ class Decision(BaseModel):
     def later(self, moment: Moment) -> list[str]:
         """Return Norwegian sentences on what the decision gives at the next run; none when it gives nothing."""
         return []
+
+    def afterwards(self, kommune: Kommune, environment: Environment) -> None:
+        """Do what the decision demands of files, when its rows are committed. Repeating it does nothing."""
 
     def said(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -28,6 +28,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError
+from dataflyt.exports import disclosing
 from dataflyt.exports.model import Counts, Export, Openable, Shown
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
@@ -100,6 +101,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
+    disclosing.note(connection, run.owner, kommune.exports, publication, before.publication if before else publication)
     connection.execute(text(_WITHDRAW_THE_REST), noted)
     return [file.file for file in files]
 
