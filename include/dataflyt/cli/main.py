@@ -8,6 +8,13 @@ from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.cli.norwegian import App
+from dataflyt.cli.privacy import (
+    disclosed_command,
+    erase_command,
+    privacy_record_command,
+    retention_command,
+    subject_access_command,
+)
 from dataflyt.cli.read import id_command, read_command
 from dataflyt.cli.run import plan_command, run_command, work_list_command
 from dataflyt.cli.warehouse import warehouse_app
@@ -22,6 +29,11 @@ app.command("work-list")(work_list_command)
 app.command("events")(events_command)
 app.command("publish")(publish_command)
 app.command("reference")(reference_command)
+app.command("retention")(retention_command)
+app.command("erase")(erase_command)
+app.command("subject-access")(subject_access_command)
+app.command("disclosed")(disclosed_command)
+app.command("privacy-record")(privacy_record_command)
 app.add_typer(account_app, name="account")
 app.add_typer(airflow_app, name="airflow")
 app.add_typer(block_app, name="block")

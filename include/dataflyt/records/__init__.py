@@ -1,0 +1,1 @@
+"""What the warehouse answers about a person, and about itself."""
