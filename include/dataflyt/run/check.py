@@ -1,7 +1,7 @@
 """The step ``check``: the quality rules over the staged rows."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -11,7 +11,7 @@ from dataflyt.run import report
 from dataflyt.run.job import Job, is_released, mark_passed
 from dataflyt.run.landed import rebuild_staging
 from dataflyt.sources.freg import EMPLOYEES
-from dataflyt.storage import database
+from dataflyt.warehouse import outcomes
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ class _Counted(NamedTuple):
 
 def check(job: Job) -> dict[str, int]:
     """Check the staged rows: a row that fails goes to quarantine, a table that fails stops the run.
+
+    A row that people have released stays, although it fails. The outcome of every rule is kept.
 
     Returns the rows per table in quarantine. Raises CheckFailed with the reason and who must look.
     """
@@ -53,7 +55,8 @@ def check(job: Job) -> dict[str, int]:
         report.note(connection, job.run, "beside", beside)
         report.note(connection, job.run, "counted", {table: count.every for table, count in counted.items()})
     with job.transaction() as connection:
-        _quarantine(connection, job, result.quarantined)
+        outcomes.quarantine(connection, job.owner, job.run.number, result.quarantined)
+        outcomes.keep(connection, job.owner, job.run.number, result.outcomes)
         quarantined = report.quarantined(connection, job.owner, job.run.number)
         _note(connection, job, result)
         if not result.broken:
@@ -71,24 +74,6 @@ def _count(connection: Connection, job: Job, among: Mapping[str, str]) -> dict[s
         table: _Counted(*connection.execute(text(f"{counting} from {table} t where {condition}")).one())
         for table, condition in among.items()
     }
-
-
-def _quarantine(connection: Connection, job: Job, found: Sequence[Any]) -> None:
-    bound = {"owner": job.owner, "run": job.run.number}
-    connection.execute(text("delete from control.quarantine where owner = :owner and run = :run"), bound)
-    columns = "table_name text, row_id bigint, rule text, reason text, responsible text"
-    database.copied(connection, "found", columns, found)
-    for table in connection.execute(text("select distinct table_name from found")).scalars().all():
-        connection.execute(
-            text(
-                "insert into control.quarantine "
-                "(owner, run, table_name, row_id, rule, reason, responsible, key, subject) "
-                "select :owner, :run, f.table_name, f.row_id, f.rule, f.reason, f.responsible, s.key, s.subject "
-                f"from found f join staging_{job.owner}.{table} s on s.row_id = f.row_id where f.table_name = :table "
-                "on conflict do nothing"
-            ),
-            {**bound, "table": table},
-        )
 
 
 def _note(connection: Connection, job: Job, result: Any) -> None:

@@ -14,13 +14,11 @@ from dataflyt.accounts import day_one
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import WarehouseError
 from dataflyt.warehouse import runs, staging
+from dataflyt.warehouse.outcomes import HINTS
 from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
-_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse", "hr_protection"})
-"""Tables whose counts hint at how many people are protected, since FREG gives no address of these people."""
-
-_CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
+_CHANGES_UNSEEN = HINTS | {"freg_resident"}
 """Tables whose counts of opened and closed rows hint at it."""
 
 UNASKED = frozenset(
@@ -155,7 +153,7 @@ def spaced(count: int) -> str:
 
 def without_protection_counts(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts without the tables whose counts tell about protection."""
-    return {name: count for name, count in counts.items() if name not in _UNSEEN}
+    return {name: count for name, count in counts.items() if name not in HINTS}
 
 
 def note(connection: Connection, run: Run, key: str, value: object) -> None:
@@ -246,7 +244,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     known = notes(connection, run)
     state = runs.get(connection, run.owner, run.number).state
     rows = known["rows"] if "rows" in known else _rows_before_merge(connection, run)
-    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN]
+    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in HINTS]
     totals = {
         name: sum(table[name] for table in tables)
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")
@@ -349,6 +347,6 @@ def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
             "where owner = :owner and run = :run and not (table_name = any(:unseen)) "
             "group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         ),
-        {"owner": run.owner, "run": run.number, "unseen": sorted(_UNSEEN)},
+        {"owner": run.owner, "run": run.number, "unseen": sorted(HINTS)},
     )
     return [dict(row) for row in found.mappings()]
