@@ -26,6 +26,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.feide_ldif_check import check
+from dataflyt.exports.feide_ldif_read import read
 from dataflyt.exports.model import AccountHolder, Counts, Export, Owner, School, Shown
 from dataflyt.formats import feide
 from dataflyt.formats.ldif import attribute, escape
@@ -272,4 +273,4 @@ def _org(orgnr: str) -> str:
     return f"NO{orgnr}"
 
 
-EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check)
+EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check, read=read, names="accounts")
