@@ -8,6 +8,7 @@ from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.cli.norwegian import App
+from dataflyt.cli.quality import quality_app
 from dataflyt.cli.read import id_command, read_command
 from dataflyt.cli.run import plan_command, run_command, work_list_command
 from dataflyt.cli.warehouse import warehouse_app
@@ -27,4 +28,5 @@ app.add_typer(airflow_app, name="airflow")
 app.add_typer(block_app, name="block")
 app.add_typer(feide_app, name="feide")
 app.add_typer(kommune_app, name="kommune")
+app.add_typer(quality_app, name="quality")
 app.add_typer(warehouse_app, name="warehouse")
