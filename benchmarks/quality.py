@@ -3,10 +3,9 @@
     python benchmarks/quality.py 47bff57 --pupils 40000 --times 3
 
 BEFORE is a git commit. One run of a kommune is taken up to ``withdraw`` with this version. Then both versions check the
-same staged rows by turns, each in a process of its own as under Airflow, and the least CPU time of each is compared;
-the import of Great Expectations is not part of it. PostgreSQL's share is measured as the step's seconds less its CPU
-time, which only an idle machine shows. The run then goes on, and ``publish`` is measured in the same way. Exits with 1
-when the ratio of ``check`` is over its aim.
+same staged rows by turns, each in a process of its own as under Airflow, and the least CPU time of each is compared:
+the step's and PostgreSQL's together. The import of Great Expectations is not part of it. The run then goes on, and
+``publish`` is measured in the same way. Exits with 1 when the ratio of ``check`` is over its aim. Linux only.
 """
 
 import argparse
@@ -17,11 +16,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import steps
-from measuring import Figure, postgres, simulator
-
 REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "include"))  # the warehouse is made by this version, whatever is installed
+
+import steps  # noqa: E402
+from measuring import Figure, postgres, simulator  # noqa: E402
+
 AIM = 1.3
+
+
+def server(folder: Path) -> float:
+    """Return the seconds of CPU that PostgreSQL's processes have used; those of a session count when it has ended."""
+    pid = (folder / "pgdata" / "postmaster.pid").read_text().split()[0]
+    *_, said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return sum(map(int, said.split()[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def least(name: str, trees: dict[str, Path], folder: Path, pupils: int, times: int) -> dict[str, dict[str, float]]:
@@ -30,11 +38,14 @@ def least(name: str, trees: dict[str, Path], folder: Path, pupils: int, times: i
     for _ in range(times):
         for version, tree in trees.items():
             os.environ["PYTHONPATH"] = str(tree / "include")
+            before = server(folder)
             cost = steps.exec_step(name, folder, pupils, 1)
+            cost["cpu"] += server(folder) - before
             best = found.setdefault(version, {})
             for what in ("seconds", "cpu", "peak"):
                 best[what] = min(best.get(what, cost[what]), cost[what])
-            print(f"  {name:10}{version:10}{cost['seconds']:8.1f} s{cost['cpu']:8.1f} s CPU{cost['peak']:8.0f} MiB")
+            told = f"{cost['seconds']:8.1f} s{cost['cpu']:8.1f} s CPU{cost['peak']:8.0f} MiB"
+            print(f"  {name:10}{version:10}{told}", flush=True)
     return found
 
 
@@ -61,7 +72,7 @@ def measure(before: str, pupils: int, times: int) -> list[Figure]:
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", str(other)], cwd=REPOSITORY, check=False)
         shutil.rmtree(folder, ignore_errors=True)
-    ratio = max(check["now"][what] / check["before"][what] for what in ("cpu", "seconds"))
+    ratio = check["now"]["cpu"] / check["before"]["cpu"]
     more = publish["now"]["cpu"] - publish["before"]["cpu"]
     most = publish["now"]["peak"]
     return [

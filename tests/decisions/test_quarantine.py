@@ -114,7 +114,7 @@ def test_a_rejection_ends_a_release_and_nobody_decides_about_a_row_of_their_own(
     _check(here)
     assert len(_held(here, PERCENTAGE)) == 1
     assert here.query("select decision, ended_by from control.row_decision order by row_decision") == [
-        ("rejected", "101"),
+        ("rejected", "102"),
         ("released", "102"),
         ("rejected", None),
     ]

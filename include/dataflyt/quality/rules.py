@@ -250,11 +250,14 @@ def garbled(*columns: str) -> str:
     return f"concat_ws(' ', {', '.join(columns)}) ~ {literal(GARBLED)}"
 
 
-def letters(*columns: str, responsible: str, supplier: str, file: str, what: str = "Navnet") -> tuple[Rule, Rule]:
+def letters(
+    *columns: str, responsible: str, supplier: str, file: str, what: str = "Navnet", of_people: bool = False
+) -> tuple[Rule, Rule]:
     """Declare that rows with garbled letters are quarantined, and that the run stops above one percent of them.
 
     A single such row may be a typing error, and never stops the run. ``responsible`` corrects the row, ``supplier`` the
-    file. In the sentences ``file`` is the file's name and ``what`` is the content of the columns.
+    file. In the sentences ``file`` is the file's name and ``what`` is the content of the columns. ``of_people``: a
+    person's name may be released as it stands. A group's may not: a hidden person's name in it would not be known.
     """
     fault = garbled(*columns)
     return (
@@ -263,7 +266,7 @@ def letters(*columns: str, responsible: str, supplier: str, file: str, what: str
             whole_letters(*columns),
             responsible,
             f"{what} har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»: skriv det på nytt der det er registrert.",
-            releasable=True,
+            releasable=of_people,
         ),
         table(
             "encoding",

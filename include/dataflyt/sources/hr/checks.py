@@ -53,7 +53,7 @@ RULES: Rules = {
         table("drop", kept(), _HR, "Filen har langt færre ansatte enn sist."),
         table("no_number", seldom("number is null", percent=20), _HR, "Over 20 prosent av de ansatte mangler nummer."),
         row("id", filled_in("employee_id"), _HR, "Den ansatte har ikke ansattnummer."),
-        *letters("given_name", "family_name", responsible=_HR, supplier=_HR, file=_FILE),
+        *letters("given_name", "family_name", responsible=_HR, supplier=_HR, file=_FILE, of_people=True),
         row(
             "number",
             never("number_kind is not null"),

@@ -54,8 +54,8 @@ _UNREADABLE = row(
 _REVERSED = row("dates", dates_in_order("begin_date", "end_date"), _SCHOOL, "Sluttdatoen er før startdatoen.")
 
 
-def _letters(*columns: str) -> tuple[Rule, Rule]:
-    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil")
+def _letters(*columns: str, of_people: bool = False) -> tuple[Rule, Rule]:
+    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil", of_people=of_people)
 
 
 # Control digit of an organisation number (Brønnøysundregistrene).
@@ -153,7 +153,7 @@ RULES: Rules = {
             "med fødselsnumre i klartekst (personNIN) fra leverandøren av skolesystemet.",
         ),
         row("id", filled_in("person_id"), _SCHOOL, "Personen har ikke id."),
-        *_letters("given_name", "family_name", "full_name"),
+        *_letters("given_name", "family_name", "full_name", of_people=True),
         # These persons are not quarantined, since they have a place in school. They are held back until somebody
         # decides.
         *(
