@@ -105,7 +105,7 @@ def test_a_file_that_is_not_the_record_is_not_published_and_the_reason_is_kept(
     with pytest.raises(CheckFailed, match="ikke de samme personene"):
         publish(job)
     assert here.ldif() == before
-    assert {row.rule for row in here.query(kept, run=2) if not row.passed} == {"feide.ldif.people_as_record"}
+    assert "feide.ldif.people_as_record" in {row.rule for row in here.query(kept, run=2) if not row.passed}
     monkeypatch.undo()
     publish(job)
     assert {row.passed for row in here.query(kept, run=2)} == {True}
