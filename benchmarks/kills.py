@@ -158,13 +158,15 @@ def kill(world: World, victim: str, child: int) -> str:
     """Kill the run's process, its server process, or both; return what was killed."""
     servers: list[int] = []
     if victim != "run":
+        deadline = time.monotonic() + 2
         with connected(world) as connection:
-            found = connection.execute(
-                "select pid from pg_stat_activity where datname = %s and usename = %s",
-                (world.database, f"kommune_{OWNER}"),
-            )
-            servers = [pid for (pid,) in found]
-    # A run has no server process while it asks a register: then it is the run that is killed.
+            while not servers and time.monotonic() < deadline:
+                found = connection.execute(
+                    "select pid from pg_stat_activity where datname = %s and usename = %s",
+                    (world.database, f"kommune_{OWNER}"),
+                )
+                servers = [pid for (pid,) in found]
+    # A run that still has no server process asks a register, or has ended: then it is the run that is killed.
     if victim == "run" or not servers:
         os.kill(child, signal.SIGKILL)
         return "run"
