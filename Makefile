@@ -24,10 +24,10 @@ endif
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test cluster lint docs lock bench clean
+.PHONY: help setup demo up plan run doctor import backup restore test cluster kills lint docs lock bench bench-peers clean
 
 help:  ## vis kommandoene
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
 	@printf '\nVariabler, som i make plan KOMMUNE=bergen:\n'
 	@grep -hE '^#: ' $(MAKEFILE_LIST) | sed -E 's/^#: //' | awk -F ' +- +' '{printf "  %-25s %s\n", $$1, $$2}'
 
@@ -81,6 +81,9 @@ cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
 	$(BIN)/python -m tests.cluster
 
+kills: $(STAMP)  ## drep en kjøring på tilfeldige steder, kjør den igjen, og sammenlign: make kills BENCH='--times 20'
+	$(BIN)/python benchmarks/kills.py $(BENCH)
+
 lint: $(STAMP)  ## kontroller stil, typer og at det som importeres, er ført opp i pyproject.toml
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -98,6 +101,12 @@ lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, i requirements.txt
 
 bench: $(STAMP)  ## mål tid og minne mot målene (et kvarter): make bench BENCH='--only parsing'
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+PEERS := .local/peers
+bench-peers: $(STAMP)  ## mål lasting og fletting mot et bart COPY og mot dlt, i et miljø for seg (ti minutter)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	$(BIN)/python benchmarks/peers/compare.py --python $(PEERS)/bin/python $(BENCH)
 
 clean:  ## fjern .venv, og .local med databaser, filer og sikkerhetskopier
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info

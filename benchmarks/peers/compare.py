@@ -29,12 +29,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import psycopg
 from measuring import Figure, postgres
 from sqlalchemy import make_url, text
-from warehouse import a_week_passes, bare_copy, close, job, load_and_merge
 
 from dataflyt.sources.freg.rows import Person
 from dataflyt.warehouse import staging
 from dataflyt.warehouse.tables import source_tables
 from peers.persons import persons
+from warehouse import a_week_passes, bare_copy, close, job, load_and_merge
 
 HERE = Path(__file__).parent
 OWNER = "persons"

@@ -1,4 +1,4 @@
-"""dlt's merge strategy scd2 into PostgreSQL, timed. Runs in an environment of its own, which ``make bench-peers`` makes.
+"""dlt's merge strategy scd2 into PostgreSQL, timed, in the environment that ``make bench-peers`` makes for it.
 
     python benchmarks/peers/dlt_scd2.py ADDRESS arrow|objects FOLDER PERSONS ROUNDS
 
