@@ -3,10 +3,10 @@
     python benchmarks/kills.py --times 200
 
 A kommune has a first run, and a week passes in the simulated registers. The second run is done once undisturbed. Then,
-``--times`` times, warehouse and storage are set back to the first run, the second run is begun in a process of its own
-and killed with SIGKILL after a random part of the time it took: the run's process, the PostgreSQL server process that
-serves it (PostgreSQL then restarts all of itself and empties unlogged tables), or both at once. The run is done again
-under the same key, as Airflow does it.
+``--times`` times, warehouse and storage are set back to the first run, and the second run is begun in a process of its
+own. It is killed with SIGKILL at a random one of its statements, opened files and renames, or some milliseconds later:
+the run's process, the PostgreSQL server process that serves it (PostgreSQL then restarts all of itself and empties
+unlogged tables), or both at once. The run is done again under the same key, as Airflow does it.
 
 Afterwards every row of history and golden record, every veto, lift, name and approval but its clock, the pointer, and
 every published byte must be those of the undisturbed run. Prints a line a kill, and how many were the same. Exits with
@@ -15,6 +15,7 @@ every published byte must be those of the undisturbed run. Prints a line a kill,
 
 import argparse
 import hashlib
+import mmap
 import os
 import re
 import shutil
@@ -36,7 +37,7 @@ import httpx
 import orjson
 import psycopg
 from measuring import KOMMUNER, Simulator, postgres, simulator
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event, make_url
 
 from dataflyt.config.connections import Connection
 from dataflyt.config.loading import find
@@ -49,7 +50,7 @@ from dataflyt.warehouse.runs import User
 OWNER, NUMBER = "haugesund", "1106"
 DAYS = (datetime(2026, 11, 23, 3, tzinfo=UTC), datetime(2026, 11, 30, 3, tzinfo=UTC))
 VICTIMS = ("run", "server", "both")
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 CLOCKS = {
     "control.approval": ("approval", "at", "answered_at"),
@@ -95,6 +96,30 @@ class World:
         return open_job(find(KOMMUNER, OWNER), f"run-{number}", clock, environment)
 
 
+class Ticks:
+    """How many statements, opened files, renames and connections a forked run has begun: seen by its parent."""
+
+    WATCHED = frozenset({"open", "os.rename", "socket.connect"})
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 8)
+
+    def __int__(self) -> int:
+        return int.from_bytes(self._shared[:8], "little")
+
+    def set(self, count: int) -> None:
+        """Set the count."""
+        self._shared[:8] = count.to_bytes(8, "little")
+
+    def count(self) -> None:
+        """Count in this process from now on."""
+        event.listen(Engine, "before_cursor_execute", lambda *_: self.set(int(self) + 1))
+        sys.addaudithook(lambda name, _: self.set(int(self) + 1) if name in self.WATCHED else None)
+
+
+TICKS = Ticks()
+
+
 def do_run(world: World, number: int, said: Path | None = None) -> None:
     """Do a whole run with an approver who says yes; write the name of each step to ``said`` as it begins."""
     job = world.job(number)
@@ -113,11 +138,13 @@ def do_run(world: World, number: int, said: Path | None = None) -> None:
 def forked(world: World, number: int, said: Path) -> int:
     """Do a run in a process of its own, with the end of its log in ``said``.log; return the process's number."""
     sys.stdout.flush()
+    TICKS.set(0)
     child = os.fork()
     if child:
         return child
     code = 1
     try:
+        TICKS.count()
         with said.with_suffix(".log").open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
@@ -221,14 +248,19 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def wait(child: int, seconds: float) -> int | None:
-    """Wait until a process has ended, at most so many seconds; return its status, None if it has not ended."""
+def wait(child: int, seconds: float, until: int | None = None) -> int | None:
+    """Wait until a process has ended, at most so many seconds, and at most ``until`` that many ticks.
+
+    Return its status, None if it has not ended.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return status
-        time.sleep(0.002)
+        if until is not None and int(TICKS) >= until:
+            return None
+        time.sleep(0.001)
     return None
 
 
@@ -254,25 +286,24 @@ def measure(times: int, seed: int, folder: Path) -> int:
         ).raise_for_status()
         delivered(folder / "drop")
         undisturbed = copied(first, "undisturbed")
-        began = time.monotonic()
         calm(forked(undisturbed, 2, said), said)
-        took = time.monotonic() - began
+        ticks = int(TICKS)
         wanted = rows(undisturbed), files(undisturbed)
-        print(
-            f"Undisturbed: {took:.1f} s, {sum(map(len, wanted[0].values()))} rows, {len(wanted[1])} files", flush=True
-        )
-        return sum(one_kill(first, wanted, Random(f"{seed}-{number}"), took, number) for number in range(1, times + 1))
+        count = sum(map(len, wanted[0].values()))
+        print(f"Undisturbed: {ticks} moments, {count} rows, {len(wanted[1])} files", flush=True)
+        return sum(one_kill(first, wanted, Random(f"{seed}-{number}"), ticks, number) for number in range(1, times + 1))
 
 
-def one_kill(first: World, wanted: tuple[Any, Any], rng: Random, took: float, number: int) -> bool:
+def one_kill(first: World, wanted: tuple[Any, Any], rng: Random, ticks: int, number: int) -> bool:
     """Kill a run once and do it again; tell whether it ended as the undisturbed one."""
     world, said = copied(first, "killed"), first.folder / "step"
     said.write_text("open_job")
-    moment, victim = rng.uniform(0, took), rng.choice(VICTIMS)
+    moment, later, victim = rng.randrange(ticks), rng.uniform(0, 0.02), rng.choice(VICTIMS)
     child = forked(world, 2, said)
     killed, step = "nothing", ""
-    status = wait(child, moment)
+    status = wait(child, PATIENCE, until=moment)
     if status is None:
+        time.sleep(later)
         step = said.read_text()
         killed = kill(world, victim, child)
         if wait(child, PATIENCE) is None:
@@ -281,12 +312,12 @@ def one_kill(first: World, wanted: tuple[Any, Any], rng: Random, took: float, nu
             killed += ", and the run waited for ever"
     connected(world).close()
     again = forked(world, 2, said)
-    status = wait(again, 3 * PATIENCE)
+    status = wait(again, 2 * PATIENCE)
     different = differences(rows(world), wanted[0]) + differences(files(world), wanted[1])
     same = status == 0 and not different
     TALLY[(killed, step)] += 1
     verdict = "same" if same else f"DIFFERENT: {different} {status}"
-    print(f"{number:4}  {moment:5.2f} s  {killed:8} in {step:14} {verdict}", flush=True)
+    print(f"{number:4}  {moment:5} {killed:8} in {step:14} {verdict}", flush=True)
     if not same:
         print((said.with_suffix(".log")).read_text()[-3000:], flush=True)
     return same

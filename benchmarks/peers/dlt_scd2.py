@@ -1,8 +1,8 @@
 """dlt's merge strategy scd2 into PostgreSQL, timed, in the environment that ``make bench-peers`` makes for it.
 
-    python benchmarks/peers/dlt_scd2.py ADDRESS arrow|objects FOLDER PERSONS ROUNDS
+    python benchmarks/peers/dlt_scd2.py ADDRESS arrow|objects FOLDER PERSONS ROUNDS POSTMASTER
 
-Loads persons once, and then ROUNDS times with one in a hundred changed. Prints JSON: the seconds of each round (dlt's
+Loads persons once, and then ROUNDS times with one in a hundred changed. Prints JSON: the cost of each round (dlt's
 ``pipeline.run``: extract, normalize, load and merge), the rows of history, and the versions. The rows are made before
 the clock is started. The settings are those that dlt's documentation gives: ``add_row_hash_to_table`` for Arrow; the
 loader's file format is dlt's own choice (for Arrow: parquet by ADBC), or CSV when the name ends with ``-csv``.
@@ -12,7 +12,6 @@ import importlib.metadata
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
@@ -22,12 +21,12 @@ import pyarrow as pa
 from dlt.sources.helpers.transform import add_row_hash_to_table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from persons import COLUMNS, persons
+from persons import COLUMNS, Meter, persons
 
 VERSION = "row_version"
 
 
-def main(address: str, kind: str, folder: str, count: str, rounds: str) -> None:
+def main(address: str, kind: str, folder: str, count: str, rounds: str, postmaster: str) -> None:
     """Load and merge; print what it took."""
     form = "csv" if kind.endswith("-csv") else None
     arrow = kind.startswith("arrow")
@@ -51,9 +50,9 @@ def main(address: str, kind: str, folder: str, count: str, rounds: str) -> None:
         resource = dlt.resource(data, name="person", write_disposition=disposition)
         if arrow:
             resource = resource.add_map(add_row_hash_to_table(VERSION))
-        began = time.perf_counter()
+        meter = Meter(int(postmaster))
         pipeline.run(resource, loader_file_format=form)
-        took.append(time.perf_counter() - began)
+        took.append(meter.read())
     with pipeline.sql_client() as client:
         ((kept,),) = client.execute_sql("select count(*) from person")
     packages = ("dlt", "pyarrow", "pandas", "psycopg2-binary", "adbc-driver-postgresql")

@@ -1,8 +1,14 @@
-"""The rows that every tool loads: made-up persons with eleven columns. Standard library only, for every environment."""
+"""The rows that every tool loads, made-up persons with eleven columns, and what loading them costs.
 
+Standard library only, for every environment.
+"""
+
+import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 COLUMNS = (
     *("page", "foedselsEllerDNummer", "oppslag", "identifikatortype", "status", "foedselsdato", "foedselsaar"),
@@ -31,3 +37,40 @@ def persons(count: int, run: int) -> Iterator[tuple[Any, ...]]:
             not number % 50,
             False,
         )
+
+
+class Cost(NamedTuple):
+    """Seconds by the clock, and seconds of CPU of this process and of the server (0 where there is no /proc)."""
+
+    clock: float
+    cpu: float
+
+
+class Meter:
+    """What a piece of work costs. The CPU is nearly the same on an idle machine and on a busy one; the clock is not."""
+
+    def __init__(self, postmaster: int) -> None:
+        self._postmaster = postmaster
+        self._began, self._spent = time.perf_counter(), self._cpu()
+
+    def read(self) -> Cost:
+        """Return the cost until now."""
+        clock = time.perf_counter() - self._began
+        time.sleep(0.2)  # the server counts a process of its own that has ended
+        return Cost(clock, self._cpu() - self._spent)
+
+    def _cpu(self) -> float:
+        own = os.times()
+        total = own.user + own.system + own.children_user + own.children_system
+        with suppress(OSError):
+            tick = os.sysconf("SC_CLK_TCK")
+            for name in os.listdir("/proc"):
+                if not name.isdigit():
+                    continue
+                with suppress(OSError), open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stat:
+                    said = stat.read().rpartition(")")[2].split()
+                    if int(name) == self._postmaster:  # its ended children
+                        total += (int(said[13]) + int(said[14])) / tick
+                    elif int(said[1]) == self._postmaster:
+                        total += (int(said[11]) + int(said[12])) / tick
+        return total
