@@ -32,6 +32,7 @@ import psycopg
 from kills import delivered
 from measuring import KOMMUNER, Simulator, postgres, simulator
 from same_exports import SAME_KEYS, libpq
+from sqlalchemy import make_url
 
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import CaseWorker, Kommune
@@ -189,7 +190,7 @@ def main() -> int:
         simulator(Path(made), "--kommune", NUMBER, "--date", f"{FIRST:%Y-%m-%d}") as registers,
     ):
         folder = Path(made)
-        superuser = libpq(urls["dataflyt"]).replace("dataflyt@", "postgres@")
+        superuser = libpq(make_url(urls["dataflyt"]).set(username="postgres").render_as_string(hide_password=False))
         with psycopg.connect(libpq(urls["dataflyt"])) as connection:
             connection.execute(SAME_KEYS)
         everybody = Everybody(folder, urls, registers)

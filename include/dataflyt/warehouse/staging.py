@@ -163,40 +163,11 @@ def _without_collector() -> Iterator[None]:
 def _flush(connection: Connection, target: _Target) -> None:
     if target.rows:
         with driver(connection).cursor() as cursor, cursor.copy(target.copy) as copy:
-            for start in range(0, len(target.rows), _AT_A_TIME):
-                copy.write(_lines(target.rows[start : start + _AT_A_TIME]))
+            for row in target.rows:
+                copy.write_row(row)
         target.count += len(target.rows)
         target.rows.clear()
         target.whole = 0
-
-
-def _lines(rows: Sequence[tuple[Any, ...]]) -> bytes:
-    r"""Return rows as COPY reads them, in two thirds of the time that psycopg takes.
-
-    PostgreSQL, "COPY", text format: a line a row, tabs between values, ``\N`` for null. A tab, a line break or a
-    backslash inside a value is written with a backslash. They are rare: when there are more of them in all the lines
-    than the format itself has put there, the rows are written again, value by value.
-    """
-    lines = "\n".join(
-        ["\t".join([v if v.__class__ is str else "\\N" if v is None else _word(v) for v in row]) for row in rows]
-    )
-    if (
-        lines.count("\t") != len(rows) * (len(rows[0]) - 1)
-        or lines.count("\n") != len(rows) - 1
-        or lines.count("\\") != sum([row.count(None) for row in rows])
-        or "\r" in lines
-    ):
-        escaped = (["\\N" if v is None else _word(v).translate(_ESCAPES) for v in row] for row in rows)
-        lines = "\n".join("\t".join(row) for row in escaped)
-    return f"{lines}\n".encode()
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def _word(value: object) -> str:
-    """Return a value as PostgreSQL reads it: a boolean is ``True`` or ``False``."""
-    return value if isinstance(value, str) else repr(value)
 
 
 def _definition(table: SourceTable) -> str:
