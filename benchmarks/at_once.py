@@ -192,7 +192,7 @@ def main() -> int:
         folder = Path(made)
         superuser = libpq(make_url(urls["dataflyt"]).set(username="postgres").render_as_string(hide_password=False))
         with psycopg.connect(libpq(urls["dataflyt"])) as connection:
-            connection.execute(SAME_KEYS)
+            connection.execute(SAME_KEYS.replace("'same exports:' || new.owner", "'one for all'"))
         everybody = Everybody(folder, urls, registers)
         began = time.monotonic()
         delivered(folder / "drop")
