@@ -8,7 +8,7 @@ approver who says yes, and a person who sets three blocks. At the end it is veri
 
 - no run is left open, the newest is released, and each released run has an answer for exactly its plan;
 - every block that was set is there, and no blocked adult has access;
-- its open rows are those of every other kommune, and one more run finds nothing to change.
+- its open rows are those of every other kommune (but for access, which holds the blocks), and one more run finds nothing to change.
 
 Exits with 1 when anything is otherwise. Twenty kommuner take a quarter of an hour on two idle cores.
 """
@@ -49,6 +49,8 @@ from dataflyt.warehouse.runs import User
 NUMBER = "1106"
 FIRST = datetime(2026, 11, 23, 3, tzinfo=UTC)
 BLOCKS = 3
+DECIDED = ("guardian_access", "work_item")
+"""The tables of the golden record that hold blocks, which differ from one kommune to another."""
 ANITA = Visitor("101", "Anita", "saksbehandling", "at_once")
 
 
@@ -143,6 +145,7 @@ def faults(everybody: Everybody, owners: list[str], as_of: datetime, superuser: 
                 )
             ]
             for schema, table in tables
+            if table not in DECIDED
         }
         for owner in owners:
             states = [
