@@ -8,9 +8,10 @@ approver who says yes, and a person who sets three blocks. At the end it is veri
 
 - no run is left open, the newest is released, and each released run has an answer for exactly its plan;
 - every block that was set is there, and no blocked adult has access;
-- its open rows are those of every other kommune (but for access, which holds the blocks), and one more run finds nothing to change.
+- its open rows are those of every other kommune, but for access, which holds the blocks;
+- one more run finds nothing to change.
 
-Exits with 1 when anything is otherwise. Twenty kommuner take a quarter of an hour on two idle cores.
+Exits with 1 when anything is otherwise.
 """
 
 import argparse
