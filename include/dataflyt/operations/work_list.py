@@ -46,6 +46,9 @@ KINDS = {
 }
 """The Norwegian name of each kind, in the order of the list."""
 
+WHILE_MADE = frozenset({"pupil_without_class", "group_without_grep", "group_without_timetable"})
+"""Kinds that are not listed while the schools are making new classes, subject groups and timetables."""
+
 GRADED = frozenset({"group_name_tells", "identity_to_decide"})
 """Kinds that only people with the right to see protection are shown."""
 
@@ -80,6 +83,8 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
         )
         listed = [Item(*row) for statement in statements for row in connection.execute(text(statement))]
         listed += _same_files(report.notes(connection, run))
+        if kommune.groups_not_ready(day):
+            listed = [item for item in listed if item.kind not in WHILE_MADE]
         if not graded:
             hidden = set(connection.execute(text(_HIDDEN)).scalars())
             quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}

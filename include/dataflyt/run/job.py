@@ -57,6 +57,11 @@ class Job:
         return database.transaction(self.db, self.owner, lock=lock)
 
     @property
+    def groups_not_ready(self) -> bool:
+        """Whether the schools are still making groups and timetables on the day of this run."""
+        return self.kommune.groups_not_ready(self.golden_inputs.today)
+
+    @property
     def golden_inputs(self) -> GoldenInputs:
         """The inputs of this run's golden record."""
         kommune, run = self.kommune, self.run
