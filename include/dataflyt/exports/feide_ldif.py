@@ -162,6 +162,7 @@ class _Writer:
         lines += [
             attribute("eduPersonEntitlement", feide.year_level(level)) for level in sorted(set(person.year_levels))
         ]
+        lines += [attribute("eduPersonEntitlement", feide.former_name(name)) for name in person.former_names]
         lines += self._memberships(person)
         lines.append("\n")
         self._counted["people"] += 1

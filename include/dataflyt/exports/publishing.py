@@ -76,7 +76,7 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
     work = root / _WORK
     try:
-        may_be_shown = ShownViews(connection, kommune, run.as_of)
+        may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
         files = [_write(EXPORTS[name], may_be_shown, work, must_pass=must_pass) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
         if must_pass and before and not run.asks:

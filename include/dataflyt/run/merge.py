@@ -79,10 +79,8 @@ def _compute_golden(connection: Connection, job: Job) -> Computed:
 def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: CleanRows) -> dict[str, Any]:
     """Let the guard judge the plan, store its judgement with the run, and note the counts that an approver sees."""
     connection, digest = planned.connection, plan.digest(planned)
-    before = (
-        runs.get(connection, job.owner, planned.released).as_of.astimezone(OSLO).date() if planned.released else None
-    )
-    limits = job.kommune.guard.limits_at(job.golden_inputs.today, before)
+    before = runs.get(connection, job.owner, planned.released) if planned.released else None
+    limits = job.kommune.guard.limits_at(job.golden_inputs.today, before and before.as_of.astimezone(OSLO).date())
     drop = job.kommune.guard.max_drop_percent
     asks = guard.reasons(
         planned,
@@ -94,8 +92,11 @@ def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: Clean
         full_reload=job.full_reload,
         groups_not_ready=job.groups_not_ready,
     )
+    realm = job.kommune.feide.realm
+    if before and before.realm not in (None, realm):
+        asks.append("realm")
     changed = plan.counts(planned)
-    runs.set_merged(connection, job.run, digest, " ".join(asks))
+    runs.set_merged(connection, job.run, digest, " ".join(asks), realm)
     judged = runs.get(connection, job.owner, job.run.number)
     runs.keep_answer(connection, judged, "asked" if asks else "not_needed", "guard")
     report.note(connection, job.run, "changed", changed)

@@ -107,6 +107,8 @@ def reason(word: str) -> str:
         return "Dette er kommunens første kjøring; den må alltid godkjennes."
     if word == "full_reload":
         return "Dette er en full innlasting, som ikke er målt mot forrige kjøring; den må alltid godkjennes."
+    if word == "realm":
+        return "FEIDE-domenet i kommunefilen er nytt: alle får nytt FEIDE-navn, med det nye domenet etter @."
     if word == "limit:published":
         return "Det som publiseres, ville blitt mye mindre enn det er i dag."
     if word.startswith("limit:"):
