@@ -114,7 +114,7 @@ def decide(
         decision.demand(at)
         if decision.two_people and not dry_run:
             effect = Effect(later=tuple(decision.later(at)))
-            proposal = _propose(at, decision, visitor)
+            proposal = propose(at, decision, visitor)
             audit.record(at.connection, at.owner, visitor, f"propose {decision.kind}", decision.about(at))
             return Decided(None, proposal, effect)
         number, effect = _make(at, environment, decision, visitor, visitor.id, _SECOND if decision.two_people else None)
@@ -139,19 +139,13 @@ def answer(
     The rules are tried again, since the world may have changed. Raises NotAllowed.
     """
     with moment(kommune, environment) as at:
-        proposed, decision = _waiting(at, proposal)
+        proposed, decision = waiting(at, proposal)
         _may_decide(at, decision, visitor.id)
         if said == "taken_back" and proposed != visitor.id:
             raise NotAllowed("Bare den som har foreslått, kan trekke et forslag: du kan avslå det.")
         if said == "confirmed" and proposed == visitor.id:
             raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
-        at.connection.execute(
-            text(
-                "update control.proposal set answer = :answer, answered_by = :by, answered_by_name = :name, "
-                "answered_at = clock_timestamp() where owner = :owner and proposal = :proposal"
-            ),
-            {"owner": at.owner, "proposal": proposal, "answer": said, "by": visitor.id, "name": visitor.name},
-        )
+        keep_answer(at, proposal, said, visitor)
         if said != "confirmed":
             audit.record(at.connection, at.owner, visitor, f"{said} {decision.kind}", decision.about(at))
             return Decided(None, proposal, Effect())
@@ -184,7 +178,8 @@ def _may_decide(at: Moment, decision: Decision, user_id: str) -> None:
         raise NotAllowed("Ingen bestemmer om seg selv: det må en annen gjøre.")
 
 
-def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
+def propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
+    """Keep a decision as a proposal; return its number."""
     said = orjson.dumps(decision.said()).decode()
     columns = "kind text, said text, proposed_by text, proposed_by_name text"
     database.copied(at.connection, "proposed", columns, [(decision.kind, said, visitor.id, visitor.name)])
@@ -198,7 +193,18 @@ def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
     return int(number or 0)
 
 
-def _waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
+def keep_answer(at: Moment, proposal: int, said: str, visitor: Visitor) -> None:
+    """Keep the answer to a proposal. The database refuses a second answer, and one's own ``confirmed``."""
+    at.connection.execute(
+        text(
+            "update control.proposal set answer = :answer, answered_by = :by, answered_by_name = :name, "
+            "answered_at = clock_timestamp() where owner = :owner and proposal = :proposal"
+        ),
+        {"owner": at.owner, "proposal": proposal, "answer": said, "by": visitor.id, "name": visitor.name},
+    )
+
+
+def waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
     """Return who proposed, and the decision, of a proposal that nobody has answered. Raises NotAllowed."""
     row = at.connection.execute(
         text(

@@ -2,5 +2,6 @@
 
 from dataflyt.decisions.block import Block, LiftBlock
 from dataflyt.decisions.decision import Decision
+from dataflyt.decisions.take_over import TakeOver
 
-KINDS: dict[str, type[Decision]] = {kind.kind: kind for kind in (Block, LiftBlock)}
+KINDS: dict[str, type[Decision]] = {kind.kind: kind for kind in (Block, LiftBlock, TakeOver)}

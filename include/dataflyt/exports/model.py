@@ -41,8 +41,8 @@ class AccountHolder:
     ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is a number that the kommune gave.
     ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers; ``primary_school``
     is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the person's current groups
-    as Feide knows them (a class has ``type`` b), each with the person's role in it. ``former_names`` are full FEIDE names
-    at a school owner that has merged into this one, or before the realm changed.
+    as Feide knows them (a class has ``type`` b), each with the person's role in it. ``former_names`` are full FEIDE
+    names at a school owner that has merged into this one, or before the realm changed.
     """
 
     uid: str

@@ -117,9 +117,7 @@ class ShownViews:
     def owner(self) -> Owner:
         """Return the school owner."""
         kommune = self._kommune
-        return Owner(
-            realm=self._realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail
-        )
+        return Owner(realm=self._realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail)
 
     def schools(self) -> Iterator[School]:
         """Yield the schools by organisation number."""

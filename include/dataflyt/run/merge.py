@@ -80,7 +80,8 @@ def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: Clean
     """Let the guard judge the plan, store its judgement with the run, and note the counts that an approver sees."""
     connection, digest = planned.connection, plan.digest(planned)
     before = runs.get(connection, job.owner, planned.released) if planned.released else None
-    limits = job.kommune.guard.limits_at(job.golden_inputs.today, before and before.as_of.astimezone(OSLO).date())
+    seen = before.as_of.astimezone(OSLO).date() if before else None
+    limits = job.kommune.guard.limits_at(job.golden_inputs.today, seen)
     drop = job.kommune.guard.max_drop_percent
     asks = guard.reasons(
         planned,

@@ -42,6 +42,8 @@ def learn_overrides(connection: Connection, kommune: Kommune, environment: Envir
     """
     owner = kommune.id
     released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
+    if not newest:
+        return  # nobody is known yet; the first run learns them
     now = vetoed_views.views(connection, owner, released, "now_")
     if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
         return

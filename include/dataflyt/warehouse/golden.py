@@ -152,10 +152,11 @@ def compute(views: SourceViews, inputs: GoldenInputs, *, for_vetoes: bool = Fals
 def _name_accounts(computed: Computed) -> None:
     """Give each new account holder a name, once and for all.
 
-    A person in the imported directory keeps the name there, or gets none if the name's owner is in doubt. The others
-    get the first letters of the name, with a number if that is taken. Where a BAS names accounts, they get the BAS's
-    name for them in the school system, or none if it is not there. A name that has been in the directory is never made
-    for anyone. Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
+    A person in the imported directory keeps the name there, or gets none if the name's owner is in doubt. A person who
+    comes from another kommune keeps the name from there if it is free. The others get the first letters of the name,
+    with a number if that is taken. Where a BAS names accounts, they get the BAS's name for them in the school system,
+    or none if it is not there. A name that has been in the directory is never made for anyone. Feide: a user name is
+    never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
     """
     connection, bound = computed.connection, computed.inputs.bound()
     people = connection.execute(text(rules.sql("accounts/wanted")), bound)
@@ -173,6 +174,7 @@ def _name_accounts(computed: Computed) -> None:
         connection.execute(text("analyze sas_name"))
         connection.execute(text(rules.sql("accounts/of_bas")), bound)
     else:
+        connection.execute(text(rules.sql("accounts/taken")), bound)
         connection.execute(text(rules.sql("accounts/made")), bound)
 
 

@@ -151,7 +151,7 @@ def released_before(connection: Connection, owner: str, number: int | None = Non
 
 
 def set_merged(connection: Connection, run: Run, digest: str, asks: str, realm: str) -> None:
-    """Keep the digest of a merged run's plan, its realm, and the reasons to ask (none if it need not be asked about)."""
+    """Keep the digest of a merged run's plan, its realm, and the reasons to ask about it, if there are any."""
     connection.execute(
         text(
             "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions, "
