@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from dataflyt.cli.main import app
 from dataflyt.config.kommune import CaseWorker, Kommune
 from dataflyt.config.loading import find
 from dataflyt.decisions import deciding, kommuner
@@ -291,6 +293,8 @@ def test_who_gets_a_new_number_in_between_is_still_the_same_person(merger: Merge
     child.former_numbers.append((former, "foedselsnummer", date(2026, 11, 25)))
     assert merger.run(merger.new) == (True, "released")
     assert merger.query(STATE, child=pair.child, adult=pair.guardian) == [("blocked", "foreldreansvar")]
+    # The two numbers are one person's from now on, and nobody is asked about that again.
+    assert merger.run(merger.new, "rejected") == (False, "released")
 
 
 @pytest.mark.after_first_run
@@ -327,3 +331,46 @@ def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
             school=SCHOOL,
         )[0][0]
     )
+
+
+REFUSED = (
+    "insert into control.former_name values ('bergen', gen_random_uuid(), 'uten domene', 'x')",
+    "insert into control.former_name values ('haugesund', gen_random_uuid(), 'a@b.no', 'x')",
+    "update control.former_name set name = 'a@b.no'",
+    "update control.taken_link set person_id = gen_random_uuid()",
+    "delete from control.taken_decision",
+    "update control.taken_decision set origin_number = 1",
+)
+
+
+@pytest.mark.after_first_run
+@pytest.mark.parametrize("statement", REFUSED)
+def test_the_database_refuses_to_change_what_was_taken_over(merger: Merger, statement: str) -> None:
+    with (
+        psycopg.connect(merger.url.replace("+psycopg", "")) as connection,
+        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.CheckViolation)),
+    ):
+        connection.execute(statement)
+
+
+@pytest.mark.after_first_run
+def test_the_command_proposes_and_another_confirms(merger: Merger, monkeypatch: pytest.MonkeyPatch) -> None:
+    kommuner_by_name = {"haugesund": merger.old, "bergen": merger.new}
+    monkeypatch.setattr("dataflyt.cli.kommune.kommune_of", kommuner_by_name.__getitem__)
+
+    class Outside:
+        def environment(self) -> Environment:
+            return merger.environment
+
+    monkeypatch.setattr("dataflyt.cli.installation.outside_run.use", Outside)
+    words = ["kommune", "merge", "haugesund", "--into", "bergen", "--purpose", "Sammenslåing"]
+    said = CliRunner().invoke(app, [*words, "--as", "101", "--dry-run"])
+    assert said.exit_code == 0, said.output
+    assert said.output.startswith("Prøve: ingenting er endret.")
+    said = CliRunner().invoke(app, [*words, "--as", "101"])
+    assert "Forslag 1 venter på at en annen bekrefter det, med --confirm 1." in said.output
+    said = CliRunner().invoke(app, [*words, "--as", "101", "--confirm", "1"])
+    assert (said.exit_code, said.stderr) == (2, "Ingen bekrefter sitt eget forslag: det må en annen gjøre.\n")
+    said = CliRunner().invoke(app, [*words, "--as", "102", "--confirm", "1"])
+    assert said.output.startswith("Overtatt.")
+    assert "FEIDE-navn som følger med: 4" in said.output
