@@ -7,9 +7,10 @@
 
 FROM python:3.11.14-slim-bookworm AS dataflyt
 
-# tini reaps the zombies of Airflow's processes and passes signals on.
+# tini reaps the zombies of Airflow's processes and passes signals on. Pango and a font draw the text of PDF documents.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends tini \
+    && apt-get install --yes --no-install-recommends tini libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+        fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 50000 --create-home --home-dir /opt/dataflyt dataflyt
 

@@ -24,10 +24,10 @@ endif
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test cluster lint docs lock bench clean
+.PHONY: help setup demo up plan run doctor import backup restore test cluster kills lint docs lock bench bench-peers clean
 
 help:  ## vis kommandoene
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
 	@printf '\nVariabler, som i make plan KOMMUNE=bergen:\n'
 	@grep -hE '^#: ' $(MAKEFILE_LIST) | sed -E 's/^#: //' | awk -F ' +- +' '{printf "  %-25s %s\n", $$1, $$2}'
 
@@ -36,6 +36,7 @@ help:  ## vis kommandoene
 #: START=2026-07-20 - demo: dagen ukene begynner (ellers i dag)
 #: PORT=8080 - up: porten Airflow lytter på (ellers 8080, eller en ledig når den er opptatt)
 #: RUN=3 ROWS=1 - plan: en tidligere kjøring; hver rad, med varehusets egne id-er
+#: AS=101 PURPOSE=5 - plan med ROWS=1: hvem du er (id-en under people i kommunefilen), og hvorfor; ellers blir du spurt
 #: APPROVER=101 - run: hvem som svarer når kjøringen spør, ved id-en i kommunefilen
 #: FILE=katalog.ldif - import, backup, restore: filen (backup lager ellers en ny i .local/backups)
 #: YES=1 - run, import, restore: svar ja uten å bli spurt
@@ -55,7 +56,7 @@ up: $(STAMP)  ## hold Airflow i gang med alle kommuner, til utprøving, til Ctrl
 	$(ALONE)@$(SUPERVISOR) up --port='$(PORT)'
 
 plan: $(STAMP)  ## vis hva den nyeste kjøringen ville endre, eller har endret: make plan KOMMUNE=haugesund
-	$(ALONE)@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows)
+	$(ALONE)@$(SUPERVISOR) run -- dataflyt plan '$(KOMMUNE)' $(if $(RUN),--run='$(RUN)') $(if $(ROWS),--rows) $(if $(AS),--as='$(AS)') $(if $(PURPOSE),--purpose='$(PURPOSE)')
 
 run: $(STAMP)  ## kjør hele flyten for en kommune uten Airflow; frigir og publiserer når den ikke spør, ellers etter ja
 	$(ALONE)@$(SUPERVISOR) run -- dataflyt run '$(KOMMUNE)' $(if $(SURE),--approve) $(if $(APPROVER),--approver='$(APPROVER)')
@@ -81,6 +82,9 @@ cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
 	$(BIN)/python -m tests.cluster
 
+kills: $(STAMP)  ## drep en kjøring på tilfeldige steder, kjør den igjen, og sammenlign: make kills BENCH='--times 20'
+	$(BIN)/python benchmarks/kills.py $(BENCH)
+
 lint: $(STAMP)  ## kontroller stil, typer og at det som importeres, er ført opp i pyproject.toml
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -98,6 +102,12 @@ lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, i requirements.txt
 
 bench: $(STAMP)  ## mål tid og minne mot målene (et kvarter): make bench BENCH='--only parsing'
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+PEERS := .local/peers
+bench-peers: $(STAMP)  ## mål lasting og fletting mot et bart COPY og mot dlt, i et miljø for seg (ti minutter)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	$(BIN)/python benchmarks/peers/compare.py --python $(PEERS)/bin/python $(BENCH)
 
 clean:  ## fjern .venv, og .local med databaser, filer og sikkerhetskopier
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info

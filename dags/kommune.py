@@ -13,6 +13,7 @@ from airflow.sdk import (
     DAG,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
+    MultipleCronTriggerTimetable,
     Param,
     RetryAction,
     RetryRule,
@@ -47,6 +48,12 @@ PARAMS = {  # for a run that a person starts; a scheduled run has neither
 }
 
 
+def timetable(*crons: str) -> CronTriggerTimetable | MultipleCronTriggerTimetable:
+    """Return the schedule of a kommune's runs, in Norwegian time."""
+    kind = CronTriggerTimetable if len(crons) == 1 else MultipleCronTriggerTimetable
+    return kind(*crons, timezone="Europe/Oslo", run_immediately=timedelta(0))
+
+
 def kommune_dag(kommune: Kommune) -> DAG:
     """Wire the steps of a run for one kommune."""
     with DAG(
@@ -55,7 +62,7 @@ def kommune_dag(kommune: Kommune) -> DAG:
         description=notices.description(kommune),
         doc_md=DOC.substitute(notices.page(kommune)),
         tags=["kommune", kommune.name, *kommune.kommunenummer, *(["på prøve"] if kommune.trial else [])],
-        schedule=CronTriggerTimetable(kommune.cron, timezone="Europe/Oslo", run_immediately=timedelta(0)),
+        schedule=timetable(*kommune.crons),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=RUN_TYPES,

@@ -25,6 +25,7 @@ from dataflyt.cli.kommune import filled_template
 from dataflyt.cli.main import app
 from dataflyt.config.kommune import WEEKDAYS, Kommune, PlanKind
 from dataflyt.config.loading import DEFAULTS
+from dataflyt.exports import read_back
 from dataflyt.on_airflow import notices, rights
 from dataflyt.run import report
 from dataflyt.run.steps import TITLES
@@ -341,16 +342,24 @@ Steget «Kontroller» prøver disse reglene på alt som er hentet. En regel gjø
 - **kjøringen stopper**: noe er galt med hele tabellen, og ingenting blir endret.
 - **telles**: det står i rapporten, og stopper ingenting.
 
-Overskriftene er navnene som tabellene har i varehuset. «Eier» er den som må rette det.
+Overskriftene er navnene som tabellene har i varehuset. «Eier» er den som må rette det. En regel merket med * kan to
+personer slippe en rad forbi ([Kvalitet](../operator/quality.md)).
 
 """
     sources = {"Folkeregisteret": freg, "Kontakt- og reservasjonsregisteret": krr, "HR": hr, "Skolesystemet": sas}
     for title, checks in sources.items():
         text += f"## {title}\n\n"
         for name, rules in checks.RULES.items():
-            rows = ((code(rule.name), rule.reason, _SCOPES[rule.scope], rule.responsible) for rule in rules)
+            rows = (
+                (code(rule.name) + " \\*" * rule.releasable, rule.reason, _SCOPES[rule.scope], rule.responsible)
+                for rule in rules
+            )
             text += f"### {code(name)}\n\n{table(('Regel', 'Grunn', 'Fører til', 'Eier'), rows)}\n"
-    return text
+    text += (
+        "## Filene\n\nHver fil leses tilbake og prøves før den publiseres. Brytes en regel, publiseres den ikke.\n\n"
+    )
+    of_files = [rule for of_frame in read_back.rules(read_back.Record(0, 0)).values() for rule in of_frame]
+    return text + table(("Regel", "Grunn", "Eier"), ((code(r.name), r.reason, r.responsible) for r in of_files))
 
 
 # --- kinds of a plan -------------------------------------------------------------------------------------------------

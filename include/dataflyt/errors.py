@@ -9,6 +9,7 @@
           · NobodyNamed     no entry of an answer about people names its person
       · CheckFailed         a rule stopped the run before anything was merged
       · DataInDoubt         an extract would take away more than its limit; nothing was taken away
+      · NotAllowed          a person may not see, decide or change this, or nobody may
       · NotApproved         a run was to be released without an answer that names its plan
       · WarehouseError      the warehouse refused a statement: a fault of ours
 
@@ -31,6 +32,10 @@ class DataflytError(Exception):
 
 class ConfigError(DataflytError):
     """A kommune file, a connection or the environment cannot be used as it is. Never worth a retry."""
+
+
+class NotAllowed(DataflytError):
+    """A person has not the right to see or decide this, or a rule of the domain forbids it. Never worth a retry."""
 
 
 class Unreadable(DataflytError):

@@ -5,7 +5,7 @@
 import os
 import shutil
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,7 +83,62 @@ def test_a_delivered_file_may_be_a_little_older_than_a_run_unless_the_file_says_
             text = GOOD.replace("connection: sas_haugesund", f"connection: sas_haugesund{said}")
             path.write_text(f"{text}schedule: {schedule}\n")
             one = loading.load(path)
-            assert (one.max_age_days(one.sources.sas), one.max_age_days(one.sources.hr)) == (expected, days)
+            day = date(2027, 8, 20)
+            assert (one.max_age_days(one.sources.sas, day), one.max_age_days(one.sources.hr, day)) == (expected, days)
+
+
+def test_a_monthly_kommune_may_run_daily_when_the_schools_begin(folder):
+    (folder / "haugesund.yaml").write_text(
+        GOOD + 'schedule: {every: month, day: 1, at: "03:30", daily_in_august: true}\n'
+        "school_years: [{first_day: 2027-08-16, groups_ready: 2027-09-06}]\n"
+    )
+    one = loading.load(folder / "haugesund.yaml")
+    assert one.crons == ("30 3 1 * *", "30 3 * 8 *", "30 3 1-15 9 *")
+    assert one.schedule.in_words == "den 1. i hver måned kl. 03.30, og hver dag fra 1. august til 15. september"
+    year = [date(2027, 1, 1) + timedelta(days=day) for day in range(365)]
+    daily = [day for day in year if date(2027, 8, 1) <= day <= date(2027, 9, 15)]
+    assert [day for day in year if one.schedule.due(day)] == [day for day in year if day.day == 1 or day in daily]
+    # A system delivers nothing in the holidays. When the pupils are there, its files must follow.
+    ages = {(7, 31): 33, (8, 15): 33, (8, 16): 8, (9, 15): 8, (9, 16): 33}
+    assert {day: one.max_age_days(one.sources.sas, date(2027, *day)) for day in ages} == ages
+
+
+def test_the_schools_make_their_groups_until_the_day_in_the_calendar(folder):
+    (folder / "haugesund.yaml").write_text(GOOD + "school_years: [{first_day: 2027-08-16, groups_ready: 2027-09-06}]\n")
+    one = loading.load(folder / "haugesund.yaml")
+    said = {(7, 31): False, (8, 1): True, (9, 5): True, (9, 6): False, (12, 31): False}
+    assert {day: one.groups_not_ready(date(2027, *day)) for day in said} == said
+    without_a_line = {(7, 31): False, (8, 1): True, (9, 14): True, (9, 15): False, (1, 1): False}
+    assert {day: one.groups_not_ready(date(2028, *day)) for day in without_a_line} == without_a_line
+
+
+def test_the_limits_of_august_hold_for_the_first_run_that_has_seen_it(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    guard = loading.load(folder / "haugesund.yaml").guard
+    august = {**guard.limits, **guard.august}
+    runs = {((7, 25), (7, 31)): False, ((7, 25), (8, 1)): True, ((8, 29), (9, 5)): True, ((9, 5), (9, 12)): False}
+    runs |= {((8, 5), (9, 5)): True, ((7, 5), (9, 5)): True, ((9, 1), (10, 1)): False}
+    for (before, day), expected in runs.items():
+        limits = guard.limits_at(date(2027, *day), date(2027, *before))
+        assert limits == (august if expected else guard.limits), (before, day)
+    assert guard.limits_at(date(2028, 1, 9), date(2027, 8, 29)) == guard.limits, "nobody has run for months: ask"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[{first_day: 2027-08-16}]", "«school_years.1.groups_ready» mangler: skriv dagen da klasser"),
+        ("[{first_day: 2027-07-31, groups_ready: 2027-09-06}]", "skal ha en første skoledag fra 1. august"),
+        ("[{first_day: 2027-08-16, groups_ready: 2027-08-15}]", "skal ha en første skoledag fra 1. august"),
+        (
+            "[{first_day: 2027-08-16, groups_ready: 2027-08-16}, {first_day: 2027-08-17, groups_ready: 2027-08-17}]",
+            "har det samme to ganger",
+        ),
+        ("[{first_day: august, groups_ready: 2027-08-16}]", "skriv elevenes første skoledag"),
+    ],
+)
+def test_a_calendar_that_cannot_be_right_is_told_in_a_sentence(folder, wrong, said):
+    assert said in sentence(folder, GOOD + f"school_years: {wrong}\n")
 
 
 def test_what_tells_the_newest_file_is_the_name_or_the_time_and_nothing_else(folder):

@@ -136,6 +136,7 @@ def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own |= {"trial": True, "mail": {"to": ["drift@karmoy.kommune.no"]}}
     own["guard"] = own.get("guard", {}) | {"answer_days": 2}
     own["schedule"] = {"every": "month", "day": 1, "at": "23:00", "done_by": "04:30"}
+    own["schedule"]["daily_in_august"] = True
     (folder / "karmoy.yaml").write_text(yaml.safe_dump(own, allow_unicode=True), "utf-8")
     (folder / "oslo.yaml").write_text(another(text, "oslo", 301).replace("every: week", "every: fortnight"), "utf-8")
     return folder
@@ -157,6 +158,12 @@ def test_each_kommune_has_a_dag_under_its_own_name(read):
     assert {"kommune", "Haugesund", "1106"} <= set(dag["tags"])
     assert (dag["catchup"], dag["runs"]) == (False, 1)
     assert (dag["schedule"]["expression"], dag["schedule"]["timezone"]) == ("0 3 * * 0", "Europe/Oslo")
+
+
+def test_a_monthly_kommune_that_says_so_runs_daily_when_the_schools_begin(read):
+    schedule = read["dags"]["kommune_karmoy"]["schedule"]
+    assert schedule["expressions"] == ["0 23 1 * *", "0 23 * 8 *", "0 23 1-15 9 *"]
+    assert schedule["timezone"] == "Europe/Oslo"
 
 
 def test_the_steps_run_in_their_order(read):

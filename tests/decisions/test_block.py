@@ -28,7 +28,9 @@ def decided(installation: Installation) -> Installation:
 def _pair(installation: Installation) -> Block:
     child, adult = installation.query(
         "select child_id, adult from golden.guardian_access "
-        "where to_run is null and state = 'active' and adult_kind = 'person' order by 1, 2"
+        "where to_run is null and state = 'active' and adult_kind = 'person' and not exists ("
+        "select from golden.protection x where x.to_run is null and (x.level >= 2 or x.held_back) "
+        "and x.person_id::text in (child_id::text, adult)) order by 1, 2"
     )[0]
     return Block(child=child, adult=adult, basis="court_judgment", case_number="2026/1")
 
@@ -43,11 +45,12 @@ def test_a_block_holds_at_once_and_takes_two_to_lift(decided: Installation) -> N
     assert decided.ldif() == before
 
     made = deciding.decide(kommune, environment, block, ANITA)
-    assert (made.number, made.effect.losing, made.effect.republished) == (1, 1, True)
+    assert made.number
+    assert (made.effect.losing, made.effect.republished) == (1, True)
     with pytest.raises(NotAllowed, match="fra før"):
         deciding.decide(kommune, environment, block, ANITA)
 
-    proposed = deciding.decide(kommune, environment, LiftBlock(block=1), ANITA)
+    proposed = deciding.decide(kommune, environment, LiftBlock(block=made.number), ANITA)
     assert proposed.number is None
     assert proposed.proposal is not None
     with pytest.raises(NotAllowed, match="eget forslag"):
@@ -57,7 +60,7 @@ def test_a_block_holds_at_once_and_takes_two_to_lift(decided: Installation) -> N
     assert not decided.query("select 1 from control.access_block where lifted_at is not null")
     deciding.answer(kommune, environment, proposed.proposal, "confirmed", BJORN)
     assert decided.query("select lifted_by, lifted_by_second from control.access_block") == [("101", "102")]
-    with pytest.raises(NotAllowed, match="besvart"):
+    with pytest.raises(NotAllowed, match="venter på svar"):
         deciding.answer(kommune, environment, proposed.proposal, "refused", BJORN)
 
     actions = decided.query("select user_id, action, person_id from control.audit order by at")
@@ -66,7 +69,7 @@ def test_a_block_holds_at_once_and_takes_two_to_lift(decided: Installation) -> N
         ("101", "propose lift_block"),
         ("102", "lift_block"),
     }
-    assert {person for *_, person in actions} == {block.child, block.adult}
+    assert {str(person) for *_, person in actions} == {str(block.child), block.adult}
 
 
 @pytest.mark.after_first_run
@@ -76,10 +79,10 @@ def test_nobody_decides_about_themselves(decided: Installation) -> None:
     )
     himself = PEOPLE[0].model_copy(update={"employee_id": employee_id})
     kommune = decided.kommune.model_copy(update={"people": (himself, *PEOPLE[1:])})
-    block = _pair(decided).model_copy(update={"adult": person})
+    block = _pair(decided).model_copy(update={"adult": str(person)})
     with pytest.raises(NotAllowed, match="seg selv"):
         deciding.decide(kommune, decided.environment, block, ANITA)
-    assert deciding.decide(kommune, decided.environment, block, BJORN).number == 1
+    assert deciding.decide(kommune, decided.environment, block, BJORN).number
 
 
 REFUSED = (
@@ -94,8 +97,9 @@ REFUSED = (
 @pytest.mark.parametrize("statement", REFUSED)
 def test_the_database_refuses_what_the_functions_refuse(decided: Installation, statement: str) -> None:
     block = _pair(decided)
-    deciding.decide(decided.kommune, decided.environment, block, ANITA)
-    deciding.decide(decided.kommune, decided.environment, LiftBlock(block=1), ANITA)
+    number = deciding.decide(decided.kommune, decided.environment, block, ANITA).number
+    assert number
+    deciding.decide(decided.kommune, decided.environment, LiftBlock(block=number), ANITA)
     with (
         psycopg.connect(decided.warehouse_url.replace("+psycopg", "")) as connection,
         pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.CheckViolation)),

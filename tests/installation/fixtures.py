@@ -32,6 +32,7 @@ from dataflyt.run.execute import FUNCTIONS, Answer, execute
 from dataflyt.run.job import Job, mark_passed, open_job
 from dataflyt.run.release import release
 from dataflyt.storage import database
+from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.runs import User
 from dataflyt.warehouse.schema import migrate
 from simulator.faults import Switches
@@ -45,6 +46,8 @@ from supervisor.postgres import HIDE_SIZES
 TODAY = date(2026, 11, 23)
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
 CLIENT = "test-client"
+LOOKING = Visitor("101", "Anita Ingebretsen", "test", "test")
+"""A person of Haugesund's file with every right."""
 PUPILS = 160
 """The pupils of the simulated kommune: all its special people, and a few ordinary families."""
 

@@ -18,11 +18,12 @@ from dataflyt.storage import database
 from dataflyt.warehouse import runs
 from simulator.manifest import people
 from simulator.model import Person
-from tests.installation.fixtures import PUPILS, TO_PLAN, Installation, approve_and_release, respond
+from tests.installation.fixtures import LOOKING, PUPILS, TO_PLAN, Installation, approve_and_release, respond
 from tests.warehouse.test_separation import psql
 
 REALM = "haugesund.kommune.no"
 runner = CliRunner()
+LOOKING_AS = ("--as", LOOKING.id, "--purpose", "5")
 
 
 @pytest.fixture
@@ -469,14 +470,14 @@ def _proposed(installation: Installation, path: Path) -> object:
 
 def _proposed_rows(installation: Installation) -> list[tuple[object, ...]]:
     db = database.engine(installation.warehouse_url)
-    return [tuple(row) for row in day_one.proposed_rows(db, installation.kommune)]
+    return [tuple(row) for row in day_one.proposed_rows(db, installation.kommune, LOOKING)]
 
 
 def _rows(installation: Installation) -> list[tuple[str, str | None]]:
     db = database.engine(installation.warehouse_url)
     with database.transaction(db, "haugesund", lock=False) as connection:
         day_one.compare(connection, runs.get(connection, "haugesund", runs.newest(connection, "haugesund")))
-        return [(row.kind, row.person_id) for row in day_one.compared_rows(connection)]
+        return [(row.kind, row.person_id) for row in day_one.compared_rows(connection, installation.kommune, LOOKING)]
 
 
 # --- two kommuner -----------------------------------------------------------------------------------------------------
@@ -539,7 +540,7 @@ def test_an_import_shows_the_difference_asks_and_says_nothing_of_anybody(command
     for words, ending in (
         ([], "ingen å spørre"),
         (["--reject"], "Importen ble avvist"),
-        (["--approve", "--rows"], "Katalogen er importert"),
+        (["--approve", "--rows", *LOOKING_AS], "Katalogen er importert"),
         (["--approve", "--kommune", "1106"], "Katalogen er importert"),
     ):
         result = runner.invoke(app, ["account", "import", str(path), *words])
@@ -555,7 +556,7 @@ def test_an_import_shows_the_difference_asks_and_says_nothing_of_anybody(command
     assert "no_number\tlinje 3" in said
     assert "unknown\tlinje 4" in said
     assert "no_name\t" in said
-    result = runner.invoke(app, ["account", "difference", "haugesund", "--rows"])
+    result = runner.invoke(app, ["account", "difference", "haugesund", "--rows", *LOOKING_AS])
     assert result.exit_code == 0, result.output
     assert "mot katalogen som ble importert" in result.output
     assert f"other_name\t{ids[one.number]}" in result.output

@@ -73,7 +73,7 @@ def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Install
     assert "første kjøring" in approved.output
     assert "Kjøringen er frigitt." in approved.output
     assert "Konkurransedyktig" in connected.ldif()
-    plan = runner.invoke(app, ["plan", "1106", "--rows"])
+    plan = runner.invoke(app, ["plan", "1106", "--rows", "--as", "101", "--purpose", "5"])
     assert plan.exit_code == 0
     assert "Elever som begynner" in plan.output
     assert "pupil_starts\t" in plan.output

@@ -14,7 +14,7 @@ from dataflyt.run.open_plan import open_plan
 from dataflyt.run.publish import publish
 from dataflyt.warehouse import runs
 from simulator.model import Person, SasPerson
-from tests.installation.fixtures import TO_PLAN, Installation, _libpq, approve_and_release, respond
+from tests.installation.fixtures import LOOKING, TO_PLAN, Installation, _libpq, approve_and_release, respond
 from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_consent import _consent, _young
 from tests.warehouse.test_rules import _leave, _person, _plain_pupils
@@ -77,11 +77,11 @@ def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> di
     told: dict[str, Any] = {name: step(job) for name, step in TO_PLAN.items()}
     asked = question(job)
     told["question"] = asked and asked.body.replace(asked.digest[:16], "")
-    with open_plan(here.kommune, here.environment, None) as opened:
+    with open_plan(here.kommune, here.environment, None, LOOKING) as opened:
         told["plan"] = opened.changes()
         told["rows"] = list(opened.rows())
         told["asks"] = opened.run.asks
-    told["work_list"] = work_list.items(here.kommune, here.environment)
+    told["work_list"] = work_list.items(here.kommune, here.environment, LOOKING)
     respond(job, "rejected")
     told["closed"] = close_run(job, [])
     report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
@@ -99,14 +99,14 @@ def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> di
 def test_accounts_in_the_plan_and_entries_in_the_file_differ_by_nobody(installation: Installation) -> None:
     here = installation
     (sizes,) = here.query("select sizes from control.publication")[0]
-    with open_plan(here.kommune, here.environment, 1) as opened:
+    with open_plan(here.kommune, here.environment, 1, LOOKING) as opened:
         created = opened.counts()["account_created"]
     assert created == sizes["feide.ldif"]["people"]
     # A count that was told stays as it was told, even when somebody is protected later.
     child = _person(_plain_pupils(here)[0])
     child.protection, child.home = "strengtFortrolig", None
     here.run()
-    with open_plan(here.kommune, here.environment, 1) as opened:
+    with open_plan(here.kommune, here.environment, 1, LOOKING) as opened:
         assert opened.counts()["account_created"] == created
         assert list(opened.rows()) == [], "what is missing from the rows would tell of whom"
 
@@ -191,7 +191,7 @@ def test_a_consent_that_falls_by_protection_is_told_only_to_those_who_may_see_it
 
 
 def _people_listed(here: Installation, *, graded: bool = False) -> list[work_list.Item]:
-    listed = work_list.items(here.kommune, here.environment, graded=graded)
+    listed = work_list.items(here.kommune, here.environment, LOOKING, graded=graded)
     return [item for item in listed if item.kind != "file_same"]
 
 

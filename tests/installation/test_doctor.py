@@ -163,6 +163,7 @@ def test_what_is_not_there(installation: Installation, examine: Callable[..., li
     assert "Mappen i tilkoblingen hr_haugesund finnes ikke" in found[2][1]
 
 
+@pytest.mark.new_connections
 def test_a_server_that_cannot_serve_is_said(
     installation: Installation, examine: Callable[..., list[tuple[str, str]]]
 ) -> None:

@@ -12,7 +12,7 @@ from dataflyt.sources.freg import client as freg_client
 from dataflyt.storage import database
 from dataflyt.warehouse import staging
 from simulator.model import Person
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import PUPILS, Installation
 from tests.installation.test_events import Lane
 from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_rules import _person, _plain_pupils, _unused_number
@@ -211,7 +211,7 @@ def test_the_number_of_rows_tells_nothing_about_protection(installation: Install
         people = installation.query(f"select count(*) from {answered.format(schema)}")[0][0]
         (graded,) = installation.query(f"select {counts} from {schema}.freg_adressebeskyttelse x where {now}")
         (homes,) = installation.query(f"select {counts} from {schema}.freg_bostedsadresse x where {now}")
-        assert people > 700
+        assert people > 2 * PUPILS
         assert graded == (people, people)
         assert homes[1] == people
 

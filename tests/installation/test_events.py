@@ -23,7 +23,7 @@ from dataflyt.warehouse import events
 from simulator import fiks
 from simulator.feed import FIRST, Feed
 from simulator.model import Person
-from tests.installation.fixtures import Installation, _libpq, approve_and_release
+from tests.installation.fixtures import LOOKING, Installation, _libpq, approve_and_release
 from tests.installation.test_run import _access
 from tests.warehouse.test_rules import _link
 from tests.warehouse.test_separation import psql
@@ -263,7 +263,8 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     (told,) = lane.run().trouble
     assert (type(told), told.facts) == (SourceRefused, {"unanswered": 1})
     assert "de står på arbeidslisten, og Dataflyt spør igjen hver dag" in told.sentence
-    listed = [item for item in work_list.items(here.kommune, here.environment) if item.kind == "event_unanswered"]
+    every = work_list.items(here.kommune, here.environment, LOOKING)
+    listed = [item for item in every if item.kind == "event_unanswered"]
     assert [item.subject for item in listed] == [str(_link(here, later.number))]
     here.registers.faults.requests.clear()
     outcome = lane.run()

@@ -14,7 +14,7 @@ from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, Unrea
 from dataflyt.operations import work_list
 from dataflyt.sources.sas import client as sas_client
 from simulator.formats import write_calendar, write_oneroster, write_visma
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import LOOKING, Installation
 
 
 def _newest(installation: Installation, source: str, suffix: str) -> Path:
@@ -67,7 +67,7 @@ def _enrolled(installation: Installation) -> list[str]:
 
 
 def _listed(installation: Installation, kind: str) -> list[tuple[str, str]]:
-    listed = work_list.items(installation.kommune, installation.environment)
+    listed = work_list.items(installation.kommune, installation.environment, LOOKING)
     return [(item.subject, item.other) for item in listed if item.kind == kind]
 
 

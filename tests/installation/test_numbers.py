@@ -4,7 +4,7 @@ import pytest
 
 from dataflyt.run.open_plan import open_plan
 from simulator.model import Person, Pupil
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import LOOKING, Installation
 from tests.installation.test_run import _access
 from tests.warehouse.test_rules import _come_back, _leave, _link, _new_number, _person, _plain_pupils, _unused_number
 
@@ -43,7 +43,7 @@ def test_a_person_keeps_id_and_user_name_through_a_new_number_and_becoming_one_o
     installation.run(job=job)
 
     assert installation.query("select asks from control.run where run = :run", run=job.run.number)[0][0] == "always"
-    with open_plan(installation.kommune, installation.environment, None) as opened:
+    with open_plan(installation.kommune, installation.environment, None, LOOKING) as opened:
         plan = {(row.kind, row.subject, row.other) for row in opened.rows()}
     ids = {sas_id: str(person_id) for sas_id, person_id in before.items()}
     assert ("number_changes", ids[renumbered.sas.person_id], "") in plan

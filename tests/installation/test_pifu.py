@@ -15,7 +15,7 @@ from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import PUPILS, Installation
 
 HIDDEN = "strengtFortrolig"
 EXTRACTED = ("extract_sas", "extract_hr", "extract_freg", "extract_krr")
@@ -56,7 +56,7 @@ def test_those_with_access_are_in_the_file_and_nobody_who_is_hidden(installation
         if guardians:
             expected[number] = guardians
     assert file.guardians == expected
-    assert sum(map(len, expected.values())) > 500
+    assert sum(map(len, expected.values())) > PUPILS
     # The pupils are the schools' pupils, except the hidden ones and those FREG has not answered about.
     assert file.pupils == {
         number

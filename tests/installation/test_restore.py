@@ -21,6 +21,8 @@ from supervisor.backup import Server, contents, dump, restore
 from supervisor.processes import SupervisorError
 from tests.installation.fixtures import Installation
 
+pytestmark = pytest.mark.new_connections  # a database that is used cannot be restored
+
 
 @pytest.fixture
 def server(installation: Installation) -> Server:

@@ -25,7 +25,7 @@ from dataflyt.warehouse import guard
 from simulator import registers as simulated
 from simulator.manifest import people
 from simulator.model import Person, Responsibility
-from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release
+from tests.installation.fixtures import PUPILS, TO_PLAN, Installation, approve_and_release
 
 LEVELS = {None: 0, "ugradert": 0, "klientadresse": 1, "fortrolig": 2, "strengtFortrolig": 3}
 
@@ -52,7 +52,7 @@ def test_a_first_run_asks_and_then_publishes_a_directory_that_feide_would_accept
     ]
     assert findings == []
     (sizes,) = installation.query("select sizes from control.publication")[0]
-    assert sizes["feide.ldif"]["people"] > 350
+    assert sizes["feide.ldif"]["people"] > PUPILS
 
 
 def test_every_received_row_is_accounted_for(installation: Installation) -> None:
@@ -362,8 +362,8 @@ def test_staging_that_a_crash_has_emptied_is_built_again(installation: Installat
         connection.exec_driver_sql("truncate staging_haugesund.freg_navn, staging_haugesund.sas_membership")
     check(job)
     merge(job)
-    assert installation.query("select count(*) from history.freg_navn")[0][0] > 400
-    assert installation.query("select count(*) from history.sas_membership")[0][0] > 400
+    assert installation.query("select count(*) from history.freg_navn")[0][0] > 2 * PUPILS
+    assert installation.query("select count(*) from history.sas_membership")[0][0] > 2 * PUPILS
 
 
 def test_a_kommune_without_the_legal_basis_never_asks_for_foreldreansvar(installation: Installation) -> None:

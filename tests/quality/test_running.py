@@ -20,6 +20,7 @@ from dataflyt.quality.rules import (
     matches,
     never,
     never_any,
+    no_rows,
     note,
     one_of,
     row,
@@ -148,9 +149,7 @@ def test_a_missing_table_stops_the_run(pg_url: str, names: str) -> None:
 
 @pytest.mark.parametrize("answer", ["2 as found, array[1] as row_ids", "1 as found", "array[1] as row_ids"])
 def test_ids_that_do_not_add_up_stop_the_run(pg_url: str, names: str, answer: str) -> None:
-    check = declaring.Expectation(
-        "UnexpectedRowsExpectation", {"unexpected_rows_query": f"select {answer} from {{batch}} as t"}
-    )
+    check = no_rows(f"select {answer} from {{batch}} as t")
     with pytest.raises(CheckFailed, match=r"freg_navn\.number"):
         running.run(pg_url, names, build(rules(row("number", check, "Folkeregisteret", "Feil.")), FIRST))
 
@@ -177,7 +176,31 @@ def test_how_many_are_protected_is_not_told(pg_url: str, stage: Callable[..., st
 def test_empty_tables_pass_what_only_rows_can_break(pg_url: str, stage: Callable[..., str]) -> None:
     from dataflyt.sources.krr import checks
 
-    assert running.run(pg_url, stage(krr=[]), checks.suites(FIRST)) == running.Result(checked={"krr_contact": 0})
+    result = running.run(pg_url, stage(krr=[]), checks.suites(FIRST))
+    assert {outcome.passed for outcome in result.outcomes} == {True}
+    assert {outcome.rule for outcome in result.outcomes} == {
+        f"krr_contact.{rule.name}" for rule in checks.RULES["krr_contact"] if rule.expectation.name != declaring.KEPT
+    }
+    result.outcomes.clear()
+    assert result == running.Result(checked={"krr_contact": 0})
+
+
+def test_every_rule_s_outcome_is_told_with_how_many_were_checked_and_how_long_it_took(pg_url: str, names: str) -> None:
+    declared = rules(
+        row("number", matches("foedselsEllerDNummer", declaring.NUMBER), "Folkeregisteret", "Ikke elleve siffer."),
+        table("seldom", seldom("fornavn = 'Ola'", percent=100, among="fornavn in ('Ola')"), "skolen", "For mange."),
+        table("empty", filled(), "HR", "Ingen."),
+        note("hidden", never_any("fornavn = 'Ola'"), "dataingeniør", "Telles ikke."),
+    )
+    result = running.run(pg_url, names, build(declared, FIRST))
+    told = {one.rule.removeprefix("freg_navn."): one for one in result.outcomes}
+    assert {name: (one.passed, one.checked, one.unexpected) for name, one in told.items()} == {
+        "number": (False, 301, 300),
+        "seldom": (True, 300, 300),
+        "empty": (True, 301, None),
+        "hidden": (False, None, None),
+    }
+    assert all(one.took is not None and one.took > 0 for name, one in told.items() if name != "empty")
 
 
 def test_checks_leave_no_connection_behind(pg_url: str, names: str) -> None:

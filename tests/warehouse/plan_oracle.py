@@ -27,6 +27,7 @@ class State:
             row["person_id"]: (row["email_hash"], row["mobile_hash"], row["reserved"]) for row in rows("contact")
         }
         self.accounts = {row["person_id"] for row in rows("account") if row["state"] == "active"}
+        self.names = {row["person_id"]: row["uid"] for row in rows("account")}
         self.work = {(row["kind"], row["subject"], row["other"]): row["unit_id"] for row in rows("work_item")}
         self.schools: dict[Any, set[str]] = defaultdict(set)
         self.main_school: dict[Any, str] = {}
@@ -89,7 +90,7 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
             add("employee_leaves", person, "", unit, True)
     for person in before.people.keys() & after.people.keys():
         old, new = before.people[person], after.people[person]
-        if any(old[name] != new[name] for name in ("fornavn", "mellomnavn", "etternavn")):
+        if any(old[name] != new[name] for name in ("fornavn", "mellomnavn", "etternavn", "display_name")):
             add("name_changes", person)
         if old["number"] != new["number"]:
             add("number_changes", person)
@@ -115,6 +116,9 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
         add("account_created", person)
     for person in before.accounts - after.accounts:
         add("account_disabled", person, "", None, True)
+    for person in after.accounts & before.names.keys():
+        if before.names[person] != after.names[person]:
+            add("account_renamed", person)
     for item in after.work.keys() - before.work.keys():
         if item[0] in ("sas_guardian_without_basis", "sas_guardian_missing"):
             add(*item, after.work[item])

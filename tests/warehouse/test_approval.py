@@ -142,7 +142,7 @@ FORGED = [
     "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
     "from_run) values ('haugesund', gen_random_uuid(), 'adressebeskyttelse', 'ugradert', 'x', '1', 'a', 'b', 1)",
     "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, from_run) "
-    "values ('haugesund', gen_random_uuid(), 'adressebeskyttelse', 'fortrolig', 'x', '1', 'a', 1)",
+    "values ('haugesund', gen_random_uuid(), 'fornavn', 'Ola', 'x', '1', 'a', 1)",
     "insert into control.override (owner, person_id, field, value, reason, case_number, decided_by, approved_by, "
     "from_run) values ('haugesund', gen_random_uuid(), 'adressebeskyttelse', 'fortrolig', 'x', '1', 'a', 'a', 1)",
     "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "

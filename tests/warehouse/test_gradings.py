@@ -6,7 +6,7 @@ from dataflyt.errors import DataInDoubt
 from dataflyt.run.merge import merge
 from dataflyt.run.open_plan import open_plan
 from simulator.model import Responsibility
-from tests.installation.fixtures import TO_PLAN, Installation
+from tests.installation.fixtures import LOOKING, TO_PLAN, Installation
 from tests.installation.test_events import Lane, lane, published
 from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_rules import _block, _link, _person, _plain_pupils
@@ -29,7 +29,7 @@ def test_a_new_word_for_everybody_protects_nobody_and_stops_the_run_but_a_known_
     assert report["failed"] == ["withdraw"]
     assert published(here) == before - {_person(hidden).number}
     assert here.query("select 1 from control.veto where unknown and run > 1") == []
-    with open_plan(here.kommune, here.environment, None) as opened:
+    with open_plan(here.kommune, here.environment, None, LOOKING) as opened:
         (why,) = opened.doubts()
     assert "gradering" in why
     assert not any("gradering" in sentence or "beskyttelse" in sentence for sentence in report["sentences"])
@@ -95,7 +95,7 @@ def test_new_words_in_the_event_list_are_believed_up_to_the_same_bound(lane: Lan
     assert isinstance(told, DataInDoubt)
     assert "gradering" not in told.sentence
     assert published(here) == before - {known.number}
-    with open_plan(here.kommune, here.environment, None) as opened:
+    with open_plan(here.kommune, here.environment, None, LOOKING) as opened:
         (why,) = opened.doubts()
     assert "gradering" in why
 
@@ -126,7 +126,7 @@ def test_a_new_word_goes_with_a_clean_answer_where_nobody_else_is_protected(inst
     for person in here.registers.world.persons.values():
         person.protection, person.home_grading, person.stay_grading = None, "ugradert", "ugradert"
     here.run()
-    before, children = here.ldif(), [_person(pupil) for pupil in _plain_pupils(here)[:8]]
+    before, children = here.ldif(), [_person(pupil) for pupil in _plain_pupils(here)[:5]]
     for child in children:
         child.protection = "nyGradering"
     assert here.run()["outcome"] == "released"
@@ -198,7 +198,7 @@ def test_what_is_not_believed_first_when_it_is_merged_is_told_to_those_who_may_s
         step(job)
     with pytest.raises(DataInDoubt):
         merge(job)
-    with open_plan(here.kommune, here.environment, None) as opened:
+    with open_plan(here.kommune, here.environment, None, LOOKING) as opened:
         (why,) = opened.doubts()
     assert "id-er" in why
     assert not opened.stands

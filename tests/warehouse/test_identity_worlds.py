@@ -233,7 +233,7 @@ def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_an
     ) as connection:
         for schema in ("control", "history", "golden"):
             for (table,) in connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)):
-                connection.execute(f"truncate {schema}.{table}")  # type: ignore[arg-type]
+                connection.execute(f"truncate {schema}.{table} cascade")  # type: ignore[arg-type]
     here, rng = Watched(installation), Random(seed)
     world = Small(rng)
     for week in range(WEEKS):
@@ -349,7 +349,7 @@ class Watched:
         elif what == "override":
             self.overrides.append(child)
         else:
-            values["adult"] = now[rng.choice(sorted(now))]
+            values["adult"] = now[rng.choice([one for one in sorted(now) if now[one] != now[child]])]
         with self.job.transaction() as connection:
             connection.execute(
                 text(

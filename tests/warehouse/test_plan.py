@@ -19,7 +19,7 @@ from dataflyt.run.release import release
 from simulator import registers
 from simulator.model import Contact, Employee, Member, Person, Pupil, Responsibility
 from simulator.numbers import with_control
-from tests.installation.fixtures import Installation, approve_and_release, respond
+from tests.installation.fixtures import LOOKING, Installation, approve_and_release, respond
 from tests.warehouse.plan_oracle import plan as plan_oracle
 
 TO_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
@@ -364,7 +364,7 @@ def test_a_run_that_was_rejected_still_says_what_it_would_have_changed(installat
         _leave(installation, pupil)
     installation.registers.write()
     installation.run(answer="rejected")
-    with open_plan(installation.kommune, installation.environment, 2) as opened:
+    with open_plan(installation.kommune, installation.environment, 2, LOOKING) as opened:
         said = dict(opened.changes())
         assert list(opened.rows()) == []
         assert opened.run.asks is not None

@@ -64,7 +64,9 @@ def test_a_rule_stands_after_what_it_needs(folder: str) -> None:
 
 def test_what_names_accounts_stands_before_the_accounts() -> None:
     accounts = rules.folder("accounts")
-    naming = [accounts[name] for name in ("wanted", "listed", "kept", "made", "of_bas", "sas_names")]
+    naming = [
+        accounts[name] for name in ("wanted", "listed", "kept", "made", "of_bas", "sas_names", "renewed", "named_for")
+    ]
     before = {rule.relation for rule in rules.needed("golden", [rules.folder("golden")["account"]])}
     assert {need for rule in naming for need in rule.needs if need.startswith("new_")} <= before
 

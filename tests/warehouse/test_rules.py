@@ -51,6 +51,11 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     # The pupil has said it: one parent may see, the other may not.
     consented = _person(grown).responsibility[0].ansvarlig or ""
     _grant(installation, _person(grown).number, consented)
+    _write(
+        installation,
+        "insert into control.consent (owner, access_grant, given_by, how, given_at) "
+        "select owner, access_grant, child_id, 'skjema', '2026-11-20' from control.access_grant",
+    )
     # A pupil goes away for a while.
     _leave(installation, away)
     # A grant that is withdrawn does not wait for a run.

@@ -143,7 +143,9 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
     job = _job(installation, f"consent-{seed}", people)
     agreed = []
     with job.transaction() as connection:
-        connection.execute(text("update control.access_grant set withdrawn_at = now() where owner = 'haugesund'"))
+        connection.execute(
+            text("update control.access_grant set withdrawn_at = now(), withdrawn_by = 'x' where withdrawn_at is null")
+        )
         views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
         golden.compute(views, job.golden_inputs, for_vetoes=True)
         links = connection.execute(text("select value, person_id from new_person_link where scheme = 'number'"))
@@ -165,8 +167,9 @@ def test_a_consent_holds_when_a_naive_reading_of_the_rule_says_so(installation: 
             for number in given_by:
                 connection.execute(
                     text(
-                        "insert into control.consent (owner, access_grant, given_by, how, given_at, withdrawn_at) "
-                        "values ('haugesund', :grant, :who, 'skjema', now(), case when :back then now() end)"
+                        "insert into control.consent (owner, access_grant, given_by, how, given_at, withdrawn_at, "
+                        "withdrawn_by) values ('haugesund', :grant, :who, 'skjema', '2026-11-01', "
+                        "case when :back then now() end, case when :back then 'x' end)"
                     ),
                     {"grant": grant, "who": ids[number], "back": number in taken_back},
                 )

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
 from dataflyt.cli.main import app
@@ -93,11 +94,17 @@ def test_a_grant_that_is_withdrawn_or_has_ended_is_not_published(installation: I
         "where child_id = :child returning 1",
         child=_link(installation, other.number),
     )
-    _write(installation, "update control.access_grant set withdrawn_at = now() where access_grant = 2")
+    _write(
+        installation,
+        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' where access_grant = 2",
+    )
     installation.run()
     assert friend in _published(installation).guardians[child.number]
     assert aunt in _published(installation).guardians[other.number]
-    _write(installation, "update control.access_grant set withdrawn_at = now() where access_grant = 1")
+    _write(
+        installation,
+        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' where access_grant = 1",
+    )
     tonight(installation)
     assert friend not in _published(installation).guardians[child.number]
     assert len(publications(installation)) == 1
@@ -161,7 +168,7 @@ def test_killed_anywhere_the_next_who_looks_brings_it_in_line(
     republish(installation.kommune, installation.environment)
     assert _published(installation).guardians[child.number] == {stays}
     # Killed again, and then the state is the old one again: so is the publication.
-    _write(installation, "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b'")
+    _unblock(installation)
     republish(installation.kommune, installation.environment)
     write = publishing.write_atomically
     with monkeypatch.context() as patched:
@@ -169,9 +176,21 @@ def test_killed_anywhere_the_next_who_looks_brings_it_in_line(
         patched.setattr(publishing, "write_atomically", lambda *said: (write(*said), _kill_self()))
         _killed(lambda: republish(installation.kommune, installation.environment))
     assert _published(installation).guardians[child.number] == {stays}
-    _write(installation, "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b'")
+    _unblock(installation)
     republish(installation.kommune, installation.environment)
     assert _published(installation).guardians[child.number] == {blocked, stays}
+
+
+def _unblock(installation: Installation) -> None:
+    """Lift the block as if a released run had given the access back: people's lifting waits for a run."""
+    database = make_url(installation.warehouse_url).database
+    url = make_url(installation.admin_url).set(drivername="postgresql", database=database)
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update control.access_block set lifted_at = now(), lifted_by = 'a', lifted_by_second = 'b' "
+            "where lifted_at is null"
+        )
 
 
 @pytest.mark.after_first_run

@@ -7,7 +7,7 @@ from dataflyt.operations import work_list
 from dataflyt.run.close_run import close_run
 from dataflyt.run.job import open_job
 from simulator.model import Member, Pupil
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import LOOKING, Installation
 from tests.warehouse.test_consent import _young
 from tests.warehouse.test_rules import _come_back, _leave, _plain_pupils, _write
 from tests.warehouse.test_state import tonight
@@ -64,7 +64,7 @@ def _decide(here: Installation, *people: object) -> None:
 
 
 def _kinds(here: Installation, person: object) -> set[str]:
-    listed = work_list.items(here.kommune, here.environment)
+    listed = work_list.items(here.kommune, here.environment, LOOKING)
     return {item.kind for item in listed if item.subject == str(person) and item.kind in work_list.UNASKED}
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
@@ -25,7 +26,8 @@ from dataflyt.config.loading import find, load_all
 from dataflyt.errors import ConfigError, NotApproved, Unreadable, why_refused
 from dataflyt.identity.names import feide_name
 from dataflyt.storage import database
-from dataflyt.warehouse import rules, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, rules, runs, shown, vetoed_views
+from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.runs import Run
 
 IMPORT_KINDS = {
@@ -117,8 +119,12 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
         return Proposal(counts, _digest(connection, owner), standing)
 
 
-def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
-    """Return the rows of the proposed import that a person must look at, in a fixed order."""
+def proposed_rows(db: Engine, kommune: Kommune, visitor: Visitor) -> list[Row]:
+    """Return the rows of the proposed import that a person must look at, in a fixed order.
+
+    The look is kept in the audit. Raises NotAllowed without the right ``persons``.
+    """
+    kommune.case_worker(visitor.id, "persons")
     with database.transaction(db, kommune.id) as connection:
         _difference(connection, kommune.id)
         found = connection.execute(
@@ -128,7 +134,13 @@ def proposed_rows(db: Engine, kommune: Kommune) -> list[Row]:
             ),
             {"hidden": sorted(WITHOUT_ROWS)},
         )
-        return [Row(*row) for row in found]
+        return _seen(connection, kommune, visitor, "import rows", [Row(*row) for row in found])
+
+
+def _seen(connection: Connection, kommune: Kommune, visitor: Visitor, action: str, rows: list[Row]) -> list[Row]:
+    people = [UUID(row.person_id) for row in rows if row.person_id]
+    audit.record(connection, kommune.id, visitor, action, people)
+    return rows
 
 
 def accept(db: Engine, kommune: Kommune, digest: str) -> int | None:
@@ -270,13 +282,18 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
     return dict.fromkeys(COMPARED_KINDS, 0) | {kind: count for kind, count in connection.execute(found)}
 
 
-def compared_rows(connection: Connection) -> list[Row]:
-    """Return the people that ``compare`` has just counted, without the kinds that are never listed."""
+def compared_rows(connection: Connection, kommune: Kommune, visitor: Visitor) -> list[Row]:
+    """Return the people that ``compare`` has just counted, without the kinds that are never listed.
+
+    The look is kept in the audit. Raises NotAllowed without the right ``persons``.
+    """
+    kommune.case_worker(visitor.id, "persons")
     found = connection.execute(
         text("select kind, person_id::text from account_difference where not (kind = any(:hidden)) order by 1, 2"),
         {"hidden": sorted(WITHOUT_ROWS)},
     )
-    return [Row(kind, person_id, None) for kind, person_id in found]
+    rows = [Row(kind, person_id, None) for kind, person_id in found]
+    return _seen(connection, kommune, visitor, "account rows", rows)
 
 
 def said(counts: Mapping[str, int], kinds: Mapping[str, str]) -> list[tuple[str, str]]:

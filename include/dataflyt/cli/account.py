@@ -11,6 +11,7 @@ import typer
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.norwegian import App, confirm
 from dataflyt.cli.terminal import echo
+from dataflyt.cli.visitor import As, Purpose, visitor
 from dataflyt.errors import ConfigError
 from dataflyt.storage import private
 
@@ -35,9 +36,11 @@ def import_directory(
         typer.Option(
             "--rows",
             help="Vis det som må ses på, en linje for hver: slag, og varehusets id for personen eller linjen i filen, "
-            "med tabulator mellom. De som stemmer, telles bare.",
+            "med tabulator mellom. De som stemmer, telles bare. For dem som har retten «persons» i kommunefilen.",
         ),
     ] = False,
+    user: As = None,
+    purpose: Purpose = None,
 ) -> None:
     """Importer kommunens katalog slik den er i dag, så alle beholder brukernavnet de har.
 
@@ -45,7 +48,7 @@ def import_directory(
     `eduPersonPrincipalName` (eller feide) eller `uid` (eller brukernavn), og `norEduPersonNIN` (eller fødselsnummer).
     I tillegg kan den ha `eduPersonAffiliation` (eller rolle) og `norEduOrgUnitUniqueIdentifier` (eller orgnr, skolens).
     Andre kolonner leses ikke. Komma eller semikolon, UTF-8 eller ISO-8859-1. Brukernavn som Dataflyt har gitt, står;
-    en ny import erstatter resten.
+    en ny import erstatter resten. Med `--rows` føres det hvem som så på, og hvorfor.
     """
     from dataflyt.accounts import day_one
     from dataflyt.config.loading import folder_of_kommuner
@@ -53,6 +56,7 @@ def import_directory(
 
     with installation() as outside:
         found = day_one.kommune_of(file, folder_of_kommuner(), kommune)
+        who = visitor(found, user, purpose, "dataflyt account import") if rows else None
         db = engine(outside.connect(found.warehouse).url)
         with _progress(file) as progress:
             proposal = day_one.propose(db, found, file, progress)
@@ -62,8 +66,8 @@ def import_directory(
         if not proposal.run:
             echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, day_one.IMPORT_KINDS)
-        if rows:
-            _rows(day_one.proposed_rows(db, found))
+        if who:
+            _rows(day_one.proposed_rows(db, found, who))
         if approve is None and sys.stdin.isatty():
             approve = confirm("Godkjenne?")
         elif approve is None:
@@ -86,13 +90,15 @@ def difference(
         typer.Option(
             "--rows",
             help="Vis personene, en linje for hver: slag og varehusets egen id, med tabulator mellom. De som har samme "
-            "brukernavn, eller bare står i katalogen, telles bare.",
+            "brukernavn, eller bare står i katalogen, telles bare. For dem som har retten «persons» i kommunefilen.",
         ),
     ] = False,
+    user: As = None,
+    purpose: Purpose = None,
 ) -> None:
     """Vis forskjellen mellom det den nyeste kjøringen ville publisere, og den importerte katalogen.
 
-    De som er skjult i eksportene, kan ikke skilles fra andre her.
+    De som er skjult i eksportene, kan ikke skilles fra andre her. Med `--rows` føres det hvem som så på, og hvorfor.
     """
     from dataflyt.accounts import day_one
     from dataflyt.run.report import STATES
@@ -101,6 +107,7 @@ def difference(
 
     with installation() as outside:
         found = kommune_of(kommune)
+        who = visitor(found, user, purpose, "dataflyt account difference") if rows else None
         with transaction(engine(outside.connect(found.warehouse).url), found.id, lock=False) as connection:
             imported = day_one.imported_at(connection, found.id)
             if imported is None:
@@ -113,13 +120,13 @@ def difference(
                 stands = f"kjøring {newest} er {STATES[state]}" if newest else "det er ingen kjøring ennå"
                 raise ConfigError(f"{found.display_name} har ingenting å sammenligne: {stands}. Kjør «dataflyt run».")
             counts = day_one.compare(connection, runs.get(connection, found.id, newest))
-            echo(
-                f"{found.display_name}, kjøring {newest} ({STATES[state]}), "
-                f"mot katalogen som ble importert {imported:%d.%m.%Y}"
-            )
-            _table("Kontoer", counts, day_one.COMPARED_KINDS)
-            if rows:
-                _rows(day_one.compared_rows(connection))
+            listed = day_one.compared_rows(connection, found, who) if who else []
+        echo(
+            f"{found.display_name}, kjøring {newest} ({STATES[state]}), "
+            f"mot katalogen som ble importert {imported:%d.%m.%Y}"
+        )
+        _table("Kontoer", counts, day_one.COMPARED_KINDS)
+        _rows(listed)
 
 
 def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> None:

@@ -1,9 +1,10 @@
-"""``dataflyt kommune``: check the kommune files, list them, and begin a new one."""
+"""``dataflyt kommune``: check the kommune files, list them, begin a new one, merge and split kommuner."""
 
 import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -13,8 +14,10 @@ import typer
 
 from dataflyt import config
 from dataflyt.cli import outside_run
+from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
+from dataflyt.cli.visitor import As, DryRun, Purpose, visitor
 from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
@@ -22,7 +25,7 @@ from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.run.environment import Installation
 
-kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny.")
+kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny; slå sammen og del kommuner.")
 
 
 @kommune_app.command()
@@ -127,6 +130,72 @@ def new(
         echo(error.sentence, err=True)
         raise typer.Exit(2) from None
     echo(_NEXT.format(path=path, id=path.stem))
+
+
+@kommune_app.command()
+def merge(
+    kommune: KommuneName,
+    into: Annotated[str, typer.Option(help="Kommunen som overtar: id eller nummer.")],
+    confirm: Annotated[int | None, typer.Option(help="Nummeret på forslaget du bekrefter: et annet enn ditt.")] = None,
+    user: As = None,
+    purpose: Purpose = None,
+    dry_run: DryRun = False,
+) -> None:
+    """La en kommune overta en annen: FEIDE-navn, sperringer, beskyttelse og tilganger følger folk på fødselsnummer.
+
+    Det som beskytter, gjelder straks. Resten er et forslag som en annen må bekrefte, med samme kommando og --confirm.
+    Ingenting endres i kommunen som overtas. Gjenta kommandoen hvis noe bestemmes der etterpå.
+
+    Eksempel: `dataflyt kommune merge haugesund --into bergen --as 101 --purpose "Sammenslåing 1.1.2028"`
+    """
+    _take_over(kommune, into, (), confirm, user, purpose, dry_run, "dataflyt kommune merge")
+
+
+@kommune_app.command()
+def split(
+    kommune: KommuneName,
+    into: Annotated[str, typer.Option(help="Kommunen som overtar en del: id eller nummer.")],
+    school: Annotated[list[str], typer.Option(help="En skole som følger med, med organisasjonsnummer; gjentas.")],
+    confirm: Annotated[int | None, typer.Option(help="Nummeret på forslaget du bekrefter: et annet enn ditt.")] = None,
+    user: As = None,
+    purpose: Purpose = None,
+    dry_run: DryRun = False,
+) -> None:
+    """La en kommune overta noen av skolene til en annen. Gjør det én gang for hver kommune som får en del.
+
+    Som «dataflyt kommune merge», bare for folk ved disse skolene. De som ikke går på noen skole, følger med hver del.
+
+    Eksempel: `dataflyt kommune split haugesund --into bergen --school 311060015 --school 311060023 --as 101`
+    """
+    _take_over(kommune, into, school, confirm, user, purpose, dry_run, "dataflyt kommune split")
+
+
+def _take_over(
+    name: str,
+    into: str,
+    schools: Sequence[str],
+    confirm: int | None,
+    user: str | None,
+    purpose: str | None,
+    dry_run: bool,
+    place: str,
+) -> None:
+    from dataflyt.decisions import kommuner
+
+    with installation() as outside:
+        source, target = kommune_of(name), kommune_of(into)
+        who = visitor(target, user, purpose, place)
+        taken = kommuner.take_over(
+            source, target, outside.environment(), who, schools=schools, confirm=confirm, dry_run=dry_run
+        )
+        if dry_run:
+            echo("Prøve: ingenting er endret. Dette ville skje:")
+        elif taken.proposal is not None:
+            echo(f"Forslag {taken.proposal} venter på at en annen bekrefter det, med --confirm {taken.proposal}.")
+        else:
+            echo("Overtatt. FEIDE-navn og tilganger gjelder fra neste kjøring.")
+        for sentence in taken.sentences():
+            echo(f"  {sentence}")
 
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:

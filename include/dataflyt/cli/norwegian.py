@@ -182,7 +182,11 @@ def _missing(error: Any) -> str:
 
 
 def _bad_value(error: Any) -> str:
-    wanted = "må være et helt tall" if "integer" in error.message else "har en verdi som ikke kan brukes"
+    wanted = "har en verdi som ikke kan brukes"
+    if "integer" in error.message:
+        wanted = "må være et helt tall"
+    elif "%Y-%m-%d" in error.message:
+        wanted = "må være en dato, skrevet som 2026-12-18"
     return f"{_name(error.param)} {wanted}"
 
 

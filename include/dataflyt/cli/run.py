@@ -11,6 +11,7 @@ from dataflyt.cli import terminal
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import ask, confirm
 from dataflyt.cli.terminal import echo
+from dataflyt.cli.visitor import As, Graded, Purpose, visitor
 from dataflyt.errors import DataflytError
 
 if TYPE_CHECKING:
@@ -102,17 +103,25 @@ def plan_command(
         typer.Option(
             "--rows",
             help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og 1 når det er "
-            "sluttet av at noe mangler. Tabulator mellom.",
+            "sluttet av at noe mangler. Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
         ),
     ] = False,
     graded: Annotated[
         bool,
         typer.Option(
-            "--graded", help="Vis også beskyttede, og hvorfor et uttrekk ble avvist: for dem som har lov til å se det."
+            "--graded",
+            help="Vis også beskyttede, og hvorfor et uttrekk ble avvist: for dem som har retten «graded» i "
+            "kommunefilen.",
         ),
     ] = False,
+    user: As = None,
+    purpose: Purpose = None,
 ) -> None:
-    """Vis hva en kjøring ville endre, eller har endret: antall av hvert slag, uten beskyttede."""
+    """Vis hva en kjøring ville endre, eller har endret: antall av hvert slag, uten beskyttede.
+
+    Med `--rows` eller `--graded` føres det hvem som så på, og hvorfor. Eksempel: `dataflyt plan haugesund --rows
+    --as 101 --purpose Feilsøking`
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -122,24 +131,28 @@ def plan_command(
     console = Console()
     with installation() as outside:
         found = kommune_of(kommune)
-        with open_plan(found, outside.environment(), number) as opened:
-            state = opened.run.state
-            console.print(f"{found.display_name}, kjøring {opened.run.number}: {report.STATES.get(state, state)}")
-            for word in (opened.run.asks or "").split():
-                console.print(report.reason(word))
-            table = Table("Endring", "Antall")
-            for what, count in opened.changes(graded=graded):
-                table.add_row(what, count)
-            for doubt in opened.doubts() if graded else ():
-                console.print(doubt)
-            if state == "open":
-                console.print("Planen er ikke klar før kjøringen er flettet.")
-            else:
-                console.print(table if table.row_count else "Ingen endringer.")
-            if rows and not opened.stands:
-                console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
-            for row in opened.rows(graded=graded) if rows else ():
-                echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+        who = visitor(found, user, purpose, "dataflyt plan") if rows or graded else None
+        with open_plan(found, outside.environment(), number, who) as opened:
+            changes, doubts = opened.changes(graded=graded), opened.doubts() if graded else []
+            # Shown when the audit is kept, not before: a closed pipe would undo it.
+            listed = list(opened.rows(graded=graded)) if rows else []
+        run = opened.run
+        console.print(f"{found.display_name}, kjøring {run.number}: {report.STATES.get(run.state, run.state)}")
+        for word in (run.asks or "").split():
+            console.print(report.reason(word))
+        table = Table("Endring", "Antall")
+        for what, count in changes:
+            table.add_row(what, count)
+        for doubt in doubts:
+            console.print(doubt)
+        if run.state == "open":
+            console.print("Planen er ikke klar før kjøringen er flettet.")
+        else:
+            console.print(table if table.row_count else "Ingen endringer.")
+        if rows and not opened.stands:
+            console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
+        for row in listed:
+            echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
 
 
 def work_list_command(
@@ -147,30 +160,42 @@ def work_list_command(
     rows: Annotated[
         bool,
         typer.Option(
-            "--rows", help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet. Tabulator mellom."
+            "--rows",
+            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet. Tabulator mellom. For dem "
+            "som har retten «persons» i kommunefilen.",
         ),
     ] = False,
-    graded: Annotated[
-        bool, typer.Option("--graded", help="Vis også beskyttede: for dem som har lov til å se det.")
-    ] = False,
+    graded: Graded = False,
+    user: As = None,
+    purpose: Purpose = None,
 ) -> None:
-    """Vis det noen må se på, per i dag: antall av hvert slag, uten beskyttede."""
+    """Vis det noen må se på, per i dag: antall av hvert slag, uten beskyttede.
+
+    Med `--rows` eller `--graded` føres det hvem som så på, og hvorfor. Eksempel: `dataflyt work-list haugesund --rows
+    --as 101 --purpose "Retting av opplysninger"`
+    """
     from collections import Counter
 
     from rich.console import Console
     from rich.table import Table
 
-    from dataflyt.operations.work_list import KINDS, items
+    from dataflyt.operations.work_list import KINDS, Item, counts, items
 
+    listed: list[Item] = []
     with installation() as outside:
-        found = kommune_of(kommune)
-        listed = items(found, outside.environment(), graded=graded)
+        found, environment = kommune_of(kommune), outside.environment()
+        if rows or graded:
+            who = visitor(found, user, purpose, "dataflyt work-list")
+            listed = items(found, environment, who, graded=graded)
+            counted = dict(Counter(item.kind for item in listed))
+        else:
+            counted = counts(found, environment)
     console = Console()
-    console.print(f"{found.display_name}: {'arbeidslisten' if listed else 'ingenting på arbeidslisten'}")
+    console.print(f"{found.display_name}: {'arbeidslisten' if counted else 'ingenting på arbeidslisten'}")
     table = Table("Hva", "Antall")
-    for kind, count in Counter(item.kind for item in listed).items():
+    for kind, count in counted.items():
         table.add_row(KINDS[kind], str(count))
-    if listed:
+    if counted:
         console.print(table)
     for item in listed if rows else ():
         echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from dataflyt.config.exports import CHOICES, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
+from dataflyt.errors import NotAllowed
 from dataflyt.identity import numbers
 
 WEEKDAYS = {
@@ -28,6 +29,8 @@ WEEKDAYS = {
     "saturday": "lørdag",
     "sunday": "søndag",
 }
+_SCHOOL_BEGINS, _SCHOOL_BEGUN = (8, 1), (9, 15)
+"""The start of the school year, by month and day: the first day, and the last day of ``daily_in_august``."""
 _CRON_DAY = {day: (number + 1) % 7 for number, day in enumerate(WEEKDAYS)}
 
 PlanKind = Literal[
@@ -53,6 +56,7 @@ PlanKind = Literal[
     "membership_changes",
     "account_created",
     "account_disabled",
+    "account_renamed",
     "sas_guardian_without_basis",
     "sas_guardian_missing",
 ]
@@ -71,8 +75,15 @@ def _orgnr(value: str) -> str:
     return value
 
 
+def _key(value: Any) -> Any:
+    """Return what must differ between two values of a list."""
+    if isinstance(value, SchoolYear):
+        return value.first_day.year
+    return value.id if isinstance(value, (Approver, CaseWorker)) else value
+
+
 def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    keys = [value.id if isinstance(value, (Approver, CaseWorker)) else value for value in values]
+    keys = [_key(value) for value in values]
     if len(set(keys)) < len(keys):
         raise _wrong("har det samme to ganger")
     return values
@@ -150,6 +161,11 @@ class Schedule(_Part):
         description='skriv klokkeslettet kjøringen skal være ferdig, i anførselstegn: "06:00", eller ta det bort',
     )
 
+    daily_in_august: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="skriv true når kommunen skal kjøre hver dag fra 1. august til 15. september, ellers false",
+    )
+
     @model_validator(mode="after")
     def _day_fits(self) -> Schedule:
         if self.every == "week" and self.day not in WEEKDAYS:
@@ -167,6 +183,14 @@ class Schedule(_Part):
         return f"{minute} {hour} {self.day} * *"
 
     @property
+    def crons(self) -> tuple[str, ...]:
+        """Every schedule as cron's five fields: ``cron``, and with ``daily_in_august`` two for the start of school."""
+        if not self.daily_in_august:
+            return (self.cron,)
+        hour, minute = (int(part) for part in self.at.split(":"))
+        return (self.cron, f"{minute} {hour} * 8 *", f"{minute} {hour} 1-{_SCHOOL_BEGUN[1]} {_SCHOOL_BEGUN[0]} *")
+
+    @property
     def time_allowed(self) -> timedelta | None:
         """The time between ``at`` and ``done_by``, at most a day; None when the file has no ``done_by``."""
         if self.done_by is None:
@@ -176,15 +200,42 @@ class Schedule(_Part):
 
     def due(self, day: date) -> bool:
         """Tell whether a run is due on this day."""
+        if self.daily_in_august and _SCHOOL_BEGINS <= (day.month, day.day) <= _SCHOOL_BEGUN:
+            return True
         return day.weekday() == list(WEEKDAYS).index(str(self.day)) if self.every == "week" else day.day == self.day
 
     @property
     def in_words(self) -> str:
         """The schedule in Norwegian: ``hver søndag kl. 03.00``."""
         at = self.at.replace(":", ".")
+        daily = ", og hver dag fra 1. august til 15. september" if self.daily_in_august else ""
         if self.every == "week":
-            return f"hver {WEEKDAYS[str(self.day)]} kl. {at}"
-        return f"den {self.day}. i hver måned kl. {at}"
+            return f"hver {WEEKDAYS[str(self.day)]} kl. {at}{daily}"
+        return f"den {self.day}. i hver måned kl. {at}{daily}"
+
+
+class SchoolYear(_Part):
+    """The beginning of one school year in the owner's calendar.
+
+    ``first_day`` is the pupils' first day. Until ``groups_ready``, missing classes, subject codes and timetables are
+    nothing to look at: the schools are still making them.
+    """
+
+    first_day: date = Field(description="skriv elevenes første skoledag, for eksempel 2027-08-16")
+    groups_ready: date = Field(
+        description="skriv dagen da klasser, undervisningsgrupper og timeplaner skal være på plass, for eksempel "
+        "2027-09-06"
+    )
+
+    @model_validator(mode="after")
+    def _days_fit(self) -> SchoolYear:
+        begins = date(self.first_day.year, *_SCHOOL_BEGINS)
+        if not begins <= self.first_day <= self.groups_ready <= date(begins.year, 12, 31):
+            raise _wrong(
+                "skal ha en første skoledag fra 1. august, og groups_ready samme dag eller senere samme høst, skriv "
+                "for eksempel {first_day: 2027-08-16, groups_ready: 2027-09-06}"
+            )
+        return self
 
 
 Rolle = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
@@ -371,7 +422,8 @@ class Limit(_Part):
 class Guard(_Part):
     """When a run must ask (``limits``, ``august``), how long it waits (``answer_days``), and when it must stop.
 
-    A limit in ``august`` replaces the limit of the same kind in that month, when the school year begins.
+    A limit in ``august`` replaces the limit of the same kind in a run to which August has brought changes: the school
+    year begins in that month.
     """
 
     limits: dict[PlanKind, Limit] = Field(
@@ -389,9 +441,14 @@ class Guard(_Part):
     max_children_losing_access_percent: Percent
     max_unknown_grading_percent: Percent = 1
 
-    def limits_at(self, day: date) -> dict[PlanKind, Limit]:
-        """Return the limits that hold on this day."""
-        return {**self.limits, **self.august} if day.month == 8 else self.limits
+    def limits_at(self, day: date, before: date | None = None) -> dict[PlanKind, Limit]:
+        """Return the limits for a run on this day, when the run before it was on the day ``before``.
+
+        August's limits hold when a day of August has come since: the first run of a monthly kommune after the schools
+        have begun may be in September.
+        """
+        august = date(day.year, 8, 1) <= day and min(before or day, day) <= date(day.year, 8, 31)
+        return {**self.limits, **self.august} if august else self.limits
 
 
 class Approver(_Part):
@@ -435,6 +492,14 @@ class WithoutNumber(_Part):
     )
 
 
+class Retention(_Part):
+    """How long the kommune keeps what it no longer needs. ``history_days``: after somebody has left everything."""
+
+    history_days: Annotated[int, Field(strict=True, ge=30, le=1826)] = Field(
+        description="skriv hvor mange døgn opplysningene står etter at noen har sluttet i alt, fra 30 til 1826"
+    )
+
+
 class Mail(_Part):
     """The receivers of e-mail when a run asks, stops or is late (counts, no names). ``connection``: the mail server."""
 
@@ -467,6 +532,11 @@ class Kommune(_Part):
     accounts: Literal["dataflyt", "bas"] = Field(
         default="dataflyt", description="skriv dataflyt eller bas: hvem som gir brukernavn"
     )
+    user_name_at_name_change: Literal["keep", "renew"] = Field(
+        default="keep",
+        description="skriv keep eller renew: om den som får nytt fornavn eller kjønn, beholder brukernavnet sitt eller "
+        "får et nytt",
+    )
     pupils_without_number: Literal["ask", "publish"] = Field(
         default="ask",
         description="skriv ask eller publish: om elever Folkeregisteret ikke kan spørres om, holdes tilbake til noen "
@@ -476,6 +546,11 @@ class Kommune(_Part):
         default=None,
         description='skriv hvem som har bestemt det og når: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
         "protection_unknown: true}",
+    )
+    consent: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="skriv true når kommunen gir voksne tilgang til et barn med samtykke fra alle med foreldreansvar, "
+        "ellers false",
     )
     guard: Guard = Field(description="skriv guard: {max_drop_percent: 30, max_children_losing_access_percent: 5}")
     approvers: Annotated[tuple[Approver, ...], AfterValidator(_different)] = Field(
@@ -488,8 +563,18 @@ class Kommune(_Part):
     purposes: Annotated[tuple[Text, ...], AfterValidator(_different)] = Field(
         default=(), description="skriv en liste over formål folk slås opp for: [Henvendelse fra en foresatt]"
     )
+    retention: Retention = Field(description="skriv retention: {history_days: 90}, eller ta det bort")
+    recipients: dict[ExportName, Annotated[tuple[Text, ...], AfterValidator(_different)]] = Field(
+        default_factory=dict,
+        description="skriv hvem som får hver eksport: pifu: [Læringsplattformen], eller ta det bort",
+    )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
+    )
+    school_years: Annotated[tuple[SchoolYear, ...], AfterValidator(_different)] = Field(
+        default=(),
+        description="skriv [{first_day: 2027-08-16, groups_ready: 2027-09-06}], en linje for hvert skoleår, eller ta "
+        "det bort",
     )
 
     @model_validator(mode="after")
@@ -511,14 +596,51 @@ class Kommune(_Part):
             )
         return self
 
+    def case_worker(self, user_id: str, right: Right) -> CaseWorker:
+        """Return the person of this id under ``people``. Raises NotAllowed unless the person has the right."""
+        found = next((one for one in self.people if one.id == user_id), None)
+        if found is None or right not in found.may:
+            raise NotAllowed(
+                f"Du har ikke retten «{right}» i {self.display_name}: den står under people i kommunefilen."
+            )
+        return found
+
     @property
     def cron(self) -> str:
         """The schedule as cron's five fields, in Europe/Oslo."""
         return self.schedule.cron
 
-    def max_age_days(self, source: HrSource | SasSource) -> int:
-        """Return the greatest age in days of a source's file: the kommune file's, or a bit more than between runs."""
-        return MAX_AGE_DAYS[self.schedule.every] if source.max_age_days is None else source.max_age_days
+    @property
+    def crons(self) -> tuple[str, ...]:
+        """Every schedule as cron's five fields, in Europe/Oslo. A run is due whenever one of them says so."""
+        return self.schedule.crons
+
+    def max_age_days(self, source: HrSource | SasSource, day: date) -> int:
+        """Return the greatest age in days of a source's file on this day.
+
+        It is the kommune file's, or a bit more than the time between runs. In the weeks of daily runs a file may still
+        be as old as before them until the first school day: a system delivers nothing new in the holidays. From that
+        day on it is that of weekly runs.
+        """
+        if source.max_age_days is not None:
+            return source.max_age_days
+        year = self._school_year(day)
+        daily = self.schedule.daily_in_august and year is not None and year.first_day <= day
+        return MAX_AGE_DAYS["week" if daily and (day.month, day.day) <= _SCHOOL_BEGUN else self.schedule.every]
+
+    def groups_not_ready(self, day: date) -> bool:
+        """Tell whether schools are still making classes, subject groups and timetables on this day.
+
+        They are from 1 August to ``groups_ready`` in the calendar. A year without a line in the calendar has 15
+        September as that day.
+        """
+        year = self._school_year(day)
+        ready = year.groups_ready if year else date(day.year, *_SCHOOL_BEGUN)
+        return date(day.year, *_SCHOOL_BEGINS) <= day < ready
+
+    def _school_year(self, day: date) -> SchoolYear | None:
+        """Return the calendar's line for the school year that begins in the year of this day."""
+        return next((one for one in self.school_years if one.first_day.year == day.year), None)
 
     @property
     def display_name(self) -> str:

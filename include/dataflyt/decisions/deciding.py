@@ -7,19 +7,24 @@ what it shows is what would happen.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from pydantic import ValidationError
+from sqlalchemy import text
 
-from dataflyt.config.kommune import CaseWorker, Kommune, Right
+from dataflyt.config.kommune import Kommune
+from dataflyt.decisions import adults
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.decisions.kinds import KINDS
+from dataflyt.identity import numbers
 from dataflyt.run.environment import Environment
+from dataflyt.run.now import views_now
 from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.storage import database
-from dataflyt.warehouse import audit, people, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, people, runs
 from dataflyt.warehouse.audit import Visitor
 
 _SECOND = "another person"
@@ -59,16 +64,6 @@ class Decided:
     effect: Effect
 
 
-def case_worker(kommune: Kommune, user_id: str, right: Right) -> CaseWorker:
-    """Return the person of this id in the kommune's file. Raises NotAllowed unless the person has the right."""
-    found = next((one for one in kommune.people if one.id == user_id), None)
-    if found is None or right not in found.may:
-        raise NotAllowed(
-            f"Du har ikke retten «{right}» i {kommune.display_name}: den står under people i kommunefilen."
-        )
-    return found
-
-
 @contextmanager
 def moment(kommune: Kommune, environment: Environment, *, lock: bool = True) -> Iterator[Moment]:
     """Open a transaction on the released golden record as of now, in which people are found and decisions are made.
@@ -81,7 +76,7 @@ def moment(kommune: Kommune, environment: Environment, *, lock: bool = True) -> 
         if not released:
             raise NotAllowed(f"{kommune.display_name} har ikke frigitt noen kjøring ennå: der er ingen å slå opp.")
         day = environment.day(runs.get(connection, kommune.id, released).as_of)
-        now = _views(connection, kommune, released, environment)
+        now = views_now(connection, kommune, released, environment)
         yield Moment(connection, kommune, now, day, released, runs.newest(connection, kommune.id) + 1)
 
 
@@ -92,11 +87,72 @@ def look_up(
 
     Raises NotAllowed without the right to see people, or protected people. Raises NotFound.
     """
-    case_worker(kommune, visitor.id, "graded" if graded else "persons")
+    kommune.case_worker(visitor.id, "graded" if graded else "persons")
     with moment(kommune, environment, lock=False) as at:
-        found = [people.find(at.now, who, graded=graded).person_id for who in asked]
+        found = [people.find(at.now, who, graded=graded, realm=kommune.feide.realm).person_id for who in asked]
         audit.record(at.connection, at.owner, visitor, "look up", found)
     return found
+
+
+def look_up_adult(kommune: Kommune, environment: Environment, asked: str, visitor: Visitor, *, graded: bool) -> str:
+    """Return an adult as the warehouse writes one, and keep in the audit that the adult was looked up.
+
+    ``asked`` is a person as in ``look_up``, an organisation's number, or somebody without a number: ``uten nummer:``,
+    given name, middle name if any, family name and birth date, with commas between. With ``graded`` the number of
+    somebody that no source has named yet is the person who will get it; without, the answer would tell who is
+    protected. Raises NotAllowed and NotFound.
+    """
+    said = " ".join(asked.split())
+    if numbers.orgnr(said):
+        return f"org:{said}"
+    kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    with moment(kommune, environment, lock=False) as at:
+        if said.casefold().startswith("uten nummer:"):
+            return _without_number(at, said.partition(":")[2])
+        try:
+            found = str(people.find(at.now, said, graded=graded).person_id)
+        except people.NotFound:
+            outside = _outside(at, said, graded=graded)
+            if outside is None:
+                raise
+            found = outside
+        audit.record(at.connection, at.owner, visitor, "look up", [UUID(found)])
+        return found
+
+
+def _outside(at: Moment, said: str, *, graded: bool) -> str | None:
+    """Return an adult who is not among the people of the golden record: by number, or by the id of a work list.
+
+    That is somebody whom a source has named, such as a guardian that the school has entered by hand, or with ``graded``
+    somebody whom no source has named yet.
+    """
+    read = numbers.read(said)
+    number = read.value if read and read.kind == "number" else None
+    database.copied(at.connection, "named", "number text, id text", [(number, said.casefold())])
+    found = set(
+        at.connection.execute(
+            text(
+                "select l.person_id from named n join now_person_link l "
+                "on l.scheme = 'number' and l.value = n.number or l.person_id::text = n.id"
+            )
+        ).scalars()
+    )
+    if not graded:
+        found -= people.hidden(at.now, found)
+    if len(found) == 1:
+        return str(found.pop())
+    return adults.to_come(at, number) if number and graded and not found else None
+
+
+def _without_number(at: Moment, said: str) -> str:
+    given, *middle, family, born = [part.strip() for part in said.split(",")] if said.count(",") in (2, 3) else [""] * 3
+    try:
+        day = date.fromisoformat(born)
+    except ValueError:
+        day = None
+    if not (given and family and day):
+        raise NotAllowed("Skriv en voksen uten nummer slik: «uten nummer: Maria, Lopez, 1985-03-01».")
+    return adults.without_number(at, given, middle[0] if middle else None, family, day)
 
 
 def decide(
@@ -110,11 +166,11 @@ def decide(
     Raises NotAllowed.
     """
     with moment(kommune, environment) as at:
-        _may_decide(at, decision, visitor.id)
+        _may_decide(at, decision, visitor.id, decision.missing())
         decision.demand(at)
         if decision.two_people and not dry_run:
             effect = Effect(later=tuple(decision.later(at)))
-            proposal = _propose(at, decision, visitor)
+            proposal = propose(at, decision, visitor)
             audit.record(at.connection, at.owner, visitor, f"propose {decision.kind}", decision.about(at))
             return Decided(None, proposal, effect)
         number, effect = _make(at, environment, decision, visitor, visitor.id, _SECOND if decision.two_people else None)
@@ -122,6 +178,7 @@ def decide(
             at.connection.rollback()
             return Decided(None, None, effect)
     republish(kommune, environment)
+    decision.afterwards(kommune, environment)
     return Decided(number, None, effect)
 
 
@@ -136,55 +193,138 @@ def answer(
 ) -> Decided:
     """Answer a proposal: confirm or refuse another's, or take back one's own.
 
-    The rules are tried again, since the world may have changed. Raises NotAllowed.
+    Both people's rights and the rules are tried again, since the world may have changed. Raises NotAllowed; with the
+    same sentence for a proposal that is unknown, answered, or about somebody that the visitor may not know of.
     """
+    kommune.case_worker(visitor.id, "decide")
     with moment(kommune, environment) as at:
-        proposed, decision = _waiting(at, proposal)
-        _may_decide(at, decision, visitor.id)
+        proposed, decision = open_proposal(at, proposal)
+        _may_decide(at, decision, visitor.id, _NOT_WAITING.format(proposal))
         if said == "taken_back" and proposed != visitor.id:
             raise NotAllowed("Bare den som har foreslått, kan trekke et forslag: du kan avslå det.")
-        if said == "confirmed" and proposed == visitor.id:
-            raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
-        at.connection.execute(
-            text(
-                "update control.proposal set answer = :answer, answered_by = :by, answered_by_name = :name, "
-                "answered_at = clock_timestamp() where owner = :owner and proposal = :proposal"
-            ),
-            {"owner": at.owner, "proposal": proposal, "answer": said, "by": visitor.id, "name": visitor.name},
-        )
-        if said != "confirmed":
+        if said == "confirmed":
+            if proposed == visitor.id:
+                raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
+            _may_still_decide(at, decision, proposed)
+            decision.demand(at)
+        keep_answer(at, proposal, said, visitor)
+        if said == "confirmed":
+            number, effect = _make(at, environment, decision, visitor, proposed, visitor.id)
+        else:
+            number, effect = None, Effect()
             audit.record(at.connection, at.owner, visitor, f"{said} {decision.kind}", decision.about(at))
-            return Decided(None, proposal, Effect())
-        decision.demand(at)
-        number, effect = _make(at, environment, decision, visitor, proposed, visitor.id)
         if dry_run:
             at.connection.rollback()
             return Decided(None, proposal, effect)
-    republish(kommune, environment)
+    if said == "confirmed":
+        republish(kommune, environment)
+        decision.afterwards(kommune, environment)
     return Decided(number, proposal, effect)
 
 
-def _views(connection: Connection, kommune: Kommune, released: int, environment: Environment) -> vetoed_views.Views:
-    day = environment.day(runs.get(connection, kommune.id, released).as_of)
-    hold = kommune.pupils_without_number == "ask"
-    views = vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold)
-    shown.views(views)
-    return views
+@dataclass(frozen=True)
+class Waiting:
+    """A proposal that waits for a second person. ``about`` are the names of the people that it is about."""
+
+    proposal: int
+    title: str
+    about: tuple[str, ...]
+    proposed_by: str
+    proposed_at: datetime
+    details: str
 
 
-def _may_decide(at: Moment, decision: Decision, user_id: str) -> None:
-    """Raise NotAllowed unless this person may decide, and the decision is about somebody else."""
-    who = case_worker(at.kommune, user_id, "decide")
+def waiting(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool) -> list[Waiting]:
+    """Return the proposals that wait for a second person, and keep in the audit that they were seen.
+
+    Without ``graded`` a proposal about a protected person is neither shown nor counted. Raises NotAllowed without the
+    right to see people, or protected people.
+    """
+    kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    with moment(kommune, environment, lock=False) as at:
+        rows = at.connection.execute(
+            text(
+                "select proposal, kind, said, proposed_by_name, proposed_at from control.proposal "
+                "where owner = :owner and answer is null order by proposed_at, proposal"
+            ),
+            {"owner": at.owner},
+        ).all()
+        proposed = [(row, decision) for row in rows if (decision := _readable(row.kind, row.said))]
+        # As the refusals have it (must_see): a substitute's number must not tell whether its person is protected.
+        about = {
+            row.proposal: set(decision.about(at) if graded else decision.must_see(at)) for row, decision in proposed
+        }
+        everybody = set().union(*about.values())
+        unseen = set() if graded else people.hidden(at.now, everybody)
+        names = people.names(at.now, sorted(everybody), graded=graded)
+        seen = [
+            (row, decision)
+            for row, decision in proposed
+            if graded or not (decision.graded or about[row.proposal] & unseen)
+        ]
+        shown_people = set().union(*(about[row.proposal] for row, _ in seen))
+        audit.record(at.connection, at.owner, visitor, "list proposals", shown_people)
+        return [
+            Waiting(
+                row.proposal,
+                decision.title,
+                tuple(sorted(names.get(one, UNNAMED) for one in about[row.proposal])),
+                row.proposed_by_name,
+                row.proposed_at,
+                decision.details(names),
+            )
+            for row, decision in seen
+        ]
+
+
+UNNAMED = "(ikke lenger i kommunen)"
+"""Stands for the name of a person that the released run no longer has."""
+
+_NOT_WAITING = "Det er ikke noe forslag {} som venter på svar: «dataflyt decide list» viser dem som gjør det."
+
+
+def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> None:
+    """Raise NotAllowed unless this person may decide, may know of the people, and is none of them, nor their guardian.
+
+    ``missing`` is said to a person without ``graded`` when the decision tells of protection.
+    """
+    who = at.kommune.case_worker(user_id, "decide")
+    about = set(decision.about(at))
+    if "graded" not in who.may and (decision.graded or people.hidden(at.now, decision.must_see(at))):
+        raise NotAllowed(missing)
     if who.employee_id is None:
         return
-    own = at.connection.execute(
-        text("select person_id from now_person_link where scheme = 'hr' and value = :id"), {"id": who.employee_id}
-    ).scalars()
-    if set(own) & set(decision.about(at)):
-        raise NotAllowed("Ingen bestemmer om seg selv: det må en annen gjøre.")
+    own = at.connection.execute(text(_OWN), {"id": who.employee_id}).scalars()
+    if set(own) & about:
+        raise NotAllowed("Ingen bestemmer om seg selv eller om barn de er foresatt til: det må en annen gjøre.")
 
 
-def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
+# The person behind an employee's id, under every id of the person, and the children that the person is guardian to.
+_OWN = """
+with self as (
+    select l.person_id from now_person_link l where l.scheme = 'hr' and l.value = :id
+    union
+    select k.other_id from now_person_link l join now_kin k on k.person_id = l.person_id
+    where l.scheme = 'hr' and l.value = :id
+)
+select person_id from self
+union
+select a.child_id from now_guardian_access a join self s on s.person_id::text = a.adult
+"""
+
+
+def _may_still_decide(at: Moment, decision: Decision, proposed_by: str) -> None:
+    """Raise NotAllowed when the person who proposed may no longer decide about these people."""
+    try:
+        _may_decide(at, decision, proposed_by, "")
+    except NotAllowed:
+        raise NotAllowed(
+            "Den som foreslo det, kan ikke lenger bestemme dette: avslå forslaget, og la en annen foreslå det på nytt."
+        ) from None
+
+
+def propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
+    """Keep a decision as a proposal; return its number."""
     said = orjson.dumps(decision.said()).decode()
     columns = "kind text, said text, proposed_by text, proposed_by_name text"
     database.copied(at.connection, "proposed", columns, [(decision.kind, said, visitor.id, visitor.name)])
@@ -198,19 +338,44 @@ def _propose(at: Moment, decision: Decision, visitor: Visitor) -> int:
     return int(number or 0)
 
 
-def _waiting(at: Moment, proposal: int) -> tuple[str, Decision]:
+def keep_answer(at: Moment, proposal: int, said: str, visitor: Visitor) -> None:
+    """Keep the answer to a proposal. The database refuses a second answer, and one's own ``confirmed``."""
+    at.connection.execute(
+        text(
+            "update control.proposal set answer = :answer, answered_by = :by, answered_by_name = :name, "
+            "answered_at = clock_timestamp() where owner = :owner and proposal = :proposal"
+        ),
+        {"owner": at.owner, "proposal": proposal, "answer": said, "by": visitor.id, "name": visitor.name},
+    )
+
+
+def open_proposal(at: Moment, proposal: int) -> tuple[str, Decision]:
     """Return who proposed, and the decision, of a proposal that nobody has answered. Raises NotAllowed."""
     row = at.connection.execute(
         text(
-            "select kind, said, proposed_by, answer from control.proposal where owner = :owner and proposal = :number"
+            "select kind, said, proposed_by from control.proposal "
+            "where owner = :owner and proposal = :number and answer is null"
         ),
         {"owner": at.owner, "number": proposal},
     ).one_or_none()
     if row is None:
-        raise NotAllowed(f"{at.kommune.display_name} har ikke noe forslag {proposal}.")
-    if row.answer is not None:
-        raise NotAllowed(f"Forslag {proposal} er besvart.")
-    return row.proposed_by, KINDS[row.kind].model_validate(orjson.loads(row.said), strict=False)
+        raise NotAllowed(_NOT_WAITING.format(proposal))
+    return row.proposed_by, _read(row.kind, row.said)
+
+
+def _read(kind: str, said: str) -> Decision:
+    """Return a decision from its JSON. Raises NotAllowed for one that an older version of Dataflyt has written."""
+    decision = _readable(kind, said)
+    if decision is None:
+        raise NotAllowed("Forslaget er fra en eldre utgave av Dataflyt: foreslå det på nytt.")
+    return decision
+
+
+def _readable(kind: str, said: str) -> Decision | None:
+    try:
+        return KINDS[kind].model_validate(orjson.loads(said), strict=False)
+    except (KeyError, ValidationError):  # the error would quote what somebody has written
+        return None
 
 
 def _make(
@@ -222,8 +387,10 @@ def _make(
     number = decision.write(at, decided_by, approved_by)
     audit.record(at.connection, at.owner, visitor, decision.kind, decision.about(at), f"nr. {number}")
     learn_overrides(at.connection, at.kommune, environment)
-    _views(at.connection, at.kommune, at.released, environment)
+    views_now(at.connection, at.kommune, at.released, environment)
     losing, hidden = access - _access(at), shown_people - _people(at)
+    if not decision.counted:
+        return number, Effect(later=later)
     return number, Effect(len(losing), len(hidden), bool(losing or hidden), later)
 
 

@@ -1,6 +1,6 @@
 """A decision as every kind of decision has it: its fields, its demands, and the rows it writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
@@ -10,12 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.errors import DataflytError
+from dataflyt.errors import NotAllowed as NotAllowed
+from dataflyt.run.environment import Environment
+from dataflyt.warehouse.people import NOBODY
 from dataflyt.warehouse.vetoed_views import Views
-
-
-class NotAllowed(DataflytError):
-    """A decision that may not be made: a field is missing, the wrong person, or a rule of the domain."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,33 @@ class Decision(BaseModel):
     title: ClassVar[str]
     two_people: ClassVar[bool]
     """Whether a second person must confirm the decision before it holds. What protects never waits for one."""
+    graded: ClassVar[bool] = False
+    """Whether the decision itself tells of protection, so that only those with the right ``graded`` may make it."""
+    counted: ClassVar[bool] = True
+    """Whether the people that it hides or takes access from at once may be counted. A kind that concerns everybody
+    counts them itself: beside its own counts, these would tell how many are protected."""
 
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""
         raise NotImplementedError
+
+    def missing(self) -> str:
+        """Return the sentence for a decision about somebody, or something, that the visitor may not know of.
+
+        It must be the sentence for what does not exist: a refusal must not tell that somebody is protected.
+        """
+        return NOBODY
+
+    def must_see(self, moment: Moment) -> Iterable[UUID]:
+        """Return people of the decision: if one is protected, only somebody with the right ``graded`` may decide.
+
+        To others the decision's subject does not exist (``missing``). Everybody it is about, unless the kind says less.
+        """
+        return self.about(moment)
+
+    def details(self, names: Mapping[UUID, str]) -> str:
+        """Return in Norwegian what the second person must know besides the title and the people."""
+        return ""
 
     def demand(self, moment: Moment) -> None:
         """Raise NotAllowed when a rule of the domain forbids the decision now. Called again when it is confirmed."""
@@ -66,6 +87,9 @@ class Decision(BaseModel):
     def later(self, moment: Moment) -> list[str]:
         """Return Norwegian sentences on what the decision gives at the next run; none when it gives nothing."""
         return []
+
+    def afterwards(self, kommune: Kommune, environment: Environment) -> None:
+        """Do what the decision demands of files, when its rows are committed. Repeating it does nothing."""
 
     def said(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -1,14 +1,16 @@
-"""Open a file for a check. Every check refuses an unreadable file with the same sentence."""
+"""Open a file to check it or to read it back. An unreadable file is refused with the same sentence everywhere."""
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from dataflyt.errors import Unreadable, why_refused
-from dataflyt.exports.model import Finding, Openable
+from dataflyt.exports.model import Openable
+
+One = TypeVar("One")
 
 
-def findings_in(path: Openable, walk: Callable[[BinaryIO], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield what ``walk`` finds in the file; raise Unreadable when it cannot be opened or read."""
+def walked(path: Openable, walk: Callable[[BinaryIO], Iterator[One]]) -> Iterator[One]:
+    """Yield what ``walk`` yields from the file; raise Unreadable when it cannot be opened or read."""
     try:
         file = path.open("rb")
     except OSError as error:

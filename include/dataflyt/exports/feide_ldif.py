@@ -26,6 +26,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.feide_ldif_check import check
+from dataflyt.exports.feide_ldif_read import read
 from dataflyt.exports.model import AccountHolder, Counts, Export, Owner, School, Shown
 from dataflyt.formats import feide
 from dataflyt.formats.ldif import attribute, escape
@@ -162,6 +163,7 @@ class _Writer:
         lines += [
             attribute("eduPersonEntitlement", feide.year_level(level)) for level in sorted(set(person.year_levels))
         ]
+        lines += [attribute("eduPersonEntitlement", feide.former_name(name)) for name in person.former_names]
         lines += self._memberships(person)
         lines.append("\n")
         self._counted["people"] += 1
@@ -272,4 +274,4 @@ def _org(orgnr: str) -> str:
     return f"NO{orgnr}"
 
 
-EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check)
+EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check, read=read, names="accounts")

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import BinaryIO, Final
 
-from dataflyt.exports.checking import findings_in
+from dataflyt.exports.checking import walked
 from dataflyt.exports.model import Finding, Openable
 from dataflyt.formats import feide, ldif
 
@@ -81,7 +81,7 @@ _EXTRA_BLANK = re.compile(r"\s{2}|^\s|\s$|[^\S \u00a0]")
 
 def check(path: Openable) -> Iterator[Finding]:
     """Yield what Feide's validator would find in an LDIF file; raise Unreadable when it is not LDIF."""
-    return findings_in(path, _Check().run)
+    return walked(path, _Check().run)
 
 
 class _Check:
@@ -143,7 +143,7 @@ def _entitlements(entry: ldif.Entry, *, is_pupil: bool, in_school: bool) -> Iter
     groupids: list[tuple[int, feide.Value]] = []
     has_grep = False
     for line, text in entry.attributes.get("edupersonentitlement", ()):
-        value = _parsed(text)
+        value = parsed(text)
         if value.kind == "group":
             groups.append((line, value))
         elif value.kind == "groupid":
@@ -183,7 +183,8 @@ def _entitlements(entry: ldif.Entry, *, is_pupil: bool, in_school: bool) -> Iter
             yield _finding(GROUP_ID_WITHOUT_GROUP, entry.line, f"gruppe-id-en på linje {line}")
 
 
-_parsed: Callable[[str], feide.Value] = lru_cache(maxsize=2**15)(feide.parse)
+parsed: Callable[[str], feide.Value] = lru_cache(maxsize=2**15)(feide.parse)
+"""``feide.parse`` that remembers: people share their groups."""
 
 
 def _missing(entry: ldif.Entry, names: tuple[str, ...], where: str | None = None) -> Iterator[Finding]:

@@ -41,7 +41,8 @@ class AccountHolder:
     ``number`` is fødselsnummer, D-number or DUF number; ``local_number`` is a number that the kommune gave.
     ``affiliations`` are Feide's (``student``, ``faculty``, …). ``schools`` are organisation numbers; ``primary_school``
     is the first of them when it is not given. ``year_levels`` are 1 to 10. ``groups`` are the person's current groups
-    as Feide knows them (a class has ``type`` b), each with the person's role in it.
+    as Feide knows them (a class has ``type`` b), each with the person's role in it. ``former_names`` are full FEIDE
+    names at a school owner that has merged into this one, or before the realm changed.
     """
 
     uid: str
@@ -60,6 +61,7 @@ class AccountHolder:
     groups: tuple[feide.Group, ...] = ()
     mail: str | None = None
     mobile: str | None = None
+    former_names: tuple[str, ...] = ()
 
 
 class Person(NamedTuple):
@@ -207,6 +209,19 @@ class Openable(Protocol):
         ...
 
 
+class ReadRow(NamedTuple):
+    """A row of a file that has been read back: a person, where ``group`` is empty, or a person's place in a group.
+
+    ``person`` and ``group`` are the ids that a receiver joins them by. ``pupil``: in the group as a pupil. ``meaning``
+    is what the row says of the group itself: the same for all of its members.
+    """
+
+    person: str
+    group: str
+    pupil: bool
+    meaning: str
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """An export. Each export's module ends with one, called ``EXPORT``.
@@ -214,13 +229,16 @@ class Export:
     ``name`` is the name of the module and the key in ``config.exports``. ``file`` is the name of the file. ``write``
     writes the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and
     nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
-    raises Unreadable when the file is not of the format.
+    raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
+    the rules of ``read_back``; ``names`` tells whether these are people with a user name, or all who may be shown.
     """
 
     name: str
     file: str
     write: Callable[[Shown, BinaryIO], Counts]
     check: Callable[[Openable], Iterator[Finding]]
+    read: Callable[[Openable], Iterator[ReadRow]] | None = None
+    names: Literal["accounts", "persons"] = "persons"
 
     @property
     def title(self) -> str:

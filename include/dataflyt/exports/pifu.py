@@ -35,6 +35,7 @@ from typing import BinaryIO, Final
 
 from dataflyt.exports.model import Counts, Export, Group, Membership, Owner, Person, School, Shown
 from dataflyt.exports.pifu_check import NAMESPACE, check
+from dataflyt.exports.pifu_read import read
 from dataflyt.formats.feide import YEAR_LEVEL
 from dataflyt.identity.names import clean
 
@@ -255,4 +256,4 @@ def _mobile(value: str) -> str | None:
     return bare if _MOBILE.fullmatch(bare) else None
 
 
-EXPORT: Final = Export(name="pifu", file="pifu.xml", write=write, check=check)
+EXPORT: Final = Export(name="pifu", file="pifu.xml", write=write, check=check, read=read)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from lxml import etree
 
 from dataflyt.errors import Unreadable
-from dataflyt.exports.checking import findings_in
+from dataflyt.exports.checking import walked
 from dataflyt.exports.model import Finding, Openable
 from dataflyt.identity import numbers
 
@@ -42,7 +42,7 @@ _DOES_NOT_BLOCK = frozenset((WRONG_NUMBER, WRONG_ORGNR, REVERSED))
 
 def check(path: Openable) -> Iterator[Finding]:
     """Yield what is wrong with a PIFU-IMS file; raise Unreadable when it is not one."""
-    return findings_in(path, _Check().run)
+    return walked(path, _Check().run)
 
 
 # Which elements an element may have, as a regular expression over their names, each with a blank after it (the XSD).

@@ -28,9 +28,11 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError
+from dataflyt.exports import disclosing, read_back
 from dataflyt.exports.model import Counts, Export, Openable, Shown
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
+from dataflyt.quality.rules import Outcome
 from dataflyt.storage import private
 from dataflyt.storage.files import measured, remove, write_atomically
 from dataflyt.storage.landing import forget_listing
@@ -55,12 +57,21 @@ class _Written(NamedTuple):
         return {"people": self.counts.people, "groups": self.counts.groups, "bytes": self.bytes}
 
 
-def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any, *, must_pass: bool) -> list[str]:
+def publish(
+    connection: Connection,
+    kommune: Kommune,
+    run: Run,
+    environment: Any,
+    *,
+    must_pass: bool,
+    told: list[Outcome] | None = None,
+) -> list[str]:
     """Write a released run's exports under all vetoes, check them, and note them as published.
 
     Readers see them after ``put_forward``, which is called in a transaction of its own. Returns the files' names. With
     ``must_pass``, raises CheckFailed when a file does not pass its check, and when a file is much smaller than the
-    published one and no approver was asked; nothing is then published.
+    published one and no approver was asked; nothing is then published. The outcomes of these rules are added to
+    ``told``, also when it raises.
 
     The newest earlier publication is kept, unless somebody has been hidden since it was written. ``put_forward``
     deletes the files of all others. Files equal to the published ones are not written again. Needs the kommune's lock.
@@ -76,11 +87,17 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
     shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
     work = root / _WORK
     try:
-        may_be_shown = ShownViews(connection, kommune, run.as_of)
-        files = [_write(EXPORTS[name], may_be_shown, work, must_pass=must_pass) for name in kommune.exports]
+        may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
+        files = [_write(EXPORTS[name], may_be_shown, work) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
-        if must_pass and before and not run.asks:
-            _refuse_smaller(before.sizes, sizes, kommune.guard.max_drop_percent)
+        # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its
+        # findings nor by the time it takes.
+        if must_pass:
+            told = [] if told is None else told
+            for name in kommune.exports:
+                _refuse_findings(EXPORTS[name], work / EXPORTS[name].file, connection, told)
+            if before and not run.asks:
+                _refuse_smaller(before.sizes, sizes, kommune, day, told)
         whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
         publication = f"{run.number:06d}-{whole[:12]}"
         targets = [root / publication / file.file for file in files]
@@ -100,41 +117,59 @@ def publish(connection: Connection, kommune: Kommune, run: Run, environment: Any
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
+    disclosing.note(connection, run.owner, kommune.exports, publication, before.publication if before else publication)
     connection.execute(text(_WITHDRAW_THE_REST), noted)
     return [file.file for file in files]
 
 
-def _write(export: Export, may_be_shown: Shown, folder: Any, *, must_pass: bool) -> _Written:
-    """Write an export's file in the folder and check it. Raises CheckFailed, with ``must_pass`` also for findings."""
+def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
+    """Write an export's file in the folder. Raises CheckFailed when the data cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / export.file
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
-    # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its findings
-    # nor by the time it takes.
-    if must_pass:
-        _refuse_findings(export, path)
     return _Written(export.file, *measured(path), counts)
 
 
-def _refuse_findings(export: Export, path: Openable) -> None:
+def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
+    """Check a written file by its format, then read it back and validate it. Raises CheckFailed."""
     findings = [finding for finding in export.check(path) if finding.blocks]
+    told.append(_outcome(export.file, "format", "Filen er ikke slik formatet krever.", passed=not findings))
     if findings:
         names = ", ".join(sorted({finding.name for finding in findings}))
         raise CheckFailed(
             f"{export.file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
         )
+    outcomes = read_back.validate(export, path, connection)
+    told += outcomes
+    if broken := [outcome.reason for outcome in outcomes if not outcome.passed]:
+        raise CheckFailed(
+            f"{export.file} ble ikke publisert: {' '.join(broken)} Det som er publisert fra før, står. "
+            "Si fra til en dataingeniør."
+        )
 
 
 def _refuse_smaller(
-    before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float
+    before: Mapping[str, Mapping[str, int]],
+    now: Mapping[str, Mapping[str, int]],
+    kommune: Kommune,
+    day: date,
+    told: list[Outcome],
 ) -> None:
-    if smaller := fallen(before, now, percent):
+    smaller = fallen(before, now, kommune, day)
+    reason = "Filen er mye mindre enn den som er publisert fra før."
+    told += [_outcome(file, "not_smaller", reason, passed=file not in smaller) for file in now]
+    if smaller:
         raise CheckFailed(
             f"{' og '.join(smaller)} ble ikke publisert, for innholdet er mye mindre enn det som er publisert fra "
             "før, og som står, uten at noen er spurt: finn ut hvorfor, og er det riktig, start en kjøring med full "
             "innlasting, så blir en godkjenner spurt."
         )
+
+
+def _outcome(file: str, rule: str, reason: str, *, passed: bool) -> Outcome:
+    """Return the outcome of a rule of a file, without numbers: the size of a file tells who is hidden."""
+    return Outcome(file, f"{file}.{rule}", "file", reason, "dataingeniør", passed, True, None, None, None)
 
 
 def _move(work: Any, targets: Iterable[Any]) -> None:
@@ -218,18 +253,23 @@ decision (said) as (
     select concat_ws('|', 'override', override, person_id, field, value, from_run, ended_at is null)
     from control.override where owner = :owner
     union all
+    select concat_ws('|', 'manual_person', manual_person, from_run, until, ended_at is null)
+    from control.manual_person where owner = :owner
+    union all
     select concat_ws('|', 'publishable', publishable, person_id, from_run, ended_at is null)
     from control.publishable where owner = :owner
     union all
     select concat_ws('|', 'consent', consent, access_grant, given_by, withdrawn_at is null)
     from control.consent where owner = :owner
+    union all
+    select concat_ws('|', 'undone_hold', run, person_id) from control.undone_hold where owner = :owner
 )
 select
     newest, in_force, total,
     (select encode(sha256(convert_to(string_agg(said, E'\n' order by said collate "C"), 'UTF8')), 'hex') from decision),
     (
         select count(*) from control.identity_change i
-        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        join control.run r on r.owner = :owner and r.run = i.run and r.state in ('released', 'undone')
         where i.owner = :owner
     )
 from veto
@@ -257,6 +297,10 @@ select
         from control.access_grant where owner = :owner and (withdrawn_at is not null or until < :day)
     ),
     (
+        select string_agg(manual_person::text, ',' order by manual_person)
+        from control.manual_person where owner = :owner and (ended_at is not null or until < :day)
+    ),
+    (
         select string_agg(publishable::text, ',' order by publishable)
         from control.publishable where owner = :owner and ended_at is not null
     ),
@@ -266,9 +310,10 @@ select
     ),
     (
         select count(*) from control.identity_change i
-        join control.run r on r.owner = :owner and r.run = i.run and r.state = 'released'
+        join control.run r on r.owner = :owner and r.run = i.run and r.state in ('released', 'undone')
         where i.owner = :owner
-    )
+    ),
+    (select count(*) from control.undo where owner = :owner)
 """
 
 
@@ -276,16 +321,23 @@ def _digest(*said: object) -> str:
     return hashlib.sha256("|".join(map(str, said)).encode()).hexdigest()
 
 
-def fallen(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], percent: float) -> list[str]:
-    """Return the files that have shrunk by more than this many percent, in people, groups or bytes.
+def fallen(
+    before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]], kommune: Kommune, day: date
+) -> list[str]:
+    """Return the files that have shrunk by more than the kommune's percent, in people, groups or bytes.
 
-    >>> fallen({"a": {"people": 10, "bytes": 90}}, {"a": {"people": 6, "bytes": 90}}, 30)
-    ['a']
+    Only people count while the schools are making new groups: classes and subject groups come later than the pupils.
     """
+    kept = 1 - kommune.guard.max_drop_percent / 100
+    not_ready = kommune.groups_not_ready(day)
     return [
         file
         for file, sized in now.items()
-        if any(sized[what] < count * (1 - percent / 100) for what, count in before.get(file, {}).items())
+        if any(
+            sized[what] < count * kept
+            for what, count in before.get(file, {}).items()
+            if what == "people" or not not_ready
+        )
     ]
 
 

@@ -20,9 +20,9 @@ _SCHOOLS = 'select unit_id, name from now_shown_unit order by unit_id collate "C
 _ACCOUNT_HOLDERS = """
 select
     a.uid, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email as mail,
-    e.schools as pupil_at, e.levels, e.main as pupil_main,
-    w.schools as employed_at, w.main as employed_main, w.teaches,
-    g.groups
+    p.display_name, e.schools as pupil_at, e.levels, e.main as pupil_main,
+    w.schools as employed_at, w.main as employed_main, w.teaches, w.affiliate,
+    g.groups, f.former
 from now_shown_account a
 join now_shown_person p on p.person_id = a.person_id
 left join (
@@ -34,7 +34,7 @@ left join (
 ) e on e.person_id = a.person_id
 left join (
     select person_id, array_agg(distinct unit_id order by unit_id) as schools,
-        max(unit_id) filter (where main) as main, bool_or(teaches) as teaches
+        max(unit_id) filter (where main) as main, bool_or(teaches) as teaches, bool_and(affiliate) as affiliate
     from now_shown_employment
     group by person_id
 ) w on w.person_id = a.person_id
@@ -48,6 +48,9 @@ left join (
     where g.feide_type is not null
     group by m.person_id
 ) g on g.person_id = a.person_id
+left join (
+    select person_id, array_agg(name order by name collate "C") as former from now_shown_former_name group by person_id
+) f on f.person_id = a.person_id
 order by a.uid collate "C"
 """
 
@@ -96,12 +99,16 @@ order by of_school desc, target collate "C", person_id, role
 
 
 class ShownViews:
-    """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection."""
+    """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection.
 
-    def __init__(self, connection: Connection, kommune: Kommune, as_of: datetime) -> None:
+    ``realm`` is the released run's; without it, the kommune file's.
+    """
+
+    def __init__(self, connection: Connection, kommune: Kommune, as_of: datetime, realm: str | None = None) -> None:
         self._connection = connection
         self._kommune = kommune
         self._as_of = as_of
+        self._realm = realm or kommune.feide.realm
 
     def as_of(self) -> datetime:
         """Return the moment that the released run describes."""
@@ -110,9 +117,7 @@ class ShownViews:
     def owner(self) -> Owner:
         """Return the school owner."""
         kommune = self._kommune
-        return Owner(
-            realm=kommune.feide.realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail
-        )
+        return Owner(realm=self._realm, orgnr=kommune.orgnr, name=f"{kommune.name} kommune", mail=kommune.feide.mail)
 
     def schools(self) -> Iterator[School]:
         """Yield the schools by organisation number."""
@@ -122,7 +127,7 @@ class ShownViews:
     def account_holders(self) -> Iterator[AccountHolder]:
         """Yield the pupils and employees with a user name, by user name."""
         for row in self._streamed(_ACCOUNT_HOLDERS):
-            yield _account_holder(row)
+            yield _account_holder(row, self._realm)
 
     def people(self) -> Iterator[Person]:
         """Yield pupils, employees at schools, and people with access to a pupil, by the warehouse's id."""
@@ -170,31 +175,37 @@ def _person(row: Row[Any]) -> Person:
     )
 
 
-def _account_holder(row: Row[Any]) -> AccountHolder:
+def _account_holder(row: Row[Any], realm: str) -> AccountHolder:
     given, family, full = _names(row)
     pupil, employed = row.pupil_at or [], row.employed_at or []
     affiliations: list[str] = []
     if pupil:
         affiliations.append("student")
-    if employed:
+    if employed and row.affiliate:  # a student teacher is not employed, and no member of the organisation by that
+        affiliations.append("affiliate")
+    elif employed:
         affiliations += ["faculty" if row.teaches else "staff", "employee"]
+    if affiliations != ["affiliate"]:
+        affiliations.append("member")
     return AccountHolder(
         uid=row.uid,
         given_names=given or family,
         family_name=family or given,
         legal_name=full,
-        display_name=full,
+        display_name=clean(row.display_name or "") or full,
         number=row.number,
         local_number=row.local_number,
         employee_number=None,
         birth_date=row.birth_date,
-        affiliations=(*affiliations, "member"),
+        affiliations=tuple(affiliations),
         schools=tuple(dict.fromkeys([*pupil, *employed])),
         primary_school=row.employed_main or row.pupil_main,
         year_levels=tuple(row.levels or ()),
         groups=tuple(_feide_group(*group) for group in row.groups or ()),
         mail=row.mail,
         mobile=None,
+        # The realm may have been changed back.
+        former_names=tuple(name for name in row.former or () if name != f"{row.uid}@{realm}".lower()),
     )
 
 

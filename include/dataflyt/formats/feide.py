@@ -26,6 +26,7 @@ from dataflyt.identity import numbers
 Kind: TypeAlias = Literal["group", "groupid", "grep", "other"]
 
 PREFIX: Final = "urn:mace:feide.no:go"
+FORMER_NAME: Final = "urn:mace:feide.no:operational:merge:formerEduPersonPrincipalName"
 TYPES: Final = ("b", "u", "a")
 """``b`` basisgruppe (class), ``u`` undervisningsgruppe (subject), ``a`` annen gruppe (other)."""
 ROLES: Final = ("student", "faculty", "member", "employee", "staff")
@@ -129,6 +130,14 @@ def local_number(realm: str, kind: Literal["localnin", "employee"], number: str)
     while prefixed := _PREFIXED.fullmatch(number):
         prefix, number = f"{prefixed[1]}:{prefixed[2]}".lower(), prefixed[3]
     return f"{prefix}:{number}" if number else None
+
+
+def former_name(name: str) -> str:
+    """Return the value of ``eduPersonEntitlement`` for a full FEIDE name at a school owner that has merged into this.
+
+    Source: Feide, "Krav til endringer i Feide-katalog ved fusjonering" (feide.no/en/node/93).
+    """
+    return f"{FORMER_NAME}:{name}"
 
 
 def parse(value: str) -> Value:

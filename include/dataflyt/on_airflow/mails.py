@@ -97,16 +97,16 @@ def tell_ended(context: Context) -> None:
 
 def tell_events_failed(context: Context) -> None:
     """Mail the data engineers that FREG's events were not dealt with."""
-    tell_engineers(context, "fast_lane", notices.events_failed)
+    tell_engineers(context, ("fast_lane",), notices.events_failed)
 
 
 def tell_nightly_failed(context: Context) -> None:
-    """Mail the data engineers that a publication was not brought in line with the day."""
-    tell_engineers(context, "bring_in_line", notices.nightly_failed)
+    """Mail the data engineers that a publication does not follow the day, or that something was not deleted."""
+    tell_engineers(context, ("bring_in_line", "delete_old"), notices.nightly_failed)
 
 
-def tell_engineers(context: Context, task: str, write: Callable[[str | None, str], Notice]) -> None:
-    """Mail the sentence of a DAG run's task to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
+def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[str | None, str], Notice]) -> None:
+    """Mail the sentences of tasks to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
     ti = context["ti"]
     try:
         extra = connection("freg_events").extra
@@ -116,8 +116,8 @@ def tell_engineers(context: Context, task: str, write: Callable[[str | None, str
         log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
         return
     if mail is not None:
-        said = ti.xcom_pull(task_ids=task, key="sentence")
-        tell(mail, lambda: write(said, page_of(ti.dag_id, ti.run_id)))
+        said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
+        tell(mail, lambda: write("\n".join(said) or None, page_of(ti.dag_id, ti.run_id)))
 
 
 def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:

@@ -23,7 +23,8 @@ EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk til
 """The names of the DAG that reads FREG's events, and of its task."""
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
-"""The names of the nightly DAG, and of its task."""
+DELETE_OLD = "Slett det som har hatt sin tid"
+"""The names of the nightly DAG, and of its tasks."""
 
 REFERENCE = "Skoler og koder"
 """The name of the DAG that reads NSR, Grep and Klass."""
@@ -35,7 +36,7 @@ OWNER = "Dataflyt"
 
 DESCRIPTIONS = {
     "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
-    "nightly": "Retter hver natt det kommunene har publisert, etter dagen.",
+    "nightly": "Retter hver natt det kommunene har publisert, etter dagen, og sletter det som har hatt sin tid.",
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
 """A line on each of these DAGs, which Airflow shows under the name."""
@@ -169,7 +170,7 @@ def nightly_failed(said: str | None, link: str) -> Notice:
     return _notice(
         f"{NIGHTLY}: noe må ses på",
         "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "
-        "Det gjør det ikke nå, for noen eller for alle.",
+        "Det som har hatt sin tid, skal slettes. Noe av dette skjer ikke nå, for noen eller for alle.",
         said or "Det ble ikke sagt hvorfor; det står i loggen.",
         f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",

@@ -8,6 +8,7 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
 - ``Nightly``: the one task of the DAG that brings publications in line with the day.
+- ``Retention``: the task of the same DAG that deletes what has had its time.
 - ``Reference``: a task of the DAG that reads the registers of schools and codes.
 - ``RUN_TYPES``, ``access_control``: how every DAG may be started, and by whom.
 """
@@ -229,6 +230,22 @@ class Nightly(BaseOperator):  # type: ignore[misc]
         from dataflyt.operations import nightly
 
         outcome = nightly.run(load_all(folder_of_kommuner())[0], run_environment())
+        self.log.info("%s: %s", self.task_id, outcome.counts)
+        return without_trouble(outcome)
+
+
+class Retention(BaseOperator):  # type: ignore[misc]
+    """Delete in every kommune what has had its time. Fails, after everything else is done, when somebody must look."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Delete, and return counts."""
+        return safely_said(context, lambda: counted(self.delete_old()))
+
+    def delete_old(self) -> Mapping[str, object]:
+        """Call ``retention.run``. Raises SourceUnavailable when another try may succeed with everything that failed."""
+        from dataflyt.operations import retention
+
+        outcome = retention.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
 

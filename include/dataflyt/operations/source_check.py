@@ -18,6 +18,7 @@ import orjson
 from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import HrSource, Kommune, SasSource
 from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.formats.dates import OSLO
 from dataflyt.registers import maskinporten
 from dataflyt.registers.settings import Settings
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
@@ -117,9 +118,10 @@ def _file(
         return f"Nyeste fil er {name}: {size}, ukjent alder."
     hours = max(0, int((now.timestamp() - delivered) // 3600))
     old = f"{hours} {'time' if hours == 1 else 'timer'}" if hours < 48 else f"{hours // 24} døgn"
-    if hours // 24 > kommune.max_age_days(source):
+    most = kommune.max_age_days(source, now.astimezone(OSLO).date())
+    if hours // 24 > most:
         raise ConfigError(
-            f"Nyeste fil, {name}, er {old} gammel, og kommunen godtar {kommune.max_age_days(source)} døgn: sjekk "
+            f"Nyeste fil, {name}, er {old} gammel, og kommunen godtar {most} døgn: sjekk "
             "hvorfor systemet ikke har levert en ny, eller endre max_age_days i kommunefilen."
         )
     return f"Nyeste fil er {name}: {size}, {old} gammel."

@@ -6,8 +6,11 @@ protected. Out: rows by the warehouse's own ids. Without the right to see protec
 and no kind tells of protection.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -16,7 +19,8 @@ from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
-from dataflyt.warehouse import events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse.audit import Visitor
 
 KINDS = {
     "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
@@ -33,6 +37,10 @@ KINDS = {
     "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
     "block_review_due": "Sperringer som skal vurderes på nytt",
     "override_review_due": "Overstyringer som skal vurderes på nytt",
+    "suspension_to_decide": "Voksne med stanset tilgang til et beskyttet barn: bestem om hver av dem",
+    "suspension_review_due": "Stansede tilganger som skal vurderes på nytt",
+    "held_back_review_due": "Personer som holdes tilbake, og skal vurderes på nytt",
+    "alias_review_due": "Alias som skal vurderes på nytt",
     "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
     "pupil_without_class": "Elever uten klasse",
     "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
@@ -46,7 +54,15 @@ KINDS = {
 }
 """The Norwegian name of each kind, in the order of the list."""
 
-GRADED = frozenset({"group_name_tells", "identity_to_decide"})
+WHILE_MADE = frozenset({"pupil_without_class", "group_without_grep", "group_without_timetable"})
+"""Kinds that are not listed while the schools are making new classes, subject groups and timetables."""
+
+GRADED = frozenset(
+    {
+        *("group_name_tells", "identity_to_decide"),
+        *("suspension_to_decide", "suspension_review_due", "held_back_review_due", "alias_review_due"),
+    }
+)
 """Kinds that only people with the right to see protection are shown."""
 
 
@@ -59,8 +75,21 @@ class Item(NamedTuple):
     unit_id: str | None
 
 
-def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -> list[Item]:
-    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release."""
+def counts(kommune: Kommune, environment: Environment) -> dict[str, int]:
+    """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
+    return dict(Counter(item.kind for item in _items(kommune, environment, None, graded=False)))
+
+
+def items(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False) -> list[Item]:
+    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release.
+
+    The look is kept in the audit. Raises NotAllowed without the right ``persons``, or ``graded``.
+    """
+    kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    return _items(kommune, environment, visitor, graded=graded)
+
+
+def _items(kommune: Kommune, environment: Environment, visitor: Visitor | None, *, graded: bool) -> list[Item]:
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
         released = runs.released_before(connection, kommune.id)
@@ -75,11 +104,14 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
             "select kind, subject, other, unit_id from now_work_item",
             rules.sql("work_list/review_due").format(day=f"date '{day.isoformat()}'"),
             "select kind, subject, other, unit_id from now_shown_group_renamed",
+            rules.sql("work_list/veto_to_decide").format(day=f"date '{day.isoformat()}'"),
             rules.sql("work_list/identity_to_decide").format(p="now_"),
             events.UNANSWERED,
         )
         listed = [Item(*row) for statement in statements for row in connection.execute(text(statement))]
         listed += _same_files(report.notes(connection, run))
+        if kommune.groups_not_ready(day):
+            listed = [item for item in listed if item.kind not in WHILE_MADE]
         if not graded:
             hidden = set(connection.execute(text(_HIDDEN)).scalars())
             quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
@@ -90,6 +122,8 @@ def items(kommune: Kommune, environment: Environment, *, graded: bool = False) -
                 and (item.kind in UNASKED or not hidden & {item.subject, item.other})
                 and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
             ]
+        if visitor:
+            audit.record(connection, kommune.id, visitor, "work list", _people(listed))
     order = list(KINDS)
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
@@ -115,6 +149,15 @@ def _same_files(noted: Mapping[str, Any]) -> list[Item]:
         for page, file in noted.get(f"files_{source}", {}).items()
         if file["same"] and not page.startswith("timetable")
     ]
+
+
+def _people(listed: list[Item]) -> set[UUID]:
+    """Return the people that the items are about. An id that looks like theirs is a person's."""
+    found = set()
+    for one in {id_ for item in listed for id_ in (item.subject, item.other)}:
+        with suppress(ValueError):
+            found.add(UUID(one))
+    return found
 
 
 def _open(item: Item) -> bool:

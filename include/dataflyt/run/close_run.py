@@ -74,7 +74,8 @@ def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
     with job.transaction() as connection:
         stood = report.notes(connection, run).get("stood", {})
         stands = publishing.published(connection, job.owner)
-        smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune.guard.max_drop_percent)
+        day = job.environment.day(run.as_of)
+        smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune, day)
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner

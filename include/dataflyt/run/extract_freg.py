@@ -72,8 +72,9 @@ def _ask_employees(job: Job) -> dict[str, int]:
 def _employees(job: Job) -> list[str]:
     """Return the numbers of those employees, and route FREG's events about all employees to the kommune.
 
-    The golden record's own rule (golden/employment.sql) picks them from this run's staged rows. When the HR system has
-    not answered, the HR file of the last released run is used: a protection raised since then must not wait for a file.
+    The golden record's own rule (golden/position_held.sql) picks them from this run's staged rows. When the HR system
+    has not answered, the HR file of the last released run is used: a protection raised since then must not wait for a
+    file.
     """
     owner = job.owner
     with job.transaction(lock=False) as warehouse:
@@ -82,7 +83,8 @@ def _employees(job: Job) -> list[str]:
         for table, select in {
             "new_unit": rules.sql("golden/unit"),
             "new_hr_identity": "select employee_id, number as person_id from hr_employee",
-            "at_school": f"select distinct person_id as number from ({rules.sql('golden/employment')}) as held",
+            "new_override": _SCHOOL_UNITS,
+            "at_school": f"select distinct person_id as number from ({rules.sql('golden/position_held')}) as held",
         }.items():
             warehouse.execute(text(f"drop table if exists pg_temp.{table} cascade"))
             warehouse.execute(
@@ -92,3 +94,13 @@ def _employees(job: Job) -> list[str]:
         events.route_numbers(warehouse, owner, wanted)
         found = text(f"{wanted} except ({ANSWERED.format(owner=owner)}) order by 1")
         return list(warehouse.execute(found).scalars())
+
+
+_SCHOOL_UNITS = """
+select l.value as person_id, o.field, o.value
+from control.override o
+join golden.person_link l
+    on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person_id = o.person_id
+where o.owner = :owner and o.field = 'school_unit' and o.from_run <= :run and o.ended_at is null
+"""
+"""The employees whose school people have overridden, by number."""

@@ -16,7 +16,7 @@ def extract_hr(job: Job) -> dict[str, int]:
         job.landing("hr"),
         earlier=job.landing("hr", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=job.kommune.max_age_days(source),
+        max_age_days=job.kommune.max_age_days(source, job.golden_inputs.today),
     )
     note_files(job, "hr")
     return stage(job, "hr", extracts=True)

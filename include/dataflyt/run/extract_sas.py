@@ -16,7 +16,7 @@ def extract_sas(job: Job) -> dict[str, int]:
         job.landing("sas"),
         earlier=job.landing("sas", runs_ago=1),
         as_of=job.run.as_of,
-        max_age_days=job.kommune.max_age_days(source),
+        max_age_days=job.kommune.max_age_days(source, job.golden_inputs.today),
     )
     note_files(job, "sas")
     return stage(job, "sas", extracts=True)

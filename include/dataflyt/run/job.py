@@ -57,6 +57,11 @@ class Job:
         return database.transaction(self.db, self.owner, lock=lock)
 
     @property
+    def groups_not_ready(self) -> bool:
+        """Whether the schools are still making groups and timetables on the day of this run."""
+        return self.kommune.groups_not_ready(self.golden_inputs.today)
+
+    @property
     def golden_inputs(self) -> GoldenInputs:
         """The inputs of this run's golden record."""
         kommune, run = self.kommune, self.run
@@ -68,6 +73,7 @@ class Job:
             accounts=kommune.accounts,
             realm=kommune.feide.realm,
             publish_unasked=kommune.pupils_without_number == "publish",
+            renew_user_names=kommune.user_name_at_name_change == "renew",
         )
 
 
@@ -85,7 +91,7 @@ def open_job(
     ``as_of`` counts only the first time; ``plan_only`` and ``full_reload`` must be the same each time.
 
     Raises ConfigError or SourceUnavailable. Raises NotApproved when ``as_of`` is in the future, and when it is before
-    the newest released run's: anything that has ended since would begin again.
+    the newest released run's, even if that run was undone since: anything that has ended since would begin again.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id) as connection:
@@ -104,8 +110,8 @@ def _not_turned_back(connection: Connection, kommune: Kommune, as_of: datetime, 
         raise NotApproved(
             f"Kjøringen skulle gjelde {_in_words(as_of)}, som ikke er kommet ennå: start en ny kjøring uten dato."
         )
-    released = runs.released_before(connection, kommune.id)
-    if released and as_of < (newest := runs.get(connection, kommune.id, released).as_of):
+    newest = runs.newest_as_of(connection, kommune.id)
+    if newest and as_of < newest:
         raise NotApproved(
             f"Kjøringen skulle gjelde {_in_words(as_of)}, men en kjøring for {_in_words(newest)} er frigitt, og tiden "
             "stilles ikke tilbake: start en ny kjøring uten dato."

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from dataflyt.accounts import day_one
 from dataflyt.errors import DataInDoubt
+from dataflyt.formats.dates import OSLO
 from dataflyt.reference import not_registered
 from dataflyt.run import report
 from dataflyt.run.job import Job, is_released, must_have_passed
@@ -78,11 +79,25 @@ def _compute_golden(connection: Connection, job: Job) -> Computed:
 def _judge(job: Job, planned: Plan, computed: Computed, now: Views, clean: CleanRows) -> dict[str, Any]:
     """Let the guard judge the plan, store its judgement with the run, and note the counts that an approver sees."""
     connection, digest = planned.connection, plan.digest(planned)
-    limits = job.kommune.guard.limits_at(job.golden_inputs.today)
+    before = runs.get(connection, job.owner, planned.released) if planned.released else None
+    seen = before.as_of.astimezone(OSLO).date() if before else None
+    limits = job.kommune.guard.limits_at(job.golden_inputs.today, seen)
     drop = job.kommune.guard.max_drop_percent
-    asks = guard.reasons(planned, computed, now, clean, limits, max_drop_percent=drop, full_reload=job.full_reload)
+    asks = guard.reasons(
+        planned,
+        computed,
+        now,
+        clean,
+        limits,
+        max_drop_percent=drop,
+        full_reload=job.full_reload,
+        groups_not_ready=job.groups_not_ready,
+    )
+    realm = job.kommune.feide.realm
+    if before and before.realm not in (None, realm):
+        asks.append("realm")
     changed = plan.counts(planned)
-    runs.set_merged(connection, job.run, digest, " ".join(asks))
+    runs.set_merged(connection, job.run, digest, " ".join(asks), realm)
     judged = runs.get(connection, job.owner, job.run.number)
     runs.keep_answer(connection, judged, "asked" if asks else "not_needed", "guard")
     report.note(connection, job.run, "changed", changed)

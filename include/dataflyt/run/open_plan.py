@@ -1,4 +1,9 @@
-"""A run's plan, opened for reading."""
+"""A run's plan, opened for reading.
+
+Everybody may read counts without protection. Rows name people by the warehouse's own ids: they need the right
+``persons``, and all that tells of protection needs ``graded``. Each such look is kept in the audit, in the transaction
+that reads. Show nothing before that transaction has ended.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,19 +11,22 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from dataflyt.config.kommune import Kommune
-from dataflyt.errors import ConfigError
+from dataflyt.config.kommune import Kommune, Right
+from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
-from dataflyt.warehouse import plan, runs
+from dataflyt.warehouse import audit, plan, runs
+from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.runs import Run
 
 
 @dataclass(frozen=True)
 class OpenPlan:
-    """A run's plan while it is open for reading."""
+    """A run's plan while it is open for reading, by ``visitor`` if anybody is to see more than counts."""
 
+    kommune: Kommune
+    visitor: Visitor | None
     run: Run
     planned: plan.Plan
 
@@ -38,30 +46,53 @@ class OpenPlan:
         return changed
 
     def doubts(self) -> list[str]:
-        """Return sentences on each doubt about the extract and later events, for those who may see protection."""
+        """Return sentences on each doubt about the extract and later events. Raises NotAllowed without ``graded``."""
+        audit.record(self.connection, self.run.owner, self._seen_by("graded"), "plan", detail=self._detail)
         noted = report.notes(self.connection, self.run)
         doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in noted.get(lane, [])}
         return [sentence for doubt, sentence in report.DOUBTS.items() if doubt in doubts]
 
     def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
-        """Return the counts in words for an operator; with ``graded`` the counts of all rows that stand."""
+        """Return the counts in words for an operator; with ``graded`` the counts of all rows that stand.
+
+        Raises NotAllowed for ``graded`` without that right.
+        """
+        if graded:
+            audit.record(self.connection, self.run.owner, self._seen_by("graded"), "plan", detail=self._detail)
         if graded and self.stands:
             return report.changes(plan.all_counts(self.planned), 0)
         inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
         return report.changes(self.counts(), inferred)
 
     def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
-        """Yield the rows; no rows when the run was undone.
+        """Return the rows; no rows when the run was undone.
 
-        Without ``graded``, yield no rows either when the counts have changed since they were told: the missing rows
-        would show who has become protected.
+        Without ``graded``, return no rows either when the counts have changed since they were told: the missing rows
+        would show who has become protected. Raises NotAllowed without the right ``persons``, or ``graded``.
         """
+        visitor = self._seen_by("graded" if graded else "persons")
         told = self.stands and (graded or plan.counts(self.planned) == self.counts())
-        return plan.rows(self.planned, graded=graded) if told else iter(())
+        if not told:
+            return iter(())
+        seen = plan.people(self.planned, graded=graded)
+        audit.record(self.connection, self.run.owner, visitor, "plan rows", seen, self._detail)
+        return plan.rows(self.planned, graded=graded)
+
+    @property
+    def _detail(self) -> str:
+        return f"kjøring {self.run.number}"
+
+    def _seen_by(self, right: Right) -> Visitor:
+        if self.visitor is None:
+            raise NotAllowed("Planens rader vises bare til den som sier hvem hun er, og hvorfor.")
+        self.kommune.case_worker(self.visitor.id, right)
+        return self.visitor
 
 
 @contextmanager
-def open_plan(kommune: Kommune, environment: Environment, number: int | None) -> Iterator[OpenPlan]:
+def open_plan(
+    kommune: Kommune, environment: Environment, number: int | None, visitor: Visitor | None = None
+) -> Iterator[OpenPlan]:
     """Open the plan of a kommune's run, the newest when ``number`` is None. Raises ConfigError when there is none."""
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
@@ -70,4 +101,4 @@ def open_plan(kommune: Kommune, environment: Environment, number: int | None) ->
             raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
         run = runs.get(connection, kommune.id, wanted)
         released = runs.released_before(connection, kommune.id, wanted)
-        yield OpenPlan(run, plan.build(connection, kommune.id, wanted, released))
+        yield OpenPlan(kommune, visitor, run, plan.build(connection, kommune.id, wanted, released))

@@ -14,13 +14,11 @@ from dataflyt.accounts import day_one
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import WarehouseError
 from dataflyt.warehouse import runs, staging
+from dataflyt.warehouse.outcomes import HINTS
 from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
 
-_UNSEEN = frozenset({"freg_adressebeskyttelse", "freg_bostedsadresse", "freg_annenAdresse", "hr_protection"})
-"""Tables whose counts hint at how many people are protected, since FREG gives no address of these people."""
-
-_CHANGES_UNSEEN = _UNSEEN | {"freg_resident"}
+_CHANGES_UNSEEN = HINTS | {"freg_resident"}
 """Tables whose counts of opened and closed rows hint at it."""
 
 UNASKED = frozenset(
@@ -49,6 +47,7 @@ KINDS = {
     "membership_changes": "Endringer i hvem som er i gruppene",
     "account_created": "FEIDE-kontoer som opprettes",
     "account_disabled": "FEIDE-kontoer som sperres",
+    "account_renamed": "FEIDE-kontoer med nytt brukernavn",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
 }
@@ -83,6 +82,7 @@ OUTCOMES = {
     "unanswered": "Ingen svarte i tide. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "failed": "Kjøringen stoppet. Ingenting er endret, bortsett fra det som beskytter: det gjelder straks.",
     "superseded": "En nyere kjøring har tatt over.",
+    "undone": "Kjøringen ble frigitt, og er siden angret av to personer. Kjøringen før gjelder.",
 }
 """How a run ended, in a sentence for the operator."""
 
@@ -97,6 +97,7 @@ STATES = {
     "unanswered": "ikke besvart og angret",
     "failed": "stoppet og angret",
     "superseded": "erstattet av en nyere",
+    "undone": "frigitt, og siden angret",
 }
 """Each state of a run in the warehouse, in the words that an operator reads."""
 
@@ -107,6 +108,8 @@ def reason(word: str) -> str:
         return "Dette er kommunens første kjøring; den må alltid godkjennes."
     if word == "full_reload":
         return "Dette er en full innlasting, som ikke er målt mot forrige kjøring; den må alltid godkjennes."
+    if word == "realm":
+        return "FEIDE-domenet i kommunefilen er nytt: alle får nytt FEIDE-navn, med det nye domenet etter @."
     if word == "limit:published":
         return "Det som publiseres, ville blitt mye mindre enn det er i dag."
     if word.startswith("limit:"):
@@ -155,7 +158,7 @@ def spaced(count: int) -> str:
 
 def without_protection_counts(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts without the tables whose counts tell about protection."""
-    return {name: count for name, count in counts.items() if name not in _UNSEEN}
+    return {name: count for name, count in counts.items() if name not in HINTS}
 
 
 def note(connection: Connection, run: Run, key: str, value: object) -> None:
@@ -246,12 +249,13 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     known = notes(connection, run)
     state = runs.get(connection, run.owner, run.number).state
     rows = known["rows"] if "rows" in known else _rows_before_merge(connection, run)
-    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in _UNSEEN]
+    tables = [{"table": table, **rows[table]} for table in source_tables() if table in rows and table not in HINTS]
     totals = {
         name: sum(table[name] for table in tables)
         for name in ("received", "staged", "quarantined", "held_over", "duplicates")
     }
-    outcome = "failed" if failed and state != "released" else "planned" if state == "merged" else state
+    stands = state in ("released", "undone")
+    outcome = "failed" if failed and not stands else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
     files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
@@ -349,6 +353,6 @@ def reasons(connection: Connection, run: Run) -> list[dict[str, Any]]:
             "where owner = :owner and run = :run and not (table_name = any(:unseen)) "
             "group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         ),
-        {"owner": run.owner, "run": run.number, "unseen": sorted(_UNSEEN)},
+        {"owner": run.owner, "run": run.number, "unseen": sorted(HINTS)},
     )
     return [dict(row) for row in found.mappings()]

@@ -16,8 +16,8 @@ def republish(kommune: Kommune, environment: Environment) -> None:
     """Write the publication anew when the state that it was written from has changed.
 
     Do nothing when nothing is published. The published run is written, even when a newer run is released whose files
-    did not pass. A kommune that has been put on trial again is written too: protection does not wait for the trial to
-    end. Repeating it does nothing.
+    did not pass. In place of a published run that has been undone, the newest released run is written. A kommune that
+    is on trial again is written too: protection does not wait for the trial to end. Repeating it does nothing.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     folder = environment.folder("exports") / kommune.id
@@ -28,6 +28,8 @@ def republish(kommune: Kommune, environment: Environment) -> None:
             return
         learn_overrides(connection, kommune, environment)
         run = runs.get(connection, kommune.id, published.run)
+        if run.state == "undone":
+            run = runs.get(connection, kommune.id, runs.released_before(connection, kommune.id))
         if published.state == publishing.state(connection, kommune, run.number, environment.day(run.as_of)):
             return
         publishing.publish(connection, kommune, run, environment, must_pass=False)
@@ -42,6 +44,8 @@ def learn_overrides(connection: Connection, kommune: Kommune, environment: Envir
     """
     owner = kommune.id
     released, newest = runs.released_before(connection, owner), runs.newest(connection, owner)
+    if not newest:
+        return  # nobody is known yet; the first run learns them
     now = vetoed_views.views(connection, owner, released, "now_")
     if not connection.scalar(text(_OVERRIDES_NOT_LEARNED), {"owner": owner}):
         return

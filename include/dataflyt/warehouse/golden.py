@@ -26,7 +26,8 @@ class GoldenInputs:
     """The terms of a golden record, besides the rows: the kommune, the run, the time and the kommune file.
 
     ``units`` maps HR units to schools. ``accounts`` tells what names accounts in the FEIDE ``realm``, ``dataflyt`` or
-    ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published.
+    ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published. With ``renew_user_names`` an
+    account holder whose given name or gender changes gets a new user name.
     """
 
     owner: str
@@ -36,6 +37,7 @@ class GoldenInputs:
     accounts: str = "dataflyt"
     realm: str = ""
     publish_unasked: bool = False
+    renew_user_names: bool = False
 
     @property
     def today(self) -> date:
@@ -51,6 +53,7 @@ class GoldenInputs:
             "today": self.today,
             "units": json.dumps(dict(self.units)),
             "publish_unasked": self.publish_unasked,
+            "renew_user_names": self.renew_user_names,
         }
 
 
@@ -152,15 +155,22 @@ def compute(views: SourceViews, inputs: GoldenInputs, *, for_vetoes: bool = Fals
 def _name_accounts(computed: Computed) -> None:
     """Give each new account holder a name, once and for all.
 
-    A person in the imported directory keeps the name there, or gets none if the name's owner is in doubt. The others
-    get the first letters of the name, with a number if that is taken. Where a BAS names accounts, they get the BAS's
-    name for them in the school system, or none if it is not there. A name that has been in the directory is never made
-    for anyone. Feide: a user name is never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
+    A person in the imported directory keeps the name there, or gets none if the name's owner is in doubt. A person who
+    comes from another kommune keeps the name from there if it is free. The others get the first letters of the name,
+    with a number if that is taken. Where a BAS names accounts, they get the BAS's name for them in the school system,
+    or none if it is not there. A name that has been in the directory is never made for anyone. Feide: a user name is
+    never given to another person ("bør ikke gjenbrukes", eduPersonPrincipalName).
+
+    Where Dataflyt names accounts, a person's name is renewed when the policy says so. The former name stays taken.
     """
     connection, bound = computed.connection, computed.inputs.bound()
-    people = connection.execute(text(rules.sql("accounts/wanted")), bound)
-    wanted = ((n, one.person_id, _user_name(one.fornavn, one.etternavn)) for n, one in enumerate(people))
-    copied(connection, "wanted_name", "n bigint, person_id uuid, base text", wanted)
+    people = [(one, False) for one in connection.execute(text(rules.sql("accounts/wanted")), bound)]
+    if computed.inputs.accounts == "dataflyt":
+        people += [(one, True) for one in connection.execute(text(rules.sql("accounts/renewed")), bound)]
+    wanted = (
+        (n, one.person_id, _user_name(one.fornavn, one.etternavn), renew) for n, (one, renew) in enumerate(people)
+    )
+    copied(connection, "wanted_name", "n bigint, person_id uuid, base text, renew boolean", wanted)
     connection.execute(text("analyze wanted_name"))
     rules.make(connection, [rules.folder("accounts")["listed"]], bound)
     connection.execute(text(rules.sql("accounts/kept")), bound)
@@ -173,7 +183,9 @@ def _name_accounts(computed: Computed) -> None:
         connection.execute(text("analyze sas_name"))
         connection.execute(text(rules.sql("accounts/of_bas")), bound)
     else:
+        connection.execute(text(rules.sql("accounts/taken")), bound)
         connection.execute(text(rules.sql("accounts/made")), bound)
+    connection.execute(text(rules.sql("accounts/named_for")), bound)
 
 
 def _user_name(given: str | None, family: str | None) -> str:

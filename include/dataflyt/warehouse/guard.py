@@ -66,11 +66,13 @@ def reasons(
     *,
     max_drop_percent: float,
     full_reload: bool = False,
+    groups_not_ready: bool = False,
 ) -> list[str]:
     """Return the reasons to ask about the plan; an empty list if nobody need be asked.
 
     ``computed`` is the golden record of the plan, and ``clean`` the rows that it came from. The published rows may be
-    ``max_drop_percent`` fewer than the rows that may be shown now (the views ``now``, of prefix ``now_``).
+    ``max_drop_percent`` fewer than the rows that may be shown now (the views ``now``, of prefix ``now_``). With
+    ``groups_not_ready`` only people are compared: the schools are making new groups.
 
     Reasons are words that give no number of protected people: ``first_run``, ``full_reload``, ``limit:<kind>``,
     ``limit:published``, or ``always`` for reasons that must tell no more outside the plan's own page.
@@ -89,7 +91,8 @@ def reasons(
         connection.execute(text(rules.sql("guard/published").format(p=prefix))).one()
         for prefix in (now.prefix, "after_")
     )
-    if any(new < old * (1 - max_drop_percent / 100) for old, new in zip(before, after, strict=True)):
+    measured = list(zip(before, after, strict=True))[: 1 if groups_not_ready else None]
+    if any(new < old * (1 - max_drop_percent / 100) for old, new in measured):
         why.append("limit:published")
     questions = [rule.sql for rule in rules.folder("guard").values() if rule.makes == "question"]
     always = any(found.get(kind) for kind in _ALWAYS) or any(

@@ -32,7 +32,20 @@ class CleanRows:
 
 
 def undo(connection: Connection, owner: str, run: int) -> None:
-    """Take back everything that a run wrote to history and golden. Do nothing if it wrote nothing."""
+    """Take back everything that an unreleased run wrote to history and golden. Do nothing if it wrote nothing."""
+    undo_released(connection, owner, run)
+    for table in ("control.account_name", "control.identity_change"):
+        connection.execute(
+            text(f"delete from {table} where owner = :owner and run = :run"), {"owner": owner, "run": run}
+        )
+
+
+def undo_released(connection: Connection, owner: str, run: int) -> None:
+    """Take back the rows of a run, and keep what holds beyond it once it has been released.
+
+    A user name that was published is never given to another person, and protections follow a change of identity
+    whatever becomes of the run that saw it.
+    """
     for table in _versioned():
         connection.execute(
             text(f"delete from {table} where owner = :owner and from_run = :run"), {"owner": owner, "run": run}
@@ -41,10 +54,9 @@ def undo(connection: Connection, owner: str, run: int) -> None:
             text(f"update {table} set to_run = null where owner = :owner and to_run = :run"),
             {"owner": owner, "run": run},
         )
-    for table in ("control.lift", "control.account_name", "control.identity_change"):
-        connection.execute(
-            text(f"delete from {table} where owner = :owner and run = :run"), {"owner": owner, "run": run}
-        )
+    connection.execute(
+        text("delete from control.lift where owner = :owner and run = :run"), {"owner": owner, "run": run}
+    )
 
 
 def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:
@@ -54,7 +66,22 @@ def merge_history(clean: CleanRows) -> dict[str, tuple[int, int]]:
     quarantined. In files, a row is closed when the file no longer has it, unless a row of its subject is in quarantine.
     Rows of quarantined or unanswered subjects are thereby held over.
     """
-    return {table.name: _merge_source_table(clean, table) for table in source_tables().values()}
+    used = _used(clean)
+    return {
+        table.name: _merge_source_table(clean, table) if used[table.name] else (0, 0)
+        for table in source_tables().values()
+    }
+
+
+def _used(clean: CleanRows) -> dict[str, bool]:
+    """Tell of each source table whether this run or history has rows of it: the others need no merge."""
+    each = (
+        f"exists (select from unheld_{name}) "
+        f"or exists (select from history.{name} where owner = :owner and to_run is null)"
+        for name in source_tables()
+    )
+    found = clean.connection.execute(text(f"select {', '.join(each)}"), {"owner": clean.owner}).one()
+    return dict(zip(source_tables(), found, strict=True))
 
 
 def clean_rows(connection: Connection, owner: str, run: int) -> CleanRows:
@@ -77,10 +104,12 @@ def clean_rows(connection: Connection, owner: str, run: int) -> CleanRows:
             }.items()
         ]
     # Tables, not views: the merge of every table of a register reads them.
+    # Nearly all are asked with the number in use: leaving out those is quicker than finding what is there twice.
     for source, numbers in {
-        "freg": "select subject, subject as answer from unheld_freg_person "
-        "union select oppslag, subject from unheld_freg_person "
-        "union select identifikasjonsnummer, subject from unheld_freg_identifikasjonsnummer",
+        "freg": "select subject, subject as answer from unheld_freg_person union all "
+        "select oppslag, subject from unheld_freg_person where oppslag is distinct from subject union all "
+        "select identifikasjonsnummer, subject from unheld_freg_identifikasjonsnummer "
+        "where identifikasjonsnummer is distinct from subject",
         "krr": "select subject, subject as answer from unheld_krr_contact",
     }.items():
         statements += [

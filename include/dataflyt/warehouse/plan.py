@@ -11,6 +11,7 @@ back) is in no row, a fortrolig person is in the same rows as everybody, and sus
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -54,6 +55,11 @@ def build(connection: Connection, owner: str, run: int, released: int) -> Plan:
     """Compute the plan of ``run`` against the run ``released`` before it (0: none)."""
     vetoed_views.views(connection, owner, released, "before_", vetoes_before=run)
     vetoed_views.views(connection, owner, run, "after_", lifting=run)
+    return compare(connection, owner, run, released)
+
+
+def compare(connection: Connection, owner: str, run: int, released: int) -> Plan:
+    """Compute the plan from the relations ``before_<table>`` and ``after_<table>``, which the caller has made."""
     access = rules.sql("plan/access")
     placed = {
         "graded_kinds": ", ".join(repr(kind) for kind in sorted(GRADED_KINDS)),
@@ -76,6 +82,18 @@ def rows(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
     )
     for row in found:
         yield PlanRow(*row)
+
+
+def people(plan: Plan, *, graded: bool = False) -> list[UUID]:
+    """List the people in the rows that ``rows`` yields, for the audit."""
+    found = plan.connection.execute(
+        text(
+            f"with shown as (select subject, other from {'plan' if graded else 'open_plan'}) "
+            "select cast(id as uuid) from (select subject as id from shown union select other from shown) as ids "
+            "where pg_input_is_valid(id, 'uuid') order by id"
+        )
+    )
+    return list(found.scalars())
 
 
 def counts(plan: Plan) -> dict[str, int]:

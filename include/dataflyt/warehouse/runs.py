@@ -28,7 +28,11 @@ class User(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A run: ``state`` is open, merged, released, rejected, unanswered, failed or superseded."""
+    """A run: ``state`` is open, merged, released, rejected, unanswered, failed, superseded or undone.
+
+    An undone run has been released, and two people have undone it since. ``realm`` is the FEIDE realm in the kommune's
+    file when the run was merged; None before that.
+    """
 
     owner: str
     number: int
@@ -37,6 +41,7 @@ class Run:
     digest: str | None
     asks: str | None
     decisions: str | None
+    realm: str | None = None
 
 
 def open_run(connection: Connection, owner: str, key: str, as_of: datetime, config_version: str) -> Run:
@@ -83,11 +88,14 @@ def draw_key(connection: Connection, owner: str) -> None:
 def resume(connection: Connection, owner: str, number: int) -> str:
     """Return a run's state, after reopening the run if it was undone and no newer run has begun.
 
-    Raises NotApproved for a run that a newer run has replaced. The caller must hold the kommune's lock.
+    Raises NotApproved for a run that a newer run has replaced, and for one that two people have undone. The caller must
+    hold the kommune's lock.
     """
     state = get(connection, owner, number).state
     if state in UNSETTLED or state == "released":
         return state
+    if state == "undone":
+        raise NotApproved("Kjøringen er angret av to personer, og kan ikke tas opp igjen: start en ny kjøring.")
     if newest(connection, owner) != number:
         raise NotApproved("En nyere kjøring har begynt for kommunen: denne kan ikke tas opp igjen.")
     connection.execute(
@@ -101,12 +109,12 @@ def get(connection: Connection, owner: str, number: int) -> Run:
     """Return one run of a kommune."""
     row = connection.execute(
         text(
-            "select run, as_of, state, plan_digest, asks, decisions from control.run "
+            "select run, as_of, state, plan_digest, asks, decisions, realm from control.run "
             "where owner = :owner and run = :run"
         ),
         {"owner": owner, "run": number},
     ).one()
-    return Run(owner, row.run, row.as_of, row.state, row.plan_digest, row.asks, row.decisions)
+    return Run(owner, row.run, row.as_of, row.state, row.plan_digest, row.asks, row.decisions, row.realm)
 
 
 def is_known(connection: Connection, owner: str, key: str) -> bool:
@@ -146,11 +154,21 @@ def released_before(connection: Connection, owner: str, number: int | None = Non
     )
 
 
-def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None:
-    """Keep the digest of a merged run's plan and the reasons to ask about it (none if it need not be asked about)."""
+def newest_as_of(connection: Connection, owner: str) -> datetime | None:
+    """Return the latest ``as_of`` of the runs that have been released, also of those that were undone since."""
+    found: datetime | None = connection.scalar(
+        text("select max(as_of) from control.run where owner = :owner and state in ('released', 'undone')"),
+        {"owner": owner},
+    )
+    return found
+
+
+def set_merged(connection: Connection, run: Run, digest: str, asks: str, realm: str) -> None:
+    """Keep the digest of a merged run's plan, its realm, and the reasons to ask about it, if there are any."""
     connection.execute(
         text(
-            "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions "
+            "update control.run set state = 'merged', plan_digest = :digest, asks = :asks, decisions = :decisions, "
+            "realm = :realm "
             "where owner = :owner and run = :run"
         ),
         {
@@ -158,6 +176,7 @@ def set_merged(connection: Connection, run: Run, digest: str, asks: str) -> None
             "run": run.number,
             "digest": digest,
             "asks": asks,
+            "realm": realm,
             "decisions": decisions(connection, run.owner),
         },
     )
@@ -170,7 +189,9 @@ def decisions(connection: Connection, owner: str) -> str:
             "select md5(coalesce(string_agg(said, ',' order by said collate \"C\"), '')) from ("
             "select 'block ' || access_block as said from control.access_block "
             "where owner = :owner and lifted_at is null "
-            "union all select 'override ' || override from control.override where owner = :owner and ended_at is null"
+            "union all select 'override ' || override from control.override where owner = :owner and ended_at is null "
+            # The others count from a later run.
+            "and (field = 'adressebeskyttelse' or from_run <= (select max(run) from control.run where owner = :owner))"
             ") as decided"
         ),
         {"owner": owner},
@@ -247,9 +268,27 @@ def release(connection: Connection, owner: str, number: int) -> None:
     if run.digest != plan.digest(planned):
         raise NotApproved("Planen er ikke lenger den som ble godkjent. Kjør på nytt, og svar på den nye planen.")
     veto.lift(connection, owner, number)
+    _keep_former_names(connection, run)
     connection.execute(
         text("update control.run set state = 'released' where owner = :owner and run = :run"),
         {"owner": owner, "run": number},
+    )
+
+
+def _keep_former_names(connection: Connection, run: Run) -> None:
+    """Keep everybody's full FEIDE name of the released run before this one, if this run has another realm."""
+    before = released_before(connection, run.owner, run.number)
+    realm = get(connection, run.owner, before).realm if before else None
+    if realm is None or realm == run.realm:
+        return
+    connection.execute(
+        text(
+            "insert into control.former_name (owner, person_id, name, origin) "
+            "select owner, person_id, lower(uid) || '@' || :realm, owner from golden.account "
+            "where owner = :owner and from_run <= :before and (to_run is null or to_run > :before) "
+            "on conflict do nothing"
+        ),
+        {"owner": run.owner, "before": before, "realm": realm},
     )
 
 

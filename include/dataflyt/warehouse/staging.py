@@ -9,10 +9,10 @@ unlogged tables.
 
 import gc
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -47,12 +47,14 @@ def prepare(connection: Connection, owner: str, source: str) -> None:
     found = connection.execute(
         text("select name, obj_description(to_regclass(name), 'pg_class') from unnest(cast(:names as text[])) as name"),
         {"names": list(definitions)},
-    )
+    ).all()
+    kept = [name for name, made in found if made == definitions[name]]
+    full = _counted(connection, kept)
     statements = []
-    for name, made in found:
+    for name, _ in found:
         # A table of an earlier version is made anew: all its rows come from the landed pages.
-        if made == definitions[name]:
-            statements.append(f"truncate {name} restart identity")
+        if name in full:
+            statements += [f"truncate {name}"] if full[name] else []
         else:
             statements += [
                 f"drop table if exists {name}",
@@ -83,16 +85,16 @@ def load(
     """
     schema = f"staging_{checked_owner(owner)}"
     targets: dict[type, _Target] = {}
-    counted = _counted(connection, owner, source)
+    counted = _counted(connection, [f"{schema}.{table.name}" for table in _tables(source)])
     for table in _tables(source):
-        columns = ", ".join(f'"{name.lower()}"' for name in table.columns)
-        copy = f"copy {schema}.{table.name} (page, {columns}) from stdin"
-        targets[table.table.row] = _Target(table, copy, counted[table.name])
+        name = f"{schema}.{table.name}"
+        columns = ", ".join(f'"{column.lower()}"' for column in table.columns)
+        targets[table.table.row] = _Target(table, f"copy {name} (page, {columns}) from stdin", counted[name])
     # A load that was rolled back has used numbers too.
-    rules.script(
-        connection,
-        (f"alter table {schema}.{name} alter row_id restart with {count + 1}" for name, count in counted.items()),
+    numbered = (
+        f"setval(pg_get_serial_sequence('{name}', 'row_id'), {count + 1}, false)" for name, count in counted.items()
     )
+    connection.execute(text(f"select {', '.join(numbered)}"))
     for page, reader in pages:
         try:
             _load_page(connection, targets, page, reader, landing)
@@ -125,17 +127,19 @@ def _load_page(
         target.whole = len(target.rows)
     add = {kind: target.rows.append for kind, target in targets.items()}
     begins = next((target.table.table for target in targets.values() if target.table.table.begins), None)
-    documents: Counter[str] = Counter()
+    first = begins.row if begins else None
+    subject_of = attrgetter(begins.subject) if begins else str
+    documents: dict[str, int] = {}
     label = page
     with landing.open(page) as stream, _without_collector():
         rows = reader(stream)
         while some := list(itertools.islice(rows, _AT_A_TIME)):
             for row in some:
                 kind = type(row)
-                if begins is not None and kind is begins.row:
-                    subject = getattr(row, begins.subject)
-                    documents[subject] += 1
-                    label = page if documents[subject] == 1 else f"{page}#{documents[subject]}"
+                if kind is first:
+                    subject = subject_of(row)
+                    documents[subject] = document = documents.get(subject, 0) + 1
+                    label = page if document == 1 else f"{page}#{document}"
                 add[kind]((label, *row))
             waiting = sum(len(target.rows) for target in targets.values())
             if waiting >= _WAITING_ROWS:
@@ -211,14 +215,17 @@ def intact(connection: Connection, owner: str, run: int, source: str) -> bool:
     ledger = counts(connection, owner, run, source)
     if ledger.keys() != {table.name for table in _tables(source)} or not exists(connection, owner, source):
         return False
-    return ledger == _counted(connection, owner, source)
-
-
-def _counted(connection: Connection, owner: str, source: str) -> dict[str, int]:
-    """Count the rows per table in staging now."""
     schema = f"staging_{checked_owner(owner)}"
-    each = (f'(select count(*) from {schema}.{table.name}) as "{table.name}"' for table in _tables(source))
-    return dict(connection.execute(text(f"select {', '.join(each)}")).one()._mapping)
+    counted = _counted(connection, [f"{schema}.{name}" for name in ledger])
+    return {f"{schema}.{name}": count for name, count in ledger.items()} == counted
+
+
+def _counted(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Count the rows of staging tables now."""
+    if not names:
+        return {}
+    each = (f"(select count(*) from {name})" for name in names)
+    return dict(zip(names, connection.execute(text(f"select {', '.join(each)}")).one(), strict=True))
 
 
 def counts(connection: Connection, owner: str, run: int, source: str | None = None) -> dict[str, int]:

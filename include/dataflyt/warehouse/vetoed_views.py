@@ -47,10 +47,13 @@ def views(
     even if the kommune's file said otherwise in that run. ``<prefix>kin`` is a table, and holds the rows of the moment
     it was made.
     """
-    conditions = [f"v.owner = '{owner}'", "v.lifted_at is null"]
+    # What people lift holds until the run that gives it back.
+    in_force = f"v.lifted_at is null or v.lifted_by is not null and v.lifted_run > {run:d}"
     if vetoes_before is not None:
         # A veto that the release of this run has lifted was in force before the run.
-        conditions[1] = f"(v.lifted_at is null or v.lifted_run >= {vetoes_before:d})"
+        in_force += f" or v.lifted_run >= {vetoes_before:d}"
+    conditions = [f"v.owner = '{owner}'", f"({in_force})"]
+    if vetoes_before is not None:
         # A veto that was learned outside the line while this run was under way was in force before it as well.
         conditions.append(f"(v.run < {vetoes_before:d} or v.outside_run)")
     if lifting is not None:
@@ -62,6 +65,7 @@ def views(
         "changes": changes,
         "p": prefix,
         "owner": owner,
+        "run": str(run),
         "in_force": " and ".join(conditions),
         "day": f"date '{day.isoformat()}'" if day else "date '-infinity'",
         "as_of_now": "true" if day else "false",
@@ -83,7 +87,8 @@ def views(
     return Views(connection, owner, run, prefix)
 
 
-# Of released runs, and of the run that is read: the published run may be older than the released one.
+# Of released runs, also of those that were undone since, and of the run that is read: the published run may be older
+# than the released one.
 _KNOWN_CHANGES = """(c.run = {run:d} or c.run <= (
-    select max(r.run) from control.run r where r.owner = '{owner}' and r.state = 'released'
+    select max(r.run) from control.run r where r.owner = '{owner}' and r.state in ('released', 'undone')
 ))"""

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 from dataflyt.quality.expectations import build
 from dataflyt.quality.rules import (
-    NUMBER,
     Context,
     Rule,
     Rules,
-    absent,
     ambiguous,
     blank,
+    dates_in_order,
     filled,
     garbled,
+    identity_number,
     kept,
     matches,
     never,
@@ -33,11 +33,11 @@ from dataflyt.quality.rules import (
     note,
     one_of,
     present,
-    reversed_dates,
+    readable_dates,
+    reference_to,
     row,
     seldom,
     table,
-    unreadable,
 )
 from dataflyt.sources.freg import EMPLOYEES, GUARDIANS, rows
 
@@ -48,10 +48,10 @@ _FREG = "Folkeregisteret"
 _US = "dataingeniør"
 _SUBJECT = "foedselsEllerDNummer"
 
-_MALFORMED = row("number", matches(_SUBJECT, NUMBER), _FREG, "Fødsels- eller d-nummeret har ikke elleve siffer.")
+_MALFORMED = row("number", identity_number(_SUBJECT), _FREG, "Fødsels- eller d-nummeret har ikke elleve siffer.")
 _UNANSWERED = row(
     "unanswered",
-    never(absent(_SUBJECT, f"freg_person.{_SUBJECT}")),
+    reference_to(_SUBJECT, f"freg_person.{_SUBJECT}"),
     _US,
     "Opplysningen hører til en som ikke er i svaret.",
 )
@@ -184,11 +184,11 @@ RULES: Rules = {
         ),
         row(
             "date",
-            never(unreadable("foedselsdato", "doedsdato")),
+            readable_dates("foedselsdato", "doedsdato"),
             _FREG,
             "Fødselsdatoen eller dødsdatoen kan ikke leses.",
         ),
-        row("dates", never(reversed_dates("foedselsdato", "doedsdato")), _FREG, "Dødsdatoen er før fødselsdatoen."),
+        row("dates", dates_in_order("foedselsdato", "doedsdato"), _FREG, "Dødsdatoen er før fødselsdatoen."),
         row(
             "ambiguous",
             ambiguous([name for name in rows.Person._fields if name != "oppslag"]),
@@ -245,7 +245,7 @@ RULES: Rules = {
         ),
         row(
             "other_number",
-            matches("identifikasjonsnummer", NUMBER),
+            identity_number("identifikasjonsnummer"),
             _FREG,
             "Et av personens numre har ikke elleve siffer.",
         ),
@@ -275,6 +275,7 @@ RULES: Rules = {
             never(_GARBLED),
             _FREG,
             "Navnet har ødelagte bokstaver, som «PrÃ¸ve» for «Prøve»; skolesystemets navn brukes.",
+            releasable=True,
         ),
         table(
             "encoding",
@@ -324,10 +325,10 @@ RULES: Rules = {
             _US,
             "Folkeregisteret bruker et foreldreansvar vi ikke kjenner. Det gir ingen tilgang før det er avklart.",
         ),
-        row("ansvarlig", matches("ansvarlig", NUMBER), _FREG, "Nummeret til den ansvarlige har ikke elleve siffer."),
+        row("ansvarlig", identity_number("ansvarlig"), _FREG, "Nummeret til den ansvarlige har ikke elleve siffer."),
         row(
             "ansvarssubjekt",
-            matches("ansvarssubjekt", NUMBER),
+            identity_number("ansvarssubjekt"),
             _FREG,
             "Nummeret til barnet har ikke elleve siffer.",
         ),
@@ -364,7 +365,7 @@ RULES: Rules = {
         _UNANSWERED,
         row(
             "relatertPerson",
-            matches("relatertPerson", NUMBER),
+            identity_number("relatertPerson"),
             _FREG,
             "Nummeret til den nærstående har ikke elleve siffer.",
         ),

@@ -15,17 +15,19 @@ from dataflyt.quality.rules import (
     ambiguous,
     between,
     blank,
+    dates_in_order,
     filled,
+    filled_in,
     kept,
     letters,
     matches,
     never,
     note,
-    reversed_dates,
+    readable_dates,
+    reference_to,
     row,
     seldom,
     table,
-    unreadable,
 )
 from dataflyt.sources.hr import rows
 
@@ -39,31 +41,29 @@ _KINDS = ", ".join(f"'{kind}'" for kind in get_args(EmploymentType))
 
 _UNREADABLE = row(
     "date",
-    never(unreadable("date_from", "date_to", placeholders=True)),
+    readable_dates("date_from", "date_to", placeholders=True),
     _HR,
     "Fra- eller til-datoen kan ikke leses, eller årstallet kan ikke stemme.",
 )
-_REVERSED = row("dates", never(reversed_dates("date_from", "date_to")), _HR, "Til-datoen er før fra-datoen.")
+_REVERSED = row("dates", dates_in_order("date_from", "date_to"), _HR, "Til-datoen er før fra-datoen.")
 
 RULES: Rules = {
     "hr_employee": (
         table("empty", filled(), _HR, "Filen har ingen ansatte."),
         table("drop", kept(), _HR, "Filen har langt færre ansatte enn sist."),
         table("no_number", seldom("number is null", percent=20), _HR, "Over 20 prosent av de ansatte mangler nummer."),
-        row("id", never(blank("employee_id")), _HR, "Den ansatte har ikke ansattnummer."),
-        *letters("given_name", "family_name", responsible=_HR, supplier=_HR, file=_FILE),
+        row("id", filled_in("employee_id"), _HR, "Den ansatte har ikke ansattnummer."),
+        *letters("given_name", "family_name", responsible=_HR, supplier=_HR, file=_FILE, of_people=True),
         row(
             "number",
             never("number_kind is not null"),
             _HR,
             "Det som står som fødselsnummer, er ikke et fødsels- eller d-nummer: rett det i HR-systemet.",
         ),
-        row(
-            "no_name", never(blank("given_name", "family_name")), _HR, "Den ansatte har verken fornavn eller etternavn."
-        ),
+        row("no_name", filled_in("given_name", "family_name"), _HR, "Den ansatte har verken fornavn eller etternavn."),
         row(
             "birth_date",
-            never(unreadable("birth_date")),
+            readable_dates("birth_date"),
             _HR,
             "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
         ),
@@ -81,12 +81,18 @@ RULES: Rules = {
         table("drop", kept(), _HR, "Filen har langt færre stillinger enn sist."),
         row(
             "no_employee",
-            never(absent("employee_id", "hr_employee.employee_id")),
+            reference_to("employee_id", "hr_employee.employee_id"),
             _HR,
             "Stillingen hører til en ansatt som ikke er i filen.",
         ),
         # Hourly staff have 0, and extra hours can bring a position above 100.
-        row("percentage", between("percentage", 0, 200), _HR, "Stillingsprosenten er ikke mellom 0 og 200."),
+        row(
+            "percentage",
+            between("percentage", 0, 200),
+            _HR,
+            "Stillingsprosenten er ikke mellom 0 og 200.",
+            releasable=True,
+        ),
         note("over_full", between("percentage", 0, 100), _HR, "Stillingsprosenten er over 100."),
         _UNREADABLE,
         _REVERSED,
@@ -113,7 +119,7 @@ RULES: Rules = {
         ),
     ),
     "hr_org_unit": (
-        row("id", never(blank("org_unit_id")), _HR, "Enheten har ikke nummer."),
+        row("id", filled_in("org_unit_id"), _HR, "Enheten har ikke nummer."),
         *letters("name", responsible=_HR, supplier=_HR, file=_FILE),
         row(
             "ambiguous",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from dataflyt.quality.expectations import build
 from dataflyt.quality.rules import (
-    NUMBER,
     Context,
     Rules,
     ambiguous,
+    identity_number,
     kept,
     matches,
     never,
@@ -46,7 +46,7 @@ RULES: Rules = {
             "KRR sier at over halvparten ikke er registrert.",
         ),
         row(
-            "number", matches("personidentifikator", NUMBER), _KRR, "Fødsels- eller d-nummeret har ikke elleve siffer."
+            "number", identity_number("personidentifikator"), _KRR, "Fødsels- eller d-nummeret har ikke elleve siffer."
         ),
         row(
             "ambiguous",

@@ -15,9 +15,10 @@ from dataflyt.quality.rules import (
     absent,
     ambiguous,
     between,
-    blank,
     checksum,
+    dates_in_order,
     filled,
+    filled_in,
     kept,
     letters,
     never,
@@ -25,11 +26,11 @@ from dataflyt.quality.rules import (
     note,
     one_of,
     present,
-    reversed_dates,
+    readable_dates,
+    reference_to,
     row,
     seldom,
     table,
-    unreadable,
 )
 from dataflyt.sources.sas import rows
 
@@ -40,21 +41,21 @@ _SCHOOL = "skolen"
 _ADMIN = "systemansvarlig"
 _US = "dataingeniør"
 
-_NO_GROUP = absent("group_id", "sas_group.group_id", "sas_school.school_id")
-_NO_PERSON = absent("person_id", "sas_person.person_id")
+_GROUP = ("group_id", "sas_group.group_id", "sas_school.school_id")
+_PERSON = ("person_id", "sas_person.person_id")
 # Today's pupils according to the school, without pupils who have left and private candidates.
 _PUPIL = "m.role = '01' and m.active is not false and m.subrole is distinct from 'privatist'"
 _UNREADABLE = row(
     "date",
-    never(unreadable("begin_date", "end_date", placeholders=True)),
+    readable_dates("begin_date", "end_date", placeholders=True),
     _SCHOOL,
     "Start- eller sluttdatoen kan ikke leses, eller årstallet kan ikke stemme.",
 )
-_REVERSED = row("dates", never(reversed_dates("begin_date", "end_date")), _SCHOOL, "Sluttdatoen er før startdatoen.")
+_REVERSED = row("dates", dates_in_order("begin_date", "end_date"), _SCHOOL, "Sluttdatoen er før startdatoen.")
 
 
-def _letters(*columns: str) -> tuple[Rule, Rule]:
-    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil")
+def _letters(*columns: str, of_people: bool = False) -> tuple[Rule, Rule]:
+    return letters(*columns, responsible=_SCHOOL, supplier=_ADMIN, file="Skolesystemets fil", of_people=of_people)
 
 
 # Control digit of an organisation number (Brønnøysundregistrene).
@@ -64,7 +65,7 @@ RULES: Rules = {
     "sas_school": (
         table("empty", filled(), _ADMIN, "Filen har ingen skoler."),
         table("drop", kept(), _ADMIN, "Filen har langt færre skoler enn sist."),
-        row("id", never(blank("school_id")), _ADMIN, "Skolen har ikke id."),
+        row("id", filled_in("school_id"), _ADMIN, "Skolen har ikke id."),
         *letters("name", responsible=_ADMIN, supplier=_ADMIN, file="Skolesystemets fil"),
         row(
             "orgnr",
@@ -79,7 +80,7 @@ RULES: Rules = {
             "Samme skole står to ganger med ulike opplysninger.",
         ),
         note("level", one_of("level", "skoleeier", "skole"), _US, "Enheten er verken skoleeier eller skole."),
-        note("no_name", never(blank("name")), _ADMIN, "Skolen har ikke navn."),
+        note("no_name", filled_in("name"), _ADMIN, "Skolen har ikke navn."),
         note(
             "shared_orgnr",
             never(
@@ -102,11 +103,11 @@ RULES: Rules = {
     ),
     "sas_group": (
         table("drop", kept(), _ADMIN, "Filen har langt færre grupper enn sist."),
-        row("id", never(blank("group_id")), _SCHOOL, "Gruppen har ikke id."),
+        row("id", filled_in("group_id"), _SCHOOL, "Gruppen har ikke id."),
         *_letters("name", "long_name"),
         row(
             "no_school",
-            never(absent("school_id", "sas_school.school_id")),
+            reference_to("school_id", "sas_school.school_id"),
             _SCHOOL,
             "Gruppen hører ikke til en skole som er i filen.",
         ),
@@ -118,7 +119,7 @@ RULES: Rules = {
             _SCHOOL,
             "Samme gruppe står to ganger med ulike opplysninger.",
         ),
-        note("no_name", never(blank("name", "long_name")), _SCHOOL, "Gruppen har ikke navn."),
+        note("no_name", filled_in("name", "long_name"), _SCHOOL, "Gruppen har ikke navn."),
         note(
             "grep_code",
             never("group_type = 'undervisningsgruppe' and coalesce(grep_code, '') !~ '^[A-ZÆØÅ]+[0-9]+$'"),
@@ -151,8 +152,8 @@ RULES: Rules = {
             "Alle fødselsnumrene i filen er kryptert, og da kan ikke Folkeregisteret spørres om noen: bestill en fil "
             "med fødselsnumre i klartekst (personNIN) fra leverandøren av skolesystemet.",
         ),
-        row("id", never(blank("person_id")), _SCHOOL, "Personen har ikke id."),
-        *_letters("given_name", "family_name", "full_name"),
+        row("id", filled_in("person_id"), _SCHOOL, "Personen har ikke id."),
+        *_letters("given_name", "family_name", "full_name", of_people=True),
         # These persons are not quarantined, since they have a place in school. They are held back until somebody
         # decides.
         *(
@@ -202,13 +203,13 @@ RULES: Rules = {
         ),
         row(
             "no_name",
-            never(blank("given_name", "family_name", "full_name")),
+            filled_in("given_name", "family_name", "full_name"),
             _SCHOOL,
             "Personen har verken fornavn eller etternavn.",
         ),
         row(
             "birth_date",
-            never(unreadable("birth_date")),
+            readable_dates("birth_date"),
             _SCHOOL,
             "Fødselsdatoen kan ikke leses, eller årstallet kan ikke stemme.",
         ),
@@ -239,12 +240,12 @@ RULES: Rules = {
         table("drop", kept(), _ADMIN, "Filen har langt færre medlemskap enn sist."),
         table(
             "orphans",
-            seldom(_NO_GROUP, _NO_PERSON, percent=10),
+            seldom(absent(*_GROUP), absent(*_PERSON), percent=10),
             _ADMIN,
             "Over ti prosent av medlemskapene peker på grupper eller personer som ikke er i filen.",
         ),
-        row("no_group", never(_NO_GROUP), _SCHOOL, "Medlemskapet er i en gruppe som ikke er i filen."),
-        row("no_person", never(_NO_PERSON), _SCHOOL, "Medlemskapet er for en person som ikke er i filen."),
+        row("no_group", reference_to(*_GROUP), _SCHOOL, "Medlemskapet er i en gruppe som ikke er i filen."),
+        row("no_person", reference_to(*_PERSON), _SCHOOL, "Medlemskapet er for en person som ikke er i filen."),
         row("no_role", present("role"), _SCHOOL, "Medlemskapet har ingen rolle."),
         row(
             "role",
@@ -264,13 +265,13 @@ RULES: Rules = {
     "sas_guardian": (
         row(
             "no_child",
-            never(absent("child_id", "sas_person.person_id")),
+            reference_to("child_id", "sas_person.person_id"),
             _SCHOOL,
             "Kontaktpersonen hører til et barn som ikke er i filen.",
         ),
         row(
             "no_guardian",
-            never(absent("guardian_id", "sas_person.person_id")),
+            reference_to("guardian_id", "sas_person.person_id"),
             _SCHOOL,
             "Kontaktpersonen er ikke i filen.",
         ),
@@ -292,7 +293,7 @@ RULES: Rules = {
         ),
         row(
             "no_group",
-            never(absent("group_id", "sas_group.group_id")),
+            reference_to("group_id", "sas_group.group_id"),
             _SCHOOL,
             "Timen er for en gruppe som ikke er i filen.",
         ),

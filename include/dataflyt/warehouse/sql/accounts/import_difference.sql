@@ -27,10 +27,14 @@ several as (
     group by bearer having count(*) > 1
 ),
 given as (
-    select n.uid, n.person_id
+    select n.uid, n.person_id, n.run
     from control.account_name n
     join control.run r on r.owner = n.owner and r.run = n.run
-    where n.owner = :owner and r.state = 'released'
+    where n.owner = :owner and r.state in ('released', 'undone')
+),
+-- The newest of a person's names.
+mine as (
+    select distinct on (person_id) person_id, uid from given order by person_id, run desc, uid
 ),
 hidden as (
     select person_id from after_protection where level >= 3 or held_back
@@ -55,7 +59,7 @@ from entry e
 left join twice t on t.uid = e.uid
 left join several s on s.bearer = e.bearer
 left join hidden h on h.person_id = e.person_id
-left join given mine on mine.person_id = e.person_id
+left join mine on mine.person_id = e.person_id
 left join given theirs on theirs.uid = e.uid
 union all
 select 'not_in_directory', null, a.person_id

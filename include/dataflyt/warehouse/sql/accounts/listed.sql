@@ -10,6 +10,6 @@ left join (
     select substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || l.value), 1, 32)::uuid as number_id, l.person_id
     from wanted_name w
     join new_person_link l on l.person_id = w.person_id
-    where l.scheme = 'number'
+    where l.scheme = 'number' and not w.renew
 ) as l on l.number_id = e.number_id
 where e.owner = :owner

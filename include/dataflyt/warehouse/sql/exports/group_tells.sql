@@ -1,5 +1,5 @@
--- needs: history.freg_navn, history.hr_employee, history.sas_person, {p}group_of_pupils, {p}membership, {p}person,
---   {p}person_link, {p}protection, {p}school_group
+-- needs: control.override, history.freg_navn, history.hr_employee, history.sas_person, {p}group_of_pupils,
+--   {p}membership, {p}person, {p}person_link, {p}protection, {p}school_group
 -- grain: one row a group and a hidden person that its name or its id tells of
 -- columns: group_id text, person_id uuid, by_id boolean
 -- makes: table
@@ -7,8 +7,8 @@
 --   name and a family name, in any order and with anything between; a mellomnavn counts as both. It holds the two
 --   written together, or one of them with initials: "O. Nordmann", "ONordmann", "Ola N.". It holds one name alone, and
 --   the person is in that very group, or the text also holds the name of a class that the person is in. Every name that
---   any source has ever given counts. Names of five letters and more count within words too (genitive and
--- "Nordmannsgruppa"), shorter ones as a word, with or without an s. Letters are compared without case, accents and
+--   any source or any override has ever given counts. Names of five letters and more count within words too (genitive
+-- and "Nordmannsgruppa"), shorter ones as a word, with or without an s. Letters are compared without case, accents and
 -- spelling: å, aa and a are one, so are ø, oe, ö and o, and æ, ae, ä and a.
 with hidden as materialized (
     select person_id from {p}protection where level >= 3 or held_back
@@ -44,6 +44,15 @@ named as (
     from link l
     join history.hr_employee e on e.owner = '{owner}' and e.employee_id = l.value
     where l.scheme = 'hr'
+    union
+    select
+        o.person_id,
+        case when o.field = 'fornavn' then o.value end,
+        case when o.field in ('mellomnavn', 'display_name') then o.value end,
+        case when o.field = 'etternavn' then o.value end
+    from control.override o
+    join hidden h on h.person_id = o.person_id
+    where o.owner = '{owner}' and o.field in ('fornavn', 'mellomnavn', 'etternavn', 'display_name')
 ),
 -- A name as a whole, and each part of it between blanks.
 field as (

@@ -1,14 +1,15 @@
 -- needs: {p}candidate, {p}employment, {p}membership, {p}school_group, {p}shown_unit
 -- grain: one row a position held
 -- columns: person_id uuid, unit_id text, main boolean, from_date date, to_date date, teaches boolean, teaches_here
---   boolean
+--   boolean, affiliate boolean
 -- makes: view
 -- Employees who are shown, at their schools, and whether they teach any group at all, and any group of that school. The
--- group need not be shown.
+-- group need not be shown. A student teacher, whom people have registered by hand, is an affiliate.
 select
     w.person_id, w.unit_id, w.main, w.from_date, w.to_date,
     t.person_id is not null as teaches,
-    h.person_id is not null as teaches_here
+    h.person_id is not null as teaches_here,
+    w.manual is not null and w.position_name = 'student_teacher' as affiliate
 from {p}employment w
 join {p}shown_unit u on u.unit_id = w.unit_id
 join {p}candidate c on c.person_id = w.person_id

@@ -1,7 +1,8 @@
 -- needs: {p}candidate, {p}shown_relation
 -- grain: one row a person
 -- columns: person_id uuid, number text, local_number text, fornavn text, mellomnavn text, etternavn text, birth_date
---   date, work_email text, pupil boolean, employee boolean, guardian boolean, level integer
+--   date, work_email text, pupil boolean, employee boolean, guardian boolean, level integer,
+--   display_name text
 -- makes: view
 -- People who may be shown: pupils and employees of the schools, and adults with access to one of the pupils. These
 -- adults have only name and number. The only e-mail here is that of the job; a fortrolig person has none.
@@ -13,7 +14,8 @@ select
     case when c.employee and c.level < 2 then c.work_email end as work_email,
     c.pupil, c.employee,
     g.adult_id is not null as guardian,
-    c.level
+    c.level,
+    case when c.pupil or c.employee then c.display_name end as display_name
 from {p}candidate c
 left join (select distinct adult_id from {p}shown_relation) as g on g.adult_id = c.person_id
 where not c.hidden and (c.pupil or c.employee or g.adult_id is not null)

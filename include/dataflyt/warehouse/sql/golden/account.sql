@@ -4,8 +4,8 @@
 -- key: person_id
 -- columns: person_id uuid, uid text, role text, state text
 -- makes: golden
--- FEIDE accounts: pupils of schools and employees at schools. A name is given once and kept. The account of a person
--- who is no longer either is disabled.
+-- FEIDE accounts: pupils of schools and employees at schools. A name is given once and is nobody else's after that.
+-- The newest name of a person counts. The account of a person who is no longer either is disabled.
 with entitled as (
     select e.person_id, 'pupil' as role from new_enrolment e join new_unit u using (unit_id) where u.kind = 'school'
     union
@@ -22,11 +22,16 @@ before as (
     select person_id, role from golden.account where owner = :owner and to_run is null
 ),
 -- The person's own name, or the name of another person who has been joined with this one and no longer exists.
-name as (
-    select n.person_id, n.uid from control.account_name n
+borne as (
+    select n.person_id, n.uid, n.run from control.account_name n
     where n.owner = :owner and n.uid not in (select uid from new_inherited_name)
     union all
-    select person_id, uid from new_inherited_name
+    select i.person_id, i.uid, n.run
+    from new_inherited_name i
+    join control.account_name n on n.owner = :owner and n.uid = i.uid
+),
+name as (
+    select distinct on (person_id) person_id, uid from borne order by person_id, run desc, uid
 )
 select
     n.person_id,

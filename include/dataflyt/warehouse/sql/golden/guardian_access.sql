@@ -24,7 +24,7 @@ block as (
     from control.access_block b
     left join new_kin c on c.person_id = b.child_id
     left join new_kin a on a.person_id::text = b.adult
-    where b.owner = :owner and b.lifted_at is null
+    where b.owner = :owner and (b.lifted_at is null or b.lifted_run > :run)
 ),
 judged as (
     select

@@ -1,5 +1,5 @@
--- needs: control.owner, freg_foreldreansvar, freg_identifikasjonsnummer, freg_person, freg_resident,
---   golden.person_link, hr_employee, sas_person
+-- needs: control.link, control.manual_person, control.owner, freg_foreldreansvar, freg_identifikasjonsnummer,
+--   freg_person, freg_resident, golden.person_link, hr_employee, sas_person
 -- grain: one row an identifier
 -- key: scheme, value
 -- index: person_id
@@ -8,7 +8,8 @@
 -- The person that an identifier stands for. People are matched by number, or by the school system's or HR's own id if
 -- they have no number; never by name. An identifier once linked stays linked, and a person keeps the id of the first
 -- number seen. A person who loses the number in a file, or gets one there, is therefore still the same person with the
--- same protection.
+-- same protection. People can link two persons, or part them again: the newest of their rows about an identifier goes
+-- before the registers.
 with seen as (
     select distinct number from (
         select foedselsEllerDNummer as number from freg_person
@@ -18,6 +19,9 @@ with seen as (
         union all select foedselsEllerDNummer from freg_resident
         union all select number from sas_person
         union all select number from hr_employee
+        union all select number from control.manual_person
+        where owner = :owner and from_run <= :run and ended_at is null
+            and coalesce(until, 'infinity') >= cast(:today as date)
     ) as everywhere
     where number ~ '^[0-9]{11}$'
 ),
@@ -108,12 +112,23 @@ local_before as (
 without_number as (
     select root, (array_agg(person_id order by person_id))[1] as person_id from local_before group by root
 ),
+-- Identifiers that people have linked or parted, by the persons that they stood for then.
+tied as (
+    select distinct on (l.scheme, l.value)
+        l.scheme, l.value, case when t.joined then t.became else l.person_id end as person_id
+    from control.link t
+    join golden.person_link l
+        on l.owner = :owner and l.person_id in (t.person_id, t.became)
+        and l.from_run <= t.as_of_run and coalesce(l.to_run > t.as_of_run, true)
+    where t.owner = :owner and t.from_run <= :run
+    order by l.scheme, l.value, t.link desc
+),
 numbered as (
     select
         'number' as scheme,
         n.number as value,
         coalesce(
-            k.person_id, p.person_id, w.person_id,
+            t.person_id, r.person_id, k.person_id, p.person_id, w.person_id,
             substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'number:' || n.root), 1, 32)::uuid
         ) as person_id,
         n.number = n.root as "current"
@@ -121,13 +136,15 @@ numbered as (
     left join known k on k.root = n.root
     left join parted p on p.root = n.root
     left join without_number w on w.root = n.root
+    left join tied t on t.scheme = 'number' and t.value = n.number
+    left join tied r on r.scheme = 'number' and r.value = n.root
 ),
 local_ids as (
     select
         'sas' as scheme,
         s.person_id as value,
         coalesce(
-            n.person_id, own.person_id, old.person_id,
+            n.person_id, t.person_id, own.person_id, old.person_id,
             substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'sas:' || s.person_id), 1, 32)::uuid
         ) as person_id,
         true as "current"
@@ -137,25 +154,45 @@ local_ids as (
         on own.owner = :owner and own.to_run is null and own.scheme = 'sas' and own.value = s.person_id
     left join golden.person_link old
         on old.owner = :owner and old.to_run is null and old.scheme = 'sas' and old.value = s.old_person_id
+    left join tied t on t.scheme = 'sas' and t.value = s.person_id
     union all
     select
         'hr',
         h.employee_id,
         coalesce(
-            n.person_id, own.person_id, substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'hr:' || h.employee_id), 1, 32)::uuid
+            n.person_id, t.person_id, own.person_id, substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'hr:' || h.employee_id), 1, 32)::uuid
         ),
         true
     from hr_employee h
     left join numbered n on n.value = h.number
     left join golden.person_link own
         on own.owner = :owner and own.to_run is null and own.scheme = 'hr' and own.value = h.employee_id
+    left join tied t on t.scheme = 'hr' and t.value = h.employee_id
+    union all
+    select
+        'manual',
+        m.manual_person::text,
+        coalesce(
+            n.person_id, t.person_id, own.person_id,
+            substr(control.keyed_hash((select secret from control.owner where owner = :owner), 'manual:' || m.manual_person), 1, 32)::uuid
+        ),
+        true
+    from control.manual_person m
+    left join numbered n on n.value = m.number
+    left join golden.person_link own
+        on own.owner = :owner and own.to_run is null and own.scheme = 'manual' and own.value = m.manual_person::text
+    left join tied t on t.scheme = 'manual' and t.value = m.manual_person::text
+    -- A registration that has ended makes no link anew, of somebody who has been erased.
+    where m.owner = :owner and m.from_run <= :run and m.ended_at is null
+        and coalesce(m.until, 'infinity') >= cast(:today as date)
 ),
 found as (
     select * from numbered union all select * from local_ids
 )
 select * from found
 union all
-select l.scheme, l.value, l.person_id, l.current
+select l.scheme, l.value, coalesce(t.person_id, l.person_id), l.current
 from golden.person_link l
+left join tied t on t.scheme = l.scheme and t.value = l.value
 where l.owner = :owner and l.to_run is null
     and not exists (select from found f where f.scheme = l.scheme and f.value = l.value)

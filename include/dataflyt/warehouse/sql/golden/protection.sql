@@ -1,6 +1,7 @@
 -- needs: control.access_grant, control.override, control.publishable, control.run, freg_adressebeskyttelse,
 --   freg_annenAdresse, freg_bostedsadresse, freg_resident, golden.enrolment, hr_protection, new_enrolment, new_heir,
---   new_hr_identity, new_kin, new_person_link, new_responsible, new_sas_identity, new_vitals, sas_person
+--   new_hr_identity, new_kin, new_manual_person, new_person_link, new_responsible, new_sas_identity, new_vitals,
+--   sas_person
 -- grain: one row a person
 -- key: person_id
 -- columns: person_id uuid, level integer, held_back boolean, cause text, cause_person_id uuid, known_level integer,
@@ -126,6 +127,12 @@ waiting as (
     from (select distinct person_id from new_enrolment) as e
     left join new_vitals v on v.person_id = e.person_id
     where v.answered is not true
+        -- Not a tester or an alias, who is nobody, unless the same person is in the school system or has a number.
+        and (
+            not exists (select from new_manual_person m where m.person_id = e.person_id and m.role = 'pupil')
+            or exists (select from new_sas_identity i where i.person_id = e.person_id)
+            or exists (select from new_person_link l where l.person_id = e.person_id and l.scheme = 'number')
+        )
 ),
 may_be_published as (
     select person_id from waiting where :publish_unasked

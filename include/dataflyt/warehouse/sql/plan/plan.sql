@@ -51,7 +51,8 @@ from (
     select 'name_changes', person_id::text, '', null, false
     from before_person b
     join after_person a using (person_id)
-    where (a.fornavn, a.mellomnavn, a.etternavn) is distinct from (b.fornavn, b.mellomnavn, b.etternavn)
+    where (a.fornavn, a.mellomnavn, a.etternavn, a.display_name)
+        is distinct from (b.fornavn, b.mellomnavn, b.etternavn, b.display_name)
     union all
     select 'number_changes', person_id::text, '', null, false
     from before_person b
@@ -121,6 +122,11 @@ from (
     from before_account b
     where b.state = 'active' and not exists (
         select from after_account a where a.person_id = b.person_id and a.state = 'active')
+    union all
+    select 'account_renamed', a.person_id::text, '', null, false
+    from before_account b
+    join after_account a using (person_id)
+    where a.uid <> b.uid and a.state = 'active'
     union all
     select a.kind, a.subject, a.other, a.unit_id, false
     from after_work_item a

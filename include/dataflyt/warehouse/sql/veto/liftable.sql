@@ -5,7 +5,8 @@
 -- makes: table
 -- The vetoes that the run may lift. A person that the veto holds for has a fresh answer without a row in quarantine,
 -- and every person in the golden record that it holds for has an answer. Vetoes that an identity change of this run
--- carries to another person are left out, and so are vetoes whose cause is such a person.
+-- carries to another person are left out, and so are vetoes whose cause is such a person. People who hold a person back
+-- end that themselves.
 with held as (
     select distinct subject
     from control.quarantine
@@ -43,7 +44,7 @@ changed as (
 )
 select v.veto, v.kind, v.unknown
 from control.veto v
-where v.owner = :owner and v.lifted_at is null and v.run < :run
+where v.owner = :owner and v.lifted_at is null and v.run < :run and v.cause <> 'held_back'
     and v.veto in (select b.veto from believed b)
     and v.veto not in (
         select m.veto from held_for m

@@ -20,5 +20,6 @@ join meant m on m.person_id = p.person_id
 left join now_protection n on n.person_id = m.target_id
 where p.level > coalesce(case when p.unknown then n.level else n.known_level end, 0)
     -- HR's marks and people's overrides can be taken back, so they do not replace FREG's word.
-    or not p.unknown and p.level = n.known_level and n.cause in ('hr', 'override') and p.cause not in ('hr', 'override')
+    or not p.unknown and p.level = n.known_level and n.cause in ('hr', 'override', 'held_back')
+        and p.cause not in ('hr', 'override')
 order by m.target_id, p.unknown

@@ -1,9 +1,10 @@
--- needs: control.override, control.publishable, {p}kin, {p}protection_bare, {p}veto
+-- needs: control.override, control.publishable, control.undone_hold, {p}kin, {p}protection_bare, {p}veto
 -- grain: one row a person
 -- columns: person_id uuid, level integer, held_back boolean, cause text, cause_person_id uuid, known_level integer,
 --   unasked boolean
 -- makes: view
--- The strictest protection of a person: by the golden record, by the vetoes and, as of now, by the overrides.
+-- The strictest protection of a person: by the golden record, by the vetoes and, as of now, by the overrides. A person
+-- whom the undoing of a later run would bring back is held back.
 select distinct on (person_id) person_id, level,
     bool_or(held_back) over (partition by person_id) as held_back, cause, cause_person_id,
     max(known_level) over (partition by person_id) as known_level,
@@ -23,6 +24,11 @@ from (
                 and (d.person_id = b.person_id or d.person_id in (
                     select k.other_id from {p}kin k where k.person_id = b.person_id
                 ))
+        ) or exists (
+            select from control.undone_hold h
+            where h.owner = '{owner}' and h.run >= {run} and (h.person_id = b.person_id or h.person_id in (
+                select k.other_id from {p}kin k where k.person_id = b.person_id
+            ))
         ) as held_back,
         b.cause, b.cause_person_id, coalesce(b.known_level, b.level) as known_level,
         coalesce(b.unasked, false) as unasked
@@ -37,4 +43,4 @@ from (
     left join {p}kin k on k.person_id = o.person_id
     where o.owner = '{owner}' and o.field = 'adressebeskyttelse' and o.ended_at is null and {as_of_now}
 ) as every
-order by person_id, level desc, cause in ('hr', 'override'), cause, cause_person_id
+order by person_id, level desc, cause in ('hr', 'override', 'held_back'), cause, cause_person_id

@@ -2,11 +2,11 @@
 -- grain: one row a change of identity
 -- columns: kind text, subject text, other text, unit_id text
 -- makes: answer
--- People who have become one or several by a released run, while one of them is protected: a veto, a block or an
+-- People who have become one or several by a released run (undone since or not), while one of them is protected: a veto, a block or an
 -- override of either holds for both until people decide. {p} is the prefix of the vetoed views.
 select 'identity_to_decide' as kind, c.became::text as subject, c.person_id::text as other, cast(null as text) as unit_id
 from control.identity_change c
-join control.run r on r.owner = c.owner and r.run = c.run and r.state = 'released'
+join control.run r on r.owner = c.owner and r.run = c.run and r.state in ('released', 'undone')
 where c.owner = substr(current_user, 9) collate "default" and (
     c.became in (select person_id from {p}veto)
     or c.became::text in (select adult from {p}veto)

@@ -1,0 +1,152 @@
+"""Load and merge of 100 000 persons × 11 columns, 1 % changed, beside a bare COPY and dlt's scd2. ``make bench-peers``.
+
+Every tool loads the same rows (``persons``) into the same PostgreSQL with its default settings: fsync and
+synchronous_commit are on for all. Each has its first load beforehand, and then ``--rounds`` rounds; the best of each is
+compared, since other work on the machine only ever makes a round slower. The clock begins with the rows in memory and
+ends after the commit. A bare COPY is psycopg's ``write_row`` into a new plain table without key or index, in a
+transaction of its own; it stands before and after each of our rounds.
+
+- Dataflyt: ``staging.load``, ``merge.clean_rows`` and ``merge.merge_history``, as in a run, under row-level security.
+- dlt with Arrow: ``pipeline.run`` with ``add_row_hash_to_table``; parquet by ADBC, and CSV: the faster one counts.
+- dlt with Python objects: the same with a list of dictionaries.
+
+dlt hashes whole rows and Dataflyt compares columns by key. dlt keeps no key, no row-level security and no quarantine.
+Exits with 1 when a ratio is not what ``docs`` promise.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import psycopg
+from measuring import Figure, postgres
+from sqlalchemy import make_url, text
+
+from dataflyt.sources.freg.rows import Person
+from dataflyt.warehouse import staging
+from dataflyt.warehouse.tables import source_tables
+from peers.persons import Cost, Meter, persons
+from warehouse import a_week_passes, bare_copy, close, job, load_and_merge
+
+HERE = Path(__file__).parent
+OWNER = "persons"
+
+
+def ours(urls: dict[str, str], folder: Path, count: int, rounds: int, postmaster: int) -> tuple[list[Cost], list[Cost]]:
+    """Load and merge; return the cost of each round, and of each bare COPY."""
+    job_of = partial(job, OWNER, urls[f"kommune_{OWNER}"], folder)
+    columns = {"freg_person": {"page": "text", **source_tables()["freg_person"].columns}}
+    first = job_of(1)
+    with first.transaction() as connection:
+        for source in ("krr", "hr", "sas"):
+            staging.prepare(connection, OWNER, source)
+    load_and_merge(first, [Person(*row[1:]) for row in persons(count, 1)])
+    a_week_passes(urls["dataflyt"])
+    took, bare = [], []
+    for run in range(2, rounds + 2):
+        rows = list(persons(count, run))
+        people = [Person(*row[1:]) for row in rows]
+        with first.transaction() as connection:
+            connection.execute(text("update control.run set state = 'released' where owner = :owner"), {"owner": OWNER})
+        next_ = job_of(run)
+        for _ in range(2):
+            close(next_)
+            meter = Meter(postmaster)
+            bare_copy(next_, columns, {"freg_person": rows})
+            bare.append(meter.read())
+        close(next_)
+        meter = Meter(postmaster)
+        load_and_merge(next_, people)
+        took.append(meter.read())
+    return took, bare
+
+
+def dlt(python: Path, url: str, kind: str, folder: Path, count: int, rounds: int, postmaster: int) -> dict[str, Any]:
+    """Load and merge with dlt in its own environment; return what it printed."""
+    words = [str(python), str(HERE / "dlt_scd2.py"), url, kind, str(folder / f"dlt-{kind}"), str(count), str(rounds)]
+    words.append(str(postmaster))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise SystemExit(f"dlt ({kind}) failed:\n{done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(python: Path, count: int, rounds: int) -> list[Figure]:
+    """Measure all of them, in one run."""
+    with tempfile.TemporaryDirectory(prefix="dataflyt-peers-") as made, postgres(Path(made), [OWNER]) as urls:
+        folder = Path(made)
+        address = make_url(urls["dataflyt"]).set(drivername="postgresql")
+        superuser = address.set(username="postgres").render_as_string(hide_password=False)
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            shown = [connection.execute(f"show {name}").fetchone() for name in ("fsync", "synchronous_commit")]
+            version = connection.info.server_version // 10_000
+            connection.execute("grant create on database warehouse to dataflyt")
+        postmaster = int((folder / "pgdata" / "postmaster.pid").read_text().split()[0])
+        mine, bare = ours(urls, folder, count, rounds, postmaster)
+        # dlt demands a host and a password; libpq takes the socket's folder from the query.
+        url = address.set(host="localhost", password="none").render_as_string(hide_password=False)
+        found = {
+            kind: dlt(python, url, kind, folder, count, rounds, postmaster)
+            for kind in ("arrow", "arrow-csv", "objects")
+        }
+    versions = ", ".join(f"{name} {number}" for name, number in found["arrow"]["versions"].items())
+    print(f"PostgreSQL {version}; fsync, synchronous_commit: {shown}; {versions}; psycopg {psycopg.__version__}")
+    print(f"{count} persons × 11 columns, 1 % changed; each round's seconds (and seconds of CPU, server included):")
+    costs = {"bare COPY": bare, "Dataflyt": mine}
+    costs |= {f"dlt {kind}": [Cost(*cost) for cost in one["rounds"]] for kind, one in found.items()}
+    for name, rounds_of in costs.items():
+        print(f"  {name:14}", "  ".join(f"{cost.clock:.2f} ({cost.cpu:.2f})" for cost in rounds_of))
+    best = {name: Cost(*map(min, zip(*each, strict=True))) for name, each in costs.items()}
+    return _figures(best)
+
+
+def _figures(best: dict[str, Cost]) -> list[Figure]:
+    mine, bare, objects = best["Dataflyt"], best["bare COPY"], best["dlt objects"]
+    arrow = Cost(*map(min, zip(best["dlt arrow"], best["dlt arrow-csv"], strict=True)))
+    found = [Figure("Dataflyt, load and merge", f"{mine.clock:.2f} s")]
+    for what, by_clock, by_cpu, aim, within in (
+        (
+            "a bare COPY: Dataflyt takes",
+            mine.clock / bare.clock,
+            mine.cpu / bare.cpu,
+            "at most 2.5",
+            lambda r: r <= 2.5,
+        ),
+        ("dlt scd2 with Arrow takes", arrow.clock / mine.clock, arrow.cpu / mine.cpu, "at least 8", lambda r: r >= 8),
+        (
+            "dlt with objects takes",
+            objects.clock / mine.clock,
+            objects.cpu / mine.cpu,
+            "at least 30",
+            lambda r: r >= 30,
+        ),
+    ):
+        found.append(Figure(f"  {what}", f"{by_clock:.1f} times", f"aim: {aim}", within(by_clock)))
+        found.append(Figure("    by CPU, which other work on the machine changes little", f"{by_cpu:.1f} times"))
+    return found
+
+
+def main() -> int:
+    """Read the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Load and merge beside other tools.")
+    parser.add_argument("--python", type=Path, required=True, help="the Python of the environment with dlt")
+    parser.add_argument("--persons", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    figures = measure(options.python, options.persons, options.rounds)
+    print(*figures, sep="\n")
+    return int(any(figure.within is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Who is in which published file, from when to when: the evidence for a notice to people (GDPR art. 33 and 34).
+
+Each publication compares the people in its files with those in the files before it, in the transaction that notes the
+publication. The rows say that somebody was in a file, not what stood there: the file's fields are known
+(``records.fields``). The rows of an erased person are erased too.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+PEOPLE: Final = {
+    "feide_ldif": "select person_id from now_shown_account",
+    "pifu": "select person_id from now_shown_person",
+}
+"""The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown."""
+
+
+def note(connection: Connection, owner: str, exports: Iterable[str], publication: str, before: str) -> None:
+    """Close the rows of people who are no longer in an export's file, and open rows for those who are new in it.
+
+    ``before`` is the publication that stood until now. Needs the views ``now_shown_<what>`` of this publication, and
+    the kommune's lock.
+    """
+    exports = list(exports)
+    bound = {"owner": owner, "publication": publication, "before": before, "exports": exports}
+    connection.execute(text(_CLOSE_OTHERS), bound)
+    for export in exports:
+        people = PEOPLE.get(export, "select person_id from now_shown_person")
+        connection.execute(text(_CLOSE.format(people=people)), bound | {"file": export})
+        connection.execute(text(_OPEN.format(people=people)), bound | {"file": export})
+
+
+_AT = "(select n.published_at from control.publication n where n.owner = :owner and n.publication = :publication)"
+_CLOSE_OTHERS = f"""
+update control.disclosure set to_at = {_AT}, last_publication = :before
+where owner = :owner and to_at is null and file <> all(:exports)
+"""
+_CLOSE = f"""
+update control.disclosure d set to_at = {_AT}, last_publication = :before
+where d.owner = :owner and d.file = :file and d.to_at is null
+    and not exists (select from ({{people}}) p where p.person_id = d.person_id)
+"""
+_OPEN = f"""
+insert into control.disclosure (owner, file, person_id, from_at, first_publication)
+select distinct :owner, :file, p.person_id, {_AT}, :publication
+from ({{people}}) p
+where not exists (
+    select from control.disclosure d
+    where d.owner = :owner and d.file = :file and d.person_id = p.person_id and d.to_at is null
+)
+"""
