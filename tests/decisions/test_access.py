@@ -9,12 +9,12 @@ import pytest
 
 from dataflyt.config.kommune import CaseWorker
 from dataflyt.decisions import deciding
+from dataflyt.decisions.access_lists import listed
 from dataflyt.decisions.block import Block, LiftBlock
 from dataflyt.decisions.consent import Given, WithdrawConsent
 from dataflyt.decisions.decision import Decision, NotAllowed
 from dataflyt.decisions.grant import EndGrant, Grant
 from dataflyt.decisions.hold_back import EndHoldBack, HoldBack
-from dataflyt.decisions.listing import listed
 from dataflyt.decisions.publishable import EndPublishable, Publishable
 from dataflyt.decisions.suspension import KeepSuspension, LiftSuspension
 from dataflyt.operations import work_list

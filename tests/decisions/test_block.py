@@ -65,6 +65,7 @@ def test_a_block_holds_at_once_and_takes_two_to_lift(decided: Installation) -> N
 
     actions = decided.query("select user_id, action, person_id from control.audit order by at")
     assert {(user, action) for user, action, _ in actions} == {
+        ("101", "try block"),
         ("101", "block"),
         ("101", "propose lift_block"),
         ("102", "lift_block"),

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from dataflyt.decisions import deciding, listed, manual_file
+from dataflyt.decisions import deciding, manual_file, people_lists
 from dataflyt.decisions.block import Block
 from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.manual_person import EndManualPerson, ManualPeople
@@ -89,12 +89,12 @@ def test_people_registered_by_hand_are_shown_as_what_they_are_until_their_last_d
     ]
     assert entry(ldif, uid_of(decided, made[0]))["norEduPersonNIN"] == ["05851450027"]
     assert "norEduPersonNIN" not in entry(ldif, uid_of(decided, made[3]))
-    assert [row.kind for row in listed.manual_people(kommune, environment, ANITA)] == [
+    assert [row.kind for row in people_lists.manual_people(kommune, environment, ANITA)] == [
         "substitute",
         "student_teacher",
         "tester",
     ]
-    assert listed.manual_people(kommune, environment, ANITA, graded=True)[3].stands_for == f"{given} {family}"
+    assert people_lists.manual_people(kommune, environment, ANITA, graded=True)[3].stands_for == f"{given} {family}"
 
     # Ended by one, at once; and by itself after the last day, without a run. An alias does not end by itself.
     assert deciding.decide(kommune, environment, EndManualPerson(manual_person=made[2]), BJORN).effect.hidden == 1

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from dataflyt.decisions import deciding, listed
+from dataflyt.decisions import deciding, people_lists
 from dataflyt.decisions.decision import Decision, NotAllowed
 from dataflyt.decisions.override import EndOverride, Override, RaiseProtection
 from dataflyt.run.republish import republish
@@ -108,7 +108,7 @@ def test_overrides_hold_from_the_next_run_and_the_registers_values_stay_beside(
         "select field, value, registered from golden.overridden where person_id = :p and to_run is null order by 1",
         p=renamed,
     ) == [("fornavn", "Qvirin", registered), ("kjoenn", "mann", "kvinne"), ("user_name", "renew", None)]
-    rows = listed.overrides(kommune, environment, BJORN)
+    rows = people_lists.overrides(kommune, environment, BJORN)
     assert {(row.field, row.registered) for row in rows} >= {("fornavn", registered), ("kjoenn", "kvinne")}
     ((seen,),) = decided.query("select count(*) from control.audit where action = 'list overrides'")
     assert seen == 4
@@ -139,8 +139,10 @@ def test_protection_is_raised_at_once_by_one_and_ended_by_two(decided: Installat
     made = deciding.decide(kommune, environment, raised, BJORN)
     number = made.number or 0
     assert not entry(decided.ldif(), uid)
-    assert not listed.overrides(kommune, environment, BJORN)
-    assert [row.field for row in listed.overrides(kommune, environment, ANITA, graded=True)] == ["adressebeskyttelse"]
+    assert not people_lists.overrides(kommune, environment, BJORN)
+    assert [row.field for row in people_lists.overrides(kommune, environment, ANITA, graded=True)] == [
+        "adressebeskyttelse"
+    ]
 
     # Without the right to see protection the override is not there, and neither is the proposal to end it.
     with pytest.raises(NotAllowed) as refused:

@@ -155,3 +155,21 @@ def test_disclosures_do_not_tell_of_a_guardian_of_a_protected_child_alone(here: 
     here.run()
     with pytest.raises(NotFound):
         disclosed(here.kommune, here.environment, adult, CATO)
+
+
+@pytest.mark.after_first_run
+def test_a_name_of_another_realm_is_nobody_in_every_command(here: Installation) -> None:
+    ((_, uid),) = holders(here, "employee", 1)
+    ours, theirs = f"{uid}@{here.kommune.feide.realm}", f"{uid}@bergen.kommune.no"
+    for graded in (False, True):
+        for ask in (
+            lambda who, graded=graded: deciding.look_up(here.kommune, here.environment, [who], ANITA, graded=graded),
+            lambda who, graded=graded: deciding.look_up_adult(
+                here.kommune, here.environment, who, ANITA, graded=graded
+            ),
+            lambda who, graded=graded: show_person(here.kommune, here.environment, who, ANITA, graded=graded),
+            lambda who, graded=graded: disclosed(here.kommune, here.environment, who, ANITA, graded=graded),
+        ):
+            ask(ours)
+            with pytest.raises(NotFound):
+                ask(theirs)

@@ -18,6 +18,7 @@ from dataflyt.run.close_run import close_run
 from dataflyt.run.execute import execute
 from dataflyt.run.job import open_job
 from dataflyt.run.republish import republish
+from dataflyt.warehouse import shown as views
 from dataflyt.warehouse.audit import Visitor
 from simulator.model import Person, Responsibility
 from tests.installation.fixtures import TO_PLAN, TODAY, Installation, respond
@@ -221,6 +222,7 @@ def test_undoing_takes_two_people_and_the_newest_run_and_never_the_first(decided
             with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
                 connection.execute("update control.run set state = %s where run = 2", (state,))
     assert here.query("select user_id, action, detail from control.audit order by at") == [
+        ("101", "try undo", ""),
         ("101", "propose undo", ""),
         ("102", "undo", "nr. 2"),
     ]
@@ -283,7 +285,7 @@ def test_after_weeks_of_anything_an_undoing_leaves_nobody_with_more_than_before(
 
 
 class _Told(NamedTuple):
-    """Who has access to whom, who is published under which given name, everybody's level, and the dead."""
+    """The access of each adult, the given name of each published person, everybody's level, and the dead."""
 
     access: set[tuple[str, str]]
     published: set[tuple[str, str]]
@@ -295,6 +297,7 @@ def _told(here: Installation) -> _Told:
     """Tell what holds now, by the newest number of each person."""
     newest = here.registers.number
     with deciding.moment(here.kommune, here.environment, lock=False) as at:
+        views.views(at.now)
 
         def rows(sql: str) -> list[Any]:
             return list(at.connection.exec_driver_sql(sql))

@@ -36,7 +36,7 @@ Pair = tuple[str, str]
 
 @dataclass
 class Model:
-    """Who has access by the registers when the newest run was released, and which pairs people have blocked."""
+    """Return the pairs with access by the registers at the newest release, and the pairs that people have blocked."""
 
     access: set[Pair] = field(default_factory=set)
     blocked: dict[Pair, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who has left everything is gone from every table and every file; who is here, or is decided about, stays."""
+"""A person who has left everything is gone from every table and file; one who is here, or decided about, stays."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -292,11 +292,22 @@ def test_the_audit_and_decisions_go_five_years_after_their_end_and_nothing_that_
             "insert into control.access_block (owner, access_block, child_id, adult, basis, case_number, decided_by, "
             f"decided_at) values ('haugesund', 3, gen_random_uuid(), 'x', 'other', '1', 'a', {OLD})"
         )
+        # A consent that was withdrawn lately, of a grant that ended long ago.
+        columns, values = rows["access_grant"].format(at=OLD).split(" values ('haugesund'", 1)
+        superuser.execute(
+            f"insert into control.access_grant {columns.replace('(owner', '(owner, access_grant')} "
+            f"values ('haugesund', 3{values}"
+        )
+        superuser.execute(
+            "insert into control.consent (owner, consent, access_grant, given_by, how, given_at, withdrawn_at, "
+            f"withdrawn_by) values ('haugesund', 3, 3, 'x', 'brev', {OLD}, {NEW}, 'x')"
+        )
     with database.transaction(database.engine(installation.warehouse_url), "haugesund") as connection:
         counts = erasure.forget_old(connection, "haugesund", days=90, today=NOW.date())
-    assert {table: counts[table] for table in rows} == dict.fromkeys(rows, 1)  # a consent goes with its grant
+    assert {table: counts[table] for table in (*rows, "consent")} == dict.fromkeys((*rows, "consent"), 1)
     assert installation.query("select access_block from control.access_block order by 1") == [(2,), (3,)]
-    assert installation.query("select consent from control.consent") == [(2,)]
+    assert installation.query("select access_grant from control.access_grant order by 1") == [(2,), (3,)]
+    assert installation.query("select consent from control.consent order by 1") == [(2,), (3,)]
     with (
         psycopg.connect(installation.warehouse_url.replace("+psycopg", "")) as kommune,
         pytest.raises(psycopg.errors.CheckViolation),

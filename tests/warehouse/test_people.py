@@ -125,26 +125,26 @@ def test_nobody_is_guessed(views: Views) -> None:
 
 def test_a_protected_person_is_as_one_who_does_not_exist(views: Views) -> None:
     with pytest.raises(NotFound) as nobody:
-        people.find(views, ABSENT, graded=False)
+        people.find(views, ABSENT, graded=False, realm=REALM)
     assert nobody.value.sentence.startswith(NOBODY)
     for who in (STRICT_NUMBER, "skjper", "Skjult Person 2014-02-03", str(STRICT)):
-        assert people.find(views, who, graded=True).person_id == STRICT
+        assert people.find(views, who, graded=True, realm=REALM).person_id == STRICT
         with pytest.raises(NotFound) as hidden:
-            people.find(views, who, graded=False)
+            people.find(views, who, graded=False, realm=REALM)
         assert (hidden.value.sentence, hidden.value.facts) == (nobody.value.sentence, nobody.value.facts)
     assert people.names(views, [STRICT, ORDINARY], graded=False) == {ORDINARY: "Åse Ærlig Østen"}
 
 
 def test_two_people_of_one_name_and_birth_date_must_be_told_apart(views: Views) -> None:
     with pytest.raises(NotFound, match="2 personer"):
-        people.find(views, "Kari Nordmann 2016-05-06", graded=False)
+        people.find(views, "Kari Nordmann 2016-05-06", graded=False, realm=REALM)
     # The other of the two is held back: without the right it does not exist, with the right there are two.
-    assert people.find(views, "Nils Vik 2016-05-06", graded=False).person_id == UUID(int=5)
+    assert people.find(views, "Nils Vik 2016-05-06", graded=False, realm=REALM).person_id == UUID(int=5)
     with pytest.raises(NotFound, match="2 personer"):
-        people.find(views, "Nils Vik 2016-05-06", graded=True)
+        people.find(views, "Nils Vik 2016-05-06", graded=True, realm=REALM)
 
 
 def test_a_former_user_name_is_found_only_with_the_right_to_see_protection(views: Views) -> None:
-    assert people.find(views, "olaost", graded=True).person_id == ORDINARY
+    assert people.find(views, "olaost", graded=True, realm=REALM).person_id == ORDINARY
     with pytest.raises(NotFound, match=NOBODY):
-        people.find(views, "olaost", graded=False)
+        people.find(views, "olaost", graded=False, realm=REALM)

@@ -11,8 +11,8 @@ from dataflyt.cli.visitor import visitor
 from dataflyt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dataflyt.decisions.access_lists import What
     from dataflyt.decisions.deciding import Decided
-    from dataflyt.decisions.listing import What
 
 Made = TypeVar("Made", bound=BaseModel)
 
@@ -63,7 +63,7 @@ def listing(
 
     ``bases`` are Norwegian words for values, ``none`` the sentence for an empty list.
     """
-    from dataflyt.decisions.listing import listed
+    from dataflyt.decisions.access_lists import listed
 
     with installation() as outside:
         found = kommune_of(kommune)

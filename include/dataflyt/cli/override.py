@@ -26,7 +26,7 @@ def listed(kommune: KommuneName, user: As = None, purpose: Purpose = None, grade
 
     Eksempel: `dataflyt override list haugesund --as 101 --purpose 3`
     """
-    from dataflyt.decisions import listed as lists
+    from dataflyt.decisions import people_lists as lists
     from dataflyt.decisions.override import FIELDS
 
     with installation() as outside:

@@ -43,7 +43,7 @@ def listed(
 
     Eksempel: `dataflyt person list haugesund --as 101 --purpose 3`
     """
-    from dataflyt.decisions import listed as lists
+    from dataflyt.decisions import people_lists as lists
     from dataflyt.decisions.manual_person import KINDS
 
     with installation() as outside:

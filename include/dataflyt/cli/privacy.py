@@ -63,7 +63,7 @@ def erase_command(
         looks = visitor(found, user, purpose, "dataflyt erase")
         found.case_worker(looks.id, "graded" if graded else "persons")
         with deciding.moment(found, environment, lock=False) as at:
-            meant = everyone.find(at.connection, at.owner, person, graded=graded)
+            meant = everyone.find(at.connection, at.owner, person, graded=graded, realm=found.feide.realm)
             audit.record(at.connection, at.owner, looks, "look up", [meant])
         decision = made(Erase, person=meant, case_number=case, reason=reason)
         shown(deciding.decide(found, environment, decision, looks, dry_run=dry_run), dry_run=dry_run)

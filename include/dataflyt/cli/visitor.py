@@ -1,7 +1,7 @@
 """Who gives a command about people, and why: the options ``--as`` and ``--purpose``, shared by all such commands."""
 
 import sys
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -9,7 +9,9 @@ from dataflyt.cli.norwegian import ask
 from dataflyt.cli.terminal import echo
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError
-from dataflyt.warehouse.audit import Visitor
+
+if TYPE_CHECKING:
+    from dataflyt.warehouse.audit import Visitor
 
 As: TypeAlias = Annotated[
     str | None, typer.Option("--as", envvar="DATAFLYT_USER", help="Hvem du er: id-en under people i kommunefilen.")
@@ -24,11 +26,13 @@ Graded: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Vis hva som ville skje. Ingenting endres.")]
 
 
-def visitor(kommune: Kommune, user: str | None, purpose: str | None, place: str) -> Visitor:
+def visitor(kommune: Kommune, user: str | None, purpose: str | None, place: str) -> "Visitor":
     """Return the visitor; ask in the terminal for what the options leave out. Raises ConfigError where nobody answers.
 
     The rights are checked where the work is done: the same for pages and commands.
     """
+    from dataflyt.warehouse.audit import Visitor
+
     if not kommune.people:
         raise ConfigError(
             f"{kommune.display_name} har ingen som får slå opp personer: skriv dem under people i kommunefilen, som "

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from dataflyt.decisions.adults import Adult, persons
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
-from dataflyt.storage.database import copied
 
 BASES = {
     "barnevern_decision": "vedtak fra barnevernet",
@@ -57,16 +56,7 @@ class Block(Decision):
         """Write the block."""
         row = (self.child, self.adult, self.basis, self.case_number, decided_by, self.review_on)
         columns = "child_id uuid, adult text, basis text, case_number text, decided_by text, review_on date"
-        copied(moment.connection, "decided", columns, [row])
-        names = "child_id, adult, basis, case_number, decided_by, review_on"
-        number = moment.connection.scalar(
-            text(
-                f"insert into control.access_block (owner, decided_at, {names}) "
-                f"select :owner, clock_timestamp(), {names} from decided returning access_block"
-            ),
-            {"owner": moment.owner},
-        )
-        return int(number or 0)
+        return moment.insert("access_block", columns, [row])[0]
 
 
 class LiftBlock(Decision):

@@ -4,7 +4,7 @@ Commands and pages call ``decide`` and ``answer``. A dry run does everything in 
 what it shows is what would happen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.decisions import adults
+from dataflyt.decisions import adults, effect
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
+from dataflyt.decisions.effect import Effect
 from dataflyt.decisions.kinds import KINDS
 from dataflyt.identity import numbers
 from dataflyt.run.environment import Environment
-from dataflyt.run.now import views_now
+from dataflyt.run.now import day_of, views_now
 from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, people, runs
@@ -29,30 +30,6 @@ from dataflyt.warehouse.audit import Visitor
 
 _SECOND = "another person"
 """Stands for the second person in a dry run, whose rows are not kept."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a decision does: at once, by counts, and later, in sentences.
-
-    ``losing`` are adults who lose access to a child at once, ``hidden`` people who leave the exports at once.
-    """
-
-    losing: int = 0
-    hidden: int = 0
-    republished: bool = False
-    later: tuple[str, ...] = ()
-
-    def sentences(self) -> list[str]:
-        """Return the effect in Norwegian."""
-        found = []
-        if self.losing:
-            found.append(f"{self.losing} {'foresatt' if self.losing == 1 else 'foresatte'} mister tilgang straks.")
-        if self.hidden:
-            found.append(f"{self.hidden} {'person' if self.hidden == 1 else 'personer'} tas ut av eksportene straks.")
-        if self.republished:
-            found.append("Ny utgave publiseres.")
-        return [*found, *self.later] or ["Ingenting endres straks."]
 
 
 @dataclass(frozen=True)
@@ -65,18 +42,20 @@ class Decided:
 
 
 @contextmanager
-def moment(kommune: Kommune, environment: Environment, *, lock: bool = True) -> Iterator[Moment]:
+def moment(
+    kommune: Kommune, environment: Environment, *, lock: bool = True, before_first: bool = False
+) -> Iterator[Moment]:
     """Open a transaction on the released golden record as of now, in which people are found and decisions are made.
 
-    Raises NotAllowed before the first run is released: there is nobody to decide about.
+    Raises NotAllowed before the first run is released, when there is nobody to decide about, unless ``before_first``.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=lock) as connection:
         released = runs.released_before(connection, kommune.id)
-        if not released:
+        if not released and not before_first:
             raise NotAllowed(f"{kommune.display_name} har ikke frigitt noen kjøring ennå: der er ingen å slå opp.")
-        day = environment.day(runs.get(connection, kommune.id, released).as_of)
         now = views_now(connection, kommune, released, environment)
+        day = day_of(connection, kommune, released, environment)
         yield Moment(connection, kommune, now, day, released, runs.newest(connection, kommune.id) + 1)
 
 
@@ -110,7 +89,7 @@ def look_up_adult(kommune: Kommune, environment: Environment, asked: str, visito
         if said.casefold().startswith("uten nummer:"):
             return _without_number(at, said.partition(":")[2])
         try:
-            found = str(people.find(at.now, said, graded=graded).person_id)
+            found = str(people.find(at.now, said, graded=graded, realm=kommune.feide.realm).person_id)
         except people.NotFound:
             outside = _outside(at, said, graded=graded)
             if outside is None:
@@ -169,17 +148,20 @@ def decide(
         _may_decide(at, decision, visitor.id, decision.missing())
         decision.demand(at)
         if decision.two_people and not dry_run:
-            effect = Effect(later=tuple(decision.later(at)))
+            does = Effect(later=tuple(decision.later(at)))
             proposal = propose(at, decision, visitor)
             audit.record(at.connection, at.owner, visitor, f"propose {decision.kind}", decision.about(at))
-            return Decided(None, proposal, effect)
-        number, effect = _make(at, environment, decision, visitor, visitor.id, _SECOND if decision.two_people else None)
+            return Decided(None, proposal, does)
+        about = decision.about(at)
+        number, does = _make(at, environment, decision, visitor, visitor.id, _SECOND if decision.two_people else None)
         if dry_run:
             at.connection.rollback()
-            return Decided(None, None, effect)
+    if dry_run:
+        _keep_try(kommune, environment, decision, visitor, about)
+        return Decided(None, None, does)
     republish(kommune, environment)
     decision.afterwards(kommune, environment)
-    return Decided(number, None, effect)
+    return Decided(number, None, does)
 
 
 def answer(
@@ -208,18 +190,21 @@ def answer(
             _may_still_decide(at, decision, proposed)
             decision.demand(at)
         keep_answer(at, proposal, said, visitor)
+        about = decision.about(at)
         if said == "confirmed":
-            number, effect = _make(at, environment, decision, visitor, proposed, visitor.id)
+            number, does = _make(at, environment, decision, visitor, proposed, visitor.id)
         else:
-            number, effect = None, Effect()
+            number, does = None, Effect()
             audit.record(at.connection, at.owner, visitor, f"{said} {decision.kind}", decision.about(at))
         if dry_run:
             at.connection.rollback()
-            return Decided(None, proposal, effect)
+    if dry_run:
+        _keep_try(kommune, environment, decision, visitor, about)
+        return Decided(None, proposal, does)
     if said == "confirmed":
         republish(kommune, environment)
         decision.afterwards(kommune, environment)
-    return Decided(number, proposal, effect)
+    return Decided(number, proposal, does)
 
 
 @dataclass(frozen=True)
@@ -378,26 +363,26 @@ def _readable(kind: str, said: str) -> Decision | None:
         return None
 
 
+def _keep_try(
+    kommune: Kommune, environment: Environment, decision: Decision, visitor: Visitor, about: Iterable[UUID]
+) -> None:
+    """Keep in the audit that a dry run was made: it shows what would become of people, and its own rows are gone."""
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id, lock=False) as connection:
+        audit.record(connection, kommune.id, visitor, f"try {decision.kind}", about)
+
+
 def _make(
     at: Moment, environment: Environment, decision: Decision, visitor: Visitor, decided_by: str, approved_by: str | None
 ) -> tuple[int, Effect]:
     """Write a decision and its audit, and measure what it changes at once."""
-    access, shown_people = _access(at), _people(at)
     later = tuple(decision.later(at))
+    if decision.counted:
+        effect.remember(at.now)
     number = decision.write(at, decided_by, approved_by)
     audit.record(at.connection, at.owner, visitor, decision.kind, decision.about(at), f"nr. {number}")
-    learn_overrides(at.connection, at.kommune, environment)
-    views_now(at.connection, at.kommune, at.released, environment)
-    losing, hidden = access - _access(at), shown_people - _people(at)
     if not decision.counted:
         return number, Effect(later=later)
-    return number, Effect(len(losing), len(hidden), bool(losing or hidden), later)
-
-
-def _access(at: Moment) -> set[tuple[UUID, str]]:
-    found = at.connection.execute(text("select child_id, adult from now_guardian_access where state = 'active'"))
-    return {(child, adult) for child, adult in found}
-
-
-def _people(at: Moment) -> set[UUID]:
-    return set(at.connection.execute(text("select person_id from now_shown_person")).scalars())
+    learn_overrides(at.connection, at.kommune, environment)
+    losing, hidden = effect.lost(views_now(at.connection, at.kommune, at.released, environment))
+    return number, Effect(losing, hidden, bool(losing or hidden), later)

@@ -1,17 +1,19 @@
 """A decision as every kind of decision has it: its fields, its demands, and the rows it writes."""
 
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import NotAllowed as NotAllowed
 from dataflyt.run.environment import Environment
+from dataflyt.storage.database import copied
 from dataflyt.warehouse.people import NOBODY
 from dataflyt.warehouse.vetoed_views import Views
 
@@ -35,8 +37,25 @@ class Moment:
         """The kommune's id."""
         return self.kommune.id
 
+    def insert(self, table: str, columns: str, rows: Iterable[Sequence[object]]) -> list[int]:
+        """Write rows to a table of decisions (``control.<table>``); return their numbers, in the order of the rows.
 
-class Decision(BaseModel):
+        ``columns`` have their SQL types: ``person_id uuid, reason text``. The rows are copied, so that no log of the
+        server's has what somebody has typed.
+        """
+        copied(self.connection, "decided", f"turn int, {columns}", [(turn, *row) for turn, row in enumerate(rows)])
+        names = ", ".join(column.split()[0] for column in columns.split(", "))
+        written = self.connection.execute(
+            text(
+                f"insert into control.{table} (owner, {names}) select :owner, {names} from decided order by turn "
+                f"returning {table}"
+            ),
+            {"owner": self.owner},
+        )
+        return [int(number) for number in written.scalars()]
+
+
+class Decision(BaseModel, ABC):
     """One decision, before it is made: the fields of its kind.
 
     A kind sets ``kind`` (its name in ``kinds``), ``title`` (in Norwegian, for lists and questions) and ``two_people``.
@@ -54,9 +73,9 @@ class Decision(BaseModel):
     """Whether the people that it hides or takes access from at once may be counted. A kind that concerns everybody
     counts them itself: beside its own counts, these would tell how many are protected."""
 
+    @abstractmethod
     def about(self, moment: Moment) -> Iterable[UUID]:
         """Return the people that the decision is about, for the audit. None of them may make or confirm it."""
-        raise NotImplementedError
 
     def missing(self) -> str:
         """Return the sentence for a decision about somebody, or something, that the visitor may not know of.
@@ -76,13 +95,13 @@ class Decision(BaseModel):
         """Return in Norwegian what the second person must know besides the title and the people."""
         return ""
 
+    @abstractmethod
     def demand(self, moment: Moment) -> None:
         """Raise NotAllowed when a rule of the domain forbids the decision now. Called again when it is confirmed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write the decision's rows; return its number. ``approved_by`` is the second person, if there are two."""
-        raise NotImplementedError
 
     def later(self, moment: Moment) -> list[str]:
         """Return Norwegian sentences on what the decision gives at the next run; none when it gives nothing."""

@@ -12,7 +12,6 @@ from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.run.environment import Environment
 from dataflyt.run.erase import erase_files, erase_landing, erase_people, oldest_run_read
 from dataflyt.storage import database
-from dataflyt.storage.database import copied
 from dataflyt.warehouse import erasure
 
 
@@ -58,14 +57,9 @@ class Erase(Decision):
         """Erase the person, and keep who decided it."""
         row = (self.person, self.reason, self.case_number, decided_by, approved_by)
         columns = "person_id uuid, reason text, case_number text, decided_by text, approved_by text"
-        copied(moment.connection, "decided", columns, [row])
-        names = "person_id, reason, case_number, decided_by, approved_by"
-        number = moment.connection.scalar(
-            text(f"insert into control.erasure (owner, {names}) select :owner, {names} from decided returning erasure"),
-            {"owner": moment.owner},
-        )
+        (number,) = moment.insert("erasure", columns, [row])
         erase_people(moment.connection, moment.owner, [self.person])
-        return int(number or 0)
+        return number
 
     def later(self, moment: Moment) -> list[str]:
         """Tell what remains."""

@@ -11,7 +11,6 @@ from sqlalchemy import text
 from dataflyt.decisions.adults import Adult, kind_of, persons
 from dataflyt.decisions.consent import Given, age_of, demand_consents
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
-from dataflyt.storage.database import copied
 
 BASES = {
     "consent": "samtykke",
@@ -90,27 +89,16 @@ class Grant(Decision):
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write the grant, which holds from the next run, and its consents."""
-        columns = "child_id, adult, adult_kind, basis, scope, case_number, seen_by, decided_by, approved_by, until"
-        kinds = columns.replace(", ", " text, ").replace("child_id text", "child_id uuid") + " date"
+        columns = (
+            "child_id uuid, adult text, adult_kind text, basis text, scope text, case_number text, seen_by text, "
+            "decided_by text, approved_by text, until date, from_run bigint"
+        )
         said = (self.child, self.adult, kind_of(self.adult), self.basis, self.scope, self.case_number, self.seen_by)
-        copied(moment.connection, "decided", kinds, [(*said, decided_by, approved_by, self.until)])
-        number = moment.connection.scalar(
-            text(
-                f"insert into control.access_grant (owner, from_run, {columns}) "
-                f"select :owner, :run, {columns} from decided returning access_grant"
-            ),
-            {"owner": moment.owner, "run": moment.next_run},
-        )
-        given = [(one.by, one.how, one.at) for one in self.consents]
-        copied(moment.connection, "given", "given_by text, how text, given_at timestamptz", given)
-        moment.connection.execute(
-            text(
-                "insert into control.consent (owner, access_grant, given_by, how, given_at) "
-                "select :owner, :grant, given_by, how, given_at from given"
-            ),
-            {"owner": moment.owner, "grant": number},
-        )
-        return int(number or 0)
+        row = (*said, decided_by, approved_by, self.until, moment.next_run)
+        (number,) = moment.insert("access_grant", columns, [row])
+        given = [(number, one.by, one.how, one.at) for one in self.consents]
+        moment.insert("consent", "access_grant bigint, given_by text, how text, given_at timestamptz", given)
+        return number
 
     def later(self, moment: Moment) -> list[str]:
         """Tell when access begins and ends."""

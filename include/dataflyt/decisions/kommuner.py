@@ -10,21 +10,19 @@ guard. A decision to publish a pupil without a number is never taken over; it is
 Nothing is changed in the kommune that is taken over: its runs, its history and its audit stay there.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.decisions import deciding
+from dataflyt.decisions import deciding, effect
 from dataflyt.decisions.decision import Moment, NotAllowed
 from dataflyt.decisions.take_over import TakeOver
 from dataflyt.run.environment import Environment
+from dataflyt.run.now import views_now
 from dataflyt.run.republish import learn_overrides, republish
-from dataflyt.storage import database
-from dataflyt.warehouse import audit, runs, shown, taken, vetoed_views
+from dataflyt.warehouse import audit, runs, taken
 from dataflyt.warehouse.audit import Visitor
 
 
@@ -80,16 +78,19 @@ def take_over(
         raise NotAllowed("En kommune kan ikke overta fra seg selv.")
     for kommune in (source, target):
         _may_take_over(kommune, visitor.id)
-    with _at(source, environment) as giving, _at(target, environment) as at:
+    with (
+        deciding.moment(source, environment, before_first=True) as giving,
+        # A new kommune is protected from before its first run.
+        deciding.moment(target, environment, before_first=True) as at,
+    ):
         if not giving.released:
             raise NotAllowed(f"{source.display_name} har ikke frigitt noen kjøring: der er ingenting å overta.")
         _known_schools(giving, schools)
-        access, people = _access(at.connection), _people(at.connection)
+        effect.remember(at.now)
         taken.hand_over(giving.now, at.connection, schools)
         taken.protect(at.now, source.id)
         learn_overrides(at.connection, target, environment)
-        _views(at.connection, target, at.released, environment)
-        losing, hidden = len(access - _access(at.connection)), len(people - _people(at.connection))
+        losing, hidden = effect.lost(views_now(at.connection, target, at.released, environment))
         decision = TakeOver(origin=source.id, schools=tuple(sorted(schools)), digest=taken.digest(at.connection))
         proposal = refused = None
         if confirm is not None:
@@ -115,26 +116,6 @@ def take_over(
 def _may_take_over(kommune: Kommune, user_id: str) -> None:
     kommune.case_worker(user_id, "graded")
     kommune.case_worker(user_id, "decide")
-
-
-@contextmanager
-def _at(kommune: Kommune, environment: Environment) -> Iterator[Moment]:
-    """Open a transaction as ``deciding.moment`` does, also before the first run: a new kommune is protected from it."""
-    db = database.engine(environment.connect(kommune.warehouse).url)
-    with database.transaction(db, kommune.id) as connection:
-        released = runs.released_before(connection, kommune.id)
-        as_of = runs.get(connection, kommune.id, released).as_of if released else environment.now()
-        now = _views(connection, kommune, released, environment)
-        next_run = runs.newest(connection, kommune.id) + 1
-        yield Moment(connection, kommune, now, environment.day(as_of), released, next_run)
-
-
-def _views(connection: Connection, kommune: Kommune, released: int, environment: Environment) -> vetoed_views.Views:
-    as_of = runs.get(connection, kommune.id, released).as_of if released else environment.now()
-    hold = kommune.pupils_without_number == "ask"
-    views = vetoed_views.views(connection, kommune.id, released, "now_", day=environment.day(as_of), hold_unasked=hold)
-    shown.views(views)
-    return views
 
 
 def _known_schools(giving: Moment, schools: Sequence[str]) -> None:
@@ -167,12 +148,3 @@ def _give(at: Moment, giving: Moment, decision: TakeOver, proposal: int, visitor
     names = at.kommune.accounts == "dataflyt"
     taken.give(at.connection, at.owner, giving.owner, realm.lower(), at.next_run, names=names)
     audit.record(at.connection, at.owner, visitor, decision.kind, detail=f"fra {decision.origin}")
-
-
-def _access(connection: Connection) -> set[tuple[UUID, str]]:
-    found = connection.execute(text("select child_id, adult from now_guardian_access where state = 'active'"))
-    return {(child, adult) for child, adult in found}
-
-
-def _people(connection: Connection) -> set[UUID]:
-    return set(connection.execute(text("select person_id from now_shown_person")).scalars())

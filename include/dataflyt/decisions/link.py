@@ -12,7 +12,6 @@ from sqlalchemy import text
 
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.decisions.override import CaseNumber, Words
-from dataflyt.storage.database import copied
 
 
 class Link(Decision):
@@ -107,19 +106,11 @@ def former(moment: Moment, person: UUID, number: str) -> UUID:
 
 
 def _written(moment: Moment, said: tuple[object, ...], decided_by: str, approved_by: str | None) -> int:
-    columns = "person_id uuid, became uuid, joined boolean, as_of_run bigint, reason text, case_number text"
-    copied(
-        moment.connection,
-        "decided",
-        f"{columns}, decided_by text, approved_by text, from_run bigint",
-        [(*said, decided_by, approved_by, moment.next_run)],
+    columns = (
+        "person_id uuid, became uuid, joined boolean, as_of_run bigint, reason text, case_number text, "
+        "decided_by text, approved_by text, from_run bigint"
     )
-    names = "person_id, became, joined, as_of_run, reason, case_number, decided_by, approved_by, from_run"
-    number = moment.connection.scalar(
-        text(f"insert into control.link (owner, {names}) select :owner, {names} from decided returning link"),
-        {"owner": moment.owner},
-    )
-    return int(number or 0)
+    return moment.insert("link", columns, [(*said, decided_by, approved_by, moment.next_run)])[0]
 
 
 _KNOWN = "select count(distinct person_id) from now_person_link where person_id::text = any(:people)"

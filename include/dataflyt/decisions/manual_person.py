@@ -93,38 +93,31 @@ class ManualPeople(Decision):
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write a row for each; return the number of the first."""
-        rows = [
-            (
-                *(turn, self.kind_of_person, one.role, one.fornavn, one.etternavn, *_numbers(one)),
-                *(one.unit_id, one.group_id, self.stands_for, self.sponsor, self.reason, self.case_number),
-                *(decided_by, approved_by, moment.day, moment.next_run, self.until, self.review_on),
-            )
-            for turn, one in enumerate(self.people)
-        ]
-        columns = (
-            "turn int, kind text, role text, fornavn text, etternavn text, number text, local_number text, "
-            "unit_id text, group_id text, stands_for uuid, sponsor text, reason text, case_number text, "
-            "decided_by text, approved_by text, decided_on date, from_run bigint, until date, review_on date"
-        )
-        copied(moment.connection, "decided", columns, rows)
         # The day has ended these already: the database holds at most one of a number in force.
+        given = [(number,) for one in self.people if (number := _numbers(one)[0])]
+        copied(moment.connection, "registering", "number text", given)
         moment.connection.execute(
             text(
                 "update control.manual_person set ended_at = clock_timestamp(), ended_by = 'until' "
                 "where owner = :owner and ended_at is null and until < :day "
-                "and number in (select number from decided)"
+                "and number in (select number from registering)"
             ),
             {"owner": moment.owner, "day": moment.day},
         )
-        names = ", ".join(column.split()[0] for column in columns.split(", ")[1:])
-        written = moment.connection.execute(
-            text(
-                f"insert into control.manual_person (owner, {names}) "
-                f"select :owner, {names} from decided order by turn returning manual_person"
-            ),
-            {"owner": moment.owner},
-        ).scalars()
-        return int(next(iter(written)))
+        columns = (
+            "kind text, role text, fornavn text, etternavn text, number text, local_number text, unit_id text, "
+            "group_id text, stands_for uuid, sponsor text, reason text, case_number text, decided_by text, "
+            "approved_by text, decided_on date, from_run bigint, until date, review_on date"
+        )
+        rows = [
+            (
+                *(self.kind_of_person, one.role, one.fornavn, one.etternavn, *_numbers(one)),
+                *(one.unit_id, one.group_id, self.stands_for, self.sponsor, self.reason, self.case_number),
+                *(decided_by, approved_by, moment.day, moment.next_run, self.until, self.review_on),
+            )
+            for one in self.people
+        ]
+        return moment.insert("manual_person", columns, rows)[0]
 
     def later(self, moment: Moment) -> list[str]:
         """Tell when they appear and disappear."""

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
 from dataflyt.identity.names import clean
-from dataflyt.storage.database import copied
 
 FIELDS = {
     "fornavn": "fornavn",
@@ -165,19 +164,11 @@ def _must_be_known(moment: Moment, person: UUID) -> None:
 
 
 def _written(moment: Moment, said: tuple[object, ...], decided_by: str, approved_by: str | None) -> int:
-    columns = "person_id uuid, field text, value text, reason text, case_number text, review_on date"
-    copied(
-        moment.connection,
-        "decided",
-        f"{columns}, decided_by text, approved_by text, from_run bigint",
-        [(*said, decided_by, approved_by, moment.next_run)],
+    columns = (
+        "person_id uuid, field text, value text, reason text, case_number text, review_on date, "
+        "decided_by text, approved_by text, from_run bigint"
     )
-    names = "person_id, field, value, reason, case_number, review_on, decided_by, approved_by, from_run"
-    number = moment.connection.scalar(
-        text(f"insert into control.override (owner, {names}) select :owner, {names} from decided returning override"),
-        {"owner": moment.owner},
-    )
-    return int(number or 0)
+    return moment.insert("override", columns, [(*said, decided_by, approved_by, moment.next_run)])[0]
 
 
 _ONE = "select person_id, ended_at from control.override where owner = :owner and override = :number"

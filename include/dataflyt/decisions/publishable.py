@@ -45,18 +45,9 @@ class Publishable(Decision):
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write a row for each pupil; return the number of the first."""
-        rows = [(person, self.decision, self.reason, decided_by) for person in self.people]
-        columns = "person_id uuid, decision text, reason text, decided_by text"
-        copied(moment.connection, "decided", columns, rows)
-        names = "person_id, decision, reason, decided_by"
-        numbers = moment.connection.execute(
-            text(
-                f"insert into control.publishable (owner, from_run, {names}) "
-                f"select :owner, :run, {names} from decided returning publishable"
-            ),
-            {"owner": moment.owner, "run": moment.next_run},
-        ).scalars()
-        return int(min(numbers))
+        rows = [(person, self.decision, self.reason, decided_by, moment.next_run) for person in self.people]
+        columns = "person_id uuid, decision text, reason text, decided_by text, from_run bigint"
+        return moment.insert("publishable", columns, rows)[0]
 
     def later(self, moment: Moment) -> list[str]:
         """Tell when the pupils are published."""

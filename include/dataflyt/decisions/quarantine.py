@@ -19,7 +19,6 @@ from dataflyt.sources.freg import checks as freg
 from dataflyt.sources.hr import checks as hr
 from dataflyt.sources.krr import checks as krr
 from dataflyt.sources.sas import checks as sas
-from dataflyt.storage.database import copied
 
 SHOWN = 12
 """How much of a row's hash a list shows."""
@@ -77,18 +76,11 @@ class _RowDecision(Decision):
             ),
             bound,
         )
-        columns = "row_hash text, rule text, decision text, reason text, decided_by text, approved_by text"
-        row = (found, self.rule, self.word, self.reason, decided_by, approved_by)
-        copied(moment.connection, "decided", columns, [row])
-        names = columns.replace(" text", "")
-        number = moment.connection.scalar(
-            text(
-                f"insert into control.row_decision (owner, from_run, {names}) "
-                f"select :owner, :run, {names} from decided returning row_decision"
-            ),
-            {"owner": moment.owner, "run": moment.next_run},
+        columns = (
+            "row_hash text, rule text, decision text, reason text, decided_by text, approved_by text, from_run bigint"
         )
-        return int(number or 0)
+        row = (found, self.rule, self.word, self.reason, decided_by, approved_by, moment.next_run)
+        return moment.insert("row_decision", columns, [row])[0]
 
     def _hash(self, moment: Moment) -> str:
         """Return the whole hash of the row. Raises NotAllowed unless the newest checked run holds the row back."""

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from dataflyt.decisions.adults import Adult, persons
 from dataflyt.decisions.decision import Decision, Moment, NotAllowed
-from dataflyt.storage.database import copied
 
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 CaseNumber = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
@@ -124,14 +123,5 @@ def told(
 ) -> int:
     """Keep what people said about vetoes, and why; return the number of the last row."""
     rows = [(veto, said, reason, case_number, decided_by, approved_by, review_on) for veto in vetoes]
-    columns = "veto, said, reason, case_number, decided_by, approved_by, review_on"
-    kinds = columns.replace(", ", " text, ").replace("veto text", "veto bigint") + " date"
-    copied(moment.connection, "decided", kinds, rows)
-    numbers = moment.connection.execute(
-        text(
-            f"insert into control.veto_decision (owner, {columns}) select :owner, {columns} from decided "
-            "returning veto_decision"
-        ),
-        {"owner": moment.owner},
-    ).scalars()
-    return int([0, *numbers][-1])
+    columns = "veto bigint, said text, reason text, case_number text, decided_by text, approved_by text, review_on date"
+    return [0, *moment.insert("veto_decision", columns, rows)][-1]

@@ -1,4 +1,4 @@
-"""Who is in which published file, from when to when: the evidence for a notice to people (GDPR art. 33 and 34).
+"""The times at which each person entered and left each published file: evidence for a notice (GDPR art. 33 and 34).
 
 Each publication compares the people in its files with those in the files before it, in the transaction that notes the
 publication. The rows say that somebody was in a file, not what stood there: the file's fields are known

@@ -98,6 +98,6 @@ def _ids(at: Looking, who: str) -> Sequence[UUID]:
     try:
         first = UUID(who)
     except ValueError:
-        first = people.find(at.now, who, graded=True).person_id
+        first = people.find(at.now, who, graded=True, realm=at.kommune.feide.realm).person_id
     kin = at.connection.execute(text("select other_id from now_kin where person_id = :one"), {"one": first}).scalars()
     return [first, *(one for one in kin if one != first)]

@@ -47,7 +47,7 @@ def disclosed(
         kommune.case_worker(visitor.id, "graded")
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
-        person = everyone.find(connection, kommune.id, who, graded=graded)
+        person = everyone.find(connection, kommune.id, who, graded=graded, realm=kommune.feide.realm)
         audit.record(connection, kommune.id, visitor, "disclosed", [person])
         return of_person(connection, kommune, person)
 

@@ -88,7 +88,7 @@ def show_person(
     """
     kommune.case_worker(visitor.id, "graded" if graded else "persons")
     with looking(kommune, environment, at=at, run=run) as here:
-        found = people.find(here.then, who, graded=graded)
+        found = people.find(here.then, who, graded=graded, realm=kommune.feide.realm)
         beside = _beside(here, found.person_id)
         others = _others(here, [found.person_id, *beside])
         if others[found.person_id].hidden and not graded:
@@ -129,8 +129,8 @@ def _beside(here: Looking, person: UUID) -> list[UUID]:
 
 
 def _others(here: Looking, whom: Sequence[UUID]) -> dict[UUID, _Other]:
-    """Return the present name of each person, and whether the person is hidden now. Who is not known is hidden."""
-    hidden = people.whether_hidden(here.now, whom)
+    """Return the present name of each person, and whether the person is hidden now, as one who is not known is."""
+    hidden = people.hidden(here.now, whom, unknown=True)
     found = here.connection.execute(
         text(
             "select distinct on (person_id) person_id, concat_ws(' ', fornavn, mellomnavn, etternavn) "
@@ -140,7 +140,7 @@ def _others(here: Looking, whom: Sequence[UUID]) -> dict[UUID, _Other]:
         {"owner": here.kommune.id, "run": here.now.run, "whom": [str(one) for one in whom]},
     )
     names = {person: name for person, name in found}
-    return {one: _Other(names.get(one, ""), hidden[one]) for one in whom}
+    return {one: _Other(names.get(one, ""), one in hidden) for one in whom}
 
 
 _PERSON = {

@@ -95,7 +95,7 @@ def subject_access(
     with looking(kommune, environment) as at:
         connection = at.connection
         shown.views(at.now)
-        person, reasons = _whom(connection, kommune.id, number, requester)
+        person, reasons = _whom(connection, kommune, number, requester)
         audit.record(connection, kommune.id, visitor, "subject access", [person] if person else [])
         if person and (graded or not reasons):
             answer = _answer(connection, kommune, person, requester, reasons, environment.now())
@@ -106,21 +106,25 @@ def subject_access(
     raise NotAllowed(BY_A_PERSON)
 
 
-def _whom(connection: Connection, owner: str, number: str, requester: str | None) -> tuple[UUID | None, list[str]]:
+def _whom(
+    connection: Connection, kommune: Kommune, number: str, requester: str | None
+) -> tuple[UUID | None, list[str]]:
     """Return the person, and why a person must answer; None when nothing is held."""
+    owner, realm = kommune.id, kommune.feide.realm
     try:
-        person = everyone.find(connection, owner, number, graded=True)
+        person = everyone.find(connection, owner, number, graded=True, realm=realm)
     except NotFound:
         return None, ["nothing"]
     bound = {"owner": owner, "person": person}
-    reasons = ["protected"] if everyone.is_hidden(connection, owner, person) else []
-    near = connection.execute(text(_NEAR), bound).scalars()
-    if any(everyone.is_hidden(connection, owner, one) for one in near):
+    near = set(connection.execute(text(_NEAR), bound).scalars())
+    hidden = everyone.hidden(connection, owner, {person, *near})
+    reasons = ["protected"] if person in hidden else []
+    if hidden & near:
         reasons.append("near")
     reasons += [why for why, sql in (("decided", _DECIDED), ("shared", _SHARED)) if connection.scalar(text(sql), bound)]
     if requester is not None:
         try:
-            adult = everyone.find(connection, owner, requester, graded=True)
+            adult = everyone.find(connection, owner, requester, graded=True, realm=realm)
             may = connection.scalar(text(_HAS_ACCESS), bound | {"adult": str(adult)})
         except NotFound:
             may = False
@@ -253,13 +257,7 @@ def _from_sources(connection: Connection, owner: str, person: UUID, requester: s
         ).scalars()
     )
     may_stand = own | ({requester} if requester else set())
-    contact: dict[str, str] = dict(
-        connection.execute(text("select hash, value from control.contact_value where owner = :owner"), bound)
-        .tuples()
-        .all()
-        if _has_contact(connection, bound)
-        else ()
-    )
+    contact: dict[str, str] = {hash_: value for hash_, value in connection.execute(text(_CONTACT), bound)}
     found = []
     for name, columns in IDENTIFIERS.items():
         scheme, column = columns[0]
@@ -289,11 +287,6 @@ def _from_sources(connection: Connection, owner: str, person: UUID, requester: s
     return found
 
 
-def _has_contact(connection: Connection, bound: dict[str, Any]) -> bool:
-    found = "select exists (select from golden.contact where owner = :owner and person_id = :person)"
-    return bool(connection.scalar(text(found), bound))
-
-
 def _value(
     table: str, field: str, value: object, may_stand: set[str], contact: dict[str, str], *, guardian: bool
 ) -> object:
@@ -306,6 +299,21 @@ def _value(
     return value
 
 
+# The values in clear that the person's own rows of the contact register point to, while the contact is kept.
+_CONTACT = """
+select v.hash, v.value
+from control.contact_value v
+where v.owner = :owner
+    and exists (select from golden.contact c where c.owner = :owner and c.person_id = :person)
+    and v.hash in (
+        select unnest(array[x.epostadresse, x.mobiltelefonnummer])
+        from history.krr_contact x
+        join golden.person_link l on l.owner = :owner and l.person_id = :person and l.scheme = 'number'
+            and l.value = x.personidentifikator and l.from_run <= x.from_run
+            and coalesce(l.to_run, 9223372036854775807) > x.from_run
+        where x.owner = :owner
+    )
+"""
 _ROWS = """
 select {listed}, f.as_of as began, t.as_of as ended
 from history.{table} x

@@ -410,10 +410,12 @@ def forget_old(connection: Connection, owner: str, *, days: int, today: date) ->
 _FIVE_YEARS = "< now() - interval '5 years'"
 _ENDED = {
     "audit": "at <5",
-    "access_grant": "coalesce(withdrawn_at, until::timestamptz) <5",
-    # A consent that nobody has withdrawn ended with its grant, which is deleted before it.
-    "consent": "(withdrawn_at <5 or given_at <5 and not exists (select from control.access_grant g "
-    "where g.owner = :owner and g.access_grant = d.access_grant))",
+    # A consent that nobody has withdrawn ended with its grant. A grant stays while one of its consents must.
+    "consent": "(withdrawn_at <5 or given_at <5 and withdrawn_at is null and exists ("
+    "select from control.access_grant g where g.owner = :owner and g.access_grant = d.access_grant "
+    "and coalesce(g.withdrawn_at, g.until::timestamptz) <5))",
+    "access_grant": "coalesce(withdrawn_at, until::timestamptz) <5 and not exists (select from control.consent c "
+    "where c.owner = :owner and c.access_grant = d.access_grant)",
     "access_block": "lifted_at <5",
     "override": "ended_at <5",
     "publishable": "ended_at <5",

@@ -4,16 +4,17 @@
 file are just as often about somebody who is not.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from dataflyt.identity import numbers
 from dataflyt.storage.database import copied
-from dataflyt.warehouse.people import _NAME_AND_DATE, WRITE_WHO, NotFound, _day
+from dataflyt.warehouse.people import _NAME_AND_DATE, WRITE_WHO, NotFound, _day, uid_of
 
 
-def find(connection: Connection, owner: str, who: str, *, graded: bool) -> UUID:
+def find(connection: Connection, owner: str, who: str, *, graded: bool, realm: str) -> UUID:
     """Return the one person that ``who`` names, in any run: by number, FEIDE name, id, or name and birth date.
 
     Without ``graded`` a person who is or has been protected, or is held back, is not found, nor an adult whom the
@@ -26,7 +27,7 @@ def find(connection: Connection, owner: str, who: str, *, graded: bool) -> UUID:
     named = None if number else _NAME_AND_DATE.fullmatch(asked)
     name = named["name"].strip(" ,").casefold() if named else None
     born = _day(named["date"]) if named else None
-    uid = asked.casefold().partition("@")[0] if not number and not named and " " not in asked else None
+    uid = uid_of(asked, realm) if not number and not named and " " not in asked else None
     try:
         person = UUID(asked)
     except ValueError:
@@ -46,9 +47,10 @@ def find(connection: Connection, owner: str, who: str, *, graded: bool) -> UUID:
     return UUID(str(found[0].person_id))
 
 
-def is_hidden(connection: Connection, owner: str, person_id: UUID) -> bool:
-    """Tell whether a person is or has been protected, by any run, veto or override, or is held back now."""
-    return bool(connection.scalar(text(f"select {_HIDDEN}"), {"owner": owner, "person": person_id}))
+def hidden(connection: Connection, owner: str, people: Iterable[UUID]) -> set[UUID]:
+    """Return those who are or have been protected, by any run, veto or override, or are held back now."""
+    bound = {"owner": owner, "people": [str(one) for one in people]}
+    return set(connection.execute(text(_HIDDEN), bound).scalars())
 
 
 _HIDDEN_OF = """(
@@ -77,7 +79,9 @@ _HIDDEN_OF = """(
         where l.owner = :owner and l.scheme = 'hr' and l.person_id = {person}
     )
 )"""
-_HIDDEN = _HIDDEN_OF.format(person=":person")
+_HIDDEN = "select a.person from unnest(cast(:people as uuid[])) as a (person) where " + _HIDDEN_OF.format(
+    person="a.person"
+)
 # An adult who is here, or has been, only beside children who are or have been protected: finding one would tell of
 # them.
 _BESIDE = f"""(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -35,11 +36,11 @@ NOBODY = f"Fant ingen i kommunen som passer. {WRITE_WHO}"
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
 
-def find(views: Views, who: str, *, graded: bool, realm: str | None = None) -> Found:
+def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     """Return the one person that ``who`` names in the views of a golden record.
 
     ``who`` is an identity number (also a former one), a FEIDE name with or without its realm, the warehouse's own id,
-    or full name and birth date. With ``realm``, a name of another realm finds nobody. A former FEIDE name is found with
+    or full name and birth date. A name of another realm than ``realm`` finds nobody. A former FEIDE name is found with
     ``graded`` only. Without ``graded`` a protected person (fortrolig or stricter, or held back) is not found, and the
     sentence is that of somebody who does not exist.
 
@@ -81,53 +82,41 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
     }
 
 
-def whether_hidden(views: Views, people: Sequence[UUID]) -> dict[UUID, bool]:
-    """Tell of each person whether only those who may see protection are shown the person. Who is not known is hidden.
+def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> set[UUID]:
+    """Return those of ``people`` who are protected, under any id that they have or have had.
 
-    The people are named in the query: PostgreSQL looks through no others for them, as it would by a join.
+    Somebody whom the warehouse has as guardian of protected children alone is among them: that this person is here
+    tells of the children. With ``unknown`` so is a person that the warehouse does not know.
+
+    The people are named in the queries: PostgreSQL looks through no others for them, as it would by a join.
     """
-    rows = views.connection.execute(
-        text(
-            f"select person_id, level >= 2 or held_back from {views.prefix}protection "
-            "where person_id = any(cast(:people as uuid[]))"
-        ),
-        {"people": [str(one) for one in people]},
-    )
-    known = {person: hidden for person, hidden in rows}
-    told_by = _only_beside_hidden(views, [one for one in people if not known.get(one, True)])
-    return {one: known.get(one, True) or one in told_by for one in people}
+    asked = {*people}
+    kin: dict[UUID, set[UUID]] = {one: {one} for one in asked}
+    for one, other in _of(views, asked, _KIN):
+        kin[one].add(other)
+    level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, set().union(*kin.values()), _LEVEL)}
+    found = {one for one, ids in kin.items() if any(level.get(other) for other in ids)}
+    if unknown:
+        found |= asked - level.keys()
+    return found | {one for (one,) in _of(views, asked - found, _ONLY_BESIDE_HIDDEN)}
 
 
-def _only_beside_hidden(views: Views, people: Sequence[UUID]) -> set[UUID]:
-    """Return those whom the warehouse has as guardians of hidden children alone: that they are here tells of these."""
+def _of(views: Views, people: set[UUID], statement: str) -> Sequence[Any]:
+    """Return the rows of a statement about ``people``; none for nobody."""
     if not people:
-        return set()
-    found = views.connection.execute(
-        text(_ONLY_BESIDE_HIDDEN.format(p=views.prefix)), {"people": [str(one) for one in people]}
-    )
-    return set(found.scalars())
+        return ()
+    named = {"people": [str(one) for one in people]}
+    return views.connection.execute(text(statement.format(p=views.prefix)), named).all()
 
 
 def _judged(views: Views, found: Sequence[Found]) -> list[Found]:
     """Return the people, with the word on whether each is hidden."""
-    hidden = whether_hidden(views, [one.person_id for one in found])
-    return [replace(one, hidden=hidden[one.person_id]) for one in found]
-
-
-def hidden(views: Views, people: Iterable[UUID]) -> set[UUID]:
-    """Return those of ``people`` who are protected, under any id that they have or have had.
-
-    Somebody whom the warehouse has only as guardian of a protected child is among them, as in ``whether_hidden``. A
-    person that the warehouse has never known is not.
-    """
-    asked = {*people}
-    copied(views.connection, "asked_for", "person uuid", [(person,) for person in asked])
-    found = set(views.connection.execute(text(_HIDDEN.format(p=views.prefix))).scalars())
-    return found | _only_beside_hidden(views, [one for one in asked if one not in found])
+    concealed = hidden(views, [one.person_id for one in found], unknown=True)
+    return [replace(one, hidden=one.person_id in concealed) for one in found]
 
 
 def _meant(
-    asked: str, realm: str | None, *, former_names: bool
+    asked: str, realm: str, *, former_names: bool
 ) -> tuple[str, tuple[str | None, str | None, UUID | None, str | None, date | None]]:
     """Return the condition for what ``asked`` is, and the values to ask with. Raises NotFound for anything else."""
     read = numbers.read(asked)
@@ -141,11 +130,15 @@ def _meant(
         born = _day(named["date"])
         if born is not None:
             return _BY_NAME, (None, None, None, named["name"].strip(" ,").casefold(), born)
-    if " " not in asked and re.search(r"[a-zæøå]", asked.casefold()):
-        uid, at, of = asked.casefold().partition("@")
-        if not at or realm is None or of == realm.casefold():
-            return _BY_FORMER_NAME if former_names else "c.uid = a.uid", (None, uid, None, None, None)
+    if " " not in asked and re.search(r"[a-zæøå]", asked.casefold()) and (uid := uid_of(asked, realm)):
+        return _BY_FORMER_NAME if former_names else "c.uid = a.uid", (None, uid, None, None, None)
     raise NotFound(f"Fant ikke ut hvem det er. {WRITE_WHO}")
+
+
+def uid_of(asked: str, realm: str) -> str | None:
+    """Return the user name that a FEIDE name of ``realm``, with or without it, stands for; None for another realm's."""
+    uid, at, of = asked.casefold().partition("@")
+    return uid if not at or of == realm.casefold() else None
 
 
 def _day(written: str) -> date | None:
@@ -178,14 +171,6 @@ left join {p}account c on c.person_id = p.person_id
 where {condition}
 """
 
-_HIDDEN = """
-select distinct a.person
-from asked_for a
-left join {p}kin k on k.person_id = a.person
-join {p}protection x on x.person_id in (a.person, k.other_id)
-where x.level >= 2 or x.held_back
-"""
-
 _ONLY_BESIDE_HIDDEN = """
 select a.person
 from unnest(cast(:people as uuid[])) as a (person)
@@ -199,3 +184,5 @@ where not exists (select from {p}enrolment e where e.person_id = a.person)
         where g.adult = a.person::text and not (x.level >= 2 or x.held_back)
     )
 """
+_KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
+_LEVEL = "select person_id, level >= 2 or held_back from {p}protection where person_id = any(cast(:people as uuid[]))"

@@ -35,13 +35,14 @@ def undo(
 ) -> Views:
     """Undo the released run of the views ``now``; return views of the earlier run as it then holds (``then_``).
 
-    ``now`` has the prefix ``now_``, and ``shown.views`` over it. ``day`` and ``hold_unasked`` are those that it was
-    made with. With ``employees`` the kommune asks FREG about employees too. A newer run that is not released is undone
-    and superseded. The database refuses every run but the newest released one, the first released run, and one person
-    in both places. The caller must hold the kommune's lock.
+    ``now`` has the prefix ``now_``. ``day`` and ``hold_unasked`` are those that it was made with. With ``employees``
+    the kommune asks FREG about employees too. A newer run that is not released is undone and superseded. The database
+    refuses every run but the newest released one, the first released run, and one person in both places. The caller
+    must hold the kommune's lock.
     """
     connection, owner, run = now.connection, now.owner, now.run
     bound: dict[str, object] = {"owner": owner, "run": run, "one": decided_by, "other": approved_by}
+    shown.views(now)
     _keep(connection, _HAD)
     contact.forget(connection, owner)  # a contact that the run removed does not come back in clear
     for newer in connection.execute(text(_UNRELEASED), bound).scalars().all():

@@ -1,6 +1,8 @@
 -- People's decisions about access. What takes away holds at once. What gives back holds from a run: "lifted_run" is the
 -- first run in which a block, or a veto that people have lifted, no longer holds.
-alter table control.access_block add column lifted_run bigint;
+alter table control.access_block
+    add column lifted_run bigint,
+    alter column decided_at set default clock_timestamp();
 grant update (lifted_run) on control.access_block to dataflyt_kommune;
 
 -- Lifting by people is filled in with the next run, and is refused for a run that is released already.
