@@ -1,4 +1,4 @@
-"""No index is kept twice.
+"""No index is kept twice, and a person is found by birth date.
 
 Revision ID: 0020
 """

@@ -15,3 +15,6 @@ begin
         execute format('drop index %s', entry.name);
     end loop;
 end $$;
+
+-- A person is looked for by name and birth date too.
+create index on golden.person (owner, birth_date);
