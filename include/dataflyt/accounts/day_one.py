@@ -251,8 +251,10 @@ def _digest(connection: Connection, owner: str) -> str:
 
 def _candidates(connection: Connection, owner: str, run: int) -> None:
     """Make the temporary table ``candidate_account``, and the views of the golden record before and after the run."""
-    vetoed_views.views(connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run)
-    shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run))
+    vetoed_views.views(
+        connection, owner, runs.released_before(connection, owner, run), "before_", vetoes_before=run, whole=True
+    )
+    shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run, whole=True))
     rules.make(connection, [rules.folder("accounts")["candidate_account"]], {})
 
 

@@ -84,7 +84,9 @@ def publish(
     protects = _protects(connection, run.owner, day)
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
-    shown.views(vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked))
+    shown.views(
+        vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked, whole=True)
+    )
     work = root / _WORK
     try:
         may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)

@@ -7,6 +7,7 @@ Great Expectations takes six seconds to import, so it is imported inside functio
 """
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from dataflyt.errors import CheckFailed
 from dataflyt.quality.expectations import made, quiet
@@ -36,7 +37,12 @@ def validate(suite: str, frames: "Mapping[str, pd.DataFrame]", rules: Rules) -> 
 
 def _validated(suite: str, frames: "Mapping[str, pd.DataFrame]", rules: Rules) -> list[Outcome]:
     import great_expectations as gx
+    from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.datasource.fluent import PandasDatasource
+    from great_expectations.datasource.fluent.pandas_datasource import DataFrameAsset
+
+    from dataflyt.quality.unstored import UnstoredDefinition
 
     context = gx.get_context(
         mode="ephemeral",
@@ -46,13 +52,21 @@ def _validated(suite: str, frames: "Mapping[str, pd.DataFrame]", rules: Rules) -
             progress_bars={"globally": False},
         ),
     )
-    source = context.data_sources.add_pandas(suite)
+    # All frames at once: the context writes its whole configuration again for each asset that is added later.
+    source = context.data_sources.add_pandas(
+        PandasDatasource(
+            name=suite,
+            assets=[
+                DataFrameAsset(name=name, batch_definitions=[BatchDefinition(name="everything", id=str(uuid4()))])
+                for name in rules
+            ],
+        )
+    )
     outcomes = []
     for name, declared in rules.items():
         expected = gx.ExpectationSuite(name=name, expectations=[made(rule, suite) for rule in declared])
-        everything = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("everything")
-        definition = gx.ValidationDefinition(name=name, data=everything, suite=context.suites.add(expected))
-        context.validation_definitions.add(definition)
+        (everything,) = source.get_asset(name).batch_definitions
+        definition = UnstoredDefinition(name=name, data=everything, suite=expected)
         results = definition.run(batch_parameters={"dataframe": frames[name]}, result_format="BOOLEAN_ONLY").results
         if len(results) != len(declared):
             raise _failed(suite, "CheckFailed")

@@ -116,21 +116,15 @@ def _run_checkpoint(
     doing: list[str],
 ) -> None:
     """Run the suites of a source as one Checkpoint, and add what they find to the result."""
-    import great_expectations as gx
-
     from dataflyt.quality import named
+    from dataflyt.quality.unstored import UnstoredCheckpoint, UnstoredDefinition
 
-    context = source.data_context
     definitions = []
     for suite in suites:
         doing[0] = suite.name
         (everything,) = source.get_asset(suite.name).batch_definitions
-        added = context.suites.add(suite)
-        definition = gx.ValidationDefinition(name=suite.name, data=everything, suite=added)
-        definitions.append(context.validation_definitions.add(definition))
-    checkpoint = context.checkpoints.add(
-        gx.Checkpoint(name=name, validation_definitions=definitions, result_format="SUMMARY")
-    )
+        definitions.append(UnstoredDefinition(name=suite.name, data=everything, suite=suite))
+    checkpoint = UnstoredCheckpoint(name=name, validation_definitions=definitions, result_format="SUMMARY")
     with named.found() as ids:
         validated = list(checkpoint.run().run_results.values())
     with source.get_execution_engine().engine.connect() as connection:

@@ -498,19 +498,13 @@ class _Reader:
 
     def _access(self, section: str, where: str, other: str) -> list[Value]:
         """Access of the adults to the child, or of the adult to children; without those who are hidden."""
-        now = {
-            str(row[other]): row
-            for row in self._read(
-                f"select child_id, adult, state from {self.here.then.prefix}guardian_access g where {where}"
-            )
-        }
         found = []
         for row in reversed(self._versions("guardian_access g", where)):
             who, closed = str(row[other]), row["closed"]
             if not self._may_name(who):
                 continue
-            holds = now.get(who, row) if closed is None else row
-            state = str(holds["state"])
+            now = self._states.get((row["child_id"], row["adult"])) if closed is None else None
+            state = now or str(row["state"])
             ansvar = f" ({row['ansvar']})" if row["ansvar"] else ""
             basis = f"{_BASES.get(row['basis'], row['basis'])}{ansvar}"
             rule = _STATE_RULES.get(state, "Tilgang følger av grunnlaget, og av ingenting annet")
@@ -518,6 +512,15 @@ class _Reader:
             told = (f"{_STATES.get(state, state)}: {basis}", source, rule)
             found.append(self._value(section, self._name_of(who), told, row["from_run"], closed))
         return found
+
+    @cached_property
+    def _states(self) -> dict[tuple[UUID, str], str]:
+        """The state of the person's access, as child and as adult. To plan this view takes longer than to read it."""
+        rows = self._read(
+            f"select child_id, adult, state from {self.here.then.prefix}guardian_access g "
+            "where g.child_id = :one or g.adult = :adult"
+        )
+        return {(row["child_id"], row["adult"]): str(row["state"]) for row in rows}
 
     def _account(self) -> list[Value]:
         rows = self._versions("account a", "a.person_id = :one")

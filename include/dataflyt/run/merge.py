@@ -63,7 +63,7 @@ def _merge_history(connection: Connection, job: Job) -> CleanRows:
     owner, number = job.owner, job.run.number
     clean = merging.clean_rows(connection, owner, number)
     contact.keep(clean)
-    report.note(connection, job.run, "rows", report.account(connection, owner, number))
+    report.note(connection, job.run, "rows", report.account(clean))
     merged = merging.merge_history(clean)
     report.note(connection, job.run, "merged", report.history_without_protection_counts(merged))
     return clean

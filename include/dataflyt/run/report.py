@@ -14,6 +14,7 @@ from dataflyt.accounts import day_one
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import WarehouseError
 from dataflyt.warehouse import runs, staging
+from dataflyt.warehouse.merge import CleanRows
 from dataflyt.warehouse.outcomes import HINTS
 from dataflyt.warehouse.runs import Run
 from dataflyt.warehouse.tables import source_tables
@@ -220,23 +221,27 @@ def quarantined(connection: Connection, owner: str, number: int) -> dict[str, in
     return {table: count for table, count in found}
 
 
-def account(connection: Connection, owner: str, number: int) -> dict[str, dict[str, int]]:
+def account(clean: CleanRows) -> dict[str, dict[str, int]]:
     """Count the fates of the staged rows, each fate by a query of its own, and make sure that the counts add up.
 
-    received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Needs the
-    views of ``warehouse.merge.clean_rows``. Raises WarehouseError when a row is lost.
+    received = staged + quarantined + held_over (its subject has another row in quarantine) + duplicates. Raises
+    WarehouseError when a row is lost.
     """
+
+    def count(rows: str) -> int:
+        return clean.connection.scalar(text(f"select count(*) from {rows} as counted")) or 0
+
     rows = {}
-    in_quarantine = quarantined(connection, owner, number)
-    for table, received in staging.counts(connection, owner, number).items():
-        clean = connection.scalar(text(f"select count(*) from (select from unheld_{table} group by key) as keys")) or 0
-        passed = connection.scalar(text(f"select count(*) from unheld_{table}")) or 0
+    in_quarantine = quarantined(clean.connection, clean.owner, clean.run)
+    for table, received in staging.counts(clean.connection, clean.owner, clean.run).items():
+        unheld = clean.unheld[table]
+        staged = count(f"(select from {unheld} s group by key)")
         counted = {
             "received": received,
             "quarantined": in_quarantine.get(table, 0),
-            "held_over": connection.scalar(text(f"select count(*) from held_{table}")) or 0,
-            "duplicates": passed - clean,
-            "staged": clean,
+            "held_over": count(clean.held[table]),
+            "duplicates": count(unheld) - staged,
+            "staged": staged,
         }
         if received != sum(count for name, count in counted.items() if name != "received"):
             raise WarehouseError(f"Radene i {table} går ikke opp: noe er mistet på veien. Si fra til en dataingeniør.")

@@ -15,8 +15,8 @@ def keep(clean: CleanRows) -> None:
         clean.connection.execute(
             text(
                 "insert into control.contact_value (owner, hash, value) "
-                f"select distinct :owner, control.keyed_hash({OWN_KEY}, {column}), {column} from unheld_krr_contact "
-                f"where {column} <> '' on conflict do nothing"
+                f"select distinct :owner, control.keyed_hash({OWN_KEY}, {column}), {column} "
+                f"from {clean.unheld['krr_contact']} c where {column} <> '' on conflict do nothing"
             ),
             {"owner": clean.owner},
         )

@@ -76,7 +76,7 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
 def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:
     """Return the names of people; protected people are left out without ``graded``."""
     copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
-    rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition="p.person_id = a.person")))
+    rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition=_BY_ID)))
     return {
         one.person_id: one.name for one in _judged(views, [Found(*row) for row in rows]) if graded or not one.hidden
     }
@@ -98,7 +98,16 @@ def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> se
     found = {one for one, ids in kin.items() if any(level.get(other) for other in ids)}
     if unknown:
         found |= asked - level.keys()
-    return found | {one for (one,) in _of(views, asked - found, _ONLY_BESIDE_HIDDEN)}
+    return found | _only_beside_hidden(views, asked - found)
+
+
+def _only_beside_hidden(views: Views, people: set[UUID]) -> set[UUID]:
+    """Return those of ``people`` who are nothing but guardians, and of no child that may be known of."""
+    guardians = people - {one for (one,) in _of(views, people, _PLACED)}
+    children = _of(views, guardians, _CHILDREN)
+    level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, {child for _, child in children}, _LEVEL)}
+    known = {adult for adult, child in children if level.get(child) is False}
+    return {adult for adult, _ in children} - known
 
 
 def _of(views: Views, people: set[UUID], statement: str) -> Sequence[Any]:
@@ -123,7 +132,7 @@ def _meant(
     if read and read.kind == "number":
         return _BY_NUMBER, (read.value, None, None, None, None)
     try:
-        return "p.person_id = a.person", (None, None, UUID(asked), None, None)
+        return _BY_ID, (None, None, UUID(asked), None, None)
     except ValueError:
         pass
     if named := _NAME_AND_DATE.fullmatch(asked):
@@ -131,7 +140,7 @@ def _meant(
         if born is not None:
             return _BY_NAME, (None, None, None, named["name"].strip(" ,").casefold(), born)
     if " " not in asked and re.search(r"[a-zæøå]", asked.casefold()) and (uid := uid_of(asked, realm)):
-        return _BY_FORMER_NAME if former_names else "c.uid = a.uid", (None, uid, None, None, None)
+        return _BY_FORMER_NAME if former_names else _BY_USER_NAME, (None, uid, None, None, None)
     raise NotFound(f"Fant ikke ut hvem det er. {WRITE_WHO}")
 
 
@@ -151,38 +160,32 @@ def _day(written: str) -> date | None:
         return None
 
 
+# What is asked for is a value of its own in each condition. By a join PostgreSQL would read everybody, since it knows
+# nothing of how few are asked for.
+_BY_ID = "p.person_id = any(array(select person from asked_for))"
 _BY_NUMBER = (
-    "p.person_id in (select l.person_id from {p}person_link l join asked_for n on n.number = l.value "
-    "where l.scheme = 'number')"
+    "p.person_id in (select l.person_id from {p}person_link l where l.scheme = 'number' "
+    "and l.value = (select number from asked_for))"
 )
 _BY_NAME = (
-    "p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn)) = a.name "
-    "or p.birth_date = a.born and lower(concat_ws(' ', p.fornavn, p.etternavn)) = a.name"
+    "p.birth_date = (select born from asked_for) and (select name from asked_for) in "
+    "(lower(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn)), lower(concat_ws(' ', p.fornavn, p.etternavn)))"
 )
+_BY_USER_NAME = "p.person_id in (select c.person_id from {p}account c where c.uid = (select uid from asked_for))"
 _BY_FORMER_NAME = (
-    "(c.uid = a.uid or exists (select from golden.account f where f.owner = '{owner}' and f.uid = a.uid "
-    "and f.person_id = p.person_id and f.from_run <= {run}))"
+    "p.person_id in (select f.person_id from golden.account f where f.owner = '{owner}' "
+    "and f.uid = (select uid from asked_for) and f.from_run <= {run})"
 )
 _FIND = """
 select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date, true
-from asked_for a
-join {p}person p on true
-left join {p}account c on c.person_id = p.person_id
+from {p}person p
 where {condition}
 """
 
-_ONLY_BESIDE_HIDDEN = """
-select a.person
-from unnest(cast(:people as uuid[])) as a (person)
-where not exists (select from {p}enrolment e where e.person_id = a.person)
-    and not exists (select from {p}employment e where e.person_id = a.person)
-    and not exists (select from {p}membership m where m.person_id = a.person)
-    and exists (select from {p}guardian_access g where g.adult = a.person::text)
-    and not exists (
-        select from {p}guardian_access g
-        join {p}protection x on x.person_id = g.child_id
-        where g.adult = a.person::text and not (x.level >= 2 or x.held_back)
-    )
-"""
+_PLACED = " union ".join(
+    f"select person_id from {{p}}{what} where person_id = any(cast(:people as uuid[]))"
+    for what in ("enrolment", "employment", "membership")
+)
+_CHILDREN = "select cast(adult as uuid), child_id from {p}guardian_access where adult = any(cast(:people as text[]))"
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
 _LEVEL = "select person_id, level >= 2 or held_back from {p}protection where person_id = any(cast(:people as uuid[]))"

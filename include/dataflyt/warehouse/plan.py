@@ -53,8 +53,8 @@ class Plan:
 
 def build(connection: Connection, owner: str, run: int, released: int) -> Plan:
     """Compute the plan of ``run`` against the run ``released`` before it (0: none)."""
-    vetoed_views.views(connection, owner, released, "before_", vetoes_before=run)
-    vetoed_views.views(connection, owner, run, "after_", lifting=run)
+    vetoed_views.views(connection, owner, released, "before_", vetoes_before=run, whole=True)
+    vetoed_views.views(connection, owner, run, "after_", lifting=run, whole=True)
     return compare(connection, owner, run, released)
 
 

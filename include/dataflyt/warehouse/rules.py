@@ -114,6 +114,21 @@ def make(connection: Connection, wanted: Iterable[Rule], bound: Mapping[str, obj
         script(connection, _finish(rule, str(rule.relation)))
 
 
+def drop(connection: Connection, names: Iterable[str]) -> None:
+    """Drop the temporary tables and views of these names that exist, and the views on top of them."""
+    there = connection.execute(
+        text(
+            "select case relkind when 'v' then 'view' else 'table' end, string_agg('pg_temp.' || relname, ', ') "
+            "from pg_class where relnamespace = pg_my_temp_schema() and relname = any(:names) "
+            "group by 1 order by 1 desc"
+        ),
+        {"names": list(names)},
+    )
+    # Views first: a table takes the views on top of it along.
+    for kind, found in there.all():
+        script(connection, [f"drop {kind} {found} cascade"])
+
+
 def script(connection: Connection, statements: Iterable[str]) -> None:
     """Execute statements without parameters in one exchange with the server."""
     connection.exec_driver_sql(";\n".join(statements), execution_options={"no_parameters": True})

@@ -18,6 +18,6 @@ def views(of: Views) -> None:
     long as the transaction.
     """
     wanted = list(rules.folder("exports").values())
-    drop = [f"drop {rule.kind} if exists pg_temp.{rule.name_in(of.prefix)} cascade" for rule in reversed(wanted)]
     make = [statement for rule in wanted for statement in rules.script_of(rule, p=of.prefix, owner=of.owner)]
-    rules.script(of.connection, [*drop, *make])
+    rules.drop(of.connection, [rule.name_in(of.prefix) for rule in wanted])
+    rules.script(of.connection, make)

@@ -5,13 +5,16 @@ about ids: each holds for every person who is or has been one with the person of
 in ``sql/vetoed/``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import Connection
 
 from dataflyt.warehouse import rules
 from dataflyt.warehouse.tables import GOLDEN
+
+READ_OFTEN = frozenset({"veto", "block", "quiet", "guardian_access", "protection"})
+"""Views that others read in many places. PostgreSQL would plan and compute each anew in every place."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def views(
     lifting: int | None = None,
     day: date | None = None,
     hold_unasked: bool = False,
+    whole: bool = False,
 ) -> Views:
     """Make temporary views ``<prefix><table>`` of the golden record at ``run`` (0: nothing yet).
 
@@ -44,8 +48,10 @@ def views(
     end. An override that raises protection then holds, in whatever run it takes effect.
 
     With ``hold_unasked`` a pupil that FREG cannot be asked about is held back unless people have decided otherwise,
-    even if the kommune's file said otherwise in that run. ``<prefix>kin`` is a table, and holds the rows of the moment
-    it was made.
+    even if the kommune's file said otherwise in that run.
+
+    ``whole`` is for readers of all people: the views in ``READ_OFTEN`` are tables then, and hold the rows of the moment
+    they were made, as ``<prefix>kin`` does always.
     """
     # What people lift holds until the run that gives it back.
     in_force = f"v.lifted_at is null or v.lifted_by is not null and v.lifted_run > {run:d}"
@@ -80,10 +86,12 @@ def views(
             f"select {columns} from golden.{name} where owner = '{owner}' and from_run <= {run:d} "
             f"and (to_run is null or to_run > {run:d})"
         )
-    wanted = list(laid_over.values())
-    drop = [f"drop {rule.kind} if exists pg_temp.{rule.name_in(prefix)} cascade" for rule in reversed(wanted)]
+    wanted = [
+        replace(rule, makes="table") if whole and rule.name in READ_OFTEN else rule for rule in laid_over.values()
+    ]
     make = [statement for rule in wanted for statement in rules.script_of(rule, **placed)]
-    rules.script(connection, [*drop, *bare, *make])
+    rules.drop(connection, [rule.name_in(prefix) for rule in wanted])
+    rules.script(connection, [*bare, *make])
     return Views(connection, owner, run, prefix)
 
 

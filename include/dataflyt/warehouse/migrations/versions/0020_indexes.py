@@ -1,0 +1,23 @@
+"""No index is kept twice, and a person is found by birth date.
+
+Revision ID: 0020
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from dataflyt.storage.database import driver
+
+revision = "0020"
+down_revision = "0019"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse, as every migration here does."""
+    raise NotImplementedError("restore a backup instead")
