@@ -87,7 +87,7 @@ _LISTS: dict[What, str] = {
             'til ' || to_char(g.until, 'DD.MM.YYYY'), g.decided_by || ' og ' || g.approved_by
         from control.access_grant g
         where g.owner = :owner and g.withdrawn_at is null
-        order by g.access_grant
+        order by g.from_run, g.access_grant
     """,
     "blocks": """
         select access_block, child_id, adult, basis, case_number, to_char(decided_at, 'DD.MM.YYYY'), decided_by,
@@ -112,7 +112,7 @@ _LISTS: dict[What, str] = {
         select publishable, person_id, null, decision, to_char(decided_at, 'DD.MM.YYYY'), decided_by
         from control.publishable
         where owner = :owner and ended_at is null
-        order by publishable
+        order by decided_at, publishable
     """,
     "held_back": """
         select d.veto_decision, v.person_id, null, d.case_number, to_char(d.decided_at, 'DD.MM.YYYY'), d.decided_by,

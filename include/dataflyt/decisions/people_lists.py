@@ -121,5 +121,5 @@ where m.owner = :owner and m.ended_at is null and coalesce(m.until, 'infinity') 
 order by m.decided_at, m.manual_person
 """
 _LINKS = """
-select link, became, joined, reason, case_number from control.link where owner = :owner order by link
+select link, became, joined, reason, case_number from control.link where owner = :owner order by decided_at, link
 """
