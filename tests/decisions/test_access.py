@@ -329,7 +329,8 @@ def test_pupils_without_a_number_are_published_by_a_decision_they_share_and_held
     with pytest.raises(NotAllowed, match="fra før"):
         _decide(here, decision)
     assert "Nykommer0" not in here.ldif()
-    here.run()
+    report = here.run()
+    assert report["changed"]["pupil_published"] == 2, "what a decision gives is in the plan"
     assert "Nykommer0" in here.ldif()
     assert "Nykommer1" in here.ldif()
     assert len({line.words[0] for line in _listed(here, "publishable", graded=True)}) == 1

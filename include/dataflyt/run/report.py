@@ -33,6 +33,7 @@ KINDS = {
     "pupil_starts": "Elever som begynner",
     "pupil_leaves": "Elever som slutter",
     "pupil_changes_school": "Elever som bytter skole",
+    "pupil_published": "Elever uten fødselsnummer som publiseres, fordi det er bestemt",
     "employee_starts": "Ansatte som begynner",
     "employee_leaves": "Ansatte som slutter",
     "name_changes": "Navn som endres",
