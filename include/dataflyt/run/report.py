@@ -51,6 +51,8 @@ KINDS = {
     "account_renamed": "FEIDE-kontoer med nytt brukernavn",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
+    "leaves_exports": "Elever og ansatte som går ut av eksportene",
+    "block_again": "Sperringer som var hevet, og gjelder igjen",
 }
 """Each kind of change, in an operator's words. Kinds about protection are not here: they are never counted."""
 
