@@ -20,7 +20,6 @@ class Publishable(Decision):
     """
 
     kind: ClassVar[str] = "publishable"
-    title: ClassVar[str] = "Kan publiseres"
     two_people: ClassVar[bool] = False
 
     people: tuple[UUID, ...] = Field(min_length=1, max_length=500)
@@ -59,7 +58,6 @@ class EndPublishable(Decision):
     """The end of «kan publiseres» for a pupil, at once, by one person: the pupil is held back again."""
 
     kind: ClassVar[str] = "end_publishable"
-    title: ClassVar[str] = "Kan ikke lenger publiseres"
     two_people: ClassVar[bool] = False
 
     person: UUID

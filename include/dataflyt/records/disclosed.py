@@ -17,6 +17,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, everyone
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 
 class Disclosed(NamedTuple):
@@ -39,13 +40,10 @@ def disclosed(
 ) -> list[Disclosed]:
     """Return the files that a person is or has been in, the newest first. The look is kept in the audit.
 
-    Raises NotAllowed without the right ``persons`` (and ``graded``), NotFound for nobody, more than one, or somebody
     An erased person is found by number, with ``graded``: the rows are kept under the id, which is a keyed hash.
+    Raises NotAllowed without the right ``persons`` (and ``graded``), NotFound for nobody, more than one, or somebody
     protected when ``graded`` is False.
     """
-    kommune.case_worker(visitor.id, "persons")
-    if graded:
-        kommune.case_worker(visitor.id, "graded")
     db = database.engine(environment.connect(kommune.warehouse).url)
     with (
         refusals(kommune, environment.connect, visitor, "disclosed", [who]),

@@ -130,7 +130,12 @@ def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str,
     if inferred_losses and "guardian_loses_access" in said:
         absent = f" ({spaced(inferred_losses)} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
         said["guardian_loses_access"] += absent
-    return [((KINDS | GRADED_KINDS).get(kind, kind), count) for kind, count in said.items()]
+    return [(title(kind), count) for kind, count in said.items()]
+
+
+def title(kind: str) -> str:
+    """Return a kind of change in an operator's words."""
+    return (KINDS | GRADED_KINDS).get(kind, kind)
 
 
 def limited(count: str, limit: Mapping[str, float | None]) -> str:
