@@ -343,6 +343,13 @@ def test_pupils_without_a_number_are_published_by_a_decision_they_share_and_held
     assert (effect.hidden, effect.republished) == (1, True)
     assert "Nykommer0" not in here.ldif()
     assert "Nykommer1" in here.ldif()
+    # One is enough when HR's file has the one who decides; a number that it does not have is no number.
+    ((known,),) = here.query("select min(value) from golden.person_link where scheme = 'hr' and to_run is null")
+    for employee, alone in (("0", False), (known, True)):
+        herself = PEOPLE[0].model_copy(update={"employee_id": employee})
+        kommune = here.kommune.model_copy(update={"people": (herself, *PEOPLE[1:])})
+        once = Publishable(people=people[:1], decision="2026/8", reason="venter fortsatt")
+        assert bool(deciding.decide(kommune, here.environment, once, ANITA).number) is alone
 
 
 @pytest.mark.after_first_run
