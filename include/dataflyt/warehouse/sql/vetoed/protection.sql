@@ -21,7 +21,7 @@ from (
             ))
         ) as comes_back
     from (select b.*,
-        -- A decision stops counting as soon as people end it.
+        -- A decision stops counting as soon as people end it; a new one counts from its run on.
         b.held_back or coalesce(b.unasked, false) and ({hold} or exists (
             select from control.publishable d
             where d.owner = '{owner}' and d.ended_at is not null
@@ -30,7 +30,7 @@ from (
                 ))
         )) and not exists (
             select from control.publishable d
-            where d.owner = '{owner}' and d.ended_at is null
+            where d.owner = '{owner}' and d.ended_at is null and d.from_run <= {run}
                 and (d.person_id = b.person_id or d.person_id in (
                     select k.other_id from {p}kin k where k.person_id = b.person_id
                 ))
