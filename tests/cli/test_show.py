@@ -58,7 +58,7 @@ def test_who_sees_people_says_who_and_why_has_the_right_and_is_in_the_audit(
         refused = said(*words, *missing)
         assert (refused.exit_code, refused.stdout) == (2, ""), refused.output
         assert sentence in refused.stderr
-    assert audited(here) == []
+    assert audited(here) == [("7", f"denied {action.removesuffix(' rows')}", "x")], "a refusal is kept too"
     shown = said(*words, *AS)
     assert shown.exit_code == 0, shown.output
     assert ("101", action, "Feilsøking") in audited(here)
@@ -108,4 +108,4 @@ def test_undo_shows_the_plan_first_and_waits_for_another(here: Installation) -> 
     with psycopg.connect(here.warehouse_url.replace("+psycopg", "")) as connection:
         state = connection.execute("select state from control.run where run = 2").fetchone()
     assert state == ("released",)
-    assert {action for _, action, _ in audited(here)} == {"undo rows", "try undo", "propose undo"}
+    assert {action for _, action, _ in audited(here)} == {"denied undo", "undo rows", "try undo", "propose undo"}

@@ -484,6 +484,17 @@ def test_check_prints_a_line_a_file_and_fails_when_one_is_broken(run, folder):
     assert run("check", "bergen").exit_code == 1
 
 
+def test_check_says_who_may_decide_and_cannot_be_told_from_those_it_is_about(run, folder):
+    decides = (
+        "people:\n  - {id: '7', name: Kari, may: [decide]}\n  - {id: '8', name: Per, may: [decide], employee_id: '5'}\n"
+    )
+    (folder / "haugesund.yaml").write_text(f"{GOOD}\n{decides}")
+    said = run("check")
+    assert said.exit_code == 0, said.output
+    assert "  Kari kan bestemme, og har ingen employee_id" in said.output
+    assert "Per" not in said.output
+
+
 def test_check_of_a_named_kommune_says_who_works_at_a_school(run, folder):
     file = folder / "haugesund.yaml"
     file.write_text(GOOD.replace("hr_haugesund}", "hr_haugesund,\n    units: {'011110': '311060015'}}"))

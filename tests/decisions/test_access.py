@@ -325,11 +325,17 @@ def test_pupils_without_a_number_are_published_by_a_decision_they_share_and_held
     child = _young(here, 3)
     with pytest.raises(NotAllowed, match="ikke kan spørres om"):
         _decide(here, Publishable(people=(_link(here, child.number),), decision="1", reason="x"))
-    _decide(here, decision)
+    # Nobody knows who Anita is in HR: she may be one of their guardians, so another must confirm.
+    assert _decide(here, decision).number is None
+    assert "employee_id" in " ".join(_decide(here, decision).effect.later)
+    assert not here.query("select 1 from control.publishable")
+    _both(here, decision)
+    assert here.query("select distinct decided_by, approved_by from control.publishable") == [("101", "104")]
     with pytest.raises(NotAllowed, match="fra før"):
         _decide(here, decision)
     assert "Nykommer0" not in here.ldif()
-    here.run()
+    report = here.run()
+    assert report["changed"]["pupil_published"] == 2, "what a decision gives is in the plan"
     assert "Nykommer0" in here.ldif()
     assert "Nykommer1" in here.ldif()
     assert len({line.words[0] for line in _listed(here, "publishable", graded=True)}) == 1
@@ -337,6 +343,14 @@ def test_pupils_without_a_number_are_published_by_a_decision_they_share_and_held
     assert (effect.hidden, effect.republished) == (1, True)
     assert "Nykommer0" not in here.ldif()
     assert "Nykommer1" in here.ldif()
+    # One is enough when HR's file has the one who decides; a number that it does not have is no number.
+    ((known,),) = here.query("select min(value) from golden.person_link where scheme = 'hr' and to_run is null")
+    for employee, alone in (("0", False), (known, True)):
+        herself = PEOPLE[0].model_copy(update={"employee_id": employee})
+        kommune = here.kommune.model_copy(update={"people": (herself, *PEOPLE[1:])})
+        once = Publishable(people=people[:1], decision="2026/8", reason="venter fortsatt")
+        assert bool(deciding.decide(kommune, here.environment, once, ANITA).number) is alone
+    assert "Nykommer0" not in here.ldif(), "what is decided anew waits for a run, too"
 
 
 @pytest.mark.after_first_run

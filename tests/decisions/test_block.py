@@ -66,11 +66,19 @@ def test_a_block_holds_at_once_and_takes_two_to_lift(decided: Installation) -> N
     actions = decided.query("select user_id, action, person_id from control.audit order by at")
     assert {(user, action) for user, action, _ in actions} == {
         ("101", "try block"),
+        # Refused: the same block again, the confirmation of one's own, one without the right, a second answer.
+        ("101", "denied block"),
+        ("101", "denied confirmed proposal"),
+        ("103", "denied confirmed proposal"),
+        ("102", "denied refused proposal"),
         ("101", "block"),
         ("101", "propose lift_block"),
         ("102", "lift_block"),
     }
-    assert {str(person) for *_, person in actions} == {str(block.child), block.adult}
+    assert [(user, action) for user, action, person in actions if person is None] == [
+        ("102", "denied refused proposal")  # of a proposal that is answered nobody is looked up
+    ]
+    assert {str(person) for *_, person in actions if person} == {str(block.child), block.adult}
 
 
 @pytest.mark.after_first_run

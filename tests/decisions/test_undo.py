@@ -9,10 +9,12 @@ import pytest
 
 from dataflyt.config.kommune import CaseWorker
 from dataflyt.decisions import deciding
-from dataflyt.decisions.block import Block
+from dataflyt.decisions.block import Block, LiftBlock
 from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.undo import Undo
+from dataflyt.decisions.undo_rows import undo_rows
 from dataflyt.errors import CheckFailed, NotApproved
+from dataflyt.records.show_person import show_person
 from dataflyt.run import publish, release
 from dataflyt.run.close_run import close_run
 from dataflyt.run.execute import execute
@@ -20,6 +22,7 @@ from dataflyt.run.job import open_job
 from dataflyt.run.republish import republish
 from dataflyt.warehouse import shown as views
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.people import NotFound
 from simulator.model import Person, Responsibility
 from tests.installation.fixtures import TO_PLAN, TODAY, Installation, respond
 
@@ -105,15 +108,34 @@ def test_undoing_takes_back_what_the_run_gave_and_gives_nothing_back(decided: In
     for group, member in taken_out:
         group.members.remove(member)
     here.registers.write()
+    # A block that two people lift comes to an end with the run, and is in force again when that is undone.
+    block = Block(child=_id(here, same.number), adult=str(_id(here, stranger)), basis="other", case_number="1")
+    number = deciding.decide(here.kommune, here.environment, block, ANITA).number
+    lifting = deciding.decide(here.kommune, here.environment, LiftBlock(block=number or 0), ANITA).proposal
+    deciding.answer(here.kommune, here.environment, lifting or 0, "confirmed", BJORN)
     before = here.dump()
     assert here.run()["outcome"] == "released"
     assert level(here, lowered.number) == 0
+    assert stranger in access(here, same.number)
     assert stranger in access(here, gains.number)
     assert gone.number not in here.ldif()
     names = set(here.query("select uid, person_id from control.account_name"))
     vetoes = here.query("select veto from control.veto where lifted_at is null")
     assert here.query("select 1 from control.veto where lifted_run = 3")
 
+    # The dry run tells who leaves the exports: the one who is renamed, not the one who is protected again.
+    told = deciding.decide(here.kommune, here.environment, Undo(run=3), ANITA, dry_run=True).effect.later
+    assert "Elever og ansatte som går ut av eksportene: 1." in told
+    rows = {
+        graded: {
+            (row.kind, row.subject)
+            for row in undo_rows(here.kommune, here.environment, Undo(run=3), ANITA, graded=graded)
+            if row.kind in ("leaves_exports", "block_again", "identity_block")
+        }
+        for graded in (False, True)
+    }
+    leaves, again = ("leaves_exports", str(_id(here, renamed.number))), ("block_again", str(_id(here, same.number)))
+    assert rows[False] == rows[True] == {leaves, again}
     undo(here, 3)
     after = here.dump()
     for table in before:
@@ -132,6 +154,12 @@ def test_undoing_takes_back_what_the_run_gave_and_gives_nothing_back(decided: In
     for absent in (raised, gone, renamed):
         assert absent.number not in ldif
     assert not access(here, gone.number)
+    assert stranger not in access(here, same.number)
+    # Who is held back by the undoing alone is found by everybody who may see people; a former name is not shown.
+    found = show_person(here.kommune, here.environment, gone.number, BJORN, run=2)
+    assert found.name == f"{gone.given} {gone.family}"
+    with pytest.raises(NotFound):
+        show_person(here.kommune, here.environment, renamed.number, BJORN, run=2)
     for path in (here.storage / "exports").rglob("*.ldif"):
         assert raised.number not in path.read_text()
         assert gone.number not in path.read_text()
@@ -222,8 +250,12 @@ def test_undoing_takes_two_people_and_the_newest_run_and_never_the_first(decided
             with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
                 connection.execute("update control.run set state = %s where run = 2", (state,))
     assert here.query("select user_id, action, detail from control.audit order by at") == [
+        *[("101", "denied undo", "")] * 2,
+        ("103", "denied undo", ""),
+        ("101", "denied undo", ""),
         ("101", "try undo", ""),
         ("101", "propose undo", ""),
+        ("101", "denied confirmed proposal", ""),
         ("102", "undo", "nr. 2"),
     ]
     # A killed publication is made good by whatever publishes next.

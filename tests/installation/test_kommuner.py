@@ -17,6 +17,7 @@ from dataflyt.config.loading import find
 from dataflyt.decisions import deciding, kommuner
 from dataflyt.decisions.block import Block
 from dataflyt.decisions.decision import NotAllowed
+from dataflyt.decisions.manual_person import EndManualPerson, ManualPeople, Registered
 from dataflyt.run.environment import Environment
 from dataflyt.run.execute import Answer, execute
 from dataflyt.run.job import open_job
@@ -182,12 +183,13 @@ def _write(merger: Merger, sql: str, **bound: object) -> None:
         connection.execute(text(sql), bound)
 
 
-def _grant(merger: Merger, child: UUID, adult: str) -> None:
+def _grant(merger: Merger, child: UUID, adult: str, number: int = 1) -> None:
     _write(
         merger,
-        "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
-        "decided_by, approved_by, from_run) values ('haugesund', :child, :adult, 'person', 'court_judgment', 'all', "
-        "'2026/2', '101', '101', '102', 1)",
+        "insert into control.access_grant (owner, access_grant, child_id, adult, adult_kind, basis, scope, "
+        "case_number, seen_by, decided_by, approved_by, from_run) values ('haugesund', :number, :child, :adult, "
+        "'person', 'court_judgment', 'all', '2026/2', '101', '101', '102', 1)",
+        number=number,
         child=child,
         adult=adult,
     )
@@ -240,7 +242,7 @@ def test_a_kommune_becomes_part_of_another_and_nothing_falls_between(merger: Mer
         deciding.answer(merger.new, merger.environment, proposal, "confirmed", BJORN)
     with pytest.raises(NotAllowed, match="eget forslag"):
         merger.take_over(confirm=proposal)
-    _grant(merger, blocked.child_id, stepfather.adult)
+    _grant(merger, blocked.child_id, stepfather.adult, 2)
     with pytest.raises(NotAllowed, match="foreslå på nytt"):
         merger.take_over(BJORN, confirm=proposal)
     assert _taken(merger) == first, "what protects is there once, and nothing else is"
@@ -314,6 +316,9 @@ def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
     outside = next(pair for pair in pairs if SCHOOL not in at[pair.child])
     _block(merger, inside)
     _block(merger, outside)
+    ((secret, _),) = merger.query(HIDDEN, "haugesund", school=SCHOOL)[:1]
+    there, elsewhere = _by_hand(merger, SCHOOL, "Hanna"), _by_hand(merger, OTHER_SCHOOL, "Helge")
+    alias = _by_hand(merger, SCHOOL, "Alma", stands_for=secret)
     with pytest.raises(NotAllowed, match="ingen skole"):
         merger.take_over(schools=["974588145"])
     proposal = merger.take_over(schools=[SCHOOL]).proposal
@@ -322,6 +327,16 @@ def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
     linked = {number for (number,) in merger.query("select value from control.taken_link where scheme = 'number'")}
     assert inside.child in linked
     assert not {number for number, schools in at.items() if SCHOOL not in schools} & linked
+    # Who is registered by hand at the school, and an alias, come over with new numbers, and end with those there.
+    taken = dict(merger.query("select origin_number, number from control.taken_decision where kind = 'manual_person'"))
+    assert taken.keys() == {there, alias}
+    assert elsewhere not in taken
+    ((stands_for,),) = merger.query(
+        "select l.scheme from control.manual_person m join control.taken_link l on l.person_id = m.stands_for "
+        "where m.manual_person = :one and l.scheme = 'number'",
+        one=taken[alias],
+    )
+    assert stands_for == "number"
     names = merger.query("select count(*) from control.former_name")[0][0]
     assert (
         names
@@ -333,6 +348,58 @@ def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
             school=SCHOOL,
         )[0][0]
     )
+
+    # The school's own files, and the first run of its new owner: nobody else is there, and all that was decided holds.
+    world = merger.here.registers.world
+    world.pupils[:] = [pupil for pupil in world.pupils if pupil.school.orgnr == SCHOOL and not pupil.second_school]
+    world.groups[:] = [group for group in world.groups if group.school.orgnr == SCHOOL]
+    ids = {pupil.sas.person_id for pupil in world.pupils}
+    for group in world.groups:
+        group.members[:] = [member for member in group.members if member.role != "01" or member.person_id in ids]
+    merger.here.registers.write()
+    published = _people(merger.here.ldif())
+    merger.new = merger.new.model_copy(
+        update={"sources": merger.new.sources.model_copy(update={"hr": merger.new.sources.hr.model_copy(
+            update={"units": {unit: orgnr for unit, orgnr in merger.new.sources.hr.units.items() if orgnr == SCHOOL}}
+        )})}
+    )  # fmt: skip
+    assert merger.run(merger.new) == (True, "released")
+    after = merger.ldif()
+    by_hand = {uid for uid, entry in after.items() if "Hanna" in entry or "Alma" in entry}
+    assert len(by_hand) == 2
+    assert not any("Helge" in entry for entry in after.values())
+    # Also one who is protected by a sibling at another school: the new owner's FREG does not tell of the sibling.
+    assert after.keys() - by_hand <= published.keys(), "everybody keeps the user name, and nobody hidden is shown"
+    assert merger.query("select 1 from control.veto where cause = 'held_back' and lifted_at is null")
+    assert {uid for uid, entry in after.items() if "eduPersonAffiliation: student" in entry} - by_hand
+    assert merger.query(STATE, child=inside.child, adult=inside.guardian) == [("blocked", "foreldreansvar")]
+    number = merger.query("select number from golden.person where person_id = :who", "haugesund", who=secret)[0][0]
+    assert not any(number in entry for entry in after.values())
+
+    # What ends there, ends here.
+    deciding.decide(merger.old, merger.environment, EndManualPerson(manual_person=there), ANITA)
+    merger.take_over(schools=[SCHOOL])
+    assert merger.query("select manual_person, ended_by from control.manual_person where ended_at is not null") == [
+        (taken[there], "haugesund")
+    ]
+
+
+OTHER_SCHOOL = "311060023"
+HIDDEN = """
+select x.person_id, x.level from golden.protection x join golden.enrolment e on e.person_id = x.person_id
+where x.to_run is null and e.to_run is null and x.level = 3 and e.unit_id = :school and e.main order by 1
+"""
+
+
+def _by_hand(merger: Merger, school: str, given: str, stands_for: UUID | None = None) -> int:
+    """Register somebody by hand in Haugesund, by two people."""
+    person = Registered(fornavn=given, etternavn="Vikarsen", role="pupil" if stands_for else "employee", unit_id=school)
+    rest: dict[str, Any] = {"kind_of_person": "substitute", "until": date(2026, 12, 18)}
+    if stands_for:
+        rest = {"kind_of_person": "alias", "stands_for": stands_for, "case_number": "1", "review_on": date(2027, 6, 1)}
+    decision = ManualPeople(people=(person,), sponsor="Rektor", reason="Sykdom", **rest)
+    proposal = deciding.decide(merger.old, merger.environment, decision, ANITA).proposal
+    return deciding.answer(merger.old, merger.environment, proposal or 0, "confirmed", BJORN).number or 0
 
 
 REFUSED = (

@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import CaseWorker
 from dataflyt.decisions import deciding
 from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.erase import Erase
+from dataflyt.records.disclosed import disclosed
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.people import NotFound
 from tests.installation.fixtures import Installation
 from tests.records.canaries import found
 from tests.records.test_retention import gone, person_id
@@ -60,6 +63,12 @@ def test_two_people_erase_who_has_left_from_tables_landing_and_the_old_publicati
     assert here.query("select decided_by, approved_by from control.erasure") == [("101", "102")]
     with pytest.raises(NotAllowed, match="alt er slettet"):
         deciding.decide(kommune, environment, erase, ANITA)
+    # A breach that is found later: the files are still known by the number, to those who may see protected people.
+    files = disclosed(kommune, environment, _person(pupil).number, ANITA, graded=True)
+    assert {one.export for one in files} == {EXPORTS["feide_ldif"], EXPORTS["pifu"]}
+    assert all(one.until and one.publications and not one.on_disk for one in files)
+    with pytest.raises(NotFound):
+        disclosed(kommune, environment, _person(pupil).number, BJORN)
     here.clock = datetime(2026, 11, 28, tzinfo=UTC)
     assert not any(here.run()["changed"].values())
 

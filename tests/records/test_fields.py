@@ -5,7 +5,10 @@ import re
 import pytest
 
 from dataflyt.config.exports import EXPORTS
+from dataflyt.decisions.kinds import KINDS
+from dataflyt.records import titles
 from dataflyt.records.fields import EXPORTED, FIELDS, PURPOSES, RECIPIENTS
+from dataflyt.warehouse import actions
 from dataflyt.warehouse.tables import source_tables
 from tests.installation.fixtures import Installation
 
@@ -16,6 +19,13 @@ def test_every_column_of_every_source_has_one_purpose_and_none_is_listed_that_is
     }
     used = {purpose for columns in FIELDS.values() for purpose in columns.values()}
     assert used == set(PURPOSES)
+
+
+def test_every_table_and_field_has_a_norwegian_name_and_so_has_every_decision() -> None:
+    assert set(titles.TABLES) == set(FIELDS)
+    assert {column for columns in FIELDS.values() for column in columns} <= titles.FIELDS.keys()
+    assert set(actions.DECISIONS) == set(KINDS)
+    assert titles.field("foedselsEllerDNummer") == "fødselsnummer eller D-nummer (foedselsEllerDNummer)"
 
 
 def test_every_export_has_its_fields_and_recipients() -> None:

@@ -152,7 +152,8 @@ def test_every_look_is_in_the_audit_and_reading_it_is_a_look(here: Installation)
         page(here, child.number, CATO)
     with pytest.raises(NotFound):
         page(here, "Ingen Nordmann 2011-01-01")
-    assert here.query("select 1 from control.audit") == []
+    refused = here.query("select user_id, action, person_id from control.audit order by at")
+    assert refused == [("103", "denied show person", ids[child.number]), ("102", "denied show person", None)]
     page(here, child.number, numbers=True)
     block = Block(child=ids[child.number], adult=ids[parents(child)[0]], basis="other", case_number="1")
     decided = deciding.decide(here.kommune, here.environment, block, ANITA)
@@ -160,13 +161,16 @@ def test_every_look_is_in_the_audit_and_reading_it_is_a_look(here: Installation)
 
     with pytest.raises(NotAllowed, match="graded"):
         looks(here.kommune, here.environment, BJORN)
+    (denied,) = here.query("select user_id, purpose from control.audit where action = 'denied read audit'")
+    assert denied == ("102", "saksbehandling")
     about = looks(here.kommune, here.environment, ANITA, who=child.number)
     assert [(one.user_id, one.action, one.detail) for one in about] == [
+        ("103", "denied show person", ""),
         ("102", "show person", "kjøring 1, med fødselsnummer"),
         ("101", "block", f"nr. {decided.number}"),
         ("101", "show person", "kjøring 1"),
     ]
-    assert {one.purpose for one in about} == {"saksbehandling"}
+    assert [one.purpose for one in about] == ["nysgjerrighet", *["saksbehandling"] * 3]
     assert [one.action for one in looks(here.kommune, here.environment, ANITA, who=parents(child)[1])] == [
         "named beside",
         "named beside",

@@ -41,6 +41,9 @@ class State:
         self.level: dict[Any, int] = defaultdict(int)
         for row in rows("protection") + [veto for veto in vetoes if veto["kind"] == "protection"]:
             self.level[row["person_id"]] = max(self.level[row["person_id"]], row["level"] or 0)
+        held = [(row["person_id"], row["held_back"], row["unasked"]) for row in rows("protection")]
+        self.held = {person for person, is_held, _ in held if is_held}
+        self.unasked = {person for person, _, unasked in held if unasked}
         dead = {str(veto["person_id"]) for veto in vetoes if veto["kind"] == "death"}
         taken = {(v["person_id"], v["adult"]) for v in vetoes if v["kind"] in ("access_ended", "access_suspended")}
         self.known_access = {(row["child_id"], row["adult"]): row for row in rows("guardian_access")}
@@ -79,6 +82,8 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
         elif before.schools[person] != after.schools[person]:
             schools = [" ".join(sorted(state.schools[person])) for state in (before, after)]
             add("pupil_changes_school", person, *schools)
+        if person in (before.held - after.held) & after.unasked and max(before.level[person], after.level[person]) < 2:
+            add("pupil_published", person, "", unit)
     for person, unit in before.main_school.items():
         if person not in after.schools:
             add("pupil_leaves", person, "", unit, True)

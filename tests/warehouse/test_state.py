@@ -96,14 +96,17 @@ def test_a_grant_that_is_withdrawn_or_has_ended_is_not_published(installation: I
     )
     _write(
         installation,
-        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' where access_grant = 2",
+        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' "
+        "where child_id = :child and until is null",
+        child=_link(installation, other.number),
     )
     installation.run()
     assert friend in _published(installation).guardians[child.number]
     assert aunt in _published(installation).guardians[other.number]
     _write(
         installation,
-        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' where access_grant = 1",
+        "update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' where child_id = :child",
+        child=_link(installation, child.number),
     )
     tonight(installation)
     assert friend not in _published(installation).guardians[child.number]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,8 +35,9 @@ def import_directory(
         bool,
         typer.Option(
             "--rows",
-            help="Vis det som må ses på, en linje for hver: slag, og varehusets id for personen eller linjen i filen, "
-            "med tabulator mellom. De som stemmer, telles bare. For dem som har retten «persons» i kommunefilen.",
+            help="Vis det som må ses på, en linje for hver: slag, varehusets id for personen eller linjen i "
+            "filen, og slaget på norsk, med tabulator mellom. De som stemmer, telles bare. For dem som har retten "
+            "«persons» i kommunefilen.",
         ),
     ] = False,
     user: As = None,
@@ -53,6 +54,7 @@ def import_directory(
     from dataflyt.accounts import day_one
     from dataflyt.config.loading import folder_of_kommuner
     from dataflyt.storage.database import engine
+    from dataflyt.warehouse.refusals import refusals
 
     with installation() as outside:
         found = day_one.kommune_of(file, folder_of_kommuner(), kommune)
@@ -67,7 +69,8 @@ def import_directory(
             echo("Varehuset har ingen kjøring ennå: alle er ukjente til den første.")
         _table("Oppføringer", proposal.counts, day_one.IMPORT_KINDS)
         if who:
-            _rows(day_one.proposed_rows(db, found, who))
+            with refusals(found, outside.connect, who, "import rows"):
+                _rows(day_one.proposed_rows(db, found, who), day_one.IMPORT_KINDS)
         if approve is None and sys.stdin.isatty():
             approve = confirm("Godkjenne?")
         elif approve is None:
@@ -89,8 +92,9 @@ def difference(
         bool,
         typer.Option(
             "--rows",
-            help="Vis personene, en linje for hver: slag og varehusets egen id, med tabulator mellom. De som har samme "
-            "brukernavn, eller bare står i katalogen, telles bare. For dem som har retten «persons» i kommunefilen.",
+            help="Vis personene, en linje for hver: slag, varehusets egen id og slaget på norsk, med "
+            "tabulator mellom. De som har samme brukernavn, eller bare står i katalogen, telles bare. For dem som har "
+            "retten «persons» i kommunefilen.",
         ),
     ] = False,
     user: As = None,
@@ -104,11 +108,14 @@ def difference(
     from dataflyt.run.report import STATES
     from dataflyt.storage.database import engine, transaction
     from dataflyt.warehouse import runs
+    from dataflyt.warehouse.refusals import refusals
 
     with installation() as outside:
         found = kommune_of(kommune)
         who = visitor(found, user, purpose, "dataflyt account difference") if rows else None
-        with transaction(engine(outside.connect(found.warehouse).url), found.id, lock=False) as connection:
+        kept = refusals(found, outside.connect, who, "account rows") if who else nullcontext()
+        db = engine(outside.connect(found.warehouse).url)
+        with kept, transaction(db, found.id, lock=False) as connection:
             imported = day_one.imported_at(connection, found.id)
             if imported is None:
                 raise ConfigError(
@@ -126,7 +133,7 @@ def difference(
             f"mot katalogen som ble importert {imported:%d.%m.%Y}"
         )
         _table("Kontoer", counts, day_one.COMPARED_KINDS)
-        _rows(listed)
+        _rows(listed, day_one.COMPARED_KINDS)
 
 
 def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> None:
@@ -141,9 +148,9 @@ def _table(title: str, counts: Mapping[str, int], kinds: Mapping[str, str]) -> N
     Console().print(table)
 
 
-def _rows(rows: "list[Row]") -> None:
+def _rows(rows: "list[Row]", kinds: Mapping[str, str]) -> None:
     for row in rows:
-        echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}")
+        echo(f"{row.kind}\t{row.person_id or f'linje {row.line}'}\t{kinds[row.kind]}")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dataflyt.cli.decided import listing, made, shown
+from dataflyt.cli.decided import made, print_list, shown
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.visitor import As, DryRun, Graded, Purpose, visitor
@@ -21,7 +21,7 @@ def list_blocks(kommune: KommuneName, user: As = None, purpose: Purpose = None, 
     """
     from dataflyt.decisions.block import BASES
 
-    listing(kommune, "blocks", user, purpose, graded, "dataflyt block list", BASES, "Ingen sperringer.")
+    print_list(kommune, "blocks", user, purpose, graded, "dataflyt block list", BASES, "Ingen sperringer.")
 
 
 @block_app.command()

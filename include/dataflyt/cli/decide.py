@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dataflyt.cli.decided import listing, made, shown
+from dataflyt.cli.decided import made, print_list, shown
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
@@ -113,7 +113,7 @@ def list_suspensions(kommune: KommuneName, user: As = None, purpose: Purpose = N
 
     Eksempel: `dataflyt decide suspension list haugesund --graded --as 102 --purpose 3`
     """
-    listing(kommune, "suspensions", user, purpose, graded, "dataflyt decide suspension list", {}, "Ingen stanser.")
+    print_list(kommune, "suspensions", user, purpose, graded, "dataflyt decide suspension list", {}, "Ingen stanser.")
 
 
 @suspension_app.command()
@@ -171,7 +171,7 @@ def list_publishable(kommune: KommuneName, user: As = None, purpose: Purpose = N
 
     Eksempel: `dataflyt decide publishable list haugesund --graded --as 102 --purpose 3`
     """
-    listing(kommune, "publishable", user, purpose, graded, "dataflyt decide publishable list", {}, "Ingen elever.")
+    print_list(kommune, "publishable", user, purpose, graded, "dataflyt decide publishable list", {}, "Ingen elever.")
 
 
 @publishable_app.command("add")
@@ -230,7 +230,9 @@ def list_held_back(kommune: KommuneName, user: As = None, purpose: Purpose = Non
 
     Eksempel: `dataflyt decide hold-back list haugesund --graded --as 102 --purpose 3`
     """
-    listing(kommune, "held_back", user, purpose, graded, "dataflyt decide hold-back list", {}, "Ingen holdes tilbake.")
+    print_list(
+        kommune, "held_back", user, purpose, graded, "dataflyt decide hold-back list", {}, "Ingen holdes tilbake."
+    )
 
 
 @hold_back_app.command("add")

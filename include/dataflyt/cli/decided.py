@@ -49,7 +49,7 @@ def shown(decided: "Decided", *, dry_run: bool) -> None:
         echo(f"  {sentence}")
 
 
-def listing(
+def print_list(
     kommune: str,
     what: "What",
     user: str | None,

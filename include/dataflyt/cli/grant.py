@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflyt.cli.decided import listing, made, shown
+from dataflyt.cli.decided import made, print_list, shown
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.visitor import As, DryRun, Graded, Purpose, visitor
@@ -32,7 +32,7 @@ def list_grants(kommune: KommuneName, user: As = None, purpose: Purpose = None, 
     """
     from dataflyt.decisions.grant import BASES
 
-    listing(kommune, "grants", user, purpose, graded, "dataflyt grant list", BASES, "Ingen tilganger.")
+    print_list(kommune, "grants", user, purpose, graded, "dataflyt grant list", BASES, "Ingen tilganger.")
 
 
 @grant_app.command()

@@ -65,6 +65,12 @@ def check(
         echo(f"{kommune.id}.yaml: OK")
         if names and kommune.sources.hr.units and not online:
             echo(f"  {kommune.sources.hr.in_words}")
+        for one in kommune.people:
+            if "decide" in one.may and one.employee_id is None:
+                echo(
+                    f"  {one.name} kan bestemme, og har ingen employee_id: Dataflyt ser ikke om det gjelder en selv "
+                    "eller egne barn. Det som gir noe, må en annen bekrefte."
+                )
         fine = (not outside or _answers(kommune, outside)) and fine
     for sentence in broken:
         echo(f"FEIL {sentence}")

@@ -143,11 +143,13 @@ def import_people(
     """
     from dataflyt.decisions import deciding, manual_file
     from dataflyt.decisions.manual_person import ManualPeople, complaints
+    from dataflyt.warehouse.refusals import refusals
 
     with installation() as outside:
         found, environment = kommune_of(kommune), outside.environment()
         who = visitor(found, user, purpose, "dataflyt person import")
-        found.case_worker(who.id, "decide")
+        with refusals(found, environment.connect, who, ManualPeople.kind):
+            found.case_worker(who.id, "decide")
         try:
             with file.open("rb") as stream:
                 people, wrong = manual_file.read(stream)

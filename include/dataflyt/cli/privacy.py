@@ -57,12 +57,16 @@ def erase_command(
     from dataflyt.decisions import deciding
     from dataflyt.decisions.erase import Erase
     from dataflyt.warehouse import audit, everyone
+    from dataflyt.warehouse.refusals import refusals
 
     with installation() as outside:
         found, environment = kommune_of(kommune), outside.environment()
         looks = visitor(found, user, purpose, "dataflyt erase")
-        found.case_worker(looks.id, "graded" if graded else "persons")
-        with deciding.moment(found, environment, lock=False) as at:
+        with (
+            refusals(found, environment.connect, looks, "look up", [person]),
+            deciding.moment(found, environment, lock=False) as at,
+        ):
+            found.case_worker(looks.id, "graded" if graded else "persons")
             meant = everyone.find(at.connection, at.owner, person, graded=graded, realm=found.feide.realm)
             audit.record(at.connection, at.owner, looks, "look up", [meant])
         decision = made(Erase, person=meant, case_number=case, reason=reason)

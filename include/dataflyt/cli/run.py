@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune
     from dataflyt.run.approve import Question
     from dataflyt.run.execute import Answer
+    from dataflyt.warehouse.plan import PlanRow
 
 
 def run_command(
@@ -102,8 +103,8 @@ def plan_command(
         bool,
         typer.Option(
             "--rows",
-            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og 1 når det er "
-            "sluttet av at noe mangler. Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
+            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, 1 når det er sluttet av "
+            "at noe mangler, og slaget på norsk. Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
         ),
     ] = False,
     graded: Annotated[
@@ -152,7 +153,15 @@ def plan_command(
         if rows and not opened.stands:
             console.print("Radene er borte: kjøringen er angret. Bare antallene er tatt vare på.")
         for row in listed:
-            echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+            echo(plan_line(row))
+
+
+def plan_line(row: "PlanRow") -> str:
+    """Return a row of a plan as a line: its code and ids, with tabs between, and last the code in Norwegian."""
+    from dataflyt.run.report import title
+
+    inferred = str(int(row.inferred))
+    return "\t".join([row.kind, row.subject, row.other, row.unit_id or "", inferred, title(row.kind)])
 
 
 def work_list_command(
@@ -161,8 +170,8 @@ def work_list_command(
         bool,
         typer.Option(
             "--rows",
-            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet. Tabulator mellom. For dem "
-            "som har retten «persons» i kommunefilen.",
+            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og slaget på norsk. "
+            "Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
         ),
     ] = False,
     graded: Graded = False,
@@ -198,4 +207,4 @@ def work_list_command(
     if counted:
         console.print(table)
     for item in listed if rows else ():
-        echo("\t".join([item.kind, item.subject, item.other, item.unit_id or ""]))
+        echo("\t".join([item.kind, item.subject, item.other, item.unit_id or "", KINDS[item.kind]]))

@@ -83,7 +83,8 @@ def audit_command(
     Også dette føres. Eksempel: `dataflyt audit haugesund --person ola.nordmann --since 2026-11-01 --as 101 --purpose 4`
     """
     from dataflyt.formats.dates import OSLO
-    from dataflyt.records.audited import ACTIONS, looks
+    from dataflyt.records.audited import looks
+    from dataflyt.warehouse import actions
 
     with installation() as outside:
         found = kommune_of(kommune)
@@ -95,7 +96,7 @@ def audit_command(
             f"{one.at.astimezone(OSLO):%d.%m.%Y %H.%M.%S}",
             f"{one.user_name} ({one.user_id})",
             one.login,
-            ACTIONS.get(one.action, one.action),
+            actions.title(one.action),
             str(one.person or ""),
             one.detail,
             one.purpose,

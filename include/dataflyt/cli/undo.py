@@ -6,6 +6,7 @@ import typer
 
 from dataflyt.cli.decided import shown
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
+from dataflyt.cli.run import plan_line
 from dataflyt.cli.terminal import echo
 from dataflyt.cli.visitor import As, DryRun, Graded, Purpose, visitor
 
@@ -42,4 +43,4 @@ def undo_command(
         decided = deciding.decide(found, environment, decision, who, dry_run=dry_run)
     shown(decided, dry_run=dry_run)
     for row in listed:
-        echo("\t".join([row.kind, row.subject, row.other, row.unit_id or "", str(int(row.inferred))]))
+        echo(plan_line(row))

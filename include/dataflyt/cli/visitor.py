@@ -41,7 +41,7 @@ def visitor(kommune: Kommune, user: str | None, purpose: str | None, place: str)
     known = {one.id: one.name for one in kommune.people}
     if user is None and sys.stdin.isatty():
         user = ask("Hvem er du? Skriv " + " eller ".join(f"{one} ({name})" for one, name in known.items()))
-    if user is None:
+    if not user:
         raise ConfigError("Skriv hvem du er, med --as: id-en under people i kommunefilen.")
     if purpose is None and sys.stdin.isatty():
         for number, one in enumerate(kommune.purposes, 1):

@@ -41,6 +41,7 @@ PlanKind = Literal[
     "pupil_starts",
     "pupil_leaves",
     "pupil_changes_school",
+    "pupil_published",
     "employee_starts",
     "employee_leaves",
     "name_changes",

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.decisions.adults import kind_of, persons
-from dataflyt.decisions.deciding import UNNAMED, moment
+from dataflyt.decisions.deciding import UNNAMED, seeing
 from dataflyt.decisions.hold_back import CAUSE
 from dataflyt.run.environment import Environment
 from dataflyt.warehouse import audit, people
@@ -40,8 +40,7 @@ def listed(
 
     Raises NotAllowed without the right to see people, or protected people.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, f"list {what}", graded=graded) as at:
         bound = {"owner": at.owner, "day": at.day, "released": at.released, "cause": CAUSE}
         rows = at.connection.execute(text(_LISTS[what]), bound).all() if graded or what not in _GRADED else []
         about = [{person} | persons([adult] if adult else []) for _, person, adult, *_ in rows]
@@ -87,7 +86,7 @@ _LISTS: dict[What, str] = {
             'til ' || to_char(g.until, 'DD.MM.YYYY'), g.decided_by || ' og ' || g.approved_by
         from control.access_grant g
         where g.owner = :owner and g.withdrawn_at is null
-        order by g.access_grant
+        order by g.from_run, g.access_grant
     """,
     "blocks": """
         select access_block, child_id, adult, basis, case_number, to_char(decided_at, 'DD.MM.YYYY'), decided_by,
@@ -109,10 +108,11 @@ _LISTS: dict[What, str] = {
         order by v.person_id, v.adult
     """,
     "publishable": """
-        select publishable, person_id, null, decision, to_char(decided_at, 'DD.MM.YYYY'), decided_by
+        select publishable, person_id, null, decision, to_char(decided_at, 'DD.MM.YYYY'),
+            concat_ws(' og ', decided_by, approved_by)
         from control.publishable
         where owner = :owner and ended_at is null
-        order by publishable
+        order by decided_at, publishable
     """,
     "held_back": """
         select d.veto_decision, v.person_id, null, d.case_number, to_char(d.decided_at, 'DD.MM.YYYY'), d.decided_by,

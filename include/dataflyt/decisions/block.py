@@ -28,7 +28,6 @@ class Block(Decision):
     """
 
     kind: ClassVar[str] = "block"
-    title: ClassVar[str] = "Sperring"
     two_people: ClassVar[bool] = False
 
     child: UUID
@@ -63,7 +62,6 @@ class LiftBlock(Decision):
     """The end of a block, by two people. Access comes back at the next run, through its plan and guard."""
 
     kind: ClassVar[str] = "lift_block"
-    title: ClassVar[str] = "Heving av sperring"
     two_people: ClassVar[bool] = True
 
     block: int

@@ -106,7 +106,6 @@ class WithdrawConsent(Decision):
     """A consent taken back by one of those who gave it. The grant falls at once, for good."""
 
     kind: ClassVar[str] = "withdraw_consent"
-    title: ClassVar[str] = "Samtykke trukket tilbake"
     two_people: ClassVar[bool] = False
 
     grant: int

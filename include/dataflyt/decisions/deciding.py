@@ -5,7 +5,7 @@ what it shows is what would happen.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -27,6 +27,7 @@ from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, people, runs
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 _SECOND = "another person"
 """Stands for the second person in a dry run, whose rows are not kept."""
@@ -59,6 +60,28 @@ def moment(
         yield Moment(connection, kommune, now, day, released, runs.newest(connection, kommune.id) + 1)
 
 
+@contextmanager
+def seeing(
+    kommune: Kommune,
+    environment: Environment,
+    visitor: Visitor,
+    action: str,
+    asked: Iterable[str] = (),
+    *,
+    graded: bool,
+) -> Iterator[Moment]:
+    """Open a moment for a visitor who only looks; a refusal is kept in the audit (``warehouse.refusals``).
+
+    Raises NotAllowed without the right to see people, or with ``graded`` protected people.
+    """
+    with (
+        refusals(kommune, environment.connect, visitor, action, asked),
+        moment(kommune, environment, lock=False) as at,
+    ):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
+        yield at
+
+
 def look_up(
     kommune: Kommune, environment: Environment, asked: Sequence[str], visitor: Visitor, *, graded: bool
 ) -> list[UUID]:
@@ -66,8 +89,7 @@ def look_up(
 
     Raises NotAllowed without the right to see people, or protected people. Raises NotFound.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "look up", asked, graded=graded) as at:
         found = [people.find(at.now, who, graded=graded, realm=kommune.feide.realm).person_id for who in asked]
         audit.record(at.connection, at.owner, visitor, "look up", found)
     return found
@@ -84,8 +106,7 @@ def look_up_adult(kommune: Kommune, environment: Environment, asked: str, visito
     said = " ".join(asked.split())
     if numbers.orgnr(said):
         return f"org:{said}"
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "look up", [said], graded=graded) as at:
         if said.casefold().startswith("uten nummer:"):
             return _without_number(at, said.partition(":")[2])
         try:
@@ -144,16 +165,18 @@ def decide(
 
     Raises NotAllowed.
     """
-    with moment(kommune, environment) as at:
-        _may_decide(at, decision, visitor.id, decision.missing())
+    with refusals(kommune, environment.connect, visitor, decision.kind) as tried, moment(kommune, environment) as at:
+        tried |= set(decision.about(at))
+        told_apart = _may_decide(at, decision, visitor.id, decision.missing())
         decision.demand(at)
-        if decision.two_people and not dry_run:
-            does = Effect(later=tuple(decision.later(at)))
+        two_people = decision.two_people or (decision.gives and not told_apart)
+        if two_people and not dry_run:
+            does = Effect(later=(*([] if decision.two_people else [_NOT_TOLD_APART]), *decision.later(at)))
             proposal = propose(at, decision, visitor)
             audit.record(at.connection, at.owner, visitor, f"propose {decision.kind}", decision.about(at))
             return Decided(None, proposal, does)
         about = decision.about(at)
-        number, does = _make(at, environment, decision, visitor, visitor.id, _SECOND if decision.two_people else None)
+        number, does = _make(at, environment, decision, visitor, visitor.id, _SECOND if two_people else None)
         if dry_run:
             at.connection.rollback()
     if dry_run:
@@ -178,8 +201,13 @@ def answer(
     Both people's rights and the rules are tried again, since the world may have changed. Raises NotAllowed; with the
     same sentence for a proposal that is unknown, answered, or about somebody that the visitor may not know of.
     """
-    kommune.case_worker(visitor.id, "decide")
-    with moment(kommune, environment) as at:
+    with (
+        refusals(kommune, environment.connect, visitor, f"{said} proposal") as tried,
+        moment(kommune, environment) as at,
+    ):
+        with suppress(NotAllowed):
+            tried |= set(open_proposal(at, proposal)[1].about(at))
+        kommune.case_worker(visitor.id, "decide")
         proposed, decision = open_proposal(at, proposal)
         _may_decide(at, decision, visitor.id, _NOT_WAITING.format(proposal))
         if said == "taken_back" and proposed != visitor.id:
@@ -225,8 +253,7 @@ def waiting(kommune: Kommune, environment: Environment, visitor: Visitor, *, gra
     Without ``graded`` a proposal about a protected person is neither shown nor counted. Raises NotAllowed without the
     right to see people, or protected people.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "list proposals", graded=graded) as at:
         rows = at.connection.execute(
             text(
                 "select proposal, kind, said, proposed_by_name, proposed_at from control.proposal "
@@ -268,20 +295,26 @@ UNNAMED = "(ikke lenger i kommunen)"
 _NOT_WAITING = "Det er ikke noe forslag {} som venter på svar: «dataflyt decide list» viser dem som gjør det."
 
 
-def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> None:
+_NOT_TOLD_APART = (
+    "En annen må bekrefte dette, fordi Dataflyt ikke vet om det gjelder deg selv: ansattnummeret ditt (employee_id "
+    "under people i kommunefilen) mangler, eller finnes ikke i lønnssystemets fil."
+)
+
+
+def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> bool:
     """Raise NotAllowed unless this person may decide, may know of the people, and is none of them, nor their guardian.
 
-    ``missing`` is said to a person without ``graded`` when the decision tells of protection.
+    Returns whether the person is known by an employee's id, so that "none of them" is certain. ``missing`` is said to a
+    person without ``graded`` when the decision tells of protection.
     """
     who = at.kommune.case_worker(user_id, "decide")
     about = set(decision.about(at))
     if "graded" not in who.may and (decision.graded or people.hidden(at.now, decision.must_see(at))):
         raise NotAllowed(missing)
-    if who.employee_id is None:
-        return
-    own = at.connection.execute(text(_OWN), {"id": who.employee_id}).scalars()
-    if set(own) & about:
+    own = set(at.connection.execute(text(_OWN), {"id": who.employee_id}).scalars()) if who.employee_id else set()
+    if own & about:
         raise NotAllowed("Ingen bestemmer om seg selv eller om barn de er foresatt til: det må en annen gjøre.")
+    return bool(own)
 
 
 # The person behind an employee's id, under every id of the person, and the children that the person is guardian to.

@@ -14,6 +14,7 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import NotAllowed as NotAllowed
 from dataflyt.run.environment import Environment
 from dataflyt.storage.database import copied
+from dataflyt.warehouse import actions
 from dataflyt.warehouse.people import NOBODY
 from dataflyt.warehouse.vetoed_views import Views
 
@@ -58,20 +59,27 @@ class Moment:
 class Decision(BaseModel, ABC):
     """One decision, before it is made: the fields of its kind.
 
-    A kind sets ``kind`` (its name in ``kinds``), ``title`` (in Norwegian, for lists and questions) and ``two_people``.
+    A kind sets ``kind`` (its name in ``kinds``; ``warehouse.actions`` has its Norwegian name) and ``two_people``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
-    title: ClassVar[str]
     two_people: ClassVar[bool]
     """Whether a second person must confirm the decision before it holds. What protects never waits for one."""
+    gives: ClassVar[bool] = False
+    """Whether a decision by one person gives something. It takes two when that person has no employee's id in HR's
+    extract: nobody can then tell whether the decision is about the one who makes it (``deciding``)."""
     graded: ClassVar[bool] = False
     """Whether the decision itself tells of protection, so that only those with the right ``graded`` may make it."""
     counted: ClassVar[bool] = True
     """Whether the people that it hides or takes access from at once may be counted. A kind that concerns everybody
     counts them itself: beside its own counts, these would tell how many are protected."""
+
+    @property
+    def title(self) -> str:
+        """The kind in Norwegian, for lists and questions."""
+        return actions.DECISIONS[self.kind]
 
     @abstractmethod
     def about(self, moment: Moment) -> Iterable[UUID]:

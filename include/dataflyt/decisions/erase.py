@@ -23,7 +23,6 @@ class Erase(Decision):
     """
 
     kind: ClassVar[str] = "erase"
-    title: ClassVar[str] = "Sletting av en person"
     two_people: ClassVar[bool] = True
 
     person: UUID

@@ -31,7 +31,6 @@ class Grant(Decision):
     """
 
     kind: ClassVar[str] = "grant"
-    title: ClassVar[str] = "Tilgang"
     two_people: ClassVar[bool] = True
 
     child: UUID
@@ -140,7 +139,6 @@ class EndGrant(Decision):
     """The end of a grant, at once, by one person."""
 
     kind: ClassVar[str] = "end_grant"
-    title: ClassVar[str] = "Slutt på tilgang"
     two_people: ClassVar[bool] = False
 
     grant: int

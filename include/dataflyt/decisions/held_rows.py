@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.decisions import deciding
+from dataflyt.decisions.deciding import seeing
 from dataflyt.decisions.quarantine import LINKED, NEWEST, rules
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
@@ -43,8 +43,7 @@ def listed(
         db = database.engine(environment.connect(kommune.warehouse).url)
         with database.transaction(db, kommune.id, lock=False) as connection:
             return _held(connection, kommune.id)
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with deciding.moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "list quarantine", graded=graded) as at:
         about: dict[tuple[str, str], list[UUID]] = {}
         for row_hash, rule, person in at.connection.execute(text(_PEOPLE), {"owner": at.owner}):
             about.setdefault((row_hash, rule), []).append(person)

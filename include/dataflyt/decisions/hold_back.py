@@ -22,7 +22,6 @@ class HoldBack(Decision):
     """
 
     kind: ClassVar[str] = "hold_back"
-    title: ClassVar[str] = "Holdes tilbake"
     two_people: ClassVar[bool] = False
 
     person: UUID
@@ -71,7 +70,6 @@ class EndHoldBack(Decision):
     """
 
     kind: ClassVar[str] = "end_hold_back"
-    title: ClassVar[str] = "Holdes ikke lenger tilbake"
     two_people: ClassVar[bool] = True
     graded: ClassVar[bool] = True
 

@@ -4,8 +4,8 @@
     and, when somebody else confirms: read again -> protect -> give the rest, if it is still what was proposed
 
 ``warehouse.taken`` says what is taken over. What protects never waits for a second person: protections, lost access,
-blocks. What gives does: grants with their consents, and FEIDE names. It holds from the next run, through its plan and
-guard. A decision to publish a pupil without a number is never taken over; it is made anew.
+blocks. What gives does: grants with their consents, people registered by hand, and FEIDE names. It holds from the next
+run, through its plan and guard. A decision to publish a pupil without a number is never taken over; it is made anew.
 
 Nothing is changed in the kommune that is taken over: its runs, its history and its audit stay there.
 """
@@ -24,6 +24,7 @@ from dataflyt.run.now import views_now
 from dataflyt.run.republish import learn_overrides, republish
 from dataflyt.warehouse import audit, runs, taken
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class TakenOver:
             f"Sperringer som gjelder straks: {counts['blocks']}. Alt annet som beskytter, gjelder også straks.",
             f"Foresatte som mister tilgang straks: {self.losing}. Personer som tas ut av eksportene straks: "
             f"{self.hidden}.",
-            f"FEIDE-navn som følger med: {counts['accounts']}. Tilganger etter vedtak og samtykke: {counts['grants']}.",
+            f"FEIDE-navn som følger med: {counts['accounts']}. Tilganger etter vedtak og samtykke: {counts['grants']}. "
+            f"Registrert for hånd, også alias: {counts['by_hand']}.",
             *(
                 [
                     f"{counts['unmatched']} uten fødselsnummer kunne ikke kobles, fordi id-en er en annens her: se på "
@@ -76,6 +78,20 @@ def take_over(
     """
     if source.id == target.id:
         raise NotAllowed("En kommune kan ikke overta fra seg selv.")
+    with refusals(target, environment.connect, visitor, TakeOver.kind):
+        return _take_over(source, target, environment, visitor, schools, confirm, dry_run=dry_run)
+
+
+def _take_over(
+    source: Kommune,
+    target: Kommune,
+    environment: Environment,
+    visitor: Visitor,
+    schools: Sequence[str],
+    confirm: int | None,
+    *,
+    dry_run: bool,
+) -> TakenOver:
     for kommune in (source, target):
         _may_take_over(kommune, visitor.id)
     with (

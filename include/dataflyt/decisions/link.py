@@ -18,7 +18,6 @@ class Link(Decision):
     """``person`` and ``became`` are one person; ``became`` stays."""
 
     kind: ClassVar[str] = "link"
-    title: ClassVar[str] = "To personer som er én"
     two_people: ClassVar[bool] = True
 
     person: UUID
@@ -57,7 +56,6 @@ class Unlink(Decision):
     """A false joining: what stood for ``apart`` before it was joined with ``person``, stands for it again."""
 
     kind: ClassVar[str] = "unlink"
-    title: ClassVar[str] = "Person som deles i to"
     two_people: ClassVar[bool] = True
 
     person: UUID

@@ -56,7 +56,6 @@ class ManualPeople(Decision):
     """People of one kind, registered together: all of them or none."""
 
     kind: ClassVar[str] = "manual_person"
-    title: ClassVar[str] = "Personer registrert for hånd"
     two_people: ClassVar[bool] = True
 
     kind_of_person: Kind
@@ -160,7 +159,6 @@ class EndManualPerson(Decision):
     """The end of a registration by hand, at once: it takes an account away."""
 
     kind: ClassVar[str] = "end_manual_person"
-    title: ClassVar[str] = "Slutt på registrering for hånd"
     two_people: ClassVar[bool] = False
 
     manual_person: int

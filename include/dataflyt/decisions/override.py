@@ -37,7 +37,6 @@ class Override(Decision):
     """An override that gives: two people, from the next run. A person has at most one of each field in force."""
 
     kind: ClassVar[str] = "override"
-    title: ClassVar[str] = "Overstyring"
     two_people: ClassVar[bool] = True
 
     person: UUID
@@ -85,7 +84,6 @@ class RaiseProtection(Decision):
     """Protection above the register's: one person, at once. It never lowers anything, and never ends by itself."""
 
     kind: ClassVar[str] = "raise_protection"
-    title: ClassVar[str] = "Hevet adressebeskyttelse"
     two_people: ClassVar[bool] = False
 
     person: UUID
@@ -116,7 +114,6 @@ class EndOverride(Decision):
     """The end of an override, by two people. What it protected stays until a released run lifts it by name."""
 
     kind: ClassVar[str] = "end_override"
-    title: ClassVar[str] = "Slutt på overstyring"
     two_people: ClassVar[bool] = True
 
     override: int

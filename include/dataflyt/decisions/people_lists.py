@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.decisions.deciding import moment
+from dataflyt.decisions.deciding import seeing
 from dataflyt.decisions.decision import Moment
 from dataflyt.run.environment import Environment
 from dataflyt.warehouse import audit, people
@@ -65,8 +65,7 @@ def overrides(
     kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False
 ) -> list[OverrideRow]:
     """Return the overrides in force. Those about protected people, and those that protect, only with ``graded``."""
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "list overrides", graded=graded) as at:
         found = at.connection.execute(text(_OVERRIDES), {"owner": at.owner}).all()
         found = [row for row in found if graded or row.field != "adressebeskyttelse"]
         names = _names(at, (row.person_id for row in found), graded=graded)
@@ -79,8 +78,7 @@ def manual_people(
     kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False
 ) -> list[ManualRow]:
     """Return the registrations by hand in force. Aliases only with ``graded``."""
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "list manual people", graded=graded) as at:
         bound = {"owner": at.owner, "day": at.day}
         found = [row for row in at.connection.execute(text(_MANUAL), bound) if graded or row.kind != "alias"]
         names = _names(at, (row.stands_for for row in found if row.stands_for), graded=graded)
@@ -92,8 +90,7 @@ def manual_people(
 
 def links(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False) -> list[LinkRow]:
     """Return what people have linked and parted. What is about protected people only with ``graded``."""
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with moment(kommune, environment, lock=False) as at:
+    with seeing(kommune, environment, visitor, "list links", graded=graded) as at:
         found = at.connection.execute(text(_LINKS), {"owner": at.owner}).all()
         names = _names(at, (row.became for row in found), graded=graded)
         found = [row for row in found if row.became in names]
@@ -121,5 +118,5 @@ where m.owner = :owner and m.ended_at is null and coalesce(m.until, 'infinity') 
 order by m.decided_at, m.manual_person
 """
 _LINKS = """
-select link, became, joined, reason, case_number from control.link where owner = :owner order by link
+select link, became, joined, reason, case_number from control.link where owner = :owner order by decided_at, link
 """

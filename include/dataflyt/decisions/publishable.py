@@ -20,8 +20,8 @@ class Publishable(Decision):
     """
 
     kind: ClassVar[str] = "publishable"
-    title: ClassVar[str] = "Kan publiseres"
     two_people: ClassVar[bool] = False
+    gives: ClassVar[bool] = True
 
     people: tuple[UUID, ...] = Field(min_length=1, max_length=500)
     decision: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
@@ -45,8 +45,10 @@ class Publishable(Decision):
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write a row for each pupil; return the number of the first."""
-        rows = [(person, self.decision, self.reason, decided_by, moment.next_run) for person in self.people]
-        columns = "person_id uuid, decision text, reason text, decided_by text, from_run bigint"
+        rows = [
+            (person, self.decision, self.reason, decided_by, approved_by, moment.next_run) for person in self.people
+        ]
+        columns = "person_id uuid, decision text, reason text, decided_by text, approved_by text, from_run bigint"
         return moment.insert("publishable", columns, rows)[0]
 
     def later(self, moment: Moment) -> list[str]:
@@ -59,7 +61,6 @@ class EndPublishable(Decision):
     """The end of «kan publiseres» for a pupil, at once, by one person: the pupil is held back again."""
 
     kind: ClassVar[str] = "end_publishable"
-    title: ClassVar[str] = "Kan ikke lenger publiseres"
     two_people: ClassVar[bool] = False
 
     person: UUID

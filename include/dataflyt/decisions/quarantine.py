@@ -101,7 +101,6 @@ class ReleaseRow(_RowDecision):
     """A row that is taken in from the next run on although it breaks the rule, by two people."""
 
     kind: ClassVar[str] = "release_row"
-    title: ClassVar[str] = "Rad slippes ut av karantene"
     two_people: ClassVar[bool] = True
     word = "released"
 
@@ -128,7 +127,6 @@ class RejectRow(_RowDecision):
     """A row that stays in quarantine, as somebody has seen; ends a release from the next run on."""
 
     kind: ClassVar[str] = "reject_row"
-    title: ClassVar[str] = "Rad avvist, blir i karantene"
     two_people: ClassVar[bool] = False
     word = "rejected"
 

@@ -38,7 +38,6 @@ class KeepSuspension(_OfSuspension):
     """The suspension stays. ``review_on`` puts it on the work list."""
 
     kind: ClassVar[str] = "keep_suspension"
-    title: ClassVar[str] = "Stansen står"
     two_people: ClassVar[bool] = False
 
     case_number: CaseNumber | None = None
@@ -55,7 +54,6 @@ class LiftSuspension(_OfSuspension):
     """The end of a suspension, by two people. Access comes back at the next run, through its plan and guard."""
 
     kind: ClassVar[str] = "lift_suspension"
-    title: ClassVar[str] = "Stansen heves"
     two_people: ClassVar[bool] = True
 
     case_number: CaseNumber

@@ -13,7 +13,6 @@ class TakeOver(Decision):
     """Taking over from ``origin``, all of it or only ``schools``; ``digest`` says which grants and names."""
 
     kind: ClassVar[str] = "take_over"
-    title: ClassVar[str] = "Overtaking fra en annen kommune"
     two_people: ClassVar[bool] = True
 
     origin: str

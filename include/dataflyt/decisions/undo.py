@@ -18,7 +18,6 @@ class Undo(Decision):
     """The undoing of the newest released run. The run before it is then the current one (``warehouse.undoing``)."""
 
     kind: ClassVar[str] = "undo"
-    title: ClassVar[str] = "Angring av en frigitt kjøring"
     two_people: ClassVar[bool] = True
     counted: ClassVar[bool] = False
 

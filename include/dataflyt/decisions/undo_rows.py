@@ -7,6 +7,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.warehouse import audit, plan
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.plan import PlanRow
+from dataflyt.warehouse.refusals import refusals
 
 
 def undo_rows(
@@ -17,8 +18,8 @@ def undo_rows(
     The look is kept in the audit, and nothing of the undoing is. Raises NotAllowed without the right ``persons``, or
     ``graded``, and for a run that cannot be undone.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with deciding.moment(kommune, environment) as at:
+    with refusals(kommune, environment.connect, visitor, "undo rows"), deciding.moment(kommune, environment) as at:
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
         decision.demand(at)
         with reverse_plan(at) as planned:
             rows, people = list(plan.rows(planned, graded=graded)), plan.people(planned, graded=graded)

@@ -2,7 +2,8 @@
 
 Each publication compares the people in its files with those in the files before it, in the transaction that notes the
 publication. The rows say that somebody was in a file, not what stood there: the file's fields are known
-(``records.fields``). The rows of an erased person are erased too.
+(``records.fields``). They outlive an erasure: without them nobody could tell an erased person of a breach. They hold
+the person's id, a keyed hash, and no name.
 """
 
 from collections.abc import Iterable

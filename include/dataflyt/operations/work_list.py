@@ -2,8 +2,8 @@
 
 In: the released run's findings (``golden.work_item``), files that both it and the run before it read, blocks and
 overrides whose review date has come, groups named after a hidden person, and joined or parted people of whom one is
-protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is about a hidden person,
-and no kind tells of protection.
+protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is about a protected person
+(``people.hidden``), and no kind tells of protection. Pupils whom FREG cannot be asked about are there for everybody.
 """
 
 from collections import Counter
@@ -19,8 +19,9 @@ from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
-from dataflyt.warehouse import audit, events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, events, people, rules, runs, shown, vetoed_views
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 KINDS = {
     "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
@@ -85,7 +86,8 @@ def items(kommune: Kommune, environment: Environment, visitor: Visitor, *, grade
 
     The look is kept in the audit. Raises NotAllowed without the right ``persons``, or ``graded``.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    with refusals(kommune, environment.connect, visitor, "work list"):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
     return _items(kommune, environment, visitor, graded=graded)
 
 
@@ -113,7 +115,8 @@ def _items(kommune: Kommune, environment: Environment, visitor: Visitor | None, 
         if kommune.groups_not_ready(day):
             listed = [item for item in listed if item.kind not in WHILE_MADE]
         if not graded:
-            hidden = set(connection.execute(text(_HIDDEN)).scalars())
+            hidden = {str(one) for one in people.hidden(views, _people(listed))}
+            hidden |= set(connection.execute(text(_HIDDEN_GROUPS)).scalars())
             quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
             listed = [
                 item
@@ -128,16 +131,14 @@ def _items(kommune: Kommune, environment: Environment, visitor: Visitor | None, 
     return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
 
-# The people who are in no export, and the groups whose pupils are all in no export.
-_HIDDEN = """
-select person_id::text from now_protection where level >= 3 or held_back
-union
+# The groups of protected pupils alone.
+_HIDDEN_GROUPS = """
 select m.group_id
 from now_membership m
 join now_protection x on x.person_id = m.person_id
 where m.role = 'student'
 group by m.group_id
-having bool_and(x.level >= 3 or x.held_back)
+having bool_and(x.level >= 2 or x.held_back)
 """
 
 

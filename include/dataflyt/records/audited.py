@@ -14,6 +14,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 
 class Look(NamedTuple):
@@ -30,30 +31,6 @@ class Look(NamedTuple):
     place: str
 
 
-ACTIONS = {
-    "look up": "slo opp",
-    "show person": "så alt om",
-    "named beside": "så navnet til",
-    "plan rows": "så i planens rader",
-    "plan": "så planen med beskyttede",
-    "undo rows": "så hva en angring endrer",
-    "work list": "så på arbeidslisten",
-    "import rows": "så i importen",
-    "account rows": "så i kontoforskjellen",
-    "read audit": "leste innsynsloggen",
-    "subject access": "skrev innsynsdokument",
-    "disclosed": "så hvilke filer som har",
-    "list proposals": "så forslagene om",
-    "list grants": "så tilgangene til",
-    "list blocks": "så sperringene av",
-    "list overrides": "så overstyringene av",
-    "list links": "så koblingene av",
-    "list manual people": "så dem som er registrert for hånd",
-    "list quarantine": "så radene i karantene",
-}
-"""What was done, in an operator's words; decisions have their kind's own name."""
-
-
 def looks(
     kommune: Kommune,
     environment: Environment,
@@ -68,8 +45,11 @@ def looks(
     ``who`` names a person as ``people.find`` reads it, or is the warehouse's id of somebody who has left. Raises
     NotAllowed without the right ``graded``: the audit tells who is protected. Raises NotFound.
     """
-    kommune.case_worker(visitor.id, "graded")
-    with looking(kommune, environment) as at:
+    with (
+        refusals(kommune, environment.connect, visitor, "read audit", [who] if who else ()),
+        looking(kommune, environment) as at,
+    ):
+        kommune.case_worker(visitor.id, "graded")
         about = _ids(at, who) if who else []
         copied(at.connection, "asked_about", "person uuid", [(one,) for one in about])
         found = at.connection.execute(

@@ -17,6 +17,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, everyone
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 
 
 class Disclosed(NamedTuple):
@@ -39,15 +40,21 @@ def disclosed(
 ) -> list[Disclosed]:
     """Return the files that a person is or has been in, the newest first. The look is kept in the audit.
 
+    An erased person is found by number, with ``graded``: the rows are kept under the id, which is a keyed hash.
     Raises NotAllowed without the right ``persons`` (and ``graded``), NotFound for nobody, more than one, or somebody
     protected when ``graded`` is False.
     """
-    kommune.case_worker(visitor.id, "persons")
-    if graded:
-        kommune.case_worker(visitor.id, "graded")
     db = database.engine(environment.connect(kommune.warehouse).url)
-    with database.transaction(db, kommune.id, lock=False) as connection:
-        person = everyone.find(connection, kommune.id, who, graded=graded, realm=kommune.feide.realm)
+    with (
+        refusals(kommune, environment.connect, visitor, "disclosed", [who]),
+        database.transaction(db, kommune.id, lock=False) as connection,
+    ):
+        kommune.case_worker(visitor.id, "persons")
+        if graded:
+            kommune.case_worker(visitor.id, "graded")
+        # Of an erased person nothing is left that tells of protection: only those who may see it are answered.
+        person = everyone.erased(connection, kommune.id, who) if graded else None
+        person = person or everyone.find(connection, kommune.id, who, graded=graded, realm=kommune.feide.realm)
         audit.record(connection, kommune.id, visitor, "disclosed", [person])
         return of_person(connection, kommune, person)
 

@@ -186,7 +186,7 @@ KEPT_FOR: Final = {
     "Rader i karantene": "{days} døgn etter kjøringen",
     "Kontaktopplysninger i klartekst": "bare de nyeste, så lenge personen er foresatt til en elev",
     "Eksportfiler på disk": "den som gjelder, og den før den; straks borte når noen skal skjules",
-    "Hvem som var i hvilken fil": "fem år, eller til personen slettes",
+    "Hvem som var i hvilken fil": "fem år; når personen er slettet, bare under en nøkkelhash",
     "Vedtak (sperring, tilgang, samtykke, overstyring)": "fem år etter at de er avsluttet",
     "Innsynslogg": "fem år",
     "Det som beskytter (vetoer)": "uten navn, til det er hevet",

@@ -5,6 +5,7 @@ from datetime import datetime
 from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import Kommune
 from dataflyt.formats.dates import OSLO
+from dataflyt.records import titles
 from dataflyt.records.documents import Document, Section
 from dataflyt.records.fields import EXPORTED, FIELDS, KEPT_FOR, MEASURES, PURPOSES, RECIPIENTS, SOURCES
 from dataflyt.warehouse.erasure import KEPT
@@ -88,7 +89,7 @@ def _fields(kommune: Kommune) -> list[Section]:
     sections = []
     for source, title in SOURCES.items():
         rows = [
-            (name, column, PURPOSES[purpose])
+            (titles.table(name), titles.field(column), PURPOSES[purpose])
             for name, columns in FIELDS.items()
             if source_tables()[name].source == source and _is_read(kommune, name)
             for column, purpose in columns.items()

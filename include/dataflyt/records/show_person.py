@@ -31,6 +31,7 @@ from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.people import NOBODY, NotFound
+from dataflyt.warehouse.refusals import refusals
 
 SOURCES = {
     "freg": "Folkeregisteret",
@@ -86,8 +87,11 @@ def show_person(
     digits are hidden. Raises NotAllowed without the right ``persons``, or ``graded``. Raises NotFound, in one sentence
     for those who do not exist and those who are hidden.
     """
-    kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    with looking(kommune, environment, at=at, run=run) as here:
+    with (
+        refusals(kommune, environment.connect, visitor, "show person", [who]),
+        looking(kommune, environment, at=at, run=run) as here,
+    ):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
         found = people.find(here.then, who, graded=graded, realm=kommune.feide.realm)
         beside = _beside(here, found.person_id)
         others = _others(here, [found.person_id, *beside])

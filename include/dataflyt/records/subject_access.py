@@ -23,15 +23,16 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import NotAllowed
 from dataflyt.formats.dates import OSLO
 from dataflyt.identity import numbers
-from dataflyt.records import disclosed
+from dataflyt.records import disclosed, titles
 from dataflyt.records.documents import Document, Section
 from dataflyt.records.fields import FIELDS, KEPT_FOR, PURPOSES, SOURCES
 from dataflyt.records.looking import looking
 from dataflyt.run.environment import Environment
-from dataflyt.warehouse import audit, everyone, shown
+from dataflyt.warehouse import actions, audit, everyone, shown
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.erasure import IDENTIFIERS
 from dataflyt.warehouse.people import NotFound
+from dataflyt.warehouse.refusals import refusals
 from dataflyt.warehouse.tables import source_tables
 
 OTHER: Final = "(gjelder en annen person)"
@@ -79,31 +80,29 @@ def subject_access(
     graded: bool = False,
     requester: str | None = None,
 ) -> Answer:
-    """Return all that is held about the person with this number. The look is kept in the audit, answered or not.
+    """Return all that is held about the person with this number. The look is kept in the audit, answered or refused.
 
     Raises NotAllowed without the rights, for a text that is no number, and with ``BY_A_PERSON`` when a person must
     answer. With ``graded`` it answers all the same, with the reasons in a frame at the top.
     """
-    kommune.case_worker(visitor.id, "persons")
-    if graded:
-        kommune.case_worker(visitor.id, "graded")
-    for asked in (number, requester):
-        read = numbers.read(asked) if asked else None
-        if asked is not None and not (read and read.kind == "number"):
-            raise NotAllowed("Skriv fødselsnummer eller D-nummer, elleve sifre.")
-    answer = None
-    with looking(kommune, environment) as at:
+    with (
+        refusals(kommune, environment.connect, visitor, "subject access", [number]),
+        looking(kommune, environment) as at,
+    ):
+        kommune.case_worker(visitor.id, "persons")
+        if graded:
+            kommune.case_worker(visitor.id, "graded")
+        for asked in (number, requester):
+            read = numbers.read(asked) if asked else None
+            if asked is not None and not (read and read.kind == "number"):
+                raise NotAllowed("Skriv fødselsnummer eller D-nummer, elleve sifre.")
         connection = at.connection
         shown.views(at.now)
         person, reasons = _whom(connection, kommune, number, requester)
-        audit.record(connection, kommune.id, visitor, "subject access", [person] if person else [])
         if person and (graded or not reasons):
-            answer = _answer(connection, kommune, person, requester, reasons, environment.now())
-    if answer is not None:
-        return answer
-    if graded:
-        raise NotAllowed("Kommunen har ingenting om nummeret.")
-    raise NotAllowed(BY_A_PERSON)
+            audit.record(connection, kommune.id, visitor, "subject access", [person])
+            return _answer(connection, kommune, person, requester, reasons, environment.now())
+        raise NotAllowed("Kommunen har ingenting om nummeret." if graded else BY_A_PERSON)
 
 
 def _whom(
@@ -218,7 +217,7 @@ def _answer(
         "looks": [
             {
                 "at": look.at.isoformat(),
-                "action": _ACTIONS.get(look.action, look.action),
+                "action": actions.title(look.action),
                 # What somebody has typed may be about others: only the kommune's own words are given.
                 "purpose": look.purpose if look.purpose in kommune.purposes else "skrevet med egne ord",
             }
@@ -231,12 +230,6 @@ def _answer(
 
 
 _LOOKS = "select at, action, purpose from control.audit where owner = :owner and person_id = :person order by at"
-_ACTIONS = {
-    "look up": "slått opp",
-    "subject access": "innsyn",
-    "disclosed": "hvilke filer personen var i",
-    "show person": "vist",
-}
 _RIGHTS = [
     "Du kan be om at opplysninger som er feil, blir rettet. De rettes der de kommer fra.",
     "Du kan be om sletting når du ikke lenger er elev, ansatt eller foresatt.",
@@ -385,7 +378,14 @@ def _document(kommune: Kommune, data: dict[str, Any], reasons: list[str], now: d
     sections = []
     for source in dict.fromkeys(row["source"] for row in data["held"]):
         rows = [
-            (row["table"], one["field"], one["value"], one["purpose"], _day(row["from"]), _day(row["to"]))
+            (
+                titles.table(row["table"]),
+                titles.field(one["field"]),
+                one["value"],
+                one["purpose"],
+                _day(row["from"]),
+                _day(row["to"]),
+            )
             for row in data["held"]
             if row["source"] == source
             for one in row["fields"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from dataflyt.config.connections import Connect
 from dataflyt.config.kommune import Kommune, Right
 from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.run import report
@@ -18,6 +19,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, plan, runs
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 from dataflyt.warehouse.runs import Run
 
 
@@ -26,6 +28,7 @@ class OpenPlan:
     """A run's plan while it is open for reading, by ``visitor`` if anybody is to see more than counts."""
 
     kommune: Kommune
+    connect: Connect
     visitor: Visitor | None
     run: Run
     planned: plan.Plan
@@ -85,7 +88,8 @@ class OpenPlan:
     def _seen_by(self, right: Right) -> Visitor:
         if self.visitor is None:
             raise NotAllowed("Planens rader vises bare til den som sier hvem hun er, og hvorfor.")
-        self.kommune.case_worker(self.visitor.id, right)
+        with refusals(self.kommune, self.connect, self.visitor, "plan"):
+            self.kommune.case_worker(self.visitor.id, right)
         return self.visitor
 
 
@@ -101,4 +105,4 @@ def open_plan(
             raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
         run = runs.get(connection, kommune.id, wanted)
         released = runs.released_before(connection, kommune.id, wanted)
-        yield OpenPlan(kommune, visitor, run, plan.build(connection, kommune.id, wanted, released))
+        yield OpenPlan(kommune, environment.connect, visitor, run, plan.build(connection, kommune.id, wanted, released))

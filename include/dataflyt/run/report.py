@@ -34,6 +34,7 @@ KINDS = {
     "pupil_starts": "Elever som begynner",
     "pupil_leaves": "Elever som slutter",
     "pupil_changes_school": "Elever som bytter skole",
+    "pupil_published": "Elever uten fødselsnummer som publiseres, fordi det er bestemt",
     "employee_starts": "Ansatte som begynner",
     "employee_leaves": "Ansatte som slutter",
     "name_changes": "Navn som endres",
@@ -51,6 +52,8 @@ KINDS = {
     "account_renamed": "FEIDE-kontoer med nytt brukernavn",
     "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
     "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
+    "leaves_exports": "Elever og ansatte som går ut av eksportene",
+    "block_again": "Sperringer som var hevet, og gjelder igjen",
 }
 """Each kind of change, in an operator's words. Kinds about protection are not here: they are never counted."""
 
@@ -128,7 +131,12 @@ def changes(changed: Mapping[str, int], inferred_losses: int) -> list[tuple[str,
     if inferred_losses and "guardian_loses_access" in said:
         absent = f" ({spaced(inferred_losses)} fordi barnet eller den foresatte ikke lenger er i uttrekket)"
         said["guardian_loses_access"] += absent
-    return [((KINDS | GRADED_KINDS).get(kind, kind), count) for kind, count in said.items()]
+    return [(title(kind), count) for kind, count in said.items()]
+
+
+def title(kind: str) -> str:
+    """Return a kind of change in an operator's words."""
+    return (KINDS | GRADED_KINDS).get(kind, kind)
 
 
 def limited(count: str, limit: Mapping[str, float | None]) -> str:

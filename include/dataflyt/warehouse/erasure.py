@@ -5,7 +5,8 @@ FREG's residents, by the newest run and by the run that is published. Somebody a
 and so does somebody whose protection protects another who is here.
 
 Erasing goes before "any past run can be asked": the rows go from every run. Vetoes stay, since they hold no name: they
-are about a person id, which is a keyed hash. ``control.erased_id`` keeps the hashes by which the person is known again.
+are about a person id, which is a keyed hash. So do the times in published files, for a notice about a breach.
+``control.erased_id`` keeps the hashes by which the person is known again.
 A user name stays as a keyed hash, so that nobody else gets it.
 """
 
@@ -96,6 +97,7 @@ KEPT: Final[Mapping[str, str]] = {
     "control.erasure": "vedtak om sletting, fem år, uten navn",
     "control.erased_id": "nøkkelhash som kjenner igjen den som kommer tilbake, fem år",
     "control.publication": "navn på utgaver, ikke personer",
+    "control.disclosure": "hvilke filer en id uten navn var i, fem år: til et varsel om avvik",
     "events.key": "installasjonens nøkkel",
     "events.pointer": "hvor langt hendelseslisten er lest",
 }
@@ -104,7 +106,7 @@ KEPT: Final[Mapping[str, str]] = {
 ERASED: Final = (
     *(f"history.{table}" for table in (*IDENTIFIERS, "sas_group", "sas_timetable")),
     *(f"golden.{table}" for table in (*GOLDEN_PEOPLE, "school_group")),
-    *(f"control.{table}" for table in ("quarantine", "account_name", "contact_value", "disclosure", "former_name")),
+    *(f"control.{table}" for table in ("quarantine", "account_name", "contact_value", "former_name")),
     "control.taken_link",
     *(f"control.{table}" for table in ("directory_entry", "directory_name")),
     *("events.route", "events.waiting"),
@@ -269,7 +271,7 @@ def erase(connection: Connection, owner: str, people: Iterable[UUID]) -> int:
                 text(f"delete from golden.{table} x where owner = :owner and x.{name}::text in ({_LEAVING})"), bound
             )
     connection.execute(text(f"delete from golden.work_item where owner = :owner and {_ITEM}"), bound)
-    for table in ("disclosure", "former_name", "taken_link"):
+    for table in ("former_name", "taken_link"):
         connection.execute(
             text(f"delete from control.{table} where owner = :owner and person_id in (select person_id from leaving)"),
             bound,

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from dataflyt.identity import numbers
-from dataflyt.storage.database import copied
+from dataflyt.storage.database import OWN_KEY, copied
 from dataflyt.warehouse.people import _NAME_AND_DATE, WRITE_WHO, NotFound, _day, uid_of
 
 
@@ -47,12 +47,29 @@ def find(connection: Connection, owner: str, who: str, *, graded: bool, realm: s
     return UUID(str(found[0].person_id))
 
 
+def erased(connection: Connection, owner: str, who: str) -> UUID | None:
+    """Return the id of an erased person whose number ``who`` is; None for anybody else, and anything else."""
+    read = numbers.read(" ".join(who.split()))
+    if read is None or read.kind != "number":
+        return None
+    copied(connection, "sought", "number text", [(read.value,)])
+    found = connection.execute(text(_ERASED), {"owner": owner}).scalars().all()
+    return UUID(str(found[0])) if len(found) == 1 else None
+
+
 def hidden(connection: Connection, owner: str, people: Iterable[UUID]) -> set[UUID]:
     """Return those who are or have been protected, by any run, veto or override, or are held back now."""
     bound = {"owner": owner, "people": [str(one) for one in people]}
     return set(connection.execute(text(_HIDDEN), bound).scalars())
 
 
+_ERASED = f"""
+select distinct e.person_id
+from sought a
+join control.erased_id e
+    on e.owner = :owner and e.id = substr(control.keyed_hash({OWN_KEY}, 'number:' || a.number), 1, 32)::uuid
+where not exists (select from golden.person_link l where l.owner = :owner and l.person_id = e.person_id)
+"""
 _HIDDEN_OF = """(
     exists (select from golden.protection x where x.owner = :owner and x.person_id = {person}
         and x.level >= 2)

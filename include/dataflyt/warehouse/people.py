@@ -83,7 +83,9 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
 
 
 def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> set[UUID]:
-    """Return those of ``people`` who are protected, under any id that they have or have had.
+    """Return those of ``people`` who are protected or held back, under any id that they have or have had.
+
+    Who is held back only until a run is released again, because one was undone, is not among them.
 
     Somebody whom the warehouse has as guardian of protected children alone is among them: that this person is here
     tells of the children. With ``unknown`` so is a person that the warehouse does not know.
@@ -188,4 +190,7 @@ _PLACED = " union ".join(
 )
 _CHILDREN = "select cast(adult as uuid), child_id from {p}guardian_access where adult = any(cast(:people as text[]))"
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
-_LEVEL = "select person_id, level >= 2 or held_back from {p}protection where person_id = any(cast(:people as uuid[]))"
+_LEVEL = """
+select person_id, level >= 2 or (held_back and not comes_back)
+from {p}protection where person_id = any(cast(:people as uuid[]))
+"""

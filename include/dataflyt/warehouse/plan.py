@@ -23,6 +23,10 @@ GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_p
 """Kinds that only a reader with the right to see protection may see; their counts are never told elsewhere."""
 
 
+UNDOING_KINDS = ("leaves_exports", "block_again")
+"""Kinds that only the plan of an undoing has (``undoing.reverse_plan``); no guard has limits for them."""
+
+
 class PlanRow(NamedTuple):
     """One change.
 
@@ -100,7 +104,7 @@ def counts(plan: Plan) -> dict[str, int]:
     """Count rows per kind, in the order of ``PlanKind``, without the rows that only ``graded`` may see."""
     found = plan.connection.execute(text("select kind, count(*) from open_plan group by kind"))
     counted = {kind: count for kind, count in found}
-    return {kind: counted[kind] for kind in get_args(PlanKind) if kind in counted}
+    return {kind: counted[kind] for kind in (*get_args(PlanKind), *UNDOING_KINDS) if kind in counted}
 
 
 def inferred_losses(plan: Plan) -> int:

@@ -58,14 +58,19 @@ _PARTS = (
         "where level >= 2 and person_id::text not in (select who from away)",
     ),
     Part(
-        # Beside the protection, which may have another cause that a run lifts.
+        # Beside the protection, which may have another cause that a run lifts. Whoever is protected together with
+        # somebody who stays at another school is held back too: the new owner does not ask FREG about the other, and
+        # its first run would lift the protection.
         "held_back",
         "who text, level int, reason text, case_number text, decided_by text, review_on date",
-        "select distinct on (v.person_id) v.person_id::text, v.level, d.reason, d.case_number, d.decided_by, "
+        "(select distinct on (v.person_id) v.person_id::text, v.level, d.reason, d.case_number, d.decided_by, "
         "d.review_on from control.veto v join control.veto_decision d on d.owner = :owner and d.veto = v.veto "
         "and d.said = 'held_back' where v.owner = :owner and v.lifted_at is null and v.kind = 'protection' "
         "and v.cause = 'held_back' and v.person_id::text not in (select who from away) "
-        "order by v.person_id, d.decided_at desc",
+        "order by v.person_id, d.decided_at desc) "
+        "union all select x.person_id::text, x.level, 'Beskyttet sammen med en som går på en annen skole', null, "
+        ":owner, current_date from now_protection x where x.level >= 2 "
+        "and x.cause_person_id::text in (select who from away) and x.person_id::text not in (select who from away)",
     ),
     Part(
         "veto",
@@ -95,11 +100,21 @@ _PARTS = (
         "and g.child_id::text not in (select who from away)",
     ),
     Part(
+        # People registered by hand, and aliases: at the schools that are taken over.
+        "manual_person",
+        "number bigint, child text, said text",
+        "select manual_person, stands_for::text, to_jsonb(d)::text from control.manual_person d "
+        "where owner = :owner and ended_at is null and coalesce(until, 'infinity') >= current_date "
+        "and (cardinality(cast(:schools as text[])) = 0 or unit_id = any(cast(:schools as text[])))",
+    ),
+    Part(
         # Every decision that holds, also those about other schools: what no longer holds there is ended here.
         "standing",
         "kind text, number bigint",
         "select 'access_grant', access_grant from control.access_grant where owner = :owner and withdrawn_at is null "
-        "union all select 'consent', consent from control.consent where owner = :owner and withdrawn_at is null",
+        "union all select 'consent', consent from control.consent where owner = :owner and withdrawn_at is null "
+        "union all select 'manual_person', manual_person from control.manual_person "
+        "where owner = :owner and ended_at is null",
     ),
     Part(
         "account",
@@ -119,6 +134,7 @@ _MENTIONED = (
     ("access_grant", "child"),
     ("access_grant", "adult"),
     ("consent", "adult"),
+    ("manual_person", "child"),
     ("account", "who"),
 )
 
@@ -264,7 +280,7 @@ with held as (
         where v.owner = :owner and v.lifted_at is null and v.kind = 'protection' and v.cause = 'held_back'
             and v.person_id::text = m.meant
     )
-    order by m.meant, f.who
+    order by m.meant, f.case_number nulls last, f.who
 ),
 written as (
     insert into control.veto (owner, kind, person_id, level, cause, run, learned_at, outside_run)
@@ -292,6 +308,17 @@ order by f.kind, c.meant, a.meant
 """
 
 
+# Each row gets a number of those that are drawn (migration 0021).
+_NUMBERED = """
+create temporary table numbered on commit drop as
+with drawn as (
+    select number, row_number() over () as turn
+    from control.drawn_numbers('{kind}', :owner, (select count(*) from unnumbered)) as d (number)
+)
+select u.*, d.number from unnumbered u left join drawn d using (turn)
+"""
+
+
 def _decided(kind: str, child: str, adult: str | None, *, sure: bool, run: str, only: str = "true") -> list[str]:
     """Return the statements that write one kind of decisions as its rows were, with the ids of this kommune.
 
@@ -302,13 +329,10 @@ def _decided(kind: str, child: str, adult: str | None, *, sure: bool, run: str, 
     set_adult = f"'{adult}', a.meant, " if adult else ""
     when = f"'from_run', {run}, " if run else ""
     return [
-        "drop table if exists pg_temp.numbered",
+        "drop table if exists pg_temp.unnumbered, pg_temp.numbered",
         f"""
-create temporary table numbered on commit drop as
-select f.number as origin_number, (
-        select coalesce(max({kind}), 0) from control.{kind} where owner = :owner
-    ) + row_number() over (order by f.number, c.meant{", a.meant" if adult else ""}) as number,
-    cast(f.said as jsonb) as said,
+create temporary table unnumbered on commit drop as
+select f.number as origin_number, row_number() over () as turn, cast(f.said as jsonb) as said,
     jsonb_build_object({when}{set_adult}'{child}', c.meant) as here
 from from_{kind} f
 join meant c on c.who = f.child {known}
@@ -318,6 +342,14 @@ where {only} and not exists (
     where t.owner = :owner and t.kind = '{kind}' and t.origin = :origin and t.origin_number = f.number
 )
 """,
+        *_numbered_rows(kind),
+    ]
+
+
+def _numbered_rows(kind: str) -> list[str]:
+    """Return the statements that give each row of ``unnumbered`` a number, and write it as a decision taken over."""
+    return [
+        _NUMBERED.format(kind=kind),
         f"""
 insert into control.{kind}
 select (jsonb_populate_record(
@@ -353,7 +385,7 @@ def protect(now: Views, origin: str) -> None:
         _VETOES,
     ):
         connection.execute(text(statement), bound)
-    for statement in (*blocks, *overrides, _WITHDRAW_GRANTS, _WITHDRAW_CONSENTS):
+    for statement in (*blocks, *overrides, _WITHDRAW_GRANTS, _WITHDRAW_CONSENTS, _END_BY_HAND):
         connection.execute(text(statement), bound)
 
 
@@ -366,6 +398,10 @@ where t.owner = :owner and t.origin = :origin and t.kind = '{kind}' and d.owner 
 _WITHDRAW = "update control.{kind} d set withdrawn_at = clock_timestamp(), withdrawn_by = :origin "
 _WITHDRAW_GRANTS = (_WITHDRAW + _GONE).format(kind="access_grant")
 _WITHDRAW_CONSENTS = (_WITHDRAW + _GONE).format(kind="consent")
+_END_BY_HAND = (
+    "update control.manual_person d set ended_at = clock_timestamp(), ended_by = :origin "
+    + _GONE.replace("withdrawn_at", "ended_at")
+).format(kind="manual_person")
 
 _FORMER_NAMES = """
 insert into control.former_name (owner, person_id, name, origin)
@@ -388,11 +424,9 @@ from numbered n
 join from_consent f on f.number = n.origin_number
 """
 
-_NUMBERED_CONSENTS = """
-create temporary table numbered on commit drop as
-select f.number as origin_number, g.number as of_grant, a.meant as given_by, (
-        select coalesce(max(consent), 0) from control.consent where owner = :owner
-    ) + row_number() over (order by f.number) as number
+_CONSENTS_TO_NUMBER = """
+create temporary table unnumbered on commit drop as
+select f.number as origin_number, g.number as of_grant, a.meant as given_by, row_number() over () as turn
 from from_consent f
 join control.taken_decision g
     on g.owner = :owner and g.kind = 'access_grant' and g.origin = :origin and g.origin_number = f.of_grant
@@ -409,11 +443,37 @@ select :owner, 'consent', number, :origin, origin_number from numbered
 """
 
 
-def give(connection: Connection, owner: str, origin: str, realm: str, next_run: int, *, names: bool) -> None:
-    """Write what gives, after ``protect`` in the same transaction: grants with their consents, and former FEIDE names.
+# An alias only where the person that it stands for is known here, and nobody whose number is registered here already.
+_BY_HAND_TO_NUMBER = """
+create temporary table unnumbered on commit drop as
+select f.number as origin_number, row_number() over () as turn, cast(f.said as jsonb) as said,
+    jsonb_build_object('from_run', cast(:next as bigint), 'stands_for', m.meant) as here
+from from_manual_person f
+left join meant m on m.who = f.child and m.sure
+where (f.child is null or m.who is not null) and not exists (
+    select from control.taken_decision t
+    where t.owner = :owner and t.kind = 'manual_person' and t.origin = :origin and t.origin_number = f.number
+) and not exists (
+    select from control.manual_person p
+    where p.owner = :owner and p.ended_at is null and p.number = cast(f.said as jsonb) ->> 'number'
+)
+"""
+# Whoever has no number is known by the registration, which has another number here: so their FEIDE names follow.
+_BY_HAND_MEANT = f"""
+insert into meant (who, meant, sure)
+select i.who, substr(control.keyed_hash({OWN_KEY}, 'manual:' || n.number), 1, 32)::uuid::text, true
+from numbered n
+join from_identifier i on i.scheme = 'manual' and i.own and i.value = n.origin_number::text
+where i.who not in (select who from meant)
+"""
 
-    Grants hold from ``next_run``. ``realm`` is that of the kommune they come from. With ``names`` the user names there
-    are kept for their bearers (``accounts/taken.sql``) and given to nobody else. A second call writes nothing new.
+
+def give(connection: Connection, owner: str, origin: str, realm: str, next_run: int, *, names: bool) -> None:
+    """Write what gives, after ``protect`` in the same transaction: grants, registrations by hand, former names.
+
+    Grants and registrations by hand hold from ``next_run``. ``realm`` is that of the kommune they come from. With
+    ``names`` the user names there are kept for their bearers (``accounts/taken.sql``) and given to nobody else. A
+    second call writes nothing new.
     """
     bound = {"owner": owner, "origin": origin, "realm": realm, "next": next_run}
     # A grant from before two people were required is decided anew, and so is one that somebody is blocked from.
@@ -423,8 +483,10 @@ def give(connection: Connection, owner: str, origin: str, realm: str, next_run: 
         "and b.adult = a.meant)"
     )
     grants = _decided("access_grant", "child_id", "adult", sure=True, run="cast(:next as bigint)", only=two)
-    drop = "drop table if exists pg_temp.numbered"
-    wanted: Iterable[str] = (*grants, drop, _NUMBERED_CONSENTS, _CONSENTS, _CONSENTS_TAKEN, _FORMER_NAMES)
+    drop = "drop table if exists pg_temp.unnumbered, pg_temp.numbered"
+    consents = (drop, _CONSENTS_TO_NUMBER, _NUMBERED.format(kind="consent"), _CONSENTS, _CONSENTS_TAKEN)
+    by_hand = (drop, _BY_HAND_TO_NUMBER, *_numbered_rows("manual_person"), _BY_HAND_MEANT)
+    wanted: Iterable[str] = (*grants, *consents, *by_hand, _FORMER_NAMES)
     for statement in (*wanted, *([_NAMES] if names else [])):
         connection.execute(text(statement), bound)
 
@@ -434,9 +496,10 @@ select
     (select count(distinct who) from from_account) as accounts,
     (select count(*) from from_access_block) as blocks,
     (select count(*) from from_access_grant) as grants,
+    (select count(*) from from_manual_person) as by_hand,
     (
         select count(distinct who) from from_identifier
-        where who not in (select who from meant) and scheme <> 'uten'
+        where who not in (select who from meant) and scheme not in ('uten', 'manual')
     ) as unmatched
 """
 
@@ -450,6 +513,7 @@ _DIGEST = """
 select md5(coalesce(string_agg(said, '|' order by said collate "C"), '')) from (
     select concat_ws(':', 'grant', number, child, adult, said) as said from from_access_grant
     union all select concat_ws(':', 'consent', number, of_grant, adult, said) from from_consent
+    union all select concat_ws(':', 'by hand', number, child, said) from from_manual_person
     union all select concat_ws(':', 'account', who, uid) from from_account
 ) as given
 """

@@ -64,16 +64,41 @@ def undo(
 def reverse_plan(now: Views, day: date, *, hold_unasked: bool = False, employees: bool = False) -> Plan:
     """Undo the run of ``now`` and return the plan of what changes, for a transaction that is rolled back afterwards.
 
-    Before is what holds now, after is what would hold.
+    Before is what holds now, after is what would hold. The plan has two kinds of its own: pupils and employees who
+    leave the exports, and blocks that the run's release had lifted. Those who leave because they are protected again
+    are in rows that only readers who may see protection are shown.
     """
     connection = now.connection
     compared = sorted(
         {need for rule in rules.folder("plan").values() for need in rule.needs if need.startswith("before_")}
     )
     _keep(connection, {name: f"select * from now_{name.removeprefix('before_')}" for name in compared})
+    shown.views(now)
+    _keep(connection, {"before_shown": "select person_id from now_shown_person where pupil or employee"})
     then = undo(now, day, decided_by="one", approved_by="another", hold_unasked=hold_unasked, employees=employees)
-    vetoed_views.views(connection, now.owner, then.run, "after_", day=day, hold_unasked=hold_unasked)
-    return plan.compare(connection, now.owner, now.run, then.run)
+    shown.views(vetoed_views.views(connection, now.owner, then.run, "after_", day=day, hold_unasked=hold_unasked))
+    found = plan.compare(connection, now.owner, now.run, then.run)
+    rules.script(connection, [_BLOCK_AGAIN, _LEAVES_EXPORTS.format(owner=now.owner)])
+    return found
+
+
+_BLOCK_AGAIN = """
+update plan p set kind = 'block_again'
+where kind = 'identity_block' and not exists (
+    select from changed c where p.subject in (c.person_id::text, c.became::text)
+        or p.other in (c.person_id::text, c.became::text)
+)
+"""
+_LEAVES_EXPORTS = """
+insert into plan (kind, subject, other, unit_id, inferred, graded)
+select 'leaves_exports', b.person_id::text, '', null, false,
+    coalesce(x.level >= 3 or x.held_back and b.person_id not in (
+        select h.person_id from control.undone_hold h where h.owner = '{owner}'
+    ), false)
+from before_shown b
+left join after_protection x on x.person_id = b.person_id
+where b.person_id not in (select person_id from after_shown_person)
+"""
 
 
 def _keep(connection: Connection, tables: dict[str, str]) -> None:
@@ -155,8 +180,8 @@ _TAKEN: Sequence[str] = (
 """Vetoes for what the earlier run would give back."""
 
 _HOLD = """
-insert into control.undone_hold (owner, run, person_id)
-select :owner, :run, s.person_id
+insert into control.undone_hold (owner, run, person_id, renamed)
+select :owner, :run, s.person_id, exists (select from had_shown h where h.person_id = s.person_id)
 from then_shown_person s
 where not exists (
     select from had_shown h where h.person_id = s.person_id and h.fornavn is not distinct from s.fornavn

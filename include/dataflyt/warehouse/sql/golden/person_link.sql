@@ -121,7 +121,7 @@ tied as (
         on l.owner = :owner and l.person_id in (t.person_id, t.became)
         and l.from_run <= t.as_of_run and coalesce(l.to_run > t.as_of_run, true)
     where t.owner = :owner and t.from_run <= :run
-    order by l.scheme, l.value, t.link desc
+    order by l.scheme, l.value, t.decided_at desc, t.link desc
 ),
 numbered as (
     select

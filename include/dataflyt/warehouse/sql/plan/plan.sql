@@ -14,7 +14,7 @@ select kind, subject::text as subject, other::text as other, unit_id, inferred,
         and subject in (select person_id from fortrolig)
     or kind = 'sas_guardian_without_basis' and (subject, other) in (select child, adult from after_quiet)
     or kind = 'contact_changes' and subject in (select adult from after_quiet)
-    or subject in (select person_id from hidden)
+    or kind <> 'pupil_published' and subject in (select person_id from hidden)
     or other in (select person_id from hidden)
     or kind in ('group_appears', 'group_vanishes') and subject in (select group_id from hidden_group) as graded
 from (
@@ -39,6 +39,13 @@ from (
     join (select person_id, string_agg(unit_id, ' ' order by unit_id) as units from after_enrolment group by 1) a
         using (person_id)
     where a.units <> b.units
+    union all
+    -- Whom FREG cannot be asked about, and people have decided to publish. Nobody is told of a protection by it.
+    select 'pupil_published', a.person_id::text, '', e.unit_id, false
+    from after_protection a
+    join before_protection b on b.person_id = a.person_id
+    join after_enrolment e on e.person_id = a.person_id and e.main
+    where a.unasked and b.held_back and not a.held_back and a.level < 2 and b.level < 2
     union all
     select 'employee_starts', e.person_id::text, '', e.unit_id, false
     from after_employment e
