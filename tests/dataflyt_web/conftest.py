@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -61,11 +62,15 @@ class AuthManager:
 class Browser(TestClient):
     """A browser in which a user has logged in to Airflow, or nobody has."""
 
-    def post_form(self, page: str, to: str, **fields: object) -> object:
-        """Open a page, and send a form that is on it."""
+    def token(self, page: str) -> str:
+        """Open a page, and return the token of the forms on it."""
         token = re.search(r'name="token" value="([^"]+)"', self.get(page).text)
         assert token, f"{page} has no form"
-        return self.post(to, data={"token": token[1], **fields})
+        return token[1]
+
+    def post_form(self, page: str, to: str, **fields: object) -> Any:
+        """Open a page, and send a form that is on it."""
+        return self.post(to, data={"token": self.token(page), **fields})
 
 
 @pytest.fixture
