@@ -149,7 +149,7 @@ def held(kommune: Kommune, count: int, link: str) -> Notice:
         f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
         "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
         "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
-        "«dataflyt work-list» sier hvem det er.",
+        "«dataflyt worklist» sier hvem det er.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 
