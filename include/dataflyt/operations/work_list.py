@@ -40,6 +40,9 @@ SHOWN: Final = 10
 SHORTEST: Final = 4
 """The least of an id that a person may type."""
 
+ROW: Final = 12
+"""How much of the hash of a row in quarantine is its name, as ``dataflyt quality rows`` shows it."""
+
 _SOURCES = {"hr": "Lønns- og personalsystemet", "sas": "Skolesystemet"}
 
 
@@ -266,7 +269,9 @@ class _Reader:
             events.UNANSWERED,
             "select 'file_same', source, file, null, since from same_file",
         )
-        union = " union all ".join(f"select *, null as responsible from ({statement}) as one" for statement in found)
+        union = " union all ".join(
+            f"select *, null as responsible, null as reason from ({statement}) as one" for statement in found
+        )
         union += f" union all {rules.sql('work_list/set_aside')}"
         bound = {
             "owner": owner,
@@ -330,11 +335,13 @@ def _item(row: Any, before: datetime | None) -> Item:
 
 def _whom(kind: Kind, row: Any) -> str:
     if kind.about == "source":
-        return _SOURCES.get(row.subject, row.subject)
+        return _SOURCES.get(row.subject, str(row.subject))
     if kind.about == "school":
         return str(row.school or row.subject)
     if kind.about == "group":
         return f"{row.group_name} ({row.subject})" if row.group_name not in (None, row.subject) else str(row.subject)
+    if kind.about == "row":
+        return f"rad {row.subject[:ROW]}" + (f": {row.name}" if row.name else "")
     return str(row.name or "")
 
 
@@ -347,6 +354,8 @@ _BESIDE = {
 
 def _beside(row: Any) -> str:
     """Return the item's second thing in words: an adult, or a word of the source that is not an id."""
+    if row.reason:
+        return str(row.reason)
     if row.other_is_person:
         unnamed = "en voksen som skolen har lagt inn" if row.kind == "sas_guardian_without_basis" else ""
         return str(row.other_name or unnamed)
@@ -362,7 +371,8 @@ _ABOUTS = ("person", "group")
 _UUID = "~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
 
 _LISTED = """
-select kind, subject, other, min(unit_id) as unit_id, min(since) as since, min(responsible) as responsible
+select kind, subject, other, min(unit_id) as unit_id, min(since) as since, min(responsible) as responsible,
+    min(reason) as reason
 from ({found}) as found
 group by kind, subject, other
 """
@@ -435,7 +445,7 @@ _HIDES = "exists (select from hidden h where h.id = {})"
 _ITEMS = f"""
 select
     control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other)) as item,
-    i.kind, i.subject, i.other, i.since, i.responsible,
+    i.kind, i.subject, i.other, i.since, i.responsible, i.reason,
     coalesce(i.unit_id, s.unit_id) as unit_id, u.name as school, t.taken_by, g.name as group_name,
     case when i.kind = 'set_aside' then r.names
         when :graded or not {_HIDES.format("i.subject")}
@@ -452,13 +462,24 @@ left join now_person p on cast(p.person_id as text) = i.subject
 left join now_person o on cast(o.person_id as text) = i.other
 left join now_shown_school_group g on g.group_id = i.subject
 left join (
-    select cast(l.person_id as text) as id, max(f.foedselsellerdnummer) as number,
+    -- A child who goes to no school is not in the golden record.
+    select i.subject as id, max(f.foedselsellerdnummer) as number,
         max(nullif(concat_ws(' ', f.fornavn, f.mellomnavn, f.etternavn), '')) as name
-    from history.freg_resident f
-    join now_person_link l on l.scheme = 'number' and l.value = f.foedselsellerdnummer
-    where f.owner = :owner and f.to_run is null
-    group by l.person_id
-) as c on c.id = i.subject and i.kind = 'resident_not_enrolled'
+    from listed i
+    join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme = 'number'
+    join history.freg_resident f on f.owner = :owner and f.to_run is null and f.foedselsellerdnummer = l.value
+    where i.kind = 'resident_not_enrolled'
+    group by i.subject
+    union all
+    -- Nor is an employee without a position and without a group.
+    select i.subject, max(s.number), max(concat_ws(' ', s.given_name, s.family_name))
+    from listed i
+    join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme in ('sas', 'number')
+    join history.sas_person s on s.owner = :owner and s.to_run is null
+        and l.value = case l.scheme when 'sas' then s.person_id else s.number end
+    where i.kind = 'employee_without_school'
+    group by i.subject
+) as c on c.id = i.subject and i.kind in ('resident_not_enrolled', 'employee_without_school')
 left join (
     select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names
     from about a

@@ -160,10 +160,10 @@ union
 select 'employee_without_school', i.person_id::text, '', min(coalesce(u.unit_id, g.unit_id))
 from sas_membership m
 join new_sas_identity i on i.sas_id = m.person_id
-join new_person p on p.person_id = i.person_id and not p.dead
+left join new_person p on p.person_id = i.person_id
 left join new_unit u on u.sas_id = m.group_id
 left join new_school_group g on g.group_id = m.group_id
-where m.role <> '01' and m.active is not false
+where m.role <> '01' and m.active is not false and p.dead is not true
     and coalesce(u.unit_id, g.unit_id) is not null
     and coalesce(control.as_date(m.begin_date), '-infinity') <= cast(:today as date)
     and coalesce(control.as_date(m.end_date), 'infinity') >= cast(:today as date)
