@@ -483,7 +483,7 @@ def test_pupils_who_are_held_back_are_told_of_at_once(run, told, post):
     closed(Instance({"merge": "success"}), told)
     (message,) = post.given
     assert message["Subject"] == "Haugesund (1106): 3 elever holdes tilbake til noen har bestemt"
-    assert "dataflyt work-list" in message.get_content()
+    assert "dataflyt worklist" in message.get_content()
     no_person(message)
 
 

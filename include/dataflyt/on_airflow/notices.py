@@ -24,6 +24,7 @@ EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk til
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
 DELETE_OLD = "Slett det som har hatt sin tid"
+MAIL_WORK_LISTS = "Send ukens e-post om arbeidslisten"
 """The names of the nightly DAG, and of its tasks."""
 
 REFERENCE = "Skoler og koder"
@@ -149,8 +150,27 @@ def held(kommune: Kommune, count: int, link: str) -> Notice:
         f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
         "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
         "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
-        "«dataflyt work-list» sier hvem det er.",
+        "«dataflyt worklist» sier hvem det er.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def work_list(kommune: Kommune, owner: str, counted: Mapping[str, tuple[int, int]], link: str) -> Notice:
+    """Tell a corrector, by its title ``owner``, of the items of a kommune's work list: how many, and how many are new.
+
+    ``counted`` has the kinds by their titles.
+    """
+    from dataflyt.run.report import spaced
+
+    lines = "\n".join(
+        f"- {title}: {spaced(count)}" + (f", {spaced(new)} nye" if new else "")
+        for title, (count, new) in counted.items()
+    )
+    return _notice(
+        f"{kommune.display_name}: arbeidslisten for {owner}",
+        f"Dette må rettes. Nye er de som er kommet siden kjøringen før.\n{lines}",
+        "«dataflyt worklist» viser hvem det gjelder, til dem som har rett til det.",
+        f"Logg inn i Airflow:\n{link}",
     )
 
 

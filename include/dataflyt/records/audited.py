@@ -38,6 +38,8 @@ ACTIONS = {
     "plan": "så planen med beskyttede",
     "undo rows": "så hva en angring endrer",
     "work list": "så på arbeidslisten",
+    "take work item": "tok saken på arbeidslisten om",
+    "release work item": "ga fra seg saken på arbeidslisten om",
     "import rows": "så i importen",
     "account rows": "så i kontoforskjellen",
     "read audit": "leste innsynsloggen",

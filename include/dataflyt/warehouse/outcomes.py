@@ -100,3 +100,13 @@ def _content(table: str) -> str:
     """Return SQL for the keyed hash of the content of a staged row ``s``: of its table and all of its fields."""
     fields = ", ".join(f's."{column.lower()}"' for column in source_tables()[table].columns)
     return f"control.keyed_hash({OWN_KEY}, '{table}' || row({fields})::text)"
+
+
+LINKED = """
+    l.value = h.subject and l.scheme = case
+        when h.table_name in ('hr_employee', 'hr_employment') then 'hr'
+        when h.table_name in ('sas_person', 'sas_membership', 'sas_guardian') then 'sas'
+        when starts_with(h.table_name, 'freg_') or starts_with(h.table_name, 'krr_') then 'number'
+    end
+"""
+"""SQL: that an identifier ``l`` of ``golden.person_link`` is the subject of a row ``h`` in quarantine."""
