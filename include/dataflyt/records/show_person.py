@@ -25,7 +25,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.records.looking import Looking, looking
+from dataflyt.run.looking import Looking, looking
 from dataflyt.run.environment import Environment
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
