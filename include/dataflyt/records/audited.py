@@ -33,6 +33,7 @@ class Look(NamedTuple):
 ACTIONS = {
     "look up": "slo opp",
     "show person": "så alt om",
+    "why": "spurte hvorfor om",
     "named beside": "så navnet til",
     "plan rows": "så i planens rader",
     "plan": "så planen med beskyttede",
