@@ -14,7 +14,6 @@ The page names other people only as guardian or child. A group's name may hold a
 that cannot (7B) are shown, and of other groups what kind they are.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,8 +24,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.run.looking import Looking, looking
 from dataflyt.run.environment import Environment
+from dataflyt.run.looking import Looking, looking
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor

@@ -1,4 +1,4 @@
-"""Which names of groups anybody may see: a group's name is free text in the school system, and may hold a hidden name."""
+"""Names of groups that anybody may see: a group's name is free text in the school system, and may hold a person's."""
 
 import re
 

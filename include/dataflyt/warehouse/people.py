@@ -73,7 +73,7 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     return found[0]
 
 
-def known(views: Views, who: str, *, graded: bool, realm: str) -> UUID | None:
+def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
     """Return the one person that ``who`` names, also one whom the kommune has as an identifier alone.
 
     ``who`` is read as ``find`` reads it, and may be the school system's or HR's own id too. Somebody whom FREG names as
@@ -89,15 +89,12 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> UUID | None:
     columns = "number text, uid text, person uuid, name text, born date, local_id text"
     copied(views.connection, "asked_for", columns, [(number, uid, person, name, born, asked)])
     placed = {"p": views.prefix, "owner": views.owner, "run": views.run}
-    statement = f"select person_id from ({_FIND}) as f (person_id, name, born, hidden) union {_IDENTIFIED}"
-    found = set(
-        views.connection.execute(
-            text(statement.format(**placed, condition=condition.format(**placed)))
-        ).scalars()
-    )
+    statement = f"{_FIND} union {_IDENTIFIED}".format(**placed, condition=condition.format(**placed))
+    found = {row.person_id: Found(*row) for row in views.connection.execute(text(statement))}
     concealed = hidden(views, found or {UUID(int=0)}, unknown=True)
-    seen = found if graded else found - concealed
-    return seen.pop() if len(seen) == 1 else None
+    seen = [replace(one, hidden=one.person_id in concealed) for one in found.values()]
+    seen = [one for one in seen if graded or not one.hidden]
+    return seen[0] if len(seen) == 1 else None
 
 
 def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:
@@ -199,8 +196,11 @@ where {condition}
 """
 
 _IDENTIFIED = """
-select l.person_id from asked_for a
-join {p}person_link l on l.scheme = 'number' and l.value = a.number or l.scheme in ('sas', 'hr') and l.value = a.local_id
+select l.person_id, '', cast(null as date), true from asked_for a
+join {p}person_link l on l.scheme = 'number' and l.value = a.number
+union
+select l.person_id, '', null, true from asked_for a
+join {p}person_link l on l.scheme in ('sas', 'hr') and l.value = a.local_id
 """
 _ONLY_BESIDE_HIDDEN = """
 select a.person

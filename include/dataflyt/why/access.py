@@ -6,10 +6,10 @@ from dataflyt.why.check import Check
 WAITING = """
 select from golden.guardian_access where owner = :owner and child_id = :child and adult = :adult
     and from_run = :newest and state = 'active' and not exists (
-        select from now_guardian_access n where n.child_id = :child and n.adult = :adult and n.state = 'active')
+        select from why_guardian_access n where n.child_id = :child and n.adult = :adult and n.state = 'active')
 union all
 select from golden.enrolment where owner = :owner and person_id = :child and from_run = :newest
-    and not exists (select from now_enrolment n where n.person_id = :child)
+    and not exists (select from why_enrolment n where n.person_id = :child)
 """
 """What an unreleased run would give the pair."""
 

@@ -48,12 +48,14 @@ def why(
         raise ConfigError("Skriv hvilket barn det gjelder.")
     if asks.about in ("field", "group") and not word and not asks.optional:
         raise ConfigError(f"Skriv {'feltet' if asks.about == 'field' else 'gruppens id'} det gjelder.")
+    chain = asks.chain()
+    read = " ".join(query for one in chain for query in one.queries.values())
     about_child = child if asks.about == "child" else None
     with asking(
-        kommune, environment, who, about_child, word=word if asks.about != "child" else "", graded=graded,
+        kommune, environment, who, about_child, read=read, word=word if asks.about != "child" else "", graded=graded,
         language=language,
     ) as asked:  # fmt: skip
-        answer = _answer(asked, question, asks.chain())
+        answer = _answer(asked, question, chain)
         subjects = [one for one in (asked.who, asked.child) if one is not None]
         detail = f"{question}, kjøring {asked.released}"
         known = [one.person_id for one in subjects if one.known]
@@ -87,7 +89,9 @@ def _step(asked: Asked, name: str, found: Found) -> Step:
         said |= {"run": said.get("run", evidence.run), "source": asked.words("sources").get(evidence.source, "")}
         sentence = asked.word_for("causes", found.cause, **said)
     else:
-        sentence = asked.word_for(*(found.text or ("passed", name)), **{"run": evidence.run, **said})
+        part, key = found.text or ("passed", name)
+        said.setdefault("run", evidence.run)
+        sentence = asked.word_for(part, key, **said)
     return Step(
         name,
         asked.word_for("checks", name),

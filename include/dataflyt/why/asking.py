@@ -57,6 +57,7 @@ class Asked:
     word: str = ""
     named: set[UUID] = field(default_factory=set)
     newest: int = 0
+    _read: dict[str, Sequence[Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.newest = int(
@@ -89,8 +90,10 @@ class Asked:
         return self.child or self.who
 
     def rows(self, query: str) -> Sequence[Any]:
-        """Return the rows of a query."""
-        return self.here.connection.execute(text(query), self._bound).all()
+        """Return the rows of a query, which is made once."""
+        if query not in self._read:
+            self._read[query] = self.here.connection.execute(text(query), self._bound).all()
+        return self._read[query]
 
     def run_day(self, run: int | None) -> date | None:
         """Return the day of a released run in Norway."""
@@ -119,11 +122,15 @@ def asking(
     who: str,
     child: str | None,
     *,
+    read: str,
     word: str = "",
     graded: bool = False,
     language: Language = "nb",
 ) -> Iterator[Asked]:
-    """Open a look, and find the people of a question in it. ``child`` is None for a question without one."""
+    """Open a look, and find the people of a question in it. ``child`` is None for a question without one.
+
+    ``read`` is the text of the queries that will be made.
+    """
     with looking(kommune, environment) as here:
         newest = max(here.days)
         day = max(environment.day(environment.now()), here.days[newest])
@@ -133,7 +140,7 @@ def asking(
         as_of = max(environment.now(), _as_of(here, newest))
         next_run = when.in_words(when.next_run(kommune.schedule, as_of), language)
         whom = [one.person_id for one in (subject, other) if one is not None]
-        shown_of(here, whom, word)
+        shown_of(here, whom, word, read)
         _staged(here, whom)
         yield Asked(kommune, here, graded, language, day, next_run, subject, other, word)
 
@@ -147,12 +154,10 @@ def _as_of(here: Looking, run: int) -> Any:
 
 def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
     """Return the person that ``who`` names. The same queries are made for nobody and for a hidden person."""
-    found = people.known(here.now, who, graded=graded, realm=here.kommune.feide.realm) or NOBODY
-    hidden = people.hidden(here.now, [found], unknown=True)
+    known = people.known(here.now, who, graded=graded, realm=here.kommune.feide.realm)
+    found = known.person_id if known else NOBODY
     name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found})
-    if found == NOBODY or (hidden and not graded):
-        return Subject()
-    return Subject(found, name or "", not hidden)
+    return Subject(found, name or "", not known.hidden) if known else Subject()
 
 
 def _staged(here: Looking, whom: Sequence[UUID]) -> None:

@@ -1,5 +1,6 @@
 """Why an adult's access to a child changed, and when: the line of runs, what FREG said, and what people decided."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dataflyt.why import access, flow
@@ -40,7 +41,7 @@ order by f.from_run, f.ansvar
     ),
 )
 def timeline(asked: Asked, rows: Rows) -> list[Found]:
-    """Everything that has happened between the two, the oldest first; each line is true in itself."""
+    """List everything that has happened between the two, the oldest first; each line is true in itself."""
     lines: list[tuple[tuple[int, int], Found]] = []
     changed = {row.from_run for row in rows["versions"]} | {row.to_run for row in rows["versions"]}
     for row in rows["versions"]:
@@ -54,7 +55,7 @@ def timeline(asked: Asked, rows: Rows) -> list[Found]:
     seen = visible(asked, [row.adult for row in rows["register"] if row.adult])
     told = set()
     for row in rows["register"]:
-        if row.adult is not None and row.adult not in seen or row.from_run not in changed or row.holds is False:
+        if (row.adult is not None and row.adult not in seen) or row.from_run not in changed or row.holds is False:
             continue
         valid = str(row.valid or "")[:10]
         words = {
@@ -86,11 +87,11 @@ def timeline(asked: Asked, rows: Rows) -> list[Found]:
 
 
 def _line(
-    asked: Asked, key: str, source: str, row: Any, said: dict[str, object], order: int
+    asked: Asked, key: str, source: str, row: Any, said: Mapping[str, object], order: int
 ) -> tuple[tuple[int, int], Found]:
     """Return a line about a version that holds from a run, and perhaps to one."""
     ended = row.to_run is not None and row.to_run <= asked.released
-    said = said | {
+    said = dict(said) | {
         "run": row.from_run,
         "to_run": row.to_run,
         "from_day": day_in_words(asked.run_day(row.from_run)),
@@ -101,9 +102,9 @@ def _line(
 
 
 def _event(
-    asked: Asked, key: str, source: str, run: int, said: dict[str, object], order: int
+    asked: Asked, key: str, source: str, run: int, said: Mapping[str, object], order: int
 ) -> tuple[tuple[int, int], Found]:
-    found = Found("passed", "", Evidence(source, run, None, ""), said | {"run": run}, text=("timeline", key))
+    found = Found("passed", "", Evidence(source, run, None, ""), dict(said) | {"run": run}, text=("timeline", key))
     return (run, order), found
 
 
@@ -115,5 +116,3 @@ def _run_of(asked: Asked, day: Any) -> int:
 def chain() -> list[Check]:
     """Return the line of what happened, then the links that hold or do not hold now."""
     return [flow.run_stands(access.WAITING), access.PUPIL[0], timeline, *access.PUPIL[1:], *access.GUARDIAN]
-
-

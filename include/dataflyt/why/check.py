@@ -28,6 +28,9 @@ class Evidence(NamedTuple):
     value: str = ""
 
 
+NOTHING = Evidence()
+
+
 @dataclass(frozen=True)
 class Found:
     """What a check has found. ``cause`` is a name in ``causes.CAUSES``; ``said`` are values for its sentence.
@@ -38,7 +41,7 @@ class Found:
 
     status: Status
     cause: str = ""
-    evidence: Evidence = Evidence()
+    evidence: Evidence = NOTHING
     said: Mapping[str, object] = field(default_factory=dict)
     corrector: str = ""
     soft: bool = False

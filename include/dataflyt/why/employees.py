@@ -22,13 +22,13 @@ where l.scheme = 'sas' and l.person_id = :who
 """
 _EMPLOYED = """
 select coalesce(u.name, e.unit_id) as school, e.manual
-from now_employment e join now_unit u using (unit_id) where e.person_id = :who order by e.main desc
+from why_employment e join now_unit u using (unit_id) where e.person_id = :who order by e.main desc
 """
 
 
 @check()
 def person_known(asked: Asked, rows: Rows) -> Found:
-    """The person is somebody whom the visitor may see."""
+    """Check that the person is somebody whom the visitor may see."""
     return passed() if asked.who.known else failed("person_unknown")
 
 
@@ -43,7 +43,7 @@ def person_known(asked: Asked, rows: Rows) -> Found:
     quarantine=quarantine_of(":who"),
 )
 def in_hr_file(asked: Asked, rows: Rows) -> Found | None:
-    """The employee is in the HR system's file, or registered by hand."""
+    """Check that the employee is in the HR system's file, or registered by hand."""
     if not asked.who.known:
         return None
     if rows["hr"]:
@@ -69,7 +69,7 @@ def in_hr_file(asked: Asked, rows: Rows) -> Found | None:
     quarantine=quarantine_of(":who"),
 )
 def has_position(asked: Asked, rows: Rows) -> Found | None:
-    """The employee holds a position at a school now."""
+    """Check that the employee holds a position at a school now."""
     if rows["employed"]:
         one = rows["employed"][0]
         return passed("hr" if one.manual is None else "people", value=one.school, school=one.school)
@@ -96,12 +96,12 @@ def has_position(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     candidate="select hidden from why_candidate where person_id = :who and employee",
-    dead="select dead from now_person where person_id = :who",
-    protection="select level, held_back, cause from now_protection where person_id = :who",
+    dead="select dead from why_person where person_id = :who",
+    protection="select level, held_back, cause from why_protection where person_id = :who",
     employed=_EMPLOYED,
 )
 def employee_shown(asked: Asked, rows: Rows) -> Found | None:
-    """The exports' rules show the employee."""
+    """Check that the exports' rules show the employee."""
     if not rows["employed"]:
         return None
     if rows["dead"] and rows["dead"][0].dead:
@@ -111,9 +111,9 @@ def employee_shown(asked: Asked, rows: Rows) -> Found | None:
     return hidden(asked, rows["protection"])
 
 
-@check(person="select work_email from now_person where person_id = :who", employed=_EMPLOYED)
+@check(person="select work_email from why_person where person_id = :who", employed=_EMPLOYED)
 def has_email(asked: Asked, rows: Rows) -> Found | None:
-    """HR has the employee's e-mail at work."""
+    """Check that HR has the employee's e-mail at work."""
     if not rows["employed"] or rows["employed"][0].manual is not None:
         return None
     if rows["person"] and rows["person"][0].work_email:
@@ -125,7 +125,7 @@ def has_email(asked: Asked, rows: Rows) -> Found | None:
     sas=_SAS,
     employed=_EMPLOYED,
     other=(
-        "select s.from_run from now_person p "
+        "select s.from_run from why_person p "
         "join history.sas_person s on s.owner = :owner and s.to_run is null "
         "and control.as_date(s.birth_date) = p.birth_date "
         "and lower(s.family_name) = lower(p.etternavn) and lower(split_part(s.given_name, ' ', 1)) "
@@ -136,7 +136,7 @@ def has_email(asked: Asked, rows: Rows) -> Found | None:
     quarantine=quarantine_of(":who"),
 )
 def teacher_in_school_file(asked: Asked, rows: Rows) -> Found | None:
-    """The teacher is in the school system's file, as the same person as in HR's."""
+    """Check that the teacher is in the school system's file, as the same person as in HR's."""
     if not rows["employed"]:
         return None
     if rows["sas"]:
@@ -147,14 +147,14 @@ def teacher_in_school_file(asked: Asked, rows: Rows) -> Found | None:
 
 
 @check(
-    teaches="select m.group_id from now_membership m where m.person_id = :who and m.role = 'faculty' "
+    teaches="select m.group_id from why_membership m where m.person_id = :who and m.role = 'faculty' "
     "and (:word = '' or m.group_id = :word)",
     sas=_SAS,
     employed=_EMPLOYED,
     quarantine=quarantine_of(":who"),
 )
 def teaches(asked: Asked, rows: Rows) -> Found | None:
-    """The teacher teaches a group, or the one that is asked about."""
+    """Check that the teacher teaches a group, or the one that is asked about."""
     if not rows["employed"] or not rows["sas"]:
         return None
     if rows["teaches"]:

@@ -1,8 +1,7 @@
 """Why a guardian's envelope is red: whether an ordinary message, and a formal notice, can be sent.
 
-Assumptions, since Vigilo's meaning of the colours is not confirmed: an ordinary message needs an e-mail or a mobile that
-may be used (eForvaltningsforskriften § 32: updated or confirmed within 18 months); a formal notice also needs somebody
-who is not reserved.
+Assumptions, since Vigilo's meaning of the colours is not confirmed: an ordinary message needs an e-mail or a mobile
+that was updated or confirmed within 18 months; a formal notice also needs somebody who is not reserved.
 """
 
 from dataflyt.why import flow
@@ -14,12 +13,12 @@ from dataflyt.why.texts import laws
 from dataflyt.why.when import day_in_words
 
 WAITING = """
-select from golden.contact c left join now_contact n using (person_id)
+select from golden.contact c left join why_contact n using (person_id)
 where c.owner = :owner and c.person_id = :who and c.from_run = :newest
     and (c.email_fresh or c.mobile_fresh) and not coalesce(n.email_fresh or n.mobile_fresh, false)
 """
 _CONTACT = """
-select c.*, k.from_run as since from now_contact c
+select c.*, k.from_run as since from why_contact c
 left join golden.contact k on k.owner = :owner and k.person_id = c.person_id
     and k.from_run <= :released and coalesce(k.to_run > :released, true)
 where c.person_id = :who
@@ -32,9 +31,9 @@ where l.scheme = 'number' and l.person_id = :who and l.current
 """
 
 
-@check(access="select child_id from now_guardian_access where adult = :adult")
+@check(access="select child_id from why_guardian_access where adult = :adult")
 def is_guardian(asked: Asked, rows: Rows) -> Found | None:
-    """The adult has access to a child: KRR is asked about nobody else."""
+    """Check that the adult has access to a child: KRR is asked about nobody else."""
     if not asked.who.known:
         return None
     return passed("freg") if rows["access"] else failed("not_a_guardian")
@@ -42,11 +41,11 @@ def is_guardian(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     entry=_ENTRY,
-    access="select child_id from now_guardian_access where adult = :adult",
+    access="select child_id from why_guardian_access where adult = :adult",
     quarantine=quarantine_of(":who"),
 )
 def krr_entry(asked: Asked, rows: Rows) -> Found | None:
-    """KRR has an entry of the guardian."""
+    """Check that KRR has an entry of the guardian."""
     if not rows["access"]:
         return None
     if found := set_aside(rows["quarantine"], ("krr_contact",)):
@@ -63,7 +62,7 @@ def krr_entry(asked: Asked, rows: Rows) -> Found | None:
 
 @check(contact=_CONTACT, entry=_ENTRY)
 def krr_address(asked: Asked, rows: Rows) -> Found | None:
-    """The entry has an e-mail or a mobile."""
+    """Check that the entry has an e-mail or a mobile."""
     if not rows["entry"] or rows["entry"][0].status != "AKTIV":
         return None
     for contact in rows["contact"]:
@@ -75,7 +74,7 @@ def krr_address(asked: Asked, rows: Rows) -> Found | None:
 
 @check(contact=_CONTACT)
 def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
-    """The e-mail or the mobile is fresh by the rule of 18 months."""
+    """Check that the e-mail or the mobile is fresh by the rule of 18 months."""
     for contact in rows["contact"]:
         if contact.email_hash is None and contact.mobile_hash is None:
             return None
@@ -90,7 +89,7 @@ def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
 
 @check(contact=_CONTACT)
 def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
-    """The guardian takes formal notices digitally."""
+    """Check that the guardian takes formal notices digitally."""
     for contact in rows["contact"]:
         return failed("krr_reserved", "krr", contact.since) if contact.reserved else passed("krr", contact.since)
     return None
@@ -102,7 +101,7 @@ def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
     role="select pupil or employee as inside, hidden, level from why_candidate where person_id = :who",
 )
 def contact_shown(asked: Asked, rows: Rows) -> Found | None:
-    """The exports' rules show the guardian's contact details."""
+    """Check that the exports' rules show the guardian's contact details."""
     if not rows["contact"] or not (rows["contact"][0].email_fresh or rows["contact"][0].mobile_fresh):
         return None
     if rows["shown"]:

@@ -49,10 +49,10 @@ _MEANT = {
 
 _OVERRIDDEN = "select field, value from now_overridden where person_id = :who"
 _ROLE = """
-select exists (select from now_employment where person_id = :who) as employee,
-    exists (select from now_enrolment where person_id = :who) as pupil,
-    exists (select from now_guardian_access where adult = :adult) as guardian,
-    (select source from now_person where person_id = :who) as source
+select exists (select from why_employment where person_id = :who) as employee,
+    exists (select from why_enrolment where person_id = :who) as pupil,
+    exists (select from why_guardian_access where adult = :adult) as guardian,
+    (select source from why_person where person_id = :who) as source
 """
 
 
@@ -71,7 +71,7 @@ def source_of(field: str, *, employee: bool, guardian: bool) -> str:
 
 @check(overridden=_OVERRIDDEN)
 def not_overridden(asked: Asked, rows: Rows) -> Found | None:
-    """Nobody has set another value beside the register's."""
+    """Check that nobody has set another value beside the register's."""
     field = FIELDS.get(named(asked.word))
     if field is None or not asked.who.known:
         return None
@@ -82,7 +82,7 @@ def not_overridden(asked: Asked, rows: Rows) -> Found | None:
 
 @check(role=_ROLE)
 def who_owns(asked: Asked, rows: Rows) -> Found | None:
-    """The source that owns the field: there it is corrected."""
+    """Check that the source that owns the field: there it is corrected."""
     field = named(asked.word)
     if field not in FIELDS:
         return failed("field_unknown", fields=", ".join(sorted(FIELDS)))

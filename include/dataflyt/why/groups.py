@@ -22,8 +22,8 @@ select distinct g.group_id, g.name, g.group_type, g.feide_type, g.grep_code, g.y
     exists (select from why_shown_school_group s where s.group_id = g.group_id) as shown,
     (select h.from_run from history.sas_group h where h.owner = :owner and h.key = g.group_id and h.to_run is null)
         as from_run
-from now_membership m
-join now_school_group g using (group_id)
+from why_membership m
+join why_school_group g using (group_id)
 where m.person_id = :who and g.group_type = 'undervisningsgruppe' and (:word = '' or g.group_id = :word)
 order by g.group_id
 """
@@ -44,9 +44,9 @@ def in_words(asked: Asked, groups: Sequence[Any]) -> str:
     return ", ".join(dict.fromkeys(said))
 
 
-@check(groups=_MINE, quarantine=quarantine_of(":who"), known="select from now_membership where person_id = :who")
+@check(groups=_MINE, quarantine=quarantine_of(":who"), known="select from why_membership where person_id = :who")
 def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
-    """Somebody is in a subject group, or in the one that is asked about."""
+    """Check that somebody is in a subject group, or in the one that is asked about."""
     if not asked.who.known:
         return None
     if rows["groups"]:
@@ -68,15 +68,15 @@ def _judged(asked: Asked, groups: Sequence[Any], bad: Sequence[Any], cause: str)
         return passed("sas", run)
     if asked.kommune.groups_not_ready(asked.day):
         return failed("groups_being_made", "sas", run)
-    said = {"groups": in_words(asked, bad), "bad": len(bad), "count": len(groups)}
     if len(bad) == len(groups):
-        return failed(cause, "sas", run, **said)
-    return unknown(f"some_{cause.replace('group_', 'groups_', 1)}", "sas", run, **said)
+        return failed(cause, "sas", run, groups=in_words(asked, bad))
+    some = f"some_{cause.replace('group_', 'groups_', 1)}"
+    return unknown(some, "sas", run, groups=in_words(asked, bad), bad=len(bad), count=len(groups))
 
 
 @check(groups=_MINE)
 def timetabled(asked: Asked, rows: Rows) -> Found | None:
-    """The subject groups have a timetable, where the kommune's file says that one is read."""
+    """Check that the subject groups have a timetable, where the kommune's file says that one is read."""
     sas = asked.kommune.sources.sas
     if sas.timetable is None and sas.calendars is None:
         return None
@@ -86,14 +86,14 @@ def timetabled(asked: Asked, rows: Rows) -> Found | None:
 
 @check(groups=_MINE)
 def has_grep(asked: Asked, rows: Rows) -> Found | None:
-    """The subject groups have a code that Feide takes."""
+    """Check that the subject groups have a code that Feide takes."""
     groups = rows["groups"]
     return _judged(asked, groups, [one for one in groups if one.feide_type is None], "group_without_grep")
 
 
 @check(groups=_MINE)
 def grep_known(asked: Asked, rows: Rows) -> Found | None:
-    """The codes are in use in Udir's register."""
+    """Check that the codes are in use in Udir's register."""
     groups = rows["groups"]
     bad = [one for one in groups if one.not_in_grep]
     if not groups or not bad:
@@ -110,10 +110,10 @@ select h.group_id, h.name, h.group_type, h.grep_code, h.year_level, h.from_run, 
     g.group_id is not null as holds, g.feide_type, coalesce(g.timetabled, false) as timetabled,
     exists (select from why_shown_school_group s where s.group_id = h.group_id) as shown,
     exists (select from why_group_of_pupils s where s.group_id = h.group_id) as has_pupils,
-    exists (select from now_membership m where m.group_id = h.group_id and m.role = 'student') as has_members,
+    exists (select from why_membership m where m.group_id = h.group_id and m.role = 'student') as has_members,
     exists (select from now_work_item w where w.kind = 'group_not_in_grep' and w.subject = h.group_id) as not_in_grep
 from history.sas_group h
-left join now_school_group g on g.group_id = h.group_id
+left join why_school_group g on g.group_id = h.group_id
 where h.owner = :owner and h.key = :word and h.from_run <= :released and coalesce(h.to_run > :released, true)
 """
 
@@ -127,7 +127,7 @@ where h.owner = :owner and h.key = :word and h.from_run <= :released and coalesc
     ),
 )
 def group_known(asked: Asked, rows: Rows) -> Found:
-    """The group is in the school system's file."""
+    """Check that the group is in the school system's file."""
     if rows["group"]:
         return passed("sas", rows["group"][0].from_run)
     return set_aside(rows["quarantine"]) or failed("group_unknown", "sas")
@@ -135,7 +135,7 @@ def group_known(asked: Asked, rows: Rows) -> Found:
 
 @check(group=_ONE)
 def group_holds(asked: Asked, rows: Rows) -> Found | None:
-    """The group is one of a school's, and holds today."""
+    """Check that the group is one of a school's, and holds today."""
     for one in rows["group"]:
         if one.holds:
             return passed("sas", one.from_run)
@@ -147,7 +147,7 @@ def group_holds(asked: Asked, rows: Rows) -> Found | None:
 
 @check(group=_ONE)
 def group_kind(asked: Asked, rows: Rows) -> Found | None:
-    """The group is of a kind that the exports write."""
+    """Check that the group is of a kind that the exports write."""
     for one in rows["group"]:
         if one.group_type not in _KINDS:
             return failed("group_of_other_kind", "sas", one.from_run)
@@ -157,7 +157,7 @@ def group_kind(asked: Asked, rows: Rows) -> Found | None:
 
 @check(group=_ONE)
 def group_shown(asked: Asked, rows: Rows) -> Found | None:
-    """The exports' rules show the group. Without ``graded`` all reasons against it have one sentence."""
+    """Check that the exports' rules show the group. Without ``graded`` all reasons against it have one sentence."""
     for one in rows["group"]:
         if one.shown or not one.holds or one.group_type not in _KINDS:
             return passed() if one.shown else None
@@ -171,7 +171,7 @@ def group_shown(asked: Asked, rows: Rows) -> Found | None:
 
 @check(group=_ONE)
 def group_code(asked: Asked, rows: Rows) -> Found | None:
-    """A subject group has a code, in use in Udir's register."""
+    """Check that a subject group has a code, in use in Udir's register."""
     for one in rows["group"]:
         if one.group_type != "undervisningsgruppe" or not one.holds:
             return None
@@ -185,7 +185,7 @@ def group_code(asked: Asked, rows: Rows) -> Found | None:
 
 @check(group=_ONE)
 def group_timetable(asked: Asked, rows: Rows) -> Found | None:
-    """A subject group has a timetable."""
+    """Check that a subject group has a timetable."""
     for one in rows["group"]:
         sas = asked.kommune.sources.sas
         read = sas.timetable is not None or sas.calendars is not None

@@ -3,15 +3,17 @@
 from typing import Any
 from uuid import UUID
 
+from dataflyt.warehouse import people
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Found, Rows, check, failed, passed
 from dataflyt.why.flow import quarantine_of, set_aside
+from dataflyt.why.pupils import hidden
 from dataflyt.why.texts import laws
 from dataflyt.why.when import day_in_words
 
 _ACCESS = """
 select g.state, g.basis, g.ansvar, g.of_age_on, b.from_run
-from now_guardian_access g
+from why_guardian_access g
 left join golden.guardian_access b on b.owner = :owner and b.child_id = g.child_id and b.adult = g.adult
     and b.from_run <= :released and coalesce(b.to_run > :released, true)
 where g.child_id = :child and g.adult = :adult
@@ -30,7 +32,7 @@ where g.owner = :owner
 order by g.access_grant desc
 """
 _SAID = """
-select g.adult, g.ansvar from now_guardian_access g where g.child_id = :child and g.basis = 'foreldreansvar'
+select g.adult, g.ansvar from why_guardian_access g where g.child_id = :child and g.basis = 'foreldreansvar'
 """
 
 
@@ -49,14 +51,13 @@ def ansvar_in_words(asked: Asked, rows: Any) -> str:
 
 
 def visible(asked: Asked, adults: list[UUID]) -> set[UUID]:
-    from dataflyt.warehouse import people
-
+    """Return those of the adults whom the visitor may see."""
     return {*adults} if asked.graded else {*adults} - people.hidden(asked.here.now, adults, unknown=True)
 
 
 @check()
 def may_be_asked(asked: Asked, rows: Rows) -> Found:
-    """The kommune may ask FREG about foreldreansvar."""
+    """Check that the kommune may ask FREG about foreldreansvar."""
     return passed() if asked.kommune.legal_basis.freg == "med_hjemmel" else failed("no_legal_basis")
 
 
@@ -84,10 +85,10 @@ def may_be_asked(asked: Asked, rows: Rows) -> Found:
         "join now_person_link a on a.scheme = 'number' and a.value = f.relatertPerson and a.person_id = :who "
         "where c.scheme = 'number' and c.person_id = :child and f.erGjeldende is not false"
     ),
-    enrolled="select from now_enrolment where person_id = :child",
+    enrolled="select from why_enrolment where person_id = :child",
 )
 def responsible(asked: Asked, rows: Rows) -> Found | None:
-    """The adult has foreldreansvar for the child, or a grant."""
+    """Check that the adult has foreldreansvar for the child, or a grant."""
     if not asked.pupil.known or not rows["enrolled"]:
         return None
     access = rows["access"][0] if rows["access"] else None
@@ -101,7 +102,9 @@ def responsible(asked: Asked, rows: Rows) -> Found | None:
     if found := set_aside(rows["quarantine"], ("freg_foreldreansvar",)):
         return found
     if rows["not_named"]:
-        return failed("foreldreansvar_not_named", "freg", value=asked.word_for("ansvar", rows["not_named"][0].other or "ukjent"))
+        return failed(
+            "foreldreansvar_not_named", "freg", value=asked.word_for("ansvar", rows["not_named"][0].other or "ukjent")
+        )
     said = {"ansvar": ansvar_in_words(asked, rows["said"]), "law": laws()["access"][asked.language]}
     if access and rows["veto"]:
         veto = rows["veto"][0]
@@ -117,7 +120,7 @@ def responsible(asked: Asked, rows: Rows) -> Found | None:
 def _of_grants(asked: Asked, grants: Any) -> Found | None:
     """Return why the newest grant gives no access; None where there is none."""
     for grant in grants:
-        said = {"basis": asked.word_for("bases", f"grant:{grant.basis}"), "run": grant.from_run}
+        said = {"basis": asked.word_for("bases", f"grant:{grant.basis}")}
         if grant.ended:
             return failed("grant_ended", "people", grant.from_run, **said, day=day_in_words(grant.ended))
         if grant.consent_ended:
@@ -132,25 +135,25 @@ def _of_grants(asked: Asked, grants: Any) -> Found | None:
 
 @check(access=_ACCESS)
 def not_suspended(asked: Asked, rows: Rows) -> Found | None:
-    """Protection has not suspended the adult's access."""
+    """Check that protection has not suspended the adult's access."""
     return _state(rows, "suspended", "access_suspended", "people")
 
 
 @check(access=_ACCESS)
 def not_blocked(asked: Asked, rows: Rows) -> Found | None:
-    """No block stands between the two."""
+    """Check that no block stands between the two."""
     return _state(rows, "blocked", "access_blocked", "people")
 
 
 @check(access=_ACCESS)
 def of_age(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil is under 18, or has consented."""
+    """Check that the pupil is under 18, or has consented."""
     return _state(rows, "of_age", "pupil_of_age", "freg")
 
 
 @check(access=_ACCESS)
 def adult_answered(asked: Asked, rows: Rows) -> Found | None:
-    """FREG has answered about the adult."""
+    """Check that FREG has answered about the adult."""
     return _state(rows, "unanswered", "adult_not_answered", "freg")
 
 
@@ -164,11 +167,11 @@ def _state(rows: Rows, state: str, cause: str, source: str) -> Found | None:
 
 @check(
     access=_ACCESS,
-    child="select dead from now_person where person_id = :child",
-    adult="select dead from now_person where person_id = :who",
+    child="select dead from why_person where person_id = :child",
+    adult="select dead from why_person where person_id = :who",
 )
 def alive(asked: Asked, rows: Rows) -> Found | None:
-    """Neither of the two is dead."""
+    """Check that neither of the two is dead."""
     if rows["child"] and rows["child"][0].dead:
         return failed("child_dead", "freg")
     if rows["adult"] and rows["adult"][0].dead:
@@ -180,17 +183,15 @@ def alive(asked: Asked, rows: Rows) -> Found | None:
     access=_ACCESS,
     pair="select from why_shown_relation where child_id = :child and adult_id = :who",
     adult="select hidden, number from why_candidate where person_id = :who",
-    protection="select level, held_back, cause from now_protection where person_id = :who",
+    protection="select level, held_back, cause from why_protection where person_id = :who",
 )
 def both_shown(asked: Asked, rows: Rows) -> Found | None:
-    """The exports' rules show the pair."""
+    """Check that the exports' rules show the pair."""
     if not rows["access"] or rows["access"][0].state != "active":
         return None
     if rows["pair"]:
         return passed()
     if rows["adult"] and rows["adult"][0].hidden:
-        from dataflyt.why.pupils import hidden
-
         return hidden(asked, rows["protection"])
     if rows["adult"] and rows["adult"][0].number is None:
         return failed("adult_without_number", "freg")

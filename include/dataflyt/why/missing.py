@@ -11,9 +11,9 @@ select
         select from now_person_link l
         join history.sas_membership m on m.owner = :owner and m.subject = l.value and m.role = '01'
         where l.scheme = 'sas' and l.person_id = :who
-    ) or exists (select from now_enrolment where person_id = :who) as pupil,
+    ) or exists (select from why_enrolment where person_id = :who) as pupil,
     exists (select from now_person_link l where l.scheme = 'hr' and l.person_id = :who)
-        or exists (select from now_employment where person_id = :who) as employee,
+        or exists (select from why_employment where person_id = :who) as employee,
     exists (
         select from now_work_item w where w.kind = 'resident_not_enrolled' and w.subject = cast(:who as text)
     ) as resident,
@@ -23,7 +23,7 @@ select
 
 @check(role=_ROLE, quarantine=quarantine_of(":who"))
 def not_resident_only(asked: Asked, rows: Rows) -> Found | None:
-    """Somebody is a pupil or an employee by one of the files at all."""
+    """Check that somebody is a pupil or an employee by one of the files at all."""
     if not asked.who.known:
         return None
     role = rows["role"][0]
@@ -73,7 +73,7 @@ def group_chain() -> list[Check]:
     """Return the checks about a group (``:word``)."""
     waiting = (
         "select from golden.school_group where owner = :owner and group_id = :word and from_run = :newest "
-        "and not exists (select from now_school_group n where n.group_id = :word)"
+        "and not exists (select from why_school_group n where n.group_id = :word)"
     )
     return [
         flow.run_stands(waiting),
@@ -88,7 +88,7 @@ def group_chain() -> list[Check]:
 
 @check(quarantine=quarantine_of(":who"))
 def rows_set_aside(asked: Asked, rows: Rows) -> list[Found]:
-    """Every row about somebody that the newest checked run has set aside, each with its rule."""
+    """Check that every row about somebody that the newest checked run has set aside, each with its rule."""
     if not asked.who.known:
         return []
     found = [one for row in rows["quarantine"] if (one := set_aside([row])) is not None]

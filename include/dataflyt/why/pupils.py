@@ -1,5 +1,8 @@
 """Checks about a pupil (``:pupil``): in the school system, at a school, with a number, known to FREG, shown."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Found, Rows, check, failed, passed
 from dataflyt.why.flow import quarantine_of, set_aside
@@ -30,7 +33,7 @@ order by 1
 
 @check()
 def child_known(asked: Asked, rows: Rows) -> Found:
-    """The child is somebody whom the visitor may see."""
+    """Check that the child is somebody whom the visitor may see."""
     return passed() if asked.pupil.known else failed("child_unknown")
 
 
@@ -38,14 +41,13 @@ def child_known(asked: Asked, rows: Rows) -> Found:
     sas=_SAS,
     left=_LEFT_SAS,
     quarantine=quarantine_of(":pupil"),
-    enrolled="select from now_enrolment where person_id = :pupil",
+    enrolled="select from why_enrolment where person_id = :pupil",
     resident=(
-        "select w.kind from now_work_item w where w.kind = 'resident_not_enrolled' "
-        "and w.subject = cast(:pupil as text)"
+        "select w.kind from now_work_item w where w.kind = 'resident_not_enrolled' and w.subject = cast(:pupil as text)"
     ),
 )
 def in_school_file(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil is in the school system's file, and is not switched off there."""
+    """Check that the pupil is in the school system's file, and is not switched off there."""
     if not asked.pupil.known:
         return None
     if not rows["sas"]:
@@ -65,7 +67,7 @@ def in_school_file(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     enrolled=(
-        "select coalesce(u.name, e.unit_id) as school, u.kind from now_enrolment e join now_unit u using (unit_id) "
+        "select coalesce(u.name, e.unit_id) as school, u.kind from why_enrolment e join now_unit u using (unit_id) "
         "where e.person_id = :pupil order by e.main desc"
     ),
     parts=_PARTS,
@@ -73,7 +75,7 @@ def in_school_file(asked: Asked, rows: Rows) -> Found | None:
     quarantine=quarantine_of(":pupil"),
 )
 def enrolled(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil is at a school now."""
+    """Check that the pupil is at a school now."""
     if not asked.pupil.known:
         return None
     if rows["enrolled"]:
@@ -99,10 +101,10 @@ def enrolled(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     sas=_SAS,
-    unasked="select held_back from now_protection where person_id = :pupil and unasked",
+    unasked="select held_back from why_protection where person_id = :pupil and unasked",
 )
 def has_number(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil has a number that FREG can be asked about, or people have decided to publish the pupil without."""
+    """Check that the pupil has a number that FREG can be asked about, or people have decided to publish the pupil without."""
     if not asked.pupil.known or not rows["sas"]:
         return None
     if not rows["unasked"] or not rows["unasked"][0].held_back:
@@ -117,10 +119,10 @@ def has_number(asked: Asked, rows: Rows) -> Found | None:
     person="select answered, number, dead, from_run from golden.person where owner = :owner and person_id = :pupil "
     "and from_run <= :released and coalesce(to_run > :released, true)",
     quarantine=quarantine_of(":pupil"),
-    waiting="select cause from now_protection where person_id = :pupil and cause = 'never_answered' and held_back",
+    waiting="select cause from why_protection where person_id = :pupil and cause = 'never_answered' and held_back",
 )
 def in_register(asked: Asked, rows: Rows) -> Found | None:
-    """FREG has answered about the pupil."""
+    """Check that FREG has answered about the pupil."""
     if not rows["person"] or rows["person"][0].number is None:
         return None
     if not rows["waiting"]:
@@ -130,9 +132,9 @@ def in_register(asked: Asked, rows: Rows) -> Found | None:
     return failed("pupil_not_in_register", "freg")
 
 
-@check(dead="select dead from now_person where person_id = :pupil")
+@check(dead="select dead from why_person where person_id = :pupil")
 def pupil_alive(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil is not dead."""
+    """Check that the pupil is not dead."""
     if rows["dead"] and rows["dead"][0].dead:
         return failed("child_dead" if asked.child else "person_dead", "freg")
     return None
@@ -140,11 +142,11 @@ def pupil_alive(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     candidate="select hidden from why_candidate where person_id = :pupil and pupil",
-    protection="select level, held_back, cause from now_protection where person_id = :pupil",
-    enrolled="select from now_enrolment where person_id = :pupil",
+    protection="select level, held_back, cause from why_protection where person_id = :pupil",
+    enrolled="select from why_enrolment where person_id = :pupil",
 )
 def pupil_shown(asked: Asked, rows: Rows) -> Found | None:
-    """The exports' rules show the pupil."""
+    """Check that the exports' rules show the pupil."""
     if not rows["enrolled"]:
         return None
     if rows["candidate"] and not rows["candidate"][0].hidden:
@@ -152,9 +154,9 @@ def pupil_shown(asked: Asked, rows: Rows) -> Found | None:
     return hidden(asked, rows["protection"])
 
 
-def hidden(asked: Asked, protection: object) -> Found:
+def hidden(asked: Asked, protection: Sequence[Any]) -> Found:
     """Return the finding for a person whom the exports' rules hide; only ``graded`` comes here."""
-    for row in protection:  # type: ignore[attr-defined]
+    for row in protection:
         if row.level < 3:
             return failed("person_held_back", "people")
         if row.cause in ("override", "held_back"):
@@ -168,10 +170,10 @@ def hidden(asked: Asked, protection: object) -> Found:
         "select u.name from now_work_item w left join now_unit u on u.unit_id = w.unit_id "
         "where w.kind = 'pupil_without_class' and w.subject = cast(:pupil as text)"
     ),
-    enrolled="select from now_enrolment where person_id = :pupil",
+    enrolled="select from why_enrolment where person_id = :pupil",
 )
 def has_class(asked: Asked, rows: Rows) -> Found | None:
-    """The pupil is in a class."""
+    """Check that the pupil is in a class."""
     if not rows["enrolled"]:
         return None
     if not rows["without"]:

@@ -5,18 +5,18 @@ from dataflyt.why.check import Check
 
 WAITING = """
 select from golden.membership where owner = :owner and person_id = :who and from_run = :newest
-    and not exists (select from now_membership n where n.person_id = :who and n.group_id = membership.group_id)
+    and not exists (select from why_membership n where n.person_id = :who and n.group_id = membership.group_id)
 union all
 select from golden.enrolment where owner = :owner and person_id = :who and from_run = :newest
-    and not exists (select from now_enrolment n where n.person_id = :who)
+    and not exists (select from why_enrolment n where n.person_id = :who)
 union all
 select from golden.account where owner = :owner and person_id = :who and from_run = :newest and state = 'active'
 union all
 select from golden.school_group g
-join now_school_group n on n.group_id = g.group_id and n.group_type = 'undervisningsgruppe'
+join why_school_group n on n.group_id = g.group_id and n.group_type = 'undervisningsgruppe'
     and (g.timetabled and not n.timetabled or g.feide_type is not null and n.feide_type is null)
 where g.owner = :owner and g.from_run = :newest
-    and g.group_id in (select group_id from now_membership where person_id = :who)
+    and g.group_id in (select group_id from why_membership where person_id = :who)
     and (:word = '' or g.group_id = :word)
 """
 

@@ -5,12 +5,12 @@ from dataflyt.why.check import Check
 
 WAITING = """
 select from golden.membership where owner = :owner and person_id = :who and from_run = :newest
-    and not exists (select from now_membership n where n.person_id = :who and n.group_id = membership.group_id)
+    and not exists (select from why_membership n where n.person_id = :who and n.group_id = membership.group_id)
 union all
 select from golden.employment where owner = :owner and person_id = :who and from_run = :newest
-    and not exists (select from now_employment n where n.person_id = :who)
+    and not exists (select from why_employment n where n.person_id = :who)
 union all
-select from golden.person p join now_person n using (person_id)
+select from golden.person p join why_person n using (person_id)
 where p.owner = :owner and p.person_id = :who and p.from_run = :newest
     and p.work_email is not null and n.work_email is null
 union all

@@ -1,4 +1,4 @@
-"""The words of explanations, one catalogue a language: ``words/nb.yaml`` is the whole, the others have the same keys."""
+"""The words of explanations, one catalogue a language. ``words/nb.yaml`` is the first; the others have its keys."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +15,6 @@ LANGUAGES: tuple[Language, ...] = ("nb", "en")
 NB: Language = "nb"
 
 _HERE = Path(__file__).parent
-
 
 
 def said(language: Language, part: str, key: str, **values: object) -> str:
