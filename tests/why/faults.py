@@ -53,6 +53,12 @@ class Field:
 
     def __post_init__(self) -> None:
         found = [child for child in families(self.here) if child.born.year > self.here.registers.world.day.year - 14]
+        persons = self.here.registers.world.persons
+        found = [
+            child
+            for child in found
+            if not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
+        ]
         self.random.shuffle(found)
         self._families = iter(found)
         teachers = [
@@ -265,7 +271,14 @@ def never_had_it(f: Field) -> Ask:
     assert pupil.person
     father = f.here.registers.world.persons[next(n for role, n in pupil.person.parents if role == "far")]
     child = pupil.person
-    return _access(father, child, "parent_without_foreldreansvar", by="guardian_freg")
+    return _access(father, child, "no_foreldreansvar", by="guardian_freg")
+
+
+def entered_by_hand(f: Field) -> Ask:
+    pupil = f.case("child_of_by_hand")
+    assert pupil.person
+    father = f.adult("by_hand_without_right")
+    return _access(father, pupil.person, "parent_without_foreldreansvar", by="guardian_freg")
 
 
 def no_relative(f: Field) -> Ask:
@@ -357,7 +370,7 @@ def in_no_class(f: Field) -> Ask:
 
 def waits_for_a_number(f: Field) -> Ask:
     pupil = f.case("pupil_without_number")
-    return lambda: Asked("missing", pupil.sas.person_id, None, "", ("pupil_without_number",), "school_office")
+    return lambda: Asked("missing", pupil.sas.person_id, None, "", ("pupil_with_provisional_number",), "school_office")
 
 
 def not_in_the_register(f: Field) -> Ask:
@@ -489,6 +502,7 @@ def _fine(question: str) -> Fault:
 BETWEEN: tuple[Fault, ...] = (
     mother_alone,
     never_had_it,
+    entered_by_hand,
     no_relative,
     not_named,
     unknown_child,

@@ -31,7 +31,7 @@ def shown_of(here: Looking, people: Sequence[UUID], group: str, read: str) -> No
     asked = sorted({str(one) for one in people})
     bound = {"people": asked, "word": group}
     groups = here.connection.execute(text(_GROUPS), bound).scalars().all()
-    members = here.connection.execute(text(_MEMBERS), {"groups": list(groups)}).scalars().all()
+    members = here.connection.execute(text(_MEMBERS), bound | {"groups": list(groups)}).scalars().all()
     # Named in the views themselves: PostgreSQL looks through no others for them, as it would by a join.
     everybody = "{" + ",".join(sorted({*asked, *(str(one) for one in members)})) + "}"
     here.connection.execute(text("select set_config('dataflyt.why_groups', :groups, true)"), {"groups": _array(groups)})
@@ -79,4 +79,8 @@ _GROUPS = """
 select distinct group_id from now_membership where person_id = any(cast(:people as uuid[]))
 union select group_id from now_school_group where group_id = :word
 """
-_MEMBERS = "select distinct person_id from now_membership where group_id = any(:groups)"
+# With the children of an adult: what is shown of a guardian rests on them.
+_MEMBERS = """
+select distinct person_id from now_membership where group_id = any(:groups)
+union select child_id from now_guardian_access where adult = any(:people)
+"""
