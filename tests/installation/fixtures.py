@@ -48,7 +48,7 @@ KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
 CLIENT = "test-client"
 LOOKING = Visitor("101", "Anita Ingebretsen", "test", "test")
 """A person of Haugesund's file with every right."""
-PUPILS = 160
+PUPILS = int(os.environ.get("DATAFLYT_PUPILS", "160"))
 """The pupils of the simulated kommune: all its special people, and a few ordinary families."""
 
 

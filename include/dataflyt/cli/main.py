@@ -25,6 +25,7 @@ from dataflyt.cli.run import plan_command, run_command
 from dataflyt.cli.show import audit_command, show_app
 from dataflyt.cli.undo import undo_command
 from dataflyt.cli.warehouse import warehouse_app
+from dataflyt.cli.why import why_app
 from dataflyt.cli.worklist import worklist_app
 
 app = App(help="Fra registrene til FEIDE.")
@@ -56,4 +57,5 @@ app.add_typer(person_app, name="person")
 app.add_typer(show_app, name="show")
 app.add_typer(quality_app, name="quality")
 app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(why_app, name="why")
 app.add_typer(worklist_app, name="worklist")

@@ -19,7 +19,7 @@ from dataflyt.sources.freg import checks as freg
 from dataflyt.sources.hr import checks as hr
 from dataflyt.sources.krr import checks as krr
 from dataflyt.sources.sas import checks as sas
-from dataflyt.warehouse.outcomes import LINKED
+from dataflyt.warehouse.outcomes import LINKED, NEWEST
 
 SHOWN = 12
 """How much of a row's hash a list shows."""
@@ -150,12 +150,6 @@ class RejectRow(_RowDecision):
         return ["Raden blir i karantene til den endres, og det som gjaldt før, står."]
 
 
-NEWEST = """
-    select q.table_name, q.rule, q.reason, q.responsible, q.subject, q.row_hash
-    from control.quarantine q
-    where q.owner = :owner and q.run = (select max(run) from control.check_result where owner = :owner)
-        and q.row_hash is not null
-"""
 _NAMED = "h.rule = :rule and starts_with(h.row_hash, :row)"
 _HASHES = f"select distinct h.row_hash from ({{q}}) h where {_NAMED}"
 _PEOPLE = f"select distinct l.person_id from ({{q}}) h join now_person_link l on {LINKED} where {_NAMED}"

@@ -102,6 +102,13 @@ def _content(table: str) -> str:
     return f"control.keyed_hash({OWN_KEY}, '{table}' || row({fields})::text)"
 
 
+NEWEST = """
+    select q.table_name, q.rule, q.reason, q.responsible, q.subject, q.row_hash
+    from control.quarantine q
+    where q.owner = :owner and q.run = (select max(run) from control.check_result where owner = :owner)
+        and q.row_hash is not null
+"""
+"""The rows that the newest checked run has in quarantine."""
 LINKED = """
     l.value = h.subject and l.scheme = case
         when h.table_name in ('hr_employee', 'hr_employment') then 'hr'
@@ -109,4 +116,4 @@ LINKED = """
         when starts_with(h.table_name, 'freg_') or starts_with(h.table_name, 'krr_') then 'number'
     end
 """
-"""SQL: that an identifier ``l`` of ``golden.person_link`` is the subject of a row ``h`` in quarantine."""
+"""The condition that a link ``l`` of a person is the subject of a row ``h`` in quarantine."""

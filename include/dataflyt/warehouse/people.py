@@ -73,6 +73,30 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     return found[0]
 
 
+def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
+    """Return the one person that ``who`` names, also one whom the kommune has as an identifier alone.
+
+    ``who`` is read as ``find`` reads it, and may be the school system's or HR's own id too. Somebody whom FREG names as
+    responsible, or the school system as a contact person, need not be in the golden record; ``find`` finds none of
+    these. Returns None for nobody, for somebody hidden without ``graded``, and for more than one. The same queries are
+    made for nobody and for somebody hidden.
+    """
+    asked = " ".join(who.split())
+    try:
+        condition, (number, uid, person, name, born) = _meant(asked, realm, former_names=graded)
+    except NotFound:
+        condition, (number, uid, person, name, born) = "false", (None, None, None, None, None)
+    columns = "number text, uid text, person uuid, name text, born date, local_id text"
+    copied(views.connection, "asked_for", columns, [(number, uid, person, name, born, asked)])
+    placed = {"p": views.prefix, "owner": views.owner, "run": views.run}
+    statement = f"{_FIND} union {_IDENTIFIED}".format(**placed, condition=condition.format(**placed))
+    found = {row.person_id: Found(*row) for row in views.connection.execute(text(statement))}
+    concealed = hidden(views, found or {UUID(int=0)}, unknown=True)
+    seen = [replace(one, hidden=one.person_id in concealed) for one in found.values()]
+    seen = [one for one in seen if graded or not one.hidden]
+    return seen[0] if len(seen) == 1 else None
+
+
 def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:
     """Return the names of people; protected people are left out without ``graded``."""
     copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
@@ -171,6 +195,13 @@ left join {p}account c on c.person_id = p.person_id
 where {condition}
 """
 
+_IDENTIFIED = """
+select l.person_id, '', cast(null as date), true from asked_for a
+join {p}person_link l on l.scheme = 'number' and l.value = a.number
+union
+select l.person_id, '', null, true from asked_for a
+join {p}person_link l on l.scheme in ('sas', 'hr') and l.value = a.local_id
+"""
 _ONLY_BESIDE_HIDDEN = """
 select a.person
 from unnest(cast(:people as uuid[])) as a (person)

@@ -13,6 +13,9 @@ from sqlalchemy import Connection
 from dataflyt.warehouse import rules
 from dataflyt.warehouse.tables import GOLDEN
 
+TABLES = tuple(dict.fromkeys((*GOLDEN, *rules.folder("vetoed"))))
+"""The names of the views, without their prefix."""
+
 
 @dataclass(frozen=True)
 class Views:

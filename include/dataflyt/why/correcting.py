@@ -5,10 +5,12 @@ Links are addresses that the registers themselves give out; a corrector without 
 
 from dataclasses import dataclass
 
+from dataflyt.why.texts import NB, Language, correctors
+
 
 @dataclass(frozen=True)
 class Corrector:
-    """Somebody who corrects a thing: ``id`` for programs, the rest in Norwegian. ``link`` is "" where none is known."""
+    """Somebody who corrects a thing: ``id`` for programs, the rest in words. ``link`` is "" where none is known."""
 
     id: str
     title: str
@@ -16,24 +18,27 @@ class Corrector:
     link: str = ""
 
 
-_ALL = (
-    Corrector("guardian_freg", "Den foresatte, hos Folkeregisteret", "Folkeregisteret, hos Skatteetaten"),
-    Corrector(
-        "guardian_krr",
-        "Den foresatte, i Kontakt- og reservasjonsregisteret",
-        "Kontakt- og reservasjonsregisteret, med elektronisk ID",
-        # Digdir's own profile page in production.
-        "https://minprofil.kontaktregisteret.no/",
-    ),
-    Corrector("hr", "Lønn og personal (HR)", "Lønns- og personalsystemet"),
-    Corrector("school_leader", "Skolens leder", "Timeplanen og faggruppene i skolesystemet"),
-    Corrector("school_office", "Skolens kontor", "Skolesystemet"),
-    Corrector("system_owner", "Systemansvarlig i kommunen", "Dataflyt"),
-    Corrector("vendor", "Leverandøren av kildesystemet", "Leveransen av filen eller svaret"),
-    Corrector("register", "Registeret selv", "Registerets drift; systemansvarlig melder fra"),
-    Corrector("person", "Personen selv", "Skolen"),
-    Corrector("nobody", "Ingen: det er riktig slik", ""),
-)
+_LINKS = {
+    # Digdir's own profile page in production (docs.digdir.no).
+    "guardian_krr": "https://minprofil.kontaktregisteret.no/",
+}
 
-CORRECTORS: dict[str, Corrector] = {one.id: one for one in _ALL}
-"""All who correct things, by id."""
+
+def corrector(who: str, language: Language = NB) -> Corrector:
+    """Return a corrector in a language. Raises KeyError for an unknown id."""
+    title, where = correctors(language)[who]
+    return Corrector(who, title, where, _LINKS.get(who, ""))
+
+
+CORRECTORS: dict[str, Corrector] = {who: corrector(who) for who in correctors(NB)}
+"""All who correct things, by id, in Norwegian."""
+
+OF_RULES = {
+    "Folkeregisteret": "register",
+    "KRR": "register",
+    "HR": "hr",
+    "skolen": "school_office",
+    "systemansvarlig": "system_owner",
+    "dataingeniør": "engineer",
+}
+"""The corrector's id for the word that a quality rule has for the one who is responsible."""

@@ -1,0 +1,192 @@
+"""The asked: whom a question is about, what the visitor may see, and the queries that are made for it.
+
+A person whom the visitor may not see is nobody, as one who does not exist: the same id that nobody has stands for both
+in every query.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.run.environment import Environment
+from dataflyt.run.looking import Looking, looking
+from dataflyt.warehouse import people
+from dataflyt.why import when
+from dataflyt.why.shown_of import shown_of
+from dataflyt.why.texts import Language, catalogue, said
+
+NOBODY: Final = UUID(int=0)
+"""Nobody's id."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person of a question. ``open``: not protected, so that the caller may hear a word about this very person."""
+
+    person_id: UUID = NOBODY
+    name: str = ""
+    open: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such a person, whom the visitor may see."""
+        return self.person_id != NOBODY
+
+
+@dataclass
+class Asked:
+    """A question's subjects and surroundings. ``word`` is the field, the group or the row that is asked about.
+
+    ``named`` collects the people whose names an answer has besides the subjects: the audit is told of them.
+    """
+
+    kommune: Kommune
+    here: Looking
+    graded: bool
+    language: Language
+    day: date
+    next_run: str
+    who: Subject
+    child: Subject | None = None
+    word: str = ""
+    named: set[UUID] = field(default_factory=set)
+    newest: int = 0
+    _read: dict[str, Sequence[Any]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.newest = int(
+            self.here.connection.scalar(
+                text("select max(run) from control.run where owner = :owner"), {"owner": self.kommune.id}
+            )
+            or 0
+        )
+        pupil = self.child or self.who
+        self._bound: dict[str, Any] = {
+            "owner": self.kommune.id,
+            "who": self.who.person_id,
+            "adult": str(self.who.person_id),
+            "child": self.child.person_id if self.child else NOBODY,
+            "pupil": pupil.person_id,
+            "released": self.released,
+            "newest": self.newest,
+            "day": self.day,
+            "word": self.word,
+        }
+
+    @property
+    def released(self) -> int:
+        """The released run."""
+        return self.here.now.run
+
+    @property
+    def pupil(self) -> Subject:
+        """The pupil of the question: the child, or whom it is about."""
+        return self.child or self.who
+
+    def rows(self, query: str) -> Sequence[Any]:
+        """Return the rows of a query, which is made once."""
+        if query not in self._read:
+            self._read[query] = self.here.connection.execute(text(query), self._bound).all()
+        return self._read[query]
+
+    def run_day(self, run: int | None) -> date | None:
+        """Return the day of a released run in Norway."""
+        return self.here.days.get(run) if run is not None else None
+
+    def word_for(self, part: str, key: str, **values: object) -> str:
+        """Return a text of the catalogue in the language of the answer."""
+        return said(self.language, part, key, **values)
+
+    def words(self, part: str) -> dict[str, str]:
+        """Return a part of the catalogue."""
+        found: dict[str, str] = catalogue(self.language)[part]
+        return found
+
+    def names_of(self, whom: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the names of those of ``whom`` that the visitor may see, for the answer; the audit is told."""
+        found = people.names(self.here.now, whom, graded=self.graded)
+        self.named |= {*found}
+        return found
+
+
+@contextmanager
+def asking(
+    kommune: Kommune,
+    environment: Environment,
+    who: str,
+    child: str | None,
+    *,
+    read: str,
+    word: str = "",
+    graded: bool = False,
+    language: Language = "nb",
+) -> Iterator[Asked]:
+    """Open a look, and find the people of a question in it. ``child`` is None for a question without one.
+
+    ``read`` is the text of the queries that will be made.
+    """
+    with looking(kommune, environment) as here:
+        newest = max(here.days)
+        day = max(environment.day(environment.now()), here.days[newest])
+        subject, other = _subject(here, who, graded=graded), None
+        if child is not None:
+            other = _subject(here, child, graded=graded)
+        as_of = max(environment.now(), _as_of(here, newest))
+        next_run = when.in_words(when.next_run(kommune.schedule, as_of), language)
+        whom = [one.person_id for one in (subject, other) if one is not None]
+        shown_of(here, whom, word, read)
+        _staged(here, whom)
+        yield Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+
+
+def _as_of(here: Looking, run: int) -> Any:
+    return here.connection.scalar(
+        text("select as_of from control.run where owner = :owner and run = :run"),
+        {"owner": here.kommune.id, "run": run},
+    )
+
+
+def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
+    """Return the person that ``who`` names. The same queries are made for nobody and for a hidden person."""
+    known = people.known(here.now, who, graded=graded, realm=here.kommune.feide.realm)
+    found = known.person_id if known else NOBODY
+    name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found})
+    return Subject(found, name or "", not known.hidden) if known else Subject()
+
+
+def _staged(here: Looking, whom: Sequence[UUID]) -> None:
+    """Make the tables ``why_staged_<source>``: the local ids that stand beside a person's number in the newest files.
+
+    A new row in quarantine is linked to nobody in the golden record; the staged row has the number.
+    """
+    schema = f"staging_{here.kommune.id}"
+    for source, table, column in (("sas", "sas_person", "person_id"), ("hr", "hr_employee", "employee_id")):
+        there = here.connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.{table}"})
+        read = (
+            f"select l.person_id, s.{column} as local_id from now_person_link l "
+            f"join {schema}.{table} s on s.number = l.value "
+            "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[]))"
+        )
+        empty = "select cast(null as uuid) as person_id, cast(null as text) as local_id where false"
+        here.connection.execute(
+            text(f"create temporary table why_staged_{source} on commit drop as {read if there else empty}"),
+            {"whom": [str(one) for one in whom]},
+        )
+
+
+_NAME = """
+select coalesce(
+    (select concat_ws(' ', fornavn, mellomnavn, etternavn) from now_person where person_id = :one),
+    (
+        select concat_ws(' ', s.given_name, s.family_name) from now_person_link l
+        join history.sas_person s on s.owner = :owner and s.subject = l.value and s.to_run is null
+        where l.scheme = 'sas' and l.person_id = :one limit 1
+    )
+)
+"""
