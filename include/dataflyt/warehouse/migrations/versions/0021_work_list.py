@@ -10,7 +10,7 @@ from alembic import op
 from dataflyt.storage.database import driver
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 
 
 def upgrade() -> None:
