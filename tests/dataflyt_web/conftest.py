@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from jwt import InvalidTokenError
 from sqlalchemy import make_url
 
 from dataflyt.config.connections import Connection
+from tests.installation.fixtures import KOMMUNER
 from tests.installation.fixtures import Installation as Warehouse
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # never a developer's home folder
@@ -102,3 +105,21 @@ def pages(installation: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield open_
     for browser in opened:
         browser.close()
+
+
+@pytest.fixture
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the operator the right ``persons`` in Haugesund, and nothing more."""
+    folder = tmp_path / "kommuner"
+    shutil.copytree(KOMMUNER, folder)
+    file = folder / "haugesund.yaml"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if "Anita Ingebretsen" in line and "may:" in line)
+    lines.insert(at, '  - {id: "55", name: "Olav Operatør", may: [persons]}\n')
+    file.write_text("".join(lines), "utf-8")
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(folder))
+
+
+def plain(page: str) -> str:
+    """Return a page without what differs each time: the token of its forms."""
+    return re.sub(r'name="token" value="[^"]+"', "", page)

@@ -145,6 +145,21 @@ class OpenPlan:
         audit.record(self.connection, self.run.owner, visitor, "plan rows", named["after"].keys(), detail)
         return [_named(row, named, self._schools(found)) for row in found]
 
+    def about(self, person: UUID, *, graded: bool = False) -> list[NamedRow]:
+        """Return the rows about a person with names, as ``named`` does, but none in which somebody is not named.
+
+        Without ``graded`` no row is found about one person in ``COVERED``: that there is none tells nothing then.
+        """
+        visitor = self._seen_by("graded" if graded else "persons")
+        if not self._told(graded):
+            return []
+        found = [row for row in plan.rows(self.planned, graded=graded) if person in _people(row)]
+        named, schools = self._names(found, graded=graded), self._schools(found)
+        told = [row for row in found if all(one in named["after"] for one in _people(row) if one)]
+        about = {one for row in told for one in _people(row) if one} | {person}
+        audit.record(self.connection, self.run.owner, visitor, "plan rows", about, f"{self._detail}, om personen")
+        return [_named(row, named, schools) for row in told]
+
     def _names(self, rows: Iterable[PlanRow], *, graded: bool) -> dict[str, dict[UUID, str]]:
         """Return the names before and after, of the people in these rows who may be named."""
         ids = sorted({one for row in rows for one in _people(row) if one})

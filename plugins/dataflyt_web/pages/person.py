@@ -1,0 +1,102 @@
+"""Person: what is held about one person, from where and since when, what is decided, and what the next run changes."""
+
+from datetime import date
+from itertools import groupby
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+
+from dataflyt.decisions.about_person import AboutPerson, about_person
+from dataflyt.errors import ConfigError
+from dataflyt.operations import overview
+from dataflyt.records.show_person import Page, Value, show_person
+from dataflyt.run.open_plan import open_plan
+from dataflyt.warehouse.people import NotFound
+from dataflyt_web.forms import FromOurForm
+from dataflyt_web.login import Visit, Visiting
+from dataflyt_web.pages import decisions
+from dataflyt_web.pages.decisions import Row
+from dataflyt_web.showing import Tab, show
+
+router = APIRouter()
+TAB = Tab("person.title", "person")
+
+WAITS = ("waiting", "running")
+"""The outcomes of a run whose plan may still come to be."""
+
+
+@router.get("/kommune/{kommune_id}/person")
+def show_search(request: Request, visit: Visiting) -> Any:
+    """Show the form to search with."""
+    return _page(request, visit)
+
+
+@router.post("/kommune/{kommune_id}/person", dependencies=[FromOurForm])
+def show_one(
+    request: Request,
+    visit: Visiting,
+    who: Annotated[str, Form()] = "",
+    purpose: Annotated[str, Form()] = "",
+    at: Annotated[str, Form()] = "",
+    graded: Annotated[bool, Form()] = False,
+    numbers: Annotated[bool, Form()] = False,
+    plan: Annotated[bool, Form()] = False,
+) -> Any:
+    """Show a person. Each look is kept in the audit; with ``plan`` also what a waiting run changes."""
+    asked = {"who": who, "purpose": purpose, "at": at, "graded": graded, "numbers": numbers}
+    visitor = visit.visitor(purpose, "person")
+    try:
+        page = show_person(
+            visit.kommune, visit.environment, who, visitor, at=_day(at), graded=graded, numbers=numbers
+        )
+    except NotFound as nobody:
+        return _page(request, visit, 404, error=nobody.sentence, **asked)
+    decided = about_person(visit.kommune, visit.environment, page.person_id, visitor, graded=graded)
+    line = overview.of_one(visit.kommune, visit.environment, 1)
+    waiting = line.last if line.last and line.last.outcome in WAITS else None
+    rows = None
+    if plan and waiting:
+        with open_plan(visit.kommune, visit.environment, waiting.number, visitor) as opened:
+            rows = opened.about(page.person_id, graded=graded)
+    return _page(
+        request,
+        visit,
+        person=page,
+        current=_sections(page.current),
+        earlier=page.earlier,
+        decided=_decided(visit, decided),
+        waiting=waiting,
+        rows=rows,
+        pupil=any(one.section in ("Skole", "Foresatte") for one in page.current),
+        **asked,
+    )
+
+
+def _day(said: str) -> date | None:
+    try:
+        return date.fromisoformat(said.strip()) if said.strip() else None
+    except ValueError:
+        raise ConfigError("Skriv dagen som 2026-11-20, eller la feltet stå tomt.") from None
+
+
+def _sections(values: tuple[Value, ...]) -> list[tuple[str, list[Value]]]:
+    """Return the values section by section."""
+    return [(name, list(found)) for name, found in groupby(values, lambda one: one.section)]
+
+
+def _decided(visit: Visit, found: AboutPerson) -> dict[str, list[Row]]:
+    """Return the decisions as the lists of the decisions' page have them."""
+    names = {one.id: one.name for one in visit.kommune.people}
+    rows: dict[str, list[Row]] = {
+        what: [decisions.of_access(what, one, names) for one in lines] for what, lines in found.access.items()
+    }
+    rows["overrides"] = [decisions.of_override(one) for one in found.overrides]
+    rows["manual_people"] = [decisions.of_manual(one) for one in found.manual_people]
+    rows["links"] = [decisions.of_link(one) for one in found.links]
+    return {what: some for what, some in rows.items() if some}
+
+
+def _page(request: Request, visit: Visit, status: int = 200, **values: Any) -> Any:
+    known: dict[str, Any] = {"who": "", "purpose": "", "at": "", "graded": False, "numbers": False, "error": ""}
+    person: Page | None = None
+    return show(request, "person.html", visit, status, **({"person": person} | known | values))
