@@ -39,14 +39,13 @@ BEGIN: dict[str, tuple[type[Decision], ...]] = {
 }
 """The kinds that somebody begins with an empty form, by what they are about."""
 
-KINDS: dict[str, type[Decision]] = {
-    kind.kind: kind
-    for kind in (
-        *(kind for kinds in BEGIN.values() for kind in kinds),
-        *(EndGrant, WithdrawConsent, LiftBlock, KeepSuspension, LiftSuspension, EndHoldBack, EndPublishable),
-        *(EndOverride, EndManualPerson, ReleaseRow, RejectRow),
-    )
-}
+_FOLLOW: tuple[type[Decision], ...] = (
+    *(EndGrant, WithdrawConsent, LiftBlock, KeepSuspension, LiftSuspension, EndHoldBack, EndPublishable),
+    *(EndOverride, EndManualPerson, ReleaseRow, RejectRow),
+)
+"""The kinds that are about something in a list, which begins their form."""
+
+KINDS: dict[str, type[Decision]] = {kind.kind: kind for kinds in (*BEGIN.values(), _FOLLOW) for kind in kinds}
 """Every kind that the pages have a form for. Runs are undone, kommuner taken over and people erased by command."""
 
 Input: TypeAlias = Literal["who", "adult", "people", "consents", "choice", "day", "number", "line", "text"]

@@ -1,4 +1,4 @@
-"""The decisions in force about one person, for the person's page: as the lists have them, under any id of the person."""
+"""The decisions in force about one person, under any id of the person: as the lists have them."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -48,7 +48,8 @@ def about_person(
             [one for one in people_lists.read_manual_people(at, graded=graded) if one.about & ids],
             [one for one in people_lists.read_links(at, graded=graded) if one.about & ids],
         )
-        rows = [*(one for lines in found.access.values() for one in lines), *found.overrides]
-        seen = {person}.union(*(one.about for one in (*rows, *found.manual_people, *found.links)))
+        rows: list[Line | OverrideRow | ManualRow | LinkRow] = [one for mine in found.access.values() for one in mine]
+        rows += [*found.overrides, *found.manual_people, *found.links]
+        seen = {person}.union(*(one.about for one in rows))
         audit.record(at.connection, at.owner, visitor, "list decisions", seen)
         return found

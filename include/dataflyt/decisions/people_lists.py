@@ -99,7 +99,7 @@ def read_overrides(at: Moment, *, graded: bool) -> list[OverrideRow]:
     found = [row for row in found if graded or row.field != "adressebeskyttelse"]
     names = _names(at, (row.person_id for row in found), graded=graded)
     return [
-        OverrideRow(row[0], names[row.person_id], *row[2:], frozenset({row.person_id}))
+        OverrideRow(*(row[0], names[row.person_id], *row[2:], frozenset({row.person_id})))
         for row in found
         if row.person_id in names
     ]
@@ -112,9 +112,11 @@ def read_manual_people(at: Moment, *, graded: bool) -> list[ManualRow]:
     names = _names(at, (row.stands_for for row in found if row.stands_for), graded=graded)
     return [
         ManualRow(
-            *row[:10],
-            names.get(row.stands_for, "ukjent") if row.stands_for else None,
-            frozenset(person for person in (row.person_id, row.stands_for) if person),
+            *(
+                *row[:10],
+                names.get(row.stands_for, "ukjent") if row.stands_for else None,
+                frozenset(person for person in (row.person_id, row.stands_for) if person),
+            )
         )
         for row in found
     ]
@@ -125,7 +127,7 @@ def read_links(at: Moment, *, graded: bool) -> list[LinkRow]:
     found = at.connection.execute(text(_LINKS), {"owner": at.owner}).all()
     names = _names(at, (row.became for row in found), graded=graded)
     return [
-        LinkRow(row[0], names[row.became], *row[2:], frozenset({row.became})) for row in found if row.became in names
+        LinkRow(*(row[0], names[row.became], *row[2:], frozenset({row.became}))) for row in found if row.became in names
     ]
 
 

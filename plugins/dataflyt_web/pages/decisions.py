@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from dataflyt.decisions import access_lists, block, deciding, grant, manual_person, people_lists
 from dataflyt.decisions.access_lists import Line, What
 from dataflyt.decisions.deciding import Waiting
+from dataflyt.decisions.decision import Decision
 from dataflyt.decisions.override import FIELDS
 from dataflyt.decisions.people_lists import LinkRow, ManualRow, OverrideRow
 from dataflyt.errors import DataflytError, NotAllowed
@@ -180,7 +181,7 @@ def decide(
     return _form(request, visit, of_kind, typed, purpose=purpose, graded=graded, decided=decided, act=act)
 
 
-def _kind(kind: str) -> type[decision_forms.Decision]:
+def _kind(kind: str) -> type[Decision]:
     if kind not in KINDS:
         raise Missing
     return KINDS[kind]
@@ -189,7 +190,7 @@ def _kind(kind: str) -> type[decision_forms.Decision]:
 def _form(
     request: Request,
     visit: Visit,
-    kind: type[decision_forms.Decision],
+    kind: type[Decision],
     typed: Mapping[str, str],
     status: int = 200,
     **values: Any,

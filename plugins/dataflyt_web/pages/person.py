@@ -43,12 +43,10 @@ def show_one(
     plan: Annotated[bool, Form()] = False,
 ) -> Any:
     """Show a person. Each look is kept in the audit; with ``plan`` also what a waiting run changes."""
-    asked = {"who": who, "purpose": purpose, "at": at, "graded": graded, "numbers": numbers}
+    asked: dict[str, Any] = {"who": who, "purpose": purpose, "at": at, "graded": graded, "numbers": numbers}
     visitor = visit.visitor(purpose, "person")
     try:
-        page = show_person(
-            visit.kommune, visit.environment, who, visitor, at=_day(at), graded=graded, numbers=numbers
-        )
+        page = show_person(visit.kommune, visit.environment, who, visitor, at=_day(at), graded=graded, numbers=numbers)
     except NotFound as nobody:
         return _page(request, visit, 404, error=nobody.sentence, **asked)
     decided = about_person(visit.kommune, visit.environment, page.person_id, visitor, graded=graded)

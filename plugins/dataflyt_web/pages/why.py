@@ -34,7 +34,14 @@ def ask(
     graded: Annotated[bool, Form()] = False,
 ) -> Any:
     """Answer a question. The look is kept in the audit. Without a question, show the form as far as it is filled."""
-    asked = {"question": question, "who": who, "child": child, "word": word, "purpose": purpose, "graded": graded}
+    asked: dict[str, Any] = {
+        "question": question,
+        "who": who,
+        "child": child,
+        "word": word,
+        "purpose": purpose,
+        "graded": graded,
+    }
     if not question:
         return _page(request, visit, **asked)
     try:
