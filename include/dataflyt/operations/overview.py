@@ -46,6 +46,11 @@ class LineRun:
         """Whether the run did what it was to do."""
         return self.outcome in GOOD
 
+    @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return list(self.figures.get("failed", []))
+
     def delivered(self, source: str) -> datetime | None:
         """Return when the file of ``hr`` or ``sas`` was delivered, if the storage told."""
         said = self.figures.get("delivered", {}).get(source)
