@@ -114,3 +114,9 @@ def page_of(dag: str, run: str, task: str | None = None) -> str:
     base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
     question = f"/tasks/{task}/required_actions" if task else ""
     return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"
+
+
+def plan_page(kommune_id: str, number: int) -> str:
+    """Return the address of the page that shows a run's plan."""
+    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    return f"{base}/dataflyt/kommune/{kommune_id}/plan/{number}"

@@ -74,17 +74,18 @@ def of_all(environment: Environment, owners: Iterable[str]) -> dict[str, Line]:
     """Return the lines of these kommuner. Raises ConfigError or SourceUnavailable when the warehouse cannot be read."""
     db = database.engine(environment.connect(WAREHOUSE).url)
     with database.reading_runs(db) as connection:
-        return _lines(connection, list(owners), STRIP)
+        return read_lines(connection, list(owners), STRIP)
 
 
 def of_one(kommune: Kommune, environment: Environment, runs: int = STRIP) -> Line:
     """Return a kommune's own line, read by its own role."""
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
-        return _lines(connection, [kommune.id], runs)[kommune.id]
+        return read_lines(connection, [kommune.id], runs)[kommune.id]
 
 
-def _lines(connection: Connection, owners: list[str], newest: int) -> dict[str, Line]:
+def read_lines(connection: Connection, owners: list[str], newest: int) -> dict[str, Line]:
+    """Return the lines of kommuner in an open transaction: the ``newest`` runs of each."""
     # Rows are few and found by their key: the loops that a merge must not use are right here.
     connection.execute(text("set local enable_nestloop = on"))
     found: dict[str, list[LineRun]] = {owner: [] for owner in owners}
