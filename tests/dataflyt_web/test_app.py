@@ -68,10 +68,10 @@ def test_another_kommune_answers_as_one_that_does_not_exist(pages: Open) -> None
             for method in route.methods:
                 theirs = anita.request(method, anywhere(route, "bergen"))
                 unknown = anita.request(method, anywhere(route, "atlantis"))
-                assert theirs.status_code == unknown.status_code == 404
+                assert theirs.status_code == unknown.status_code == (404 if method == "GET" else 403)
                 said = [re.sub("bergen|atlantis", "", one.text) for one in (theirs, unknown)]
                 assert said[0] == said[1]
-                assert nobody.request(method, anywhere(route)).status_code == 404
+                assert nobody.request(method, anywhere(route)).status_code in (403, 404)
 
 
 @pytest.mark.parametrize("path", ["/", "/kommune/haugesund", "/no/such/page"])

@@ -103,5 +103,5 @@ def _sent(connection: Connection, owner: str) -> tuple[Sent, ...]:
                 for name, sha256 in now.items()
             ),
         )
-        for row, now, before in zip(found, files, older, strict=True)
+        for row, now, before in zip(found, files, older, strict=False)
     )[:SENT]
