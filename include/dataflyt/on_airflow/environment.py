@@ -116,7 +116,6 @@ def page_of(dag: str, run: str, task: str | None = None) -> str:
     return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"
 
 
-def plan_page(kommune_id: str, number: int) -> str:
-    """Return the address of the page that shows a run's plan."""
-    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
-    return f"{base}/dataflyt/kommune/{kommune_id}/plan/{number}"
+def our_pages() -> str:
+    """Return the address of Dataflyt's own pages."""
+    return str(conf.get("api", "base_url", fallback="")).rstrip("/") + "/dataflyt"

@@ -27,7 +27,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.on_airflow import notices, rights
-from dataflyt.on_airflow.environment import connection, failed_steps, job_of, page_of, plan_page, run_environment
+from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
 from dataflyt.on_airflow.mails import tell
 from dataflyt.on_airflow.safely import counted, safely, safely_said
 
@@ -163,7 +163,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         from dataflyt.run.approve import question
 
         job = job_of(self.kommune, context)
-        return job.plan_only, question(job, plan_page(job.owner, job.run.number))
+        return job.plan_only, question(job, our_pages())
 
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
