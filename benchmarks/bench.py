@@ -1,7 +1,8 @@
 """Run all benchmarks, and print a table of figures with their aims. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
-can be run by itself and then prints more: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py.
+can be run by itself and then prints more: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py,
+pages.py.
 """
 
 import argparse
@@ -64,8 +65,15 @@ def events(options: argparse.Namespace) -> list[Figure]:
     return measure(options.events)
 
 
+def pages(options: argparse.Namespace) -> list[Figure]:
+    """The web pages at the server, with 357 kommuner."""
+    from pages import measure
+
+    return measure()
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, files, warehouse, extract, steps, nightly_load, events)
+    part.__name__: part for part in (parsing, files, warehouse, extract, steps, nightly_load, events, pages)
 }
 
 

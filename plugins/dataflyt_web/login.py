@@ -85,17 +85,22 @@ class Visit:
         return Visitor(self.somebody.id, name, purpose.strip(), f"side {page}", login=self.somebody.name)
 
 
-def visit(request: Request, kommune_id: str, somebody: LoggedIn) -> Visit:
+def visit_at(request: Request, kommune_id: str, somebody: Somebody) -> Visit:
     """Return the visit at this kommune. Raises Missing for an unknown kommune, and for one the user may not see."""
     installation: Installation = request.app.state.installation
-    found = installation.kommuner()
-    known = found.get(kommune_id)
+    known = installation.kommuner().get(kommune_id)
     if not somebody.may_read(kommune_id) or known is None:
         raise Missing
     if not isinstance(known, Kommune):
         raise ConfigError(known.sentence)
-    request.state.visit = Visit(somebody, known, installation)
-    return request.state.visit  # type: ignore[no-any-return]
+    found = Visit(somebody, known, installation)
+    request.state.visit = found
+    return found
+
+
+def visit(request: Request, kommune_id: str, somebody: LoggedIn) -> Visit:
+    """Return the visit at the kommune that the path names, as ``visit_at`` does."""
+    return visit_at(request, kommune_id, somebody)
 
 
 Visiting: TypeAlias = Annotated[Visit, Depends(visit)]

@@ -4,6 +4,7 @@ Links are relative, so that the pages work behind a proxy that gives Airflow a p
 """
 
 import hashlib
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,9 @@ _templates = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
+
+
+_templates.filters["moment"] = datetime.fromisoformat
 
 
 def texts_of(request: Request) -> Texts:

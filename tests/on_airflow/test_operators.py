@@ -103,7 +103,7 @@ def run(monkeypatch, tmp_path):
         return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
 
     fake = Run(monkeypatch)
-    fake.open_job, fake.question = open_job, lambda job: None
+    fake.open_job, fake.question = open_job, lambda job, pages: None
     monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
     return fake
 
@@ -203,7 +203,7 @@ def test_a_lost_database_is_worth_another_try(run, kommune):
 
 
 def test_nobody_is_asked_when_the_guard_lets_the_run_pass(run, kommune):
-    run.question = lambda job: None
+    run.question = lambda job, pages: None
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     assert approve.execute(context(instance)) is None
@@ -215,7 +215,7 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(run, ko
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.update(detail)
     )
-    run.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
+    run.question = lambda job, pages: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     with pytest.raises(TaskAwaitingInput) as waiting:
@@ -349,7 +349,7 @@ def asking(run, monkeypatch):
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
     )
     body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
-    run.question = lambda job: SimpleNamespace(
+    run.question = lambda job, pages: SimpleNamespace(
         subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
     )
     run.answer = lambda *given: None

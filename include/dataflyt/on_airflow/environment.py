@@ -119,3 +119,8 @@ def page_of_dag(dag: str) -> str:
     """Return the address of a DAG's page in Airflow."""
     base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
     return f"{base}/dags/{quote(dag, safe='')}"
+
+
+def our_pages() -> str:
+    """Return the address of Dataflyt's own pages."""
+    return str(conf.get("api", "base_url", fallback="")).rstrip("/") + "/dataflyt"

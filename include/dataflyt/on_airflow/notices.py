@@ -6,6 +6,7 @@ protection. ``mails`` decides when a mail is sent, and sends it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflyt.config.exports import EXPORTS
@@ -99,7 +100,7 @@ def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
     """Tell that a run waits for an answer: ``question`` in Markdown, and a ``link`` to the page for answering."""
     return _notice(
         subject,
-        question.replace("**", "").replace("`", ""),
+        _as_plain(question),
         f"Logg inn i Airflow og svar. Bare kommunens godkjennere kan svare, innen {kommune.guard.answer_days} døgn:"
         f"\n{link}",
     )
@@ -224,6 +225,15 @@ def _doing(states: Mapping[str, str | None]) -> str:
     if not any(states.values()):
         return "Den har ikke begynt."
     return "Den er mellom to steg."
+
+
+def _as_plain(markdown: str) -> str:
+    """Return a question's Markdown as plain text: the address of a link beside its words.
+
+    >>> _as_plain("**Se** [planen](https://a.no/plan/4).")
+    'Se planen: https://a.no/plan/4.'
+    """
+    return re.sub(r"\[([^]]+)\]\(([^)]+)\)", r"\1: \2", markdown).replace("**", "").replace("`", "")
 
 
 def _notice(subject: str, *paragraphs: str) -> Notice:

@@ -29,7 +29,7 @@ from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.formats.dates import OSLO
 from dataflyt.on_airflow import notices, rights
-from dataflyt.on_airflow.environment import connection, failed_steps, job_of, page_of, run_environment
+from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
 from dataflyt.on_airflow.mails import tell, tell_work_lists
 from dataflyt.on_airflow.safely import counted, safely, safely_said
 
@@ -165,7 +165,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         from dataflyt.run.approve import question
 
         job = job_of(self.kommune, context)
-        return job.plan_only, question(job)
+        return job.plan_only, question(job, our_pages())
 
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from dataflyt.config.kommune import Kommune
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 
@@ -32,7 +31,8 @@ class LineRun:
     """A run in a kommune's line. ``key`` is Airflow's id of the run.
 
     ``outcome`` is the report's; of a run that is not closed it is ``waiting`` (for an approver) or ``running``.
-    ``figures`` are those of ``report.figures``, empty before the run is closed.
+    ``figures`` are those of ``report.figures``, empty before the run is closed. ``of_all`` reads those of the newest
+    and of the released run.
     """
 
     number: int
@@ -45,6 +45,11 @@ class LineRun:
     def good(self) -> bool:
         """Whether the run did what it was to do."""
         return self.outcome in GOOD
+
+    @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return list(self.figures.get("failed", []))
 
     def delivered(self, source: str) -> datetime | None:
         """Return when the file of ``hr`` or ``sas`` was delivered, if the storage told."""
@@ -69,28 +74,27 @@ def of_all(environment: Environment, owners: Iterable[str]) -> dict[str, Line]:
     """Return the lines of these kommuner. Raises ConfigError or SourceUnavailable when the warehouse cannot be read."""
     db = database.engine(environment.connect(WAREHOUSE).url)
     with database.reading_runs(db) as connection:
-        return _lines(connection, list(owners), STRIP)
+        return read_lines(connection, list(owners), STRIP, figures=1)
 
 
-def of_one(kommune: Kommune, environment: Environment, runs: int = STRIP) -> Line:
-    """Return a kommune's own line, read by its own role."""
-    db = database.engine(environment.connect(kommune.warehouse).url)
-    with database.transaction(db, kommune.id, lock=False) as connection:
-        return _lines(connection, [kommune.id], runs)[kommune.id]
+def read_lines(
+    connection: Connection, owners: list[str], newest: int, *, figures: int | None = None
+) -> dict[str, Line]:
+    """Return the lines of kommuner in an open transaction: the ``newest`` runs of each.
 
-
-def _lines(connection: Connection, owners: list[str], newest: int) -> dict[str, Line]:
+    With ``figures``, only so many of the newest have their figures.
+    """
     # Rows are few and found by their key: the loops that a merge must not use are right here.
     connection.execute(text("set local enable_nestloop = on"))
     found: dict[str, list[LineRun]] = {owner: [] for owner in owners}
     released: dict[str, LineRun] = {}
-    for row in connection.execute(text(_LINES), {"owners": owners, "newest": newest}):
-        figures = orjson.loads(row.figures) if row.figures else {}
-        run = LineRun(row.run, row.key, row.as_of, _outcome(row), figures)
-        if row.in_strip:
+    asked = {"owners": owners, "newest": newest, "figures": figures or newest}
+    for row in connection.execute(text(_LINES), asked):
+        run = LineRun(row.run, row.key, row.as_of, _outcome(row), orjson.loads(row.figures) if row.figures else {})
+        if row.place:
             found[row.owner].append(run)
-        if row.state == "released":
-            released.setdefault(row.owner, run)
+        else:
+            released[row.owner] = run
     return {owner: Line(tuple(runs), released.get(owner)) for owner, runs in found.items()}
 
 
@@ -103,23 +107,28 @@ def _outcome(row: Any) -> str:
     return "waiting" if row.answer == "asked" else "running"
 
 
+# "place" counts from the newest run; the released run comes once more, without a place.
 _LINES = """
-select o.owner, r.run, r.key, r.as_of, r.state, r.outcome, r.figures, r.in_strip, a.answer
+select o.owner, r.run, r.key, r.as_of, r.state, r.outcome, r.figures, r.place, a.answer
 from unnest(cast(:owners as text[])) as o (owner)
 cross join lateral (
-    select s.*, true as in_strip from (
-        select run, key, as_of, state, outcome, figures from control.run
-        where owner = o.owner order by run desc limit :newest
+    select run, key, as_of, state, outcome, case when place <= :figures then figures end as figures, place
+    from (
+        select s.*, row_number() over (order by run desc) as place
+        from (
+            select run, key, as_of, state, outcome, figures from control.run
+            where owner = o.owner order by run desc limit :newest
+        ) s
     ) s
-    union
-    select s.*, false from (
-        select run, key, as_of, state, outcome, figures from control.run
+    union all
+    (
+        select run, key, as_of, state, outcome, figures, null from control.run
         where owner = o.owner and state = 'released' order by run desc limit 1
-    ) s
+    )
 ) r
 left join lateral (
     select answer from control.approval
     where owner = o.owner and run = r.run and r.state = 'merged' order by approval desc limit 1
 ) a on true
-order by o.owner, r.run desc, r.in_strip desc
+order by o.owner, r.run desc
 """

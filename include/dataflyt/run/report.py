@@ -304,6 +304,7 @@ def figures(built: Mapping[str, Any]) -> dict[str, Any]:
         "sources": sources,
         "delivered": delivered,
         "published": len(built["published"]),
+        "changes": sum(built["changed"].values()),
         **{kept: built[kept] for kept in ("failed", "totals", "envelopes")},
     }
 

@@ -122,6 +122,7 @@ Typed: TypeAlias = Annotated[dict[str, str], Depends(_typed)]
 
 
 @router.get("/kommune/{kommune_id}/decisions")
+@router.get("/kommune/{kommune_id}/decisions/answer")  # after another language is chosen on an answer
 def show_decisions(request: Request, visit: Visiting) -> Any:
     """Show what can be listed and decided; nothing about anybody."""
     return _front(request, visit)

@@ -14,7 +14,8 @@ from dataflyt.operations import overview
 from dataflyt.operations.overview import Line
 from dataflyt_web.installation import Dag, Installation
 from dataflyt_web.login import LoggedIn
-from dataflyt_web.showing import show
+from dataflyt_web.showing import show, texts_of
+from dataflyt_web.texts import Texts, catalogue
 
 router = APIRouter()
 TAB = None
@@ -68,6 +69,15 @@ class Row:
     def envelopes(self) -> Mapping[str, int]:
         """About how many guardians there are, and how many have a red envelope, in the run that holds."""
         return self.line.released.figures.get("envelopes", {}) if self.line.released else {}
+
+    @property
+    def strip(self) -> tuple[str, ...]:
+        """The kinds of the newest runs, the oldest first."""
+        return tuple(KINDS.get(run.outcome, "bad") for run in reversed(self.line.runs))
+
+    def words(self, outcomes: Mapping[str, str]) -> str:
+        """Return the outcomes of the newest runs in words, the newest first."""
+        return ", ".join(outcomes.get(run.outcome, run.outcome) for run in self.line.runs)
 
     def age(self, source: str) -> datetime | None:
         """Return from when a source's answer is: when the register was asked, or the file delivered."""
@@ -123,5 +133,18 @@ def show_overview(request: Request, somebody: LoggedIn, sort: str = "status", do
     now = installation.environment().now()
     counts = {kind: sum(row.kind == kind for row in rows) for kind in _WORST_FIRST}
     return show(
-        request, "overview.html", somebody, rows=rows, sort=sort, down=down, now=now, counts=counts, kinds=KINDS
+        request,
+        "overview.html",
+        somebody,
+        rows=rows,
+        sort=sort,
+        down=down,
+        now=now,
+        counts=counts,
+        outcomes=outcomes_in(texts_of(request)),
     )
+
+
+def outcomes_in(texts: Texts) -> dict[str, str]:
+    """Return every outcome in words."""
+    return {key.removeprefix("outcome."): texts(key) for key in catalogue() if key.startswith("outcome.")}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 
 from dataflyt.decisions.about_person import AboutPerson, about_person
 from dataflyt.errors import ConfigError
-from dataflyt.operations import overview
+from dataflyt.operations.overview import read_lines
 from dataflyt.records.show_person import Page, Value, show_person
 from dataflyt.run.open_plan import open_plan
 from dataflyt.warehouse.people import NotFound
@@ -22,7 +22,7 @@ router = APIRouter()
 TAB = Tab("person.title", "person")
 
 WAITS = ("waiting", "running")
-"""The outcomes of a run whose plan may still come to be."""
+"""The outcomes of a run that may still be released."""
 
 
 @router.get("/kommune/{kommune_id}/person")
@@ -50,12 +50,12 @@ def show_one(
     except NotFound as nobody:
         return _page(request, visit, 404, error=nobody.sentence, **asked)
     decided = about_person(visit.kommune, visit.environment, page.person_id, visitor, graded=graded)
-    line = overview.of_one(visit.kommune, visit.environment, 1)
-    waiting = line.last if line.last and line.last.outcome in WAITS else None
-    rows = None
-    if plan and waiting:
-        with open_plan(visit.kommune, visit.environment, waiting.number, visitor) as opened:
-            rows = opened.about(page.person_id, graded=graded)
+    with open_plan(visit.kommune, visit.environment, None, visitor) as opened:
+        last = read_lines(opened.connection, [visit.kommune.id], 1)[visit.kommune.id].last
+        waits = last is not None and last.outcome in WAITS and opened.run.state == "merged"
+        waiting = opened.run.number if waits else None
+        # Shown when the audit is kept, not before.
+        rows = opened.about(page.person_id, graded=graded) if plan and waiting else None
     return _page(
         request,
         visit,

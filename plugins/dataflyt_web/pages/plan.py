@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 
 from dataflyt.on_airflow.rights import dag_of
-from dataflyt.operations import overview
+from dataflyt.operations.overview import STRIP, read_lines
 from dataflyt.run import report
 from dataflyt.run.open_plan import NoSuchRun, OpenPlan, open_plan
 from dataflyt_web.forms import FromOurForm
@@ -41,10 +41,10 @@ MOST = 500
 @router.get("/kommune/{kommune_id}/plan")
 def show_newest_plan(request: Request, visit: Visiting) -> Any:
     """Show the plan of the newest run."""
-    line = overview.of_one(visit.kommune, visit.environment, 1)
-    if line.last is None:
+    try:
+        return _plan(request, visit, None)
+    except Missing:
         return show(request, "plan.html", visit, run=None)
-    return _plan(request, visit, line.last.number)
 
 
 @router.get("/kommune/{kommune_id}/plan/{number}")
@@ -67,13 +67,20 @@ def show_names(
 
 
 def _plan(
-    request: Request, visit: Visit, number: int, kind: str = "", purpose: str | None = None, *, graded: bool = False
+    request: Request,
+    visit: Visit,
+    number: int | None,
+    kind: str = "",
+    purpose: str | None = None,
+    *,
+    graded: bool = False,
 ) -> Any:
-    """Show a plan; with a ``purpose`` the names behind a kind too."""
+    """Show a run's plan, the newest run's for None; with a ``purpose`` the names behind a kind too."""
+    kommune = visit.kommune
     who = None if purpose is None else visit.visitor(purpose, f"plan {number}")
-    line = overview.of_one(visit.kommune, visit.environment)
     try:
-        with open_plan(visit.kommune, visit.environment, number, who) as opened:
+        with open_plan(kommune, visit.environment, number, who) as opened:
+            line = read_lines(opened.connection, [kommune.id], STRIP)[kommune.id]
             kinds = _kinds(opened, graded=graded)
             doubts = opened.doubts() if graded else []
             # Shown when the audit is kept, not before: otherwise a broken connection would undo it.
@@ -81,7 +88,7 @@ def _plan(
             run, stands, before = opened.run, opened.stands, opened.released
     except NoSuchRun:
         raise Missing from None
-    in_line = next((one for one in line.runs if one.number == number), None)
+    in_line = next((one for one in line.runs if one.number == run.number), None)
     return show(
         request,
         "plan.html",
@@ -102,7 +109,7 @@ def _plan(
         most=MOST,
         purpose=purpose or "",
         graded=graded,
-        dag=dag_of(visit.kommune.id),
+        dag=dag_of(kommune.id),
     )
 
 

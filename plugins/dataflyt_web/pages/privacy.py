@@ -26,6 +26,9 @@ Ticked: TypeAlias = Annotated[bool, Form()]
 
 
 @router.get("/kommune/{kommune_id}/privacy")
+@router.get("/kommune/{kommune_id}/privacy/audit")  # after another language is chosen on an answer
+@router.get("/kommune/{kommune_id}/privacy/disclosed")
+@router.get("/kommune/{kommune_id}/privacy/subject-access")
 def show_privacy(request: Request, visit: Visiting) -> Any:
     """Show what can be asked for; nothing about anybody."""
     return _page(request, visit)
