@@ -1,5 +1,6 @@
 """The page of a person: for those who may see people, kept in the audit, and nobody's for a hidden person."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_person_is_shown_to_those_who_may_see_and_a_hidden_one_is_as_one_who_d
     assert "Beskyttelse</h2>" not in seen.text
     assert "decisions/new/block" not in seen.text  # the operator may look, and decides nothing
     assert "decisions/new/block" in anita.post_form(PAGE, PAGE, **fields).text
+    found = re.search(
+        r'name="who" value="([^"]+)"><button class="as-link">([^<]+)</button>.*?name="question" value="access">\s*'
+        r'<input type="hidden" name="who" value="([^"]+)">\s*<input type="hidden" name="child" value="([^"]+)">',
+        seen.text,
+        re.DOTALL,
+    )
+    assert found, "a guardian leads to the guardian's page, and to the question why"
+    assert (found[3], found[4]) == (found[1], person)
+    assert f"<h1>{found[2]}</h1>" in operator.post_form(PAGE, PAGE, who=found[1], purpose="x").text
     for who in (uid, number, person):
         assert name in operator.post_form(PAGE, PAGE, who=who, purpose="x").text
     assert number in operator.post_form(PAGE, PAGE, who=uid, purpose="x", numbers="true").text

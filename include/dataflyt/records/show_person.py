@@ -44,7 +44,10 @@ SOURCES = {
 
 
 class Value(NamedTuple):
-    """A value, and the runs and days (in Norway) from which and until which it holds. ``to_run`` None: it holds."""
+    """A value, and the runs and days (in Norway) from which and until which it holds. ``to_run`` None: it holds.
+
+    ``other`` is the warehouse's id of the guardian or child that the value is about, "" where it is about nobody else.
+    """
 
     section: str
     name: str
@@ -55,6 +58,7 @@ class Value(NamedTuple):
     from_day: date | None
     to_run: int | None
     to_day: date | None
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -514,7 +518,8 @@ class _Reader:
             rule = _STATE_RULES.get(state, "Tilgang følger av grunnlaget, og av ingenting annet")
             source = "freg" if row["basis"] == "foreldreansvar" else "people"
             told = (f"{_STATES.get(state, state)}: {basis}", source, rule)
-            found.append(self._value(section, self._name_of(who), told, row["from_run"], closed))
+            value = self._value(section, self._name_of(who), told, row["from_run"], closed)
+            found.append(value if ":" in who else value._replace(other=who))
         return found
 
     def _account(self) -> list[Value]:

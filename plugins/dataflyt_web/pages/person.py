@@ -21,6 +21,9 @@ from dataflyt_web.showing import Tab, show
 router = APIRouter()
 TAB = Tab("person.title", "person")
 
+ORDER = ("Beskyttelse", "Person", "Foresatte", "Barn", "Kontakt", "FEIDE-konto", "Skole", "Stilling", "Grupper")
+"""The sections in the order of the page; the others come last."""
+
 WAITS = ("waiting", "running")
 """The outcomes of a run that may still be released."""
 
@@ -78,8 +81,9 @@ def _day(said: str) -> date | None:
 
 
 def _sections(values: tuple[Value, ...]) -> list[tuple[str, list[Value]]]:
-    """Return the values section by section."""
-    return [(name, list(found)) for name, found in groupby(values, lambda one: one.section)]
+    """Return the values section by section, what callers ask about first."""
+    ordered = sorted(values, key=lambda one: ORDER.index(one.section) if one.section in ORDER else len(ORDER))
+    return [(name, list(found)) for name, found in groupby(ordered, lambda one: one.section)]
 
 
 def _decided(visit: Visit, found: AboutPerson) -> dict[str, list[Row]]:
