@@ -29,7 +29,7 @@ def token(somebody: Somebody) -> str:
 def must_be_ours(request: Request, somebody: LoggedIn, token: Annotated[str, Form()] = "") -> None:
     """Raise NotOurForm unless the form is from one of this user's pages here."""
     origin = request.headers.get("origin")
-    at_home = {request.headers.get("host"), urlsplit(str(conf.get("api", "base_url", fallback=""))).netloc}
+    at_home = {request.headers.get("host"), urlsplit(str(conf.get("api", "base_url", fallback=""))).netloc} - {"", None}
     if origin is not None and urlsplit(origin).netloc not in at_home:
         raise NotOurForm
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":

@@ -59,9 +59,15 @@ def serving(folder: Path, installation: Installation, kommuner: Path | None = No
     environment = home.base_environment(kommuner) | home.airflow_environment(port)
     environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
     environment["DATAFLYT_STORAGE"] = str(installation.storage)
-    for role, name in (("kommune_haugesund", "haugesund"), ("kommune_bergen", "bergen"), ("dataflyt_web", "web")):
-        url = make_url(installation.warehouse_url).set(username=role).render_as_string(hide_password=False)
-        environment[f"AIRFLOW_CONN_WAREHOUSE_{name.upper()}"] = json.dumps({"conn_type": "generic", "host": url})
+    connections = {
+        f"warehouse_{name}": {
+            "conn_type": "generic",
+            "host": make_url(installation.warehouse_url).set(username=role).render_as_string(hide_password=False),
+        }
+        for role, name in (("kommune_haugesund", "haugesund"), ("kommune_bergen", "bergen"), ("dataflyt_web", "web"))
+    }
+    of_database = {"connection_id": "warehouse_web", **connections.pop("warehouse_web")}
+    environment |= {f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in connections.items()}
     passwords = {name: home.password(login.user) for name, login in USERS.items()}
     given = logins.command(home.passwords, [one.stem for one in kommuner.glob("[a-z]*.yaml")], USERS.values())[3:]
     logs = environment["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]
@@ -77,13 +83,16 @@ def serving(folder: Path, installation: Installation, kommuner: Path | None = No
     try:
         processes.start("api-server", [sys.executable, "-m", "airflow", "api-server"], environment)
         url = f"http://127.0.0.1:{port}"
-        processes.wait_for("Airflow", lambda: _answers(url))
+        processes.wait_for("Airflow", lambda: _answers(url), timeout=400)
         tokens = {
             name: httpx.post(
                 f"{url}/auth/token", json={"username": USERS[name].user, "password": password}, trust_env=False
             ).json()["access_token"]
             for name, password in passwords.items()
         }
+        # One connection is in Airflow's database, as in production; the others are variables, as make up has them.
+        admin = {"authorization": f"Bearer {tokens['admin']}"}
+        httpx.post(f"{url}/api/v2/connections", json=of_database, headers=admin, trust_env=False).raise_for_status()
         yield Server(url, tokens, home.folder / "logs" / "api-server.log")
     finally:
         processes.stop()

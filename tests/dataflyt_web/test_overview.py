@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from tests.dataflyt_web.conftest import Browser
 from tests.installation.fixtures import Installation
@@ -38,3 +40,22 @@ def test_everybody_sees_their_own_kommuner_and_what_came_of_the_last_run(
     installation.run("rejected", job)
     rejected = pages("anita").get("/").text
     assert "Avvist" in rejected or "Frigitt" in rejected
+
+
+def test_the_role_of_the_pages_reads_how_runs_went_and_nothing_else(installation: Installation) -> None:
+    web = create_engine(make_url(installation.warehouse_url).set(username="dataflyt_web"))
+    with web.connect() as connection:
+        assert connection.execute(text("select owner, run, state, outcome, figures from control.run")).all() == []
+        for refused in (
+            "select report from control.run",
+            "select user_name from control.approval",
+            "select secret from control.owner",
+            "select * from control.audit",
+            "select * from golden.person",
+            "update control.run set outcome = 'released'",
+            "set role kommune_haugesund",
+        ):
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                connection.execute(text(refused))
+            connection.rollback()
+    web.dispose()

@@ -53,6 +53,7 @@ def test_everybody_sees_the_counts_and_an_approver_the_names_and_each_look_is_ke
         (anita, "", {}, 403),
         (anita, token + "x", {}, 403),
         (anita, token, {"origin": "https://evil.example"}, 403),
+        (anita, token, {"origin": "null"}, 403),
         (anita, token, {"sec-fetch-site": "cross-site"}, 403),
     ):
         answer = browser.post(f"{PLAN}/1", data={**fields, "token": given}, headers=headers)
@@ -70,3 +71,19 @@ def test_everybody_sees_the_counts_and_an_approver_the_names_and_each_look_is_ke
         ("101", "Anita Ingebretsen", "plan rows", "kjøring 1, pupil_starts", "Før svar på spørsmålet", "side plan 1")
     }
     assert len(kept) >= len(shown)
+
+    protected = {
+        name
+        for (name,) in installation.query(
+            "select concat_ws(' ', fornavn, mellomnavn, etternavn) from golden.person p "
+            "join golden.enrolment e using (owner, person_id) join golden.protection x using (owner, person_id) "
+            "where x.level >= 2"
+        )
+    }
+    assert len(protected) > 3
+    assert {name for name in protected if name in named.text} == set()
+    graded = anita.post(f"{PLAN}/1", data={**fields, "graded": "true", "token": token}).text
+    assert {name for name in protected if name in graded} == protected
+    assert "Adressebeskyttelse som heves" in graded
+    assert "Adressebeskyttelse som heves" not in named.text
+    assert pages("operator").post(f"{PLAN}/1", data={**fields, "graded": "true", "token": token}).status_code == 403

@@ -20,11 +20,11 @@ from dataflyt.storage import database
 from dataflyt.warehouse import runs
 
 SENT = 8
-"""How many publications are read."""
+"""How many runs' publications are read."""
 
 
 class SentFile(NamedTuple):
-    """A published file. ``changed``: it differs from that of the publication before; None when there was none."""
+    """A published file. ``changed``: it differs from that of the run before; None when there was none."""
 
     name: str
     sha256: str
@@ -33,10 +33,13 @@ class SentFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Sent:
-    """A publication: the run that it is of, when it was published, and its files."""
+    """The files that a run has published first, and the time that the run is of.
+
+    What is published anew between runs is not told, nor when: it would tell when somebody was protected.
+    """
 
     run: int
-    published_at: datetime
+    as_of: datetime
     files: tuple[SentFile, ...]
 
 
@@ -84,11 +87,12 @@ def number_of(kommune: Kommune, environment: Environment, key: str) -> int | Non
 
 
 def _sent(connection: Connection, owner: str) -> tuple[Sent, ...]:
-    """Return the newest publications, the newest first."""
+    """Return what the newest runs have sent, the newest first."""
     found = connection.execute(
         text(
-            "select run, published_at, manifest from control.publication where owner = :owner "
-            "order by published_at desc limit :most"
+            "select distinct on (p.run) p.run, r.as_of, p.manifest from control.publication p "
+            "join control.run r on r.owner = p.owner and r.run = p.run "
+            "where p.owner = :owner order by p.run desc, p.published_at limit :most"
         ),
         {"owner": owner, "most": SENT + 1},
     ).all()
@@ -97,7 +101,7 @@ def _sent(connection: Connection, owner: str) -> tuple[Sent, ...]:
     return tuple(
         Sent(
             row.run,
-            row.published_at,
+            row.as_of,
             tuple(
                 SentFile(name, sha256, None if before is None or name not in before else before[name] != sha256)
                 for name, sha256 in now.items()
