@@ -1,7 +1,8 @@
 """Run all benchmarks, and print a table of figures with their aims. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
-can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py, nightly_load.py, events.py.
+can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py,
+nightly_load.py, events.py.
 """
 
 import argparse

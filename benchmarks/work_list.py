@@ -60,11 +60,8 @@ def measure(pupils: int = 70_000) -> list[Figure]:
             stage(first, source)
         with first.transaction() as connection:
             connection.execute(text("update staging_oslo.sas_person set family_name = 'Annet' where row_id % 100 = 0"))
-            connection.execute(
-                text(
-                    "update staging_oslo.freg_adressebeskyttelse set graderingsnivaa = 'fortrolig' where row_id % 100 = 0"
-                )
-            )
+            graded = "update staging_oslo.{} set graderingsnivaa = 'fortrolig' where row_id % 100 = 0"
+            connection.execute(text(graded.format("freg_adressebeskyttelse")))
         passed(first)
         merge(first)
         approve(first)
