@@ -1,7 +1,6 @@
 """The work list: what must be corrected, by whom, how old it is, who has taken it, and what nobody may read from it."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any, get_args
 import openpyxl
 import pandas as pd
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from dataflyt.cli.main import app
 from dataflyt.config.kommune import WorkOwner
+from dataflyt.config.loading import find
 from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.formats import sheets
 from dataflyt.operations import work_list
@@ -31,21 +30,13 @@ FORMULA = "=Beate"
 
 
 @pytest.fixture
-def operator(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """The command line of an operator, whose kommune looks for children who live there, after two runs."""
-    kommuner = tmp_path / "kommuner"
-    shutil.copytree(KOMMUNER, kommuner)
-    file = kommuner / "haugesund.yaml"
-    said = yaml.safe_load(file.read_text("utf-8"))
-    said["sources"]["freg"]["residents"] = {"from_age": 6, "to_age": 16}
-    file.write_text(yaml.safe_dump(said, allow_unicode=True), "utf-8")
-    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(kommuner))
+def operator(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """The command line of an operator, whose kommune looks for children who live there."""
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(KOMMUNER))
     monkeypatch.setenv("DATAFLYT_STORAGE", str(installation.storage))
     url = installation.environment.connect("warehouse_haugesund").url
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE_HAUGESUND", json.dumps({"conn_type": "generic", "host": url}))
-    from dataflyt.config.loading import find
-
-    installation.kommune = find(kommuner, "haugesund")
+    installation.kommune = find(KOMMUNER, "haugesund")
     return installation
 
 
@@ -117,6 +108,8 @@ def test_everybody_who_must_be_corrected_is_on_the_list_with_corrector_age_and_s
     assert of_school == [item for item in listed if item.unit_id == school]
     assert {item.kind for item in _items(here, Wanted(new=True))} == {item.kind for item in listed if item.new}
     assert {item.owner for item in _items(here, Wanted(owner="hr"))} == {"hr"}
+    with pytest.raises(ConfigError, match="ingen skole"):
+        _items(here, Wanted(school="944073787"))
     for wrong in ({"owner": "rektor"}, {"kind": "navn"}):
         with pytest.raises(ConfigError, match="skriv"):
             Wanted(**wrong)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ asked, and rows in quarantine. They have no name where the person is hidden.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -111,7 +111,7 @@ EVERYTHING: Final = Wanted()
 def counts(kommune: Kommune, environment: Environment, wanted: Wanted = EVERYTHING) -> dict[str, int]:
     """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
     with _open(kommune, environment) as here:
-        return dict(Counter(item.kind for item in here.items() if wanted.includes(item)))
+        return dict(Counter(item.kind for item in here.items(wanted)))
 
 
 def counts_by_owner(kommune: Kommune, environment: Environment) -> dict[str, dict[str, tuple[int, int]]]:
@@ -141,7 +141,7 @@ def items(
     """
     kommune.case_worker(visitor.id, "graded" if graded else "persons")
     with _open(kommune, environment) as here:
-        listed = [item for item in here.items(graded=graded, numbers=numbers) if wanted.includes(item)]
+        listed = here.items(wanted, graded=graded, numbers=numbers)
         detail = "med fødselsnummer" if numbers else ""
         audit.record(here.connection, kommune.id, visitor, "work list", here.people(listed), detail)
     return listed
@@ -215,10 +215,10 @@ class _Reader:
     def __init__(self, connection: Connection, kommune: Kommune, environment: Environment) -> None:
         self.connection, self.kommune, self.environment = connection, kommune, environment
         self.hashes: dict[str, str] = {}
-        self._shown: Mapping[tuple[str, str, str], Collection[UUID]] = {}
+        self._shown: dict[tuple[str, str, str], set[UUID]] = {}
 
-    def items(self, *, graded: bool = False, numbers: bool = False) -> list[Item]:
-        """Return the items in the order of the list, each with those whom it names."""
+    def items(self, wanted: Wanted = EVERYTHING, *, graded: bool = False, numbers: bool = False) -> list[Item]:
+        """Return the wanted items in the order of the list. Raises ConfigError for a school that is not here."""
         owner = self.kommune.id
         released = runs.released_before(self.connection, owner)
         if not released:
@@ -229,6 +229,9 @@ class _Reader:
         before = runs.get(self.connection, owner, earlier).as_of if earlier else None
         hold_unasked = self.kommune.pupils_without_number == "ask"
         views = vetoed_views.views(self.connection, owner, released, "now_", day=day, hold_unasked=hold_unasked)
+        school = text("select exists (select from now_unit where unit_id = :school)")
+        if wanted.school is not None and not self.connection.scalar(school, {"school": wanted.school}):
+            raise ConfigError(f"{self.kommune.display_name} har ingen skole med organisasjonsnummer {wanted.school}.")
         shown.views(views, "shown_school_group", "shown_group_renamed")
         self._list(released, day)
         bound = {
@@ -243,10 +246,10 @@ class _Reader:
         rows = self.connection.execute(text(_ITEMS), bound).all()
         self._shown = {}
         for row in self.connection.execute(text(_ABOUT_SHOWN), {"graded": graded}):
-            self._shown.setdefault((row.kind, row.subject, row.other), set()).add(row.person_id)  # type: ignore[attr-defined]
+            self._shown.setdefault((row.kind, row.subject, row.other), set()).add(row.person_id)
         self.hashes = {row.item[:SHOWN]: row.item for row in rows}
         order = {kind: place for place, kind in enumerate(KINDS)}
-        listed = [_item(row, before) for row in rows]
+        listed = [item for row in rows if wanted.includes(item := _item(row, before))]
         return sorted(listed, key=lambda item: (order[item.kind], item.school, item.subject, item.other))
 
     def people(self, listed: Sequence[Item]) -> set[UUID]:
