@@ -109,7 +109,7 @@ def test_everybody_who_must_be_corrected_is_on_the_list_with_corrector_age_and_s
     assert {item.kind for item in _items(here, Wanted(new=True))} == {item.kind for item in listed if item.new}
     assert {item.owner for item in _items(here, Wanted(owner="hr"))} == {"hr"}
     with pytest.raises(ConfigError, match="ingen skole"):
-        _items(here, Wanted(school="944073787"))
+        _items(here, Wanted(school="974553031"))
     for wrong in ({"owner": "rektor"}, {"kind": "navn"}):
         with pytest.raises(ConfigError, match="skriv"):
             Wanted(**wrong)  # type: ignore[arg-type]

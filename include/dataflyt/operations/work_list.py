@@ -215,7 +215,7 @@ class _Reader:
     def __init__(self, connection: Connection, kommune: Kommune, environment: Environment) -> None:
         self.connection, self.kommune, self.environment = connection, kommune, environment
         self.hashes: dict[str, str] = {}
-        self._shown: dict[tuple[str, str, str], set[UUID]] = {}
+        self._shown: dict[str, list[str]] = {}
 
     def items(self, wanted: Wanted = EVERYTHING, *, graded: bool = False, numbers: bool = False) -> list[Item]:
         """Return the wanted items in the order of the list. Raises ConfigError for a school that is not here."""
@@ -244,17 +244,15 @@ class _Reader:
             "unasked": sorted(UNASKED),
         }
         rows = self.connection.execute(text(_ITEMS), bound).all()
-        self._shown = {}
-        for row in self.connection.execute(text(_ABOUT_SHOWN), {"graded": graded}):
-            self._shown.setdefault((row.kind, row.subject, row.other), set()).add(row.person_id)
         self.hashes = {row.item[:SHOWN]: row.item for row in rows}
+        self._shown = {row.item[:SHOWN]: _people(row) for row in rows}
         order = {kind: place for place, kind in enumerate(KINDS)}
         listed = [item for row in rows if wanted.includes(item := _item(row, before))]
         return sorted(listed, key=lambda item: (order[item.kind], item.school, item.subject, item.other))
 
     def people(self, listed: Sequence[Item]) -> set[UUID]:
         """Return the people whom the items name, by the reading before."""
-        return {one for item in listed for one in self._shown.get((item.kind, item.subject, item.other), ())}
+        return {UUID(one) for one in {one for item in listed for one in self._shown[item.id]}}
 
     def _list(self, released: int, day: date) -> None:
         """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
@@ -334,6 +332,13 @@ def _item(row: Any, before: datetime | None) -> Item:
         beside=_beside(row),
         number=row.number,
     )
+
+
+def _people(row: Any) -> list[str]:
+    """Return the ids of those whom a row of the list may name."""
+    subject = [row.subject] if row.subject_shown and KINDS[row.kind].about == "person" else []
+    other = [row.other] if row.other_is_person and row.other_shown else []
+    return [*subject, *other, *(row.row_people or ())]
 
 
 def _whom(kind: Kind, row: Any) -> str:
@@ -455,6 +460,9 @@ select
         then coalesce(nullif(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), ''), c.name) end as name,
     case when :graded or not {_HIDES.format("i.other")}
         then nullif(concat_ws(' ', o.fornavn, o.mellomnavn, o.etternavn), '') end as other_name,
+    :graded or not {_HIDES.format("i.subject")} as subject_shown,
+    :graded or not {_HIDES.format("i.other")} as other_shown,
+    r.people as row_people,
     exists (select from about a where a.at = 'other' and cast(a.person_id as text) = i.other) as other_is_person,
     case when :numbers and (:graded or not {_HIDES.format("i.subject")}) then coalesce(p.number, c.number) end as number
 from listed i
@@ -484,7 +492,8 @@ left join (
     group by i.subject
 ) as c on c.id = i.subject and i.kind in ('resident_not_enrolled', 'employee_without_school')
 left join (
-    select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names
+    select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names,
+        array_agg(distinct cast(a.person_id as text)) as people
     from about a
     join now_person p on p.person_id = a.person_id
     where a.at = 'row' and (:graded or not exists (select from hidden h where h.id = cast(a.person_id as text)))
@@ -505,10 +514,4 @@ where not (:not_ready and i.kind = any(:while_made)) and (
         and exists (select from now_quiet q where q.child = i.subject and q.adult = i.other)
     )
 )
-"""
-
-_ABOUT_SHOWN = """
-select kind, subject, other, person_id
-from about
-where :graded or not exists (select from hidden h where h.id = cast(about.person_id as text))
 """
