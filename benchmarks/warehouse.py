@@ -387,7 +387,7 @@ def measure(pupils: int = 70_000, persons: int = 100_000) -> list[Figure]:
         landing = folder / "landing" / "oslo" / "000001"
         people = Guardians(pupils, landing)
         (landing / "sas").mkdir(parents=True)
-        with (landing / "sas" / "pifu.xml").open("wb") as out:
+        with (landing / "sas" / "pifu-00001.xml").open("wb") as out:
             write_pifu(people, DAY, out)
         rows = persons_of(landing, persons)
         found = measure_persons(urls, folder, rows)

@@ -6,7 +6,7 @@ from datetime import date
 from simulator.builder import Builder
 from simulator.cases import (
     SEATS_TO_CORRECT,
-    add_people_to_correct,
+    add_children_to_correct,
     add_special_families,
     add_special_people_after,
 )
@@ -27,7 +27,7 @@ def build(kommunenummer: str, seed: int, day: date, pupils: int | None = None) -
         kept = [builder.seats.pop() for _ in range(SEATS_TO_CORRECT)]
     builder.fill()
     if builder.kommune.rich:
-        add_people_to_correct(builder, kept)
+        add_children_to_correct(builder, kept)
     builder.staff()
     if builder.kommune.rich:
         add_special_people_after(builder)

@@ -51,7 +51,7 @@ def show(
 
     Ordet foran kommunen kan utelates.
 
-    Eksempel: `dataflyt worklist haugesund --school 311060015 --as 101 --purpose "Retting av opplysninger"`
+    Eksempel: `dataflyt worklist show haugesund --school 311060015 --as 101 --purpose "Retting av opplysninger"`
     """
     from dataflyt.formats.dates import OSLO
     from dataflyt.operations import work_files, work_list

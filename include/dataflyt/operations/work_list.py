@@ -11,7 +11,7 @@ asked, and rows in quarantine. They have no name where the person is hidden.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -111,7 +111,7 @@ EVERYTHING: Final = Wanted()
 def counts(kommune: Kommune, environment: Environment, wanted: Wanted = EVERYTHING) -> dict[str, int]:
     """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
     with _open(kommune, environment) as here:
-        return dict(Counter(item.kind for item in here.items() if wanted.includes(item)))
+        return dict(Counter(item.kind for item in here.items(wanted)))
 
 
 def counts_by_owner(kommune: Kommune, environment: Environment) -> dict[str, dict[str, tuple[int, int]]]:
@@ -141,7 +141,7 @@ def items(
     """
     kommune.case_worker(visitor.id, "graded" if graded else "persons")
     with _open(kommune, environment) as here:
-        listed = [item for item in here.items(graded=graded, numbers=numbers) if wanted.includes(item)]
+        listed = here.items(wanted, graded=graded, numbers=numbers)
         detail = "med fødselsnummer" if numbers else ""
         audit.record(here.connection, kommune.id, visitor, "work list", here.people(listed), detail)
     return listed
@@ -215,10 +215,10 @@ class _Reader:
     def __init__(self, connection: Connection, kommune: Kommune, environment: Environment) -> None:
         self.connection, self.kommune, self.environment = connection, kommune, environment
         self.hashes: dict[str, str] = {}
-        self._shown: Mapping[tuple[str, str, str], Collection[UUID]] = {}
+        self._shown: dict[str, list[str]] = {}
 
-    def items(self, *, graded: bool = False, numbers: bool = False) -> list[Item]:
-        """Return the items in the order of the list, each with those whom it names."""
+    def items(self, wanted: Wanted = EVERYTHING, *, graded: bool = False, numbers: bool = False) -> list[Item]:
+        """Return the wanted items in the order of the list. Raises ConfigError for a school that is not here."""
         owner = self.kommune.id
         released = runs.released_before(self.connection, owner)
         if not released:
@@ -229,6 +229,9 @@ class _Reader:
         before = runs.get(self.connection, owner, earlier).as_of if earlier else None
         hold_unasked = self.kommune.pupils_without_number == "ask"
         views = vetoed_views.views(self.connection, owner, released, "now_", day=day, hold_unasked=hold_unasked)
+        school = text("select exists (select from now_unit where unit_id = :school)")
+        if wanted.school is not None and not self.connection.scalar(school, {"school": wanted.school}):
+            raise ConfigError(f"{self.kommune.display_name} har ingen skole med organisasjonsnummer {wanted.school}.")
         shown.views(views, "shown_school_group", "shown_group_renamed")
         self._list(released, day)
         bound = {
@@ -241,17 +244,15 @@ class _Reader:
             "unasked": sorted(UNASKED),
         }
         rows = self.connection.execute(text(_ITEMS), bound).all()
-        self._shown = {}
-        for row in self.connection.execute(text(_ABOUT_SHOWN), {"graded": graded}):
-            self._shown.setdefault((row.kind, row.subject, row.other), set()).add(row.person_id)  # type: ignore[attr-defined]
         self.hashes = {row.item[:SHOWN]: row.item for row in rows}
+        self._shown = {row.item[:SHOWN]: _people(row) for row in rows}
         order = {kind: place for place, kind in enumerate(KINDS)}
-        listed = [_item(row, before) for row in rows]
+        listed = [item for row in rows if wanted.includes(item := _item(row, before))]
         return sorted(listed, key=lambda item: (order[item.kind], item.school, item.subject, item.other))
 
     def people(self, listed: Sequence[Item]) -> set[UUID]:
         """Return the people whom the items name, by the reading before."""
-        return {one for item in listed for one in self._shown.get((item.kind, item.subject, item.other), ())}
+        return {UUID(one) for one in {one for item in listed for one in self._shown[item.id]}}
 
     def _list(self, released: int, day: date) -> None:
         """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
@@ -331,6 +332,13 @@ def _item(row: Any, before: datetime | None) -> Item:
         beside=_beside(row),
         number=row.number,
     )
+
+
+def _people(row: Any) -> list[str]:
+    """Return the ids of those whom a row of the list may name."""
+    subject = [row.subject] if row.subject_shown and KINDS[row.kind].about == "person" else []
+    other = [row.other] if row.other_is_person and row.other_shown else []
+    return [*subject, *other, *(row.row_people or ())]
 
 
 def _whom(kind: Kind, row: Any) -> str:
@@ -452,6 +460,9 @@ select
         then coalesce(nullif(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), ''), c.name) end as name,
     case when :graded or not {_HIDES.format("i.other")}
         then nullif(concat_ws(' ', o.fornavn, o.mellomnavn, o.etternavn), '') end as other_name,
+    :graded or not {_HIDES.format("i.subject")} as subject_shown,
+    :graded or not {_HIDES.format("i.other")} as other_shown,
+    r.people as row_people,
     exists (select from about a where a.at = 'other' and cast(a.person_id as text) = i.other) as other_is_person,
     case when :numbers and (:graded or not {_HIDES.format("i.subject")}) then coalesce(p.number, c.number) end as number
 from listed i
@@ -481,7 +492,8 @@ left join (
     group by i.subject
 ) as c on c.id = i.subject and i.kind in ('resident_not_enrolled', 'employee_without_school')
 left join (
-    select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names
+    select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names,
+        array_agg(distinct cast(a.person_id as text)) as people
     from about a
     join now_person p on p.person_id = a.person_id
     where a.at = 'row' and (:graded or not exists (select from hidden h where h.id = cast(a.person_id as text)))
@@ -502,10 +514,4 @@ where not (:not_ready and i.kind = any(:while_made)) and (
         and exists (select from now_quiet q where q.child = i.subject and q.adult = i.other)
     )
 )
-"""
-
-_ABOUT_SHOWN = """
-select kind, subject, other, person_id
-from about
-where :graded or not exists (select from hidden h where h.id = cast(about.person_id as text))
 """
