@@ -1,4 +1,4 @@
-"""Checks about groups: the subject groups that somebody (``:who``) is in, or the one that is asked about (``:word``)."""
+"""Checks about groups: the subject groups that somebody (``:who``) is in, or the one that is asked for (``:word``)."""
 
 from collections.abc import Sequence
 from typing import Any

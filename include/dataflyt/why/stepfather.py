@@ -51,7 +51,7 @@ def adult_registered(asked: Asked, rows: Rows) -> Found | None:
     ),
 )
 def consents(asked: Asked, rows: Rows) -> Found | None:
-    """Check that everybody who must consent: those with foreldreansvar, and the pupil from 15 (from 18 the pupil alone)."""
+    """Find everybody who must consent: those with foreldreansvar, and the pupil from 15 (from 18 the pupil alone)."""
     if not asked.pupil.known:
         return None
     if rows["access"]:
