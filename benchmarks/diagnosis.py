@@ -4,8 +4,8 @@
 
 Each round breaks one thing after another (``tests/why/faults.py``, in all four sources, the decisions and the exports),
 each in people of its own, makes two runs, and asks ``why``. The answer key is kept from the code that answers. Then it
-measures an answer, and the answers about a protected and an unknown child by turns. Exits with 1 when less than 99 % are
-right, when something that is broken is called fine, and when an answer takes more than 200 ms.
+measures an answer, and the answers about a protected and an unknown child by turns. Exits with 1 when less than 99 %
+are right, when something that is broken is called fine, and when an answer takes more than 200 ms.
 """
 
 import argparse
