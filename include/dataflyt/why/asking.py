@@ -4,10 +4,10 @@ A person whom the visitor may not see is nobody, as one who does not exist: the 
 in every query.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from sqlalchemy import text
 from dataflyt.config.kommune import Kommune
 from dataflyt.run.environment import Environment
 from dataflyt.run.looking import Looking, looking
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import landed
 from dataflyt.warehouse import people
 from dataflyt.why import when
 from dataflyt.why.shown_of import shown_of
@@ -57,6 +59,8 @@ class Asked:
     word: str = ""
     named: set[UUID] = field(default_factory=set)
     newest: int = 0
+    delivered: Mapping[str, datetime] = field(default_factory=dict)
+    """The time of delivery of the file that each source's rows of the newest run are from."""
     _read: dict[str, Sequence[Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +146,20 @@ def asking(
         whom = [one.person_id for one in (subject, other) if one is not None]
         shown_of(here, whom, word, read)
         _staged(here, whom)
-        yield Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+        asked = Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+        asked.delivered = _delivered(environment, kommune.id, asked.newest)
+        yield asked
+
+
+def _delivered(environment: Environment, owner: str, run: int) -> dict[str, datetime]:
+    """Return when the HR system's and the school system's files of a run were delivered, as far as it is kept."""
+    found = {}
+    for source in ("sas", "hr"):
+        landing = Landing(environment.folder("landing") / owner / f"{run:06d}" / source)
+        times = [said.stamp.modified for page in landed(landing) if (said := landing.delivered(str(page)))]
+        if known := [one for one in times if one is not None]:
+            found[source] = datetime.fromtimestamp(max(known), UTC)
+    return found
 
 
 def _as_of(here: Looking, run: int) -> Any:

@@ -25,6 +25,7 @@ CAUSES: dict[str, Cause] = {
     "run_stopped": Cause("system_owner", "mended"),
     "run_under_way": Cause("nobody", "mended"),
     "run_undone": Cause("system_owner", "mended"),
+    "file_not_new": Cause("vendor"),
     # Any row
     "row_set_aside": Cause("school_office"),
     # The person

@@ -161,10 +161,10 @@ def group_shown(asked: Asked, rows: Rows) -> Found | None:
     for one in rows["group"]:
         if one.shown or not one.holds or one.group_type not in _KINDS:
             return passed() if one.shown else None
+        if not asked.graded:  # the same for an empty group and for one with protected pupils alone
+            return unknown("group_without_pupils", "sas", one.from_run)
         if not one.has_members:
             return failed("group_without_pupils", "sas", one.from_run)
-        if not asked.graded:
-            return unknown("group_without_pupils", "sas", one.from_run)
         return failed("group_not_shown" if one.has_pupils else "group_without_pupils", run=asked.released)
     return None
 
