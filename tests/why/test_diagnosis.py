@@ -4,6 +4,7 @@ A quick round is in the suite. ``DATAFLYT_DIAGNOSIS=10`` makes ten rounds with a
 ``benchmarks/diagnosis.py`` prints them as a table.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -131,6 +132,17 @@ def test_what_holds_up_the_whole_kommune_is_named_before_what_waits_for_it(insta
     )
 
 
+def used() -> float:
+    """Return the seconds of CPU that this process and PostgreSQL's processes have used (Linux)."""
+    server = (Path(os.environ["DATAFLYT_TEST_SERVER"]) / "pgdata" / "postmaster.pid").read_text().split()[0]
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            said = stat.read_text().rpartition(")")[2].split()
+            total += int(said[11]) + int(said[12]) if said[1] == server else 0
+    return total / os.sysconf("SC_CLK_TCK") + time.process_time()
+
+
 @pytest.mark.skipif(not ROUNDS, reason="DATAFLYT_DIAGNOSIS is not set")
 @pytest.mark.after_first_run
 def test_time(installation: Installation) -> None:
@@ -142,12 +154,15 @@ def test_time(installation: Installation) -> None:
     assert seen
     father = here.registers.person("seed_father").number
     took: dict[str, list[float]] = {}
+    before = used()
     for turn in range(60):
         for kind, child in (("known", seen.number), ("protected", hidden.number), ("unknown", UNKNOWN)):
             began = time.perf_counter()
             why(here.kommune, here.environment, "access", LOOKING, who=father, child=child, graded=turn % 2 == 0)
             took.setdefault(kind, []).append(time.perf_counter() - began)
+    cpu = (used() - before) / sum(map(len, took.values()))
     with Path(os.environ["DATAFLYT_DIAGNOSIS_TO"]).open("a", encoding="utf-8") as out:
+        out.write(json.dumps({"time": "cpu", "each": cpu}) + "\n")
         for kind, times in took.items():
             least, median, most = min(times), statistics.median(times), max(times)
             out.write(json.dumps({"time": kind, "least": least, "median": median, "most": most}) + "\n")

@@ -178,9 +178,11 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
 
 
 def _staged(here: Looking, whom: Sequence[UUID]) -> None:
-    """Make the tables ``why_staged_<source>``: the local ids that stand beside a person's number in the newest files.
+    """Make the tables ``why_staged_<source>``: the local ids of rows of the newest files that may be about a person.
 
-    A new row in quarantine is linked to nobody in the golden record; the staged row has the number.
+    A new row in quarantine is linked to nobody in the golden record. The staged row has the number, or, where the
+    number is what is wrong, the name and the birth date. It serves as evidence that a row was set aside, never to know
+    a person by.
     """
     schema = f"staging_{here.kommune.id}"
     for source, table, column in (("sas", "sas_person", "person_id"), ("hr", "hr_employee", "employee_id")):
@@ -188,7 +190,12 @@ def _staged(here: Looking, whom: Sequence[UUID]) -> None:
         read = (
             f"select l.person_id, s.{column} as local_id from now_person_link l "
             f"join {schema}.{table} s on s.number = l.value "
-            "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[]))"
+            "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[])) "
+            f"union select p.person_id, s.{column} from now_person p "
+            f"join {schema}.{table} s on s.birth_date = cast(p.birth_date as text) "
+            "and lower(s.family_name) = lower(p.etternavn) "
+            "and split_part(lower(s.given_name), ' ', 1) = split_part(lower(p.fornavn), ' ', 1) "
+            "where p.person_id = any(cast(:whom as uuid[]))"
         )
         empty = "select cast(null as uuid) as person_id, cast(null as text) as local_id where false"
         here.connection.execute(
