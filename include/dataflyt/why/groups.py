@@ -110,12 +110,7 @@ def has_grep(asked: Asked, rows: Rows) -> Found | None:
 def grep_known(asked: Asked, rows: Rows) -> Found | None:
     """Check that the codes are in use in Udir's register."""
     groups = rows["groups"]
-    bad = [one for one in groups if one.not_in_grep]
-    if not groups or not bad:
-        return passed("dataflyt") if groups else None
-    if len(bad) == len(groups):
-        return failed("group_not_in_grep", "sas", groups=in_words(asked, bad))
-    return unknown("group_not_in_grep", "sas", groups=in_words(asked, bad))
+    return _judged(asked, groups, [one for one in groups if one.not_in_grep], "group_not_in_grep")
 
 
 # --- One group -------------------------------------------------------------------------------------------------------
