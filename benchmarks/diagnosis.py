@@ -38,7 +38,7 @@ def asked(rounds: int, pupils: int) -> list[dict[str, Any]]:
 
 def table(judged: list[dict[str, Any]]) -> list[str]:
     """Return the confusion table: a line for each thing broken, with what was named and how often."""
-    lines = [f"  {'broken':28}{'right cause':34}{'corrector':15}{'times':>6}{'right':>7}  named instead"]
+    lines = [f"  {'broken':32}{'right cause':34}{'corrector':15}{'times':>6}{'right':>7}  named instead"]
     for kind in dict.fromkeys(one["kind"] for one in judged):
         mine = [one for one in judged if one["kind"] == kind]
         other = Counter(_said(one) for one in mine if not _right(one))
@@ -46,7 +46,7 @@ def table(judged: list[dict[str, Any]]) -> list[str]:
         wrong = ", ".join(f"{cause} ({count})" for cause, count in other.most_common())
         right = sum(map(_right, mine))
         cause = "+".join(first["right"]) or "(nothing)"
-        lines.append(f"  {kind:28}{cause:34}{first['by'] or '-':15}{len(mine):>6}{right:>7}  {wrong}".rstrip())
+        lines.append(f"  {kind:32}{cause:34}{first['by'] or '-':15}{len(mine):>6}{right:>7}  {wrong}".rstrip())
     return lines
 
 
