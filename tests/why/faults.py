@@ -6,7 +6,7 @@ before a second, ``DECIDED`` after it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from dataflyt.decisions.consent import Given, WithdrawConsent
 from dataflyt.decisions.decision import Decision
 from dataflyt.decisions.grant import EndGrant, Grant
 from dataflyt.decisions.hold_back import HoldBack
+from dataflyt.decisions.override import RaiseProtection
 from dataflyt.warehouse.audit import Visitor
 from simulator.model import Contact, Employee, Group, Person, Pupil, Responsibility
 from tests.decisions.test_undo import families
@@ -57,7 +58,8 @@ class Field:
         found = [
             child
             for child in found
-            if not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
+            if not child.canary
+            and not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
         ]
         self.random.shuffle(found)
         self._families = iter(found)
@@ -235,6 +237,27 @@ def group_name_garbled(f: Field) -> Ask:
     return lambda: Asked("group", "", None, group.group_id, ("row_set_aside",), "school_office")
 
 
+def pupil_asks_about_garbled_group(f: Field) -> Ask:
+    pupil = f.pupil()
+    group = f.group(pupil)
+    group.short = "PrÃ¸ve"
+    return _resources(pupil, group, "row_set_aside", by="school_office")
+
+
+def lessons_without_a_weekday(f: Field) -> Ask:
+    pupil = f.pupil()
+    group = f.group(pupil)
+    group.lessons[:] = [(9, slot, room) for _, slot, room in group.lessons]
+    return _resources(pupil, group, "row_set_aside", by="school_office")
+
+
+def hr_number_miswritten(f: Field) -> Ask:
+    one = f.teacher()
+    one.person = replace(one.person, number="12345")
+    number = one.sas.number if one.sas else ""
+    return lambda: Asked("teacher", number or "", None, "", ("row_set_aside",), "hr")
+
+
 def employee_not_in_hr(f: Field) -> Ask:
     one = f.teacher()
     f.here.registers.world.employees.remove(one)
@@ -254,6 +277,9 @@ BEFORE: tuple[Fault, ...] = (
     hr_position_over_full,
     hr_dates_reversed,
     group_name_garbled,
+    pupil_asks_about_garbled_group,
+    lessons_without_a_weekday,
+    hr_number_miswritten,
     employee_not_in_hr,
 )
 
@@ -366,6 +392,17 @@ def in_no_class(f: Field) -> Ask:
     pupil = f.pupil()
     _leave(f.here, pupil.sas.person_id, only="basisgruppe")
     return _resources(pupil, None, "pupil_without_class", by="school_office")
+
+
+def strictly_protected_pupil(f: Field) -> Ask:
+    pupil = f.case("strengt_fortrolig")
+    return _resources(pupil, None, "person_hidden", by="nobody")
+
+
+def sibling_is_protected(f: Field) -> Ask:
+    pupil = f.case("sibling_of_strengt_fortrolig")
+    assert pupil.person
+    return _about("missing", pupil.person, "person_hidden", by="nobody")
 
 
 def waits_for_a_number(f: Field) -> Ask:
@@ -517,6 +554,8 @@ BETWEEN: tuple[Fault, ...] = (
     in_no_subject_group,
     not_in_one_group,
     in_no_class,
+    strictly_protected_pupil,
+    sibling_is_protected,
     waits_for_a_number,
     not_in_the_register,
     leaves_hr,
@@ -554,6 +593,20 @@ def held_back(f: Field) -> Ask:
     return _access(two, child, "access_suspended", by="system_owner")
 
 
+def protection_raised_by_people(f: Field) -> Ask:
+    child, *_ = f.family()
+    f.decide(
+        RaiseProtection(
+            person=f.id(child.number),
+            value="strengtFortrolig",
+            reason="Trussel",
+            case_number="2026/1",
+            review_on=date(2027, 1, 1),
+        )
+    )
+    return _about("missing", child, "person_held_back", by="system_owner")
+
+
 def _grant(f: Field, child: Person, adult: Person, **more: Any) -> Grant:
     fields = {"basis": "court_judgment", "scope": "alt", "case_number": "2026/1", "seen_by": "Anita"} | more
     return Grant(child=f.id(child.number), adult=str(f.id(adult.number)), **fields)
@@ -583,7 +636,14 @@ def consent_withdrawn(f: Field) -> Ask:
     return _access(friend, child, "consent_withdrawn", by="system_owner")
 
 
-DECIDED: tuple[Fault, ...] = (blocked, held_back, grant_waits, grant_ended, consent_withdrawn)
+DECIDED: tuple[Fault, ...] = (
+    blocked,
+    held_back,
+    protection_raised_by_people,
+    grant_waits,
+    grant_ended,
+    consent_withdrawn,
+)
 
 
 def broken(f: Field, faults: Sequence[Fault]) -> Iterator[tuple[str, Ask]]:

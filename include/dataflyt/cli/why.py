@@ -1,6 +1,7 @@
 """``dataflyt why``: why something is as it is, who corrects it, where, and when that shows."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -241,35 +242,41 @@ def _ask(
     elif caller:
         echo(answer.caller)
     else:
-        _print(answer)
+        _print(answer, language)
 
 
 _MARKS = {"passed": "✓", "failed": "✗", "unknown": "?"}
 
 
-def _print(answer: "Answer") -> None:
-    echo(answer.title + (f" ({' og '.join(answer.about)})" if answer.about else ""))
+def _print(answer: "Answer", language: str) -> None:
+    from dataflyt.why import texts
+
+    def label(name: str, **values: object) -> str:
+        return texts.said(language, "labels", name, **values)  # type: ignore[arg-type]
+
+    about = f" {label('and')} ".join(answer.about)
+    echo(answer.title + (f" ({about})" if about else ""))
     echo("")
     for step in answer.steps:
-        echo(f"  {_MARKS[step.status]} {step.sentence}{_evidence(step)}")
+        echo(f"  {_MARKS[step.status]} {step.sentence}{_evidence(step, label)}")
     verdict = answer.verdict
     echo("")
     echo(verdict.sentence)
     if verdict.corrector is not None:
-        where = f" Hvor: {verdict.corrector.where}." if verdict.corrector.where else ""
-        echo(f"Retter: {verdict.corrector.title}.{where}")
+        where = f" {label('where', where=verdict.corrector.where)}" if verdict.corrector.where else ""
+        echo(f"{label('corrects', who=verdict.corrector.title)}{where}")
         if verdict.corrector.link:
-            echo(f"Lenke: {verdict.corrector.link}")
+            echo(label("link", link=verdict.corrector.link))
         echo(verdict.when)
     if verdict.settles:
-        echo(f"Slik finner du det ut: {verdict.settles}")
+        echo(label("settles", how=verdict.settles))
     echo("")
-    echo("Til den som ringer:")
+    echo(label("caller"))
     echo(answer.caller)
 
 
-def _evidence(step: "Step") -> str:
+def _evidence(step: "Step", label: Callable[..., str]) -> str:
     """Return where a step is from, in brackets: the source, the run and its day."""
-    run = f"kjøring {step.run}" + (f", {step.day:%d.%m.%Y}" if step.day else "") if step.run else ""
+    run = label("run", run=step.run) + (f", {step.day:%d.%m.%Y}" if step.day else "") if step.run else ""
     parts = [part for part in (step.source, run) if part]
     return f"  [{'; '.join(parts)}]" if parts else ""

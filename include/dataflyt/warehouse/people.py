@@ -32,6 +32,7 @@ class Found:
 WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
 NOBODY = f"Fant ingen i kommunen som passer. {WRITE_WHO}"
 """The sentence for somebody who does not exist, or whom the visitor may not know of."""
+SEVERAL = "{count} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
@@ -67,9 +68,7 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     if not found:
         raise NotFound(NOBODY)
     if len(found) > 1:
-        raise NotFound(
-            f"{len(found)} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
-        )
+        raise NotFound(SEVERAL.format(count=len(found)))
     return found[0]
 
 
@@ -78,8 +77,9 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
 
     ``who`` is read as ``find`` reads it, and may be the school system's or HR's own id too. Somebody whom FREG names as
     responsible, or the school system as a contact person, need not be in the golden record; ``find`` finds none of
-    these. Returns None for nobody, for somebody hidden without ``graded``, and for more than one. The same queries are
-    made for nobody and for somebody hidden.
+    these. Returns None for nobody, and for somebody hidden without ``graded``; the same queries are made for both.
+
+    Raises NotFound when there is more than one.
     """
     asked = " ".join(who.split())
     try:
@@ -94,7 +94,9 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
     concealed = hidden(views, found or {UUID(int=0)}, unknown=True)
     seen = [replace(one, hidden=one.person_id in concealed) for one in found.values()]
     seen = [one for one in seen if graded or not one.hidden]
-    return seen[0] if len(seen) == 1 else None
+    if len(seen) > 1:
+        raise NotFound(SEVERAL.format(count=len(seen)))
+    return seen[0] if seen else None
 
 
 def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:

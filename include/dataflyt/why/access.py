@@ -38,6 +38,7 @@ def chain() -> list[Check]:
     return [
         flow.run_stands(WAITING),
         *PUPIL,
+        guardians.may_be_asked,
         *GUARDIAN,
         pupils.pupil_shown,
         guardians.both_shown,

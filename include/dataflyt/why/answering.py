@@ -107,19 +107,22 @@ def _step(asked: Asked, name: str, found: Found) -> Step:
         asked.word_for("when", cause.when, next=asked.next_run) if cause else "",
         texts.settles(asked.language, found.cause) if found.cause else "",
         found.soft,
+        found.note,
     )
 
 
 def _verdict(asked: Asked, steps: Sequence[Step]) -> Verdict:
     """Conclude by the first link that does not hold; a soft doubt before it makes that uncertain too."""
-    broken = next((one for one in steps if one.status != "passed" and not one.soft), None)
+    broken = next((one for one in steps if one.status != "passed" and not one.soft and not one.note), None)
     doubts = [one for one in steps if one.soft]
     if broken is None:
         return Verdict("fine", (), asked.word_for("verdict", "fine"), None, "", "")
+    notes = [one.settles for one in steps if one.note and one.source == broken.source]
     if broken.status == "failed" and not doubts:
-        return Verdict("failed", (broken.cause,), broken.sentence, broken.corrector, broken.when, broken.settles)
+        settles = " ".join(filter(None, (broken.settles, *notes)))
+        return Verdict("failed", (broken.cause,), broken.sentence, broken.corrector, broken.when, settles)
     said = [asked.word_for("verdict", "unknown", says=broken.sentence)]
     said += [asked.word_for("verdict", "or", says=one.sentence) for one in doubts]
     causes = (broken.cause, *(one.cause for one in doubts))
-    settles = " ".join(dict.fromkeys(one.settles for one in (broken, *doubts) if one.settles))
+    settles = " ".join(dict.fromkeys(one.settles for one in (broken, *doubts) if one.settles) | dict.fromkeys(notes))
     return Verdict("unknown", causes, " ".join(said), broken.corrector, broken.when, settles)

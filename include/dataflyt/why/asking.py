@@ -4,10 +4,10 @@ A person whom the visitor may not see is nobody, as one who does not exist: the 
 in every query.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from sqlalchemy import text
 from dataflyt.config.kommune import Kommune
 from dataflyt.run.environment import Environment
 from dataflyt.run.looking import Looking, looking
+from dataflyt.storage.landing import Landing
+from dataflyt.storage.pages import landed
 from dataflyt.warehouse import people
 from dataflyt.why import when
 from dataflyt.why.shown_of import shown_of
@@ -57,6 +59,8 @@ class Asked:
     word: str = ""
     named: set[UUID] = field(default_factory=set)
     newest: int = 0
+    delivered: Mapping[str, datetime] = field(default_factory=dict)
+    """The time of delivery of the file that each source's rows of the newest run are from."""
     _read: dict[str, Sequence[Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +146,20 @@ def asking(
         whom = [one.person_id for one in (subject, other) if one is not None]
         shown_of(here, whom, word, read)
         _staged(here, whom)
-        yield Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+        asked = Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+        asked.delivered = _delivered(environment, kommune.id, asked.newest)
+        yield asked
+
+
+def _delivered(environment: Environment, owner: str, run: int) -> dict[str, datetime]:
+    """Return when the HR system's and the school system's files of a run were delivered, as far as it is kept."""
+    found = {}
+    for source in ("sas", "hr"):
+        landing = Landing(environment.folder("landing") / owner / f"{run:06d}" / source)
+        times = [said.stamp.modified for page in landed(landing) if (said := landing.delivered(str(page)))]
+        if known := [one for one in times if one is not None]:
+            found[source] = datetime.fromtimestamp(max(known), UTC)
+    return found
 
 
 def _as_of(here: Looking, run: int) -> Any:
@@ -161,9 +178,11 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
 
 
 def _staged(here: Looking, whom: Sequence[UUID]) -> None:
-    """Make the tables ``why_staged_<source>``: the local ids that stand beside a person's number in the newest files.
+    """Make the tables ``why_staged_<source>``: the local ids of rows of the newest files that may be about a person.
 
-    A new row in quarantine is linked to nobody in the golden record; the staged row has the number.
+    A new row in quarantine is linked to nobody in the golden record. The staged row has the number, or, where the
+    number is what is wrong, the name and the birth date. It serves as evidence that a row was set aside, never to know
+    a person by.
     """
     schema = f"staging_{here.kommune.id}"
     for source, table, column in (("sas", "sas_person", "person_id"), ("hr", "hr_employee", "employee_id")):
@@ -171,7 +190,12 @@ def _staged(here: Looking, whom: Sequence[UUID]) -> None:
         read = (
             f"select l.person_id, s.{column} as local_id from now_person_link l "
             f"join {schema}.{table} s on s.number = l.value "
-            "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[]))"
+            "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[])) "
+            f"union select p.person_id, s.{column} from now_person p "
+            f"join {schema}.{table} s on s.birth_date = cast(p.birth_date as text) "
+            "and lower(s.family_name) = lower(p.etternavn) "
+            "and split_part(lower(s.given_name), ' ', 1) = split_part(lower(p.fornavn), ' ', 1) "
+            "where p.person_id = any(cast(:whom as uuid[]))"
         )
         empty = "select cast(null as uuid) as person_id, cast(null as text) as local_id where false"
         here.connection.execute(

@@ -5,9 +5,10 @@ Their sentences are in the catalogue (``texts/``), one for each language.
 
 from typing import Literal, NamedTuple, TypeAlias
 
-When: TypeAlias = Literal["next_run", "approval", "decision", "never", "mended"]
+When: TypeAlias = Literal["next_run", "approval", "decision", "configured", "never", "mended"]
 """When a correction shows: at the next run; when the waiting run is approved; at the next run after two people have
-decided; never, since it is right as it is; when the run or the publication has been mended."""
+decided; at the next run after the kommune file has been changed; never, since it is right as it is; when the run or the
+publication has been mended."""
 
 
 class Cause(NamedTuple):
@@ -25,6 +26,7 @@ CAUSES: dict[str, Cause] = {
     "run_stopped": Cause("system_owner", "mended"),
     "run_under_way": Cause("nobody", "mended"),
     "run_undone": Cause("system_owner", "mended"),
+    "file_not_new": Cause("vendor"),
     # Any row
     "row_set_aside": Cause("school_office"),
     # The person
@@ -63,10 +65,11 @@ CAUSES: dict[str, Cause] = {
     "groups_being_made": Cause("school_leader"),
     "group_without_grep": Cause("school_leader"),
     "group_not_in_grep": Cause("school_leader"),
+    "some_groups_not_in_grep": Cause("school_leader"),
     "some_groups_without_timetable": Cause("school_leader"),
     "some_groups_without_grep": Cause("school_leader"),
     # The guardian
-    "no_legal_basis": Cause("system_owner", "decision"),
+    "no_legal_basis": Cause("system_owner", "configured"),
     "no_foreldreansvar": Cause("guardian_freg"),
     "parent_without_foreldreansvar": Cause("guardian_freg"),
     "foreldreansvar_ended": Cause("guardian_freg"),
@@ -106,12 +109,12 @@ CAUSES: dict[str, Cause] = {
     # Account and publication
     "account_not_named": Cause("system_owner"),
     "account_disabled": Cause("system_owner"),
-    "on_trial": Cause("system_owner", "decision"),
-    "file_not_ordered": Cause("system_owner", "decision"),
+    "on_trial": Cause("system_owner", "configured"),
+    "file_not_ordered": Cause("system_owner", "configured"),
     "not_published": Cause("engineer", "mended"),
     "not_in_published_file": Cause("engineer", "mended"),
     # The stepfather
-    "consent_not_used": Cause("system_owner", "decision"),
+    "consent_not_used": Cause("system_owner", "configured"),
     "adult_not_registered": Cause("school_office"),
     "child_protected": Cause("system_owner", "decision"),
     "consents_missing": Cause("system_owner", "decision"),
@@ -122,7 +125,7 @@ CAUSES: dict[str, Cause] = {
     "field_of_hr": Cause("hr"),
     "field_of_sas": Cause("school_office"),
     "field_of_dataflyt": Cause("system_owner", "decision"),
-    "field_unknown": Cause("system_owner"),
+    "field_unknown": Cause("nobody", "never"),
     # Who is not enrolled at all
     "resident_not_enrolled": Cause("school_office"),
 }

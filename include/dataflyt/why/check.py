@@ -35,8 +35,9 @@ NOTHING = Evidence()
 class Found:
     """What a check has found. ``cause`` is a name in ``causes.CAUSES``; ``said`` are values for its sentence.
 
-    ``soft``: a doubt that matters only when something else is wrong, as a run that was rejected. ``corrector`` goes
-    before the cause's own. ``text`` is the key of the sentence, where it is not the check's or the cause's.
+    ``soft``: a doubt that matters only when something else is wrong, as a run that was rejected. ``note``: a doubt that
+    is told, and leaves the verdict as it is, as a file that is old. ``corrector`` goes before the cause's own. ``text``
+    is the key of the sentence, where it is not the check's or the cause's.
     """
 
     status: Status
@@ -45,6 +46,7 @@ class Found:
     said: Mapping[str, object] = field(default_factory=dict)
     corrector: str = ""
     soft: bool = False
+    note: bool = False
     text: tuple[str, str] | None = None
 
 
@@ -108,6 +110,7 @@ class Step:
     when: str = ""
     settles: str = ""
     soft: bool = False
+    note: bool = False
 
 
 @dataclass(frozen=True)

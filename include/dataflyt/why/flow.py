@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dataflyt.formats.dates import OSLO
 from dataflyt.warehouse.outcomes import LINKED, NEWEST
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Check, Found, Rows, check, failed, passed, unknown
@@ -39,6 +40,26 @@ def run_stands(waiting: str) -> Check:
         return Found("unknown", found.cause, found.evidence, found.said, soft=True)
 
     return run_stands
+
+
+def file_is_new(source: str) -> Check:
+    """Return the check whether a source's file was delivered after the run before: a correction since is not in it."""
+    query = (
+        "select as_of from control.run where owner = :owner and state = 'released' and run < :released "
+        "order by run desc limit 1"
+    )
+
+    def judge(asked: Asked, rows: Rows) -> Found | None:
+        delivered = asked.delivered.get(source)
+        if delivered is None:
+            return None  # a newer run's files have taken their place
+        day = day_in_words(delivered.astimezone(OSLO).date())
+        if rows["before"] and delivered < rows["before"][0].as_of:
+            found = unknown("file_not_new", source, asked.released, day, day=day)
+            return Found("unknown", found.cause, found.evidence, found.said, note=True)
+        return passed(source, asked.released, day, day=day)
+
+    return Check("file_is_new", {"before": query}, judge)
 
 
 def set_aside(rows: Any, tables: tuple[str, ...] = ()) -> Found | None:

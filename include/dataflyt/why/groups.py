@@ -1,4 +1,4 @@
-"""Checks about groups: the subject groups that somebody (``:who``) is in, or the one that is asked about (``:word``)."""
+"""Checks about groups: the subject groups that somebody (``:who``) is in, or the one that is asked for (``:word``)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,7 +44,16 @@ def in_words(asked: Asked, groups: Sequence[Any]) -> str:
     return ", ".join(dict.fromkeys(said))
 
 
-@check(groups=_MINE, quarantine=quarantine_of(":who"), known="select from why_membership where person_id = :who")
+_SET_ASIDE = """
+select q.table_name, q.rule, q.reason, q.responsible, q.run, q.subject
+from control.quarantine q
+where q.owner = :owner and q.run = (select max(c.run) from control.check_result c where c.owner = :owner)
+    and q.table_name in ('sas_group', 'sas_timetable')
+order by q.table_name, q.rule
+"""
+
+
+@check(groups=_MINE, quarantine=quarantine_of(":who"), of_group=_SET_ASIDE)
 def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
     """Check that somebody is in a subject group, or in the one that is asked about."""
     if not asked.who.known:
@@ -52,6 +61,8 @@ def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
     if rows["groups"]:
         groups = rows["groups"]
         return passed("sas", groups[0].from_run, count=len(groups), groups=in_words(asked, groups))
+    if found := set_aside([one for one in rows["of_group"] if one.subject == asked.word], ("sas_group",)):
+        return found
     if found := set_aside(rows["quarantine"], ("sas_membership",)):
         return found
     if asked.kommune.groups_not_ready(asked.day):
@@ -74,14 +85,18 @@ def _judged(asked: Asked, groups: Sequence[Any], bad: Sequence[Any], cause: str)
     return unknown(some, "sas", run, groups=in_words(asked, bad), bad=len(bad), count=len(groups))
 
 
-@check(groups=_MINE)
+@check(groups=_MINE, of_group=_SET_ASIDE)
 def timetabled(asked: Asked, rows: Rows) -> Found | None:
     """Check that the subject groups have a timetable, where the kommune's file says that one is read."""
     sas = asked.kommune.sources.sas
     if sas.timetable is None and sas.calendars is None:
         return None
     groups = rows["groups"]
-    return _judged(asked, groups, [one for one in groups if not one.timetabled], "group_without_timetable")
+    bad = [one for one in groups if not one.timetabled]
+    lessons = {one.subject for one in rows["of_group"] if one.table_name == "sas_timetable"}
+    if bad and all(one.group_id in lessons for one in bad):
+        return set_aside(rows["of_group"], ("sas_timetable",))
+    return _judged(asked, groups, bad, "group_without_timetable")
 
 
 @check(groups=_MINE)
@@ -95,12 +110,7 @@ def has_grep(asked: Asked, rows: Rows) -> Found | None:
 def grep_known(asked: Asked, rows: Rows) -> Found | None:
     """Check that the codes are in use in Udir's register."""
     groups = rows["groups"]
-    bad = [one for one in groups if one.not_in_grep]
-    if not groups or not bad:
-        return passed("dataflyt") if groups else None
-    if len(bad) == len(groups):
-        return failed("group_not_in_grep", "sas", groups=in_words(asked, bad))
-    return unknown("group_not_in_grep", "sas", groups=in_words(asked, bad))
+    return _judged(asked, groups, [one for one in groups if one.not_in_grep], "group_not_in_grep")
 
 
 # --- One group -------------------------------------------------------------------------------------------------------
@@ -161,10 +171,10 @@ def group_shown(asked: Asked, rows: Rows) -> Found | None:
     for one in rows["group"]:
         if one.shown or not one.holds or one.group_type not in _KINDS:
             return passed() if one.shown else None
+        if not asked.graded:  # the same for an empty group and for one with protected pupils alone
+            return unknown("group_without_pupils", "sas", one.from_run)
         if not one.has_members:
             return failed("group_without_pupils", "sas", one.from_run)
-        if not asked.graded:
-            return unknown("group_without_pupils", "sas", one.from_run)
         return failed("group_not_shown" if one.has_pupils else "group_without_pupils", run=asked.released)
     return None
 

@@ -55,10 +55,12 @@ def visible(asked: Asked, adults: list[UUID]) -> set[UUID]:
     return {*adults} if asked.graded else {*adults} - people.hidden(asked.here.now, adults, unknown=True)
 
 
-@check()
-def may_be_asked(asked: Asked, rows: Rows) -> Found:
-    """Check that the kommune may ask FREG about foreldreansvar."""
-    return passed() if asked.kommune.legal_basis.freg == "med_hjemmel" else failed("no_legal_basis")
+@check(access=_ACCESS)
+def may_be_asked(asked: Asked, rows: Rows) -> Found | None:
+    """Check that the kommune may ask FREG about foreldreansvar, where the adult has no access on another basis."""
+    if asked.kommune.legal_basis.freg == "med_hjemmel":
+        return passed()
+    return None if rows["access"] else failed("no_legal_basis")
 
 
 @check(

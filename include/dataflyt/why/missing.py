@@ -58,6 +58,8 @@ def chain() -> list[Check]:
     employee = (employees.in_hr_file, employees.has_position, employees.employee_shown)
     return [
         flow.run_stands(f"{resources.WAITING} union all {teacher.WAITING}"),
+        flow.file_is_new("sas"),
+        flow.file_is_new("hr"),
         employees.person_known,
         pupils.pupil_alive,
         not_resident_only,
@@ -77,6 +79,7 @@ def group_chain() -> list[Check]:
     )
     return [
         flow.run_stands(waiting),
+        flow.file_is_new("sas"),
         groups.group_known,
         groups.group_holds,
         groups.group_kind,

@@ -104,7 +104,7 @@ def enrolled(asked: Asked, rows: Rows) -> Found | None:
     unasked="select held_back from why_protection where person_id = :pupil and unasked",
 )
 def has_number(asked: Asked, rows: Rows) -> Found | None:
-    """Check that the pupil has a number that FREG can be asked about, or people have decided to publish the pupil without."""
+    """Check that the pupil has a number to ask FREG by, or that people have decided to publish the pupil without."""
     if not asked.pupil.known or not rows["sas"]:
         return None
     if not rows["unasked"] or not rows["unasked"][0].held_back:

@@ -25,6 +25,7 @@ def chain() -> list[Check]:
     """Return the checks in the order of the flow."""
     return [
         flow.run_stands(WAITING),
+        flow.file_is_new("sas"),
         pupils.child_known,
         pupils.pupil_alive,
         pupils.in_school_file,

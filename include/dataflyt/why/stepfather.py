@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from dataflyt.why import access, flow, guardians
+from dataflyt.why import access, flow
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Check, Found, Rows, check, failed, passed
 
@@ -11,6 +11,14 @@ from dataflyt.why.check import Check, Found, Rows, check, failed, passed
 def consent_allowed(asked: Asked, rows: Rows) -> Found:
     """Check that the kommune gives access by consent: its own choice."""
     return passed() if asked.kommune.consent else failed("consent_not_used")
+
+
+@check(block="select from now_block where child_id = :child and adult = :adult")
+def not_blocked(asked: Asked, rows: Rows) -> Found | None:
+    """Check that no block stands between the two: it must be lifted first."""
+    if not asked.pupil.known:
+        return None
+    return failed("access_blocked", "people") if rows["block"] else passed("people")
 
 
 @check(
@@ -51,7 +59,7 @@ def adult_registered(asked: Asked, rows: Rows) -> Found | None:
     ),
 )
 def consents(asked: Asked, rows: Rows) -> Found | None:
-    """Check that everybody who must consent: those with foreldreansvar, and the pupil from 15 (from 18 the pupil alone)."""
+    """Find everybody who must consent: those with foreldreansvar, and the pupil from 15 (from 18 the pupil alone)."""
     if not asked.pupil.known:
         return None
     if rows["access"]:
@@ -77,7 +85,7 @@ def chain() -> list[Check]:
     return [
         flow.run_stands(access.WAITING),
         *access.PUPIL,
-        guardians.not_blocked,
+        not_blocked,
         consent_allowed,
         child_open,
         adult_registered,

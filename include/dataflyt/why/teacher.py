@@ -22,6 +22,8 @@ def chain() -> list[Check]:
     """Return the checks in the order of the flow."""
     return [
         flow.run_stands(WAITING),
+        flow.file_is_new("hr"),
+        flow.file_is_new("sas"),
         employees.person_known,
         employees.in_hr_file,
         employees.has_position,
