@@ -80,8 +80,7 @@ def pages(options: argparse.Namespace) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part
-    for part in (parsing, files, warehouse, work_list, extract, steps, nightly_load, events, pages)
+    part.__name__: part for part in (parsing, files, warehouse, work_list, extract, steps, nightly_load, events, pages)
 }
 
 
