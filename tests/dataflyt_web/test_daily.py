@@ -103,6 +103,10 @@ def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(
     assert "Olav Operatør" in anita.post_form(page, page, purpose="Retting").text
     assert anita.post_form(page, page, purpose="Retting", item=item, act="take").status_code == 403
     assert "Ingen har saken nå" in anita.post_form(page, page, purpose="Retting", item=item, act="release").text
+    taken_away = operator.post_form(page, page, purpose="Retting", act="csv")
+    assert item in taken_away.text
+    assert "attachment" in taken_away.headers["content-disposition"]
+    assert operator.post_form(page, page, purpose="Retting", act="xlsx").content[:2] == b"PK"
     assert operator.post_form(page, page, purpose="x", graded="true").status_code == 403
     assert engineer.post(page, data={"purpose": "x"}).status_code == 403
 

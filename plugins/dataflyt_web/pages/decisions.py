@@ -221,11 +221,12 @@ def answer(
     graded: Graded = False,
 ) -> Any:
     """Show a proposal, try it, or answer it: ``confirmed``, ``refused`` or ``taken_back``."""
-    who = visit.visitor(purpose, f"decisions {act or 'answer'}")
+    answers = ("try", "confirmed", "refused", "taken_back")
+    who = visit.visitor(purpose, f"decisions {act if act in answers else 'answer'}")
     decided, error, status = None, None, 200
     listed = deciding.waiting(visit.kommune, visit.environment, who, graded=graded)
     about = next((one for one in listed if one.proposal == proposal), None)
-    if act in ("try", "confirmed", "refused", "taken_back"):
+    if act in answers:
         try:
             decided = deciding.answer(
                 visit.kommune,

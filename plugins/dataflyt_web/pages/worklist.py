@@ -1,15 +1,20 @@
 """Arbeidsliste: what people have to correct, who corrects it, how old it is, and who has taken it."""
 
+from datetime import date
 from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
 
+from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataflytError, NotAllowed
 from dataflyt.formats.dates import OSLO
-from dataflyt.operations import work_list
+from dataflyt.operations import work_files, work_list
 from dataflyt.operations.work_kinds import KINDS
-from dataflyt.operations.work_list import Wanted
+from dataflyt.operations.work_list import Item, Wanted
 from dataflyt.why.correcting import CORRECTORS
 from dataflyt_web.forms import FromOurForm
 from dataflyt_web.login import Visit, Visiting
@@ -18,8 +23,8 @@ from dataflyt_web.showing import Tab, show
 router = APIRouter()
 TAB = Tab("worklist.title", "worklist")
 
-MOST = 200
-"""How many items of a kind are shown at once; a file has them all."""
+MOST, FEW = 200, 25
+"""How many items are shown of a kind: of one that is chosen, and of each when all are. A file has every item."""
 
 
 @router.get("/kommune/{kommune_id}/worklist")
@@ -41,8 +46,11 @@ def show_items(
     act: Annotated[str, Form()] = "",
     item: Annotated[str, Form()] = "",
 ) -> Any:
-    """Show the items, after ``act`` (``take`` or ``release``) on one of them. The look is kept in the audit."""
-    who = visit.visitor(purpose, f"worklist {act}".strip())
+    """Show the items, after ``act`` (``take`` or ``release``) on one of them. The look is kept in the audit.
+
+    With ``act`` ``csv`` or ``xlsx`` they are a file to take away.
+    """
+    who = visit.visitor(purpose, f"worklist {act}" if act in ("take", "release", "csv", "xlsx") else "worklist")
     wanted = Wanted(school or None, owner or None, kind or None, new)
     done, error, status = None, None, 200
     if act in ("take", "release"):
@@ -52,6 +60,9 @@ def show_items(
         except DataflytError as refused:
             error, status = refused, 403 if isinstance(refused, NotAllowed) else 400
     listed = work_list.items(visit.kommune, visit.environment, who, wanted, graded=graded)
+    today = visit.environment.now().astimezone(OSLO).date()
+    if act in ("csv", "xlsx"):
+        return _file(visit.kommune, listed, today, f"arbeidsliste-{today:%Y%m%d}.{act}")
     schools = {one.unit_id: one.school for one in listed if one.unit_id}
     return _page(
         request,
@@ -63,11 +74,20 @@ def show_items(
         schools=sorted(schools.items(), key=lambda one: one[1]),
         kinds=[(kind, list(some)) for kind, some in groupby(listed, lambda one: one.kind)],
         count=len(listed),
-        today=visit.environment.now().astimezone(OSLO).date(),
+        today=today,
+        most=MOST if wanted.kind else FEW,
         act=act,
         done=done,
         error=error,
     )
+
+
+def _file(kommune: Kommune, listed: list[Item], today: date, name: str) -> Response:
+    with TemporaryDirectory() as folder:  # only the server's own user can read it
+        file = Path(folder) / name
+        work_files.write_table(kommune, listed, file, today)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(file.read_bytes(), media_type="application/octet-stream", headers=headers)
 
 
 def _page(request: Request, visit: Visit, status: int = 200, **values: Any) -> Any:
@@ -81,6 +101,5 @@ def _page(request: Request, visit: Visit, status: int = 200, **values: Any) -> A
         about=KINDS,
         correctors=CORRECTORS,
         names={one.id: one.name for one in visit.kommune.people},
-        most=MOST,
         **(known | values),
     )
