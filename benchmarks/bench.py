@@ -1,7 +1,8 @@
 """Run all benchmarks, and print a table of figures with their aims. ``make bench``.
 
 Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
-can be run by itself and then prints more: parsing.py, warehouse.py, extract.py, steps.py, nightly_load.py, events.py.
+can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py,
+nightly_load.py, events.py, pages.py.
 """
 
 import argparse
@@ -34,6 +35,13 @@ def warehouse(options: argparse.Namespace) -> list[Figure]:
     return measure(options.oslo, options.persons)
 
 
+def work_list(options: argparse.Namespace) -> list[Figure]:
+    """The work list of a kommune of Oslo's size, read once."""
+    from work_list import measure
+
+    return measure(options.oslo)
+
+
 def extract(options: argparse.Namespace) -> list[Figure]:
     """FREG's answers over HTTP into staging, beside parsing them and a bare COPY."""
     from extract import measure
@@ -64,8 +72,15 @@ def events(options: argparse.Namespace) -> list[Figure]:
     return measure(options.events)
 
 
+def pages(options: argparse.Namespace) -> list[Figure]:
+    """The web pages at the server, with 357 kommuner."""
+    from pages import measure
+
+    return measure()
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, files, warehouse, extract, steps, nightly_load, events)
+    part.__name__: part for part in (parsing, files, warehouse, work_list, extract, steps, nightly_load, events, pages)
 }
 
 

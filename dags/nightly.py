@@ -1,6 +1,6 @@
-"""The DAG that brings every kommune's publication in line with the day, and deletes what has had its time: wiring only.
+"""The DAG that brings publications in line with the day, deletes what has had its time, and mails: wiring only.
 
-The work is in ``dataflyt.operations.nightly`` and ``dataflyt.operations.retention``. Access can end because a day has
+The work is in ``dataflyt.operations`` (``nightly``, ``retention``, ``work_list``). Access can end because a day has
 passed, and a kommune's own run may be a month away. nightly.md is the page.
 """
 
@@ -11,7 +11,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAc
 
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import tell_nightly_failed
-from dataflyt.on_airflow.operators import RUN_TYPES, Nightly, Retention, access_control
+from dataflyt.on_airflow.operators import RUN_TYPES, Nightly, Retention, WorkListMails, access_control
 from dataflyt.on_airflow.safely import TryLater, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
@@ -39,6 +39,7 @@ with DAG(
         "execution_timeout": timedelta(hours=6),
     },
 ):
-    # Neither waits for the other: trouble with one kommune's publication must not keep what is to be deleted.
+    # None waits for another: trouble with one kommune's publication must not keep what is to be deleted.
     Nightly(task_id="bring_in_line", task_display_name=notices.BRING_IN_LINE)
     Retention(task_id="delete_old", task_display_name=notices.DELETE_OLD)
+    WorkListMails(task_id="mail_work_lists", task_display_name=notices.MAIL_WORK_LISTS)

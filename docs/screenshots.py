@@ -1,11 +1,11 @@
-"""Take the README's screenshots from the demo: ``docs/images/approval.png`` and ``docs/images/dag.png``.
+"""Take the screenshots of README and docs from the demo: ``docs/images/*.png``.
 
     make up                                  in another window
     .venv/bin/python docs/screenshots.py     [--port 8080] [--chromium /usr/bin/chromium]
 
 Starts a run of Haugesund unless one waits for an answer, logs in as the kommune's approver, and photographs the
-question and the DAG in a headless Chromium or Chrome, which must be installed. The browser is driven by the DevTools
-protocol. The question is not answered, so that the script can be run again. All people are simulated.
+question, the DAG and our pages in a headless Chromium or Chrome, which must be installed. The browser is driven by the
+DevTools protocol. The question is not answered, so that the script can be run again. All people are simulated.
 """
 
 import argparse
@@ -29,15 +29,17 @@ from supervisor.airflow_api import AirflowApi
 from supervisor.home import ADMIN, local
 
 IMAGES = Path(__file__).parent / "images"
-DAG = "kommune_haugesund"
+KOMMUNE = "haugesund"
+DAG = f"kommune_{KOMMUNE}"
 APPROVER = "anita"
+PAGES = {"overview": "", "kommune": f"kommune/{KOMMUNE}", "plan": f"kommune/{KOMMUNE}/plan"}
 WIDTH, HEIGHT = 1400, 860  # pixels
 PATIENCE = 300.0
 """Seconds before giving up on a run's question, or on a page's content."""
 
 
 def main() -> None:
-    """Take both screenshots."""
+    """Take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=8080, help="Airflow's port (default: 8080)")
     parser.add_argument("--chromium", default="chromium", help="the browser (default: chromium)")
@@ -65,6 +67,9 @@ def main() -> None:
         time.sleep(2)
         browser.do("document.querySelector('.react-flow__controls-fitview').click()")
         browser.photograph(IMAGES / "dag.png")
+        for name, path in PAGES.items():
+            browser.open(f"{url}/dataflyt/{path}", "document.querySelector('main')")
+            browser.photograph(IMAGES / f"{name}.png")
 
 
 def waiting_run(airflow: AirflowApi) -> str:

@@ -5,6 +5,7 @@
       · SourceRefused       said no; a person must do something
       · ConfigError         a kommune file, connection or environment cannot be used
           · NotDefined      there is no connection of that name (config.connections)
+          · NoSuchRun       the kommune has no run of that number (run.open_plan)
       · Unreadable          a file or an answer is not what it claims to be
           · NobodyNamed     no entry of an answer about people names its person
       · CheckFailed         a rule stopped the run before anything was merged

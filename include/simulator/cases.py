@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator import names
 from simulator.builder import Builder
+from simulator.kommuner import School
 from simulator.model import Address, Person, Pupil, Responsibility
 
 CASES = {
@@ -79,6 +80,9 @@ CASES = {
     "no_school_unit": "an employee at no school",
     "sub_unit": "an employee at a unit below a school's",
     "d_number_employee": "an employee with a D-number",
+    "resident_not_in_sas": "of school age, lives here, in no class list",
+    "other_name_in_sas": "another family name in the SAS than in FREG",
+    "two_users": "an employee twice in HR and in the SAS, with one number and two user names",
 }
 """The meanings of ``cases`` in the manifest."""
 
@@ -420,6 +424,24 @@ def _enrolments(b: Builder) -> None:
         _tag(pupil, case, "felles")
 
 
+SEATS_TO_CORRECT = 1
+"""The seats that ``add_children_to_correct`` fills."""
+
+
+def add_children_to_correct(b: Builder, seats: list[tuple[School, int, str]]) -> None:
+    """Add the children of ``CASES`` whom a work list tells of; called after the families, so that none is changed."""
+    rng = b.random("to correct")
+    pupil = b.child(rng, seats[0], home=b.dwelling(rng))
+    _parents(b, rng, [pupil])
+    pupil.sas.family = "Skrivefeil"
+    _tag(pupil, "other_name_in_sas", "felles")
+
+    child = b.person(rng, "resident", born=date(b.year - 9, 3, 3), home=b.dwelling(rng), cases=("resident_not_in_sas",))
+    for role, sex in (("mor", "kvinne"), ("far", "mann")):
+        parent = b.adult(rng, "parent", child.born, sex=sex, family=child.family, home=child.home)
+        b.relate(child, parent, role, "felles")
+
+
 def add_special_people_after(b: Builder) -> None:
     """Add the employees of ``CASES``; called when the schools have their staff."""
     rng = b.random("special staff")
@@ -450,3 +472,5 @@ def add_special_people_after(b: Builder) -> None:
         if person.roles == ["guardian"] and not person.cases
     )
     b.employee(rng, [b.position("Adjunkt", te1, 100)], person=mother, cases=("guardian_is_employee",))
+    twice = b.employee(rng, [b.position("Lærer", te1, 60)], cases=("two_users",))
+    b.employee(rng, [b.position("Assistent", ska, 40)], person=twice.person, cases=("two_users",))

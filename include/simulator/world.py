@@ -4,7 +4,12 @@ from collections.abc import Iterable
 from datetime import date
 
 from simulator.builder import Builder
-from simulator.cases import add_special_families, add_special_people_after
+from simulator.cases import (
+    SEATS_TO_CORRECT,
+    add_children_to_correct,
+    add_special_families,
+    add_special_people_after,
+)
 from simulator.kommuner import KOMMUNER
 from simulator.model import Country, World
 
@@ -16,9 +21,13 @@ def build(kommunenummer: str, seed: int, day: date, pupils: int | None = None) -
     """
     kommune = KOMMUNER[kommunenummer]
     builder = Builder(kommune._replace(pupils=pupils or kommune.pupils), seed, day)
+    kept = []
     if builder.kommune.rich:
         add_special_families(builder)
+        kept = [builder.seats.pop() for _ in range(SEATS_TO_CORRECT)]
     builder.fill()
+    if builder.kommune.rich:
+        add_children_to_correct(builder, kept)
     builder.staff()
     if builder.kommune.rich:
         add_special_people_after(builder)

@@ -230,7 +230,7 @@ class Supervisor:
         from supervisor.weeks import Registers
 
         port = choose_port(wanted)
-        users = [*logins.approvers(self.kommuner), logins.administrator()]
+        users = [*logins.approvers(self.kommuner), *logins.others(self.kommuner), logins.administrator()]
         self.console.print(f"[bold]Dataflyt, til utprøving[/]  (alt ligger i {self.home.folder})")
         if not wanted and port != USUAL_PORT:
             self.console.print(

@@ -143,6 +143,7 @@ class Home:
             "warehouse": {"host": warehouse("dataflyt")},
             "warehouse_events": {"host": warehouse("dataflyt_events")},
             "warehouse_reference": {"host": warehouse("dataflyt_reference")},
+            "warehouse_web": {"host": warehouse("dataflyt_web")},
             "nsr": {"host": simulator},
             "grep": {"host": f"{simulator}/kl06/v201906"},
             "klass": {"host": f"{simulator}/api/klass/v1"},

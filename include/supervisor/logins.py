@@ -2,9 +2,10 @@
 
     python -m supervisor.logins PASSWORDS LOGINS    PASSWORDS: a file, LOGINS: see ``command``
 
-An administrator, and each kommune's approvers with their kommune's role and no other. A user gets the number in the
-kommune file, since a question is assigned to numbers. The program runs with Airflow's settings, on a migrated database.
-It may be run again: missing users are made, and every user gets the given password and roles.
+An administrator, a data engineer, an operator of all kommuner, and each kommune's approvers with their kommune's role
+and no other. An approver gets the number in the kommune file, since a question is assigned to numbers. The program runs
+with Airflow's settings, on a migrated database. It may be run again: missing users are made, and every user gets the
+given password and roles.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune
 
 
+ENGINEER, OPERATOR = "ingenior", "operator"
+"""The names that the data engineer and the operator log in with."""
+
 FIRST = 1
 """The administrator's number, as FAB gives it to the first user of an installation."""
 
@@ -44,6 +48,15 @@ class Login(NamedTuple):
 def administrator() -> Login:
     """Return the administrator's login, which has every right except an approver's answer."""
     return Login(ADMIN, "Administrator", ("Admin",), FIRST)
+
+
+def others(kommuner: Iterable[Kommune]) -> list[Login]:
+    """Return the logins of the data engineer and of the operator, with the roles that they would have in production."""
+    operates = tuple(rights.operator(kommune.id) for kommune in kommuner)
+    return [
+        Login(ENGINEER, "Dataingeniør", (rights.ENGINEER,)),
+        Login(OPERATOR, "Operatør", operates),
+    ]
 
 
 def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
@@ -66,7 +79,7 @@ def approvers(kommuner: Iterable[Kommune]) -> list[Login]:
     named: dict[str, Login] = {}
     for number, login in found.items():
         first = re.sub("[^a-z]", "", ascii_fold(login.name.split()[0]).lower()) or "godkjenner"
-        user = f"{first}{number}" if first in named or first == ADMIN else first
+        user = f"{first}{number}" if first in named or first in (ADMIN, ENGINEER, OPERATOR) else first
         named[user] = login._replace(user=user)
     return list(named.values())
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dataflyt.on_airflow import rights
 from supervisor.home import ADMIN
-from supervisor.logins import approvers
+from supervisor.logins import ENGINEER, OPERATOR, approvers
 from supervisor.processes import SupervisorError
 
 if TYPE_CHECKING:
@@ -67,9 +67,11 @@ def tell(
     console: Console, url: str, kommuner: Sequence[Kommune], broken: Sequence[BrokenFile], home: Home, parallelism: int
 ) -> None:
     """Print where Airflow is, how to log in, what there is to see, and how to stop it."""
-    console.print(f"\n[bold green]Airflow er oppe:[/] [bold]{url}[/]  ({parallelism} oppgaver kan kjøre samtidig)\n")
+    console.print(f"\n[bold green]Oversikten er oppe:[/] [bold]{url}/dataflyt/[/]  (Airflow selv: {url})\n")
     logins = Table("bruker", "passord", "kan", box=None, pad_edge=False)
     logins.add_row(ADMIN, home.password(ADMIN), "alt, men ikke svare for en godkjenner")
+    logins.add_row(ENGINEER, home.password(ENGINEER), "se alle kjøringer, stanse og starte dem på nytt")
+    logins.add_row(OPERATOR, home.password(OPERATOR), "se alle kommunene, og starte kjøringer")
     for login in approvers(kommuner):
         what = ", ".join(one.name for one in kommuner if rights.approver(one.id) in login.roles)
         logins.add_row(login.user, home.password(login.user), f"se kjøringene, og svare for {what}")
@@ -77,18 +79,19 @@ def tell(
     console.print()
     dags = Table("kommune", "kjøres", "på siden", box=None, pad_edge=False)
     for kommune in kommuner:
-        dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dags/kommune_{kommune.id}")
+        dags.add_row(kommune.display_name, kommune.schedule.in_words, f"{url}/dataflyt/kommune/{kommune.id}")
     for dag, (does, when) in COMMON.items():
         dags.add_row(f"{does}, for alle", when, f"{url}/dags/{dag}")
     console.print(dags)
     for one in broken:
         console.print(one.sentence, style="red", markup=False, soft_wrap=True)
     console.print(
-        "\nHver kommune følger sin plan når DAG-en ikke er satt på pause, og kan startes med «Trigger» på siden sin,\n"
-        f"av {ADMIN} her. Første kjøring spør alltid: logg inn som godkjenneren, og svar under «Required Actions».\n"
+        "\nHver kommune følger sin plan når DAG-en ikke er satt på pause, og kan startes med «Trigger» i Airflow,\n"
+        f"av {OPERATOR} her. Første kjøring spør alltid: logg inn som godkjenneren, og svar under «Required Actions».\n"
         "Sto noe for tur mens alt var stoppet, kjøres bare det siste, én gang for hver kommune.\n"
         f"Registrene er simulert; der er det {home.today}, og dagene går som her.\n"
         f"Filene kommer i {home.storage / 'exports'}, loggene i {home.folder / 'logs'}.\n"
+        f"Inntil {parallelism} oppgaver kjører samtidig.\n"
         "Kommandoer skrives i et annet vindu: «make plan», «make doctor», eller «.venv/bin/dataflyt --help».\n"
         "\n[bold]Ctrl-C stopper alt[/], også databasen. Neste «make up» finner alt som det var.",
         soft_wrap=True,

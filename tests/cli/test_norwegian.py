@@ -17,8 +17,8 @@ ENGLISH = re.compile(
     re.IGNORECASE,
 )
 NAMES = re.compile(
-    r"--[a-z-]+|\b[A-Z]+(_[A-Z]+)+\b|`[^`]*`|uid|dataflyt( quality)? show|"
-    r"\b(dataflyt( [a-z-]+){1,2}|run|account|list|value|show)  "
+    r"--[a-z-]+|\b[A-Z]+(_[A-Z]+)+\b|`[^`]*`|uid|dataflyt( quality)? show|dataflyt why missing|"
+    r"\b(dataflyt( [a-z-]+){1,2}|run|account|list|value|show|missing)  "
 )
 """Names of options, variables and commands, which are English because code is."""
 

@@ -96,7 +96,7 @@ def test_a_whole_run_is_released_beside_what_runs(released: str) -> None:
     ("line", "code", "said"),
     [
         ("plan haugesund", 0, "Elever som begynner"),
-        ("work-list haugesund", 0, "Haugesund (1106)"),
+        ("worklist haugesund", 0, "Haugesund (1106)"),
         ("doctor haugesund", 0, "OK haugesund"),
         ("publish", 0, "følger dagen"),
         ("publish haugesund", 0, "følger dagen"),
@@ -249,7 +249,7 @@ def test_make_starts_what_is_needed_where_nothing_runs(tmp_path: Path, make: Mak
 @pytest.mark.parametrize(
     "line",
     [
-        *("plan haugesund", "work-list haugesund", "run haugesund", "doctor", "events", "publish", "reference"),
+        *("plan haugesund", "worklist haugesund", "run haugesund", "doctor", "events", "publish", "reference"),
         *("kommune check --online", "account import x.csv", "account difference haugesund"),
         *("warehouse migrate", "warehouse login haugesund", "warehouse restored"),
     ],

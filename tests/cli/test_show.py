@@ -39,8 +39,8 @@ def audited(here: Installation) -> list[tuple[str, str, str]]:
     [
         (("plan", "haugesund", "--rows"), "plan rows"),
         (("plan", "haugesund", "--graded"), "plan"),
-        (("work-list", "haugesund", "--rows"), "work list"),
-        (("work-list", "haugesund", "--graded"), "work list"),
+        (("worklist", "haugesund", "--numbers"), "work list"),
+        (("worklist", "haugesund", "--graded"), "work list"),
         (("show", "person", "haugesund", "NUMMER"), "show person"),
         (("audit", "haugesund"), "read audit"),
     ],

@@ -84,7 +84,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def test_it_runs_just_after_midnight_in_norway_one_at_a_time(read: SimpleNamespace) -> None:
     assert (read.errors, read.heavy) == ({}, [])
     assert (read.schedule["expression"], read.schedule["timezone"]) == ("10 0 * * *", "Europe/Oslo")
-    assert read.dag == [False, 1, 6, ["bring_in_line", "delete_old"], 6]
+    assert read.dag == [False, 1, 6, ["bring_in_line", "delete_old", "mail_work_lists"], 6]
     assert read.names[:2] == ["Dagens publisering", "Rett det som er publisert, etter dagen"]
     assert "kl. 00.10" in read.names[2]
 

@@ -183,7 +183,7 @@ def test_a_user_who_is_switched_off_in_the_school_system_stays_and_is_on_the_wor
     assert any(noted["rule"] == "sas_person.disabled" for noted in report["noted"])
     assert installation.query("select count(*) from golden.enrolment where to_run is null") == before
     assert len(_listed(installation, "user_disabled")) == 1
-    assert work_list.KINDS["user_disabled"].startswith("Elever og ansatte som er slått av i skolesystemet")
+    assert work_list.KINDS["user_disabled"].title.startswith("Elever og ansatte som er slått av i skolesystemet")
 
 
 @pytest.mark.after_first_run

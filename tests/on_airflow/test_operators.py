@@ -10,7 +10,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +18,9 @@ from types import SimpleNamespace
 import pytest
 from aiosmtpd.controller import Controller
 
-from dataflyt.config.kommune import Kommune, Mail
+from dataflyt.config.kommune import Kommune, Mail, WorkList
 from dataflyt.config.loading import load
-from dataflyt.errors import CheckFailed, SourceUnavailable
+from dataflyt.errors import CheckFailed, DataflytError, SourceUnavailable
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # never a developer's home folder
 from airflow.sdk.exceptions import (
@@ -103,7 +103,7 @@ def run(monkeypatch, tmp_path):
         return SimpleNamespace(kommune=kommune, **{**opened, "plan_only": opened["plan_only"] or kommune.trial})
 
     fake = Run(monkeypatch)
-    fake.open_job, fake.question = open_job, lambda job: None
+    fake.open_job, fake.question = open_job, lambda job, pages: None
     monkeypatch.setenv("DATAFLYT_STORAGE", str(tmp_path))
     return fake
 
@@ -203,7 +203,7 @@ def test_a_lost_database_is_worth_another_try(run, kommune):
 
 
 def test_nobody_is_asked_when_the_guard_lets_the_run_pass(run, kommune):
-    run.question = lambda job: None
+    run.question = lambda job, pages: None
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     assert approve.execute(context(instance)) is None
@@ -215,7 +215,7 @@ def test_the_approver_is_asked_with_counts_and_the_answer_names_the_plan(run, ko
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.update(detail)
     )
-    run.question = lambda job: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
+    run.question = lambda job, pages: SimpleNamespace(subject="Første kjøring", body="400 elever", digest=DIGEST)
     approve = operators.GuardApproval(task_id="approve", kommune=kommune)
     instance = Instance()
     with pytest.raises(TaskAwaitingInput) as waiting:
@@ -349,7 +349,7 @@ def asking(run, monkeypatch):
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **detail: asked.append(detail)
     )
     body = "**Dette vil endres:**\n\n- Elever som begynner: 12\n\nSe `dataflyt plan haugesund --run 7`."
-    run.question = lambda job: SimpleNamespace(
+    run.question = lambda job, pages: SimpleNamespace(
         subject="Godkjenne kjøring 7 for Haugesund (1106)?", body=body, digest=DIGEST
     )
     run.answer = lambda *given: None
@@ -483,7 +483,7 @@ def test_pupils_who_are_held_back_are_told_of_at_once(run, told, post):
     closed(Instance({"merge": "success"}), told)
     (message,) = post.given
     assert message["Subject"] == "Haugesund (1106): 3 elever holdes tilbake til noen har bestemt"
-    assert "dataflyt work-list" in message.get_content()
+    assert "dataflyt worklist" in message.get_content()
     no_person(message)
 
 
@@ -657,3 +657,51 @@ def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
     (elsewhere / "reports" / "run.json").write_bytes(b"{}")
     with (elsewhere / "reports" / "run.json").open("rb") as file:
         assert file.read() == b"{}"
+
+
+WORK = {
+    "hr": {"two_in_hr": (3, 1), "employee_without_school": (1200, 0)},
+    "vendor": {"file_same": (1, 1)},
+}
+
+
+def _listed(told: Kommune, **more: object) -> Kommune:
+    work = WorkList(mail={"hr": ("hr@example.no",), "school_office": ("skole@example.no",)}, connection="post", **more)
+    return told.model_copy(update={"work_list": work})
+
+
+def test_on_its_day_each_corrector_of_the_file_gets_counts_and_a_link_and_no_name(told, post, monkeypatch):
+    monkeypatch.setattr("dataflyt.operations.work_list.counts_by_owner", lambda kommune, environment: WORK)
+    listed, monday = _listed(told), date(2026, 11, 23)
+    assert mails.tell_work_lists([told, listed], None, monday).counts == {"mails": 1}
+    (message,) = post.given
+    assert message["X-Envelope"] == "hr@example.no", "who has nothing to correct gets no mail"
+    assert message["Subject"] == "Haugesund (1106): arbeidslisten for Lønn og personal (HR)"
+    body = message.get_content()
+    assert "- Folk med to ansattnumre i HR: 3, 1 nye\n" in body
+    assert "- Ansatte i skolesystemet uten stilling ved en skole i HR: 1\u202f200\n" in body
+    assert "https://airflow.example.no/sti/dags/kommune_haugesund\n" in body
+    no_person(message)
+    for day in range(1, 7):
+        assert mails.tell_work_lists([listed], None, monday + timedelta(days=day)).counts == {"mails": 0}
+    assert mails.tell_work_lists([_listed(told, day="friday")], None, monday + timedelta(days=4)).counts == {"mails": 1}
+
+
+def test_trouble_with_one_kommunes_list_stops_no_other_mail_and_is_not_tried_again(told, post, monkeypatch):
+    def counts(kommune, environment):
+        if kommune.id == "nede":
+            raise SourceUnavailable("Varehuset svarer ikke.")
+        return WORK
+
+    monkeypatch.setattr("dataflyt.operations.work_list.counts_by_owner", counts)
+    listed = _listed(told)
+    outcome = mails.tell_work_lists([listed.model_copy(update={"id": "nede"}), listed], None, date(2026, 11, 23))
+    assert (outcome.counts, len(post.given)) == ({"mails": 1}, 1)
+    (trouble,) = outcome.trouble
+    assert (trouble.sentence, type(trouble)) == ("nede: Varehuset svarer ikke.", DataflytError)
+
+
+def test_a_nightly_run_that_somebody_starts_by_hand_mails_nobody():
+    task = operators.WorkListMails(task_id="mail_work_lists")
+    by_hand = {"dag_run": SimpleNamespace(run_type="manual")}
+    assert task.execute(by_hand) == {"mails": 0}

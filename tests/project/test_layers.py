@@ -11,6 +11,7 @@ LAYERS = (
         "cli",
         "on_airflow",
         "operations decisions records",
+        "why",
         "run",
         "exports accounts reference",
         "warehouse",

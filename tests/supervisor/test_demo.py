@@ -124,6 +124,13 @@ def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
     return {task: ended[task] for task in ("release", "publish", "close_run")}
 
 
+def token(url: str, user: str, password: str) -> str:
+    """Log in to Airflow and return the token."""
+    asked = {"username": user, "password": password}
+    given: str = httpx.post(f"{url}/auth/token", json=asked, trust_env=False).json()["access_token"]
+    return given
+
+
 def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(demo: tuple[Path, str]) -> None:
     local, _ = demo
     up = subprocess.Popen(
@@ -140,11 +147,25 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
             break
     try:
         passwords = dict(re.findall(r"^(\w+) +(\S{20,}) ", said, re.MULTILINE))
-        assert set(passwords) == {"admin", "anita", "birgitte", "oddny"}
+        assert set(passwords) == {"admin", "ingenior", "operator", "anita", "birgitte", "oddny"}
         url = re.findall(r"http://127\.0\.0\.1:[0-9]+", said)[0]
         admin, anita = (AirflowApi(url, user, passwords[user]) for user in ("admin", "anita"))
         dags = {dag["dag_id"]: dag["is_paused"] for dag in admin.call("GET", "/dags")["dags"]}
         kommuner = ["kommune_bergen", "kommune_haugesund", "kommune_orsta"]
+        seen_by = {
+            user: httpx.get(
+                f"{url}/dataflyt/", cookies={"_token": token(url, user, passwords[user])}, trust_env=False
+            ).text
+            for user in ("anita", "operator", "ingenior")
+        }
+        assert {
+            user: [name for name in ("Bergen", "Haugesund", "Ørsta") if name in page] for user, page in seen_by.items()
+        } == {
+            "anita": ["Haugesund"],
+            "operator": ["Bergen", "Haugesund", "Ørsta"],
+            "ingenior": ["Bergen", "Haugesund", "Ørsta"],
+        }
+        assert "Frigitt" in seen_by["anita"]
         followed = ["freg_events", "nightly", "reference_data", *kommuner]
         assert {dag: dags.get(dag) for dag in followed} == dict.fromkeys(followed, False)
         assert [dag["dag_id"] for dag in anita.call("GET", "/dags")["dags"]] == ["kommune_haugesund"]

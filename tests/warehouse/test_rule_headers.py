@@ -73,7 +73,9 @@ def test_what_names_accounts_stands_before_the_accounts() -> None:
 
 def test_vetoes_need_neither_contact_nor_accounts_nor_work_items() -> None:
     needed = {rule.name for rule in rules.needed("golden", rules.folder("veto").values())}
-    assert rules.folder("golden").keys() - needed == {"contact", "inherited_name", "account", "work_item"}
+    assert rules.folder("golden").keys() - needed == {
+        *("contact", "inherited_name", "account", "name_differs", "work_item"),
+    }
 
 
 def test_rules_that_need_each_other_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +126,9 @@ def columns(here: Installation) -> dict[str, dict[str, str]]:
         guard.reasons(planned, computed, now, clean, {}, max_drop_percent=5)
         shown.views(now)
         shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run))
-        return _found(connection, computed.inputs.bound() | {"released": released, "believed": True, "people": []})
+        return _found(
+            connection, computed.inputs.bound() | {"released": released, "believed": True, "people": [], "hints": []}
+        )
 
 
 def _found(connection: Connection, bound: dict[str, object]) -> dict[str, dict[str, str]]:

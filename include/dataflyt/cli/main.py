@@ -21,10 +21,12 @@ from dataflyt.cli.privacy import (
 )
 from dataflyt.cli.quality import quality_app
 from dataflyt.cli.read import id_command, read_command
-from dataflyt.cli.run import plan_command, run_command, work_list_command
+from dataflyt.cli.run import plan_command, run_command
 from dataflyt.cli.show import audit_command, show_app
 from dataflyt.cli.undo import undo_command
 from dataflyt.cli.warehouse import warehouse_app
+from dataflyt.cli.why import why_app
+from dataflyt.cli.worklist import worklist_app
 
 app = App(help="Fra registrene til FEIDE.")
 app.command("read")(read_command)
@@ -32,7 +34,6 @@ app.command("id")(id_command)
 app.command("doctor")(doctor_command)
 app.command("run")(run_command)
 app.command("plan")(plan_command)
-app.command("work-list")(work_list_command)
 app.command("undo")(undo_command)
 app.command("audit")(audit_command)
 app.command("events")(events_command)
@@ -56,3 +57,5 @@ app.add_typer(person_app, name="person")
 app.add_typer(show_app, name="show")
 app.add_typer(quality_app, name="quality")
 app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(why_app, name="why")
+app.add_typer(worklist_app, name="worklist")

@@ -86,6 +86,16 @@ class Group(_InNorwegian, TyperGroup):
         sys.exit(_ended(work))
 
 
+class ShowsAKommune(Group):
+    """A group whose command ``show`` may be left out: ``dataflyt quality haugesund``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``show`` first where the first word is no command."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
 class App(typer.Typer):
     """``typer.Typer`` in Norwegian."""
 

@@ -1,13 +1,13 @@
 """``dataflyt quality``: the quality rules over time, the rows in quarantine, and what people decide about them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflyt.cli.decided import made, shown
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
-from dataflyt.cli.norwegian import App, Group
+from dataflyt.cli.norwegian import App, ShowsAKommune
 from dataflyt.cli.terminal import echo
 from dataflyt.cli.visitor import As, DryRun, Graded, Purpose, visitor
 
@@ -15,18 +15,8 @@ if TYPE_CHECKING:
     from dataflyt.operations.quality import Quality, Seen
 
 
-class _ShowsAKommune(Group):
-    """``dataflyt quality haugesund`` is ``dataflyt quality show haugesund``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put ``show`` first where the first word is no command."""
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
-
-
 quality_app = App(help="Kvalitetsreglene over tid, radene i karantene, og det noen bestemmer om dem.")
-quality_app.info.cls = _ShowsAKommune
+quality_app.info.cls = ShowsAKommune
 
 
 @quality_app.command()

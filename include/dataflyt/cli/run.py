@@ -1,4 +1,4 @@
-"""``dataflyt run``, ``plan`` and ``work-list``: a kommune's run without Airflow, its plan and its work list."""
+"""``dataflyt run`` and ``plan``: a kommune's run without Airflow, and its plan."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataflyt.cli import terminal
 from dataflyt.cli.installation import KommuneName, installation, kommune_of
 from dataflyt.cli.norwegian import ask, confirm
 from dataflyt.cli.terminal import echo
-from dataflyt.cli.visitor import As, Graded, Purpose, visitor
+from dataflyt.cli.visitor import As, Purpose, visitor
 from dataflyt.errors import DataflytError
 
 if TYPE_CHECKING:
@@ -162,49 +162,3 @@ def plan_line(row: "PlanRow") -> str:
 
     inferred = str(int(row.inferred))
     return "\t".join([row.kind, row.subject, row.other, row.unit_id or "", inferred, title(row.kind)])
-
-
-def work_list_command(
-    kommune: KommuneName,
-    rows: Annotated[
-        bool,
-        typer.Option(
-            "--rows",
-            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, og slaget på norsk. "
-            "Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
-        ),
-    ] = False,
-    graded: Graded = False,
-    user: As = None,
-    purpose: Purpose = None,
-) -> None:
-    """Vis det noen må se på, per i dag: antall av hvert slag, uten beskyttede.
-
-    Med `--rows` eller `--graded` føres det hvem som så på, og hvorfor. Eksempel: `dataflyt work-list haugesund --rows
-    --as 101 --purpose "Retting av opplysninger"`
-    """
-    from collections import Counter
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from dataflyt.operations.work_list import KINDS, Item, counts, items
-
-    listed: list[Item] = []
-    with installation() as outside:
-        found, environment = kommune_of(kommune), outside.environment()
-        if rows or graded:
-            who = visitor(found, user, purpose, "dataflyt work-list")
-            listed = items(found, environment, who, graded=graded)
-            counted = dict(Counter(item.kind for item in listed))
-        else:
-            counted = counts(found, environment)
-    console = Console()
-    console.print(f"{found.display_name}: {'arbeidslisten' if counted else 'ingenting på arbeidslisten'}")
-    table = Table("Hva", "Antall")
-    for kind, count in counted.items():
-        table.add_row(KINDS[kind], str(count))
-    if counted:
-        console.print(table)
-    for item in listed if rows else ():
-        echo("\t".join([item.kind, item.subject, item.other, item.unit_id or "", KINDS[item.kind]]))

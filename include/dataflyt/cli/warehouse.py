@@ -16,7 +16,7 @@ warehouse_app = App(help="Varehusets tabeller og roller.")
 @warehouse_app.command()
 def login(
     kommune: Annotated[
-        str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Ellers: events, reference.")
+        str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106. Ellers: events, reference, web.")
     ],
 ) -> None:
     """Gi rollen til en kommune et nytt passord, og skriv ut tilkoblingen. Passordet den hadde før, gjelder ikke lenger.
@@ -24,11 +24,12 @@ def login(
     Legg det som skrives ut, der hemmeligheter ligger, for eksempel i Airflow:
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
-    from dataflyt.storage.database import EVENTS, REFERENCE
+    from dataflyt.storage.database import EVENTS, REFERENCE, WEB
     from dataflyt.warehouse.logins import new_password
 
     with installation() as outside:
-        role = {"events": EVENTS, "reference": REFERENCE}.get(kommune) or f"kommune_{kommune_of(kommune).id}"
+        others = {"events": EVENTS, "reference": REFERENCE, "web": WEB}
+        role = others.get(kommune) or f"kommune_{kommune_of(kommune).id}"
         host = new_password(outside.connect("warehouse").url, role)
     echo(json.dumps({"conn_type": "generic", "host": host}))
 

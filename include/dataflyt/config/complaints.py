@@ -54,8 +54,9 @@ class _Complaint:
             rank = 0
             what, remedy = "er ikke et kjent felt", _instead(str(loc[-1]), list(_fields(loc[:-1])))
         elif problem["loc"] and problem["loc"][-1] == "[key]" and kind == "literal_error":
-            rank = 0
-            what, remedy = "er ikke en kjent endringstype", _instead(str(loc[-1]), list(get_args(PlanKind)))
+            rank, known = 0, get_args(get_args(_annotation(loc[:-1])[0])[0])
+            what = "er ikke en kjent endringstype" if known == get_args(PlanKind) else "er ikke et kjent navn"
+            remedy = _instead(str(loc[-1]), list(known))
         elif kind == "missing":
             rank, what = 2, "mangler"
         elif value is None:

@@ -510,6 +510,35 @@ class Mail(_Part):
     connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
 
 
+WorkOwner = Literal[
+    "guardian_freg",
+    "guardian_krr",
+    "hr",
+    "school_leader",
+    "school_office",
+    "system_owner",
+    "vendor",
+    "register",
+]
+"""Those who correct the items of a work list, as ``why.correcting`` names them."""
+
+
+class WorkList(_Part):
+    """The weekly mail about the work list: to whom, for each corrector, and on which day.
+
+    A mail has counts and a link, no names. What a guardian or a register must correct, somebody here has to follow up.
+    """
+
+    mail: dict[WorkOwner, Annotated[tuple[MailAddress, ...], Field(min_length=1), AfterValidator(_different)]] = Field(
+        min_length=1,
+        description="skriv hvem som retter, og adressene: school_office: [skolekontor@haugesund.kommune.no]",
+    )
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday"] = Field(
+        default="monday", description="skriv en ukedag på engelsk, fra monday til friday"
+    )
+    connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
+
+
 class Kommune(_Part):
     """One school owner: its file laid over the defaults."""
 
@@ -571,6 +600,10 @@ class Kommune(_Part):
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
+    )
+    work_list: WorkList | None = Field(
+        default=None,
+        description="skriv work_list: {mail: {school_office: [skolekontor@haugesund.kommune.no]}}, eller ta det bort",
     )
     school_years: Annotated[tuple[SchoolYear, ...], AfterValidator(_different)] = Field(
         default=(),

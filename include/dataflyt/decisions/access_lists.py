@@ -12,6 +12,7 @@ from sqlalchemy import text
 from dataflyt.config.kommune import Kommune
 from dataflyt.decisions.adults import kind_of, persons
 from dataflyt.decisions.deciding import UNNAMED, seeing
+from dataflyt.decisions.decision import Moment
 from dataflyt.decisions.hold_back import CAUSE
 from dataflyt.run.environment import Environment
 from dataflyt.warehouse import audit, people
@@ -24,13 +25,21 @@ What: TypeAlias = Literal["grants", "blocks", "suspensions", "publishable", "hel
 class Line:
     """A decision in force: its ``number``, the names of its people, and the rest of it in words.
 
-    ``words`` are values as the warehouse has them: basis, case number, dates, and the person who decided.
+    ``words`` are values as the warehouse has them: basis, case number, dates, and the person who decided. ``person_id``
+    and ``adult_id`` are the people as the warehouse writes them, "" for no adult.
     """
 
     number: int
     person: str
     adult: str
     words: tuple[str, ...]
+    person_id: UUID
+    adult_id: str
+
+    @property
+    def about(self) -> set[UUID]:
+        """The people that the decision is about."""
+        return {self.person_id} | persons([self.adult_id] if self.adult_id else [])
 
 
 def listed(
@@ -41,24 +50,31 @@ def listed(
     Raises NotAllowed without the right to see people, or protected people.
     """
     with seeing(kommune, environment, visitor, f"list {what}", graded=graded) as at:
-        bound = {"owner": at.owner, "day": at.day, "released": at.released, "cause": CAUSE}
-        rows = at.connection.execute(text(_LISTS[what]), bound).all() if graded or what not in _GRADED else []
-        about = [{person} | persons([adult] if adult else []) for _, person, adult, *_ in rows]
-        everybody: set[UUID] = set().union(*about)
-        unseen = set() if graded else people.hidden(at.now, everybody)
-        seen = [row for row, persons_of in zip(rows, about, strict=True) if not persons_of & unseen]
-        named = people.names(at.now, sorted(everybody), graded=graded)
-        shown = set().union(*(one for one in about if not one & unseen))
-        audit.record(at.connection, at.owner, visitor, f"list {what}", shown)
-        return [
-            Line(
-                number,
-                named.get(person, UNNAMED),
-                _named(adult, named),
-                tuple(str(word) for word in words if word not in (None, "")),
-            )
-            for number, person, adult, *words in seen
-        ]
+        lines = read(at, what, graded=graded)
+        audit.record(at.connection, at.owner, visitor, f"list {what}", set().union(*(one.about for one in lines)))
+        return lines
+
+
+def read(at: Moment, what: What, *, graded: bool) -> list[Line]:
+    """Return the decisions of one sort, as ``listed`` does. The caller asks for the right, and keeps the audit."""
+    bound = {"owner": at.owner, "day": at.day, "released": at.released, "cause": CAUSE}
+    rows = at.connection.execute(text(_LISTS[what]), bound).all() if graded or what not in _GRADED else []
+    about = [{person} | persons([adult] if adult else []) for _, person, adult, *_ in rows]
+    everybody: set[UUID] = set().union(*about)
+    unseen = set() if graded else people.hidden(at.now, everybody)
+    seen = [row for row, persons_of in zip(rows, about, strict=True) if not persons_of & unseen]
+    named = people.names(at.now, sorted(everybody), graded=graded)
+    return [
+        Line(
+            number,
+            named.get(person, UNNAMED),
+            _named(adult, named),
+            tuple(str(word) for word in words if word not in (None, "")),
+            person,
+            adult or "",
+        )
+        for number, person, adult, *words in seen
+    ]
 
 
 _GRADED: frozenset[What] = frozenset({"suspensions", "held_back"})

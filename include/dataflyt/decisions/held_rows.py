@@ -7,12 +7,12 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.decisions.deciding import seeing
-from dataflyt.decisions.quarantine import LINKED, NEWEST, rules
+from dataflyt.decisions.quarantine import rules
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor
-from dataflyt.warehouse.outcomes import HINTS
+from dataflyt.warehouse.outcomes import HINTS, LINKED, NEWEST
 
 
 class HeldRow(NamedTuple):

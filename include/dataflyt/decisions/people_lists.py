@@ -7,6 +7,7 @@ list is in the audit, with the people that are in it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,7 +22,7 @@ from dataflyt.warehouse.audit import Visitor
 
 @dataclass(frozen=True)
 class OverrideRow:
-    """An override in force, with the register's value beside it where a run has read both."""
+    """An override in force, with the register's value beside it where a run has read both. ``about``: its people."""
 
     number: int
     name: str
@@ -31,11 +32,15 @@ class OverrideRow:
     reason: str
     case_number: str
     review_on: date | None
+    about: frozenset[UUID]
 
 
 @dataclass(frozen=True)
 class ManualRow:
-    """A registration by hand in force. ``stands_for`` is the name of the person that an alias stands for."""
+    """A registration by hand in force. ``stands_for`` is the name of the person that an alias stands for.
+
+    ``about`` has the person, when a run has taken it in, and the one that an alias stands for.
+    """
 
     number: int
     kind: str
@@ -48,6 +53,7 @@ class ManualRow:
     until: date | None
     review_on: date | None
     stands_for: str | None
+    about: frozenset[UUID]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class LinkRow:
     joined: bool
     reason: str
     case_number: str
+    about: frozenset[UUID]
 
 
 def overrides(
@@ -66,12 +73,7 @@ def overrides(
 ) -> list[OverrideRow]:
     """Return the overrides in force. Those about protected people, and those that protect, only with ``graded``."""
     with seeing(kommune, environment, visitor, "list overrides", graded=graded) as at:
-        found = at.connection.execute(text(_OVERRIDES), {"owner": at.owner}).all()
-        found = [row for row in found if graded or row.field != "adressebeskyttelse"]
-        names = _names(at, (row.person_id for row in found), graded=graded)
-        found = [row for row in found if row.person_id in names]
-        audit.record(at.connection, at.owner, visitor, "list overrides", [row.person_id for row in found])
-        return [OverrideRow(row[0], names[row.person_id], *row[2:]) for row in found]
+        return _kept(at, visitor, "list overrides", read_overrides(at, graded=graded))
 
 
 def manual_people(
@@ -79,23 +81,60 @@ def manual_people(
 ) -> list[ManualRow]:
     """Return the registrations by hand in force. Aliases only with ``graded``."""
     with seeing(kommune, environment, visitor, "list manual people", graded=graded) as at:
-        bound = {"owner": at.owner, "day": at.day}
-        found = [row for row in at.connection.execute(text(_MANUAL), bound) if graded or row.kind != "alias"]
-        names = _names(at, (row.stands_for for row in found if row.stands_for), graded=graded)
-        about = [person for row in found for person in (row.person_id, row.stands_for) if person]
-        audit.record(at.connection, at.owner, visitor, "list manual people", about)
-        shown = [(*row[:10], names.get(row.stands_for, "ukjent") if row.stands_for else None) for row in found]
-        return [ManualRow(*row) for row in shown]
+        return _kept(at, visitor, "list manual people", read_manual_people(at, graded=graded))
 
 
 def links(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False) -> list[LinkRow]:
     """Return what people have linked and parted. What is about protected people only with ``graded``."""
     with seeing(kommune, environment, visitor, "list links", graded=graded) as at:
-        found = at.connection.execute(text(_LINKS), {"owner": at.owner}).all()
-        names = _names(at, (row.became for row in found), graded=graded)
-        found = [row for row in found if row.became in names]
-        audit.record(at.connection, at.owner, visitor, "list links", [row.became for row in found])
-        return [LinkRow(row[0], names[row.became], *row[2:]) for row in found]
+        return _kept(at, visitor, "list links", read_links(at, graded=graded))
+
+
+def read_overrides(at: Moment, *, graded: bool) -> list[OverrideRow]:
+    """Return what ``overrides`` does. The caller asks for the right, and keeps the audit."""
+    found = at.connection.execute(text(_OVERRIDES), {"owner": at.owner}).all()
+    found = [row for row in found if graded or row.field != "adressebeskyttelse"]
+    names = _names(at, (row.person_id for row in found), graded=graded)
+    return [
+        OverrideRow(*(row[0], names[row.person_id], *row[2:], frozenset({row.person_id})))
+        for row in found
+        if row.person_id in names
+    ]
+
+
+def read_manual_people(at: Moment, *, graded: bool) -> list[ManualRow]:
+    """Return what ``manual_people`` does. The caller asks for the right, and keeps the audit."""
+    bound = {"owner": at.owner, "day": at.day}
+    found = [row for row in at.connection.execute(text(_MANUAL), bound) if graded or row.kind != "alias"]
+    names = _names(at, (row.stands_for for row in found if row.stands_for), graded=graded)
+    return [
+        ManualRow(
+            *(
+                *row[:10],
+                names.get(row.stands_for, "ukjent") if row.stands_for else None,
+                frozenset(person for person in (row.person_id, row.stands_for) if person),
+            )
+        )
+        for row in found
+    ]
+
+
+def read_links(at: Moment, *, graded: bool) -> list[LinkRow]:
+    """Return what ``links`` does. The caller asks for the right, and keeps the audit."""
+    found = at.connection.execute(text(_LINKS), {"owner": at.owner}).all()
+    names = _names(at, (row.became for row in found), graded=graded)
+    return [
+        LinkRow(*(row[0], names[row.became], *row[2:], frozenset({row.became}))) for row in found if row.became in names
+    ]
+
+
+Row = TypeVar("Row", OverrideRow, ManualRow, LinkRow)
+
+
+def _kept(at: Moment, visitor: Visitor, action: str, rows: list[Row]) -> list[Row]:
+    """Keep in the audit that these rows were seen; return them."""
+    audit.record(at.connection, at.owner, visitor, action, [one for row in rows for one in row.about])
+    return rows
 
 
 def _names(at: Moment, persons: Iterable[UUID], *, graded: bool) -> dict[UUID, str]:

@@ -19,6 +19,7 @@ from dataflyt.sources.freg import checks as freg
 from dataflyt.sources.hr import checks as hr
 from dataflyt.sources.krr import checks as krr
 from dataflyt.sources.sas import checks as sas
+from dataflyt.warehouse.outcomes import LINKED, NEWEST
 
 SHOWN = 12
 """How much of a row's hash a list shows."""
@@ -147,20 +148,6 @@ class RejectRow(_RowDecision):
         return ["Raden blir i karantene til den endres, og det som gjaldt før, står."]
 
 
-NEWEST = """
-    select q.table_name, q.rule, q.reason, q.responsible, q.subject, q.row_hash
-    from control.quarantine q
-    where q.owner = :owner and q.run = (select max(run) from control.check_result where owner = :owner)
-        and q.row_hash is not null
-"""
 _NAMED = "h.rule = :rule and starts_with(h.row_hash, :row)"
 _HASHES = f"select distinct h.row_hash from ({{q}}) h where {_NAMED}"
-# Of a row ``h`` in quarantine: the scheme of its table's subject, as ``golden.person_link`` has it.
-LINKED = """
-    l.value = h.subject and l.scheme = case
-        when h.table_name in ('hr_employee', 'hr_employment') then 'hr'
-        when h.table_name in ('sas_person', 'sas_membership', 'sas_guardian') then 'sas'
-        when starts_with(h.table_name, 'freg_') or starts_with(h.table_name, 'krr_') then 'number'
-    end
-"""
 _PEOPLE = f"select distinct l.person_id from ({{q}}) h join now_person_link l on {LINKED} where {_NAMED}"

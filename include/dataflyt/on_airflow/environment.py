@@ -111,6 +111,16 @@ def storage_path(address: str) -> Any:
 
 def page_of(dag: str, run: str, task: str | None = None) -> str:
     """Return the address of a run's page in Airflow, or of the page where a task's question is answered."""
-    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
     question = f"/tasks/{task}/required_actions" if task else ""
-    return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run, safe='')}{question}"
+    return f"{page_of_dag(dag)}/runs/{quote(run, safe='')}{question}"
+
+
+def page_of_dag(dag: str) -> str:
+    """Return the address of a DAG's page in Airflow."""
+    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    return f"{base}/dags/{quote(dag, safe='')}"
+
+
+def our_pages() -> str:
+    """Return the address of Dataflyt's own pages."""
+    return str(conf.get("api", "base_url", fallback="")).rstrip("/") + "/dataflyt"

@@ -2,6 +2,7 @@
 
 - ``tell_ended``: a kommune's run stopped, was rejected, or was not answered.
 - ``tell_events_failed``, ``tell_nightly_failed``: a DAG common to all kommuner has failed.
+- ``tell_work_lists``: once a week, what there is to correct.
 - ``deadlines``, ``tell_if_late``: a run was not done in time.
 - ``tell``: sends one. A mail that cannot be sent is a line in the log and changes nothing else.
 """
@@ -14,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the deadlines
@@ -22,20 +24,25 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the de
     DeadlineReference,
 )
 
-from dataflyt.config.kommune import Mail
+from dataflyt.config.kommune import WEEKDAYS, Mail
 from dataflyt.config.loading import folder_of_kommuner, load
-from dataflyt.errors import ConfigError
+from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.environment import connection, failed_steps, page_of
+from dataflyt.on_airflow.environment import connection, failed_steps, page_of, page_of_dag
 from dataflyt.on_airflow.safely import place
+from dataflyt.operations.work_kinds import KINDS
+from dataflyt.why.correcting import CORRECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date
 
     from airflow.sdk import Context
 
-    from dataflyt.config.kommune import Kommune
+    from dataflyt.config.kommune import Kommune, WorkList
     from dataflyt.on_airflow.notices import Notice
+    from dataflyt.operations.nightly import Outcome
+    from dataflyt.run.environment import Environment
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +109,7 @@ def tell_events_failed(context: Context) -> None:
 
 def tell_nightly_failed(context: Context) -> None:
     """Mail the data engineers that a publication does not follow the day, or that something was not deleted."""
-    tell_engineers(context, ("bring_in_line", "delete_old"), notices.nightly_failed)
+    tell_engineers(context, ("bring_in_line", "delete_old", "mail_work_lists"), notices.nightly_failed)
 
 
 def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[str | None, str], Notice]) -> None:
@@ -118,6 +125,32 @@ def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[st
     if mail is not None:
         said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
         tell(mail, lambda: write("\n".join(said) or None, page_of(ti.dag_id, ti.run_id)))
+
+
+def tell_work_lists(kommuner: Iterable[Kommune], environment: Environment, day: date) -> Outcome:
+    """Mail the counts of the work list to the correctors that a kommune's file names, in kommuner whose day it is.
+
+    A corrector with nothing to correct gets no mail. Trouble in one kommune stops no other. None of it may be tried
+    again: those who have had their mail would get it twice.
+    """
+    from dataflyt.operations import nightly, work_list
+
+    counts, trouble = {"mails": 0}, []
+
+    def work(kommune: Kommune, settings: WorkList) -> None:
+        by_owner = work_list.counts_by_owner(kommune, environment)
+        link = page_of_dag(f"kommune_{kommune.id}")
+        for owner, to in settings.mail.items():
+            counted = {KINDS[kind].title: both for kind, both in by_owner.get(owner, {}).items()}
+            write = partial(notices.work_list, kommune, CORRECTORS[owner].title, counted, link)
+            counts["mails"] += bool(counted) and tell(Mail(to=to, connection=settings.connection), write)
+
+    for kommune in kommuner:
+        settings = kommune.work_list
+        if settings and day.weekday() == list(WEEKDAYS).index(settings.day):
+            failed = nightly.trouble_of(partial(work, kommune, settings), kommune.id)
+            trouble += [DataflytError(failed.sentence, **failed.facts)] if failed else []
+    return nightly.Outcome(counts, trouble)
 
 
 def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:

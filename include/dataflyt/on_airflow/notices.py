@@ -6,6 +6,7 @@ protection. ``mails`` decides when a mail is sent, and sends it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflyt.config.exports import EXPORTS
@@ -24,6 +25,7 @@ EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk til
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
 DELETE_OLD = "Slett det som har hatt sin tid"
+MAIL_WORK_LISTS = "Send ukens e-post om arbeidslisten"
 """The names of the nightly DAG, and of its tasks."""
 
 REFERENCE = "Skoler og koder"
@@ -98,7 +100,7 @@ def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
     """Tell that a run waits for an answer: ``question`` in Markdown, and a ``link`` to the page for answering."""
     return _notice(
         subject,
-        question.replace("**", "").replace("`", ""),
+        _as_plain(question),
         f"Logg inn i Airflow og svar. Bare kommunens godkjennere kan svare, innen {kommune.guard.answer_days} døgn:"
         f"\n{link}",
     )
@@ -149,8 +151,27 @@ def held(kommune: Kommune, count: int, link: str) -> Notice:
         f"Folkeregisteret kan ikke spørres om {what} i skolesystemet: fødselsnummeret mangler, er midlertidig, eller "
         "er skrevet feil. Ingen kan se om de har adressebeskyttelse, og de er ikke i FEIDE.",
         "Skolen retter nummeret i skolesystemet, eller systemansvarlig bestemmer at de kan publiseres. "
-        "«dataflyt work-list» sier hvem det er.",
+        "«dataflyt worklist» sier hvem det er.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
+    )
+
+
+def work_list(kommune: Kommune, owner: str, counted: Mapping[str, tuple[int, int]], link: str) -> Notice:
+    """Tell a corrector, by its title ``owner``, of the items of a kommune's work list: how many, and how many are new.
+
+    ``counted`` has the kinds by their titles.
+    """
+    from dataflyt.run.report import spaced
+
+    lines = "\n".join(
+        f"- {title}: {spaced(count)}" + (f", {spaced(new)} nye" if new else "")
+        for title, (count, new) in counted.items()
+    )
+    return _notice(
+        f"{kommune.display_name}: arbeidslisten for {owner}",
+        f"Dette må rettes. Nye er de som er kommet siden kjøringen før.\n{lines}",
+        "«dataflyt worklist» viser hvem det gjelder, til dem som har rett til det.",
+        f"Logg inn i Airflow:\n{link}",
     )
 
 
@@ -204,6 +225,15 @@ def _doing(states: Mapping[str, str | None]) -> str:
     if not any(states.values()):
         return "Den har ikke begynt."
     return "Den er mellom to steg."
+
+
+def _as_plain(markdown: str) -> str:
+    """Return a question's Markdown as plain text: the address of a link beside its words.
+
+    >>> _as_plain("**Se** [planen](https://a.no/plan/4).")
+    'Se planen: https://a.no/plan/4.'
+    """
+    return re.sub(r"\[([^]]+)\]\(([^)]+)\)", r"\1: \2", markdown).replace("**", "").replace("`", "")
 
 
 def _notice(subject: str, *paragraphs: str) -> Notice:

@@ -9,6 +9,7 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 - ``FastLane``: the one task of the DAG that reads FREG's events.
 - ``Nightly``: the one task of the DAG that brings publications in line with the day.
 - ``Retention``: the task of the same DAG that deletes what has had its time.
+- ``WorkListMails``: the task of the same DAG that mails what there is to correct.
 - ``Reference``: a task of the DAG that reads the registers of schools and codes.
 - ``RUN_TYPES``, ``access_control``: how every DAG may be started, and by whom.
 """
@@ -26,9 +27,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 
 from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
+from dataflyt.formats.dates import OSLO
 from dataflyt.on_airflow import notices, rights
-from dataflyt.on_airflow.environment import connection, failed_steps, job_of, page_of, run_environment
-from dataflyt.on_airflow.mails import tell
+from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
+from dataflyt.on_airflow.mails import tell, tell_work_lists
 from dataflyt.on_airflow.safely import counted, safely, safely_said
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ class GuardApproval(ApprovalOperator):  # type: ignore[misc]
         from dataflyt.run.approve import question
 
         job = job_of(self.kommune, context)
-        return job.plan_only, question(job)
+        return job.plan_only, question(job, our_pages())
 
     def tell_once(self, context: Context, question: Question) -> None:
         """Send the mail about a question before it is asked, unless an earlier try of this task has sent it.
@@ -246,6 +248,23 @@ class Retention(BaseOperator):  # type: ignore[misc]
         from dataflyt.operations import retention
 
         outcome = retention.run(load_all(folder_of_kommuner())[0], run_environment())
+        self.log.info("%s: %s", self.task_id, outcome.counts)
+        return without_trouble(outcome)
+
+
+class WorkListMails(BaseOperator):  # type: ignore[misc]
+    """Mail the work lists of the kommuner whose weekday it is. A run that somebody starts by hand mails nobody."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Mail them, and return how many mails were sent."""
+        if context["dag_run"].run_type != "scheduled":
+            return {"mails": 0}
+        return safely_said(context, lambda: counted(self.mail()))
+
+    def mail(self) -> Mapping[str, object]:
+        """Call ``tell_work_lists`` for today in Norway."""
+        today = datetime.now(OSLO).date()
+        outcome = tell_work_lists(load_all(folder_of_kommuner())[0], run_environment(), today)
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
 

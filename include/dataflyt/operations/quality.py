@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.errors import ConfigError, known_refusal
+from dataflyt.formats import sheets
 from dataflyt.formats.dates import OSLO
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
@@ -120,12 +120,7 @@ where c.owner = :owner order by c.run desc
 
 
 def write_table(quality: Quality, file: Path) -> None:
-    """Write every rule over time as CSV or XLSX, by the file's ending. Raises ConfigError for another ending.
-
-    CSV has semicolons and a byte order mark, as a Norwegian spreadsheet reads it.
-    """
-    if file.suffix.lower() not in (".csv", ".xlsx"):
-        raise ConfigError("Skriv et filnavn som slutter på .csv eller .xlsx.")
+    """Write every rule over time as CSV or XLSX, by the file's ending. Raises the errors of ``sheets.write``."""
     import pandas as pd
 
     today = quality.days[-1] if quality.days else None
@@ -150,13 +145,7 @@ def write_table(quality: Quality, file: Path) -> None:
             for one in quality.rules
         ]
     ).astype({"Dager": "Int64"} if quality.rules else {})
-    try:
-        if file.suffix.lower() == ".csv":
-            frame.to_csv(file, sep=";", decimal=",", index=False, encoding="utf-8-sig")
-        else:
-            frame.to_excel(file, index=False, sheet_name="Kvalitet", freeze_panes=(1, 2))
-    except OSError as error:
-        raise ConfigError(f"{file} kan ikke skrives: {known_refusal(error) or type(error).__name__}.") from None
+    sheets.write(frame, file, "Kvalitet")
 
 
 def said(number: int | None) -> int | str:

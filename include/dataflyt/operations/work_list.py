@@ -1,165 +1,522 @@
-"""The work list: the things a person has to look at, as of the released run and the day.
+"""The work list: what people have to correct, as of the released run and the day. For pages and for the command line.
 
-In: the released run's findings (``golden.work_item``), files that both it and the run before it read, blocks and
-overrides whose review date has come, groups named after a hidden person, and joined or parted people of whom one is
-protected. Out: rows by the warehouse's own ids. Without the right to see protection, no row is about a protected person
-(``people.hidden``), and no kind tells of protection. Pupils whom FREG cannot be asked about are there for everybody.
+In: the released run's findings (``golden.work_item``), rows in quarantine, files that both the run and the run before
+it read, decisions that are to be reviewed or about to end, groups named after a hidden person, and joined or parted
+people of whom one is protected. Out: items, each with its school, its corrector, its age, and the one who has taken it.
+``work_kinds`` has the kinds.
+
+Without ``graded`` no item is about a person who is fortrolig or stricter, or held back, and no kind tells of
+protection. Two kinds of items stand for everybody, so that no gap tells of anybody: pupils about whom FREG cannot be
+asked, and rows in quarantine. They have no name where the person is hidden.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
+from dataflyt.errors import ConfigError, NotAllowed
+from dataflyt.formats.dates import OSLO
+from dataflyt.operations.work_kinds import KINDS, RESPONSIBLE, Kind
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
-from dataflyt.warehouse import audit, events, people, rules, runs, shown, vetoed_views
+from dataflyt.storage.database import OWN_KEY, copied
+from dataflyt.warehouse import audit, events, rules, runs, shown, vetoed_views
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.outcomes import HINTS, LINKED
 from dataflyt.warehouse.refusals import refusals
+from dataflyt.why.correcting import CORRECTORS
 
-KINDS = {
-    "pupil_with_miswritten_number": "Elever med feil i fødselsnummeret: holdes tilbake til skolen har rettet det",
-    "pupil_without_number": "Elever uten fødselsnummer: holdes tilbake til det kommer, eller noen har bestemt",
-    "pupil_with_provisional_number": "Elever med midlertidig nummer: holdes tilbake til fødselsnummeret kommer, eller "
-    "noen har bestemt",
-    "pupil_with_duf_number": "Elever med DUF-nummer: holdes tilbake til fødselsnummeret kommer, eller noen har bestemt",
-    "pupil_with_encrypted_number": "Elever med kryptert nummer: holdes tilbake til leverandøren sender det ukryptert",
-    "file_same": "Filer som er de samme som sist: systemet har ikke levert nye",
-    "sas_guardian_without_basis": "Foresatte lagt inn for hånd uten grunnlag",
-    "sas_guardian_missing": "Foresatte med rett som mangler i skolesystemet",
-    "responsible_not_named": "Barn der Folkeregisteret ikke sier hvem som har foreldreansvar",
-    "responsible_unanswered": "Foresatte som Folkeregisteret ikke har svart om",
-    "event_unanswered": "Folk som Folkeregisteret har meldt hendelser på, og ikke svarer om",
-    "block_review_due": "Sperringer som skal vurderes på nytt",
-    "override_review_due": "Overstyringer som skal vurderes på nytt",
-    "suspension_to_decide": "Voksne med stanset tilgang til et beskyttet barn: bestem om hver av dem",
-    "suspension_review_due": "Stansede tilganger som skal vurderes på nytt",
-    "held_back_review_due": "Personer som holdes tilbake, og skal vurderes på nytt",
-    "alias_review_due": "Alias som skal vurderes på nytt",
-    "resident_not_enrolled": "Barn i skolealder som bor her og ikke går på en av skolene",
-    "pupil_without_class": "Elever uten klasse",
-    "user_disabled": "Elever og ansatte som er slått av i skolesystemet, og står i filen",
-    "account_not_named": "Elever og ansatte uten brukernavn",
-    "group_without_grep": "Undervisningsgrupper uten fagkode",
-    "group_without_timetable": "Undervisningsgrupper uten timeplan",
-    "group_not_in_grep": "Grupper med en fagkode som ikke finnes i Grep",
-    "school_not_in_nsr": "Skoler som ikke finnes i Nasjonalt skoleregister",
-    "group_name_tells": "Grupper med navnet til en som er skjermet",
-    "identity_to_decide": "Skjermede eller sperrede som er blitt én eller flere personer",
-}
-"""The Norwegian name of each kind, in the order of the list."""
+SHOWN: Final = 10
+"""How much of an item's hash is its id: enough to tell the items of a large kommune apart."""
 
-WHILE_MADE = frozenset({"pupil_without_class", "group_without_grep", "group_without_timetable"})
-"""Kinds that are not listed while the schools are making new classes, subject groups and timetables."""
+SHORTEST: Final = 4
+"""The least of an id that a person may type."""
 
-GRADED = frozenset(
-    {
-        *("group_name_tells", "identity_to_decide"),
-        *("suspension_to_decide", "suspension_review_due", "held_back_review_due", "alias_review_due"),
-    }
-)
-"""Kinds that only people with the right to see protection are shown."""
+ROW: Final = 12
+"""How much of the hash of a row in quarantine is its name, as ``dataflyt quality rows`` shows it."""
+
+_SOURCES = {"hr": "Lønns- og personalsystemet", "sas": "Skolesystemet"}
 
 
 class Item(NamedTuple):
-    """A thing to look at: ``subject`` is a person, group, school or source; ``other`` is a second that it concerns."""
+    """A thing to correct. ``subject`` is a person, group, school, source or row; ``other`` is a second one.
 
+    ``unit_id`` and ``school`` are the school's, ``owner`` the corrector's id. ``since`` is the day on which it was
+    first found, None where that is not known; ``new``: the run before the released one did not have it. ``whom`` and
+    ``beside`` name subject and other in words, "" where there is no name or it may not be shown. ``number`` is the
+    person's, if it was asked for. ``taken_by`` is a person's id in the kommune's file.
+    """
+
+    id: str
     kind: str
     subject: str
     other: str
     unit_id: str | None
+    school: str
+    owner: str
+    since: date | None
+    new: bool
+    taken_by: str | None
+    whom: str
+    beside: str
+    number: str | None
+
+    @property
+    def about(self) -> Kind:
+        """The item's kind."""
+        return KINDS[self.kind]
 
 
-def counts(kommune: Kommune, environment: Environment) -> dict[str, int]:
-    """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
-    return dict(Counter(item.kind for item in _items(kommune, environment, None, graded=False)))
+@dataclass(frozen=True)
+class Wanted:
+    """The items to return: of a ``school`` (its organisation number), an ``owner``, a ``kind``, only the ``new`` ones.
 
-
-def items(kommune: Kommune, environment: Environment, visitor: Visitor, *, graded: bool = False) -> list[Item]:
-    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release.
-
-    The look is kept in the audit. Raises NotAllowed without the right ``persons``, or ``graded``.
+    Raises ConfigError for an owner or a kind that does not exist.
     """
-    with refusals(kommune, environment.connect, visitor, "work list"):
-        kommune.case_worker(visitor.id, "graded" if graded else "persons")
-    return _items(kommune, environment, visitor, graded=graded)
 
+    school: str | None = None
+    owner: str | None = None
+    kind: str | None = None
+    new: bool = False
 
-def _items(kommune: Kommune, environment: Environment, visitor: Visitor | None, *, graded: bool) -> list[Item]:
-    db = database.engine(environment.connect(kommune.warehouse).url)
-    with database.transaction(db, kommune.id, lock=False) as connection:
-        released = runs.released_before(connection, kommune.id)
-        if not released:
-            return []
-        run = runs.get(connection, kommune.id, released)
-        day = environment.day(run.as_of)
-        hold_unasked = kommune.pupils_without_number == "ask"
-        views = vetoed_views.views(connection, kommune.id, released, "now_", day=day, hold_unasked=hold_unasked)
-        shown.views(views)
-        statements = (
-            "select kind, subject, other, unit_id from now_work_item",
-            rules.sql("work_list/review_due").format(day=f"date '{day.isoformat()}'"),
-            "select kind, subject, other, unit_id from now_shown_group_renamed",
-            rules.sql("work_list/veto_to_decide").format(day=f"date '{day.isoformat()}'"),
-            rules.sql("work_list/identity_to_decide").format(p="now_"),
-            events.UNANSWERED,
+    def __post_init__(self) -> None:
+        """Refuse words that no item can have: an empty list would look as if all were well."""
+        if self.owner is not None and self.owner not in CORRECTORS:
+            raise ConfigError(f"Ingen heter {self.owner}: skriv én av {', '.join(CORRECTORS)}.")
+        if self.kind is not None and self.kind not in KINDS:
+            raise ConfigError(f"Det er ikke noe slag som heter {self.kind}: skriv ett av {', '.join(KINDS)}.")
+
+    def includes(self, item: Item) -> bool:
+        """Tell whether an item is wanted."""
+        return (
+            self.school in (None, item.unit_id)
+            and self.owner in (None, item.owner)
+            and self.kind in (None, item.kind)
+            and (item.new or not self.new)
         )
-        listed = [Item(*row) for statement in statements for row in connection.execute(text(statement))]
-        listed += _same_files(report.notes(connection, run))
-        if kommune.groups_not_ready(day):
-            listed = [item for item in listed if item.kind not in WHILE_MADE]
-        if not graded:
-            hidden = {str(one) for one in people.hidden(views, _people(listed))}
-            hidden |= set(connection.execute(text(_HIDDEN_GROUPS)).scalars())
-            quiet = {(child, adult) for child, adult in connection.execute(text("select child, adult from now_quiet"))}
-            listed = [
-                item
-                for item in listed
-                if _open(item)
-                and (item.kind in UNASKED or not hidden & {item.subject, item.other})
-                and (item.kind != "sas_guardian_without_basis" or (item.subject, item.other) not in quiet)
-            ]
-        if visitor:
-            audit.record(connection, kommune.id, visitor, "work list", _people(listed))
-    order = list(KINDS)
-    return sorted(listed, key=lambda item: (order.index(item.kind), item.subject, item.other))
 
 
-# The groups of protected pupils alone.
-_HIDDEN_GROUPS = """
-select m.group_id
-from now_membership m
-join now_protection x on x.person_id = m.person_id
-where m.role = 'student'
-group by m.group_id
-having bool_and(x.level >= 2 or x.held_back)
-"""
+EVERYTHING: Final = Wanted()
+"""The whole list."""
 
 
-def _same_files(noted: Mapping[str, Any]) -> list[Item]:
-    """Return the files that both a run and the run before it read. Timetables are left out: one lasts a term."""
-    return [
-        Item("file_same", source, file["name"], None)
-        for source in ("hr", "sas")
-        for page, file in noted.get(f"files_{source}", {}).items()
-        if file["same"] and not page.startswith("timetable")
-    ]
+def counts(kommune: Kommune, environment: Environment, wanted: Wanted = EVERYTHING) -> dict[str, int]:
+    """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
+    with _open(kommune, environment) as here:
+        return dict(Counter(item.kind for item in here.items(wanted)))
 
 
-def _people(listed: list[Item]) -> set[UUID]:
-    """Return the people that the items are about. An id that looks like theirs is a person's."""
-    found = set()
-    for one in {id_ for item in listed for id_ in (item.subject, item.other)}:
-        with suppress(ValueError):
-            found.add(UUID(one))
+def counts_by_owner(kommune: Kommune, environment: Environment) -> dict[str, dict[str, tuple[int, int]]]:
+    """Count a kommune's work list by owner and kind, without hidden people: how many items, and how many are new."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    with _open(kommune, environment) as here:
+        for item in here.items():
+            of_owner = found.setdefault(item.owner, {})
+            every, new = of_owner.get(item.kind, (0, 0))
+            of_owner[item.kind] = (every + 1, new + item.new)
     return found
 
 
-def _open(item: Item) -> bool:
-    return item.kind not in GRADED and (item.kind, item.other) != ("override_review_due", "adressebeskyttelse")
+def items(
+    kommune: Kommune,
+    environment: Environment,
+    visitor: Visitor,
+    wanted: Wanted = EVERYTHING,
+    *,
+    graded: bool = False,
+    numbers: bool = False,
+) -> list[Item]:
+    """Return a kommune's work list as of now, its kinds in the order of ``KINDS``; empty before the first release.
+
+    ``numbers``: identity numbers too. The look is kept in the audit, with those whom it showed. Raises NotAllowed
+    without the right ``persons``, or ``graded``.
+    """
+    with refusals(kommune, environment.connect, visitor, "work list"):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    with _open(kommune, environment) as here:
+        listed = here.items(wanted, graded=graded, numbers=numbers)
+        detail = "med fødselsnummer" if numbers else ""
+        audit.record(here.connection, kommune.id, visitor, "work list", here.people(listed), detail)
+    return listed
+
+
+def take(kommune: Kommune, environment: Environment, item: str, visitor: Visitor, *, graded: bool = False) -> Item:
+    """Take an item, so that others see who works on it; return it. ``item`` is its id, or the beginning of it.
+
+    Raises NotAllowed without the right ``persons`` (or ``graded``), for an item that the visitor is not shown, and for
+    one that somebody else has taken.
+    """
+    return _change(kommune, environment, item, visitor, graded=graded, take=True)
+
+
+def release(kommune: Kommune, environment: Environment, item: str, visitor: Visitor, *, graded: bool = False) -> Item:
+    """Let go of an item that has been taken, by oneself or by a colleague; return it. Raises the errors of ``take``."""
+    return _change(kommune, environment, item, visitor, graded=graded, take=False)
+
+
+def _change(
+    kommune: Kommune, environment: Environment, written: str, visitor: Visitor, *, graded: bool, take: bool
+) -> Item:
+    done = "take work item" if take else "release work item"
+    with refusals(kommune, environment.connect, visitor, done):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    with _open(kommune, environment, lock=True) as here:
+        item = _find(written, here.items(graded=graded))
+        if take and item.taken_by == visitor.id:
+            return item
+        if take and item.taken_by:
+            names = {one.id: one.name for one in kommune.people}
+            raise NotAllowed(
+                f"{item.id} er tatt av {names.get(item.taken_by, item.taken_by)}: bli enige, og skriv «dataflyt "
+                "worklist release» først."
+            )
+        if not take and not item.taken_by:
+            raise NotAllowed(f"{item.id} er det ingen som har tatt.")
+        bound = {"owner": kommune.id, "item": here.hashes[item.id], "by": visitor.id}
+        here.connection.execute(text(_TAKE if take else _RELEASE), bound)
+        audit.record(here.connection, kommune.id, visitor, done, here.people([item]), item.kind)
+    return item._replace(taken_by=visitor.id if take else None)
+
+
+_TAKE = "insert into control.work_taken (owner, item, taken_by) values (:owner, :item, :by)"
+_RELEASE = (
+    "update control.work_taken set ended_at = clock_timestamp(), ended_by = :by "
+    "where owner = :owner and item = :item and ended_at is null"
+)
+
+
+def _find(written: str, listed: Sequence[Item]) -> Item:
+    """Return the item that an id, or its beginning, names. Raises NotAllowed, the same for what is not shown."""
+    word = written.strip().lower()
+    found = [item for item in listed if item.id.startswith(word)] if len(word) >= SHORTEST else []
+    if len(found) > 1:
+        raise NotAllowed(f"{len(found)} saker begynner på {word}: skriv mer av id-en.")
+    if not found:
+        raise NotAllowed(f"Ingen sak på arbeidslisten heter {word}: «dataflyt worklist» viser id-ene.")
+    return found[0]
+
+
+@contextmanager
+def _open(kommune: Kommune, environment: Environment, *, lock: bool = False) -> Iterator["_Reader"]:
+    db = database.engine(environment.connect(kommune.warehouse).url)
+    with database.transaction(db, kommune.id, lock=lock) as connection:
+        yield _Reader(connection, kommune, environment)
+
+
+class _Reader:
+    """Reads a kommune's list in one transaction. ``hashes``: each item's whole hash, by its id, when it is read."""
+
+    def __init__(self, connection: Connection, kommune: Kommune, environment: Environment) -> None:
+        self.connection, self.kommune, self.environment = connection, kommune, environment
+        self.hashes: dict[str, str] = {}
+        self._shown: dict[str, list[str]] = {}
+
+    def items(self, wanted: Wanted = EVERYTHING, *, graded: bool = False, numbers: bool = False) -> list[Item]:
+        """Return the wanted items in the order of the list. Raises ConfigError for a school that is not here."""
+        owner = self.kommune.id
+        released = runs.released_before(self.connection, owner)
+        if not released:
+            return []
+        run = runs.get(self.connection, owner, released)
+        day = self.environment.day(run.as_of)
+        earlier = runs.released_before(self.connection, owner, released)
+        before = runs.get(self.connection, owner, earlier).as_of if earlier else None
+        hold_unasked = self.kommune.pupils_without_number == "ask"
+        views = vetoed_views.views(
+            self.connection, owner, released, "now_", day=day, hold_unasked=hold_unasked, whole=True
+        )
+        school = text("select exists (select from now_unit where unit_id = :school)")
+        if wanted.school is not None and not self.connection.scalar(school, {"school": wanted.school}):
+            raise ConfigError(f"{self.kommune.display_name} har ingen skole med organisasjonsnummer {wanted.school}.")
+        shown.views(views, "shown_school_group", "shown_group_renamed")
+        self._list(released, day)
+        bound = {
+            "owner": owner,
+            "graded": graded,
+            "numbers": numbers,
+            "graded_kinds": [name for name, kind in KINDS.items() if kind.graded],
+            "while_made": [name for name, kind in KINDS.items() if kind.while_made],
+            "not_ready": self.kommune.groups_not_ready(day),
+            "unasked": sorted(UNASKED),
+        }
+        rows = self.connection.execute(text(_ITEMS), bound).all()
+        self.hashes = {row.item[:SHOWN]: row.item for row in rows}
+        self._shown = {row.item[:SHOWN]: _people(row) for row in rows}
+        order = {kind: place for place, kind in enumerate(KINDS)}
+        listed = [item for row in rows if wanted.includes(item := _item(row, before))]
+        return sorted(listed, key=lambda item: (order[item.kind], item.school, item.subject, item.other))
+
+    def people(self, listed: Sequence[Item]) -> set[UUID]:
+        """Return the people whom the items name, by the reading before."""
+        return {UUID(one) for one in {one for item in listed for one in self._shown[item.id]}}
+
+    def _list(self, released: int, day: date) -> None:
+        """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
+        connection, owner = self.connection, self.kommune.id
+        copied(connection, "same_file", "source text, file text, since timestamptz", self._same_files(released))
+        on = f"date '{day.isoformat()}'"
+        found = (
+            rules.sql("work_list/of_run"),
+            rules.sql("work_list/review_due").format(day=on),
+            rules.sql("work_list/ends_soon").format(day=on, p="now_"),
+            rules.sql("work_list/veto_to_decide").format(day=on),
+            rules.sql("work_list/identity_to_decide").format(p="now_"),
+            rules.sql("work_list/held_back").format(p="now_"),
+            "select kind, subject, other, unit_id, cast(null as timestamptz) from now_shown_group_renamed",
+            events.UNANSWERED,
+            "select 'file_same', source, file, null, since from same_file",
+        )
+        union = " union all ".join(
+            f"select *, null as responsible, null as reason from ({statement}) as one" for statement in found
+        )
+        union += f" union all {rules.sql('work_list/set_aside')}"
+        bound = {
+            "owner": owner,
+            "released": released,
+            "hints": sorted(HINTS),
+            **{f"of_{about}": [name for name, kind in KINDS.items() if kind.about == about] for about in _ABOUTS},
+        }
+        for name, statement in (
+            ("listed", _LISTED.format(found=union)),
+            ("about", _ABOUT),
+            ("guarded", _GUARDED),
+            ("hidden", _HIDDEN),
+            ("school_of", _SCHOOL_OF),
+        ):
+            connection.execute(text(f"drop table if exists pg_temp.{name}"))
+            connection.execute(text(f"create temporary table {name} on commit drop as {statement}"), bound)
+            connection.execute(text(f"analyze {name}"))
+
+    def _same_files(self, released: int) -> list[tuple[str, str, datetime]]:
+        """Return the files that a run and the run before it read, and the first run that saw each to be the same.
+
+        Timetables are left out: one lasts a term.
+        """
+        since: dict[tuple[str, str], datetime] = {}
+        number = released
+        while number:
+            run = runs.get(self.connection, self.kommune.id, number)
+            noted = report.notes(self.connection, run)
+            same = {
+                (source, file["name"])
+                for source in _SOURCES
+                for page, file in noted.get(f"files_{source}", {}).items()
+                if file["same"] and not page.startswith("timetable")
+            }
+            still = same if number == released else same & since.keys()
+            if not still:
+                break
+            since |= dict.fromkeys(still, run.as_of)
+            number = runs.released_before(self.connection, self.kommune.id, number)
+        return [(source, file, at) for (source, file), at in since.items()]
+
+
+def _item(row: Any, before: datetime | None) -> Item:
+    kind = KINDS[row.kind]
+    return Item(
+        id=row.item[:SHOWN],
+        kind=row.kind,
+        subject=row.subject,
+        other=row.other,
+        unit_id=row.unit_id,
+        school=row.school or "",
+        owner=RESPONSIBLE.get(row.responsible, kind.owner),
+        since=row.since and row.since.astimezone(OSLO).date(),
+        new=row.since is not None and (before is None or row.since > before),
+        taken_by=row.taken_by,
+        whom=_whom(kind, row),
+        beside=_beside(row),
+        number=row.number,
+    )
+
+
+def _people(row: Any) -> list[str]:
+    """Return the ids of those whom a row of the list may name."""
+    subject = [row.subject] if row.subject_shown and KINDS[row.kind].about == "person" else []
+    other = [row.other] if row.other_is_person and row.other_shown else []
+    return [*subject, *other, *(row.row_people or ())]
+
+
+def _whom(kind: Kind, row: Any) -> str:
+    if kind.about == "source":
+        return _SOURCES.get(row.subject, str(row.subject))
+    if kind.about == "school":
+        return str(row.school or row.subject)
+    if kind.about == "group":
+        return f"{row.group_name} ({row.subject})" if row.group_name not in (None, row.subject) else str(row.subject)
+    if kind.about == "row":
+        return f"rad {row.subject[:ROW]}" + (f": {row.name}" if row.name else "")
+    return str(row.name or "")
+
+
+_BESIDE = {
+    "org:": "organisasjon {}",
+    "uten:": "en voksen uten fødselsnummer",
+    "sas:": "en voksen som skolen har lagt inn uten fødselsnummer",
+}
+
+
+def _beside(row: Any) -> str:
+    """Return the item's second thing in words: an adult, or a word of the source that is not an id."""
+    if row.reason:
+        return str(row.reason)
+    if row.other_is_person:
+        unnamed = "en voksen som skolen har lagt inn" if row.kind == "sas_guardian_without_basis" else ""
+        return str(row.other_name or unnamed)
+    for prefix, words in _BESIDE.items():
+        if row.other.startswith(prefix):
+            return words.format(row.other.removeprefix(prefix))
+    return "" if row.other == row.unit_id else str(row.other)
+
+
+# --- the statements, in the order of reading --------------------------------------------------------------------------
+
+_ABOUTS = ("person", "group")
+_UUID = "~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+
+_LISTED = """
+select kind, subject, other, min(unit_id) as unit_id, min(since) as since, min(responsible) as responsible,
+    min(reason) as reason
+from ({found}) as found
+group by kind, subject, other
+"""
+
+# The people of each item; "at" is the place where one stands.
+_ABOUT = f"""
+select kind, subject, other, cast(subject as uuid) as person_id, 'subject' as at
+from listed where kind = any(:of_person) and subject {_UUID}
+union
+select kind, subject, other, cast(other as uuid), 'other' from listed where other {_UUID}
+union
+select i.kind, i.subject, i.other, l.person_id, 'row'
+from listed i
+join control.quarantine h on h.owner = :owner and h.row_hash = i.subject and h.rule = i.other
+join now_person_link l on {LINKED}
+where i.kind = 'set_aside'
+"""
+
+_GUARDED = "select person_id from now_protection where level >= 2 or held_back"
+
+# Those who may not be named, as in ``people.hidden``: the protected and the held back, under any id that they have or
+# had, and the adults who are here for protected children alone. And the groups whose pupils are all in no export, or
+# whose id tells of one who is not.
+_HIDDEN = """
+with asked as (select distinct person_id from about)
+select cast(a.person_id as text) as id from asked a join guarded g on g.person_id = a.person_id
+union
+select cast(a.person_id as text) from asked a join now_kin k on k.person_id = a.person_id
+join guarded g on g.person_id = k.other_id
+union
+select a.adult
+from now_guardian_access a
+join asked on cast(asked.person_id as text) = a.adult
+left join guarded g on g.person_id = a.child_id
+where not exists (select from now_enrolment e where e.person_id = asked.person_id)
+    and not exists (select from now_employment e where e.person_id = asked.person_id)
+    and not exists (select from now_membership m where m.person_id = asked.person_id)
+group by a.adult
+having bool_and(g.person_id is not null)
+union
+select m.group_id
+from now_membership m
+join now_protection x on x.person_id = m.person_id
+where m.role = 'student' and m.group_id in (select subject from listed where kind = any(:of_group))
+group by m.group_id
+having bool_and(x.level >= 3 or x.held_back)
+union
+select group_id from now_group_tells where by_id
+"""
+
+# The school of a person: the main one, or that of a child who is not protected.
+_SCHOOL_OF = """
+select distinct on (person_id) person_id, unit_id
+from (
+    select person_id, unit_id, main, 1 as place from now_enrolment
+    union all
+    select person_id, unit_id, main, 2 from now_employment
+    union all
+    select a.person_id, e.unit_id, e.main, 3
+    from (select distinct person_id from about) as a
+    join now_guardian_access g on g.adult = cast(a.person_id as text)
+    join now_enrolment e on e.person_id = g.child_id
+    where not exists (select from guarded x where x.person_id = g.child_id)
+) as place
+where person_id in (select person_id from about where at = 'subject')
+order by person_id, place, main desc, unit_id
+"""
+
+_HIDES = "exists (select from hidden h where h.id = {})"
+_ITEMS = f"""
+select
+    control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other)) as item,
+    i.kind, i.subject, i.other, i.since, i.responsible, i.reason,
+    coalesce(i.unit_id, s.unit_id) as unit_id, u.name as school, t.taken_by, g.name as group_name,
+    case when i.kind = 'set_aside' then r.names
+        when :graded or not {_HIDES.format("i.subject")}
+        then coalesce(nullif(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), ''), c.name) end as name,
+    case when :graded or not {_HIDES.format("i.other")}
+        then nullif(concat_ws(' ', o.fornavn, o.mellomnavn, o.etternavn), '') end as other_name,
+    :graded or not {_HIDES.format("i.subject")} as subject_shown,
+    :graded or not {_HIDES.format("i.other")} as other_shown,
+    r.people as row_people,
+    exists (select from about a where a.at = 'other' and cast(a.person_id as text) = i.other) as other_is_person,
+    case when :numbers and (:graded or not {_HIDES.format("i.subject")}) then coalesce(p.number, c.number) end as number
+from listed i
+left join (select distinct on (person_id) cast(person_id as text) as id, unit_id from school_of) as s
+    on s.id = i.subject
+left join now_unit u on u.unit_id = coalesce(i.unit_id, s.unit_id)
+left join now_person p on cast(p.person_id as text) = i.subject
+left join now_person o on cast(o.person_id as text) = i.other
+left join now_shown_school_group g on g.group_id = i.subject
+left join (
+    -- A child who goes to no school is not in the golden record.
+    select i.subject as id, max(f.foedselsellerdnummer) as number,
+        max(nullif(concat_ws(' ', f.fornavn, f.mellomnavn, f.etternavn), '')) as name
+    from listed i
+    join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme = 'number'
+    join history.freg_resident f on f.owner = :owner and f.to_run is null and f.foedselsellerdnummer = l.value
+    where i.kind = 'resident_not_enrolled'
+    group by i.subject
+    union all
+    -- Nor is an employee without a position and without a group.
+    select i.subject, max(s.number), max(concat_ws(' ', s.given_name, s.family_name))
+    from listed i
+    join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme in ('sas', 'number')
+    join history.sas_person s on s.owner = :owner and s.to_run is null
+        and l.value = case l.scheme when 'sas' then s.person_id else s.number end
+    where i.kind = 'employee_without_school'
+    group by i.subject
+) as c on c.id = i.subject and i.kind in ('resident_not_enrolled', 'employee_without_school')
+left join (
+    select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names,
+        array_agg(distinct cast(a.person_id as text)) as people
+    from about a
+    join now_person p on p.person_id = a.person_id
+    where a.at = 'row' and (:graded or not exists (select from hidden h where h.id = cast(a.person_id as text)))
+    group by a.subject, a.other
+) as r on i.kind = 'set_aside' and r.subject = i.subject and r.other = i.other
+left join control.work_taken t on t.owner = :owner and t.ended_at is null and t.item = control.keyed_hash(
+    {OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other))
+where not (:not_ready and i.kind = any(:while_made)) and (
+    :graded
+    or not i.kind = any(:graded_kinds)
+    and not (i.kind in ('override_review_due', 'override_review_soon') and i.other = 'adressebeskyttelse')
+    and (
+        i.kind = any(:unasked) or i.kind = 'set_aside'
+        or not {_HIDES.format("i.subject")} and not {_HIDES.format("i.other")}
+    )
+    and not (
+        i.kind = 'sas_guardian_without_basis'
+        and exists (select from now_quiet q where q.child = i.subject and q.adult = i.other)
+    )
+)
+"""

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.formats.dates import OSLO
-from dataflyt.records.looking import Looking, looking
 from dataflyt.run.environment import Environment
+from dataflyt.run.looking import Looking, looking
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor

@@ -14,7 +14,6 @@ The page names other people only as guardian or child. A group's name may hold a
 that cannot (7B) are shown, and of other groups what kind they are.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,11 +24,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.records.looking import Looking, looking
 from dataflyt.run.environment import Environment
+from dataflyt.run.looking import Looking, looking
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.group_names import open_code, open_name
 from dataflyt.warehouse.people import NOBODY, NotFound
 from dataflyt.warehouse.refusals import refusals
 
@@ -45,7 +45,10 @@ SOURCES = {
 
 
 class Value(NamedTuple):
-    """A value, and the runs and days (in Norway) from which and until which it holds. ``to_run`` None: it holds."""
+    """A value, and the runs and days (in Norway) from which and until which it holds. ``to_run`` None: it holds.
+
+    ``other`` is the warehouse's id of the guardian or child that the value is about, "" where it is about nobody else.
+    """
 
     section: str
     name: str
@@ -56,6 +59,7 @@ class Value(NamedTuple):
     from_day: date | None
     to_run: int | None
     to_day: date | None
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,8 +211,6 @@ _CAUSES = {
     "taken_over": "overtatt fra en annen kommune",
     "none": "",
 }
-_PLAIN_CLASS = re.compile(r"[0-9]{1,2} ?[A-Za-zÆØÅæøå]?")
-_GREP = re.compile(r"[A-Z]{3}[0-9]{4}")
 _GROUP_TYPES = {
     "basisgruppe": "klasse",
     "undervisningsgruppe": "undervisningsgruppe",
@@ -494,10 +496,10 @@ class _Reader:
     def _group(self, row: Row) -> str:
         if self.graded:
             return f"{row['name']} ({row['group_id']})"
-        if _PLAIN_CLASS.fullmatch(row["name"] or ""):
-            return str(row["name"])
+        if plain := open_name(row["name"]):
+            return plain
         level = f"{row['year_level']}. trinn" if row["year_level"] is not None else None
-        code = row["grep_code"] if _GREP.fullmatch(row["grep_code"] or "") else None
+        code = open_code(row["grep_code"])
         return ", ".join(part for part in (_GROUP_TYPES.get(row["group_type"], "gruppe"), code, level) if part)
 
     def _access(self, section: str, where: str, other: str) -> list[Value]:
@@ -514,7 +516,8 @@ class _Reader:
             rule = _STATE_RULES.get(state, "Tilgang følger av grunnlaget, og av ingenting annet")
             source = "freg" if row["basis"] == "foreldreansvar" else "people"
             told = (f"{_STATES.get(state, state)}: {basis}", source, rule)
-            found.append(self._value(section, self._name_of(who), told, row["from_run"], closed))
+            value = self._value(section, self._name_of(who), told, row["from_run"], closed)
+            found.append(value if ":" in who else value._replace(other=who))
         return found
 
     @cached_property

@@ -26,8 +26,8 @@ from dataflyt.identity import numbers
 from dataflyt.records import disclosed, titles
 from dataflyt.records.documents import Document, Section
 from dataflyt.records.fields import FIELDS, KEPT_FOR, PURPOSES, SOURCES
-from dataflyt.records.looking import looking
 from dataflyt.run.environment import Environment
+from dataflyt.run.looking import looking
 from dataflyt.warehouse import actions, audit, everyone, shown
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.erasure import IDENTIFIERS

@@ -19,8 +19,10 @@ class Question:
     digest: str
 
 
-def question(job: Job) -> Question | None:
+def question(job: Job, pages: str = "") -> Question | None:
     """Return the question that an approver must answer before the run is released.
+
+    ``pages`` is the address of Dataflyt's pages, where there are any: the question links to the plan.
 
     Return None when the guard lets the run pass, when it has been approved, and when it is only a plan.
     """
@@ -37,6 +39,9 @@ def question(job: Job) -> Question | None:
         for kind, (what, count) in zip(changed, changes, strict=True)
     ]
     why = [report.reason(word) for word in (run.asks or "").split()]
+    see = f"`dataflyt plan {job.owner} --run {run.number}`"
+    if pages:
+        see = f"[planen for kjøring {run.number}]({pages}/kommune/{job.owner}/plan/{run.number})"
     body = "\n".join(
         [
             f"Kjøring {run.number} for {job.kommune.display_name} venter på svar.",
@@ -47,7 +52,7 @@ def question(job: Job) -> Question | None:
             "",
             *(lines or ["- ingen endringer"]),
             "",
-            f"Se hva som ligger bak tallene: `dataflyt plan {job.owner} --run {run.number}`.",
+            f"Se hva som ligger bak tallene: {see}.",
             "«Approve» godkjenner. «Reject» avviser; da endres ingenting, heller ikke om ingen svarer innen fristen.",
             "",
             f"Plan: `{run.digest[:16]}`",

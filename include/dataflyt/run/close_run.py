@@ -79,5 +79,7 @@ def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
     folder = job.environment.folder("reports") / job.owner
+    with job.transaction() as connection:
+        runs.keep_figures(connection, run, written["outcome"], report.figures(written))
     write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
     return written

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -88,10 +89,20 @@ def note_files(job: Job, source: str) -> None:
         before = report.notes(connection, runs.get(connection, job.owner, released)) if released else {}
         said = before.get(f"files_{source}", {})
         noted = {
-            page: {"name": facts.name, "sha256": facts.sha256, "same": said.get(page, {}).get("sha256") == facts.sha256}
+            page: {
+                "name": facts.name,
+                "sha256": facts.sha256,
+                "same": said.get(page, {}).get("sha256") == facts.sha256,
+                "delivered": _as_time(facts.stamp.modified),
+            }
             for page, facts in files.items()
         }
         report.note(connection, job.run, f"files_{source}", noted)
+
+
+def _as_time(seconds: float | None) -> str | None:
+    """Return the time of a file's delivery as text; None where the storage does not report it."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def pages(job: Job, source: str) -> list[tuple[Page, Reader]]:

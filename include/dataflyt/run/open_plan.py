@@ -5,11 +5,15 @@ Everybody may read counts without protection. Rows name people by the warehouse'
 that reads. Show nothing before that transaction has ended.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from dataflyt.config.connections import Connect
 from dataflyt.config.kommune import Kommune, Right
@@ -17,10 +21,41 @@ from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.storage import database
-from dataflyt.warehouse import audit, plan, runs
+from dataflyt.storage.database import OWN_KEY
+from dataflyt.warehouse import audit, people, plan, runs
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.plan import PlanRow
 from dataflyt.warehouse.refusals import refusals
 from dataflyt.warehouse.runs import Run
+from dataflyt.warehouse.vetoed_views import Views
+
+COVERED = 16
+"""One in so many people is not named to those who may not see protection, see ``OpenPlan.named``."""
+
+
+_OF_GROUPS = frozenset({"group_appears", "group_vanishes"})
+"""The kinds whose subject is a group."""
+_OF_TWO = frozenset({"persons_join", "person_splits", "sas_guardian_without_basis", "sas_guardian_missing"})
+"""The kinds whose ``other`` is a person, with those about access and identity."""
+
+
+class NoSuchRun(ConfigError):
+    """The kommune has no run of this number."""
+
+
+class NamedRow(NamedTuple):
+    """A change with the names of its people and its school; a name is None where it is not told.
+
+    ``before`` and ``after`` are the values where the change is of a name or a school; otherwise None.
+    """
+
+    kind: str
+    subject: str | None
+    other: str | None
+    school: str | None
+    inferred: bool
+    before: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,28 +66,49 @@ class OpenPlan:
     connect: Connect
     visitor: Visitor | None
     run: Run
-    planned: plan.Plan
+    released: int
+    connection: Connection
 
-    @property
-    def connection(self) -> Connection:
-        """The transaction that it is read in."""
-        return self.planned.connection
+    @cached_property
+    def planned(self) -> plan.Plan:
+        """The plan's rows, computed when somebody asks for more than counts."""
+        return plan.build(self.connection, self.run.owner, self.run.number, self.released)
 
     @property
     def stands(self) -> bool:
         """Whether the plan's rows are there. Of a run that was undone only the counts are kept."""
         return self.run.state in ("merged", "released")
 
-    def counts(self) -> dict[str, int]:
-        """Return the rows per kind, without protection, as they were counted when the run was merged."""
-        changed: dict[str, int] = report.notes(self.connection, self.run).get("changed", {})
+    def counts(self, *, graded: bool = False) -> dict[str, int]:
+        """Return the rows per kind, without protection, as they were counted when the run was merged.
+
+        With ``graded``, return the rows that stand, protection too. Raises NotAllowed for that without the right.
+        """
+        if graded:
+            audit.record(self.connection, self.run.owner, self._seen_by("graded"), "plan", detail=self._detail)
+        if graded and self.stands:
+            return plan.all_counts(self.planned)
+        changed: dict[str, int] = self._noted.get("changed", {})
         return changed
+
+    def limits(self) -> dict[str, Mapping[str, float | None]]:
+        """Return the limits of each kind that has some, as the guard judged: ``of`` (rounded), percent and count."""
+        limits: dict[str, Mapping[str, float | None]] = self._noted.get("limits", {})
+        return limits
+
+    @property
+    def inferred_losses(self) -> int:
+        """How many of the losses of access rest on absence."""
+        return int(self._noted.get("inferred_losses", 0))
+
+    @cached_property
+    def _noted(self) -> dict[str, Any]:
+        return report.notes(self.connection, self.run)
 
     def doubts(self) -> list[str]:
         """Return sentences on each doubt about the extract and later events. Raises NotAllowed without ``graded``."""
         audit.record(self.connection, self.run.owner, self._seen_by("graded"), "plan", detail=self._detail)
-        noted = report.notes(self.connection, self.run)
-        doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in noted.get(lane, [])}
+        doubts = {doubt for lane in ("doubts", "doubts_beside") for doubt in self._noted.get(lane, [])}
         return [sentence for doubt, sentence in report.DOUBTS.items() if doubt in doubts]
 
     def changes(self, *, graded: bool = False) -> list[tuple[str, str]]:
@@ -60,12 +116,8 @@ class OpenPlan:
 
         Raises NotAllowed for ``graded`` without that right.
         """
-        if graded:
-            audit.record(self.connection, self.run.owner, self._seen_by("graded"), "plan", detail=self._detail)
-        if graded and self.stands:
-            return report.changes(plan.all_counts(self.planned), 0)
-        inferred = report.notes(self.connection, self.run).get("inferred_losses", 0)
-        return report.changes(self.counts(), inferred)
+        inferred = 0 if graded and self.stands else self.inferred_losses
+        return report.changes(self.counts(graded=graded), inferred)
 
     def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
         """Return the rows; no rows when the run was undone.
@@ -74,12 +126,86 @@ class OpenPlan:
         would show who has become protected. Raises NotAllowed without the right ``persons``, or ``graded``.
         """
         visitor = self._seen_by("graded" if graded else "persons")
-        told = self.stands and (graded or plan.counts(self.planned) == self.counts())
-        if not told:
+        if not self._told(graded):
             return iter(())
         seen = plan.people(self.planned, graded=graded)
         audit.record(self.connection, self.run.owner, visitor, "plan rows", seen, self._detail)
         return plan.rows(self.planned, graded=graded)
+
+    def named(self, kind: str, most: int, *, graded: bool = False) -> list[NamedRow]:
+        """Return the first ``most`` rows of a kind with names; none where ``rows`` returns none.
+
+        Without ``graded``, protected people are not named, and neither is one in ``COVERED`` of all others, by a
+        keyed hash: always the same people. A row without a name, or without a school, then tells of no protection.
+        The names of groups are never told: they may hold a person's. Raises NotAllowed as ``rows`` does.
+        """
+        visitor = self._seen_by("graded" if graded else "persons")
+        if not self._told(graded):
+            return []
+        found = list(islice((row for row in plan.rows(self.planned, graded=graded) if row.kind == kind), most))
+        named = self._names(found, graded=graded)
+        detail = f"{self._detail}, {kind}"
+        audit.record(self.connection, self.run.owner, visitor, "plan rows", named["after"].keys(), detail)
+        return [_named(row, named, self._schools(found)) for row in found]
+
+    def about(self, person: UUID, *, graded: bool = False) -> list[NamedRow]:
+        """Return the rows about a person with names, as ``named`` does, but none in which somebody is not named.
+
+        Without ``graded`` no row is found about one person in ``COVERED``: that there is none tells nothing then.
+        """
+        visitor = self._seen_by("graded" if graded else "persons")
+        if not self._told(graded):
+            return []
+        found = [row for row in plan.rows(self.planned, graded=graded) if person in _people(row)]
+        named, schools = self._names(found, graded=graded), self._schools(found)
+        told = [row for row in found if all(one in named["after"] for one in _people(row) if one)]
+        about = {one for row in told for one in _people(row) if one} | {person}
+        audit.record(self.connection, self.run.owner, visitor, "plan rows", about, f"{self._detail}, om personen")
+        return [_named(row, named, schools) for row in told]
+
+    def _names(self, rows: Iterable[PlanRow], *, graded: bool) -> dict[str, dict[UUID, str]]:
+        """Return the names before and after, of the people in these rows who may be named."""
+        ids = sorted({one for row in rows for one in _people(row) if one})
+        if not graded:
+            hidden = self.connection.execute(
+                text(
+                    "select one from unnest(cast(:ids as uuid[])) as ids (one) "
+                    f"where ('x' || left(control.keyed_hash({OWN_KEY}, 'cover ' || one::text), 4))::bit(16)::int "
+                    "% :covered = 0"
+                ),
+                {"ids": ids, "owner": self.run.owner, "covered": COVERED},
+            )
+            covered = set(hidden.scalars())
+            ids = [one for one in ids if one not in covered]
+        found = {
+            side: people.names(Views(self.connection, self.run.owner, 0, f"{side}_"), ids, graded=graded)
+            for side in ("before", "after")
+        }
+        if not graded:  # protected in either: not named in the other
+            either = {
+                one
+                for side in ("before", "after")
+                for one in people.hidden(Views(self.connection, self.run.owner, 0, f"{side}_"), ids)
+            }
+            found = {
+                side: {one: name for one, name in names.items() if one not in either} for side, names in found.items()
+            }
+        return {"before": found["before"], "after": found["before"] | found["after"]}
+
+    def _schools(self, rows: Iterable[PlanRow]) -> dict[str, str]:
+        """Return the names of the schools in these rows."""
+        units = {unit for row in rows for unit in f"{row.unit_id or ''} {row.other}".split()}
+        found = self.connection.execute(
+            text(
+                "select unit_id, name from before_unit where unit_id = any(:units) "
+                "union all select unit_id, name from after_unit where unit_id = any(:units)"
+            ),
+            {"units": sorted(units)},
+        )
+        return {unit: name for unit, name in found}
+
+    def _told(self, graded: bool) -> bool:
+        return self.stands and (graded or plan.counts(self.planned) == self.counts())
 
     @property
     def _detail(self) -> str:
@@ -97,12 +223,53 @@ class OpenPlan:
 def open_plan(
     kommune: Kommune, environment: Environment, number: int | None, visitor: Visitor | None = None
 ) -> Iterator[OpenPlan]:
-    """Open the plan of a kommune's run, the newest when ``number`` is None. Raises ConfigError when there is none."""
+    """Open the plan of a kommune's run, the newest when ``number`` is None. Raises NoSuchRun when there is none."""
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
         wanted = number or runs.newest(connection, kommune.id)
         if not runs.exists(connection, kommune.id, wanted):
-            raise ConfigError(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
+            raise NoSuchRun(f"{kommune.display_name} har ingen kjøring {number or ''}".rstrip() + ".")
         run = runs.get(connection, kommune.id, wanted)
         released = runs.released_before(connection, kommune.id, wanted)
-        yield OpenPlan(kommune, environment.connect, visitor, run, plan.build(connection, kommune.id, wanted, released))
+        yield OpenPlan(kommune, environment.connect, visitor, run, released, connection)
+
+
+def _named(row: PlanRow, names: Mapping[str, Mapping[UUID, str]], schools: Mapping[str, str]) -> NamedRow:
+    """Return a row with names. Of a row whose person is not named, nothing else is told."""
+    subject, other = _people(row)
+    name = names["after"].get(subject) if subject else None
+    untold = (subject is not None and name is None) or (other is not None and other not in names["after"])
+    if untold:
+        return NamedRow(row.kind, None, None, None, row.inferred)
+    said = NamedRow(
+        row.kind,
+        name,
+        names["after"].get(other) if other else None,
+        schools.get(row.unit_id or ""),
+        row.inferred,
+    )
+    if row.kind == "name_changes" and subject:
+        return said._replace(before=names["before"].get(subject), after=name)
+    if row.kind == "pupil_changes_school":
+        before, after = (
+            ", ".join(schools.get(unit, unit) for unit in units.split()) for units in (row.other, row.unit_id or "")
+        )
+        return said._replace(school=None, before=before, after=after)
+    return said
+
+
+def _people(row: PlanRow) -> tuple[UUID | None, UUID | None]:
+    """Return the people that a row is about: None for a group, a school, and an organisation."""
+    of_two = row.kind in _OF_TWO or row.kind.startswith(("guardian_", "identity_"))
+    return (
+        None if row.kind in _OF_GROUPS else _person(row.subject),
+        _person(row.other) if of_two else None,
+    )
+
+
+def _person(text: str) -> UUID | None:
+    """Return an id of the warehouse's; None for an organisation's number."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -6,7 +6,7 @@ from dataflyt.errors import CheckFailed, NotApproved
 from dataflyt.exports import publishing
 from dataflyt.run import report
 from dataflyt.run.job import Job
-from dataflyt.warehouse import outcomes, runs
+from dataflyt.warehouse import contact, outcomes, runs
 
 if TYPE_CHECKING:
     from dataflyt.quality.rules import Outcome
@@ -31,6 +31,7 @@ def publish(job: Job) -> dict[str, int]:
                 raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
             files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True, told=told)
             report.note(connection, run, "published", files)
+            report.note(connection, run, "envelopes", contact.envelopes(connection))
             outcomes.keep(connection, job.owner, run.number, told)
     except CheckFailed:
         with job.transaction() as connection:  # nothing is published; the reason is kept

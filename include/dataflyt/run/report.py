@@ -271,7 +271,11 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     outcome = "failed" if failed and not stands else "planned" if state == "merged" else state
     if outcome == "released" and "publish" in failed:
         outcome = "not_published"
-    files = {**known.get("files_sas", {}), **known.get("files_hr", {})}
+    files = {
+        page: {"source": source, **facts}
+        for source in ("sas", "hr")
+        for page, facts in known.get(f"files_{source}", {}).items()
+    }
     return {
         "owner": run.owner,
         "name": kommune.display_name,
@@ -290,7 +294,31 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "inferred_losses": known.get("inferred_losses", 0),
         "directory": known.get("directory", {}),
         "published": known.get("published", []),
+        "envelopes": known.get("envelopes", {}),
         "sentences": _sentences(known, outcome, failed, files),
+    }
+
+
+def figures(built: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the few figures of a report that the pages of all kommuner and of one show.
+
+    ``sources`` has the rows of each source by their fate, ``delivered`` the time of the oldest of a source's files.
+    """
+    sources: dict[str, dict[str, int]] = {}
+    for table in built["tables"]:
+        of = sources.setdefault(table["table"].partition("_")[0], dict.fromkeys(built["totals"], 0))
+        for fate in of:
+            of[fate] += table[fate]
+    delivered: dict[str, str] = {}
+    for file in built["files"]:
+        if file.get("delivered"):
+            delivered[file["source"]] = min(file["delivered"], delivered.get(file["source"], file["delivered"]))
+    return {
+        "sources": sources,
+        "delivered": delivered,
+        "published": len(built["published"]),
+        "changes": sum(built["changed"].values()),
+        **{kept: built[kept] for kept in ("failed", "totals", "envelopes")},
     }
 
 

@@ -1,9 +1,10 @@
 """Connecting to the warehouse: transactions as the right role, with our settings, and errors in our words.
 
-There are four kinds of role. ``dataflyt`` owns the tables and makes the roles. It is not a superuser, and it sees no
+There are five kinds of role. ``dataflyt`` owns the tables and makes the roles. It is not a superuser, and it sees no
 rows because row-level security is forced. ``kommune_<id>`` is a kommune's login and sees that kommune's rows alone.
 ``dataflyt_events`` reads FREG's event list for all kommuner, and sees only keyed hashes and their owners.
 ``dataflyt_reference`` writes the tables of schools and codes, which are open to all, and sees only those.
+``dataflyt_web`` reads for the page of all kommuner which runs there were and what came of them, and sees nothing else.
 """
 
 import re
@@ -61,6 +62,9 @@ EVENTS = "dataflyt_events"
 
 REFERENCE = "dataflyt_reference"
 """The role that writes the tables of schools and codes, and sees nothing else."""
+
+WEB = "dataflyt_web"
+"""The role that reads how each kommune's runs went, and sees nothing else."""
 
 OWN_KEY = "(select secret from control.owner where owner = :owner)"
 """SQL for the key of a kommune's hashes and ids. As a bound parameter the key would be in the server's log."""
@@ -124,6 +128,13 @@ def writing_reference(db: Engine) -> Iterator[Connection]:
     """Open a transaction as the writer of schools and codes, one at a time. Raises the errors of ``transaction``."""
     with _logged_in(db, REFERENCE, "i tilkoblingen warehouse_reference") as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtextextended('dataflyt reference', 0))"))
+        yield connection
+
+
+@contextmanager
+def reading_runs(db: Engine) -> Iterator[Connection]:
+    """Open a transaction as the reader of all kommuner's runs. Raises the errors of ``transaction``."""
+    with _logged_in(db, WEB, "i tilkoblingen warehouse_web") as connection:
         yield connection
 
 

@@ -85,6 +85,7 @@ KEPT: Final[Mapping[str, str]] = {
     "control.publishable": "vedtak, fem år etter at de er avsluttet",
     "control.manual_person": "vedtak med navn, fem år etter at de er avsluttet",
     "control.row_decision": "vedtak, fem år etter at de er avsluttet",
+    "control.work_taken": "nøkkelhash av en sak på arbeidslisten og hvem som har tatt den, fem år etter slutt",
     "control.veto_decision": "vedtak, fem år etter at de er avsluttet",
     "control.link": "vedtak om hvem som er samme person, uten navn: beskyttelsen følger personen",
     "control.undo": "vedtak om å angre en kjøring, ikke personer",
@@ -423,6 +424,7 @@ _ENDED = {
     "publishable": "ended_at <5",
     "manual_person": "coalesce(ended_at, until::timestamptz) <5",
     "row_decision": "ended_at <5",
+    "work_taken": "ended_at <5",
     "veto_decision": "decided_at <5 and exists (select from control.veto v "
     "where v.owner = :owner and v.veto = d.veto and v.lifted_at <5)",
     "proposal": "answered_at <5",

@@ -185,12 +185,15 @@ def _of_these(connection: Connection, owner: str, statement: str, whom: Iterable
 
 
 UNANSWERED = f"""
-select distinct 'event_unanswered' as kind, l.person_id::text as subject, '' as other, cast(null as text) as unit_id
+select
+    'event_unanswered' as kind, l.person_id::text as subject, '' as other, cast(null as text) as unit_id,
+    min(w.unanswered_since) as since
 from events.waiting w
 join events.key k on true
 join golden.person_link l on l.owner = w.owner and l.to_run is null and l.scheme = 'number'
     and w.hash = {_HASH.format(number="l.value")}
 where w.unanswered_since is not null
+group by l.person_id
 """
 """Items of the work list: people that FREG names in its list but does not answer about. As the kommune."""
 

@@ -107,8 +107,16 @@ def bases(plan: Plan, kinds: Iterable[str]) -> dict[str, int]:
     An exact base, compared with the counts of plan and file, would tell how many people are protected.
     """
     base = _counted_once(plan)
-    exact = {kind: base(kind) for kind in kinds}
-    return {kind: round(count, -1 if count < 1000 else 2 - len(str(count))) for kind, count in exact.items()}
+    return {kind: rounded(base(kind)) for kind in kinds}
+
+
+def rounded(count: int) -> int:
+    """Return a number rounded to tens, from a thousand on to two digits.
+
+    >>> rounded(4), rounded(47), rounded(12345)
+    (0, 50, 12000)
+    """
+    return round(count, -1 if count < 1000 else 2 - len(str(count)))
 
 
 def _over(base: Callable[[str], int], kind: str, found: Mapping[str, int], limit: Limit) -> bool:

@@ -100,3 +100,20 @@ def _content(table: str) -> str:
     """Return SQL for the keyed hash of the content of a staged row ``s``: of its table and all of its fields."""
     fields = ", ".join(f's."{column.lower()}"' for column in source_tables()[table].columns)
     return f"control.keyed_hash({OWN_KEY}, '{table}' || row({fields})::text)"
+
+
+NEWEST = """
+    select q.table_name, q.rule, q.reason, q.responsible, q.subject, q.row_hash
+    from control.quarantine q
+    where q.owner = :owner and q.run = (select max(run) from control.check_result where owner = :owner)
+        and q.row_hash is not null
+"""
+"""The rows that the newest checked run has in quarantine."""
+LINKED = """
+    l.value = h.subject and l.scheme = case
+        when h.table_name in ('hr_employee', 'hr_employment') then 'hr'
+        when h.table_name in ('sas_person', 'sas_membership', 'sas_guardian') then 'sas'
+        when starts_with(h.table_name, 'freg_') or starts_with(h.table_name, 'krr_') then 'number'
+    end
+"""
+"""The condition that a link ``l`` of a person is the subject of a row ``h`` in quarantine."""

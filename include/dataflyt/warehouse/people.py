@@ -32,6 +32,7 @@ class Found:
 WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
 NOBODY = f"Fant ingen i kommunen som passer. {WRITE_WHO}"
 """The sentence for somebody who does not exist, or whom the visitor may not know of."""
+SEVERAL = "{count} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
@@ -67,10 +68,35 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     if not found:
         raise NotFound(NOBODY)
     if len(found) > 1:
-        raise NotFound(
-            f"{len(found)} personer i kommunen passer, og Dataflyt gjetter ikke: skriv fødselsnummer eller FEIDE-navn."
-        )
+        raise NotFound(SEVERAL.format(count=len(found)))
     return found[0]
+
+
+def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
+    """Return the one person that ``who`` names, also one whom the kommune has as an identifier alone.
+
+    ``who`` is read as ``find`` reads it, and may be the school system's or HR's own id too. Somebody whom FREG names as
+    responsible, or the school system as a contact person, need not be in the golden record; ``find`` finds none of
+    these. Returns None for nobody, and for somebody hidden without ``graded``; the same queries are made for both.
+
+    Raises NotFound when there is more than one.
+    """
+    asked = " ".join(who.split())
+    try:
+        condition, (number, uid, person, name, born) = _meant(asked, realm, former_names=graded)
+    except NotFound:
+        condition, (number, uid, person, name, born) = "false", (None, None, None, None, None)
+    columns = "number text, uid text, person uuid, name text, born date, local_id text"
+    copied(views.connection, "asked_for", columns, [(number, uid, person, name, born, asked)])
+    placed = {"p": views.prefix, "owner": views.owner, "run": views.run}
+    statement = f"{_FIND} union {_IDENTIFIED}".format(**placed, condition=condition.format(**placed))
+    found = {row.person_id: Found(*row) for row in views.connection.execute(text(statement))}
+    concealed = hidden(views, found or {UUID(int=0)}, unknown=True)
+    seen = [replace(one, hidden=one.person_id in concealed) for one in found.values()]
+    seen = [one for one in seen if graded or not one.hidden]
+    if len(seen) > 1:
+        raise NotFound(SEVERAL.format(count=len(seen)))
+    return seen[0] if seen else None
 
 
 def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, str]:
@@ -189,6 +215,13 @@ _PLACED = " union ".join(
     for what in ("enrolment", "employment", "membership")
 )
 _CHILDREN = "select cast(adult as uuid), child_id from {p}guardian_access where adult = any(cast(:people as text[]))"
+_IDENTIFIED = """
+select l.person_id, '', cast(null as date), true from asked_for a
+join {p}person_link l on l.scheme = 'number' and l.value = a.number
+union
+select l.person_id, '', null, true from asked_for a
+join {p}person_link l on l.scheme in ('sas', 'hr') and l.value = a.local_id
+"""
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
 _LEVEL = """
 select person_id, level >= 2 or (held_back and not comes_back)

@@ -1,10 +1,11 @@
 """The line of runs of a kommune: opening, releasing, undoing. At most one run is unreleased: the newest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
+import orjson
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import NotApproved
@@ -302,3 +303,11 @@ def undo(connection: Connection, owner: str, number: int, state: str) -> None:
             text("update control.run set state = :state where owner = :owner and run = :run"),
             {"owner": owner, "run": number, "state": state},
         )
+
+
+def keep_figures(connection: Connection, run: Run, outcome: str, figures: Mapping[str, Any]) -> None:
+    """Keep what came of a closed run, and the figures of its report that the page of all kommuner shows."""
+    connection.execute(
+        text("update control.run set outcome = :outcome, figures = :figures where owner = :owner and run = :run"),
+        {"owner": run.owner, "run": run.number, "outcome": outcome, "figures": orjson.dumps(figures).decode()},
+    )

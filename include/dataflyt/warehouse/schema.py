@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dataflyt.errors import ConfigError
-from dataflyt.storage.database import EVENTS, REFERENCE, be_patient, checked_owner, engine, in_our_words
+from dataflyt.storage.database import EVENTS, REFERENCE, WEB, be_patient, checked_owner, engine, in_our_words
 
 
 def is_migrated(connection: Connection) -> bool:
@@ -35,8 +35,9 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
     made = []
     with in_our_words(), db.begin() as connection:
         be_patient(connection)
-        for role, login in {"dataflyt_kommune": "nologin", EVENTS: "login", REFERENCE: "login"}.items():
-            _make_role(connection, role, login)
+        _make_role(connection, "dataflyt_kommune", "nologin")
+        for role in (EVENTS, REFERENCE, WEB):
+            _make_role(connection, role, "login")
         config = _migrations()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -11,13 +11,17 @@ from dataflyt.warehouse import rules
 from dataflyt.warehouse.vetoed_views import Views
 
 
-def views(of: Views) -> None:
-    """Make the temporary views ``<prefix>shown_<what>`` over the vetoed views ``of``.
+def views(of: Views, *names: str) -> None:
+    """Make the temporary views ``<prefix>shown_<what>`` over the vetoed views ``of``: all, or those named.
 
     A relation that is read often or is costly is a table, and holds the rows of the moment it was made. All last as
     long as the transaction.
     """
     wanted = list(rules.folder("exports").values())
+    if names:
+        asked = [rule for rule in wanted if rule.name in names]
+        needed = rules.needed("exports", asked)
+        wanted = [rule for rule in wanted if rule in asked or rule in needed]
     make = [statement for rule in wanted for statement in rules.script_of(rule, p=of.prefix, owner=of.owner)]
     rules.drop(of.connection, [rule.name_in(of.prefix) for rule in wanted])
     rules.script(of.connection, make)

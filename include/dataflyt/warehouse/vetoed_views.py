@@ -15,6 +15,8 @@ from dataflyt.warehouse.tables import GOLDEN
 
 READ_OFTEN = frozenset({"veto", "block", "quiet", "guardian_access", "protection"})
 """Views that others read in many places. PostgreSQL would plan and compute each anew in every place."""
+TABLES = tuple(dict.fromkeys((*GOLDEN, *rules.folder("vetoed"))))
+"""The names of the views, without their prefix."""
 
 
 @dataclass(frozen=True)

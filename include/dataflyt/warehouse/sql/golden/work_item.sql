@@ -1,6 +1,7 @@
--- needs: freg_foreldreansvar, freg_resident, new_account, new_employment, new_enrolment, new_guardian_access,
---   new_membership, new_person, new_person_link, new_protection, new_sas_identity, new_school_group, new_unit,
---   reference.school, reference.subject, sas_guardian, sas_person
+-- needs: control.directory_entry, control.owner, freg_foreldreansvar, freg_resident, hr_employee, krr_contact,
+--   new_account, new_contact, new_employment, new_enrolment, new_guardian_access, new_hr_identity, new_membership,
+--   new_name_differs, new_person, new_person_link, new_protection, new_sas_identity, new_school_group, new_unit,
+--   reference.school, reference.subject, sas_guardian, sas_membership, sas_person
 -- grain: one row a kind, a subject and the other thing that it is about
 -- key: kind, subject, other
 -- columns: kind text, subject text, other text, unit_id text
@@ -45,6 +46,30 @@ where f.erGjeldende is not false
     and f.ansvarligUtenIdentifikator_fornavn is null
     and f.ansvarligUtenIdentifikator_etternavn is null
     and exists (select from new_enrolment e where e.person_id = c.person_id)
+union
+-- A pupil whom nobody may see. A pupil who is held back has a row of another kind, and a pupil of 18 needs nobody. A
+-- kommune that may not ask for foreldreansvar gives every access by hand, and has no such rows.
+select 'pupil_without_guardian', e.person_id::text, '', null
+from new_enrolment e
+join new_person p on p.person_id = e.person_id
+    and not p.dead and coalesce(p.birth_date + interval '18 years' > cast(:today as date), true)
+join new_protection x on x.person_id = e.person_id and not x.held_back
+where e.manual is null
+    and not exists (select from new_guardian_access a where a.child_id = e.person_id and a.state = 'active')
+    and exists (select from freg_foreldreansvar)
+union
+-- No e-mail and no mobile that is younger than 18 months: a message reaches nobody.
+select 'guardian_not_reached', a.adult, '', null
+from new_guardian_access a
+left join new_contact c on c.person_id::text = a.adult
+where a.state = 'active' and a.adult_kind = 'person' and exists (select from krr_contact)
+    and not coalesce(c.email_fresh and c.email_hash is not null, false)
+    and not coalesce(c.mobile_fresh and c.mobile_hash is not null, false)
+union
+-- A guardian without a number cannot log in.
+select 'guardian_without_number', a.child_id::text, a.adult, null
+from new_guardian_access a
+where a.state = 'active' and a.adult_kind = 'without_number'
 union
 select 'responsible_unanswered', a.child_id::text, a.adult, null
 from new_guardian_access a
@@ -130,3 +155,55 @@ join new_unit u on u.unit_id = s.unit_id and u.kind = 'school'
 join new_person p on p.person_id = s.person_id and not p.dead
 where not exists (select from new_account a where a.person_id = s.person_id)
 group by s.person_id
+union
+-- An employee in the school system who has no position at a school in the HR system: no account, and no groups.
+select 'employee_without_school', i.person_id::text, '', min(coalesce(u.unit_id, g.unit_id))
+from sas_membership m
+join new_sas_identity i on i.sas_id = m.person_id
+left join new_person p on p.person_id = i.person_id
+left join new_unit u on u.sas_id = m.group_id
+left join new_school_group g on g.group_id = m.group_id
+where m.role <> '01' and m.active is not false and p.dead is not true
+    and coalesce(u.unit_id, g.unit_id) is not null
+    and coalesce(control.as_date(m.begin_date), '-infinity') <= cast(:today as date)
+    and coalesce(control.as_date(m.end_date), 'infinity') >= cast(:today as date)
+    and not exists (select from new_employment e where e.person_id = i.person_id)
+group by i.person_id
+union
+-- A person with two users in a system. A guardian entered by hand is no user, and nor is an employee who has left.
+select 'two_in_sas', i.person_id::text, '', null
+from new_sas_identity i
+where i.sas_id in (select person_id from sas_membership where active is not false)
+group by i.person_id
+having count(distinct i.sas_id) > 1
+union
+select 'two_in_hr', i.person_id::text, '', null
+from new_hr_identity i
+join hr_employee h on h.employee_id = i.employee_id
+where coalesce(control.as_date(h.date_to), 'infinity') >= cast(:today as date)
+group by i.person_id
+having count(distinct i.employee_id) > 1
+union
+-- In the imported directory, whose numbers are hashes (0002).
+select 'two_in_directory', l.person_id::text, '', null
+from (
+    select
+        substr(control.keyed_hash(
+            (select secret from control.owner where owner = :owner), 'number:' || value
+        ), 1, 32)::uuid as number_id,
+        person_id
+    from new_person_link
+    where scheme = 'number' and exists (select from control.directory_entry where owner = :owner)
+) as l
+join control.directory_entry e on e.owner = :owner and e.number_id = l.number_id
+group by l.person_id
+having count(distinct e.uid) > 1
+union
+-- The school system has a number that FREG no longer uses for the person.
+select 'number_differs', i.person_id::text, '', null
+from sas_person s
+join new_sas_identity i on i.sas_id = s.person_id
+join new_person p on p.person_id = i.person_id and p.answered
+where s.number <> p.number
+union
+select kind, subject, other, unit_id from new_name_differs

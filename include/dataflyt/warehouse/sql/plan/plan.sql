@@ -13,6 +13,9 @@ select kind, subject::text as subject, other::text as other, unit_id, inferred,
     or kind in ('guardian_gains_access', 'guardian_loses_access')
         and subject in (select person_id from fortrolig)
     or kind = 'sas_guardian_without_basis' and (subject, other) in (select child, adult from after_quiet)
+    -- The work list has no fortrolig people: a count here that had them would tell how many they are.
+    or kind in ('sas_guardian_without_basis', 'sas_guardian_missing')
+        and (subject in (select person_id from fortrolig) or other in (select person_id from fortrolig))
     or kind = 'contact_changes' and subject in (select adult from after_quiet)
     or kind <> 'pupil_published' and subject in (select person_id from hidden)
     or other in (select person_id from hidden)

@@ -1,0 +1,144 @@
+"""How long Oversikt, Kommune and Plan take at the server, with 357 kommuner of twelve runs each.
+
+Each figure is the median of ten. A busy machine stretches it; the CPU of this process beside it says how much.
+
+The app alone in this process, on an embedded PostgreSQL; Airflow's own middleware adds a few milliseconds. The rights
+are the engineer's in FAB, a set of the rights to 357 DAGs, looked up as FAB does.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from measuring import REPOSITORY, Figure, kommune_files, postgres
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))
+sys.path[:0] = [str(REPOSITORY / "plugins")]
+
+KOMMUNER = 357
+AIM = 300
+PAGES = {"Oversikt": "/", "Kommune": "/kommune/kommune001", "Plan": "/kommune/kommune001/plan"}
+
+
+@dataclass
+class User:
+    """A user who has FAB's rights to read every kommune's DAG."""
+
+    perms: set[tuple[str, str]] = field(default_factory=set)
+
+    def get_id(self) -> str:
+        return "7"
+
+    def get_name(self) -> str:
+        return "engineer"
+
+
+def measure(tries: int = 10) -> list[Figure]:
+    """Ask for each page several times; the first is left out, since it reads the kommune files."""
+    from airflow.api_fastapi import app as airflow_app
+    from fastapi.testclient import TestClient
+    from sqlalchemy import make_url
+
+    from dataflyt.config.connections import Connection
+    from dataflyt.on_airflow.auth_manager import AuthManager
+    from dataflyt.on_airflow.rights import dag_of
+    from dataflyt.run.environment import Environment
+    from dataflyt_web.app import create_app
+    from dataflyt_web.installation import Dag, Installation
+
+    ids = [f"kommune{at:03d}" for at in range(1, KOMMUNER + 1)]
+    user = User({(action, f"DAG:{dag_of(one)}") for one in ids for action in ("can_read", "can_edit")})
+
+    class Manager:
+        """FAB's rules on the rights of ``User``."""
+
+        async def get_user_from_token(self, token: str) -> User:
+            return user
+
+        def is_authorized_dag(self, **asked: Any) -> bool:
+            return bool(AuthManager.is_authorized_dag(fab, **asked))
+
+    fab = object.__new__(AuthManager)
+    airflow_app._AuthManagerState.instance = Manager()  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory(prefix="dataflyt-bench-") as at:
+        folder = Path(at)
+        kommune_files(folder / "kommuner", ids, [f"{1000 + number}" for number in range(1, KOMMUNER + 1)])
+        os.environ["DATAFLYT_KOMMUNER"] = str(folder / "kommuner")
+        with postgres(folder, ids[:1]) as urls:
+            fill(urls["dataflyt"], ids)
+            web = make_url(urls["dataflyt"]).set(username="dataflyt_web").render_as_string(hide_password=False)
+
+            def connect(name: str) -> Connection:
+                return Connection(name, web if name == "warehouse_web" else urls["kommune_kommune001"])
+
+            environment = Environment(connect, Path, str(folder / "storage"))
+            dags = {dag_of(one): Dag(False, datetime(2026, 12, 6, 2, tzinfo=UTC)) for one in ids}
+            app = create_app(Installation(lambda: environment, lambda: dags))
+            figures = []
+            with TestClient(app, cookies={"_token": "x"}) as browser:
+                for name, path in PAGES.items():
+                    first, *took = [timed(browser, path) for _ in range(tries + 1)]
+                    usual, cpu = statistics.median(one for one, _ in took), statistics.median(one for _, one in took)
+                    figures.append(
+                        Figure(
+                            f"{name}, {KOMMUNER} kommuner",
+                            f"{usual:.0f} ms, {cpu:.0f} of CPU",
+                            f"aim: at most {AIM} ms",
+                            usual <= AIM,
+                        )
+                    )
+                    figures.append(Figure(f"  the first time, when {name} is asked for", f"{first[0]:.0f} ms"))
+            return figures
+
+
+def timed(browser: Any, path: str) -> tuple[float, float]:
+    """Return the milliseconds that a page takes, and those of this process's CPU."""
+    began, busy = time.perf_counter(), time.process_time()
+    answer = browser.get(path)
+    if answer.status_code != 200:
+        raise SystemExit(f"{path}: {answer.status_code} {answer.text[:500]}")
+    return (time.perf_counter() - began) * 1000, (time.process_time() - busy) * 1000
+
+
+def fill(url: str, ids: list[str]) -> None:
+    """Give each kommune twelve closed runs with the figures of a real one."""
+    from sqlalchemy import create_engine, make_url, text
+
+    figures = (
+        '{"sources":{'
+        + ",".join(
+            f'"{source}":{{"received":12345,"staged":12300,"quarantined":45,"held_over":0,"duplicates":0}}'
+            for source in ("freg", "krr", "hr", "sas")
+        )
+        + '},"delivered":{"hr":"2026-11-28T01:00:00+00:00","sas":"2026-11-28T01:00:00+00:00"},"published":2,'
+        '"changes":120,"failed":[],"totals":{"received":49380,"staged":49200,"quarantined":180,"held_over":0,'
+        '"duplicates":0},"envelopes":{"guardians":1200,"message":40,"notice":130}}'
+    )
+    superuser = make_url(url).set(username="postgres")
+    with create_engine(superuser).begin() as connection:
+        connection.execute(text("set local session_replication_role = replica"))  # states without their way
+        for number in range(1, 13):
+            connection.execute(
+                text(
+                    "insert into control.run (owner, run, key, as_of, state, config_version, asks, report, outcome, "
+                    "figures) select owner, :run, 'run-' || :run, :as_of, 'released', '', '', '{}', 'released', "
+                    ":figures from unnest(cast(:ids as text[])) as ids (owner)"
+                ),
+                {
+                    "run": number,
+                    "as_of": datetime(2026, 11, 29, 2, tzinfo=UTC) - timedelta(weeks=12 - number),
+                    "figures": figures,
+                    "ids": ids,
+                },
+            )
+        connection.execute(text("analyze control.run"))
+
+
+if __name__ == "__main__":
+    print(*measure(), sep="\n")

@@ -1,0 +1,134 @@
+"""The runs of all kommuner: what came of each, and what waits for an answer.
+
+In: the ids of the kommuner that somebody may see. Out: each kommune's newest runs, with the figures that its report
+told everybody. Read in one statement by the role ``dataflyt_web``, by the connection ``warehouse_web``. That role can
+read neither a person nor an approver's name.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from dataflyt.run.environment import Environment
+from dataflyt.storage import database
+
+WAREHOUSE = "warehouse_web"
+"""The connection: the warehouse as ``dataflyt_web``."""
+
+STRIP = 12
+"""How many of each kommune's newest runs are read."""
+
+GOOD = ("released", "planned")
+"""The outcomes that need nobody."""
+
+
+@dataclass(frozen=True)
+class LineRun:
+    """A run in a kommune's line. ``key`` is Airflow's id of the run.
+
+    ``outcome`` is the report's; of a run that is not closed it is ``waiting`` (for an approver) or ``running``.
+    ``figures`` are those of ``report.figures``, empty before the run is closed. ``of_all`` reads those of the newest
+    and of the released run.
+    """
+
+    number: int
+    key: str
+    as_of: datetime
+    outcome: str
+    figures: Mapping[str, Any]
+
+    @property
+    def good(self) -> bool:
+        """Whether the run did what it was to do."""
+        return self.outcome in GOOD
+
+    @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return list(self.figures.get("failed", []))
+
+    def delivered(self, source: str) -> datetime | None:
+        """Return when the file of ``hr`` or ``sas`` was delivered, if the storage told."""
+        said = self.figures.get("delivered", {}).get(source)
+        return datetime.fromisoformat(said) if said else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A kommune's newest runs, the newest first, and its newest released run, which may be older than all of them."""
+
+    runs: tuple[LineRun, ...]
+    released: LineRun | None
+
+    @property
+    def last(self) -> LineRun | None:
+        """The newest run."""
+        return self.runs[0] if self.runs else None
+
+
+def of_all(environment: Environment, owners: Iterable[str]) -> dict[str, Line]:
+    """Return the lines of these kommuner. Raises ConfigError or SourceUnavailable when the warehouse cannot be read."""
+    db = database.engine(environment.connect(WAREHOUSE).url)
+    with database.reading_runs(db) as connection:
+        return read_lines(connection, list(owners), STRIP, figures=1)
+
+
+def read_lines(
+    connection: Connection, owners: list[str], newest: int, *, figures: int | None = None
+) -> dict[str, Line]:
+    """Return the lines of kommuner in an open transaction: the ``newest`` runs of each.
+
+    With ``figures``, only so many of the newest have their figures.
+    """
+    # Rows are few and found by their key: the loops that a merge must not use are right here.
+    connection.execute(text("set local enable_nestloop = on"))
+    found: dict[str, list[LineRun]] = {owner: [] for owner in owners}
+    released: dict[str, LineRun] = {}
+    asked = {"owners": owners, "newest": newest, "figures": figures or newest}
+    for row in connection.execute(text(_LINES), asked):
+        run = LineRun(row.run, row.key, row.as_of, _outcome(row), orjson.loads(row.figures) if row.figures else {})
+        if row.place:
+            found[row.owner].append(run)
+        else:
+            released[row.owner] = run
+    return {owner: Line(tuple(runs), released.get(owner)) for owner, runs in found.items()}
+
+
+def _outcome(row: Any) -> str:
+    """Return what came of a run: of one that people have undone since, that; else what its report says."""
+    if row.state in ("undone", "superseded") or (row.outcome is None and row.state not in ("open", "merged")):
+        return str(row.state)
+    if row.outcome is not None and row.state != "open":  # an open run was closed, and has been taken up again
+        return str(row.outcome)
+    return "waiting" if row.answer == "asked" else "running"
+
+
+# "place" counts from the newest run; the released run comes once more, without a place.
+_LINES = """
+select o.owner, r.run, r.key, r.as_of, r.state, r.outcome, r.figures, r.place, a.answer
+from unnest(cast(:owners as text[])) as o (owner)
+cross join lateral (
+    select run, key, as_of, state, outcome, case when place <= :figures then figures end as figures, place
+    from (
+        select s.*, row_number() over (order by run desc) as place
+        from (
+            select run, key, as_of, state, outcome, figures from control.run
+            where owner = o.owner order by run desc limit :newest
+        ) s
+    ) s
+    union all
+    (
+        select run, key, as_of, state, outcome, figures, null from control.run
+        where owner = o.owner and state = 'released' order by run desc limit 1
+    )
+) r
+left join lateral (
+    select answer from control.approval
+    where owner = o.owner and run = r.run and r.state = 'merged' order by approval desc limit 1
+) a on true
+order by o.owner, r.run desc
+"""

@@ -1,0 +1,46 @@
+"""Why a guardian sees, or does not see, a child."""
+
+from dataflyt.why import flow, guardians, pupils
+from dataflyt.why.check import Check
+
+WAITING = """
+select from golden.guardian_access where owner = :owner and child_id = :child and adult = :adult
+    and from_run = :newest and state = 'active' and not exists (
+        select from why_guardian_access n where n.child_id = :child and n.adult = :adult and n.state = 'active')
+union all
+select from golden.enrolment where owner = :owner and person_id = :child and from_run = :newest
+    and not exists (select from why_enrolment n where n.person_id = :child)
+"""
+"""What an unreleased run would give the pair."""
+
+PUPIL: tuple[Check, ...] = (
+    pupils.child_known,
+    pupils.pupil_alive,
+    pupils.in_school_file,
+    pupils.enrolled,
+    pupils.has_number,
+    pupils.in_register,
+)
+"""The links of a child before the guardian comes in."""
+GUARDIAN: tuple[Check, ...] = (
+    guardians.responsible,
+    guardians.alive,
+    guardians.not_suspended,
+    guardians.not_blocked,
+    guardians.adult_answered,
+    guardians.of_age,
+)
+"""The links between the two."""
+
+
+def chain() -> list[Check]:
+    """Return the checks in the order of the flow."""
+    return [
+        flow.run_stands(WAITING),
+        *PUPIL,
+        guardians.may_be_asked,
+        *GUARDIAN,
+        pupils.pupil_shown,
+        guardians.both_shown,
+        flow.in_file("in_pifu_file", "pifu.xml", "pifu", ":child", ":who"),
+    ]

@@ -1,0 +1,130 @@
+"""``why``: the answer to a question about people of a kommune. Commands and pages call it."""
+
+from collections.abc import Sequence
+
+from dataflyt.config.kommune import Kommune
+from dataflyt.errors import ConfigError
+from dataflyt.run.environment import Environment
+from dataflyt.warehouse import audit
+from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
+from dataflyt.why import texts
+from dataflyt.why.asking import Asked, asking
+from dataflyt.why.causes import CAUSES
+from dataflyt.why.check import Answer, Check, Found, Step, Verdict, outcomes
+from dataflyt.why.correcting import corrector
+from dataflyt.why.questions import QUESTIONS
+from dataflyt.why.texts import LANGUAGES, Language, laws
+
+
+def why(
+    kommune: Kommune,
+    environment: Environment,
+    question: str,
+    visitor: Visitor,
+    *,
+    who: str = "",
+    child: str | None = None,
+    word: str = "",
+    graded: bool = False,
+    language: Language = "nb",
+) -> Answer:
+    """Answer a question (``questions.QUESTIONS``), and keep the look in the audit, in one transaction.
+
+    ``who`` is the person that the question is about (the guardian, the pupil, the employee), as ``people.known`` reads
+    it; ``child`` the child of a question with one; ``word`` the field or the group. Somebody who does not exist is no
+    error: the answer says who could correct that. Without ``graded`` a protected person is answered for as somebody who
+    does not exist.
+
+    Raises NotAllowed without the right ``persons``, or ``graded``. Raises ConfigError for an unknown question or
+    language, for a missing part of the question, and while no run has been released.
+    """
+    with refusals(kommune, environment.connect, visitor, "why", [one for one in (who, child) if one]):
+        kommune.case_worker(visitor.id, "graded" if graded else "persons")
+    asks = QUESTIONS.get(question)
+    if asks is None:
+        raise ConfigError(f"Spørsmålet «{question}» finnes ikke: skriv {', '.join(QUESTIONS)}.")
+    if language not in LANGUAGES:
+        raise ConfigError(f"Språket «{language}» finnes ikke: skriv {' eller '.join(LANGUAGES)}.")
+    if asks.about == "child" and child is None:
+        raise ConfigError("Skriv hvilket barn det gjelder.")
+    if asks.about in ("field", "group") and not word and not asks.optional:
+        raise ConfigError(f"Skriv {'feltet' if asks.about == 'field' else 'gruppens id'} det gjelder.")
+    chain = asks.chain()
+    read = " ".join(query for one in chain for query in one.queries.values())
+    about_child = child if asks.about == "child" else None
+    with asking(
+        kommune, environment, who, about_child, read=read, word=word if asks.about != "child" else "", graded=graded,
+        language=language,
+    ) as asked:  # fmt: skip
+        answer = _answer(asked, question, chain)
+        subjects = [one for one in (asked.who, asked.child) if one is not None]
+        detail = f"{question}, kjøring {asked.released}"
+        known = [one.person_id for one in subjects if one.known]
+        audit.record(asked.here.connection, kommune.id, visitor, "why", known, detail)
+        if asked.named:
+            audit.record(asked.here.connection, kommune.id, visitor, "named beside", asked.named, detail)
+    return answer
+
+
+def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
+    steps = [_step(asked, one.name, found) for one, found in outcomes(asked, chain)]
+    verdict = _verdict(asked, steps)
+    key = QUESTIONS[question].caller(asked, verdict)
+    caller = asked.word_for("caller", key, next=asked.next_run, law=laws()["information"][asked.language])
+    subjects = [one for one in (asked.who, asked.child) if one is not None and one.known]
+    return Answer(
+        question,
+        asked.word_for("questions", question),
+        tuple(one.name for one in subjects),
+        tuple(steps),
+        verdict,
+        caller,
+    )
+
+
+def _step(asked: Asked, name: str, found: Found) -> Step:
+    said = dict(found.said)
+    evidence = found.evidence
+    cause = CAUSES.get(found.cause)
+    if found.cause:
+        said |= {"run": said.get("run", evidence.run), "source": asked.words("sources").get(evidence.source, "")}
+        sentence = asked.word_for("causes", found.cause, **said)
+    else:
+        part, key = found.text or ("passed", name)
+        said.setdefault("run", evidence.run)
+        sentence = asked.word_for(part, key, **said)
+    return Step(
+        name,
+        asked.word_for("checks", name),
+        found.status,
+        asked.word_for("statuses", found.status),
+        sentence,
+        asked.words("sources").get(evidence.source, ""),
+        evidence.run,
+        asked.run_day(evidence.run),
+        evidence.value,
+        found.cause,
+        corrector(found.corrector or cause.corrector, asked.language) if cause else None,
+        asked.word_for("when", cause.when, next=asked.next_run) if cause else "",
+        texts.settles(asked.language, found.cause) if found.cause else "",
+        found.soft,
+        found.note,
+    )
+
+
+def _verdict(asked: Asked, steps: Sequence[Step]) -> Verdict:
+    """Conclude by the first link that does not hold; a soft doubt before it makes that uncertain too."""
+    broken = next((one for one in steps if one.status != "passed" and not one.soft and not one.note), None)
+    doubts = [one for one in steps if one.soft]
+    if broken is None:
+        return Verdict("fine", (), asked.word_for("verdict", "fine"), None, "", "")
+    notes = [one.settles for one in steps if one.note and one.source == broken.source]
+    if broken.status == "failed" and not doubts:
+        settles = " ".join(filter(None, (broken.settles, *notes)))
+        return Verdict("failed", (broken.cause,), broken.sentence, broken.corrector, broken.when, settles)
+    said = [asked.word_for("verdict", "unknown", says=broken.sentence)]
+    said += [asked.word_for("verdict", "or", says=one.sentence) for one in doubts]
+    causes = (broken.cause, *(one.cause for one in doubts))
+    settles = " ".join(dict.fromkeys(one.settles for one in (broken, *doubts) if one.settles) | dict.fromkeys(notes))
+    return Verdict("unknown", causes, " ".join(said), broken.corrector, broken.when, settles)

@@ -1,0 +1,134 @@
+"""Checks that every chain begins or ends with: the run that holds, rows set aside, and the published files."""
+
+from typing import Any
+
+from dataflyt.formats.dates import OSLO
+from dataflyt.warehouse.outcomes import LINKED, NEWEST
+from dataflyt.why.asking import Asked
+from dataflyt.why.check import Check, Found, Rows, check, failed, passed, unknown
+from dataflyt.why.correcting import OF_RULES
+from dataflyt.why.when import day_in_words
+
+_STOPPED = {
+    "rejected": "run_rejected",
+    "unanswered": "run_unanswered",
+    "failed": "run_stopped",
+    "superseded": "run_stopped",
+    "open": "run_under_way",
+    "merged": "run_under_way",
+    "undone": "run_undone",
+}
+
+
+def run_stands(waiting: str) -> Check:
+    """Return the check whether the newest run is released; ``waiting`` reads what an unreleased run would bring.
+
+    A run that waits for approval and would bring what is missing is the cause. A run that was rejected, or stopped,
+    may hold a correction that nobody can see: that is a doubt, where something is wrong.
+    """
+
+    @check(newest="select run, state from control.run where owner = :owner and run = :newest", waiting=waiting)
+    def run_stands(asked: Asked, rows: Rows) -> Found:
+        newest = rows["newest"][0]
+        if newest.run == asked.released:
+            return passed(run=asked.released)
+        if newest.state == "merged":
+            if rows["waiting"]:
+                return failed("waiting_for_approval", run=newest.run)
+            return passed(run=asked.released)
+        found = unknown(_STOPPED[newest.state], run=newest.run, released=asked.released)
+        return Found("unknown", found.cause, found.evidence, found.said, soft=True)
+
+    return run_stands
+
+
+def file_is_new(source: str) -> Check:
+    """Return the check whether a source's file was delivered after the run before: a correction since is not in it."""
+    query = (
+        "select as_of from control.run where owner = :owner and state = 'released' and run < :released "
+        "order by run desc limit 1"
+    )
+
+    def judge(asked: Asked, rows: Rows) -> Found | None:
+        delivered = asked.delivered.get(source)
+        if delivered is None:
+            return None  # a newer run's files have taken their place
+        day = day_in_words(delivered.astimezone(OSLO).date())
+        if rows["before"] and delivered < rows["before"][0].as_of:
+            found = unknown("file_not_new", source, asked.released, day, day=day)
+            return Found("unknown", found.cause, found.evidence, found.said, note=True)
+        return passed(source, asked.released, day, day=day)
+
+    return Check("file_is_new", {"before": query}, judge)
+
+
+def set_aside(rows: Any, tables: tuple[str, ...] = ()) -> Found | None:
+    """Return the finding for the first row in quarantine, of these tables (all, where none is named)."""
+    for row in rows:
+        if not tables or row.table_name in tables:
+            source = row.table_name.split("_")[0]
+            return Found(
+                "failed",
+                "row_set_aside",
+                passed(source, row.run, row.rule).evidence,
+                {"reason": row.reason},
+                corrector=OF_RULES.get(row.responsible, "system_owner"),
+            )
+    return None
+
+
+def quarantine_of(person: str) -> str:
+    """Return a query for the rows about a person (``:who``, ``:child`` or ``:pupil``) in the newest quarantine."""
+    return f"""
+select distinct h.table_name, h.rule, h.reason, h.responsible,
+    (select max(c.run) from control.check_result c where c.owner = :owner) as run
+from ({NEWEST}) h
+where exists (select from now_person_link l where l.person_id = {person} and {LINKED})
+    or exists (
+        -- A new row in quarantine is linked to nobody yet: the staged row has the number.
+        select from why_staged_sas s where s.person_id = {person} and s.local_id = h.subject
+            and h.table_name in ('sas_person', 'sas_membership', 'sas_guardian')
+    )
+    or exists (
+        select from why_staged_hr s where s.person_id = {person} and s.local_id = h.subject
+            and h.table_name in ('hr_employee', 'hr_employment')
+    )
+order by 1, 2
+"""
+
+
+def nothing_set_aside(person: str, *tables: str) -> Check:
+    """Return the check whether rows about a person stand in quarantine: what holds is then older than the file."""
+
+    @check(quarantine=quarantine_of(person))
+    def nothing_set_aside(asked: Asked, rows: Rows) -> Found:
+        return set_aside(rows["quarantine"], tables) or passed()
+
+    return nothing_set_aside
+
+
+def in_file(name: str, file: str, export: str, *people: str) -> Check:
+    """Return the check whether people (``:who`` …) are in the published file of an export."""
+    everybody = " and ".join(
+        "exists (select from control.disclosure d where d.owner = :owner and d.to_at is null "
+        f"and d.file = '{export}' and d.person_id = {person})"
+        for person in people
+    )
+
+    def judge(asked: Asked, rows: Rows) -> Found:
+        if asked.kommune.trial:
+            return failed("on_trial")
+        if export not in asked.kommune.exports:
+            return failed("file_not_ordered", file=file)
+        published = rows["published"]
+        if not published or published[0].run < asked.released:
+            return failed("not_published", run=asked.released)
+        if not published[0].there:
+            return failed("not_in_published_file", run=published[0].run, file=file)
+        return passed(run=published[0].run, value=day_in_words(asked.run_day(published[0].run)))
+
+    query = (
+        f"select p.run, ({everybody}) as there from control.publication p "
+        "where p.owner = :owner and p.withdrawn_at is null order by p.published_at desc limit 1"
+    )
+    return Check(name, {"published": query}, judge)

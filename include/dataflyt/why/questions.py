@@ -1,0 +1,66 @@
+"""The questions that can be asked: a chain each, and the text that its caller may hear."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from dataflyt.why import access, changed, envelope, field, missing, resources, stepfather, teacher
+from dataflyt.why.asking import Asked
+from dataflyt.why.check import Check, Verdict
+
+
+class Question(NamedTuple):
+    """A question: its chain, the key of the caller's text, and what is asked about besides the person.
+
+    ``caller`` may look at the verdict only where the person asks about themselves and is not protected, or has the
+    access that is asked about: everybody else hears one text, whatever is true.
+    """
+
+    chain: Callable[[], Sequence[Check]]
+    caller: Callable[[Asked, Verdict], str]
+    about: str = ""
+    """``child``, ``field`` or ``group``; "" for the person alone."""
+    optional: bool = False
+    """Whether ``about`` may be left out."""
+
+
+def _of_access(asked: Asked, verdict: Verdict) -> str:
+    both = asked.child is not None and asked.child.open and asked.who.open
+    return "access_in_order" if verdict.status == "fine" and both else "nothing_found"
+
+
+def _of_teacher(asked: Asked, verdict: Verdict) -> str:
+    if not asked.who.open or "person_unknown" in verdict.causes:
+        return "teacher_unknown"
+    if verdict.status == "fine":
+        return "teacher_in_order"
+    who = verdict.corrector.id if verdict.corrector else ""
+    return f"teacher_{who if who in ('hr', 'school_office', 'school_leader') else 'system_owner'}"
+
+
+def _of_field(asked: Asked, verdict: Verdict) -> str:
+    # By the field alone: the person's own record would tell that the person is known. Vigilo's "e-post" is a
+    # guardian's, unless the caller is an employee whom anybody may know of.
+    wanted = field.named(asked.word)
+    if wanted not in field.FIELDS:
+        return "field_unknown"
+    employee = asked.who.open and "field_of_hr" in verdict.causes
+    return f"field_of_{field.source_of(wanted, employee=employee, guardian=True)}"
+
+
+def _always(key: str) -> Callable[[Asked, Verdict], str]:
+    return lambda asked, verdict: key
+
+
+QUESTIONS: dict[str, Question] = {
+    "access": Question(access.chain, _of_access, "child"),
+    "resources": Question(resources.chain, _always("resources"), "group", optional=True),
+    "teacher": Question(teacher.chain, _of_teacher, "group", optional=True),
+    "envelope": Question(envelope.chain, _always("envelope")),
+    "field": Question(field.chain, _of_field, "field"),
+    "changed": Question(changed.chain, _of_access, "child"),
+    "stepfather": Question(stepfather.chain, _always("stepfather"), "child"),
+    "missing": Question(missing.chain, _always("pupil_missing")),
+    "group": Question(missing.group_chain, _always("group"), "group"),
+    "row": Question(missing.row_chain, _always("pupil_missing")),
+}
+"""All questions, by name."""

@@ -1,0 +1,144 @@
+"""Nothing leaks: the caller hears the same of a protected and of an unknown child, and so does who lacks «graded».
+
+``DATAFLYT_LEAK=10000`` asks about so many pairs; the suite about fewer.
+"""
+
+import os
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from dataflyt.config.kommune import CaseWorker
+from dataflyt.errors import ConfigError, NotAllowed
+from dataflyt.warehouse.audit import Visitor
+from dataflyt.why.answering import why
+from dataflyt.why.check import Answer
+from dataflyt.why.questions import QUESTIONS
+from simulator.model import Person
+from tests.installation.fixtures import Installation
+
+ANITA = Visitor("101", "Anita", "saksbehandling", "test")
+BJORN = Visitor("102", "Bjørn", "saksbehandling", "test")
+CATO = Visitor("103", "Cato", "nysgjerrighet", "test")
+PEOPLE = (
+    CaseWorker(id="101", name="Anita", may=("persons", "graded", "decide")),
+    CaseWorker(id="102", name="Bjørn", may=("persons", "decide")),
+    CaseWorker(id="103", name="Cato", may=("decide",)),
+)
+UNKNOWN = "Ingen Nordmann 2015-01-01"
+PAIRS = int(os.environ.get("DATAFLYT_LEAK", "100"))
+
+
+@pytest.fixture
+def here(installation: Installation) -> Installation:
+    installation.kommune = installation.kommune.model_copy(update={"people": PEOPLE})
+    return installation
+
+
+def ask(
+    here: Installation, question: str, who: str, child: str | None, visitor: Visitor = BJORN, **more: Any
+) -> Answer:
+    return why(here.kommune, here.environment, question, visitor, who=who, child=child, **more)
+
+
+def protected(here: Installation) -> list[Person]:
+    """Return the pupils whom FREG protects, or who are protected for somebody at home."""
+    hidden = {
+        number
+        for (number,) in here.query(
+            "select p.number from golden.protection x join golden.person p using (person_id) "
+            "join golden.enrolment e using (person_id) "
+            "where x.to_run is null and p.to_run is null and e.to_run is null and (x.level >= 2 or x.held_back)"
+        )
+    }
+    return [
+        pupil.person
+        for pupil in here.registers.world.pupils
+        if pupil.person and pupil.person.number in hidden and "unknown_to_freg" not in pupil.cases
+    ]
+
+
+@pytest.mark.after_first_run
+def test_the_caller_hears_the_same_of_a_protected_and_an_unknown_child(here: Installation) -> None:
+    """Random callers, their own parents among them, and a visitor who may see everything."""
+    random = Random(1)
+    children = protected(here)
+    assert len(children) >= 8
+    parents = {record.ansvarlig for child in children for record in child.responsibility if record.ansvarlig}
+    others = [one.number for one in here.registers.world.persons.values() if one.roles and one.number not in parents]
+    callers = [*sorted(parents), *random.sample(others, min(len(others), max(3, PAIRS // len(children))))]
+    random.shuffle(callers)
+    asked = 0
+    for caller in callers:
+        question = ("access", "changed", "stepfather")[asked // len(children) % 3]
+        unknown = ask(here, question, caller, UNKNOWN, ANITA, graded=True)
+        for child in children:
+            found = ask(here, question, caller, child.number, ANITA, graded=True)
+            assert found.caller == unknown.caller, question
+            asked += 1
+        if asked >= PAIRS:
+            break
+    assert asked >= min(PAIRS, 100)
+
+
+@pytest.mark.after_first_run
+def test_without_graded_a_protected_person_is_answered_for_as_one_who_does_not_exist(here: Installation) -> None:
+    world = here.registers.world
+    child = protected(here)[0]
+    father = here.registers.person("seed_father")
+    baug = next(one.person for one in world.pupils if "seed_baug" in one.cases)
+    assert baug
+    for question, asks in QUESTIONS.items():
+        word = "navn" if asks.about == "field" else ""
+        if question == "group":
+            continue
+        other = father.number if asks.about == "child" else None
+        for who, second in ((child.number, None), (other, child.number)) if other else ((child.number, None),):
+            if asks.about == "child" and second is None:
+                second = baug.number  # a protected person as the adult
+            unknown = (UNKNOWN, second) if who == child.number else (who, UNKNOWN)
+            hidden = ask(here, question, str(who), second, word=word)
+            nobody = ask(here, question, str(unknown[0]), unknown[1], word=word)
+            assert hidden == nobody, question
+            # Who may see the person gets an answer about the person, and the caller the text of nobody.
+            seen = ask(here, question, str(who), second, ANITA, graded=True, word=word)
+            assert seen != nobody, question
+            assert seen.caller == nobody.caller, question
+
+
+@pytest.mark.after_first_run
+def test_each_question_is_a_look_with_a_right_and_a_row_in_the_audit(here: Installation) -> None:
+    father = here.registers.person("seed_father")
+    baug = next(one.person for one in here.registers.world.pupils if "seed_baug" in one.cases)
+    assert baug
+    with pytest.raises(NotAllowed, match="persons"):
+        ask(here, "access", father.number, baug.number, CATO)
+    with pytest.raises(NotAllowed, match="graded"):
+        ask(here, "access", father.number, baug.number, BJORN, graded=True)
+    for question, child, said in (
+        ("why-not", baug.number, "finnes ikke"),
+        ("access", None, "hvilket barn"),
+        ("field", None, "feltet"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            ask(here, question, father.number, child)
+    assert here.query("select 1 from control.audit") == []
+    ask(here, "access", father.number, baug.number)
+    ids = dict(here.query("select value, person_id from golden.person_link where to_run is null"))
+    looked = here.query("select user_id, action, person_id, detail, purpose from control.audit")
+    assert {tuple(row) for row in looked} == {
+        ("102", "why", ids[father.number], "access, kjøring 1", "saksbehandling"),
+        ("102", "why", ids[baug.number], "access, kjøring 1", "saksbehandling"),
+    }
+    # A look for somebody who is not found is a row about nobody in particular, a protected person or not.
+    ask(here, "missing", UNKNOWN, None, replace(BJORN, purpose="ukjent"))
+    ask(here, "missing", protected(here)[0].number, None, replace(BJORN, purpose="beskyttet"))
+    rows = here.query("select purpose, person_id from control.audit where purpose <> 'saksbehandling'")
+    assert {tuple(row) for row in rows} == {("ukjent", None), ("beskyttet", None)}
+    # Names beside the subjects are told to the audit as well.
+    here.kommune = here.kommune.model_copy(update={"consent": True})
+    ask(here, "stepfather", here.registers.person("stepfather").number, baug.number)
+    named = here.query("select person_id from control.audit where action = 'named beside'")
+    assert {row[0] for row in named} == {ids[father.number], ids[here.registers.person("seed_mother").number]}
