@@ -63,8 +63,9 @@ def check(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         put("hr", str(drop / "1106" / "hr"))
         put("sas", (drop / "1106" / "sas").as_uri())
         result = CliRunner().invoke(app, ["kommune", "check", "--online", "1106"])
-        first, *lines = result.output.splitlines()
+        first, *rest = result.output.splitlines()
         assert first == "haugesund.yaml: OK"
+        lines = [line for line in rest if line.startswith(("OK ", "FEIL "))]  # the file's hints stand before them
         said = {source: line for source, line in zip(("freg", "krr", "hr", "sas"), lines, strict=True)}
         assert "PRIVATE KEY" not in result.output
         return result.exit_code, said, result.output
