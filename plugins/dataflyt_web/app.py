@@ -39,7 +39,7 @@ HEADERS = {
 def create_app(found: Installation | None = None) -> FastAPI:
     """Return the app for an installation, by default the one that Airflow's settings and connections describe."""
     app = FastAPI(title="Dataflyt", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.installation = found or Installation(installation.environment, installation.dags)
+    app.state.installation = found or Installation(installation.environment, installation.dags, installation.ended)
     app.state.tabs = tuple(page.TAB for page in PAGES if page.TAB)
     for page in PAGES:
         app.include_router(page.router)

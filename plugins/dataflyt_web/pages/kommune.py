@@ -1,6 +1,7 @@
 """Kommune: a run's way from the sources to the exports, the runs over time, and the files received and sent."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +42,9 @@ def show_kommune(request: Request, visit: Visiting, run: int | None = None) -> A
     found = standing(visit.kommune, visit.environment, run)
     if found.run is None and run is not None:
         raise Missing
+    line = visit.installation.as_airflow_knows({visit.kommune.id: found.line})[visit.kommune.id]
+    if found.run and line.last and line.last.number == found.run.number:
+        found = replace(found, line=line, run=line.last)
     texts = texts_of(request)
     dag = visit.installation.dags().get(dag_of(visit.kommune.id))
     return show(
