@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dataflyt.decisions import kinds
+from dataflyt.warehouse import actions
 from dataflyt_web.decision_forms import BEGIN, KINDS, fields_of
 from dataflyt_web.texts import Texts, catalogue
 from tests.dataflyt_web.conftest import Browser, plain
@@ -30,7 +31,7 @@ def test_every_field_of_every_form_has_its_words() -> None:
     bokmaal = Texts("nb")
     assert kinds.KINDS.keys() - KINDS.keys() == {"undo", "erase", "take_over"}, "these have only commands"
     for kind in KINDS.values():
-        assert bokmaal(f"decision.{kind.kind}") == kind.title
+        assert bokmaal(f"decision.{kind.kind}") == actions.DECISIONS[kind.kind]
         assert kind in {one for some in BEGIN.values() for one in some} or f"decision.short_{kind.kind}" in catalogue()
         for field in fields_of(kind):
             assert f"field.{field.name}" in catalogue(), field
