@@ -24,6 +24,7 @@ from dataflyt.decisions.hold_back import HoldBack
 from dataflyt.decisions.override import Override, RaiseProtection
 from dataflyt.operations import work_list
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.why.questions import QUESTIONS
 from tests.decisions.test_undo import families
 from tests.installation.fixtures import KOMMUNER, TODAY, Installation
 from tests.installation.test_cli import connected as connected
@@ -41,7 +42,7 @@ UNKNOWN = "13897200184"
 """A number that nobody has."""
 
 LISTS = (
-    *("plan --rows", "work-list --rows", "undo --run 2 --rows --dry-run"),
+    *("plan --rows", "worklist show", "undo --run 2 --rows --dry-run"),
     *("block list", "grant list", "override list", "person list", "person list --links"),
     *("decide list", "decide suspension list", "decide publishable list", "decide hold-back list", "quality rows"),
 )
@@ -49,8 +50,10 @@ ONE_BY_ONE = ("show person", "disclosed", "subject-access", "erase")
 DECIDING = (
     *("block add", "consent withdraw", "grant add", "override add", "person add", "person link", "person unlink"),
     *("decide suspension keep", "decide suspension lift", "decide publishable add", "decide publishable end"),
-    *("decide hold-back add", "decide hold-back end"),
+    *("decide hold-back add", "decide hold-back end", "worklist take", "worklist release"),
 )
+WHY = tuple(f"why {question}" for question in QUESTIONS)
+"""Walked in tests/why/test_leak.py."""
 
 
 def _commands(command: object, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -62,7 +65,7 @@ def _commands(command: object, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def test_every_command_that_can_show_the_protected_is_walked_below() -> None:
-    walked = {words.partition(" --")[0] for words in LISTS} | {*ONE_BY_ONE, *DECIDING}
+    walked = {words.partition(" --")[0] for words in LISTS} | {*ONE_BY_ONE, *DECIDING, *WHY}
     assert set(_commands(typer.main.get_command(app))) == walked
 
 
@@ -135,9 +138,9 @@ def test_nobody_without_graded_is_told_anything_about_a_protected_person(here: I
                 tell_of_plain |= {command} if told else set()
             elif not (name == "fortrolig" and in_plan):
                 assert not told, f"«{command}» tells of somebody who is {name}"
-            if command in ("block list", "grant list", "override list", "decide list", "work-list --rows"):
+            if command in ("block list", "grant list", "override list", "decide list", "worklist show"):
                 assert any(word in all_of_it for word in words), f"«{command} --graded» leaves out who is {name}"
-    assert {"block list", "grant list", "override list", "decide list", "work-list --rows"} <= tell_of_plain
+    assert {"block list", "grant list", "override list", "decide list", "worklist show"} <= tell_of_plain
 
     for command in ("show person", "disclosed", "subject-access"):
         nobody = _said(command, UNKNOWN, by="103")
