@@ -292,7 +292,7 @@ class _Pifu:
             extension.append(_X.pifu_adr(self.address(*address), type="personRegisteredAddressPrivate"))
         extension.append(_X.pifu_status("aktiv", type="activeInactive"))
         if person.pupil:
-            extension.append(_X.pifu_status("heltid", type="pupilStatus"))
+            extension.append(_X.pifu_status(person.pupil_status, type="pupilStatus"))
         extension.extend(
             _X.pifu_hasContactPerson(self.sourcedid(guardian), type="guardian") for guardian in person.guardians
         )

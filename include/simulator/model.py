@@ -140,6 +140,8 @@ class SasPerson:
     postcode: str | None = None
     place: str | None = None
     pupil: bool = False
+    pupil_status: str = "heltid"
+    """PIFU's ``pupilStatus`` of a pupil: heltid, deltid or privatist."""
     guardians: list[str] = field(default_factory=list)
     """SAS ids of contact persons of type guardian."""
 

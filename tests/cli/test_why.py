@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dataflyt.cli import why
 from tests.cli.test_show import AS, audited, here, said
 from tests.installation.fixtures import Installation
 
@@ -18,6 +19,9 @@ def test_an_operator_asks_why_and_gets_the_cause_the_corrector_the_day_and_the_w
     baug = next(one.person for one in here.registers.world.pupils if "seed_baug" in one.cases)
     assert baug
     asked = ("why", "access", "1106", man.number, f"{baug.given} {baug.family} {baug.born}")
+    father = here.registers.person("seed_father")
+    for example in (f"{father.given} {father.family} {father.born}", f"{man.given} {man.family} {man.born}", "konbau"):
+        assert example in str(why.access.__doc__) + str(why.stepfather.__doc__), "the examples work in the demo"
     refused = said(*asked)
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "--as" in refused.stderr

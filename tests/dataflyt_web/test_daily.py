@@ -125,6 +125,10 @@ def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(
     assert operator.post_form(page, page, **{**asked, "question": ""}).status_code == 200
     assert operator.post_form(page, page, **{**asked, "child": ""}).status_code == 400
     assert operator.post_form(page, page, **{**asked, "question": "nothing"}).status_code == 400
+    nameless = operator.post_form(page, page, **{**asked, "child": name})
+    assert nameless.status_code == 400
+    assert "navn og fødselsdato" in nameless.text
+    assert f'value="{name}"' in nameless.text, "what has been typed is not lost"
     assert operator.post_form(page, page, **asked, graded="true").status_code == 403
     assert engineer.post(page, data=asked).status_code == 403
     assert "Every link" in operator.post_form(f"{page}?dataflyt_language=en", page, **asked).text

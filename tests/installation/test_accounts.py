@@ -16,6 +16,7 @@ from dataflyt.run.close_run import close_run
 from dataflyt.run.job import Job
 from dataflyt.storage import database
 from dataflyt.warehouse import runs
+from dataflyt.why.answering import why
 from simulator.manifest import people
 from simulator.model import Person
 from tests.installation.fixtures import LOOKING, PUPILS, TO_PLAN, Installation, approve_and_release, respond
@@ -277,6 +278,10 @@ def test_where_a_bas_names_accounts_dataflyt_makes_no_name(installation: Install
     without = {person.number for person in (claimed, twin, stolen, nameless, abroad)}
     assert not without & found.keys()
     assert without <= unnamed(installation)
+    asked = why(installation.kommune, installation.environment, "missing", LOOKING, who=nameless.number).verdict
+    assert asked.causes == ("account_not_named",)
+    assert asked.corrector
+    assert asked.corrector.id == "system_owner"
     given = {person.number: sas[person.number].username for person in pupils(installation)[8:]}
     assert {number: found[number] for number in given} == {
         number: username and username.lower() for number, username in given.items()

@@ -106,6 +106,7 @@ def test_everybody_who_must_be_corrected_is_on_the_list_with_corrector_age_and_s
     school = other_name.school.orgnr
     of_school = _items(here, Wanted(school=school))
     assert of_school == [item for item in listed if item.unit_id == school]
+    assert _items(here, Wanted(school=other_name.school.name.upper())) == of_school
     assert {item.kind for item in _items(here, Wanted(new=True))} == {item.kind for item in listed if item.new}
     assert {item.owner for item in _items(here, Wanted(owner="hr"))} == {"hr"}
     with pytest.raises(ConfigError, match="ingen skole"):

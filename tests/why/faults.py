@@ -514,6 +514,38 @@ def _reserved(person: Person, contact: Contact) -> None:
     contact.reserved, contact.can_be_notified = date(2026, 11, 1), False
 
 
+def private_candidate(f: Field) -> Ask:
+    pupil = f.pupil()
+    pupil.sas.pupil_status = "privatist"
+    assert pupil.person
+    return _about("missing", pupil.person, "private_candidate", by="nobody")
+
+
+def grant_expired(f: Field) -> Ask:
+    child, *_ = f.family()
+    friend = f.family()[2]
+    # Decided on the day of the first run, for that day alone.
+    clock = f.here.environment
+    f.here.environment = replace(clock, now=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+    f.decide(_grant(f, child, friend, until=date(2026, 11, 23)))
+    f.here.environment = clock
+    return _access(friend, child, "grant_expired", by="system_owner")
+
+
+def consent_fallen(f: Field) -> Ask:
+    child, one, two = f.family()
+    friend, new = f.family()[2], f.family()[2]
+    f.decide(_consent(f, child, friend, one, two))
+    child.responsibility[:] = [Responsibility("felles", one.number), Responsibility("felles", new.number)]
+    return _access(friend, child, "consent_fallen", by="system_owner")
+
+
+def envelope_of_a_blocked_guardian(f: Field) -> Ask:
+    child, _, two = f.family()
+    f.decide(Block(child=f.id(child.number), adult=str(f.id(two.number)), basis="contact_ban", case_number="2026/1"))
+    return _about("envelope", two, "not_a_guardian", by="guardian_freg")
+
+
 def guardian_works_at_school(f: Field) -> Ask:
     person = f.adult("guardian_is_employee")
     return _about("envelope", person, "contact_of_employee", by="nobody")
@@ -573,6 +605,10 @@ BETWEEN: tuple[Fault, ...] = (
     _krr(_expired, "krr_expired"),
     _krr(_reserved, "krr_reserved"),
     guardian_works_at_school,
+    private_candidate,
+    grant_expired,
+    consent_fallen,
+    envelope_of_a_blocked_guardian,
     _fine("access"),
     _fine("resources"),
     _fine("teacher"),
@@ -612,6 +648,12 @@ def _grant(f: Field, child: Person, adult: Person, **more: Any) -> Grant:
     return Grant(child=f.id(child.number), adult=str(f.id(adult.number)), **fields)
 
 
+def _consent(f: Field, child: Person, adult: Person, *givers: Person) -> Grant:
+    when = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    consents = tuple(Given(by=str(f.id(giver.number)), how="skjema", at=when) for giver in givers)
+    return _grant(f, child, adult, basis="consent", consents=consents)
+
+
 def grant_waits(f: Field) -> Ask:
     child, *_ = f.family()
     friend = f.family()[2]
@@ -629,9 +671,7 @@ def grant_ended(f: Field) -> Ask:
 def consent_withdrawn(f: Field) -> Ask:
     child, one, two = f.family()
     friend = f.family()[2]
-    when = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    consents = tuple(Given(by=str(f.id(giver.number)), how="skjema", at=when) for giver in (one, two))
-    number = f.decide(_grant(f, child, friend, basis="consent", consents=consents))
+    number = f.decide(_consent(f, child, friend, one, two))
     f.decide(WithdrawConsent(grant=number, by=str(f.id(one.number))))
     return _access(friend, child, "consent_withdrawn", by="system_owner")
 

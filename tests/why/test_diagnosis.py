@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from dataflyt.config.kommune import Kommune, Limit
+from dataflyt.decisions import deciding
+from dataflyt.decisions.undo import Undo
 from dataflyt.why.answering import why
 from simulator.model import Person, Responsibility
 from tests.installation.fixtures import LOOKING, TO_PLAN, Installation, approve_and_release
@@ -120,6 +123,18 @@ def test_what_holds_up_the_whole_kommune_is_named_before_what_waits_for_it(insta
     assert verdict(friend) == ("failed", "not_published", "engineer")
     here.steps(job, "publish")
     assert verdict(friend) == ("fine", "", "")
+    # Two people undo the run that gave it. A file that was delivered before the run before is told of.
+    proposed = deciding.decide(here.kommune, here.environment, Undo(run=here.runs), LOOKING).proposal
+    assert proposed
+    deciding.answer(here.kommune, here.environment, proposed, "confirmed", faults.OTHER)
+    assert verdict(friend) == ("unknown", "no_foreldreansvar+run_undone", "guardian_freg")
+    for path in (here.registers.drop / "1106" / "sas").iterdir():
+        os.utime(path, (datetime(2026, 11, 20, tzinfo=UTC).timestamp(),) * 2)
+    here.run()
+    assert verdict(friend) == ("fine", "", "")
+    books = why(here.kommune, here.environment, "resources", LOOKING, who="konbau").verdict
+    assert books.causes == ("group_without_timetable",)
+    assert "må en ny fil leveres" in books.settles
     assert verdict(friend, here.kommune.model_copy(update={"trial": True})) == ("failed", "on_trial", "system_owner")
     ldif_alone = here.kommune.model_copy(update={"exports": ("feide_ldif",)})
     assert verdict(friend, ldif_alone) == ("failed", "file_not_ordered", "system_owner")

@@ -9,7 +9,9 @@ import pytest
 
 from dataflyt.decisions import deciding
 from dataflyt.decisions.override import Override
+from dataflyt.errors import ConfigError
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.people import NotFound
 from dataflyt.why.answering import why
 from dataflyt.why.check import Answer
 from simulator.model import Person, Responsibility
@@ -40,6 +42,7 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     baug = pupil.person
     assert baug
     father, mother, new_man = (here.registers.person(case) for case in ("seed_father", "seed_mother", "stepfather"))
+    him, the_new = (f"{one.given} {one.family} {one.born}" for one in (father, new_man))
     lilly, felicia = (next(one for one in world.employees if one.person.given == name) for name in ("Lilly", "Felicia"))
 
     # «Jeg ser ingenting i Vigilo, jeg!!» – but everything is in order at Skåredalen skole.
@@ -56,7 +59,11 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     wish = ask(here, "stepfather", new_man.number, baug.number)
     assert cause(wish) == ("consent_not_used", "system_owner")
     assert "alle som har foreldreansvar, har samtykket" in wish.caller
-    assert ask(here, "access", new_man.number, baug.number).caller.startswith(NO_CHILDREN)
+    stranger = ask(here, "access", new_man.number, baug.number)
+    assert stranger.caller.startswith(NO_CHILDREN)
+    assert stranger.verdict.sentence.endswith(
+        "Dataflyt finner ikke den voksne. Sjekk nummeret, eller navnet og fødselsdatoen."
+    )
     here.kommune = here.kommune.model_copy(update={"consent": True})
     assert cause(ask(here, "stepfather", new_man.number, baug.number)) == ("adult_not_registered", "school_office")
 
@@ -66,6 +73,8 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     assert books.verdict.when == "Når det er rettet, vises det ved neste kjøring, søndag 29. november kl. 03.00."
     for part in ("Skolens leder", "timeplan", "søndag 29. november kl. 03.00"):
         assert part in books.caller
+    assert "kjøring" not in books.caller, "a caller knows of no runs"
+    assert "ENG0030 på 6. trinn" in books.verdict.sentence
 
     # «Ja, men jeg har jo fått ny e-post!» «Du må endre KRR!»
     mail = ask(here, "field", father.number, word="e-post")
@@ -74,6 +83,10 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     assert mail.verdict.corrector.link == "https://minprofil.kontaktregisteret.no/"
     assert "minprofil.kontaktregisteret.no" in mail.caller
     assert cause(ask(here, "field", lilly.person.number, word="e-post")) == ("field_of_hr", "hr")
+    with pytest.raises(ConfigError, match="kjenner ikke feltet «brillestyrke»: skriv adresse, "):
+        ask(here, "field", father.number, word="brillestyrke")
+    with pytest.raises(NotFound, match="navn og fødselsdato"):
+        ask(here, "access", "Bård Øyvind Leite", baug.number)
 
     # «Sannhet med modifikasjoner: systemansvarlig kan gjøre grep.»
     name = ask(here, "field", baug.number, word="fornavn")
@@ -110,7 +123,8 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
 
     # The override holds, and the stepfather is known: everybody with foreldreansvar must consent.
     assert cause(ask(here, "field", baug.number, word="fornavn")) == ("field_overridden", "system_owner")
-    wish = ask(here, "stepfather", new_man.number, baug.number)
+    wish = ask(here, "stepfather", the_new, baug.number)  # by name: the school system alone has it
+    assert wish.about == ("Snill Stefar", "Rolig Baug")
     assert cause(wish) == ("consents_missing", "system_owner")
     assert "Anita Skoleleder, Bård Øyvind Leite" in wish.verdict.sentence
     assert "Leite" not in wish.caller
@@ -120,14 +134,15 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     baug.since["foreldreansvar"] = date(2026, 11, 24)
     here.run()
     assert ask(here, "access", new_man.number, baug.number).verdict.status == "fine"
-    gone = ask(here, "access", father.number, baug.number)
+    assert ask(here, "stepfather", the_new, baug.number).verdict.status == "fine"
+    # He has no access to anybody now, and is found by his name all the same.
+    gone = ask(here, "access", him, baug.number)
+    assert gone.about == ("Bård Øyvind Leite", "Rolig Baug")
     assert cause(gone) == ("foreldreansvar_ended", "guardian_freg")
     assert gone.caller.startswith(NO_CHILDREN)
     assert "rett til å be skolen om opplysninger om barnet (barnelova § 47)" in gone.caller
     assert "Leite" not in gone.caller
-    line = [
-        step.sentence for step in ask(here, "changed", father.number, baug.number).steps if step.check == "timeline"
-    ]
+    line = [step.sentence for step in ask(here, "changed", him, baug.number).steps if step.check == "timeline"]
     assert line[0] == "Fra 23.11.2026 til 25.11.2026 (kjøring 1 til 3): tilgang ved foreldreansvar felles."
     assert any("tatt bort straks" in one for one in line)
     assert any("gyldig fra 2026-11-24" in one and "kjøring 3" in one for one in line)

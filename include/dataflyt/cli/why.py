@@ -42,7 +42,7 @@ def access(
 ) -> None:
     """Si hvorfor den foresatte ser, eller ikke ser, dette barnet.
 
-    Eksempel: `dataflyt why access haugesund "Bård Øyvind Leite 1985-04-02" konbau --as 101 --purpose 1`
+    Eksempel: `dataflyt why access haugesund "Bård Øyvind Leite 1981-03-16" konbau --as 101 --purpose 1`
     """
     _ask("access", kommune, adult, child, "", in_json, caller, language, user, purpose, graded)
 
@@ -61,7 +61,7 @@ def changed(
 ) -> None:
     """Si hvorfor og når tilgangen til barnet ble endret.
 
-    Eksempel: `dataflyt why changed haugesund "Bård Øyvind Leite 1985-04-02" konbau --as 101 --purpose 1`
+    Eksempel: `dataflyt why changed haugesund "Bård Øyvind Leite 1981-03-16" konbau --as 101 --purpose 1`
     """
     _ask("changed", kommune, adult, child, "", in_json, caller, language, user, purpose, graded)
 
@@ -80,7 +80,7 @@ def stepfather(
 ) -> None:
     """Si hva som må til før en stefar, eller en annen uten foreldreansvar, får tilgang.
 
-    Eksempel: `dataflyt why stepfather haugesund "Snill Stefar 1980-05-06" konbau --as 101 --purpose 1`
+    Eksempel: `dataflyt why stepfather haugesund "Snill Stefar 1986-02-26" konbau --as 101 --purpose 1`
     """
     _ask("stepfather", kommune, adult, child, "", in_json, caller, language, user, purpose, graded)
 
@@ -136,7 +136,7 @@ def envelope(
 ) -> None:
     """Si hvorfor konvolutten til den foresatte er rød.
 
-    Eksempel: `dataflyt why envelope haugesund "Bård Øyvind Leite 1985-04-02" --as 101 --purpose 1`
+    Eksempel: `dataflyt why envelope haugesund "Bård Øyvind Leite 1981-03-16" --as 101 --purpose 1`
     """
     _ask("envelope", kommune, who, None, "", in_json, caller, language, user, purpose, graded)
 

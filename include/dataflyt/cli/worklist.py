@@ -28,7 +28,9 @@ ItemName = Annotated[str, typer.Argument(metavar="SAK", help="Sakens id, eller b
 @worklist_app.command()
 def show(
     kommune: KommuneName,
-    school: Annotated[str | None, typer.Option(metavar="ORGNR", help="Bare én skole.")] = None,
+    school: Annotated[
+        str | None, typer.Option(metavar="SKOLE", help="Bare én skole: navnet eller organisasjonsnummeret.")
+    ] = None,
     owner: Annotated[
         str | None, typer.Option(metavar="HVEM", help="Bare det denne retter: school_office, hr, system_owner …")
     ] = None,
@@ -51,7 +53,7 @@ def show(
 
     Ordet foran kommunen kan utelates.
 
-    Eksempel: `dataflyt worklist show haugesund --school 311060015 --as 101 --purpose "Retting av opplysninger"`
+    Eksempel: `dataflyt worklist show haugesund --school "Skåredalen skole" --as 101 --purpose "Retting"`
     """
     from dataflyt.formats.dates import OSLO
     from dataflyt.operations import work_files, work_list

@@ -13,7 +13,7 @@ asked, and rows in quarantine. They have no name where the person is hidden.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -78,7 +78,9 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The items to return: of a ``school`` (its organisation number), an ``owner``, a ``kind``, only the ``new`` ones.
+    """The items to return: of a ``school``, an ``owner``, a ``kind``, only the ``new`` ones.
+
+    A school is written by its name or its organisation number.
 
     Raises ConfigError for an owner or a kind that does not exist.
     """
@@ -234,9 +236,15 @@ class _Reader:
         views = vetoed_views.views(
             self.connection, owner, released, "now_", day=day, hold_unasked=hold_unasked, whole=True
         )
-        school = text("select exists (select from now_unit where unit_id = :school)")
-        if wanted.school is not None and not self.connection.scalar(school, {"school": wanted.school}):
-            raise ConfigError(f"{self.kommune.display_name} har ingen skole med organisasjonsnummer {wanted.school}.")
+        if wanted.school is not None:
+            school = text("select min(unit_id) from now_unit where unit_id = :school or lower(name) = lower(:school)")
+            found = self.connection.scalar(school, {"school": wanted.school})
+            if found is None:
+                raise ConfigError(
+                    f"{self.kommune.display_name} har ingen skole som heter eller har organisasjonsnummer "
+                    f"{wanted.school}: skriv navnet slik det står på arbeidslisten."
+                )
+            wanted = replace(wanted, school=found)
         shown.views(views, "shown_school_group", "shown_group_renamed")
         self._list(released, day)
         bound = {

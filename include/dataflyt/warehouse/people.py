@@ -76,24 +76,32 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
     """Return the one person that ``who`` names, also one whom the kommune has as an identifier alone.
 
     ``who`` is read as ``find`` reads it, and may be the school system's or HR's own id too. Somebody whom FREG names as
-    responsible, or the school system as a contact person, need not be in the golden record; ``find`` finds none of
-    these. Returns None for nobody, and for somebody hidden without ``graded``; the same queries are made for both.
+    responsible, or the school system as a contact person, need not be in the golden record, and a guardian whose
+    access has ended is not: ``find`` finds none of these. Such a person's name is the last one that the golden record
+    or the school system has. Returns None for nobody, and for somebody hidden without ``graded``; the same queries are
+    made for both.
 
-    Raises NotFound when there is more than one.
+    Raises NotFound when there is more than one, and for a name without a birth date.
     """
     asked = " ".join(who.split())
     try:
         condition, (number, uid, person, name, born) = _meant(asked, realm, former_names=graded)
     except NotFound:
+        if " " in asked and not re.search(r"\d", asked):
+            raise  # a name alone: no id is written so
         condition, (number, uid, person, name, born) = "false", (None, None, None, None, None)
     columns = "number text, uid text, person uuid, name text, born date, local_id text"
     copied(views.connection, "asked_for", columns, [(number, uid, person, name, born, asked)])
     placed = {"p": views.prefix, "owner": views.owner, "run": views.run}
     statement = f"{_FIND} union {_IDENTIFIED}".format(**placed, condition=condition.format(**placed))
     found = {row.person_id: Found(*row) for row in views.connection.execute(text(statement))}
-    concealed = hidden(views, found or {UUID(int=0)}, unknown=True)
-    seen = [replace(one, hidden=one.person_id in concealed) for one in found.values()]
-    seen = [one for one in seen if graded or not one.hidden]
+    before = {row.person_id: Found(*row) for row in views.connection.execute(text(_NAMED_BEFORE.format(**placed)))}
+    concealed = hidden(views, {**before, **found} or {UUID(int=0)}, unknown=True)
+    for named in (found, before):
+        seen = [replace(one, hidden=one.person_id in concealed) for one in named.values()]
+        seen = [one for one in seen if graded or not one.hidden]
+        if seen:
+            break
     if len(seen) > 1:
         raise NotFound(SEVERAL.format(count=len(seen)))
     return seen[0] if seen else None
@@ -221,6 +229,22 @@ join {p}person_link l on l.scheme = 'number' and l.value = a.number
 union
 select l.person_id, '', null, true from asked_for a
 join {p}person_link l on l.scheme in ('sas', 'hr') and l.value = a.local_id
+"""
+_NAMED_BEFORE = """
+select f.person_id, '', f.birth_date, true from golden.person f
+where f.owner = '{owner}' and f.from_run <= {run} and f.birth_date = (select born from asked_for)
+    and (select name from asked_for) in (
+        lower(concat_ws(' ', f.fornavn, f.mellomnavn, f.etternavn)), lower(concat_ws(' ', f.fornavn, f.etternavn))
+    )
+    and exists (select from {p}person_link l where l.person_id = f.person_id)
+    and not exists (select from {p}person p where p.person_id = f.person_id)
+union
+select l.person_id, '', cast(null as date), true from history.sas_person s
+join {p}person_link l on l.scheme = 'sas' and l.value = s.subject
+where s.owner = '{owner}' and s.from_run <= {run} and coalesce(s.to_run > {run}, true)
+    and s.birth_date = (select cast(born as text) from asked_for)
+    and lower(concat_ws(' ', s.given_name, s.family_name)) = (select name from asked_for)
+    and not exists (select from {p}person p where p.person_id = l.person_id)
 """
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
 _LEVEL = """

@@ -8,7 +8,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.warehouse import audit
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.refusals import refusals
-from dataflyt.why import texts
+from dataflyt.why import field, texts
 from dataflyt.why.asking import Asked, asking
 from dataflyt.why.causes import CAUSES
 from dataflyt.why.check import Answer, Check, Found, Step, Verdict, outcomes
@@ -50,6 +50,8 @@ def why(
         raise ConfigError("Skriv hvilket barn det gjelder.")
     if asks.about in ("field", "group") and not word and not asks.optional:
         raise ConfigError(f"Skriv {'feltet' if asks.about == 'field' else 'gruppens id'} det gjelder.")
+    if asks.about == "field" and field.named(word) not in field.FIELDS:
+        raise ConfigError(f"Dataflyt kjenner ikke feltet «{word}»: skriv {', '.join(sorted(field.FIELDS))}.")
     chain = asks.chain()
     read = " ".join(query for one in chain for query in one.queries.values())
     about_child = child if asks.about == "child" else None
@@ -71,7 +73,7 @@ def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
     steps = [_step(asked, one.name, found) for one, found in outcomes(asked, chain)]
     verdict = _verdict(asked, steps)
     key = QUESTIONS[question].caller(asked, verdict)
-    caller = asked.word_for("caller", key, next=asked.next_run, law=laws()["information"][asked.language])
+    caller = asked.word_for("caller", key, next=asked.from_next, law=laws()["information"][asked.language])
     subjects = [one for one in (asked.who, asked.child) if one is not None and one.known]
     return Answer(
         question,

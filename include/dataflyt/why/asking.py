@@ -45,6 +45,7 @@ class Subject:
 class Asked:
     """A question's subjects and surroundings. ``word`` is the field, the group or the row that is asked about.
 
+    ``next_run`` says when a correction shows; ``from_next`` says it to a caller, who knows of no runs.
     ``named`` collects the people whose names an answer has besides the subjects: the audit is told of them.
     """
 
@@ -54,6 +55,7 @@ class Asked:
     language: Language
     day: date
     next_run: str
+    from_next: str
     who: Subject
     child: Subject | None = None
     word: str = ""
@@ -142,11 +144,12 @@ def asking(
         if child is not None:
             other = _subject(here, child, graded=graded)
         as_of = max(environment.now(), _as_of(here, newest))
-        next_run = when.in_words(when.next_run(kommune.schedule, as_of), language)
+        due = when.next_run(kommune.schedule, as_of)
+        next_run, from_next = when.in_words(due, language), when.in_words(due, language, "caller")
         whom = [one.person_id for one in (subject, other) if one is not None]
         shown_of(here, whom, word, read)
         _staged(here, whom)
-        asked = Asked(kommune, here, graded, language, day, next_run, subject, other, word)
+        asked = Asked(kommune, here, graded, language, day, next_run, from_next, subject, other, word)
         asked.delivered = _delivered(environment, kommune.id, asked.newest)
         yield asked
 
@@ -173,7 +176,7 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
     """Return the person that ``who`` names. The same queries are made for nobody and for a hidden person."""
     known = people.known(here.now, who, graded=graded, realm=here.kommune.feide.realm)
     found = known.person_id if known else NOBODY
-    name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found})
+    name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found, "released": here.now.run})
     return Subject(found, name or "", not known.hidden) if known else Subject()
 
 
@@ -211,6 +214,10 @@ select coalesce(
         select concat_ws(' ', s.given_name, s.family_name) from now_person_link l
         join history.sas_person s on s.owner = :owner and s.subject = l.value and s.to_run is null
         where l.scheme = 'sas' and l.person_id = :one limit 1
+    ),
+    (
+        select concat_ws(' ', f.fornavn, f.mellomnavn, f.etternavn) from golden.person f
+        where f.owner = :owner and f.person_id = :one and f.from_run <= :released order by f.from_run desc limit 1
     )
 )
 """

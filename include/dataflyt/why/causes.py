@@ -125,7 +125,6 @@ CAUSES: dict[str, Cause] = {
     "field_of_hr": Cause("hr"),
     "field_of_sas": Cause("school_office"),
     "field_of_dataflyt": Cause("system_owner", "decision"),
-    "field_unknown": Cause("nobody", "never"),
     # Who is not enrolled at all
     "resident_not_enrolled": Cause("school_office"),
 }

@@ -9,6 +9,7 @@ from dataflyt.why.asking import Asked
 from dataflyt.why.check import Check, Found, Rows, check, failed, passed
 from dataflyt.why.employees import person_known
 from dataflyt.why.flow import quarantine_of, set_aside
+from dataflyt.why.guardians import visible
 from dataflyt.why.texts import laws
 from dataflyt.why.when import day_in_words
 
@@ -29,24 +30,30 @@ join history.krr_contact k on k.owner = :owner and k.subject = l.value and k.fro
     and coalesce(k.to_run > :released, true)
 where l.scheme = 'number' and l.person_id = :who and l.current
 """
+_ACCESS = "select child_id from why_guardian_access where adult = :adult and state = 'active'"
 
 
-@check(access="select child_id from why_guardian_access where adult = :adult")
+def _has_access(asked: Asked, rows: Rows) -> bool:
+    """Return whether the adult has access to a child whom the visitor may see: KRR is asked about nobody else."""
+    return bool(visible(asked, [row.child_id for row in rows["access"]]))
+
+
+@check(access=_ACCESS)
 def is_guardian(asked: Asked, rows: Rows) -> Found | None:
-    """Check that the adult has access to a child: KRR is asked about nobody else."""
+    """Check that the adult has access to a child."""
     if not asked.who.known:
         return None
-    return passed("freg") if rows["access"] else failed("not_a_guardian")
+    return passed("freg") if _has_access(asked, rows) else failed("not_a_guardian")
 
 
 @check(
     entry=_ENTRY,
-    access="select child_id from why_guardian_access where adult = :adult",
+    access=_ACCESS,
     quarantine=quarantine_of(":who"),
 )
 def krr_entry(asked: Asked, rows: Rows) -> Found | None:
     """Check that KRR has an entry of the guardian."""
-    if not rows["access"]:
+    if not _has_access(asked, rows):
         return None
     if found := set_aside(rows["quarantine"], ("krr_contact",)):
         return found
@@ -60,10 +67,10 @@ def krr_entry(asked: Asked, rows: Rows) -> Found | None:
     return passed("krr", entry.from_run)
 
 
-@check(contact=_CONTACT, entry=_ENTRY)
+@check(contact=_CONTACT, entry=_ENTRY, access=_ACCESS)
 def krr_address(asked: Asked, rows: Rows) -> Found | None:
     """Check that the entry has an e-mail or a mobile."""
-    if not rows["entry"] or rows["entry"][0].status != "AKTIV":
+    if not rows["entry"] or rows["entry"][0].status != "AKTIV" or not _has_access(asked, rows):
         return None
     for contact in rows["contact"]:
         has = [name for name, value in (("email", contact.email_hash), ("mobile", contact.mobile_hash)) if value]
@@ -72,10 +79,10 @@ def krr_address(asked: Asked, rows: Rows) -> Found | None:
     return failed("krr_empty", "krr", rows["entry"][0].from_run)
 
 
-@check(contact=_CONTACT)
+@check(contact=_CONTACT, access=_ACCESS)
 def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
     """Check that the e-mail or the mobile is fresh by the rule of 18 months."""
-    for contact in rows["contact"]:
+    for contact in rows["contact"] if _has_access(asked, rows) else ():
         if contact.email_hash is None and contact.mobile_hash is None:
             return None
         law = laws()["eighteen_months"][asked.language]
@@ -87,10 +94,10 @@ def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
     return None
 
 
-@check(contact=_CONTACT)
+@check(contact=_CONTACT, access=_ACCESS)
 def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
     """Check that the guardian takes formal notices digitally."""
-    for contact in rows["contact"]:
+    for contact in rows["contact"] if _has_access(asked, rows) else ():
         return failed("krr_reserved", "krr", contact.since) if contact.reserved else passed("krr", contact.since)
     return None
 
@@ -98,11 +105,14 @@ def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
 @check(
     shown="select from why_shown_contact where person_id = :who",
     contact=_CONTACT,
+    access=_ACCESS,
     role="select pupil or employee as inside, hidden, level from why_candidate where person_id = :who",
 )
 def contact_shown(asked: Asked, rows: Rows) -> Found | None:
     """Check that the exports' rules show the guardian's contact details."""
-    if not rows["contact"] or not (rows["contact"][0].email_fresh or rows["contact"][0].mobile_fresh):
+    if not _has_access(asked, rows) or not rows["contact"]:
+        return None
+    if not (rows["contact"][0].email_fresh or rows["contact"][0].mobile_fresh):
         return None
     if rows["shown"]:
         return passed()

@@ -39,8 +39,8 @@ def in_words(asked: Asked, groups: Sequence[Any]) -> str:
             said.append(plain)
         else:
             kind = asked.word_for("words", _KINDS.get(one.group_type, "group"))
-            level = f"{one.year_level}." if one.year_level is not None else None
-            said.append(" ".join(part for part in (kind, open_code(one.grep_code), level) if part))
+            level = asked.word_for("words", "level", level=one.year_level) if one.year_level is not None else ""
+            said.append(f"{open_code(one.grep_code) or kind} {level}".strip())
     return ", ".join(dict.fromkeys(said))
 
 

@@ -108,6 +108,7 @@ def responsible(asked: Asked, rows: Rows) -> Found | None:
             "foreldreansvar_not_named", "freg", value=asked.word_for("ansvar", rows["not_named"][0].other or "ukjent")
         )
     said = {"ansvar": ansvar_in_words(asked, rows["said"]), "law": laws()["access"][asked.language]}
+    said["unseen"] = "" if asked.who.known else f" {asked.word_for('words', 'unseen')}"
     if access and rows["veto"]:
         veto = rows["veto"][0]
         return failed("foreldreansvar_ended", "freg", veto.run, day=day_in_words(veto.day), **said)

@@ -7,9 +7,11 @@ from dataflyt.why.asking import Asked
 from dataflyt.why.check import Check, Found, Rows, check, failed, passed
 
 
-@check()
-def consent_allowed(asked: Asked, rows: Rows) -> Found:
+@check(access="select state from why_guardian_access where child_id = :child and adult = :adult and state = 'active'")
+def consent_allowed(asked: Asked, rows: Rows) -> Found | None:
     """Check that the kommune gives access by consent: its own choice."""
+    if rows["access"]:
+        return None
     return passed() if asked.kommune.consent else failed("consent_not_used")
 
 

@@ -1,6 +1,7 @@
 """When a correction shows: the kommune's next run, in words."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Literal
 
 from dataflyt.config.kommune import Schedule
 from dataflyt.formats.dates import OSLO
@@ -19,13 +20,13 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
     raise AssertionError("every schedule has a run within a month")
 
 
-def in_words(when: datetime, language: Language) -> str:
-    """Return the time of a run in words: ``ved neste kjøring, søndag 29. november kl. 03.00``."""
+def in_words(when: datetime, language: Language, to: Literal["run", "caller"] = "run") -> str:
+    """Return a run's time in words: ``ved neste kjøring, søndag 29. november kl. 03.00``; for a caller ``fra …``."""
     words = catalogue(language)
     return said(
         language,
         "next",
-        "run",
+        to,
         weekday=words["weekdays"][str(when.weekday())],
         day=when.day,
         month=words["months"][str(when.month)],

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 
 from dataflyt.errors import ConfigError, DataflytError
+from dataflyt.warehouse.people import NotFound
 from dataflyt.why.answering import why
 from dataflyt.why.questions import QUESTIONS
 from dataflyt.why.texts import Language, said
@@ -56,7 +57,7 @@ def ask(
             graded=graded,
             language=_language(request),
         )
-    except ConfigError as wrong:  # a part of the question is missing: what has been typed is not lost
+    except (ConfigError, NotFound) as wrong:  # the question must be written otherwise: what has been typed is not lost
         return _page(request, visit, 400, error=wrong, **asked)
     return _page(request, visit, answer=answer, **asked)
 
