@@ -21,6 +21,7 @@ from dataflyt.operations import work_list
 from dataflyt.run.open_plan import open_plan
 from dataflyt.warehouse.audit import Visitor
 from simulator.model import Person, Responsibility
+from tests.decisions.test_manual_person import manual
 from tests.installation.fixtures import Installation
 from tests.installation.test_pifu import _published
 from tests.installation.test_run import _access, _newcomer
@@ -410,6 +411,26 @@ def test_nobody_decides_about_a_child_of_their_own(here: Installation) -> None:
     with pytest.raises(NotAllowed, match="seg selv"):
         _decide(here, block)
     assert _decide(here, block, DINA).number
+
+    # But by a number nobody learns that a hidden child of their own is here.
+    here.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "values ('haugesund', 'protection', :child, 3, 'own', 1, now()) returning 1",
+        child=child,
+    )
+    here.kommune = here.kommune.model_copy(
+        update={"people": (herself.model_copy(update={"may": ("persons", "decide")}), *PEOPLE[1:])}
+    )
+    ((number,),) = here.query(
+        "select number from golden.person where person_id = :child and to_run is null", child=child
+    )
+    tried = [
+        deciding.decide(
+            here.kommune, here.environment, manual("substitute", fornavn="Sub", number=one), ANITA, dry_run=True
+        )
+        for one in (number, "05851450027")
+    ]
+    assert tried[0] == tried[1]
 
 
 @pytest.mark.after_first_run
