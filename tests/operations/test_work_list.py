@@ -199,7 +199,19 @@ def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(i
     assert len(words) > 20
     assert len(ids) > 5
 
+    # A group that is named after somebody protected. Who is fortrolig is in the exports, and the group by its name.
+    (group,) = here.query("select min(subject) from golden.work_item where kind = 'group_without_grep'")[0]
+    here.query(
+        "update golden.school_group set name = :n where group_id = :g returning 1", n=_name(grown.person), g=group
+    )
+
     listed, graded = _items(here), _items(here, graded=True)
+    assert (group, f"{_name(grown.person)} ({group})") == tuple(
+        one.whom
+        for some in (listed, graded)
+        for one in some
+        if one.kind == "group_without_grep" and one.subject == group
+    )
     assert not ids & {id_ for item in listed for id_ in (item.subject, item.other)}
     assert not words & set(" ".join(map(str, listed)).replace(",", " ").replace("'", " ").split())
     unnamed = [item for item in listed if item.kind in work_list.UNASKED]
