@@ -420,4 +420,6 @@ def _make(
         return number, Effect(later=later)
     learn_overrides(at.connection, at.kommune, environment)
     losing, hidden = effect.lost(views_now(at.connection, at.kommune, at.released, environment))
+    if losing and "graded" not in at.kommune.case_worker(visitor.id, "decide").may:
+        hidden = 0  # an adult who stays in the exports has another child, and that child may be hidden
     return number, Effect(losing, hidden, bool(losing or hidden), later)
