@@ -16,22 +16,24 @@ WAITING = """
 select from golden.contact c left join why_contact n using (person_id)
 where c.owner = :owner and c.person_id = :who and c.from_run = :newest
     and (c.email_fresh or c.mobile_fresh) and not coalesce(n.email_fresh or n.mobile_fresh, false)
+    and exists (select from why_seen_access where adult = :adult)
 """
 _CONTACT = """
 select c.*, k.from_run as since from why_contact c
 left join golden.contact k on k.owner = :owner and k.person_id = c.person_id
     and k.from_run <= :released and coalesce(k.to_run > :released, true)
-where c.person_id = :who
+where c.person_id = :who and exists (select from why_seen_access where adult = :adult)
 """
 _ENTRY = """
 select k.status, k.reservasjon, k.from_run from now_person_link l
 join history.krr_contact k on k.owner = :owner and k.subject = l.value and k.from_run <= :released
     and coalesce(k.to_run > :released, true)
 where l.scheme = 'number' and l.person_id = :who and l.current
+    and exists (select from why_seen_access where adult = :adult)
 """
 
 
-@check(access="select child_id from why_guardian_access where adult = :adult")
+@check(access="select child_id from why_seen_access where adult = :adult")
 def is_guardian(asked: Asked, rows: Rows) -> Found | None:
     """Check that the adult has access to a child: KRR is asked about nobody else."""
     if not asked.who.known:
@@ -41,7 +43,7 @@ def is_guardian(asked: Asked, rows: Rows) -> Found | None:
 
 @check(
     entry=_ENTRY,
-    access="select child_id from why_guardian_access where adult = :adult",
+    access="select child_id from why_seen_access where adult = :adult",
     quarantine=quarantine_of(":who"),
 )
 def krr_entry(asked: Asked, rows: Rows) -> Found | None:
