@@ -236,6 +236,31 @@ def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(i
     assert ids & {person for (person,) in shown}, "the graded look is kept as such"
 
 
+@pytest.mark.after_first_run
+def test_an_employee_with_a_protected_child_is_not_on_the_list_as_a_guardian(installation: Installation) -> None:
+    here = installation
+    ((parent,),) = here.query(
+        "select distinct e.person_id from golden.employment e join golden.guardian_access g "
+        "on g.adult = e.person_id::text and g.state = 'active' join golden.protection x on x.person_id = e.person_id "
+        "where x.level = 0 limit 1"
+    )
+    here.query(
+        "insert into golden.work_item (owner, kind, subject, other, from_run) "
+        "values ('haugesund', 'guardian_not_reached', :adult, '', 1) on conflict do nothing returning 1",
+        adult=str(parent),
+    )
+    wanted = Wanted(kind="guardian_not_reached")
+    assert str(parent) in {one.subject for one in _items(here, wanted)}
+    here.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "select owner, 'protection', child_id, 2, 'own', 1, now() from golden.guardian_access where adult = :adult "
+        "returning 1",
+        adult=str(parent),
+    )
+    assert str(parent) not in {one.subject for one in _items(here, wanted)}
+    assert str(parent) in {one.subject for one in _items(here, wanted, graded=True)}
+
+
 @pytest.mark.parametrize("start", sheets.FORMULA)
 def test_no_cell_is_a_formula(start: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"Navn": [f"{start}1+1"], "Tall": [-3], "Dag": [date(2026, 11, 23)]})

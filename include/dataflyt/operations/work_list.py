@@ -538,6 +538,12 @@ where not (:not_ready and i.kind = any(:while_made)) and (
         or not {_HIDES.format("i.subject")} and not {_HIDES.format("i.other")}
     )
     and not (
+        -- An employee who is a guardian of protected children alone.
+        i.kind = 'guardian_not_reached' and i.subject not in (
+            select adult from now_guardian_access where child_id not in (select person_id from guarded)
+        )
+    )
+    and not (
         i.kind = 'sas_guardian_without_basis'
         and exists (select from now_quiet q where q.child = i.subject and q.adult = i.other)
     )
