@@ -123,6 +123,11 @@ def _plain(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
+def people_of(kind: type[Decision], typed: Mapping[str, str]) -> list[str]:
+    """Return the people that somebody has typed in a form, as they are typed: whom a refusal is about."""
+    return [said for one in fields_of(kind) if one.input in ("who", "adult") and (said := typed.get(one.name, ""))]
+
+
 def decision_of(kind: type[Decision], typed: Mapping[str, str], looker: Looker) -> Decision:
     """Return the decision that somebody has typed.
 

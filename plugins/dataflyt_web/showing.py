@@ -57,7 +57,7 @@ def show(request: Request, template: str, who: Visit | Somebody | None, /, statu
     page = _templates.get_template(template).render(
         t=texts,
         languages=LANGUAGES,
-        url=lambda path="", **query: link(request, path, **query),
+        url=lambda path="", /, **query: link(request, path, **query),
         airflow=lambda path: f"{_up(request)}../{path}",
         asset=lambda name: link(request, f"static/{name}", v=_version(name)),
         charts=charts,
@@ -78,7 +78,7 @@ def show(request: Request, template: str, who: Visit | Somebody | None, /, statu
     return answer
 
 
-def link(request: Request, path: str = "", **query: object) -> str:
+def link(request: Request, path: str = "", /, **query: object) -> str:
     """Return the relative address of a page of ours from the page of this request. Values that are None are left out.
 
     Nothing about a person may stand in ``path`` or ``query``.

@@ -100,3 +100,11 @@ def test_a_page_comes_in_the_chosen_language_from_then_on(pages: Open) -> None:
     assert ">Overview<" in browser.get("/?dataflyt_language=en").text
     assert ">Overview<" in browser.get("/").text
     assert 'lang="nb"' in browser.get("/?dataflyt_language=xx").text
+
+
+def test_no_word_after_the_question_mark_breaks_a_page(pages: Open) -> None:
+    # The links to other languages repeat what stands there, and one could bear the name of a parameter of ours.
+    for user, path, status in ((None, "/unknown", 404), ("anita", "/", 200), ("anita", "/unknown", 404)):
+        answer = pages(user).get(f"{path}?path=x&request=y&self=z")
+        assert answer.status_code == status
+        assert "path=x" in answer.text

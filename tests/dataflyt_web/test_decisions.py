@@ -77,6 +77,8 @@ def test_what_protects_is_decided_by_one_and_what_gives_is_proposed_by_one_and_c
         assert answer.status_code == 403
     may_look = operator.post(f"{PAGE}/new/block", data={**block, "act": "decide", "token": operator.token(PAGE)})
     assert may_look.status_code == 403
+    kept = "select user_id, person_id::text = :adult from control.audit where action = 'denied block' order by 2"
+    assert installation.query(kept, adult=adult) == [("55", False), ("55", True)], "who was tried is kept"
     assert control(installation, "access_block") == 0
 
     # A mistake loses nothing that was typed, and names the field.

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from dataflyt.operations import work_list
 from dataflyt.run.open_plan import open_plan
 from dataflyt.warehouse.audit import Visitor
 from simulator.model import Person, Responsibility
+from tests.decisions.test_manual_person import manual
 from tests.installation.fixtures import Installation
 from tests.installation.test_pifu import _published
 from tests.installation.test_run import _access, _newcomer
@@ -411,6 +413,26 @@ def test_nobody_decides_about_a_child_of_their_own(here: Installation) -> None:
         _decide(here, block)
     assert _decide(here, block, DINA).number
 
+    # But by a number nobody learns that a hidden child of their own is here.
+    here.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "values ('haugesund', 'protection', :child, 3, 'own', 1, now()) returning 1",
+        child=child,
+    )
+    here.kommune = here.kommune.model_copy(
+        update={"people": (herself.model_copy(update={"may": ("persons", "decide")}), *PEOPLE[1:])}
+    )
+    ((number,),) = here.query(
+        "select number from golden.person where person_id = :child and to_run is null", child=child
+    )
+    tried = [
+        deciding.decide(
+            here.kommune, here.environment, manual("substitute", fornavn="Sub", number=one), ANITA, dry_run=True
+        )
+        for one in (number, "05851450027")
+    ]
+    assert tried[0] == tried[1]
+
 
 @pytest.mark.after_first_run
 def test_who_is_not_known_yet_can_be_blocked_by_number_and_is_when_they_come(here: Installation) -> None:
@@ -517,3 +539,35 @@ def test_a_proposal_that_two_confirm_at_once_is_made_once(here: Installation) ->
     assert said[1] == "made"
     assert "ikke noe forslag" in said[0]
     assert here.query("select count(*) from control.access_grant") == [(1,)]
+
+
+@pytest.mark.after_first_run
+def test_the_effect_of_a_block_does_not_tell_of_another_child_who_is_hidden(here: Installation) -> None:
+    (one, other) = here.query(
+        "select g.adult, min(g.child_id::text), max(g.child_id::text) from golden.guardian_access g "
+        "join golden.person p on p.person_id::text = g.adult and p.to_run is null and p.number is not null "
+        "where g.state = 'active' and g.to_run is null and g.adult not in ("
+        "select person_id::text from golden.employment union select person_id::text from golden.enrolment) "
+        "and not exists (select from golden.protection x where x.level >= 2 "
+        "and x.person_id::text in (g.child_id::text, g.adult)) group by g.adult "
+        "having count(*) = 2 order by 1 limit 2"
+    )
+    veto = (
+        "insert into control.veto (owner, kind, person_id, adult, level, cause, run, learned_at) "
+        "values ('haugesund', :kind, :child, :adult, :level, 'own', 1, now()) returning 1"
+    )
+    here.query(veto, kind="access_ended", child=one[2], adult=one[0], level=None)
+    here.query(veto, kind="protection", child=other[2], adult=None, level=2)
+    tried = [
+        deciding.decide(
+            here.kommune,
+            here.environment,
+            Block(child=UUID(child), adult=adult, basis="other", case_number="1"),
+            visitor,
+            dry_run=True,
+        ).effect
+        for visitor in (BJORN, ANITA)
+        for adult, child, _ in (one, other)
+    ]
+    assert tried[0] == tried[1]
+    assert [effect.hidden for effect in tried[2:]] == [1, 0], "who may see protected people is told all"

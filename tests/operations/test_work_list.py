@@ -200,7 +200,19 @@ def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(i
     assert len(words) > 20
     assert len(ids) > 5
 
+    # A group that is named after somebody protected. Who is fortrolig is in the exports, and the group by its name.
+    (group,) = here.query("select min(subject) from golden.work_item where kind = 'group_without_grep'")[0]
+    here.query(
+        "update golden.school_group set name = :n where group_id = :g returning 1", n=_name(grown.person), g=group
+    )
+
     listed, graded = _items(here), _items(here, graded=True)
+    assert (group, f"{_name(grown.person)} ({group})") == tuple(
+        one.whom
+        for some in (listed, graded)
+        for one in some
+        if one.kind == "group_without_grep" and one.subject == group
+    )
     assert not ids & {id_ for item in listed for id_ in (item.subject, item.other)}
     assert not words & set(" ".join(map(str, listed)).replace(",", " ").replace("'", " ").split())
     unnamed = [item for item in listed if item.kind in work_list.UNASKED]
@@ -223,6 +235,31 @@ def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(i
     assert work_list.take(here.kommune, here.environment, gone[0].id, LOOKING, graded=True).taken_by == "101"
     shown = here.query("select distinct person_id::text from control.audit where action = 'work list' and at < now()")
     assert ids & {person for (person,) in shown}, "the graded look is kept as such"
+
+
+@pytest.mark.after_first_run
+def test_an_employee_with_a_protected_child_is_not_on_the_list_as_a_guardian(installation: Installation) -> None:
+    here = installation
+    ((parent,),) = here.query(
+        "select distinct e.person_id from golden.employment e join golden.guardian_access g "
+        "on g.adult = e.person_id::text and g.state = 'active' join golden.protection x on x.person_id = e.person_id "
+        "where x.level = 0 limit 1"
+    )
+    here.query(
+        "insert into golden.work_item (owner, kind, subject, other, from_run) "
+        "values ('haugesund', 'guardian_not_reached', :adult, '', 1) on conflict do nothing returning 1",
+        adult=str(parent),
+    )
+    wanted = Wanted(kind="guardian_not_reached")
+    assert str(parent) in {one.subject for one in _items(here, wanted)}
+    here.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "select owner, 'protection', child_id, 2, 'own', 1, now() from golden.guardian_access where adult = :adult "
+        "returning 1",
+        adult=str(parent),
+    )
+    assert str(parent) not in {one.subject for one in _items(here, wanted)}
+    assert str(parent) in {one.subject for one in _items(here, wanted, graded=True)}
 
 
 @pytest.mark.parametrize("start", sheets.FORMULA)

@@ -145,3 +145,27 @@ def test_each_question_is_a_look_with_a_right_and_a_row_in_the_audit(here: Insta
     ask(here, "stepfather", here.registers.person("stepfather").number, baug.number)
     named = here.query("select person_id from control.audit where action = 'named beside'")
     assert {row[0] for row in named} == {ids[father.number], ids[here.registers.person("seed_mother").number]}
+
+
+@pytest.mark.after_first_run
+def test_a_teacher_with_a_protected_child_is_answered_for_as_one_without_children(here: Installation) -> None:
+    people_of = (
+        "select l.person_id from golden.employment e join golden.person_link l using (person_id) "
+        "join golden.protection x using (person_id) where x.level = 0 and l.scheme = 'number' and e.manual is null "
+        "and (l.person_id::text in (select adult from golden.guardian_access where state = 'active')) = {} limit 1"
+    )
+    ((parent,),) = here.query(people_of.format("true"))
+    ((other,),) = here.query(people_of.format("false"))
+    here.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "select owner, 'protection', child_id, 2, 'own', 1, now() from golden.guardian_access where adult = :adult "
+        "returning 1",
+        adult=str(parent),
+    )
+    for question, word in (("envelope", ""), ("field", "e-post"), ("field", "telefon")):
+        said = [
+            [(one.status, one.sentence) for one in ask(here, question, str(who), None, word=word).steps]
+            for who in (parent, other)
+        ]
+        assert said[0] == said[1], question
+    assert ask(here, "envelope", str(parent), None, ANITA, graded=True).steps[2].status == "passed"

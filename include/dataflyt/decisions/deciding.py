@@ -309,10 +309,12 @@ def _may_decide(at: Moment, decision: Decision, user_id: str, missing: str) -> b
     """
     who = at.kommune.case_worker(user_id, "decide")
     about = set(decision.about(at))
+    unseen = set() if "graded" in who.may else people.hidden(at.now, about)
     if "graded" not in who.may and (decision.graded or people.hidden(at.now, decision.must_see(at))):
         raise NotAllowed(missing)
-    own = set(at.connection.execute(text(_OWN), {"id": who.employee_id}).scalars()) if who.employee_id else set()
-    if own & about:
+    own = at.connection.execute(text(_OWN), {"id": who.employee_id}).all() if who.employee_id else ()
+    # A refusal for a hidden child would tell the parent that the child is here.
+    if any(person in about and not (is_child and person in unseen) for person, is_child in own):
         raise NotAllowed("Ingen bestemmer om seg selv eller om barn de er foresatt til: det må en annen gjøre.")
     return bool(own)
 
@@ -325,9 +327,9 @@ with self as (
     select k.other_id from now_person_link l join now_kin k on k.person_id = l.person_id
     where l.scheme = 'hr' and l.value = :id
 )
-select person_id from self
+select person_id, false as is_child from self
 union
-select a.child_id from now_guardian_access a join self s on s.person_id::text = a.adult
+select a.child_id, true from now_guardian_access a join self s on s.person_id::text = a.adult
 """
 
 
@@ -418,4 +420,6 @@ def _make(
         return number, Effect(later=later)
     learn_overrides(at.connection, at.kommune, environment)
     losing, hidden = effect.lost(views_now(at.connection, at.kommune, at.released, environment))
+    if losing and "graded" not in at.kommune.case_worker(visitor.id, "decide").may:
+        hidden = 0  # an adult who stays in the exports has another child, and that child may be hidden
     return number, Effect(losing, hidden, bool(losing or hidden), later)

@@ -246,6 +246,7 @@ class _Reader:
                 )
             wanted = replace(wanted, school=found)
         shown.views(views, "shown_school_group", "shown_group_renamed")
+        self._tell_groups()
         self._list(released, day)
         bound = {
             "owner": owner,
@@ -266,6 +267,27 @@ class _Reader:
     def people(self, listed: Sequence[Item]) -> set[UUID]:
         """Return the people whom the items name, by the reading before."""
         return {UUID(one) for one in {one for item in listed for one in self._shown[item.id]}}
+
+    def _tell_groups(self) -> None:
+        """Make ``guarded_group_tells``: the groups whose name or id tells of somebody who is fortrolig or stricter.
+
+        The rule is that of the exports, which hide only the stricter: such a group is in an export by its name.
+        """
+        tells = rules.folder("exports")["group_tells"]
+        views = [
+            f"create or replace temporary view guarded_{name} as select * from now_{name}"
+            for name in ("group_of_pupils", "membership", "person", "person_link", "school_group")
+        ]
+        rules.drop(self.connection, [tells.name_in("guarded_")])
+        rules.script(
+            self.connection,
+            [
+                "create or replace temporary view guarded_protection as "
+                "select person_id, case when level >= 2 then 3 else level end as level, held_back from now_protection",
+                *views,
+                *rules.script_of(tells, p="guarded_", owner=self.kommune.id),
+            ],
+        )
 
     def _list(self, released: int, day: date) -> None:
         """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
@@ -416,7 +438,7 @@ _GUARDED = "select person_id from now_protection where level >= 2 or held_back"
 
 # Those who may not be named, as in ``people.hidden``: the protected and the held back, under any id that they have or
 # had, and the adults who are here for protected children alone. And the groups whose pupils are all in no export, or
-# whose id tells of one who is not.
+# whose id tells of somebody protected.
 _HIDDEN = """
 with asked as (select distinct person_id from about)
 select cast(a.person_id as text) as id from asked a join guarded g on g.person_id = a.person_id
@@ -441,7 +463,7 @@ where m.role = 'student' and m.group_id in (select subject from listed where kin
 group by m.group_id
 having bool_and(x.level >= 3 or x.held_back)
 union
-select group_id from now_group_tells where by_id
+select group_id from guarded_group_tells where by_id
 """
 
 # The school of a person: the main one, or that of a child who is not protected.
@@ -467,7 +489,8 @@ _ITEMS = f"""
 select
     control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other)) as item,
     i.kind, i.subject, i.other, i.since, i.responsible, i.reason,
-    coalesce(i.unit_id, s.unit_id) as unit_id, u.name as school, t.taken_by, g.name as group_name,
+    coalesce(i.unit_id, s.unit_id) as unit_id, u.name as school, t.taken_by,
+    case when :graded or i.subject not in (select group_id from guarded_group_tells) then g.name end as group_name,
     case when i.kind = 'set_aside' then r.names
         when :graded or not {_HIDES.format("i.subject")}
         then coalesce(nullif(concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), ''), c.name) end as name,
@@ -521,6 +544,12 @@ where not (:not_ready and i.kind = any(:while_made)) and (
     and (
         i.kind = any(:unasked) or i.kind = 'set_aside'
         or not {_HIDES.format("i.subject")} and not {_HIDES.format("i.other")}
+    )
+    and not (
+        -- An employee who is a guardian of protected children alone.
+        i.kind = 'guardian_not_reached' and i.subject not in (
+            select adult from now_guardian_access where child_id not in (select person_id from guarded)
+        )
     )
     and not (
         i.kind = 'sas_guardian_without_basis'

@@ -35,6 +35,8 @@ COVERED = 16
 
 _OF_GROUPS = frozenset({"group_appears", "group_vanishes"})
 """The kinds whose subject is a group."""
+_OF_GUARDIANS = "contact_changes"
+"""The kind whose subject is there as a guardian."""
 _OF_TWO = frozenset({"persons_join", "person_splits", "sas_guardian_without_basis", "sas_guardian_missing"})
 """The kinds whose ``other`` is a person, with those about access and identity."""
 
@@ -144,6 +146,9 @@ class OpenPlan:
             return []
         found = list(islice((row for row in plan.rows(self.planned, graded=graded) if row.kind == kind), most))
         named = self._names(found, graded=graded)
+        if kind == _OF_GUARDIANS and not graded:
+            for one in self._guardians_of_hidden(found):
+                named["after"].pop(one, None)
         detail = f"{self._detail}, {kind}"
         audit.record(self.connection, self.run.owner, visitor, "plan rows", named["after"].keys(), detail)
         return [_named(row, named, self._schools(found)) for row in found]
@@ -159,6 +164,8 @@ class OpenPlan:
         found = [row for row in plan.rows(self.planned, graded=graded) if person in _people(row)]
         named, schools = self._names(found, graded=graded), self._schools(found)
         told = [row for row in found if all(one in named["after"] for one in _people(row) if one)]
+        if not graded and self._guardians_of_hidden(told):
+            told = [row for row in told if row.kind != _OF_GUARDIANS]
         about = {one for row in told for one in _people(row) if one} | {person}
         audit.record(self.connection, self.run.owner, visitor, "plan rows", about, f"{self._detail}, om personen")
         return [_named(row, named, schools) for row in told]
@@ -191,6 +198,28 @@ class OpenPlan:
                 side: {one: name for one, name in names.items() if one not in either} for side, names in found.items()
             }
         return {"before": found["before"], "after": found["before"] | found["after"]}
+
+    def _guardians_of_hidden(self, rows: Iterable[PlanRow]) -> set[UUID]:
+        """Return the people in rows about contact who are guardians of protected children alone: an employee may be."""
+        adults = {person for row in rows if row.kind == _OF_GUARDIANS and (person := _person(row.subject))}
+        seen = set()
+        for side in ("before", "after"):
+            children = self.connection.execute(
+                text(
+                    f"select cast(adult as uuid) as adult, child_id from {side}_guardian_access "
+                    "where adult = any(cast(:adults as text[]))"
+                ),
+                {"adults": [str(one) for one in sorted(adults)]},
+            ).all()
+            hidden = {
+                one
+                for view in ("before", "after")
+                for one in people.hidden(
+                    Views(self.connection, self.run.owner, 0, f"{view}_"), {row.child_id for row in children}
+                )
+            }
+            seen |= {row.adult for row in children if row.child_id not in hidden}
+        return adults - seen
 
     def _schools(self, rows: Iterable[PlanRow]) -> dict[str, str]:
         """Return the names of the schools in these rows."""

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from dataflyt.config.kommune import Kommune
 from dataflyt.run.environment import Environment
 from dataflyt.run.looking import Looking, looking
+from dataflyt.storage.database import copied
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import people
@@ -149,6 +150,8 @@ def asking(
         whom = [one.person_id for one in (subject, other) if one is not None]
         shown_of(here, whom, word, read)
         _staged(here, whom)
+        if "why_seen_access" in read:
+            _seen_access(here, whom, graded=graded)
         asked = Asked(kommune, here, graded, language, day, next_run, from_next, subject, other, word)
         asked.delivered = _delivered(environment, kommune.id, asked.newest)
         yield asked
@@ -178,6 +181,20 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
     found = known.person_id if known else NOBODY
     name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found, "released": here.now.run})
     return Subject(found, name or "", not known.hidden) if known else Subject()
+
+
+def _seen_access(here: Looking, whom: Sequence[UUID], *, graded: bool) -> None:
+    """Make the table ``why_seen_access``: access of the people to children whom the visitor may see.
+
+    An employee is known of also as the guardian of protected children alone; that they have children here is not.
+    """
+    rows = here.connection.execute(
+        text("select child_id, adult from now_guardian_access where adult = any(cast(:whom as text[]))"),
+        {"whom": [str(one) for one in whom]},
+    ).all()
+    hidden = set() if graded else people.hidden(here.now, {row.child_id for row in rows}, unknown=True)
+    seen = [(row.child_id, row.adult) for row in rows if row.child_id not in hidden]
+    copied(here.connection, "why_seen_access", "child_id uuid, adult text", seen)
 
 
 def _staged(here: Looking, whom: Sequence[UUID]) -> None:

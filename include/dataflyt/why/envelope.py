@@ -17,20 +17,26 @@ WAITING = """
 select from golden.contact c left join why_contact n using (person_id)
 where c.owner = :owner and c.person_id = :who and c.from_run = :newest
     and (c.email_fresh or c.mobile_fresh) and not coalesce(n.email_fresh or n.mobile_fresh, false)
+    and exists (select from why_seen_access where adult = :adult)
 """
 _CONTACT = """
 select c.*, k.from_run as since from why_contact c
 left join golden.contact k on k.owner = :owner and k.person_id = c.person_id
     and k.from_run <= :released and coalesce(k.to_run > :released, true)
-where c.person_id = :who
+where c.person_id = :who and exists (select from why_seen_access where adult = :adult)
 """
 _ENTRY = """
 select k.status, k.reservasjon, k.from_run from now_person_link l
 join history.krr_contact k on k.owner = :owner and k.subject = l.value and k.from_run <= :released
     and coalesce(k.to_run > :released, true)
 where l.scheme = 'number' and l.person_id = :who and l.current
+    and exists (select from why_seen_access where adult = :adult)
 """
-_ACCESS = "select child_id from why_guardian_access where adult = :adult and state = 'active'"
+_ACCESS = """
+select s.child_id from why_seen_access s
+join why_guardian_access g on g.child_id = s.child_id and g.adult = s.adult and g.state = 'active'
+where s.adult = :adult
+"""
 
 
 def _has_access(asked: Asked, rows: Rows) -> bool:

@@ -58,7 +58,7 @@ _OVERRIDDEN = "select field, value from now_overridden where person_id = :who"
 _ROLE = """
 select exists (select from why_employment where person_id = :who) as employee,
     exists (select from why_enrolment where person_id = :who) as pupil,
-    exists (select from why_guardian_access where adult = :adult) as guardian,
+    exists (select from why_seen_access where adult = :adult) as guardian,
     (select source from why_person where person_id = :who) as source
 """
 

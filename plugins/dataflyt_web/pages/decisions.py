@@ -13,6 +13,7 @@ from dataflyt.decisions.override import FIELDS
 from dataflyt.decisions.people_lists import LinkRow, ManualRow, OverrideRow
 from dataflyt.errors import DataflytError, NotAllowed
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.warehouse.refusals import refusals
 from dataflyt_web import decision_forms
 from dataflyt_web.decision_forms import KINDS, Looker, Unusable
 from dataflyt_web.forms import FromOurForm
@@ -171,8 +172,12 @@ def decide(
     if act not in ("try", "decide"):
         return _form(request, visit, of_kind, typed, purpose=purpose, graded=graded)
     who = visit.visitor(purpose, f"decisions {kind}")
-    visit.kommune.case_worker(who.id, "decide")
+    tried = decision_forms.people_of(of_kind, typed)
+    with refusals(visit.kommune, visit.environment.connect, who, kind, tried):
+        visit.kommune.case_worker(who.id, "decide")
     try:
+        with refusals(visit.kommune, visit.environment.connect, who, kind, tried):
+            visit.kommune.case_worker(who.id, "graded" if graded else "persons")
         looker = Looker(visit.kommune, visit.environment, who, graded)
         decision = decision_forms.decision_of(of_kind, typed, looker)
         decided = deciding.decide(visit.kommune, visit.environment, decision, who, dry_run=act == "try")
