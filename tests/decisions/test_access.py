@@ -173,7 +173,7 @@ def test_what_a_grant_must_have(here: Installation) -> None:
     )
     for grant in (organisation, organisation.model_copy(update={"adult": nameless})):
         assert _both(here, grant)
-    kinds = here.query("select adult_kind from control.access_grant order by access_grant")
+    kinds = here.query("select adult_kind from control.access_grant order by adult_kind")
     assert kinds == [("organisation",), ("without_number",)]
 
     # From 18 every grant needs the pupil's own consent, given at 18.

@@ -112,6 +112,9 @@ def _consent(here: Installation, child: Person, adult: str, givers: list[str]) -
         _write(
             here,
             "insert into control.consent (owner, access_grant, given_by, how, given_at) select owner, "
-            "max(access_grant), :giver, 'skjema', '2026-11-20' from control.access_grant group by owner",
+            "access_grant, :giver, 'skjema', '2026-11-20' from control.access_grant "
+            "where child_id = cast(:child as uuid) and adult = :adult",
+            child=_link(here, child.number),
+            adult=str(_link(here, adult)),
             giver=str(_link(here, giver)),
         )

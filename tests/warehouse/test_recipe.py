@@ -27,7 +27,7 @@ def test_the_recipe_s_rows_are_the_pupils_who_change_class(installation: Install
     installation.registers.write()
     installation.steps(installation.open(), *TO_PLAN)
     with open_plan(installation.kommune, installation.environment, None) as opened:
-        rows = opened.connection.exec_driver_sql(block.removeprefix("union all\n")).all()
+        rows = opened.planned.connection.exec_driver_sql(block.removeprefix("union all\n")).all()
     (who,) = installation.query(
         "select person_id from golden.person_link where scheme = 'sas' and value = :id and to_run is null",
         id=mover.person_id,

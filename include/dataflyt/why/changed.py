@@ -33,11 +33,11 @@ order by f.from_run, f.ansvar
     blocks=(
         "select cast(decided_at at time zone 'Europe/Oslo' as date) as day, "
         "cast(lifted_at at time zone 'Europe/Oslo' as date) as lifted from control.access_block "
-        "where owner = :owner and child_id = :child and adult = :adult order by access_block"
+        "where owner = :owner and child_id = :child and adult = :adult order by decided_at"
     ),
     grants=(
         "select basis, from_run, cast(withdrawn_at at time zone 'Europe/Oslo' as date) as ended "
-        "from control.access_grant where owner = :owner and child_id = :child and adult = :adult order by access_grant"
+        "from control.access_grant where owner = :owner and child_id = :child and adult = :adult order by from_run"
     ),
 )
 def timeline(asked: Asked, rows: Rows) -> list[Found]:
