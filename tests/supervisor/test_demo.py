@@ -154,7 +154,10 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         kommuner = ["kommune_bergen", "kommune_haugesund", "kommune_orsta"]
         seen_by = {
             user: httpx.get(
-                f"{url}/dataflyt/", cookies={"_token": token(url, user, passwords[user])}, trust_env=False
+                f"{url}/dataflyt/",
+                cookies={"_token": token(url, user, passwords[user])},
+                timeout=60,  # the first page loads what pages need, while Airflow starts its runs
+                trust_env=False,
             ).text
             for user in ("anita", "operator", "ingenior")
         }
