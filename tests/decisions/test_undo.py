@@ -155,7 +155,7 @@ def test_undoing_takes_back_what_the_run_gave_and_gives_nothing_back(decided: In
         assert absent.number not in ldif
     assert not access(here, gone.number)
     assert stranger not in access(here, same.number)
-    # Who is held back by the undoing alone is found by everybody who may see people; a former name is not shown.
+    # Everybody who may see people finds a person whom only the undoing holds back. A former name is not shown.
     found = show_person(here.kommune, here.environment, gone.number, BJORN, run=2)
     assert found.name == f"{gone.given} {gone.family}"
     with pytest.raises(NotFound):

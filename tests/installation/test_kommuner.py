@@ -327,7 +327,7 @@ def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
     linked = {number for (number,) in merger.query("select value from control.taken_link where scheme = 'number'")}
     assert inside.child in linked
     assert not {number for number, schools in at.items() if SCHOOL not in schools} & linked
-    # Who is registered by hand at the school, and an alias, come over with new numbers, and end with those there.
+    # Registrations by hand at the school, and aliases, come over under new numbers. They end when the old ones end.
     taken = dict(merger.query("select origin_number, number from control.taken_decision where kind = 'manual_person'"))
     assert taken.keys() == {there, alias}
     assert elsewhere not in taken

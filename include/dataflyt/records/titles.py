@@ -146,7 +146,7 @@ FIELDS: Final = {
     "weekday": "ukedag",
     "workplace_id": "arbeidsstedets id",
     "year_level": "trinn",
-    # Of what Dataflyt has put together (``subject_access``).
+    # Fields that ``subject_access`` makes itself.
     "adult_kind": "person, organisasjon eller uten nummer",
     "basis": "grunnlag",
     "child": "barn",

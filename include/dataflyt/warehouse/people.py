@@ -119,7 +119,7 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
 def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> set[UUID]:
     """Return those of ``people`` who are protected or held back, under any id that they have or have had.
 
-    Who is held back only until a run is released again, because one was undone, is not among them.
+    A person whom only the undoing of a run holds back is not among them.
 
     Somebody whom the warehouse has as guardian of protected children alone is among them: that this person is here
     tells of the children. With ``unknown`` so is a person that the warehouse does not know.

@@ -125,7 +125,7 @@ CAUSES: dict[str, Cause] = {
     "field_of_hr": Cause("hr"),
     "field_of_sas": Cause("school_office"),
     "field_of_dataflyt": Cause("system_owner", "decision"),
-    # Who is not enrolled at all
+    # The child is not enrolled
     "resident_not_enrolled": Cause("school_office"),
 }
 """All causes, by their names."""
