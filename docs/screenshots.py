@@ -1,11 +1,12 @@
 """Take the screenshots of README and docs from the demo: ``docs/images/*.png``.
 
-    make up                                  in another window
-    .venv/bin/python docs/screenshots.py     [--port 8080] [--chromium /usr/bin/chromium]
+    DATAFLYT_LOCAL=/tmp/empty make up                             in another window
+    DATAFLYT_LOCAL=/tmp/empty .venv/bin/python docs/screenshots.py     [--port 8080] [--chromium /usr/bin/chromium]
 
 Starts a run of Haugesund unless one waits for an answer, logs in as the kommune's approver, and photographs the
 question, the DAG and our pages in a headless Chromium or Chrome, which must be installed. The browser is driven by the
-DevTools protocol. The question is not answered, so that the script can be run again. All people are simulated.
+DevTools protocol. The question is not answered, so that the script can be run again. Only a first run is sure to have a
+question: the folder must be empty when `make up` begins. All people are simulated.
 """
 
 import argparse
@@ -78,6 +79,8 @@ def waiting_run(airflow: AirflowApi) -> str:
     run = runs[0] if runs else airflow.trigger(DAG, "Startet for skjermbildene")
 
     def asks() -> bool:
+        if run not in airflow.active_runs(DAG):
+            sys.exit("The run ended without a question: begin `make up` with an empty folder in DATAFLYT_LOCAL.")
         return any(task["state"] == "awaiting_input" for task in airflow.tasks(DAG, run))
 
     wait_for(asks)
