@@ -86,6 +86,7 @@ def measure(tries: int = 10) -> list[Figure]:
             environment = Environment(connect, Path, str(folder / "storage"))
             dags = {dag_of(one): Dag(False, datetime(2026, 12, 6, 2, tzinfo=UTC)) for one in ids}
             app = create_app(Installation(lambda: environment, lambda: dags))
+            time.sleep(3)  # nobody has logged in when a server has just started
             figures = []
             with TestClient(app, cookies={"_token": "x"}) as browser:
                 for name, path in PAGES.items():

@@ -3,6 +3,8 @@
 app = create_app()      mounted by plugins/pages.py under /dataflyt
 """
 
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,7 +53,14 @@ def create_app(found: Installation | None = None) -> FastAPI:
     app.add_exception_handler(NotOurForm, _not_our_form)
     app.add_exception_handler(DataflytError, _said)
     app.add_exception_handler(Exception, _broken)
+    Thread(target=_read_ahead, args=(app.state.installation,), daemon=True).start()
     return app
+
+
+def _read_ahead(found: Installation) -> None:
+    """Read the kommune files, so that the first who opens a page does not wait for hundreds of them."""
+    with suppress(DataflytError):  # the page says what is wrong
+        found.kommuner()
 
 
 class Headers:
