@@ -103,8 +103,9 @@ def plan_command(
         bool,
         typer.Option(
             "--rows",
-            help="Vis hver rad, med varehusets egne id-er: slag, hvem, hvem andre, enhet, 1 når det er sluttet av "
-            "at noe mangler, og slaget på norsk. Tabulator mellom. For dem som har retten «persons» i kommunefilen.",
+            help="Vis hver rad: slag, hvem, hvem andre, enhet, 1 når det er sluttet av at noe mangler, og slaget på "
+            "norsk. Tabulator mellom. For dem som har retten «persons» i kommunefilen. Varehusets id-er, og enheten "
+            "til en person, vises bare med --graded: navnene står på siden Plan.",
         ),
     ] = False,
     graded: Annotated[

@@ -18,7 +18,8 @@ def undo_command(
         bool,
         typer.Option(
             "--rows",
-            help="Vis hver rad, med varehusets egne id-er, som «dataflyt plan». For dem som har retten «persons».",
+            help="Vis hver rad, som «dataflyt plan»: varehusets id-er bare med --graded. For dem som har retten "
+            "«persons».",
         ),
     ] = False,
     user: As = None,

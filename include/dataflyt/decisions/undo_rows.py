@@ -1,4 +1,4 @@
-"""The rows of an undoing, by the warehouse's own ids, for a person who may see them."""
+"""The rows of an undoing for a person who may see them: with ``graded`` by the warehouse's own ids."""
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.decisions import deciding
@@ -22,6 +22,6 @@ def undo_rows(
         kommune.case_worker(visitor.id, "graded" if graded else "persons")
         decision.demand(at)
         with reverse_plan(at) as planned:
-            rows, people = list(plan.rows(planned, graded=graded)), plan.people(planned, graded=graded)
+            rows, people = list(plan.rows(planned, graded=graded)), plan.people(planned) if graded else []
         audit.record(at.connection, at.owner, visitor, "undo rows", people, f"kjøring {decision.run}")
         return rows

@@ -1,8 +1,8 @@
 """A run's plan, opened for reading.
 
-Everybody may read counts without protection. Rows name people by the warehouse's own ids: they need the right
-``persons``, and all that tells of protection needs ``graded``. Each such look is kept in the audit, in the transaction
-that reads. Show nothing before that transaction has ended.
+Everybody may read counts without protection. Rows and names need the right ``persons``. The warehouse's own ids, and
+all else that tells of protection, need ``graded``. Each such look is kept in the audit, in the transaction that reads.
+Show nothing before that transaction has ended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,9 +32,6 @@ from dataflyt.warehouse.vetoed_views import Views
 COVERED = 16
 """One in so many people is not named to those who may not see protection, see ``OpenPlan.named``."""
 
-
-_OF_GROUPS = frozenset({"group_appears", "group_vanishes"})
-"""The kinds whose subject is a group."""
 _OF_GUARDIANS = "contact_changes"
 """The kind whose subject is there as a guardian."""
 _OF_TWO = frozenset({"persons_join", "person_splits", "sas_guardian_without_basis", "sas_guardian_missing"})
@@ -124,13 +121,14 @@ class OpenPlan:
     def rows(self, *, graded: bool = False) -> Iterator[plan.PlanRow]:
         """Return the rows; no rows when the run was undone.
 
-        Without ``graded``, return no rows either when the counts have changed since they were told: the missing rows
-        would show who has become protected. Raises NotAllowed without the right ``persons``, or ``graded``.
+        Without ``graded`` they have no ids (``plan.rows``). No rows are returned then when the counts have changed
+        since they were told: the missing rows would show how many have become protected. Raises NotAllowed without the
+        right ``persons``, or ``graded``.
         """
         visitor = self._seen_by("graded" if graded else "persons")
         if not self._told(graded):
             return iter(())
-        seen = plan.people(self.planned, graded=graded)
+        seen = plan.people(self.planned) if graded else ()
         audit.record(self.connection, self.run.owner, visitor, "plan rows", seen, self._detail)
         return plan.rows(self.planned, graded=graded)
 
@@ -144,14 +142,16 @@ class OpenPlan:
         visitor = self._seen_by("graded" if graded else "persons")
         if not self._told(graded):
             return []
-        found = list(islice((row for row in plan.rows(self.planned, graded=graded) if row.kind == kind), most))
+        found = list(islice((row for row in plan.with_people(self.planned, graded=graded) if row.kind == kind), most))
         named = self._names(found, graded=graded)
         if kind == _OF_GUARDIANS and not graded:
             for one in self._guardians_of_hidden(found):
                 named["after"].pop(one, None)
         detail = f"{self._detail}, {kind}"
         audit.record(self.connection, self.run.owner, visitor, "plan rows", named["after"].keys(), detail)
-        return [_named(row, named, self._schools(found)) for row in found]
+        schools = self._schools(found)
+        # Those without names last: a place among the others, who stand by their ids, would tell them apart.
+        return sorted((_named(row, named, schools) for row in found), key=lambda row: row[1:4] == (None, None, None))
 
     def about(self, person: UUID, *, graded: bool = False) -> list[NamedRow]:
         """Return the rows about a person with names, as ``named`` does, but none in which somebody is not named.
@@ -161,7 +161,7 @@ class OpenPlan:
         visitor = self._seen_by("graded" if graded else "persons")
         if not self._told(graded):
             return []
-        found = [row for row in plan.rows(self.planned, graded=graded) if person in _people(row)]
+        found = [row for row in plan.with_people(self.planned, graded=graded) if person in _people(row)]
         named, schools = self._names(found, graded=graded), self._schools(found)
         told = [row for row in found if all(one in named["after"] for one in _people(row) if one)]
         if not graded and self._guardians_of_hidden(told):
@@ -291,7 +291,7 @@ def _people(row: PlanRow) -> tuple[UUID | None, UUID | None]:
     """Return the people that a row is about: None for a group, a school, and an organisation."""
     of_two = row.kind in _OF_TWO or row.kind.startswith(("guardian_", "identity_"))
     return (
-        None if row.kind in _OF_GROUPS else _person(row.subject),
+        None if row.kind in plan.OF_GROUPS else _person(row.subject),
         _person(row.other) if of_two else None,
     )
 

@@ -23,15 +23,22 @@ GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_p
 """Kinds that only a reader with the right to see protection may see; their counts are never told elsewhere."""
 
 
+OF_GROUPS = frozenset({"group_appears", "group_vanishes"})
+"""Kinds whose subject is a group."""
+
 UNDOING_KINDS = ("leaves_exports", "block_again")
 """Kinds that only the plan of an undoing has (``undoing.reverse_plan``); no guard has limits for them."""
+
+
+_GROUPS = ", ".join(repr(kind) for kind in sorted(OF_GROUPS))
 
 
 class PlanRow(NamedTuple):
     """One change.
 
     ``subject`` is a person or group, ``other`` the adult, school, group or person that the change is about;
-    ``inferred`` is True if the change rests on absence rather than on an answer.
+    ``inferred`` is True if the change rests on absence rather than on an answer. ``subject`` and ``other`` are "" for a
+    reader who may not see protection.
     """
 
     kind: str
@@ -76,7 +83,29 @@ def compare(connection: Connection, owner: str, run: int, released: int) -> Plan
 
 
 def rows(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
-    """Yield the plan's rows in a fixed order; without ``graded`` only the rows that tell nothing about protection."""
+    """Yield the plan's rows in a fixed order; without ``graded`` only what tells nothing about protection.
+
+    Without ``graded`` a row has its kind, and a group's row the school, but no id. The protected are in the rows as
+    everybody is, and in no look-up: an id that no look-up finds would be a protected person's. An id made for the plan
+    would not do: what several rows tell of one person, such as a guardian of two children, tells who it is. Nor would
+    a school or a group: the protected there are those who are counted and cannot be looked up.
+    """
+    if graded:
+        yield from with_people(plan, graded=True)
+        return
+    found = plan.connection.execute(
+        text(
+            f"select kind, '', '', case when kind in ({_GROUPS}) then unit_id end, inferred "
+            "from open_plan order by 1, 4, 5"
+        ),
+        execution_options={"yield_per": 1000},
+    )
+    for row in found:
+        yield PlanRow(*row)
+
+
+def with_people(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
+    """Yield the rows with the ids of their people, protected people too, for a caller that does not show ids."""
     found = plan.connection.execute(
         text(
             "select kind, subject, other, unit_id, inferred "
@@ -88,11 +117,11 @@ def rows(plan: Plan, *, graded: bool = False) -> Iterator[PlanRow]:
         yield PlanRow(*row)
 
 
-def people(plan: Plan, *, graded: bool = False) -> list[UUID]:
-    """List the people in the rows that ``rows`` yields, for the audit."""
+def people(plan: Plan) -> list[UUID]:
+    """List the people in the rows that ``rows`` yields with ``graded``, for the audit."""
     found = plan.connection.execute(
         text(
-            f"with shown as (select subject, other from {'plan' if graded else 'open_plan'}) "
+            "with shown as (select subject, other from plan) "
             "select cast(id as uuid) from (select subject as id from shown union select other from shown) as ids "
             "where pg_input_is_valid(id, 'uuid') order by id"
         )
