@@ -11,7 +11,8 @@ from dataflyt.accounts import day_one
 from dataflyt.accounts.day_one import Proposal
 from dataflyt.cli.main import app
 from dataflyt.config import loading
-from dataflyt.errors import NotApproved, Unreadable
+from dataflyt.config.kommune import CaseWorker
+from dataflyt.errors import NotAllowed, NotApproved, Unreadable
 from dataflyt.run.close_run import close_run
 from dataflyt.run.job import Job
 from dataflyt.storage import database
@@ -404,6 +405,20 @@ def test_nobody_can_tell_from_a_comparison_or_an_import_who_is_protected(trial: 
         )
         assert seen() == first
     assert compared(trial)["same"] == 3
+
+
+def test_rows_of_those_whom_dataflyt_knows_are_for_those_who_may_see_protection(
+    trial: Installation, folder: Path
+) -> None:
+    """A line that is known here, of somebody whom no look-up finds, would tell that the person is protected."""
+    planned(trial)
+    trial.kommune = trial.kommune.model_copy(
+        update={"people": (CaseWorker(id=LOOKING.id, name=LOOKING.name, may=("persons", "decide")),)}
+    )
+    bring(trial, directory_file(folder, (f"en@{REALM}", _without_siblings(trial)[0].number)))
+    for rows in (_rows, _proposed_rows):
+        with pytest.raises(NotAllowed, match="«graded»"):
+            rows(trial)
 
 
 def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_else_nowhere(

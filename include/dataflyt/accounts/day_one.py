@@ -7,8 +7,9 @@ name to nobody else. A later import replaces the directory. It takes back no nam
 
 ``compare`` counts the differences between a run's accounts and the imported directory. A kommune on trial reads it.
 
-Out come only counts, lines of the file and the warehouse's own ids. People hidden from the exports cannot be told from
-others. People graded fortrolig are in the exports and are counted like everybody: see
+Out come only counts, lines of the file and the warehouse's own ids. Rows need the right ``graded``: somebody whom a row
+says that Dataflyt knows, and whom no look-up finds, is protected. People hidden from the exports cannot be told from
+others in the counts. People graded fortrolig are in the exports and are counted like everybody: see
 ``sql/accounts/import_difference.sql`` and ``account_difference.sql``.
 """
 
@@ -122,9 +123,9 @@ def propose(db: Engine, kommune: Kommune, path: Path, progress: Callable[[int], 
 def proposed_rows(db: Engine, kommune: Kommune, visitor: Visitor) -> list[Row]:
     """Return the rows of the proposed import that a person must look at, in a fixed order.
 
-    The look is kept in the audit. Raises NotAllowed without the right ``persons``.
+    The look is kept in the audit. Raises NotAllowed without the right ``graded``.
     """
-    kommune.case_worker(visitor.id, "persons")
+    kommune.case_worker(visitor.id, "graded")
     with database.transaction(db, kommune.id) as connection:
         _difference(connection, kommune.id)
         found = connection.execute(
@@ -287,9 +288,9 @@ def compare(connection: Connection, run: Run) -> dict[str, int]:
 def compared_rows(connection: Connection, kommune: Kommune, visitor: Visitor) -> list[Row]:
     """Return the people that ``compare`` has just counted, without the kinds that are never listed.
 
-    The look is kept in the audit. Raises NotAllowed without the right ``persons``.
+    The look is kept in the audit. Raises NotAllowed without the right ``graded``.
     """
-    kommune.case_worker(visitor.id, "persons")
+    kommune.case_worker(visitor.id, "graded")
     found = connection.execute(
         text("select kind, person_id::text from account_difference where not (kind = any(:hidden)) order by 1, 2"),
         {"hidden": sorted(WITHOUT_ROWS)},

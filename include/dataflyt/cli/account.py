@@ -37,7 +37,7 @@ def import_directory(
             "--rows",
             help="Vis det som må ses på, en linje for hver: slag, varehusets id for personen eller linjen i "
             "filen, og slaget på norsk, med tabulator mellom. De som stemmer, telles bare. For dem som har retten "
-            "«persons» i kommunefilen.",
+            "«graded» i kommunefilen.",
         ),
     ] = False,
     user: As = None,
@@ -94,7 +94,7 @@ def difference(
             "--rows",
             help="Vis personene, en linje for hver: slag, varehusets egen id og slaget på norsk, med "
             "tabulator mellom. De som har samme brukernavn, eller bare står i katalogen, telles bare. For dem som har "
-            "retten «persons» i kommunefilen.",
+            "retten «graded» i kommunefilen.",
         ),
     ] = False,
     user: As = None,
@@ -102,7 +102,8 @@ def difference(
 ) -> None:
     """Vis forskjellen mellom det den nyeste kjøringen ville publisere, og den importerte katalogen.
 
-    De som er skjult i eksportene, kan ikke skilles fra andre her. Med `--rows` føres det hvem som så på, og hvorfor.
+    De som er skjult i eksportene, kan ikke skilles fra andre i antallene. Med `--rows` føres det hvem som så på, og
+    hvorfor.
     """
     from dataflyt.accounts import day_one
     from dataflyt.run.report import STATES
