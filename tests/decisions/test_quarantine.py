@@ -8,8 +8,10 @@ from dataflyt.decisions import deciding, held_rows
 from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.held_rows import HeldRow
 from dataflyt.decisions.quarantine import RejectRow, ReleaseRow, rules
+from dataflyt.operations import work_list
 from dataflyt.warehouse.audit import Visitor
 from simulator.model import Employee
+from tests.decisions.guardians import employed_parents, protect_children, set_aside_in_krr
 from tests.installation.fixtures import Installation
 
 ANITA = Visitor("101", "Anita", "saksbehandling", "test")
@@ -185,3 +187,25 @@ def test_a_row_about_a_protected_person_names_nobody_to_those_without_graded(dec
         held_rows.listed(here.kommune, here.environment, Visitor("999", "x", "y", "test"))
     looks = here.query("select user_id, person_id is null from control.audit where action = 'list quarantine'")
     assert {("101", False), ("102", False)} <= set(looks)
+
+
+@pytest.mark.after_first_run
+def test_a_row_of_krr_about_an_employee_names_nobody_when_only_protected_children_explain_it(
+    decided: Installation,
+) -> None:
+    """KRR is asked about guardians alone: a named row tells that the employee is one here."""
+    here, rule = decided, "krr_contact.letters"
+    ((parent, number),) = employed_parents(here)
+    set_aside_in_krr(here, number)
+    wanted = work_list.Wanted(kind="set_aside")
+
+    def named(visitor: Visitor, *, graded: bool = False) -> tuple[bool, bool]:
+        (row,) = _held(here, rule, visitor, graded=graded)
+        items = work_list.items(here.kommune, here.environment, visitor, wanted, graded=graded)
+        (item,) = [one for one in items if one.other == rule]
+        return parent in row.people, ":" in item.whom
+
+    assert named(BJORN) == (True, True)
+    protect_children(here, parent)
+    assert named(BJORN) == (False, False)
+    assert named(ANITA, graded=True) == (True, True)

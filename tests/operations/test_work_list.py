@@ -238,7 +238,11 @@ def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(i
 
 
 @pytest.mark.after_first_run
-def test_an_employee_with_a_protected_child_is_not_on_the_list_as_a_guardian(installation: Installation) -> None:
+@pytest.mark.parametrize("kind", ["guardian_not_reached", "name_differs", "number_differs"])
+def test_an_employee_with_a_protected_child_is_not_on_the_list_as_a_guardian(
+    installation: Installation, kind: str
+) -> None:
+    """KRR is asked about guardians alone, and FREG about no other employees in this kommune."""
     here = installation
     ((parent,),) = here.query(
         "select distinct e.person_id from golden.employment e join golden.guardian_access g "
@@ -247,10 +251,11 @@ def test_an_employee_with_a_protected_child_is_not_on_the_list_as_a_guardian(ins
     )
     here.query(
         "insert into golden.work_item (owner, kind, subject, other, from_run) "
-        "values ('haugesund', 'guardian_not_reached', :adult, '', 1) on conflict do nothing returning 1",
+        "values ('haugesund', :kind, :adult, '', 1) on conflict do nothing returning 1",
         adult=str(parent),
+        kind=kind,
     )
-    wanted = Wanted(kind="guardian_not_reached")
+    wanted = Wanted(kind=kind)
     assert str(parent) in {one.subject for one in _items(here, wanted)}
     here.query(
         "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "

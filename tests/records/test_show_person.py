@@ -11,7 +11,7 @@ from dataflyt.decisions import deciding
 from dataflyt.decisions.block import Block
 from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.records.audited import looks
-from dataflyt.records.show_person import Page, show_person
+from dataflyt.records.show_person import SOURCES, Page, show_person
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.people import NotFound
 from simulator.model import Person
@@ -150,9 +150,16 @@ def test_a_teacher_with_a_protected_child_is_shown_as_a_teacher_alone(here: Inst
         if pupil.person and teacher in parents(pupil.person):
             pupil.person.protection, pupil.person.home_grading = "fortrolig", "fortrolig"
             pupil.person.home = replace(pupil.person.home, bruksenhetsnummer="H0999") if pupil.person.home else None
+    before = page(here, teacher)
     here.run(answer="rejected")
     shown = page(here, teacher)
     everything = said(shown) + said(shown, earlier=True)
+    # FREG is asked about employees only as guardians in this kommune.
+    register = SOURCES["freg"]
+    assert register in {one.source for one in before.current}
+    assert register not in {one.source for one in (*shown.current, *shown.earlier)}
+    assert "Kildene sier|Folkeregisteret" not in everything
+    assert register in {one.source for one in page(here, teacher, ANITA, graded=True).current}
     assert "Stilling|" in everything
     assert "Barn|" not in everything
     assert "Kontakt|" not in everything

@@ -17,6 +17,7 @@ from dataflyt.why.answering import why
 from dataflyt.why.check import Answer
 from dataflyt.why.questions import QUESTIONS
 from simulator.model import Person
+from tests.decisions.guardians import employed_parents, protect_children, set_aside_in_krr
 from tests.installation.fixtures import Installation
 
 ANITA = Visitor("101", "Anita", "saksbehandling", "test")
@@ -106,6 +107,22 @@ def test_without_graded_a_protected_person_is_answered_for_as_one_who_does_not_e
             seen = ask(here, question, str(who), second, ANITA, graded=True, word=word)
             assert seen != nobody, question
             assert seen.caller == nobody.caller, question
+
+
+@pytest.mark.after_first_run
+def test_a_register_s_row_about_an_employee_does_not_tell_of_a_protected_child(here: Installation) -> None:
+    ((parent, number),) = employed_parents(here)
+    set_aside_in_krr(here, number)
+
+    def rows(visitor: Visitor, *, graded: bool = False) -> set[str]:
+        answer = ask(here, "row", number, None, visitor, graded=graded)
+        return {step.value for step in answer.steps if step.check == "rows_set_aside"}
+
+    assert "krr_contact.letters" in rows(BJORN), "an ordinary guardian's row is told of"
+    protect_children(here, parent)
+    assert "krr_contact.letters" not in rows(BJORN)
+    assert ask(here, "row", number, None).about, "the employee is found all the same"
+    assert "krr_contact.letters" in rows(ANITA, graded=True)
 
 
 @pytest.mark.after_first_run

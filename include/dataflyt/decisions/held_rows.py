@@ -34,8 +34,9 @@ def listed(
     """Return the rows that the newest checked run has in quarantine; without a visitor, nobody's id or name.
 
     All rows are there for everybody, so that no count of them tells of protection. A row about a protected person looks
-    to those without ``graded`` as a row about somebody who is not known yet. Tables whose rows hint at protection are
-    left out. With a visitor the audit is told who is shown.
+    to those without ``graded`` as a row about somebody who is not known yet. So does a register's row about an employee
+    whom it is asked about for a protected child. Tables whose rows hint at protection are left out. With a visitor the
+    audit is told who is shown.
 
     Raises NotAllowed when the visitor may not see people, or not protected people.
     """
@@ -44,10 +45,23 @@ def listed(
         with database.transaction(db, kommune.id, lock=False) as connection:
             return _held(connection, kommune.id)
     with seeing(kommune, environment, visitor, "list quarantine", graded=graded) as at:
+        found = at.connection.execute(text(_PEOPLE), {"owner": at.owner}).all()
+        employees = kommune.sources.freg.employees
+        told = {
+            source: people.may_be_asked(
+                at.now,
+                {row.person_id for row in found if row.source == source},
+                source,
+                graded=graded,
+                employees=employees,
+            )
+            for source in {row.source for row in found}
+        }
         about: dict[tuple[str, str], list[UUID]] = {}
-        for row_hash, rule, person in at.connection.execute(text(_PEOPLE), {"owner": at.owner}):
-            about.setdefault((row_hash, rule), []).append(person)
-        names = people.names(at.now, sorted({one for found in about.values() for one in found}), graded=graded)
+        for row in found:
+            if row.person_id in told[row.source]:
+                about.setdefault((row.row_hash, row.rule), []).append(row.person_id)
+        names = people.names(at.now, sorted({one for whom in about.values() for one in whom}), graded=graded)
         audit.record(at.connection, at.owner, visitor, "list quarantine", names)
         return [
             row._replace(people={one: names[one] for one in about.get((row.row, row.rule), ()) if one in names})
@@ -73,6 +87,6 @@ where not (h.table_name = any(:hints))
 order by h.table_name, h.rule, h.row_hash
 """
 _PEOPLE = f"""
-select distinct h.row_hash, h.rule, l.person_id
+select distinct h.row_hash, h.rule, l.person_id, split_part(h.table_name, '_', 1) as source
 from ({NEWEST}) h join now_person_link l on {LINKED} order by 1, 2, 3
 """

@@ -29,10 +29,11 @@ from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
 from dataflyt.storage import database
 from dataflyt.storage.database import OWN_KEY, copied
-from dataflyt.warehouse import audit, events, rules, runs, shown, vetoed_views
+from dataflyt.warehouse import audit, events, people, rules, runs, shown, vetoed_views
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.outcomes import HINTS, LINKED
 from dataflyt.warehouse.refusals import refusals
+from dataflyt.warehouse.vetoed_views import Views
 from dataflyt.why.correcting import CORRECTORS
 
 SHOWN: Final = 10
@@ -247,7 +248,7 @@ class _Reader:
             wanted = replace(wanted, school=found)
         shown.views(views, "shown_school_group", "shown_group_renamed")
         self._tell_groups()
-        self._list(released, day)
+        self._list(views, released, day)
         bound = {
             "owner": owner,
             "graded": graded,
@@ -289,7 +290,7 @@ class _Reader:
             ],
         )
 
-    def _list(self, released: int, day: date) -> None:
+    def _list(self, views: Views, released: int, day: date) -> None:
         """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
         connection, owner = self.connection, self.kommune.id
         copied(connection, "same_file", "source text, file text, since timestamptz", self._same_files(released))
@@ -325,6 +326,23 @@ class _Reader:
             connection.execute(text(f"drop table if exists pg_temp.{name}"))
             connection.execute(text(f"create temporary table {name} on commit drop as {statement}"), bound)
             connection.execute(text(f"analyze {name}"))
+        self._tell_guardians(views)
+
+    def _tell_guardians(self, views: Views) -> None:
+        """Make ``may_be_asked``: those whom a visitor without ``graded`` may know that a register is asked about.
+
+        A row in quarantine names nobody else, and there is no item about anybody else that only a register can find.
+        """
+        asked: dict[str, set[UUID]] = {}
+        for source, person in self.connection.execute(text(_ASKED)):
+            asked.setdefault(source, set()).add(person)
+        employees = self.kommune.sources.freg.employees
+        told = [
+            (source, str(one))
+            for source, whom in asked.items()
+            for one in people.may_be_asked(views, whom, source, graded=False, employees=employees)
+        ]
+        copied(self.connection, "may_be_asked", "source text, id text", told)
 
     def _same_files(self, released: int) -> list[tuple[str, str, datetime]]:
         """Return the files that a run and the run before it read, and the first run that saw each to be the same.
@@ -435,6 +453,19 @@ where i.kind = 'set_aside'
 """
 
 _GUARDED = "select person_id from now_protection where level >= 2 or held_back"
+# The register of a row in quarantine, or of a kind that only a register can find.
+_OF_REGISTER = {
+    "guardian_not_reached": "krr",
+    "event_unanswered": "freg",
+    "name_differs": "freg",
+    "number_differs": "freg",
+}
+_REGISTER = "case {} " + " ".join(f"when '{kind}' then '{source}'" for kind, source in _OF_REGISTER.items()) + " end"
+_ASKED = f"""
+select split_part(other, '_', 1) as source, person_id from about where at = 'row'
+union
+select {_REGISTER.format("kind")}, person_id from about where at = 'subject' and {_REGISTER.format("kind")} is not null
+"""
 
 # Those who may not be named, as in ``people.hidden``: the protected and the held back, under any id that they have or
 # had, and the adults who are here for protected children alone. And the groups whose pupils are all in no export, or
@@ -532,7 +563,8 @@ left join (
         array_agg(distinct cast(a.person_id as text)) as people
     from about a
     join now_person p on p.person_id = a.person_id
-    where a.at = 'row' and (:graded or not exists (select from hidden h where h.id = cast(a.person_id as text)))
+    where a.at = 'row' and (:graded or not exists (select from hidden h where h.id = cast(a.person_id as text))
+        and (split_part(a.other, '_', 1), cast(a.person_id as text)) in (select source, id from may_be_asked))
     group by a.subject, a.other
 ) as r on i.kind = 'set_aside' and r.subject = i.subject and r.other = i.other
 left join control.work_taken t on t.owner = :owner and t.ended_at is null and t.item = control.keyed_hash(
@@ -546,10 +578,9 @@ where not (:not_ready and i.kind = any(:while_made)) and (
         or not {_HIDES.format("i.subject")} and not {_HIDES.format("i.other")}
     )
     and not (
-        -- An employee who is a guardian of protected children alone.
-        i.kind = 'guardian_not_reached' and i.subject not in (
-            select adult from now_guardian_access where child_id not in (select person_id from guarded)
-        )
+        -- An employee whom a register is asked about as a guardian of protected children alone.
+        {_REGISTER.format("i.kind")} is not null
+        and ({_REGISTER.format("i.kind")}, i.subject) not in (select source, id from may_be_asked)
     )
     and not (
         i.kind = 'sas_guardian_without_basis'

@@ -8,6 +8,7 @@ Whoever may see people sees an unprotected person: names, and the number when as
 - a protected person (fortrolig or stricter, or held back), here or as guardian or child of somebody else, and a person
   whom the warehouse has only as guardian of such a child;
 - protection and its cause;
+- that FREG is asked about an employee who is the guardian of protected children alone;
 - former names, gender and user names, and names that the sources have beside the one that won.
 
 The page names other people only as guardian or child. A group's name may hold anybody's: without ``graded`` only names
@@ -236,6 +237,8 @@ class _Reader:
     ) -> None:
         self.here, self.person, self.others, self.graded, self.numbers = here, person, others, graded, numbers
         self.named: set[UUID] = set()
+        employees = here.kommune.sources.freg.employees
+        self.freg = person in people.may_be_asked(here.now, [person], "freg", graded=graded, employees=employees)
         self.bound = {
             "owner": here.kommune.id,
             "one": person,
@@ -363,18 +366,23 @@ class _Reader:
             )
         origins = self._origins()
 
+        # Of whom FREG is asked about for protected children alone, the page is as if FREG were not asked.
+        others = [row["source"] for row in self._said if row["source"] != "freg"]
+
         def told(field: str, row: Mapping[str, Any]) -> tuple[str, str, str]:
-            value = row[field]
+            value, source = row[field], str(row["source"])
+            if source == "freg" and not self.freg:
+                source = others[0] if others else "dataflyt"
             if field in ("number", "local_number"):
                 shown = value if self.numbers else _masked(str(value))
-                return str(shown), "freg" if row["answered"] else row["source"], "Nummeret som er i bruk"
+                return str(shown), "freg" if row["answered"] and self.freg else source, "Nummeret som er i bruk"
             if field in ("birth_date", "kjoenn"):
                 return (str(value), *origins(field, value))
             if field == "work_email":
                 return str(value), "hr", "E-posten i jobben kommer bare fra lønnssystemet"
             if field == "status":
                 return str(value), "freg", "Bare Folkeregisteret har status"
-            return str(value), str(row["source"]), _NAME_RULES.get(str(row["source"]), "")
+            return str(value), source, _NAME_RULES.get(source, "")
 
         overridden = self._read(
             "select field, value, from_run, to_run from golden.overridden "
@@ -392,7 +400,8 @@ class _Reader:
         if self.graded:
             found = self._fields("Person", rows, _PERSON, decided)
         else:
-            rest = {field: name for field, name in _PERSON.items() if field not in _NAMES}
+            untold = _NAMES if self.freg else _NAMES | {"status"}
+            rest = {field: name for field, name in _PERSON.items() if field not in untold}
             found = [
                 self._value("Person", name, decided(field, row), row["from_run"], None)
                 for row in newest
@@ -427,7 +436,7 @@ class _Reader:
     @cached_property
     def _said(self) -> list[Row]:
         """What each source says of names, birth date and gender, every version up to the run."""
-        return self._read(_SAID)
+        return [row for row in self._read(_SAID) if self.freg or row["source"] != "freg"]
 
     def _said_by_the_sources(self) -> list[Value]:
         found = []

@@ -200,26 +200,13 @@ class OpenPlan:
         return {"before": found["before"], "after": found["before"] | found["after"]}
 
     def _guardians_of_hidden(self, rows: Iterable[PlanRow]) -> set[UUID]:
-        """Return the people in rows about contact who are guardians of protected children alone: an employee may be."""
+        """Return the people in rows about contact who may be known as guardians neither before nor after the run."""
         adults = {person for row in rows if row.kind == _OF_GUARDIANS and (person := _person(row.subject))}
-        seen = set()
-        for side in ("before", "after"):
-            children = self.connection.execute(
-                text(
-                    f"select cast(adult as uuid) as adult, child_id from {side}_guardian_access "
-                    "where adult = any(cast(:adults as text[]))"
-                ),
-                {"adults": [str(one) for one in sorted(adults)]},
-            ).all()
-            hidden = {
-                one
-                for view in ("before", "after")
-                for one in people.hidden(
-                    Views(self.connection, self.run.owner, 0, f"{view}_"), {row.child_id for row in children}
-                )
-            }
-            seen |= {row.adult for row in children if row.child_id not in hidden}
-        return adults - seen
+        known = [
+            people.known_guardians(Views(self.connection, self.run.owner, 0, f"{side}_"), adults, graded=False)
+            for side in ("before", "after")
+        ]
+        return adults - set().union(*known)
 
     def _schools(self, rows: Iterable[PlanRow]) -> dict[str, str]:
         """Return the names of the schools in these rows."""

@@ -127,23 +127,57 @@ def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> se
     The people are named in the queries: PostgreSQL looks through no others for them, as it would by a join.
     """
     asked = {*people}
-    kin: dict[UUID, set[UUID]] = {one: {one} for one in asked}
-    for one, other in _of(views, asked, _KIN):
+    found = _protected(views, asked, unknown=unknown)
+    beside = asked - found
+    beside -= {one for (one,) in _of(views, beside, _PLACED)}
+    guardians = {adult for adult, _ in _of(views, beside, _CHILDREN)}
+    return found | (guardians - known_guardians(views, guardians, graded=False))
+
+
+def guardianships(views: Views, people: Iterable[UUID], *, graded: bool) -> list[tuple[UUID, UUID]]:
+    """Return who of ``people`` is guardian of whom here, as adult and child, as far as the visitor may know.
+
+    Whatever the state of the access. A guardian who is an employee too is not hidden, whatever the children are: only
+    with ``graded`` may the visitor know of a child who is protected.
+    """
+    pairs = [(adult, child) for adult, child in _of(views, {*people}, _CHILDREN)]
+    unseen = set() if graded else _protected(views, {child for _, child in pairs}, unknown=True)
+    return [(adult, child) for adult, child in pairs if child not in unseen]
+
+
+def known_guardians(views: Views, people: Iterable[UUID], *, graded: bool) -> set[UUID]:
+    """Return those of ``people`` whom the visitor may know to be guardians of somebody here.
+
+    Whatever the warehouse has of a guardian alone (contact details, KRR's answer) is told of these people only.
+    """
+    return {adult for adult, _ in guardianships(views, people, graded=graded)}
+
+
+def may_be_asked(views: Views, people: Iterable[UUID], source: str, *, graded: bool, employees: bool) -> set[UUID]:
+    """Return those of ``people`` whom the visitor may know that a register (``freg``, ``krr``) is asked about.
+
+    KRR is asked about guardians alone. FREG is asked about everybody here, but about employees only where the kommune
+    does so (``employees``), or as guardians or pupils. Of other sources, everybody is returned.
+    """
+    asked = {*people}
+    if graded or source not in ("freg", "krr") or (source == "freg" and employees):
+        return asked
+    found = known_guardians(views, asked, graded=False)
+    if source == "freg":
+        placed = {one for (one,) in _of(views, asked, _PLACED)}
+        found |= (asked - placed) | {one for (one,) in _of(views, placed, _PUPILS)}
+    return found
+
+
+def _protected(views: Views, people: set[UUID], *, unknown: bool) -> set[UUID]:
+    """Return those of ``people`` who are protected or held back, under any of their ids."""
+    kin: dict[UUID, set[UUID]] = {one: {one} for one in people}
+    for one, other in _of(views, people, _KIN):
         kin[one].add(other)
-    level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, set().union(*kin.values()), _LEVEL)}
+    everybody = set().union(*kin.values())
+    level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, everybody, _LEVEL)}
     found = {one for one, ids in kin.items() if any(level.get(other) for other in ids)}
-    if unknown:
-        found |= asked - level.keys()
-    return found | _only_beside_hidden(views, asked - found)
-
-
-def _only_beside_hidden(views: Views, people: set[UUID]) -> set[UUID]:
-    """Return those of ``people`` who are nothing but guardians, and of no child that may be known of."""
-    guardians = people - {one for (one,) in _of(views, people, _PLACED)}
-    children = _of(views, guardians, _CHILDREN)
-    level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, {child for _, child in children}, _LEVEL)}
-    known = {adult for adult, child in children if level.get(child) is False}
-    return {adult for adult, _ in children} - known
+    return found | (people - level.keys()) if unknown else found
 
 
 def _of(views: Views, people: set[UUID], statement: str) -> Sequence[Any]:
@@ -221,6 +255,10 @@ where {condition}
 _PLACED = " union ".join(
     f"select person_id from {{p}}{what} where person_id = any(cast(:people as uuid[]))"
     for what in ("enrolment", "employment", "membership")
+)
+_PUPILS = (
+    "select person_id from {p}enrolment where person_id = any(cast(:people as uuid[])) union "
+    "select person_id from {p}membership where person_id = any(cast(:people as uuid[])) and role = 'student'"
 )
 _CHILDREN = "select cast(adult as uuid), child_id from {p}guardian_access where adult = any(cast(:people as text[]))"
 _IDENTIFIED = """

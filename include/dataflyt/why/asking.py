@@ -152,6 +152,8 @@ def asking(
         _staged(here, whom)
         if "why_seen_access" in read:
             _seen_access(here, whom, graded=graded)
+        if "why_may_be_asked" in read:
+            _may_be_asked(here, whom, graded=graded)
         asked = Asked(kommune, here, graded, language, day, next_run, from_next, subject, other, word)
         asked.delivered = _delivered(environment, kommune.id, asked.newest)
         yield asked
@@ -188,13 +190,19 @@ def _seen_access(here: Looking, whom: Sequence[UUID], *, graded: bool) -> None:
 
     An employee is known of also as the guardian of protected children alone; that they have children here is not.
     """
-    rows = here.connection.execute(
-        text("select child_id, adult from now_guardian_access where adult = any(cast(:whom as text[]))"),
-        {"whom": [str(one) for one in whom]},
-    ).all()
-    hidden = set() if graded else people.hidden(here.now, {row.child_id for row in rows}, unknown=True)
-    seen = [(row.child_id, row.adult) for row in rows if row.child_id not in hidden]
+    seen = [(child, str(adult)) for adult, child in people.guardianships(here.now, whom, graded=graded)]
     copied(here.connection, "why_seen_access", "child_id uuid, adult text", seen)
+
+
+def _may_be_asked(here: Looking, whom: Sequence[UUID], *, graded: bool) -> None:
+    """Make the table ``why_may_be_asked``: the registers that the visitor may know that each person is asked about."""
+    employees = here.kommune.sources.freg.employees
+    found = [
+        (one, source)
+        for source in ("freg", "krr")
+        for one in people.may_be_asked(here.now, whom, source, graded=graded, employees=employees)
+    ]
+    copied(here.connection, "why_may_be_asked", "person_id uuid, source text", found)
 
 
 def _staged(here: Looking, whom: Sequence[UUID]) -> None:

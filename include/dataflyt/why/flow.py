@@ -78,12 +78,21 @@ def set_aside(rows: Any, tables: tuple[str, ...] = ()) -> Found | None:
 
 
 def quarantine_of(person: str) -> str:
-    """Return a query for the rows about a person (``:who``, ``:child`` or ``:pupil``) in the newest quarantine."""
+    """Return a query for the rows about a person (``:who``, ``:child`` or ``:pupil``) in the newest quarantine.
+
+    A row of a register that the visitor may not know that the person is asked about is left out: it would tell that the
+    person is a guardian here.
+    """
     return f"""
 select distinct h.table_name, h.rule, h.reason, h.responsible,
     (select max(c.run) from control.check_result c where c.owner = :owner) as run
 from ({NEWEST}) h
-where exists (select from now_person_link l where l.person_id = {person} and {LINKED})
+where exists (select from now_person_link l where l.person_id = {person} and {LINKED}) and (
+        split_part(h.table_name, '_', 1) not in ('freg', 'krr') or exists (
+            select from why_may_be_asked m where m.person_id = {person}
+                and m.source = split_part(h.table_name, '_', 1)
+        )
+    )
     or exists (
         -- A new row in quarantine is linked to nobody yet: the staged row has the number.
         select from why_staged_sas s where s.person_id = {person} and s.local_id = h.subject
