@@ -77,8 +77,11 @@ def test_what_a_case_worker_types_is_shown_to_those_who_may_see_it_and_kept_nowh
     assert not connected.query("select 1 from control.proposal where kind = 'manual_person'")
     file.write_text(f"311060015;{family};{name};05851450027;;;;;2\n")
     output += told("person", "import", "haugesund", str(file), "--kind", "substitute", *until)
+    # A number is in the file: only somebody who may see protection confirms it.
+    bjorn = PEOPLE[1].model_copy(update={"may": ("persons", "graded", "decide")})
+    kommune = connected.kommune.model_copy(update={"people": (PEOPLE[0], bjorn)})
     for (proposal,) in connected.query("select proposal from control.proposal order by proposed_at"):
-        deciding.answer(connected.kommune, connected.environment, proposal, "confirmed", BJORN)
+        deciding.answer(kommune, connected.environment, proposal, "confirmed", BJORN)
     connected.run()
     found = told("override", "list", "haugesund", *WHO)
     assert reason in found

@@ -1,6 +1,7 @@
 """People registered by hand: in the exports as what they are until their last day, and protecting nobody away."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from dataflyt.decisions.decision import NotAllowed
 from dataflyt.decisions.manual_person import EndManualPerson, ManualPeople
 from dataflyt.decisions.override import RaiseProtection
 from dataflyt.operations import nightly, work_list
+from tests.decisions.guardians import employed_parents, protect_children
 from tests.decisions.test_block import ANITA, BJORN, PEOPLE, decided  # noqa: F401
 from tests.decisions.test_override import confirmed, entry, holders
 from tests.installation.fixtures import Installation
@@ -144,12 +146,48 @@ def test_an_adult_who_is_blocked_from_a_child_cannot_be_registered_into_a_school
     child, adult, number = decided.query(
         "select a.child_id, a.adult, p.number from golden.guardian_access a "
         "join golden.person p on p.person_id::text = a.adult and p.to_run is null "
-        "where a.to_run is null and a.state = 'active' and a.adult_kind = 'person' order by 1, 2"
+        "join golden.protection x on x.person_id = a.child_id join golden.protection y on y.person_id = p.person_id "
+        "where a.to_run is null and a.state = 'active' and a.adult_kind = 'person' and x.level = 0 "
+        "and y.level = 0 and not x.held_back order by 1, 2"
     )[0]
     block = Block(child=child, adult=adult, basis="contact_ban", case_number="1")
     deciding.decide(decided.kommune, decided.environment, block, ANITA)
     with pytest.raises(NotAllowed, match="før systemansvarlig har sett på det"):
         deciding.decide(decided.kommune, decided.environment, manual("substitute", number=number), BJORN)
+
+
+@pytest.mark.after_first_run
+def test_a_block_from_a_protected_child_is_told_only_to_those_who_may_see_it_and_holds_all_the_same(
+    decided: Installation,  # noqa: F811
+) -> None:
+    kommune, environment = decided.kommune, decided.environment
+    ((parent, number),) = employed_parents(decided)
+    children = decided.query("select child_id from golden.guardian_access where adult = :one", one=str(parent))
+    for (child,) in children:
+        block = Block(child=child, adult=str(parent), basis="contact_ban", case_number="1")
+        deciding.decide(kommune, environment, block, ANITA)
+    protect_children(decided, parent)
+    blocked, stranger = (manual("substitute", number=one) for one in (number, "05851450027"))
+    proposals = []
+    for one in (blocked, stranger):
+        tried = deciding.decide(kommune, environment, one, BJORN, dry_run=True)
+        made = deciding.decide(kommune, environment, one, BJORN)
+        proposals.append((made.proposal, (tried.effect, made.effect)))
+    assert proposals[0][1] == proposals[1][1]
+    with pytest.raises(NotAllowed, match="før systemansvarlig har sett på det"):
+        deciding.decide(kommune, environment, blocked, ANITA)
+    # The one who confirms must be able to see what stands in the way, whoever it is about.
+    dina = PEOPLE[1].model_copy(update={"id": "104", "name": "Dina"})
+    kommune = kommune.model_copy(update={"people": (*PEOPLE, dina)})
+    said = set()
+    for proposal, _ in proposals:
+        with pytest.raises(NotAllowed) as refused:
+            deciding.answer(kommune, environment, proposal or 0, "confirmed", replace(BJORN, id="104", name="Dina"))
+        said.add(refused.value.sentence)
+    assert len(said) == 1
+    with pytest.raises(NotAllowed, match="før systemansvarlig har sett på det"):
+        deciding.answer(kommune, environment, proposals[0][0] or 0, "confirmed", ANITA)
+    assert deciding.answer(kommune, environment, proposals[1][0] or 0, "confirmed", ANITA).number
 
 
 GOOD = "311060015;Vik;Kari;05851450027;;;;;2"
@@ -193,7 +231,8 @@ kind = 'alias', stands_for = gen_random_uuid(), review_on = '2027-01-01', case_n
 
 @pytest.mark.after_first_run
 def test_the_database_refuses_registrations_that_the_functions_refuse(decided: Installation) -> None:  # noqa: F811
-    confirmed(decided, manual("substitute", number="05851450027"))
+    proposed = deciding.decide(decided.kommune, decided.environment, manual("substitute", number="05851450027"), BJORN)
+    deciding.answer(decided.kommune, decided.environment, proposed.proposal or 0, "confirmed", ANITA)
     with psycopg.connect(decided.warehouse_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("create temporary table made as select * from control.manual_person")
         connection.execute("update made set manual_person = null, number = null")

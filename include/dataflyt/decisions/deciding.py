@@ -169,6 +169,8 @@ def decide(
         tried |= set(decision.about(at))
         told_apart = _may_decide(at, decision, visitor.id, decision.missing())
         decision.demand(at)
+        if "graded" in kommune.case_worker(visitor.id, "decide").may:
+            decision.demand_unseen(at)
         two_people = decision.two_people or (decision.gives and not told_apart)
         if two_people and not dry_run:
             does = Effect(later=(*([] if decision.two_people else [_NOT_TOLD_APART]), *decision.later(at)))
@@ -216,6 +218,10 @@ def answer(
             if proposed == visitor.id:
                 raise NotAllowed("Ingen bekrefter sitt eget forslag: det må en annen gjøre.")
             _may_still_decide(at, decision, proposed)
+            if "graded" in kommune.case_worker(visitor.id, "decide").may:
+                decision.demand_unseen(at)
+            elif decision.takes_graded():
+                raise NotAllowed(_TAKES_GRADED)
             decision.demand(at)
         keep_answer(at, proposal, said, visitor)
         about = decision.about(at)
@@ -295,6 +301,10 @@ UNNAMED = "(ikke lenger i kommunen)"
 _NOT_WAITING = "Det er ikke noe forslag {} som venter på svar: «dataflyt decide list» viser dem som gjør det."
 
 
+_TAKES_GRADED = (
+    "En som har retten «graded» i kommunefilen, må bekrefte dette, fordi det er skrevet et fødselsnummer: bare hen kan "
+    "se alt som kan være til hinder."
+)
 _NOT_TOLD_APART = (
     "En annen må bekrefte dette, fordi Dataflyt ikke vet om det gjelder deg selv: ansattnummeret ditt (employee_id "
     "under people i kommunefilen) mangler, eller finnes ikke i lønnssystemets fil."

@@ -107,6 +107,19 @@ class Decision(BaseModel, ABC):
     def demand(self, moment: Moment) -> None:
         """Raise NotAllowed when a rule of the domain forbids the decision now. Called again when it is confirmed."""
 
+    def demand_unseen(self, moment: Moment) -> None:
+        """Raise NotAllowed as ``demand`` does, by what only those with the right ``graded`` may know of.
+
+        Called for them alone: the refusal would tell others that somebody is protected.
+        """
+
+    def takes_graded(self) -> bool:
+        """Whether the second person needs the right ``graded``, since ``demand_unseen`` may forbid such a decision.
+
+        It must not depend on whether anybody is protected.
+        """
+        return False
+
     @abstractmethod
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write the decision's rows; return its number. ``approved_by`` is the second person, if there are two."""

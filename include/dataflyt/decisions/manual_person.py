@@ -20,6 +20,7 @@ from dataflyt.decisions.override import CaseNumber, Words
 from dataflyt.identity import numbers
 from dataflyt.identity.names import ascii_fold, clean
 from dataflyt.storage.database import copied
+from dataflyt.warehouse.people import hidden
 
 KINDS = {
     "substitute": "vikar",
@@ -89,6 +90,15 @@ class ManualPeople(Decision):
         found = [*self._whole(moment), *complaints(moment, self.kind_of_person, self.people)]
         if found:
             raise NotAllowed("\n".join(found))
+
+    def demand_unseen(self, moment: Moment) -> None:
+        """Demand that nobody is blocked from a protected child."""
+        if found := _blocked(moment, self.people, graded=True):
+            raise NotAllowed("\n".join(found))
+
+    def takes_graded(self) -> bool:
+        """Tell whether anybody has a number: only numbers are known to be blocked."""
+        return any(_numbers(one)[0] for one in self.people)
 
     def write(self, moment: Moment, decided_by: str, approved_by: str | None) -> int:
         """Write a row for each; return the number of the first."""
@@ -209,16 +219,30 @@ def complaints(moment: Moment, kind: Kind, people: Iterable[Registered]) -> list
             {"owner": moment.owner, "day": moment.day},
         ).scalars()
     )
-    asked = {"numbers": [number for one in people if (number := _numbers(one)[0])]}
-    blocked = set(moment.connection.execute(text(_BLOCKED), asked).scalars())
     twice = Counter(number for one in people if (number := _numbers(one)[0] or _numbers(one)[1]))
     found = []
     for one in people:
-        said = list(_wrong(one, kind, schools, groups, taken, twice))
-        if _numbers(one)[0] in blocked:
-            said.append("personen kan ikke registreres for hånd før systemansvarlig har sett på det.")
-        found += [f"Linje {one.line}: {said_of}" if one.line else said_of[0].upper() + said_of[1:] for said_of in said]
-    return found
+        found += [_said(one, sentence) for sentence in _wrong(one, kind, schools, groups, taken, twice)]
+    return found + _blocked(moment, people, graded=False)
+
+
+def _blocked(moment: Moment, people: Iterable[Registered], *, graded: bool) -> list[str]:
+    """Return a sentence for each person who is blocked from a child; without ``graded`` by the blocks that are listed.
+
+    A block between people of whom one is protected is listed for nobody else (``access_lists``).
+    """
+    people = list(people)
+    asked = {"numbers": [number for one in people if (number := _numbers(one)[0])]}
+    found = moment.connection.execute(text(_BLOCKED), asked).all()
+    about = {one for row in found for one in (row.child_id, row.person_id)}
+    unseen = set() if graded else hidden(moment.now, about)
+    blocked = {row.number for row in found if not {row.child_id, row.person_id} & unseen}
+    sentence = "personen kan ikke registreres for hånd før systemansvarlig har sett på det."
+    return [_said(one, sentence) for one in people if _numbers(one)[0] in blocked]
+
+
+def _said(one: Registered, sentence: str) -> str:
+    return f"Linje {one.line}: {sentence}" if one.line else sentence[0].upper() + sentence[1:]
 
 
 def _wrong(
@@ -263,7 +287,7 @@ where x.person_id = :person
 """
 # Blocked from any child of the kommune: a refusal for one school would tell where the child goes.
 _BLOCKED = """
-select l.value
+select l.value as number, l.person_id, b.child_id
 from now_person_link l
 join now_block b on b.adult = l.person_id::text
 where l.scheme = 'number' and l.value = any(:numbers)
