@@ -21,6 +21,7 @@ from dataflyt.decisions.suspension import KeepSuspension, LiftSuspension
 from dataflyt.operations import work_list
 from dataflyt.run.open_plan import open_plan
 from dataflyt.warehouse.audit import Visitor
+from dataflyt.why.answering import why
 from simulator.model import Person, Responsibility
 from tests.decisions.test_manual_person import manual
 from tests.installation.fixtures import Installation
@@ -281,6 +282,36 @@ def test_a_protected_childs_adults_are_decided_one_by_one_and_only_by_those_who_
     assert _access(here, child.number) == {lifted}
     with pytest.raises(NotAllowed, match="ikke stanset"):
         _decide(here, lift)
+
+
+@pytest.mark.after_first_run
+def test_nobody_without_graded_is_told_that_a_suspension_is_lifted_after_the_protection(here: Installation) -> None:
+    child = _young(here, 0)
+    adults = _givers(child)
+    for protection in ("strengtFortrolig", None):
+        child.protection = protection
+        here.run()
+    assert _access(here, child.number) == set()
+    said = {"child": _link(here, child.number), "reason": "Vurdert", "case_number": "2026/1"}
+    for adult in adults:
+        lift = LiftSuspension(adult=str(_link(here, adult)), **said)
+        with pytest.raises(NotAllowed, match=NOBODY):
+            _decide(here, lift, BJORN)
+        deciding.answer(here.kommune, here.environment, _decide(here, lift).proposal or 0, "confirmed", DINA)
+    # Nobody without the right was told of the loss, nor is of the gain.
+    assert here.run()["changed"].get("guardian_gains_access", 0) == 0
+    assert _access(here, child.number) == {*adults}
+    with open_plan(here.kommune, here.environment, None, ANITA) as opened:
+        assert [row.kind for row in opened.rows()] == []
+        gained = [row.subject for row in opened.rows(graded=True) if row.kind == "guardian_gains_access"]
+    assert gained == [str(lift.child)] * len(adults)
+    # The child is found again, and what was is not told.
+    for visitor, graded in ((BJORN, False), (DINA, True)):
+        changed = why(
+            here.kommune, here.environment, "changed", visitor, who=adults[0], child=child.number, graded=graded
+        )
+        assert child.family in str(changed.about)
+        assert ("ble stanset straks" in str(changed)) is graded
 
 
 @pytest.mark.after_first_run

@@ -120,17 +120,19 @@ def test_protection_is_as_of_now_whatever_is_asked_and_nobody_is_told_of_it(here
 
 
 @pytest.mark.after_first_run
-def test_a_suspension_that_stands_after_a_protection_says_nothing_of_protection(here: Installation) -> None:
+def test_a_child_whose_adults_are_suspended_is_hidden_when_the_protection_has_ended_too(here: Installation) -> None:
     child = next(families(here))
+    assert child.given in said(page(here, parents(child)[0]))
     here.query(
         "insert into control.veto (owner, kind, person_id, adult, cause, run, learned_at) "
         "select owner, 'access_suspended', child_id, adult, 'child_protected', 1, now() from golden.guardian_access "
         "where child_id = (select person_id from golden.person_link where value = :one limit 1) returning 1",
         one=child.number,
     )
-    shown = page(here, child.number)
-    assert "tilgangen er stanset" in said(shown)
-    assert "eskytte" not in said(shown) + said(shown, earlier=True)
+    nobody = _refusal(here, "00000000-0000-0000-0000-000000000001")
+    for who in (child.number, f"{child.given} {child.family} {child.born}", *parents(child)):
+        assert _refusal(here, who) == nobody
+    assert "tilgangen er stanset" in said(page(here, child.number, ANITA, graded=True))
 
 
 def _refusal(here: Installation, who: str, **more: object) -> str:

@@ -18,6 +18,7 @@ from dataflyt.why.check import Answer
 from dataflyt.why.questions import QUESTIONS
 from simulator.model import Person
 from tests.decisions.guardians import employed_parents, protect_children, set_aside_in_krr
+from tests.decisions.test_undo import families
 from tests.installation.fixtures import Installation
 
 ANITA = Visitor("101", "Anita", "saksbehandling", "test")
@@ -107,6 +108,33 @@ def test_without_graded_a_protected_person_is_answered_for_as_one_who_does_not_e
             seen = ask(here, question, str(who), second, ANITA, graded=True, word=word)
             assert seen != nobody, question
             assert seen.caller == nobody.caller, question
+
+
+@pytest.mark.after_first_run
+def test_a_suspension_that_stands_is_told_to_nobody_without_graded(here: Installation) -> None:
+    """Only protection suspends: when it has ended, the suspension would tell that there was one."""
+    child = next(families(here))
+    father = next(record.ansvarlig for record in child.responsibility if record.ansvarlig)
+    child.protection, child.home_grading = "fortrolig", "fortrolig"
+    home, child.home = child.home, replace(child.home, bruksenhetsnummer="H0999") if child.home else None
+    here.run()
+    child.protection, child.home_grading, child.home = None, "ugradert", home
+    here.run()
+    ((level, state),) = here.query(
+        "select x.level, g.state from golden.protection x join golden.guardian_access g on g.child_id = x.person_id "
+        "join golden.person_link c on c.person_id = x.person_id and c.value = :child and c.to_run is null "
+        "join golden.person_link a on a.person_id::text = g.adult and a.value = :father and a.to_run is null "
+        "where x.to_run is null and g.to_run is null",
+        child=child.number,
+        father=father,
+    )
+    assert (level, state) == (0, "active")
+    for question in ("access", "changed", "stepfather"):
+        told = ask(here, question, str(father), child.number, ANITA, graded=True)
+        assert question == "stepfather" or "stanset" in str(told)
+        assert ask(here, question, str(father), child.number) == ask(here, question, str(father), UNKNOWN)
+    for question in ("missing", "row", "resources"):
+        assert ask(here, question, child.number, None) == ask(here, question, UNKNOWN, None)
 
 
 @pytest.mark.after_first_run

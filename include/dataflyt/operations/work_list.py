@@ -452,7 +452,11 @@ join now_person_link l on {LINKED}
 where i.kind = 'set_aside'
 """
 
-_GUARDED = "select person_id from now_protection where level >= 2 or held_back"
+# As in ``people.hidden``: a child whose adults are suspended too.
+_GUARDED = (
+    "select person_id from now_protection where level >= 2 or held_back "
+    "union select person_id from now_veto where kind = 'access_suspended'"
+)
 # The register of a row in quarantine, or of a kind that only a register can find.
 _OF_REGISTER = {
     "guardian_not_reached": "krr",

@@ -195,8 +195,6 @@ _STATE_RULES = {
     "of_age": "Fra 18 år bestemmer eleven selv",
     "unanswered": "Ingen får tilgang før Folkeregisteret har svart om dem",
 }
-_SUSPENDED = "Tilgangen er stanset til to personer har bestemt noe annet"
-"""What those without ``graded`` read of a suspension, as in ``why``: it stands when a protection has ended."""
 _LEVELS = {0: "ingen", 1: "klientadresse", 2: "fortrolig", 3: "strengt fortrolig"}
 _CAUSES = {
     "own": "egen gradering",
@@ -525,8 +523,6 @@ class _Reader:
             ansvar = f" ({row['ansvar']})" if row["ansvar"] else ""
             basis = f"{_BASES.get(row['basis'], row['basis'])}{ansvar}"
             rule = _STATE_RULES.get(state, "Tilgang følger av grunnlaget, og av ingenting annet")
-            if state == "suspended" and not self.graded:
-                rule = _SUSPENDED
             source = "freg" if row["basis"] == "foreldreansvar" else "people"
             told = (f"{_STATES.get(state, state)}: {basis}", source, rule)
             value = self._value(section, self._name_of(who), told, row["from_run"], closed)

@@ -75,7 +75,8 @@ _HIDDEN_OF = """(
         and x.level >= 2)
     or (select x.held_back from golden.protection x where x.owner = :owner and x.person_id = {person}
         order by x.from_run desc limit 1)
-    or exists (select from control.veto v where v.owner = :owner and v.person_id = {person} and v.kind = 'protection')
+    or exists (select from control.veto v where v.owner = :owner and v.person_id = {person}
+        and v.kind in ('protection', 'access_suspended'))
     or exists (select from control.override o where o.owner = :owner and o.person_id = {person}
         and o.field = 'adressebeskyttelse' and o.ended_at is null)
     or exists (

@@ -119,7 +119,8 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
 def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> set[UUID]:
     """Return those of ``people`` who are protected or held back, under any id that they have or have had.
 
-    A person whom only the undoing of a run holds back is not among them.
+    A person whom only the undoing of a run holds back is not among them. A child whose adults are suspended is, also
+    when the protection has ended: nothing but protection suspends.
 
     Somebody whom the warehouse has as guardian of protected children alone is among them: that this person is here
     tells of the children. With ``unknown`` so is a person that the warehouse does not know.
@@ -170,13 +171,14 @@ def may_be_asked(views: Views, people: Iterable[UUID], source: str, *, graded: b
 
 
 def _protected(views: Views, people: set[UUID], *, unknown: bool) -> set[UUID]:
-    """Return those of ``people`` who are protected or held back, under any of their ids."""
+    """Return those of ``people`` who are protected, held back or have suspended adults, under any of their ids."""
     kin: dict[UUID, set[UUID]] = {one: {one} for one in people}
     for one, other in _of(views, people, _KIN):
         kin[one].add(other)
     everybody = set().union(*kin.values())
     level: dict[UUID, bool] = {one: is_so for one, is_so in _of(views, everybody, _LEVEL)}
-    found = {one for one, ids in kin.items() if any(level.get(other) for other in ids)}
+    suspended = {one for (one,) in _of(views, everybody, _SUSPENDED)}
+    found = {one for one, ids in kin.items() if ids & suspended or any(level.get(other) for other in ids)}
     return found | (people - level.keys()) if unknown else found
 
 
@@ -285,6 +287,9 @@ where s.owner = '{owner}' and s.from_run <= {run} and coalesce(s.to_run > {run},
     and not exists (select from {p}person p where p.person_id = l.person_id)
 """
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
+_SUSPENDED = """
+select distinct person_id from {p}veto where kind = 'access_suspended' and person_id = any(cast(:people as uuid[]))
+"""
 _LEVEL = """
 select person_id, level >= 2 or (held_back and not comes_back)
 from {p}protection where person_id = any(cast(:people as uuid[]))

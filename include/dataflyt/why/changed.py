@@ -70,7 +70,7 @@ def timeline(asked: Asked, rows: Rows) -> list[Found]:
         if row.kind in ("access_ended", "access_suspended"):
             key = "ended_at_once" if row.kind == "access_ended" else "suspended_at_once"
             if key == "suspended_at_once" and not asked.graded:
-                continue
+                continue  # one that has been lifted: the child is hidden until then
             lines.append(_event(asked, key, "freg", row.run, {"day": day_in_words(row.day)}, 2))
     for row in rows["blocks"]:
         lines.append(_event(asked, "blocked", "people", _run_of(asked, row.day), {"day": day_in_words(row.day)}, 3))
