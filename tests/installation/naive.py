@@ -51,7 +51,8 @@ def who(person: Person) -> str:
 
 def read(world: World) -> Facts:
     """Return the facts of a world on its day."""
-    everybody = [*world.persons.values()]
+    # An adult with a grant keeps it after moving to another kommune, and FREG still answers.
+    everybody = {id(one): one for one in (*world.persons.values(), *world.by_any_number.values())}.values()
     known = [one for one in everybody if one.in_freg]
     answered = {who(one) for one in known}
     pupils = {who(one.person) if one.person else f"sas:{one.sas.person_id}" for one in world.pupils}
