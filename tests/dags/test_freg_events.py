@@ -1,15 +1,11 @@
 """The DAG of FREG's events, read as Airflow reads it, and its task with a scripted fast lane."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-
-REPOSITORY = Path(__file__).parents[2]
 
 READ = """
 import json, sys
@@ -54,28 +50,19 @@ print(json.dumps(said))
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def read(tmp_path_factory: pytest.TempPathFactory, read_dag: Callable[..., Any]) -> SimpleNamespace:
     connection = {
         "conn_type": "generic",
         "host": "https://freg.example.no",
         "extra": {"tell": "drift@example.no, b@example.no"},
     }
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "freg_events.py")],
-        env={
-            **os.environ,
-            "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
-            "AIRFLOW_CONN_FREG_EVENTS": json.dumps(connection),
-            "DATAFLYT_STORAGE": str(tmp_path_factory.mktemp("storage")),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    said = read_dag(
+        READ,
+        "freg_events",
+        AIRFLOW_CONN_FREG_EVENTS=json.dumps(connection),
+        DATAFLYT_STORAGE=str(tmp_path_factory.mktemp("storage")),
     )
-    assert done.returncode == 0, done.stderr
-    return SimpleNamespace(**json.loads(done.stdout.splitlines()[-1]))
+    return SimpleNamespace(**said)
 
 
 def test_it_runs_every_hour_one_at_a_time_for_the_whole_installation(read: SimpleNamespace) -> None:

@@ -1,11 +1,9 @@
-"""The DAGs of kommune files, read as Airflow reads them: in processes of their own, since Airflow is slow to import."""
+"""The DAGs of kommune files, read as Airflow reads them."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -83,26 +81,6 @@ print(json.dumps({
 """
 
 
-def read_dags(kommuner: Path, home: Path, **environment: str) -> dict:
-    """Read dags/kommune.py with a folder of kommune files."""
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "kommune.py"), ",".join(HEAVY)],
-        env={
-            **os.environ,
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
-            "DATAFLYT_KOMMUNER": str(kommuner),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def orgnr(number: int) -> str:
     """Make a valid organisation number, or the next one that exists."""
     while True:
@@ -143,8 +121,8 @@ def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def read(kommuner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return read_dags(kommuner, tmp_path_factory.mktemp("airflow"))
+def read(kommuner: Path, read_dag: Callable[..., Any]) -> dict:
+    return read_dag(READ, "kommune", HEAVY, DATAFLYT_KOMMUNER=str(kommuner))
 
 
 def test_each_kommune_has_a_dag_under_its_own_name(read):
@@ -279,23 +257,25 @@ def test_reading_the_dags_imports_nothing_heavy(read):
     assert read["heavy"] == []
 
 
-def test_a_worker_reads_only_the_kommune_it_works_for(kommuner, tmp_path):
-    read = read_dags(kommuner, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="kommune_karmoy")
+def test_a_worker_reads_only_the_kommune_it_works_for(kommuner, read_dag):
+    only = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "kommune_karmoy"}
+    read = read_dag(READ, "kommune", DATAFLYT_KOMMUNER=str(kommuner), **only)
     assert list(read["dags"]) == ["kommune_karmoy"]
 
 
-def test_a_worker_of_a_broken_kommune_gets_the_task_that_says_so(kommuner, tmp_path):
-    read = read_dags(kommuner, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="kommune_oslo")
+def test_a_worker_of_a_broken_kommune_gets_the_task_that_says_so(kommuner, read_dag):
+    only = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "kommune_oslo"}
+    read = read_dag(READ, "kommune", DATAFLYT_KOMMUNER=str(kommuner), **only)
     assert list(read["dags"]) == ["kommune_oslo"]
     assert list(read["dags"]["kommune_oslo"]["tasks"]) == ["kommune_file"]
 
 
-def test_a_hundred_kommuner_are_read(tmp_path):
+def test_a_hundred_kommuner_are_read(tmp_path, read_dag):
     folder = tmp_path / "kommuner"
     text = copy_haugesund(folder)
     for number in range(99):
         (folder / f"kommune{number}.yaml").write_text(another(text, f"kommune{number}", 2000 + number), "utf-8")
-    read = read_dags(folder, tmp_path)
+    read = read_dag(READ, "kommune", DATAFLYT_KOMMUNER=str(folder))
     assert read["errors"] == {}
     assert len(read["dags"]) == 100
     assert not [dag for dag in read["dags"].values() if dag["paused"]]

@@ -1,17 +1,13 @@
 """The nightly DAG, read as Airflow reads it, and its task with a scripted ``nightly.run``."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.dags.test_kommune import HEAVY
-
-REPOSITORY = Path(__file__).parents[2]
 
 READ = """
 import json, sys
@@ -60,25 +56,16 @@ print(json.dumps(said))
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def read(tmp_path_factory: pytest.TempPathFactory, read_dag: Callable[..., Any]) -> SimpleNamespace:
     connection = {"conn_type": "generic", "host": "https://freg.example.no", "extra": {"tell": "drift@example.no"}}
-    heavy = ",".join((*HEAVY, "dataflyt.operations.nightly", "dataflyt.run.job", "dataflyt.run.execute"))
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(REPOSITORY / "dags" / "nightly.py"), heavy],
-        env={
-            **os.environ,
-            "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
-            "AIRFLOW_CONN_FREG_EVENTS": json.dumps(connection),
-            "DATAFLYT_STORAGE": str(tmp_path_factory.mktemp("storage")),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    said = read_dag(
+        READ,
+        "nightly",
+        (*HEAVY, "dataflyt.operations.nightly", "dataflyt.run.job", "dataflyt.run.execute"),
+        AIRFLOW_CONN_FREG_EVENTS=json.dumps(connection),
+        DATAFLYT_STORAGE=str(tmp_path_factory.mktemp("storage")),
     )
-    assert done.returncode == 0, done.stderr
-    return SimpleNamespace(**json.loads(done.stdout.splitlines()[-1]))
+    return SimpleNamespace(**said)
 
 
 def test_it_runs_just_after_midnight_in_norway_one_at_a_time(read: SimpleNamespace) -> None:
