@@ -5,13 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forking import Forking
+
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 ANNOUNCED = "from {module} import main; print('on', flush=True); main({arguments})"
 """Reports that Python is up. Until then Python itself answers Ctrl-C, in its own words."""
+
+PROGRAM = "from dataflyt.__main__ import main; main()"
 
 
 def command(*words: str) -> list[str]:
@@ -42,18 +47,28 @@ def test_norwegian_letters_are_spelt_out_where_there_are_none(window: dict[str, 
     assert done.stderr.startswith(b'Ingenting kjorer her: skriv "make up" i et annet vindu')
 
 
+@pytest.fixture(scope="module")
+def begun() -> Iterator[Forking]:
+    """A process that has imported the command line. As each command is started as a user does too, a fork may be it."""
+    with Forking(["dataflyt.cli.main"], os.environ) as python:
+        yield python
+
+
 @needs_dev_full
 @pytest.mark.parametrize(
     "line", ["--help", "kommune", "kommune list", "kommune check", "id 15831499815", "feide value x", "doctor --help"]
 )
-def test_output_that_there_is_no_room_for_is_said_in_one_sentence(line: str, window: dict[str, str]) -> None:
+def test_output_that_there_is_no_room_for_is_said_in_one_sentence(
+    line: str, window: dict[str, str], begun: Forking
+) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command("dataflyt", *line.split()), env=window, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-        mute = subprocess.run(command("dataflyt", *line.split()), env=window, stdout=full, stderr=full, check=False)
+    begun.ask(PROGRAM, *line.split(), environment=window, streams=["/dev/null", "/dev/full", "/dev/full"])
+    mute = begun.answer()["code"]
     assert done.stderr == "Noe kunne ikke skrives: det er ikke plass på disken.\n"
-    assert (done.returncode, mute.returncode) == (2, 2)
+    assert (done.returncode, mute) == (2, 2)
 
 
 @pytest.mark.parametrize("line", ["--help", "kommune list", "kommune check", "id 15831499815", "feide value x"])

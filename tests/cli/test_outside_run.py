@@ -24,6 +24,7 @@ from dataflyt.cli import outside_run
 from dataflyt.cli.main import app
 from dataflyt.cli.outside_run import airflow_is_here
 from dataflyt.errors import ConfigError
+from tests.forking import Forking
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = """
@@ -53,6 +54,7 @@ def second_window(local: Path, **more: str) -> dict[str, str]:
 
 
 def dataflyt(local: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Start a command as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "dataflyt", *words],
         env=second_window(local, **more),
@@ -62,6 +64,21 @@ def dataflyt(local: Path, *words: str, **more: str) -> subprocess.CompletedProce
         timeout=300,
         check=False,
     )
+
+
+Dataflyt = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def begun() -> Iterator[Dataflyt]:
+    """``begun(local, "plan", "haugesund")`` runs a command in a process that has imported what commands begin with."""
+    modules = ("dataflyt.cli.main", "dataflyt.config.loading", "dataflyt.storage.database", "dataflyt.warehouse.runs")
+    with Forking(modules, second_window(Path("/nowhere"))) as python:
+
+        def begun(local: Path, *words: str) -> subprocess.CompletedProcess[str]:
+            return python.run("from dataflyt.__main__ import main; main()", *words, environment=second_window(local))
+
+        yield begun
 
 
 @pytest.fixture(scope="module")
@@ -108,22 +125,26 @@ def test_a_whole_run_is_released_beside_what_runs(released: str) -> None:
         ("warehouse migrate", 0, "Varehuset er oppgradert."),
     ],
 )
-def test_every_command_works_beside_what_runs(local: Path, released: str, line: str, code: int, said: str) -> None:
-    done = dataflyt(local, *line.split())
+def test_every_command_works_beside_what_runs(
+    local: Path, released: str, begun: Dataflyt, line: str, code: int, said: str
+) -> None:
+    done = begun(local, *line.split())
     assert said in done.stdout + done.stderr, done.stdout + done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_present_directory_is_imported_beside_what_runs(local: Path, released: str, tmp_path: Path) -> None:
+def test_the_present_directory_is_imported_beside_what_runs(
+    local: Path, released: str, begun: Dataflyt, tmp_path: Path
+) -> None:
     file = tmp_path / "katalog.csv"
     file.write_text("eduPersonPrincipalName;norEduPersonNIN\nola@haugesund.kommune.no;15831499815\n")
-    done = dataflyt(local, "account", "import", str(file), "--kommune", "haugesund", "--approve")
+    done = begun(local, "account", "import", str(file), "--kommune", "haugesund", "--approve")
     assert "Katalogen er importert." in done.stdout, done.stdout + done.stderr
-    assert "mot katalogen som ble importert" in dataflyt(local, "account", "difference", "haugesund").stdout
+    assert "mot katalogen som ble importert" in begun(local, "account", "difference", "haugesund").stdout
 
 
-def test_ctrl_c_stops_a_run_with_one_word_and_the_next_run_goes_on(local: Path, released: str) -> None:
+def test_ctrl_c_stops_a_run_with_one_word_and_the_next_run_goes_on(local: Path, released: str, begun: Dataflyt) -> None:
     words = ["run", "haugesund", "--approve", "--approver", "101"]
     run = subprocess.Popen(
         [sys.executable, "-u", "-m", "dataflyt", *words],
@@ -138,7 +159,7 @@ def test_ctrl_c_stops_a_run_with_one_word_and_the_next_run_goes_on(local: Path, 
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert (run.returncode, said.strip()) == (130, "Avbrutt.")
-    assert "Kjøringen er frigitt." in dataflyt(local, *words).stdout
+    assert "Kjøringen er frigitt." in begun(local, *words).stdout
 
 
 @pytest.mark.parametrize(
@@ -206,11 +227,11 @@ def make(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         script.chmod(0o755)
     (venv / ".installed").touch()
 
-    def run(local: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(local: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", "--no-print-directory", f"VENV={venv}", *words],
             cwd=REPOSITORY,
-            env=second_window(local),
+            env=second_window(local, **more),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -237,11 +258,14 @@ def test_make_starts_what_is_needed_where_nothing_runs(tmp_path: Path, make: Mak
     folder = tmp_path / "local"
     file = tmp_path / "katalog.csv"
     file.write_text("eduPersonPrincipalName;norEduPersonNIN\nola@haugesund.kommune.no;15831499815\n")
-    imported = make(folder, "import", f"FILE={file}", "YES=1")
+    (tmp_path / "kommuner").mkdir()  # each start makes the people of every kommune anew: one is enough here
+    shutil.copy(REPOSITORY / "include" / "kommuner" / "haugesund.yaml", tmp_path / "kommuner")
+    one = {"DATAFLYT_KOMMUNER": str(tmp_path / "kommuner")}
+    imported = make(folder, "import", f"FILE={file}", "YES=1", **one)
     assert "Katalogen er importert." in imported.stdout, imported.stdout + imported.stderr
-    run = make(folder, "run", "YES=1", "APPROVER=101")
+    run = make(folder, "run", "YES=1", "APPROVER=101", **one)
     assert "Kjøringen er frigitt." in run.stdout, run.stdout + run.stderr
-    assert "Elever som begynner" in make(folder, "plan").stdout
+    assert "Elever som begynner" in make(folder, "plan", **one).stdout
     assert not (folder / "postgres" / "postmaster.pid").exists()
     shutil.rmtree(folder)
 
