@@ -25,6 +25,7 @@ import httpx
 from rich.markup import escape
 from rich.table import Table
 
+from supervisor.airflow_api import http
 from supervisor.demo import in_words, number
 from supervisor.home import REPOSITORY
 from supervisor.processes import SupervisorError
@@ -83,7 +84,7 @@ class Registers:
     """The simulator's clock."""
 
     def __init__(self, url: str, home: Home) -> None:
-        self.http = httpx.Client(base_url=url, timeout=300, trust_env=False)
+        self.http = http(url, timeout=300)
         self.today = home.today
         self.log = home.folder / "logs" / "simulator.log"
 
