@@ -94,7 +94,7 @@ class Night:
         users = [*logins.approvers(self.supervisor.kommuner), logins.administrator()]
         approver = users[0].user
         self.airflow_settings = self.supervisor.home.airflow_environment(port)
-        self.supervisor.preload = False  # until ``preload``
+        self.supervisor.apart = ("scheduler",)  # which imports the tasks' modules only after ``preload``
         url = self.supervisor.start_airflow(users, port)
         self.airflow = AirflowApi(url, ADMIN, self.supervisor.home.password(ADMIN))
         self.approver = AirflowApi(url, approver, self.supervisor.home.password(approver))

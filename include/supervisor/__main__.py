@@ -32,8 +32,8 @@ from rich.console import Console
 from dataflyt.cli import outside_run, terminal
 from dataflyt.errors import DataflytError, why_refused
 from dataflyt.storage import private
-from supervisor import logins
-from supervisor.airflow_api import AirflowApi
+from supervisor import airflow_parts, logins
+from supervisor.airflow_api import AirflowApi, http
 from supervisor.demo import Demo, newest_report, now, reports, summarise
 from supervisor.home import ADMIN, CLIENT_ID, REPOSITORY, Home, empty, free_port, local, parallelism, port_is_free
 from supervisor.postgres import Postgres
@@ -58,8 +58,8 @@ class Supervisor:
     Raises DataflytError when the kommune files cannot be read, SupervisorError when another supervisor uses the folder.
     """
 
-    preload = True
-    """Whether the scheduler imports the tasks' modules at its start."""
+    apart: tuple[str, ...] = ()
+    """The parts of Airflow that are processes of their own. Such a scheduler does not import the tasks' modules."""
     announced: TextIO | None = None
     """The note by which commands in other windows find the services."""
 
@@ -134,41 +134,29 @@ class Supervisor:
         """
         airflow = self.environment | self.home.airflow_environment(port)
         prepared = self.home.airflow / f"prepared-{airflow_version()}-fab"
-        fresh = not prepared.exists()
-        if fresh:
-            self.errand("airflow-migrate", "db", "migrate", airflow=airflow)
-        else:
-            self.make_logins(users, airflow)
+        parts = ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else []))
+        for login in users:
+            self.home.password(login.user)
+        begin = airflow_parts.command(
+            self.home.passwords,
+            [*(kommune.id for kommune in self.kommuner), *(broken.id for broken in self.broken)],
+            users,
+            parts=[name for name in parts if name not in self.apart],
+            logs=self.processes.logs,
+            migrate=not prepared.exists(),
+        )
+        self.processes.start("airflow", begin, airflow, listens=True)
         self.console.print("Starter PostgreSQL, registersimulatoren og Airflow …")
         self.start_services()
         self.announced = outside_run.announce(self.home.folder, self.environment)
-        if fresh:
-            self.processes.finish("airflow-migrate")
-            self.make_logins(users, airflow)
-            self.processes.finish("airflow-logins")  # before the API server starts: it makes roles too
-            prepared.touch()
-        airflow |= self.environment
-        # The scheduler forks the tasks, and imports their modules before that: see airflow_local_settings.
-        early = {"scheduler": {"DATAFLYT_PRELOAD": "1"}} if self.preload else {}
-        for name in ("api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])):
-            quiet = ["--skip-serve-logs"] if name in ("scheduler", "triggerer") else []
-            self.processes.start(name, [sys.executable, "-m", "airflow", name, *quiet], airflow | early.get(name, {}))
+        self.processes.tell("airflow", json.dumps(self.environment))  # the connections are known now
+        for name in self.apart:
+            self.processes.start(name, [sys.executable, "-m", "airflow", name], airflow | self.environment)
         url = f"http://127.0.0.1:{port}"
-        self.processes.wait_for("Airflow", lambda: healthy(url))
-        if not fresh:
-            self.processes.finish("airflow-logins")
+        with http(url, timeout=5) as asking:
+            self.processes.wait_for("Airflow", lambda: healthy(asking))
+        prepared.touch()
         return url
-
-    def errand(self, name: str, *words: str, airflow: dict[str, str]) -> None:
-        """Begin a command of Airflow's: ``finish`` waits for it."""
-        self.processes.start(name, [sys.executable, "-m", "airflow", *words], airflow, errand=True)
-
-    def make_logins(self, users: Sequence[Login], airflow: dict[str, str]) -> None:
-        """Begin to make the users and every kommune's roles in Airflow's database: ``airflow-logins``."""
-        for login in users:
-            self.home.password(login.user)
-        ids = [*(kommune.id for kommune in self.kommuner), *(broken.id for broken in self.broken)]
-        self.processes.start("airflow-logins", logins.command(self.home.passwords, ids, users), airflow, errand=True)
 
     def demo(self, name: str) -> int:
         """Run a kommune's DAG in a real Airflow; 0 when the run succeeded."""
@@ -307,10 +295,10 @@ def choose_port(wanted: str) -> int:
     return int(wanted)
 
 
-def healthy(url: str) -> bool:
+def healthy(asking: httpx.Client) -> bool:
     """Whether Airflow's API answers and its scheduler and DAG processor are alive."""
     try:
-        parts = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
+        parts = asking.get("/api/v2/monitor/health").json()
     except (httpx.HTTPError, ValueError):
         return False
     return all(parts[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))

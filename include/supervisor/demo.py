@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from supervisor.airflow_api import AirflowApi
     from supervisor.processes import Processes
 
-PAUSE = 0.5
+PAUSE = 1.0
 """Seconds between two looks at a run."""
 
 THINKING = 3.0

@@ -199,6 +199,7 @@ class Home:
             "API__WORKERS": 1,
             "API__SECRET_KEY": self.secrets["api"],
             "API_AUTH__JWT_SECRET": self.secrets["jwt"],
+            "DATABASE__CHECK_MIGRATIONS": False,  # start_airflow migrates; each process would read 100 migrations
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": self.folder / "logs" / "airflow",
             "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
@@ -207,7 +208,6 @@ class Home:
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }
         return {

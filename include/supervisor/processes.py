@@ -54,14 +54,25 @@ class Processes:
         end(self.marked())  # processes that a killed supervisor left
         adopt_orphans()
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], *, errand: bool = False) -> None:
-        """Start ``command``; its output goes to ``logs/<name>.log``. An ``errand`` ends by itself: call ``finish``."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        errand: bool = False,
+        listens: bool = False,
+    ) -> None:
+        """Start ``command``; its output goes to ``logs/<name>.log``.
+
+        An ``errand`` ends by itself: call ``finish``. A process that ``listens`` waits for a line: call ``tell``.
+        """
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
                 command,
                 # setproctitle must not wipe the mark; a log is UTF-8 whatever the terminal is.
                 env={**environment, MARK: str(self.home), "SPT_NOENV": "1", "PYTHONIOENCODING": "utf-8"},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -69,6 +80,14 @@ class Processes:
         self.running[name] = process
         if errand:
             self.errands.add(name)
+
+    def tell(self, name: str, line: str) -> None:
+        """Write a process the line that it waits for."""
+        to = self.running[name].stdin
+        with suppress(BrokenPipeError):  # it has ended, which ``must_run`` tells
+            if to is not None:
+                with to:
+                    to.write(f"{line}\n".encode())
 
     def finish(self, name: str, timeout: float = 120) -> None:
         """Wait for an errand; raises SupervisorError when it fails or takes too long."""

@@ -39,7 +39,7 @@ from dataflyt.storage.landing import Landing
 from dataflyt.warehouse.runs import User
 from supervisor import logins, remote
 from supervisor.__main__ import SIGNALS, address, healthy, interrupted
-from supervisor.airflow_api import AirflowApi
+from supervisor.airflow_api import AirflowApi, http
 from supervisor.demo import THINKING
 from supervisor.home import ADMIN, REPOSITORY, Home, free_port, local
 from supervisor.processes import Processes, SupervisorError, reap
@@ -166,7 +166,8 @@ class Cluster:
             self.workers.append(Worker(name, self.folder / name, {**self.base, **everybody}))
             self.workers[-1].start(self.processes)
         url = f"http://127.0.0.1:{port}"
-        self.processes.wait_for("Airflow", lambda: healthy(url), timeout=300)
+        with http(url, timeout=5) as asking:
+            self.processes.wait_for("Airflow", lambda: healthy(asking), timeout=300)
         self.airflow = AirflowApi(url, ADMIN, passwords[ADMIN])
         self.approver = AirflowApi(url, approver.user, passwords[approver.user])
         for api in (self.airflow, self.approver):

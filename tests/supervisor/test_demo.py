@@ -22,7 +22,7 @@ from dataflyt.exports import feide_ldif_check
 from dataflyt.run import report
 from simulator.manifest import people
 from simulator.world import build
-from supervisor.airflow_api import AirflowApi
+from supervisor.airflow_api import AirflowApi, http
 from supervisor.home import free_port
 from supervisor.processes import MARK
 from tests.traces import search, texts_below
@@ -127,7 +127,7 @@ def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
 def token(url: str, user: str, password: str) -> str:
     """Log in to Airflow and return the token."""
     asked = {"username": user, "password": password}
-    given: str = httpx.post(f"{url}/auth/token", json=asked, trust_env=False).json()["access_token"]
+    given: str = http(url, timeout=60).post("/auth/token", json=asked).json()["access_token"]
     return given
 
 
@@ -153,12 +153,10 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         dags = {dag["dag_id"]: dag["is_paused"] for dag in admin.call("GET", "/dags")["dags"]}
         kommuner = ["kommune_bergen", "kommune_haugesund", "kommune_orsta"]
         seen_by = {
-            user: httpx.get(
-                f"{url}/dataflyt/",
-                cookies={"_token": token(url, user, passwords[user])},
-                timeout=60,  # the first page loads what pages need, while Airflow starts its runs
-                trust_env=False,
-            ).text
+            # The first page loads what pages need, while Airflow starts its runs.
+            user: http(url, timeout=60)
+            .get("/dataflyt/", headers={"cookie": f"_token={token(url, user, passwords[user])}"})
+            .text
             for user in ("anita", "operator", "ingenior")
         }
         assert {
