@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy import make_url
 
 from dataflyt.on_airflow import rights
 from supervisor import logins
+from supervisor.airflow_api import http
 from supervisor.home import REPOSITORY, Home, free_port
 from supervisor.logins import Login
 from supervisor.processes import Processes
@@ -31,6 +31,24 @@ USERS = {
 """Two approvers of two kommuner, an operator, the engineer, and somebody without a role."""
 
 
+BEGIN = """
+import os, sys
+from pathlib import Path
+from supervisor import airflow_parts as parts
+
+def make_world():
+    from tests.on_airflow import rights_world
+    rights_world.main(*sys.argv[2:])
+
+parts.import_airflow()
+if os.waitpid(parts.fork(make_world), 0)[1]:
+    sys.exit(1)
+log = Path(sys.argv[1])
+sys.exit(parts.watch({parts.fork(lambda: parts.become("api-server", log)): "api-server"}, {"api-server": log}))
+"""
+"""The program that makes the database and then serves: both are forks of one process, as in ``make up``."""
+
+
 @dataclass
 class Server:
     """A running API server, and each user's token."""
@@ -42,9 +60,7 @@ class Server:
     def browser(self, user: str | None) -> httpx.Client:
         """Return a browser in which a user has logged in, or nobody has."""
         cookies = {"_token": self.tokens[user]} if user else {}
-        return httpx.Client(
-            base_url=self.url, cookies=cookies, headers={"accept": "text/html"}, timeout=60, trust_env=False
-        )
+        return http(self.url, timeout=60, cookies=cookies, headers={"accept": "text/html"})
 
 
 @contextlib.contextmanager
@@ -71,35 +87,29 @@ def serving(folder: Path, installation: Installation, kommuner: Path | None = No
     passwords = {name: home.password(login.user) for name, login in USERS.items()}
     given = logins.command(home.passwords, [one.stem for one in kommuner.glob("[a-z]*.yaml")], USERS.values())[3:]
     logs = environment["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.on_airflow.rights_world", *given, logs],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr[-3000:]
     processes = Processes(folder / "home")
     try:
-        processes.start("api-server", [sys.executable, "-m", "airflow", "api-server"], environment)
+        log = processes.logs / "api-server.log"
+        processes.start("airflow", [sys.executable, "-c", BEGIN, str(log), *given, logs], environment)
         url = f"http://127.0.0.1:{port}"
-        processes.wait_for("Airflow", lambda: _answers(url), timeout=400)
-        tokens = {
-            name: httpx.post(
-                f"{url}/auth/token", json={"username": USERS[name].user, "password": password}, trust_env=False
-            ).json()["access_token"]
-            for name, password in passwords.items()
-        }
-        # One connection is in Airflow's database, as in production; the others are variables, as make up has them.
-        admin = {"authorization": f"Bearer {tokens['admin']}"}
-        httpx.post(f"{url}/api/v2/connections", json=of_database, headers=admin, trust_env=False).raise_for_status()
-        yield Server(url, tokens, home.folder / "logs" / "api-server.log")
+        with http(url, timeout=60) as asking:
+            processes.wait_for("Airflow", lambda: _answers(asking), timeout=400)
+            tokens = {
+                name: asking.post("/auth/token", json={"username": USERS[name].user, "password": password}).json()[
+                    "access_token"
+                ]
+                for name, password in passwords.items()
+            }
+            # One connection is in Airflow's database, as in production; the others are variables, as make up has them.
+            admin = {"authorization": f"Bearer {tokens['admin']}"}
+            asking.post("/api/v2/connections", json=of_database, headers=admin).raise_for_status()
+        yield Server(url, tokens, log)
     finally:
         processes.stop()
 
 
-def _answers(url: str) -> bool:
+def _answers(asking: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{url}/api/v2/version", timeout=5, trust_env=False).is_success
+        return asking.get("/api/v2/version").is_success
     except httpx.HTTPError:
         return False
