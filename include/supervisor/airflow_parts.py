@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def main(passwords: str, given: str) -> int:
         return 1
     os.environ.update(json.loads(line))
     logs = {name: Path(wanted["logs"]) / f"{name}.log" for name in wanted["parts"]}
-    parts = {fork(lambda name=name, log=log: become(name, log)): name for name, log in logs.items()}
+    parts = {fork(partial(become, name, log)): name for name, log in logs.items()}
     return watch(parts, logs)
 
 
