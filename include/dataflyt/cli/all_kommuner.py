@@ -7,7 +7,6 @@ import typer
 
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.terminal import echo
-from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError
 
 
@@ -16,6 +15,7 @@ def events_command() -> None:
 
     For alle kommuner. En linje for alt som ikke gikk, og det venter til neste gang; returkoden er da 2.
     """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import fast_lane
 
     with installation() as outside:
@@ -38,6 +38,7 @@ def publish_command(
     Det en kommune har publisert, skrives på nytt når noe det bygger på, er endret: vetoer, det folk har bestemt,
     kommunefilen, dagen. Ingen ny kjøring frigis. En linje for alt som ikke gikk; returkoden er da 2.
     """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import nightly
     from dataflyt.run.republish import republish
 

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.terminal import echo
 from dataflyt.cli.visitor import visitor
 from dataflyt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from dataflyt.decisions.access_lists import What
     from dataflyt.decisions.deciding import Decided
 
-Made = TypeVar("Made", bound=BaseModel)
+Made = TypeVar("Made", bound="BaseModel")
 
 _OPTIONS = {"kind_of_person": "kind", "case_number": "case", "review_on": "review", "stands_for": "alias_of"}
 """Fields of decisions whose option has another name."""
@@ -22,6 +22,8 @@ _OPTIONS = {"kind_of_person": "kind", "case_number": "case", "review_on": "revie
 
 def made(kind: type[Made], **fields: object) -> Made:
     """Return the decision with these fields. Raises ConfigError that names the option that cannot be used."""
+    from pydantic import ValidationError
+
     try:
         return kind(**fields)
     except ValidationError as error:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from dataflyt.cli import outside_run
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import Kommune
-from dataflyt.config.loading import find, folder_of_kommuner
 from dataflyt.errors import DataflytError
 from dataflyt.run.environment import Installation
+
+if TYPE_CHECKING:
+    from dataflyt.config.kommune import Kommune
 
 KommuneName: TypeAlias = Annotated[str, typer.Argument(help="Kommunens id eller nummer: haugesund eller 1106.")]
 
@@ -26,6 +27,8 @@ def installation() -> Iterator[Installation]:
         raise typer.Exit(2) from None
 
 
-def kommune_of(name: str) -> Kommune:
+def kommune_of(name: str) -> "Kommune":
     """Return the kommune with this id or number. Raises ConfigError."""
+    from dataflyt.config.loading import find, folder_of_kommuner
+
     return find(folder_of_kommuner(), name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,12 @@ from dataflyt.cli.norwegian import App, ask
 from dataflyt.cli.terminal import echo
 from dataflyt.cli.visitor import As, DryRun, Purpose, visitor
 from dataflyt.config.exports import EXPORTS
-from dataflyt.config.kommune import Kommune
-from dataflyt.config.loading import claimed, find, folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
 from dataflyt.identity.names import ascii_fold
 from dataflyt.run.environment import Installation
+
+if TYPE_CHECKING:
+    from dataflyt.config.kommune import Kommune
 
 kommune_app = App(help="Kommunefilene: kontroller dem, list dem opp, begynn på en ny; slå sammen og del kommuner.")
 
@@ -42,6 +43,8 @@ def check(
     Med navn vises også hvem som arbeider ved en skole. Med --online også en linje for hver kilde: om den svarer, om
     rettighetene er kommunens egne, og hvor gammel den nyeste filen er. Ingen personer slås opp.
     """
+    from dataflyt.config.loading import find, folder_of_kommuner, load_all
+
     outside = outside_run.use() if online else None
     folder = folder_of_kommuner()
     good: list[Kommune] = []
@@ -78,7 +81,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _answers(kommune: Kommune, outside: Installation) -> bool:
+def _answers(kommune: "Kommune", outside: Installation) -> bool:
     """Print for each source whether it answers and with whose rights. Return whether all is well."""
     from dataflyt.operations import source_check
 
@@ -95,6 +98,8 @@ def list_kommuner() -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    from dataflyt.config.loading import folder_of_kommuner, load_all
 
     try:
         good, broken = load_all(folder_of_kommuner())
@@ -130,6 +135,8 @@ def new(
 
     Kommunen er på prøve til filen sier noe annet: det planlegges og sammenlignes, og ingenting publiseres.
     """
+    from dataflyt.config.loading import folder_of_kommuner
+
     try:
         path = _write(folder_of_kommuner(), number.strip(), name, id_)
     except ConfigError as error:
@@ -206,6 +213,8 @@ def _take_over(
 
 def _write(folder: Path, number: str, name: str | None, given_id: str | None) -> Path:
     """Write the file and return its path. Raises ConfigError, and then leaves no file."""
+    from dataflyt.config.loading import claimed
+
     if not re.fullmatch("[0-9]{4}", number):
         raise ConfigError("Et kommunenummer har fire sifre: skriv for eksempel «dataflyt kommune new 1106».")
     if other := claimed(folder).get(number):

@@ -7,10 +7,10 @@ import typer
 
 from dataflyt.cli.norwegian import ask
 from dataflyt.cli.terminal import echo
-from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dataflyt.config.kommune import Kommune
     from dataflyt.warehouse.audit import Visitor
 
 As: TypeAlias = Annotated[
@@ -26,7 +26,7 @@ Graded: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Vis hva som ville skje. Ingenting endres.")]
 
 
-def visitor(kommune: Kommune, user: str | None, purpose: str | None, place: str) -> "Visitor":
+def visitor(kommune: "Kommune", user: str | None, purpose: str | None, place: str) -> "Visitor":
     """Return the visitor; ask in the terminal for what the options leave out. Raises ConfigError where nobody answers.
 
     The rights are checked where the work is done: the same for pages and commands.

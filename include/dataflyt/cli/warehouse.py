@@ -8,7 +8,6 @@ import typer
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
-from dataflyt.config.loading import folder_of_kommuner, load_all
 
 warehouse_app = App(help="Varehusets tabeller og roller.")
 
@@ -40,6 +39,7 @@ def migrate() -> None:
 
     Bruker tilkoblingen `warehouse`.
     """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.warehouse import schema
 
     with installation() as outside:
@@ -57,6 +57,7 @@ def restored() -> None:
     Kaster råsvar fra kjøringer som varehuset ikke kjenner. Det varehuset ikke vet er publisert, står til neste kjøring
     er frigitt.
     """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations.after_restore import reconcile_after_restore
 
     with installation() as outside:
