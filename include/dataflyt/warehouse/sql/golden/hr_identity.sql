@@ -11,4 +11,4 @@ union
 select s.employee_id, l.person_id
 from hr_employee s
 join new_person_link l on l.scheme = 'hr' and l.value = s.employee_id
-where s.number is null or s.number !~ '^[0-9]{11}$'
+where s.number is null or length(s.number) <> 11 or s.number ~ '[^0-9]'

@@ -23,7 +23,7 @@ with seen as (
         where owner = :owner and from_run <= :run and ended_at is null
             and coalesce(until, 'infinity') >= cast(:today as date)
     ) as everywhere
-    where number ~ '^[0-9]{11}$'
+    where length(number) = 11 and number !~ '[^0-9]'
 ),
 -- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
 -- informasjonselementer). A number in use is nobody's former number, even if an older answer about another person says

@@ -11,4 +11,4 @@ union
 select s.person_id, l.person_id
 from sas_person s
 join new_person_link l on l.scheme = 'sas' and l.value = s.person_id
-where s.number is null or s.number !~ '^[0-9]{11}$'
+where s.number is null or length(s.number) <> 11 or s.number ~ '[^0-9]'
