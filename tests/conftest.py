@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-pytest_plugins = ["tests.installation.fixtures"]
+pytest_plugins = ["tests.exports.openldap", "tests.installation.fixtures"]
 
 _SERVER = "DATAFLYT_TEST_SERVER"
 _WATCH = pytest.StashKey[subprocess.Popen[bytes]]()

@@ -1,27 +1,20 @@
 """The FEIDE export: its contents, and that a real directory accepts it."""
 
 import io
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import ldap3
 import pytest
 
 from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports.feide_ldif import write
 from dataflyt.exports.feide_ldif_check import check
 from dataflyt.exports.model import AccountHolder, Counts, Owner, School
-from dataflyt.formats import ldif
 from dataflyt.formats.feide import Group
+from tests.exports.openldap import ADMIN, PASSWORD, SLAPD, SUFFIX, OpenLdap, entries, run, whole
 
 SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
 FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)
@@ -92,20 +85,12 @@ HAUGESUND = Kommune(
     ),
     (STRANGE, PUPIL, TEACHER),
 )
-SUFFIX = "dc=haugesund,dc=kommune,dc=no"
 
 
 def written(kommune: Kommune) -> bytes:
     out = io.BytesIO()
     write(kommune, out)
     return out.getvalue()
-
-
-def entries(content: bytes) -> dict[str, dict[str, list[str]]]:
-    return {
-        entry.dn: {name: [value.text for value in values] for name, values in entry.attributes.items()}
-        for entry in ldif.read(io.BytesIO(content))
-    }
 
 
 def test_a_pupil_has_everything_feide_demands() -> None:
@@ -266,86 +251,10 @@ def test_memory_does_not_grow_with_the_number_of_people(tmp_path: Path) -> None:
     assert peak(1200) < peak(400) + 500_000
 
 
-# --- a real directory -------------------------------------------------------------------------------------------
-
-SLAPD = shutil.which("slapd") or shutil.which("slapd", path="/usr/sbin:/usr/libexec:/usr/lib/openldap")
-SCHEMAS = Path("/etc/ldap/schema")
-PASSWORD = "for-this-test-only"
+# --- a real directory -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def directory() -> Iterator[tuple[str, Path]]:
-    """An empty OpenLDAP with the norEdu schema: its URL and its configuration."""
-    reference = os.environ.get("DATAFLYT_REFERENCE")
-    if not SLAPD or not shutil.which("ldapadd"):
-        pytest.skip("slapd or ldapadd is not installed (Debian: slapd, ldap-utils)")
-    if not reference or not (Path(reference) / "feide" / "schema.ldif").exists():
-        pytest.skip("the norEdu schema is not here: DATAFLYT_REFERENCE names no folder with feide/schema.ldif")
-    if not (SCHEMAS / "inetorgperson.ldif").exists():
-        pytest.skip("OpenLDAP's own schemas are not in /etc/ldap/schema")
-    modules = next((str(path.parent) for path in Path("/usr/lib").glob("**/ldap/back_mdb.*")), "/usr/lib/ldap")
-    folder = Path(tempfile.mkdtemp(prefix="slapd-"))
-    configuration, data = folder / "config", folder / "data"
-    configuration.mkdir()
-    data.mkdir()
-    own = "".join(f"include: file://{SCHEMAS}/{name}.ldif\n\n" for name in ("core", "cosine", "inetorgperson"))
-    (folder / "config.ldif").write_text(
-        "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
-        f"olcPidFile: {folder}/pid\n\n"
-        f"dn: cn=module,cn=config\nobjectClass: olcModuleList\ncn: module\nolcModulePath: {modules}\n"
-        "olcModuleLoad: back_mdb\n\n"
-        "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n\n"
-        + own
-        + (Path(reference) / "feide" / "schema.ldif").read_text().removeprefix("version: 1").strip()
-        + "\n\ndn: olcDatabase=mdb,cn=config\nobjectClass: olcMdbConfig\nolcDatabase: mdb\n"
-        f"olcSuffix: {SUFFIX}\nolcRootDN: cn=admin,{SUFFIX}\nolcRootPW: {PASSWORD}\nolcDbDirectory: {data}\n"
-        "olcDbMaxSize: 104857600\n"
-    )
-    slapd = None
-    try:
-        run(SLAPD, "-Ta", "-n0", "-F", str(configuration), "-l", str(folder / "config.ldif"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            url = f"ldap://127.0.0.1:{free.getsockname()[1]}"
-        slapd = subprocess.Popen(
-            [SLAPD, "-d", "0", "-h", url, "-F", str(configuration)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        yield url, configuration
-    finally:
-        if slapd:
-            slapd.terminate()
-            slapd.wait(20)
-        shutil.rmtree(folder)
-
-
-def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def connected(url: str) -> ldap3.Connection:
-    port = int(url.rpartition(":")[2])
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    server = ldap3.Server(url, get_info=ldap3.NONE)
-    return ldap3.Connection(server, f"cn=admin,{SUFFIX}", PASSWORD, auto_bind=True)
-
-
-def comparable(attributes: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return entries in a comparable form: LDAP's values are a set, and servers escape names differently."""
-    return {
-        name.lower(): sorted(ldif.normal_dn(value) if name.lower().endswith("dn") else value for value in values)
-        for name, values in attributes.items()
-    }
-
-
-def test_openldap_takes_the_whole_file_and_gives_back_every_value(directory: tuple[str, Path], tmp_path: Path) -> None:
-    url, configuration = directory
+def test_openldap_takes_the_whole_file_and_gives_back_every_value(openldap: OpenLdap, tmp_path: Path) -> None:
     kommune = replace(
         HAUGESUND,
         schools_=(
@@ -354,26 +263,21 @@ def test_openldap_takes_the_whole_file_and_gives_back_every_value(directory: tup
             School("123456785", "BØ SKOLE"),
             School("987654325", "people"),
         ),
-        people_=(*HAUGESUND.people_, replace(PUPIL, uid="p", schools=("976820037", "987654325", "123456785"))),
+        people_=(
+            *HAUGESUND.people_,
+            replace(PUPIL, uid="p", number=None, schools=("976820037", "987654325", "123456785")),
+        ),
     )
     path = tmp_path / "feide.ldif"
     path.write_bytes(written(kommune))
-    connection = connected(url)
-    assert SLAPD
-    run(SLAPD, "-Ta", "-u", "-n1", "-F", str(configuration), "-l", str(path))
-    run("ldapadd", "-x", "-H", url, "-D", f"cn=admin,{SUFFIX}", "-w", PASSWORD, "-f", str(path))
+    run(SLAPD, "-Ta", "-u", "-n1", "-F", str(openldap.configuration), "-l", str(path))
+    run("ldapadd", "-x", "-H", openldap.url, "-D", ADMIN, "-w", PASSWORD, "-f", str(path))
 
-    assert connection.search(SUFFIX, "(objectClass=*)", attributes=["*"])
-    held = {
-        ldif.normal_dn(answer["dn"]): comparable(
-            {name: [value.decode() for value in values] for name, values in answer["raw_attributes"].items()}
-        )
-        for answer in connection.response
-    }
-    expected = {ldif.normal_dn(dn): comparable(attributes) for dn, attributes in entries(path.read_bytes()).items()}
-    assert held == expected
+    held = openldap.held()
+    assert held == whole(path.read_bytes())
     assert len(held) == 11
 
+    connection = openldap.connected()
     assert connection.search(SUFFIX, f"(eduPersonEntitlement={CLASS.groupid})", attributes=["uid"])
     assert sorted(answer["attributes"]["uid"][0] for answer in connection.response) == ["anders.maehlá", "bodil", "p"]
     connection.unbind()
