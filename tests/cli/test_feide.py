@@ -1,11 +1,15 @@
 """``dataflyt feide``: one value as JSON, a directory's findings line by line, and the exit codes."""
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from dataflyt.cli.feide import feide_app
+from tests.exports.test_feide_changes import HAUGESUND_SORTED
+from tests.exports.test_feide_ldif import written
 from tests.exports.test_feide_ldif_check import DIRECTORY, without
 from tests.formats.test_feide import GROUP, GROUPID, RIGHT
 
@@ -52,3 +56,22 @@ def test_a_file_that_is_not_ldif_gives_one_sentence_and_exit_code_2(tmp_path: Pa
         assert result.exit_code == 2
         assert result.stdout == ""
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_changes_between_two_published_files_are_written_once_and_never_over_a_file(tmp_path: Path) -> None:
+    before, now, out = tmp_path / "before.ldif", tmp_path / "now.ldif", tmp_path / "out.ldif"
+    before.write_bytes(written(HAUGESUND_SORTED))
+    now.write_bytes(written(replace(HAUGESUND_SORTED, people_=())))
+    arguments = ["changes", str(before), str(now), str(out)]
+    made = CliRunner().invoke(feide_app, arguments)
+    assert (made.exit_code, made.output) == (0, "")
+    assert out.read_text().count("changetype: delete") == 3
+    assert out.read_text().splitlines()[0] == f"# from: {hashlib.sha256(before.read_bytes()).hexdigest()}"
+    assert out.stat().st_mode & 0o077 == 0
+    again = CliRunner().invoke(feide_app, arguments)
+    assert (again.exit_code, again.stdout, len(again.stderr.splitlines())) == (2, "", 1)
+    now.write_text("dn: dc=no\n")
+    for file in ("now.ldif", "missing.ldif"):
+        refused = CliRunner().invoke(feide_app, ["changes", str(before), str(tmp_path / file), str(tmp_path / "other")])
+        assert (refused.exit_code, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+        assert not (tmp_path / "other").exists()

@@ -1,10 +1,12 @@
-"""``dataflyt feide``: one value, or a whole directory, checked by Feide's rules.
+"""``dataflyt feide``: one value, or a whole directory, checked by Feide's rules; the changes between two directories.
 
 ``value`` reads a value of ``eduPersonEntitlement`` and prints JSON. ``check`` reads an LDIF file and prints one finding
-a line, by Feide's own error names. Exit codes: 0 nothing is wrong, 1 something is, 2 the file cannot be read.
+a line, by Feide's own error names. ``changes`` writes what leads from one published directory to another. Exit codes: 0
+nothing is wrong, 1 something is, 2 the file cannot be read.
 """
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +15,11 @@ import typer
 
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import Unreadable
-from dataflyt.exports import feide_ldif_check
+from dataflyt.errors import Unreadable, why_refused
+from dataflyt.exports import feide_changes, feide_ldif_check
+from dataflyt.exports.model import Written
 from dataflyt.formats import feide
+from dataflyt.storage.files import measured
 
 feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
 
@@ -64,3 +68,29 @@ def check(
         return
     echo(f"{found.total()} funn av {len(found)} slag." if found.total() > 1 else "1 funn.")
     raise typer.Exit(1)
+
+
+@feide_app.command()
+def changes(
+    before: Annotated[Path, typer.Argument(metavar="FØR.ldif", help="Den publiserte filen katalogen følger nå.")],
+    now: Annotated[Path, typer.Argument(metavar="NÅ.ldif", help="Den publiserte filen katalogen skal følge.")],
+    out: Annotated[Path, typer.Argument(metavar="UT.ldif", help="Filen som lages. Den kan ikke finnes fra før.")],
+) -> None:
+    """Skriv endringene som fører en katalog fra én publisert feide.ldif til en annen.
+
+    For den som ikke har hentet hver publisering: feide-changes.ldif fører bare fra den forrige. Filen lastes med
+    `ldapmodify`. Returkoden er 2 når filene ikke er av samme katalog, eller ikke kan leses.
+    """
+    try:
+        was, becomes = Written(before, measured(before)[0]), Written(now, measured(now)[0])
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        echo(f"Filen kan ikke åpnes ({why_refused(error)}).", err=True)
+        raise typer.Exit(2) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            feide_changes.write(was, becomes, file)
+    except Unreadable as unreadable:
+        out.unlink(missing_ok=True)
+        echo(unreadable.sentence, err=True)
+        raise typer.Exit(2) from None

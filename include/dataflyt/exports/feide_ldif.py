@@ -16,6 +16,8 @@ What is not written, and why:
 ``feide_ldif_check`` reads the file before it is published. A group that Feide could not read (no name, dates reversed)
 or a person of a school that is not in the file raises CheckFailed: nothing is then published, and what is published
 already stays.
+
+``feide_changes`` writes the changes that bring a directory from the file published before to this one.
 """
 
 import re
@@ -25,9 +27,10 @@ from functools import lru_cache
 from typing import BinaryIO, Final, NamedTuple
 
 from dataflyt.errors import CheckFailed, ConfigError
+from dataflyt.exports import feide_changes, feide_changes_check
 from dataflyt.exports.feide_ldif_check import check
 from dataflyt.exports.feide_ldif_read import read
-from dataflyt.exports.model import AccountHolder, Counts, Export, Owner, School, Shown
+from dataflyt.exports.model import AccountHolder, Changes, Counts, Export, Owner, School, Shown
 from dataflyt.formats import feide
 from dataflyt.formats.ldif import attribute, escape
 from dataflyt.identity.names import clean
@@ -274,4 +277,13 @@ def _org(orgnr: str) -> str:
     return f"NO{orgnr}"
 
 
-EXPORT: Final = Export(name="feide_ldif", file="feide.ldif", write=write, check=check, read=read, names="accounts")
+CHANGES: Final = Changes("feide-changes.ldif", feide_changes.write, feide_changes_check.check)
+EXPORT: Final = Export(
+    name="feide_ldif",
+    file="feide.ldif",
+    write=write,
+    check=check,
+    read=read,
+    names="accounts",
+    changes=CHANGES,
+)

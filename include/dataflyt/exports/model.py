@@ -222,6 +222,26 @@ class ReadRow(NamedTuple):
     meaning: str
 
 
+class Written(NamedTuple):
+    """A written file of an export: where it is, and the sha256 that the manifest gives for it."""
+
+    path: Openable
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A second file of an export: the changes that lead from the file published before to the one published now.
+
+    ``write`` gets the two files, and no ``Shown``: nothing else can be in the changes. It raises Unreadable when no
+    changes lead from the one to the other; the full file is then the only way. ``check`` is as an export's.
+    """
+
+    file: str
+    write: Callable[[Written, Written, BinaryIO], None]
+    check: Callable[[Openable], Iterator[Finding]]
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """An export. Each export's module ends with one, called ``EXPORT``.
@@ -231,6 +251,7 @@ class Export:
     nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
     raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
     the rules of ``read_back``; ``names`` tells whether these are people with a user name, or all who may be shown.
+    ``changes`` is for a receiver that is brought up to date by changes: publishing writes them beside the file.
     """
 
     name: str
@@ -239,6 +260,7 @@ class Export:
     check: Callable[[Openable], Iterator[Finding]]
     read: Callable[[Openable], Iterator[ReadRow]] | None = None
     names: Literal["accounts", "persons"] = "persons"
+    changes: Changes | None = None
 
     @property
     def title(self) -> str:

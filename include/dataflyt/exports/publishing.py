@@ -8,6 +8,12 @@ The manifest names the files and their sha256, but not how many people are in th
 a number falls, the difference is the number of people hidden since. The files' sizes are kept in the warehouse, to be
 compared with those of the next publication.
 
+An export may have a second file, of changes (``Export.changes``), for a receiver that cannot take a whole file. It
+leads from the file that readers have, that of the publication in force, to the new one; the manifest gives the sha256
+of both under ``changes``. When a file is the same as before, so are its changes. ``changes`` is null where only the
+full file brings a reader on: at the first publication, when the file before is gone or is not as it was written, and
+in a new realm. The manifest gives no reason. A publication is named by its full files alone.
+
 The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
 updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
 between them. A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties
@@ -19,9 +25,10 @@ of the state has changed, the exports are written anew (``run.republish``).
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 from sqlalchemy import Connection, text
@@ -29,7 +36,7 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError
 from dataflyt.exports import disclosing, read_back
-from dataflyt.exports.model import Counts, Export, Openable, Shown
+from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.quality.rules import Outcome
@@ -55,6 +62,10 @@ class _Written(NamedTuple):
     def size(self) -> dict[str, int]:
         """The file's size, to be compared with that of the next publication."""
         return {"people": self.counts.people, "groups": self.counts.groups, "bytes": self.bytes}
+
+
+_Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str})
+"""A file of changes as the manifest names it: its sha256, and that of the full file before and after."""
 
 
 def publish(
@@ -100,9 +111,15 @@ def publish(
                 _refuse_findings(EXPORTS[name], work / EXPORTS[name].file, connection, told)
             if before and not run.asks:
                 _refuse_smaller(before.sizes, sizes, kommune, day, told)
+        leads = {
+            file.file: _lead(export.changes, file, before, root, work)
+            for file, export in zip(files, (EXPORTS[name] for name in kommune.exports), strict=True)
+            if export.changes
+        }
         whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
         publication = f"{run.number:06d}-{whole[:12]}"
-        targets = [root / publication / file.file for file in files]
+        written = [*(file.file for file in files), *(lead["file"] for lead in leads.values() if lead)]
+        targets = [root / publication / name for name in written]
         stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
         if not stands:
             _move(work, targets)
@@ -115,7 +132,7 @@ def publish(
         "publication": publication,
         "state": state_now,
         "protects": protects,
-        "manifest": _manifest(kommune, run, publication, files),
+        "manifest": _manifest(kommune, run, publication, files, leads),
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
@@ -131,6 +148,42 @@ def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
     return _Written(export.file, *measured(path), counts)
+
+
+def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any) -> _Lead | None:
+    """Write the changes that lead from the published file to the one just written; None when only the full file does.
+
+    Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full file is right.
+    """
+    if before is None:
+        return None
+    said = before.files.get(now.file)
+    if said is None:
+        return None
+    folder, target = root / before.publication, work / changes.file
+    try:
+        if said["sha256"] == now.sha256:
+            return _same_lead(said.get("changes"), folder, target)
+        if measured(folder / now.file)[0] != said["sha256"]:
+            return None
+        with target.open("wb") as out:
+            changes.write(Written(folder / now.file, said["sha256"]), Written(work / now.file, now.sha256), out)
+        if any(finding.blocks for finding in changes.check(target)):
+            log.error("%s does not pass its check: readers must take the full file.", changes.file)
+            return None
+        return {"file": changes.file, "sha256": measured(target)[0], "from": said["sha256"], "to": now.sha256}
+    except Exception as error:
+        log.warning("%s is not published (%s): readers must take the full file.", changes.file, type(error).__name__)
+        return None
+
+
+def _same_lead(lead: _Lead | None, folder: Any, target: Any) -> _Lead | None:
+    """Copy the changes of the publication before, whose full file is the same; None when they are gone."""
+    if lead is None or measured(folder / lead["file"])[0] != lead["sha256"]:
+        return None
+    with (folder / lead["file"]).open("rb") as file, target.open("wb") as out:
+        shutil.copyfileobj(file, out)
+    return lead
 
 
 def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
@@ -183,14 +236,19 @@ def _move(work: Any, targets: Iterable[Any]) -> None:
         (work / target.name).rename(target)
 
 
-def _manifest(kommune: Kommune, run: Run, publication: str, files: Sequence[_Written]) -> str:
+def _manifest(
+    kommune: Kommune, run: Run, publication: str, files: Sequence[_Written], leads: Mapping[str, _Lead | None]
+) -> str:
     manifest = {
         "owner": run.owner,
         "name": kommune.display_name,
         "run": run.number,
         "as_of": run.as_of.isoformat(),
         "publication": publication,
-        "files": [{"file": file.file, "sha256": file.sha256} for file in files],
+        "files": [
+            {"file": file.file, "sha256": file.sha256} | ({"changes": leads[file.file]} if file.file in leads else {})
+            for file in files
+        ],
     }
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2).decode()
 
@@ -344,26 +402,57 @@ def fallen(
 
 
 class Published(NamedTuple):
-    """The publication in force: its folder's name, its run, the state it was written from, its files' sizes."""
+    """The publication in force: its folder's name, its run, the state it was written from, its files' sizes.
+
+    ``files`` are the files as its manifest names them.
+    """
 
     publication: str
     run: int
     state: str
     sizes: dict[str, dict[str, int]]
+    files: dict[str, Any]
 
 
 def published(connection: Connection, owner: str) -> Published | None:
     """Return the publication in force; None when nothing is published."""
     found = connection.execute(
         text(
-            "select publication, run, state, sizes from control.publication "
+            "select publication, run, state, sizes, manifest from control.publication "
             "where owner = :owner and withdrawn_at is null order by published_at desc limit 1"
         ),
         {"owner": owner},
     ).one_or_none()
     if found is None:
         return None
-    return Published(*found)
+    files = {file["file"]: file for file in orjson.loads(found.manifest).get("files", ())}
+    return Published(found.publication, found.run, found.state, found.sizes, files)
+
+
+def delete_changes(connection: Connection, owner: str, root: Any) -> None:
+    """Delete the changes of the publication in force that name somebody who has been erased.
+
+    Readers who have not applied them must take the full file. Other changes stay.
+    """
+    stands = published(connection, owner)
+    if stands is None:
+        return
+    for export in EXPORTS.values():
+        lead = stands.files.get(export.file, {}).get("changes")
+        bound = {"owner": owner, "export": export.name, "from": lead and lead["from"]}
+        if lead and connection.scalar(text(_NAMES_ERASED), bound):
+            (root / stands.publication / lead["file"]).unlink(missing_ok=True)
+
+
+# Those whom the changes delete were last in a publication with the file that the changes lead from.
+_NAMES_ERASED = """
+select exists (
+    select from control.disclosure d
+    join control.erased_id e on e.owner = d.owner and e.person_id = d.person_id
+    join control.publication p on p.owner = d.owner and p.publication = d.last_publication
+    where d.owner = :owner and d.file = :export and strpos(p.manifest, :from) > 0
+)
+"""
 
 
 def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:

@@ -4,8 +4,8 @@ In: a binary file of entries (RFC 2849). Out: ``Entry``, streamed, so that memor
 
 - Understood: folded lines, base64, comments, ``version: 1``, CRLF and plain UTF-8; ``changetype: add``, which ldifde
   writes; and the blocks without a dn in which ldapsearch describes the search itself (``search``, ``result``, ``ref``).
-- Refused: other changes, the result of a search that failed, and values that point to another file
-  (``attribute:< file:///…``): no other file is ever opened.
+- Refused: other changes (``changes`` reads those), the result of a search that failed, and values that point to another
+  file (``attribute:< file:///…``): no other file is ever opened.
 
 Distinguished names follow RFC 4514. A file that cannot be read raises ``errors.Unreadable`` with one sentence that
 names the line and never shows its text; the error's fact is ``line``.
@@ -100,6 +100,57 @@ def read(file: BinaryIO) -> Iterator[Entry]:
         yield entry
     if not found:
         raise _fault(1, "filen har ingen oppføringer")
+
+
+class Change(NamedTuple):
+    """One change. ``lines`` are what follows ``changetype``: names in lower case, and ``-`` between the parts."""
+
+    line: int
+    dn: str
+    kind: str
+    lines: list[tuple[str, Value]]
+
+
+def changes(file: BinaryIO) -> Iterator[Change]:
+    """Yield the changes of an LDIF file in order; raise Unreadable where it is not LDIF, or has a plain entry."""
+    change: Change | None = None
+    dn: Value | None = None
+    size = 0
+    for number, line in _unfolded(file):
+        if line.startswith(b"#"):
+            continue
+        if not line:
+            if dn is not None and change is None:
+                raise _fault(dn.line, "oppføringen har ingen changetype")
+            if change is not None:
+                yield change
+            change, dn = None, None
+            continue
+        if line == b"-" and change is not None:
+            change.lines.append(("-", Value(number, "")))
+            continue
+        raw_name, colon, rest = line.partition(b":")
+        name = _name(raw_name)
+        if not colon or name is None:
+            raise _fault(number, "linjen skulle hatt et attributt, et kolon og en verdi")
+        text = _text(number, rest)
+        size += len(line)
+        if change is not None:
+            if size > MAX_ENTRY:
+                raise _fault(change.line, _TOO_LARGE)
+            change.lines.append((name, Value(number, text)))
+        elif dn is None:
+            if name != "dn":
+                raise _fault(number, "oppføringen har ingen dn")
+            dn, size = Value(number, text), len(line)
+        elif name != "changetype":
+            raise _fault(number, "oppføringen har ingen changetype")
+        else:
+            change = Change(dn.line, dn.text, text.strip().lower(), [])
+    if dn is not None and change is None:
+        raise _fault(dn.line, "oppføringen har ingen changetype")
+    if change is not None:
+        yield change
 
 
 def _fault(line: int, what: str) -> Unreadable:

@@ -38,8 +38,13 @@ def erase_people(connection: Connection, owner: str, people: Iterable[UUID]) -> 
 
 
 def erase_files(connection: Connection, kommune: Kommune, environment: Environment) -> None:
-    """Delete the files of withdrawn publications, and bring the list of the erased up to date. Needs the lock."""
-    publishing.put_forward(connection, kommune.id, environment.folder("exports") / kommune.id)
+    """Delete the files that may hold the erased, and bring the list of the erased up to date. Needs the lock.
+
+    They are those of withdrawn publications, and the changes that led to the one in force when they name an erased one.
+    """
+    root = environment.folder("exports") / kommune.id
+    publishing.delete_changes(connection, kommune.id, root)
+    publishing.put_forward(connection, kommune.id, root)
     remember(connection, kommune, environment)
 
 
