@@ -5,12 +5,24 @@ file's choices, the template for a new kommune, the DAGs' pages and the referenc
 module imports no export: a DAG file is parsed often, and the exports are slow to import.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 EXPORTS: Final = {
     "feide_ldif": "FEIDE (LDIF)",
     "pifu": "PIFU-IMS 1.3",
+    "guardians": "Foresattes tilgang (JSON)",
+    "guardians_csv": "Foresattes tilgang (CSV)",
 }
+
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "guardians": ("contact",),
+    "guardians_csv": ("contact",),
+}
+"""What a kommune's file can let an export hold (``export_extras``). Without its word the export has none of it.
+
+``contact``: a guardian's own e-mail and mobile.
+"""
 
 if TYPE_CHECKING:
     ExportName: TypeAlias = str

@@ -11,9 +11,12 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+_GUARDIANS = "select unnest(array[child_id, adult_id]) as person_id from now_shown_relation"
 PEOPLE: Final = {
     "feide_ldif": "select person_id from now_shown_account",
     "pifu": "select person_id from now_shown_person",
+    "guardians": _GUARDIANS,
+    "guardians_csv": _GUARDIANS,
 }
 """The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown."""
 

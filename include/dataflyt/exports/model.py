@@ -121,6 +121,29 @@ class Membership(NamedTuple):
     to_date: date | None = None
 
 
+class Access(NamedTuple):
+    """One adult's access to one pupil, and whether the adult can be reached.
+
+    ``basis`` is foreldreansvar, consent or decision; which kind of decision is nobody else's to know. ``message`` and
+    ``notice`` tell whether an ordinary message and a formal notice can be sent, as far as contact details may be shown.
+    ``reason`` is why not: no_contact, not_active, reserved or expired. ``mail`` and ``mobile`` are the adult's own.
+    """
+
+    child_id: str
+    child_number: str | None
+    child_local_number: str | None
+    guardian_id: str
+    guardian_number: str
+    given_names: str
+    family_name: str
+    basis: str
+    message: bool
+    notice: bool
+    reason: str | None
+    mail: str | None = None
+    mobile: str | None = None
+
+
 class Shown(Protocol):
     """What may be shown of a kommune's released golden record. Hidden people are not in it.
 
@@ -139,6 +162,10 @@ class Shown(Protocol):
         """Yield the schools by organisation number."""
         ...
 
+    def extras(self, export: str) -> frozenset[str]:
+        """Return what the kommune's file lets this export hold (``config.exports.EXTRAS``); by default nothing."""
+        ...
+
     def account_holders(self) -> Iterable[AccountHolder]:
         """Yield the pupils and employees with a user name, ordered by user name."""
         ...
@@ -153,6 +180,13 @@ class Shown(Protocol):
 
     def memberships(self) -> Iterable[Membership]:
         """Yield the memberships: of schools first, then of groups; sorted by target, and by person within a target."""
+        ...
+
+    def accesses(self, export: str) -> Iterable[Access]:
+        """Yield who has access to whom, by child and guardian; with contact only if ``extras`` gives it to the export.
+
+        People and access that end are not in it, and neither is why.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports.model import AccountHolder, Group, Membership, Owner, Person, School
+from dataflyt.exports.model import Access, AccountHolder, Group, Membership, Owner, Person, School
 from dataflyt.formats import feide
 from dataflyt.identity.names import clean
 
@@ -97,6 +97,19 @@ from part
 order by of_school desc, target collate "C", person_id, role
 """
 
+_ACCESSES = """
+select
+    c.person_id::text as child_id, c.number as child_number, c.local_number as child_local_number,
+    p.person_id::text as guardian_id, p.number as guardian_number, p.fornavn, p.mellomnavn, p.etternavn,
+    r.basis, e.message, e.notice, e.reason, k.email, k.mobile
+from now_shown_relation r
+join now_shown_person c on c.person_id = r.child_id
+join now_shown_person p on p.person_id = r.adult_id
+join now_shown_envelope e on e.person_id = r.adult_id
+left join now_shown_contact k on k.person_id = r.adult_id
+order by r.child_id, r.adult_id
+"""
+
 
 class ShownViews:
     """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection.
@@ -124,6 +137,10 @@ class ShownViews:
         for unit_id, name in self._connection.execute(text(_SCHOOLS)):
             yield School(orgnr=unit_id, name=clean(name or unit_id), mail=self._kommune.feide.mail)
 
+    def extras(self, export: str) -> frozenset[str]:
+        """Return what the kommune's file lets this export hold."""
+        return frozenset(self._kommune.export_extras.get(export, ()))
+
     def account_holders(self) -> Iterator[AccountHolder]:
         """Yield the pupils and employees with a user name, by user name."""
         for row in self._streamed(_ACCOUNT_HOLDERS):
@@ -143,6 +160,27 @@ class ShownViews:
         """Yield the memberships of schools, then those of groups."""
         for row in self._streamed(_MEMBERSHIPS):
             yield Membership._make(row)
+
+    def accesses(self, export: str) -> Iterator[Access]:
+        """Yield who has access to whom, by child and guardian; with contact only if the kommune's file gives it."""
+        contact = "contact" in self.extras(export)
+        for row in self._streamed(_ACCESSES):
+            given, family, _ = _names(row)
+            yield Access(
+                child_id=row.child_id,
+                child_number=row.child_number,
+                child_local_number=row.child_local_number,
+                guardian_id=row.guardian_id,
+                guardian_number=row.guardian_number,
+                given_names=given,
+                family_name=family,
+                basis=row.basis,
+                message=row.message,
+                notice=row.notice,
+                reason=row.reason,
+                mail=row.email if contact else None,
+                mobile=row.mobile if contact else None,
+            )
 
     def _streamed(self, statement: str) -> Iterator[Row[Any]]:
         yield from self._connection.execute(text(statement), execution_options={"yield_per": 1000})

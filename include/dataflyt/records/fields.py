@@ -131,6 +131,14 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The purpose (a key of ``PURPOSES``) of every column of every source's table."""
 
+_GUARDIANS: Final[Mapping[str, str]] = {
+    "child": "eleven: Dataflyts egen id, fødselsnummer eller D-nummer, nummer kommunen har gitt",
+    "guardian": "den foresatte som har tilgang: Dataflyts egen id, fødselsnummer eller D-nummer, navnet",
+    "email": "den foresattes e-postadresse, når kommunefilen sier det",
+    "mobile": "den foresattes mobilnummer, når kommunefilen sier det",
+    "basis": "om tilgangen er etter foreldreansvar, samtykke eller vedtak",
+    "envelope": "om den foresatte kan få vanlige meldinger og formelle varsler, og hvorfor ikke",
+}
 EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
     "feide_ldif": {
         "uid": "brukernavnet",
@@ -170,12 +178,16 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "pifu_hasContactPerson": "elevens foresatte som har tilgang",
         "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til",
     },
+    "guardians": _GUARDIANS,
+    "guardians_csv": _GUARDIANS,
 }
 """The fields of a person that each export writes: the format's own name, and what it is."""
 
 RECIPIENTS: Final = {
     "feide_ldif": ("Kommunens katalog, og gjennom den Feide (Sikt) og tjenestene kommunen har slått på der",),
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
+    "guardians": ("Det skoleadministrative systemet",),
+    "guardians_csv": ("Det skoleadministrative systemet",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""
 
