@@ -46,10 +46,10 @@ def forget(connection: Connection, owner: str) -> None:
 def envelopes(connection: Connection) -> dict[str, int]:
     """Count the guardians who may be shown, and those with a red envelope for each purpose, all rounded.
 
-    ``message``: neither e-mail nor mobile is known. ``notice``: a formal notice cannot be sent, since the guardian is
-    reserved, is not active in KRR, or has nothing that was updated or verified within 18 months. Protected people count
-    as everybody, hidden people nowhere; exact numbers would show from run to run how many are hidden. Needs the views
-    of ``shown``, of prefix ``now_``.
+    ``message``: an ordinary message cannot be sent. ``notice``: a formal notice cannot. They are counted as the list of
+    access (``exports.guardians``) has them: a difference from that file would tell how many are fortrolig. Numbers are
+    rounded, since exact ones would show from run to run how many are hidden. Needs the views of ``shown``, of prefix
+    ``now_``.
     """
     found = connection.execute(text(_ENVELOPES)).one()
     return {name: rounded(count) for name, count in found._mapping.items()}
@@ -57,12 +57,6 @@ def envelopes(connection: Connection) -> dict[str, int]:
 
 _ENVELOPES = """
 select
-    count(*) as guardians,
-    count(*) filter (where k.email_hash is null and k.mobile_hash is null) as message,
-    count(*) filter (
-        where k.person_id is null or k.reserved or coalesce(k.status, '') <> 'AKTIV'
-            or not (k.email_hash is not null and k.email_fresh or k.mobile_hash is not null and k.mobile_fresh)
-    ) as notice
-from (select distinct adult_id as person_id from now_shown_relation) as g
-left join now_contact k on k.person_id = g.person_id
+    count(*) as guardians, count(*) filter (where not message) as message, count(*) filter (where not notice) as notice
+from now_shown_envelope
 """
