@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 EXPORTS: Final = {
     "feide_ldif": "FEIDE (LDIF)",
     "pifu": "PIFU-IMS 1.3",
+    "class_list": "Klasselister (CSV og XLSX)",
 }
 
 if TYPE_CHECKING:

@@ -13,6 +13,10 @@ from sqlalchemy import Connection, text
 
 PEOPLE: Final = {
     "feide_ldif": "select person_id from now_shown_account",
+    "class_list": (
+        "select m.person_id from now_shown_membership m join now_shown_school_group g on g.group_id = m.group_id "
+        "where g.group_type = 'basisgruppe' and m.role = 'student'"
+    ),
     "pifu": "select person_id from now_shown_person",
 }
 """The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown."""

@@ -121,6 +121,25 @@ class Membership(NamedTuple):
     to_date: date | None = None
 
 
+class ClassMember(NamedTuple):
+    """A pupil in a class, at the class's school.
+
+    ``year_level`` is the pupil's own at that school: a class can have pupils of several. It is the class's where the
+    pupil has none. The dates are the class's.
+    """
+
+    orgnr: str
+    school: str
+    group_id: str
+    group: str
+    year_level: int | None
+    from_date: date | None
+    to_date: date | None
+    person_id: str
+    given_names: str
+    family_name: str
+
+
 class Shown(Protocol):
     """What may be shown of a kommune's released golden record. Hidden people are not in it.
 
@@ -153,6 +172,10 @@ class Shown(Protocol):
 
     def memberships(self) -> Iterable[Membership]:
         """Yield the memberships: of schools first, then of groups; sorted by target, and by person within a target."""
+        ...
+
+    def class_members(self) -> Iterable[ClassMember]:
+        """Yield the pupils of the classes by school, year level, class and name; in each of their classes once."""
         ...
 
 

@@ -51,6 +51,15 @@ def end_day(value: str | None) -> str | None:
     return None if found is not None and found.startswith((_ALWAYS, *_OPEN)) and len(found) == 10 else found
 
 
+def school_year(of: date) -> int:
+    """Return the year in which a day's school year begins: a school year is from 1 August to 31 July (opplæringslova).
+
+    >>> school_year(date(2027, 7, 31)), school_year(date(2027, 8, 1))
+    (2026, 2027)
+    """
+    return of.year if of.month >= 8 else of.year - 1
+
+
 def is_date(value: str | None) -> bool:
     """Tell whether a value is an ISO date from EARLIEST to LATEST; quality rules find the others."""
     try:

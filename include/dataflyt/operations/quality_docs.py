@@ -71,7 +71,7 @@ def _declared(kommune: Kommune) -> dict[str, Sequence[Rule]]:
     declared: dict[str, Sequence[Rule]] = {}
     for checks in (freg, krr, hr, sas):
         declared |= checks.RULES
-    for name in kommune.exports:
+    for name in (one for one in kommune.exports if EXPORTS[one].read):
         of_file = rules_of_a_file(Record(0, 0))
         declared[EXPORTS[name].file] = [rule for frame in of_file.values() for rule in frame]
     return declared

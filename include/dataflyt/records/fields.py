@@ -170,12 +170,22 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "pifu_hasContactPerson": "elevens foresatte som har tilgang",
         "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til",
     },
+    "class_list": {
+        "Skoleår": "skoleåret",
+        "Trinn": "elevens trinn ved skolen",
+        "Gruppetype": "Klasse",
+        "Fornavn": "fornavnet",
+        "Etternavn": "etternavnet",
+        "Gruppe": "klassen",
+        "Skole": "skolen",
+    },
 }
 """The fields of a person that each export writes: the format's own name, and what it is."""
 
 RECIPIENTS: Final = {
     "feide_ldif": ("Kommunens katalog, og gjennom den Feide (Sikt) og tjenestene kommunen har slått på der",),
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
+    "class_list": ("Skolene, hver sin egen liste, og dem i kommunen som trenger hele listen",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""
 
