@@ -5,13 +5,24 @@ file's choices, the template for a new kommune, the DAGs' pages and the referenc
 module imports no export: a DAG file is parsed often, and the exports are slow to import.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 EXPORTS: Final = {
     "feide_ldif": "FEIDE (LDIF)",
     "pifu": "PIFU-IMS 1.3",
     "class_list": "Klasselister (CSV og XLSX)",
+    "oneroster": "OneRoster 1.2 (CSV)",
 }
+
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "oneroster": ("numbers", "birth_dates", "contact", "guardians"),
+}
+"""What a kommune's file can let an export hold (``export_extras``). Without its word the export has none of it.
+
+``numbers``: fødselsnummer, D-number or local number. ``contact``: e-mail at work, and a guardian's own e-mail and
+mobile. ``guardians``: the adults with access to a pupil, and to which.
+"""
 
 if TYPE_CHECKING:
     ExportName: TypeAlias = str

@@ -15,7 +15,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dataflyt.config.exports import CHOICES, ExportName
+from dataflyt.config.exports import CHOICES, EXTRAS, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.errors import NotAllowed
 from dataflyt.identity import numbers
@@ -539,6 +539,10 @@ class WorkList(_Part):
     connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
 
 
+Extra = Literal["numbers", "birth_dates", "contact", "guardians"]
+"""What an export may hold only where the kommune's file says so (``config.exports.EXTRAS``)."""
+
+
 class Kommune(_Part):
     """One school owner: its file laid over the defaults."""
 
@@ -598,6 +602,10 @@ class Kommune(_Part):
         default_factory=dict,
         description="skriv hvem som får hver eksport: pifu: [Læringsplattformen], eller ta det bort",
     )
+    export_extras: dict[ExportName, Annotated[tuple[Extra, ...], AfterValidator(_different)]] = Field(
+        default_factory=dict,
+        description="skriv hva en eksport skal ha i tillegg: oneroster: [guardians, contact], eller ta det bort",
+    )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
@@ -619,6 +627,15 @@ class Kommune(_Part):
                 'pupils_without_number_decided: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
                 "protection_unknown: true}, eller pupils_without_number: ask"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _extras_fit(self) -> Kommune:
+        for export, extras in self.export_extras.items():
+            for extra in extras:
+                if extra not in EXTRAS.get(export, ()):
+                    can = f"[{', '.join(EXTRAS[export])}]" if export in EXTRAS else "ingenting"
+                    raise _wrong(f"har {extra} under export_extras for {export}, som kan ha {can}")
         return self
 
     @model_validator(mode="after")

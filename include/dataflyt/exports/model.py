@@ -158,6 +158,10 @@ class Shown(Protocol):
         """Yield the schools by organisation number."""
         ...
 
+    def extras(self, export: str) -> frozenset[str]:
+        """Return what the kommune's file lets this export hold (``config.exports.EXTRAS``); by default nothing."""
+        ...
+
     def account_holders(self) -> Iterable[AccountHolder]:
         """Yield the pupils and employees with a user name, ordered by user name."""
         ...
@@ -253,7 +257,8 @@ class Export:
     writes the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and
     nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
     raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
-    the rules of ``read_back``; ``names`` tells whether these are people with a user name, or all who may be shown.
+    the rules of ``read_back``; ``names`` tells whether these are people with a user name, all who may be shown, or the
+    pupils and employees among them, in classes and subject groups alone.
     """
 
     name: str
@@ -261,7 +266,7 @@ class Export:
     write: Callable[[Shown, BinaryIO], Counts]
     check: Callable[[Openable], Iterator[Finding]]
     read: Callable[[Openable], Iterator[ReadRow]] | None = None
-    names: Literal["accounts", "persons"] = "persons"
+    names: Literal["accounts", "persons", "rosters"] = "persons"
 
     @property
     def title(self) -> str:

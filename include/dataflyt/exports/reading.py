@@ -140,6 +140,10 @@ class ShownViews:
         for unit_id, name in self._connection.execute(text(_SCHOOLS)):
             yield School(orgnr=unit_id, name=clean(name or unit_id), mail=self._kommune.feide.mail)
 
+    def extras(self, export: str) -> frozenset[str]:
+        """Return what the kommune's file lets this export hold."""
+        return frozenset(self._kommune.export_extras.get(export, ()))
+
     def account_holders(self) -> Iterator[AccountHolder]:
         """Yield the pupils and employees with a user name, by user name."""
         for row in self._streamed(_ACCOUNT_HOLDERS):
@@ -178,7 +182,9 @@ class ShownViews:
             )
 
     def _streamed(self, statement: str) -> Iterator[Row[Any]]:
-        yield from self._connection.execute(text(statement), execution_options={"yield_per": 1000})
+        # An export may stop reading midway. The views cannot be dropped while a cursor on them is open.
+        with self._connection.execute(text(statement), execution_options={"yield_per": 1000}) as rows:
+            yield from rows
 
 
 def _names(row: Row[Any]) -> tuple[str, str, str]:

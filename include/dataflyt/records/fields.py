@@ -179,12 +179,30 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "Gruppe": "klassen",
         "Skole": "skolen",
     },
+    "oneroster": {
+        "sourcedId": "Dataflyts egen id for personen",
+        "enabledUser": "om personen kan logge inn",
+        "username": "brukernavnet, eller id-en til den som ikke har noe",
+        "userIds": "FEIDE-navnet",
+        "givenName": "fornavnet",
+        "familyName": "etternavnet",
+        "primaryOrgSourcedId": "hovedskolen",
+        "roles": "elev, lærer eller annen ansatt, ved hvilken skole, fra og til",
+        "userProfiles": "FEIDE-navnet",
+        "enrollments": "klasser og faggrupper, og rollen i dem",
+        "identifier": "fødselsnummer, D-nummer eller kommunens eget nummer, når kommunefilen sier det",
+        "birthDate": "fødselsdatoen til elever og ansatte, når kommunefilen sier det",
+        "email": "den ansattes e-postadresse på jobb, eller den foresattes egen, når kommunefilen sier det",
+        "sms": "den foresattes mobilnummer, når kommunefilen sier det",
+        "agentSourcedIds": "elevens foresatte som har tilgang, når kommunefilen sier det",
+    },
 }
 """The fields of a person that each export writes: the format's own name, and what it is."""
 
 RECIPIENTS: Final = {
     "feide_ldif": ("Kommunens katalog, og gjennom den Feide (Sikt) og tjenestene kommunen har slått på der",),
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
+    "oneroster": ("Læringsplattformer og læremidler som leser OneRoster",),
     "class_list": ("Skolene, hver sin egen liste, og dem i kommunen som trenger hele listen",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""
