@@ -20,7 +20,7 @@ from dataflyt.warehouse import runs
 from simulator.manifest import people
 from tests.installation.fixtures import Installation
 
-ROSTERS = ("class_list", "oneroster")
+ROSTERS = ("class_list", "oneroster", "sds")
 HIDDEN = "strengtFortrolig"
 
 
@@ -47,7 +47,8 @@ def content(folder: Path, name: str) -> dict[str, str]:
 def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who_is_hidden(
     installation: Installation,
 ) -> None:
-    folder = published(installation, oneroster=("numbers", "birth_dates", "contact", "guardians"))
+    every = ("birth_dates", "contact", "guardians")
+    folder = published(installation, oneroster=("numbers", *every), sds=every)
     pifu, roster = defaultdict(set), defaultdict(set)
     with (folder / "pifu.xml").open("rb") as stream:
         for row in sas_pifu.read(stream):
@@ -79,6 +80,24 @@ def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who
         if group in classes or group.startswith("skole:")
     }
 
+    # School Data Sync has those of them with a user name, and guardians with an address.
+    sds = {
+        name.removesuffix(".csv"): list(csv.DictReader(io.StringIO(text, newline="")))
+        for name, text in content(folder, "sds").items()
+    }
+    named = {row.person_id for row in pifu[sas.Person] if row.username}
+    assert {row["userSourcedId"] for row in sds["roles"]} == named
+    addresses = {row.person_id: (row.email or "").lower() for row in pifu[sas.Person]}
+    assert {(row["userSourcedId"], row["relationshipUserSourcedId"]) for row in sds["relationships"]} == {
+        row[:2] for row in pifu[sas.Guardian] if row.child_id in named and addresses[row.guardian_id]
+    }
+    assert {row["sourcedId"]: row["email"] for row in sds["users"]}.items() <= addresses.items()
+    assert {(row["classSourcedId"], row["userSourcedId"], row["role"] == "student") for row in sds["enrollments"]} == {
+        (local_id(row.group_id), row.person_id, row.role == "01")
+        for row in pifu[sas.Membership]
+        if local_id(row.group_id) in classes and row.person_id in named
+    }
+
     # The class list has every pupil of every class once.
     names = {row.person_id: (row.given_name, row.family_name) for row in pifu[sas.Person]}
     held = content(folder, "class_list")
@@ -103,11 +122,16 @@ def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who
     assert hidden > 20
 
     # Those who were in the file are noted, with guardians only where they were in it.
-    noted = "select count(*) from control.disclosure where file = 'oneroster' and to_at is null"
-    assert installation.query(noted) == [(len(names),)]
-    published(installation)
+    noted = "select file, person_id::text from control.disclosure where file <> 'pifu' and to_at is null"
+    in_files = {"oneroster": set(names), "sds": {row["sourcedId"] for row in sds["users"]}}
+    kept = installation.query(noted)
+    assert {file: {one for name, one in kept if name == file} for file in in_files} == in_files
+    shy = content(published(installation), "oneroster")
+    kept = installation.query(noted)
     at_school = {row.person_id for row in pifu[sas.Membership]}
-    assert installation.query(noted) == [(len(at_school),)]
-    shy = content(folder.parent / published(installation).name, "oneroster")
+    assert {one for name, one in kept if name == "oneroster"} == at_school
+    assert {one for name, one in kept if name == "sds"} == named
+    listed = {person for group, person, pupil in in_classes if groups.get(group) == "basisgruppe" and pupil}
+    assert {one for name, one in kept if name == "class_list"} == listed
     assert "guardian" not in shy["roles.csv"]
     assert "demographics.csv" not in shy

@@ -13,10 +13,12 @@ EXPORTS: Final = {
     "pifu": "PIFU-IMS 1.3",
     "class_list": "Klasselister (CSV og XLSX)",
     "oneroster": "OneRoster 1.2 (CSV)",
+    "sds": "School Data Sync 2.1 (CSV)",
 }
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "oneroster": ("numbers", "birth_dates", "contact", "guardians"),
+    "sds": ("birth_dates", "contact", "guardians"),
 }
 """What a kommune's file can let an export hold (``export_extras``). Without its word the export has none of it.
 

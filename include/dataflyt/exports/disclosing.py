@@ -22,9 +22,18 @@ PEOPLE: Final = {
     ),
     "oneroster": _ROSTERS,
     "pifu": "select person_id from now_shown_person",
+    "sds": "select person_id from now_shown_account",
 }
-"""The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown, and so
-has one to which the kommune's file gives guardians."""
+"""The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown."""
+WITH_GUARDIANS: Final = {
+    "oneroster": _EVERYBODY,
+    "sds": (
+        "select person_id from now_shown_account union "
+        "select r.adult_id from now_shown_relation r join now_shown_account a on a.person_id = r.child_id "
+        "join now_shown_contact k on k.person_id = r.adult_id where k.email is not null"
+    ),
+}
+"""The people in an export to which the kommune's file gives guardians."""
 
 
 def note(connection: Connection, kommune: Kommune, publication: str, before: str) -> None:
@@ -37,8 +46,8 @@ def note(connection: Connection, kommune: Kommune, publication: str, before: str
     bound = {"owner": kommune.id, "publication": publication, "before": before, "exports": exports}
     connection.execute(text(_CLOSE_OTHERS), bound)
     for export in exports:
-        with_guardians = "guardians" in kommune.export_extras.get(export, ())
-        people = _EVERYBODY if with_guardians else PEOPLE.get(export, _EVERYBODY)
+        in_it = WITH_GUARDIANS if "guardians" in kommune.export_extras.get(export, ()) else PEOPLE
+        people = in_it.get(export, _EVERYBODY)
         connection.execute(text(_CLOSE.format(people=people)), bound | {"file": export})
         connection.execute(text(_OPEN.format(people=people)), bound | {"file": export})
 

@@ -257,8 +257,8 @@ class Export:
     writes the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and
     nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
     raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
-    the rules of ``read_back``; ``names`` tells whether these are people with a user name, all who may be shown, or the
-    pupils and employees among them, in classes and subject groups alone.
+    the rules of ``read_back``; ``names`` tells whether these are people with a user name, all who may be shown, or, in
+    classes and subject groups alone, the pupils and employees, or those of them with a user name.
     """
 
     name: str
@@ -266,7 +266,7 @@ class Export:
     write: Callable[[Shown, BinaryIO], Counts]
     check: Callable[[Openable], Iterator[Finding]]
     read: Callable[[Openable], Iterator[ReadRow]] | None = None
-    names: Literal["accounts", "persons", "rosters"] = "persons"
+    names: Literal["accounts", "persons", "rosters", "named_rosters"] = "persons"
 
     @property
     def title(self) -> str:

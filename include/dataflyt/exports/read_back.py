@@ -135,8 +135,8 @@ def _hashed(values: "pd.Series[str]") -> "pd.Series[int]":
     return pd.util.hash_pandas_object(values.astype("object"), index=False, categorize=False)
 
 
-# What each kind of export shows: the people with a user name, all, or all but those who are guardians alone; the groups
-# that Feide has, all, or the classes and subject groups.
+# What each kind of export shows. Of people: those with a user name, all, or all but those who are guardians alone. Of
+# groups: those that Feide has, all, or the classes and subject groups.
 _ACCOUNTS = """
 select (select count(*) from now_shown_account), count(*) from (
     select m.group_id
@@ -164,4 +164,14 @@ select (select count(*) from now_shown_person p where p.pupil or p.employee), co
     group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
 ) as meeting
 """
-_RECORDS = {"accounts": _ACCOUNTS, "persons": _PERSONS, "rosters": _ROSTERS}
+_NAMED_ROSTERS = """
+select (select count(*) from now_shown_account), count(*) from (
+    select m.group_id
+    from now_shown_membership m
+    join now_shown_account a on a.person_id = m.person_id
+    join now_shown_school_group g on g.group_id = m.group_id
+        and g.group_type in ('basisgruppe', 'undervisningsgruppe')
+    group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
+) as meeting
+"""
+_RECORDS = {"accounts": _ACCOUNTS, "persons": _PERSONS, "rosters": _ROSTERS, "named_rosters": _NAMED_ROSTERS}

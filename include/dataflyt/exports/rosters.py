@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import islice
 from typing import Final, NamedTuple
 from zipfile import ZipFile
 
@@ -27,18 +28,23 @@ _NOT_IN_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _AS_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/@-]{0,199}")
 
 
-def put(archive: ZipFile, name: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
-    """Write a CSV file (RFC 4180) to the archive and return its number of rows. A file without rows is not written."""
+def put(
+    archive: ZipFile, name: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, always: bool = False
+) -> int:
+    """Write a CSV file (RFC 4180) to the archive and return its number of rows.
+
+    A file without rows is written only with ``always``.
+    """
     rest = iter(rows)
-    first = next(rest, None)
-    if first is None:
+    first = list(islice(rest, 1))
+    if not first and not always:
         return 0
-    written = 1
+    written = len(first)
     with archive.open(zipped(name), "w") as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
         lines = csv.writer(text, lineterminator="\r\n")
         lines.writerow(heads)
-        lines.writerow(first)
+        lines.writerows(first)
         for row in rest:
             lines.writerow(row)
             written += 1

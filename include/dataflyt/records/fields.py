@@ -196,6 +196,18 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "sms": "den foresattes mobilnummer, når kommunefilen sier det",
         "agentSourcedIds": "elevens foresatte som har tilgang, når kommunefilen sier det",
     },
+    "sds": {
+        "sourcedId": "Dataflyts egen id for personen",
+        "username": "FEIDE-navnet, eller e-postadressen til en foresatt",
+        "givenName": "fornavnet",
+        "familyName": "etternavnet",
+        "roles": "elev, lærer eller annen ansatt, ved hvilken skole, fra og til",
+        "enrollments": "klasser og faggrupper, og rollen i dem",
+        "birthDate": "fødselsdatoen til elever og ansatte, når kommunefilen sier det",
+        "email": "den ansattes e-postadresse på jobb, eller den foresattes egen, når kommunefilen sier det",
+        "sms": "den foresattes mobilnummer, når kommunefilen sier det",
+        "relationships": "elevens foresatte som har tilgang og e-postadresse, når kommunefilen sier det",
+    },
 }
 """The fields of a person that each export writes: the format's own name, and what it is."""
 
@@ -203,6 +215,7 @@ RECIPIENTS: Final = {
     "feide_ldif": ("Kommunens katalog, og gjennom den Feide (Sikt) og tjenestene kommunen har slått på der",),
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
     "oneroster": ("Læringsplattformer og læremidler som leser OneRoster",),
+    "sds": ("Microsoft 365 (School Data Sync), og gjennom den Teams og det andre kommunen har der",),
     "class_list": ("Skolene, hver sin egen liste, og dem i kommunen som trenger hele listen",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""
