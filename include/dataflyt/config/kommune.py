@@ -552,8 +552,8 @@ def _extras_fit(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
                 raise _wrong(f"har {extra} for {export}, skriv noe av [{', '.join(EXTRAS[export])}]")
         if export == "sds" and "guardians" in extras and "contact" not in extras:
             raise _wrong(
-                "har guardians uten contact for sds, skriv sds: [guardians, contact], for School Data Sync tar bare imot "
-                "foresatte med e-postadresse"
+                "har guardians uten contact for sds, skriv sds: [guardians, contact], for School Data Sync tar bare "
+                "imot foresatte med e-postadresse"
             )
     return value
 

@@ -40,7 +40,7 @@ from dataflyt.exports import rosters
 from dataflyt.exports.model import Counts, Export, Group, Membership, Person, Shown
 from dataflyt.exports.oneroster_check import check, read
 from dataflyt.formats import reaching
-from dataflyt.formats.dates import OSLO
+from dataflyt.formats.dates import OSLO, school_year
 
 HEADS: Final = {
     "orgs": "sourcedId status dateLastModified name type identifier parentSourcedId",
@@ -152,7 +152,7 @@ class _Writer:
         return (group for group in self._shown.groups() if group.kind in rosters.KINDS)
 
     def _sessions(self) -> Iterator[dict[str, str]]:
-        found = {rosters.year_session(rosters.school_year(self._today))}
+        found = {rosters.year_session(school_year(self._today))}
         for group in self._groups():
             found.update(rosters.sessions(group.from_date, group.to_date, self._today))
         found |= {rosters.year_session(one.year - 1) for one in found if one.parent_id}

@@ -36,7 +36,7 @@ from dataflyt.exports import rosters
 from dataflyt.exports.model import Counts, Export, Group, Person, Shown
 from dataflyt.exports.sds_check import check, read
 from dataflyt.formats import reaching
-from dataflyt.formats.dates import OSLO
+from dataflyt.formats.dates import OSLO, school_year
 
 HEADS: Final = {
     "orgs": "sourcedId name type parentSourcedId",
@@ -136,7 +136,7 @@ class _Writer:
         return terms[0] if len(terms) == 1 else rosters.year_session(terms[0].begins.year)
 
     def _sessions(self) -> Iterator[dict[str, str]]:
-        found = {rosters.year_session(rosters.school_year(self._today)), *map(self._session, self._groups())}
+        found = {rosters.year_session(school_year(self._today)), *map(self._session, self._groups())}
         for one in sorted(found, key=attrgetter("kind", "session_id")):
             yield {
                 "sourcedId": one.session_id,

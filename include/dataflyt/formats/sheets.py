@@ -117,8 +117,9 @@ def write_xlsx(
 class _Archive(ZipFile):
     """A zip file in which every file has the same time: openpyxl writes the clock's."""
 
-    def writestr(self, name: Any, data: Any, *args: Any, **options: Any) -> None:
-        super().writestr(zipped(name) if isinstance(name, str) else name, data, *args, **options)
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *args: Any, **options: Any) -> None:
+        one = zipped(zinfo_or_arcname) if isinstance(zinfo_or_arcname, str) else zinfo_or_arcname
+        super().writestr(one, data, *args, **options)
 
     def write(self, filename: Any, arcname: Any = None, *args: Any, **options: Any) -> None:
         with open(filename, "rb") as source, self.open(zipped(arcname), "w", force_zip64=False) as target:

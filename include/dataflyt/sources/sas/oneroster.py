@@ -226,15 +226,15 @@ def _memberships(archive: "_Archive", version: str) -> Iterator[Membership]:
                 yield from _membership(org, person_id, role, None, None, None)
     else:
         main_of = _Kept(archive)
-        for person_id, (org,) in archive.records("users", ("sourcedId", "primaryOrgSourcedId")):
-            if org:
-                main_of.keep(person_id, (org,))
+        for person_id, (main_org,) in archive.records("users", ("sourcedId", "primaryOrgSourcedId")):
+            if main_org:
+                main_of.keep(person_id, (main_org,))
         wanted = ("sourcedId", "userSourcedId", "orgSourcedId", "role", "roleType", "beginDate", "endDate")
         for _, (person, org_id, role, kind, begins, ends) in archive.records("roles", wanted, needed=4):
             if person in archive.gone["users"]:
                 continue
             main = {"primary": True, "secondary": False}.get((kind or "").lower())
-            if person in main_of and main:  # each organisation has a primary role of its own
+            if main and person and person in main_of:  # each organisation has a primary role of its own
                 main = main_of[person] == (org_id,)
             yield from _membership(org_id, person, role, main, begins, ends)
     wanted = ("sourcedId", "userSourcedId", "classSourcedId", "role", "primary", "beginDate", "endDate")
