@@ -144,11 +144,15 @@ def test_the_same_pupils_give_the_same_bytes_whenever_they_are_written(monkeypat
         (date(2024, 7, 20), (date(2024, 8, 1), None), "2024/2025"),  # and one that has not begun has its own
         (date(2024, 8, 1), (None, None), "2024/2025"),
         (date(2025, 3, 1), (date(2020, 8, 1), date(2027, 7, 31)), "2024/2025"),
+        (date(2025, 3, 1), (date(1, 1, 1), date(1, 1, 1)), "2024/2025"),  # a system's words for always
+        (date(2025, 3, 1), (date(9999, 8, 1), date(9999, 12, 31)), "2024/2025"),
     ],
 )
 def test_the_school_year_turns_on_1_august(today: date, dates: tuple[date | None, date | None], year: str) -> None:
     moment = datetime(today.year, today.month, today.day, 4, tzinfo=MOMENT.tzinfo)
-    one = replace(Kommune(), members=(URLIG._replace(from_date=dates[0], to_date=dates[1]),), moment=moment)
+    pupil = URLIG._replace(from_date=dates[0], to_date=dates[1], year_level=99)
+    one = replace(Kommune(), members=(pupil,), moment=moment)
+    assert found(written(one)) == set(), "an impossible year level is left out, and stops nothing"
     assert lines(files(written(one))["alle-skoler.csv"])[1][0] == year
 
 

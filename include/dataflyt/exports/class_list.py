@@ -30,7 +30,7 @@ from zipfile import ZipFile
 from dataflyt.exports.class_list_check import check
 from dataflyt.exports.model import ClassMember, Counts, Export, School, Shown
 from dataflyt.formats import sheets
-from dataflyt.formats.dates import OSLO, school_year
+from dataflyt.formats.dates import OSLO, known_day, school_year
 from dataflyt.identity.names import ascii_fold, clean
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
             with archive.open(sheets.zipped(f"{name}.csv"), "w") as file:
                 sheets.write_csv(_measured(once, longest), cast("BinaryIO", file))
             sheet = BytesIO()
-            sheets.write_xlsx(again, sheet, "Klasseliste", longest=longest, made=moment.astimezone(UTC))
+            sheets.write_xlsx(again, sheet, "Klasseliste", letters=longest, made=moment.astimezone(UTC))
             with archive.open(sheets.zipped(f"{name}.xlsx"), "w") as file:
                 file.write(sheet.getbuffer())
 
@@ -115,11 +115,12 @@ def _frame(members: list[ClassMember], today: date) -> "pd.DataFrame":
 
 def _line(member: ClassMember, today: date) -> tuple[str | int | None, ...]:
     """Return a pupil's line. The school year is today's, unless the class has not begun or has ended."""
-    day = max(today, member.from_date or today)
-    begins = school_year(min(day, member.to_date or day))
+    day = max(today, known_day(member.from_date) or today)
+    begins = school_year(min(day, known_day(member.to_date) or day))
+    level = member.year_level or 0
     return (
         f"{begins}/{begins + 1}",
-        member.year_level,
+        level if 1 <= level <= 13 else None,
         "Klasse",
         clean(member.given_names),
         clean(member.family_name),
@@ -130,8 +131,8 @@ def _line(member: ClassMember, today: date) -> tuple[str | int | None, ...]:
 
 def _measured(frames: Iterable["pd.DataFrame"], longest: dict[str, int]) -> Iterator["pd.DataFrame"]:
     for frame in frames:
-        for name in longest:
-            longest[name] = max(longest[name], int(frame[name].astype("str").str.len().max() or 0) if len(frame) else 0)
+        for name, letters in sheets.longest(frame).items():
+            longest[name] = max(longest[name], letters)
         yield frame
 
 

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 
 from dataflyt.exports.model import Group, Membership
 from dataflyt.formats import reaching
-from dataflyt.formats.dates import school_year
+from dataflyt.formats.dates import known_day, school_year
 from dataflyt.formats.sheets import FORMULA, zipped
 from dataflyt.identity.names import clean
 
@@ -122,6 +122,7 @@ def sessions(begins: date | None, ends: date | None, today: date) -> tuple[Sessi
     A class of a whole school year has its two halves, as FINT's provider writes it. A class with other days has a
     session of its own. A day that is missing is the school year's first or last.
     """
+    begins, ends = known_day(begins), known_day(ends)
     if begins is None:
         begins = date(school_year(min(today, ends or today)), 8, 1)
     if ends is None or ends < begins:

@@ -60,6 +60,15 @@ def school_year(of: date) -> int:
     return of.year if of.month >= 8 else of.year - 1
 
 
+def known_day(value: date | None) -> date | None:
+    """Return a day; None for one outside EARLIEST and LATEST.
+
+    >>> known_day(date(2026, 8, 1)), known_day(date(9999, 12, 31))
+    (datetime.date(2026, 8, 1), None)
+    """
+    return value if value and EARLIEST <= value.isoformat() <= LATEST else None
+
+
 def is_date(value: str | None) -> bool:
     """Tell whether a value is an ISO date from EARLIEST to LATEST; quality rules find the others."""
     try:

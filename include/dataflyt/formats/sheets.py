@@ -44,10 +44,14 @@ def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> N
             if file.suffix.lower() == ".csv":
                 write_csv([frame], out)
             else:
-                longest = {name: max(map(len, frame[name].map(str)), default=0) for name in frame.columns if len(frame)}
-                write_xlsx([frame], out, title, fixed=fixed, longest=longest)
+                write_xlsx([frame], out, title, fixed=fixed, letters=longest(frame))
     except OSError as error:
         raise ConfigError(f"{file} kan ikke skrives: {known_refusal(error) or type(error).__name__}.") from None
+
+
+def longest(frame: "pd.DataFrame") -> dict[str, int]:
+    """Return the number of letters in each column's longest text."""
+    return {name: max((len(str(value)) for value in frame[name]), default=0) for name in frame.columns}
 
 
 def write_csv(frames: Iterable["pd.DataFrame"], out: BinaryIO) -> None:
@@ -64,12 +68,12 @@ def write_xlsx(
     title: str,
     *,
     fixed: int = 0,
-    longest: Mapping[str, int] | None = None,
+    letters: Mapping[str, int] | None = None,
     made: datetime | None = None,
 ) -> None:
     """Write frames to ``out`` as one sheet. The first row and the ``fixed`` first columns stay in sight.
 
-    ``longest`` is the number of letters in each column's longest text, which has to be known before the first row is
+    ``letters`` is the number of letters in each column's longest text, which has to be known before the first row is
     written. ``made`` is the moment that the file says it was made at: without it, ``EARLIEST``.
     """
     from openpyxl import Workbook
@@ -100,8 +104,8 @@ def write_xlsx(
         if not rows:
             columns = len(frame.columns)
             for at, name in enumerate(frame.columns, 1):
-                letters = max((longest or {}).get(name, 0), len(str(name)))
-                width = min(max(letters + _BREATH, _NARROWEST), _WIDEST)
+                most = max((letters or {}).get(name, 0), len(str(name)))
+                width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
                 sheet.column_dimensions[get_column_letter(at)].width = width
             sheet.append([cell(str(name), head=True) for name in frame.columns])
             rows = 1
