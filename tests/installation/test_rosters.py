@@ -12,6 +12,7 @@ import pytest
 from dataflyt.exports import publishing
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.rosters import local_id
+from dataflyt.records.fields import EXPORTED
 from dataflyt.sources.sas import oneroster as sas_oneroster
 from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
@@ -41,6 +42,14 @@ def content(folder: Path, name: str) -> dict[str, str]:
         return {
             entry: archive.read(entry).decode("utf-8-sig") for entry in archive.namelist() if entry.endswith(".csv")
         }
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def _filled(text: str) -> set[str]:
+    return {head for row in _rows(text) for head, value in row.items() if value}
 
 
 @pytest.mark.after_first_run
@@ -81,10 +90,8 @@ def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who
     }
 
     # School Data Sync has those of them with a user name, and guardians with an address.
-    sds = {
-        name.removesuffix(".csv"): list(csv.DictReader(io.StringIO(text, newline="")))
-        for name, text in content(folder, "sds").items()
-    }
+    roster_csv, sds_csv = content(folder, "oneroster"), content(folder, "sds")
+    sds = {name.removesuffix(".csv"): _rows(text) for name, text in sds_csv.items()}
     named = {row.person_id for row in pifu[sas.Person] if row.username}
     assert {row["userSourcedId"] for row in sds["roles"]} == named
     addresses = {row.person_id: (row.email or "").lower() for row in pifu[sas.Person]}
@@ -109,6 +116,15 @@ def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who
     assert {line["Skoleår"] for line in lines} == {"2026/2027"}
     assert {line["Trinn"] for line in lines} >= {"1", "10"}
     assert len(lines) == sum(text.count("\r\n") - 1 for text in held.values())
+
+    # Every field of a person is in the record of processing.
+    filled = {
+        "class_list": set(lines[0]),
+        "oneroster": {head for table in ("users", "demographics") for head in _filled(roster_csv[f"{table}.csv"])},
+        "sds": {head for table in ("users", "demographics") for head in _filled(sds_csv[f"{table}.csv"])},
+    }
+    for name, heads in filled.items():
+        assert heads - {"userSourcedId"} <= EXPORTED[name].keys()
 
     whole = "".join(text for name in ROSTERS for text in content(folder, name).values()).lower()
     hidden = 0
@@ -135,3 +151,22 @@ def test_the_rosters_have_the_people_and_classes_of_the_pifu_file_and_nobody_who
     assert {one for name, one in kept if name == "class_list"} == listed
     assert "guardian" not in shy["roles.csv"]
     assert "demographics.csv" not in shy
+
+    # Somebody whose protection rises is gone from every file, with the guardians who have no other child here.
+    child = min(listed & named)
+    assert child in "".join(shy.values())
+    installation.query(
+        "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at) "
+        "values ('haugesund', 'protection', cast(:person as uuid), 3, 'own', 1, now()) returning 1",
+        person=child,
+    )
+    every_file = published(installation, oneroster=("numbers", *every), sds=every)
+    after = {name: content(every_file, name) for name in ROSTERS}
+    numbers = {row.person_id: row.number for row in pifu[sas.Person]}
+    guardians = {row.guardian_id for row in pifu[sas.Guardian] if row.child_id == child}
+    others = {row.guardian_id for row in pifu[sas.Guardian] if row.child_id != child}
+    left = "".join(text for files in after.values() for text in files.values())
+    for gone in {child} | (guardians - others - at_school):
+        assert gone not in left
+        assert not numbers[gone] or numbers[gone] not in left
+    assert len(_rows(after["class_list"]["alle-skoler.csv"].replace(";", ","))) < len(lines)
