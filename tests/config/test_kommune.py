@@ -63,6 +63,13 @@ def test_the_shipped_file_is_a_kommune():
     assert haugesund.sources.hr.units["011110"] == "311060015"
 
 
+def test_an_export_holds_more_only_where_the_file_says_so(folder):
+    (folder / "haugesund.yaml").write_text(GOOD)
+    assert loading.load(folder / "haugesund.yaml").export_extras == {}
+    (folder / "haugesund.yaml").write_text(GOOD + "export_extras: {oneroster: [guardians, contact]}\n")
+    assert loading.load(folder / "haugesund.yaml").export_extras == {"oneroster": ("guardians", "contact")}
+
+
 def test_the_defaults_fill_in_what_the_file_leaves_out(folder):
     (folder / "haugesund.yaml").write_text(
         GOOD + "schedule: {every: month, day: 1}\nguard: {limits: {pupil_leaves: {count: null}}}\n"
@@ -252,6 +259,10 @@ def test_a_wrong_addition_gives_one_sentence_with_line_and_remedy(folder, more, 
         ("work_list: {mail: {school_ofice: [a@b.no]}}\n", "«work_list.mail.school_ofice» er ikke et kjent navn: mente du «school_office»?"),
         ("work_list: {mail: {hr: [hr]}}\n", "linje 16: «work_list.mail.hr.1» kan ikke være «hr»: skriv en e-postadresse"),
         ("work_list: {mail: {hr: [a@b.no]}, day: saturday}\n", "linje 16: «work_list.day» kan ikke være «saturday»: skriv en ukedag"),
+        ("export_extras: {pifu: [contact]}\n", "linje 16: «export_extras» har contact for pifu: skriv det for oneroster eller sds, eller ta det bort."),
+        ("export_extras: {sds: [numbers]}\n", "«export_extras» har numbers for sds: skriv noe av [birth_dates, contact, guardians]."),
+        ("export_extras: {sds: [guardians]}\n", "«export_extras» har guardians uten contact for sds: skriv sds: [guardians, contact], for School Data Sync tar"),
+        ("export_extras: {oneroster: [addresses]}\n", "linje 16: «export_extras.oneroster.1» kan ikke være «addresses»"),
         ("guard: {answer_days: 0}\n", "linje 16: «guard.answer_days» kan ikke være «0»: skriv hvor mange døgn"),
         ("guard: {august: {elever: {}}}\n", "linje 16: «guard.august.elever» er ikke en kjent endringstype"),
         (

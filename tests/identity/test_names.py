@@ -33,6 +33,7 @@ def test_a_user_name_holds_only_small_letters_and_digits():
 def test_names_are_cleaned_of_what_nobody_sees():
     assert clean("  Ola\u200b \u00a0 Nord\u00admann\t\n") == "Ola Nordmann"
     assert clean("A\u030ase") == "Åse"
+    assert clean("\u2067Ola\u2069 \u061cNordmann") == "Ola Nordmann", "letters that turn the direction of a text"
 
 
 @settings(max_examples=300, deadline=None)

@@ -13,15 +13,21 @@ EXPORTS: Final = {
     "pifu": "PIFU-IMS 1.3",
     "guardians": "Foresattes tilgang (JSON)",
     "guardians_csv": "Foresattes tilgang (CSV)",
+    "class_list": "Klasselister (CSV og XLSX)",
+    "oneroster": "OneRoster 1.2 (CSV)",
+    "sds": "School Data Sync 2.1 (CSV)",
 }
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "guardians": ("contact",),
     "guardians_csv": ("contact",),
+    "oneroster": ("numbers", "birth_dates", "contact", "guardians"),
+    "sds": ("birth_dates", "contact", "guardians"),
 }
 """What a kommune's file can let an export hold (``export_extras``). Without its word the export has none of it.
 
-``contact``: a guardian's own e-mail and mobile.
+``numbers``: fødselsnummer, D-number or local number. ``contact``: e-mail at work, and a guardian's own e-mail and
+mobile. ``guardians``: the adults with access to a pupil, and to which.
 """
 
 if TYPE_CHECKING:

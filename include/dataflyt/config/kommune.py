@@ -539,8 +539,23 @@ class WorkList(_Part):
     connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
 
 
-Extra = Literal["contact"]
+Extra = Literal["numbers", "birth_dates", "contact", "guardians"]
 """What an export may hold only where the kommune's file says so (``config.exports.EXTRAS``)."""
+
+
+def _extras_fit(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for export, extras in value.items():
+        for extra in extras:
+            if export not in EXTRAS:
+                raise _wrong(f"har {extra} for {export}, skriv det for {' eller '.join(EXTRAS)}, eller ta det bort")
+            if extra not in EXTRAS[export]:
+                raise _wrong(f"har {extra} for {export}, skriv noe av [{', '.join(EXTRAS[export])}]")
+        if export == "sds" and "guardians" in extras and "contact" not in extras:
+            raise _wrong(
+                "har guardians uten contact for sds, skriv sds: [guardians, contact], for School Data Sync tar bare "
+                "imot foresatte med e-postadresse"
+            )
+    return value
 
 
 class Kommune(_Part):
@@ -602,9 +617,11 @@ class Kommune(_Part):
         default_factory=dict,
         description="skriv hvem som får hver eksport: pifu: [Læringsplattformen], eller ta det bort",
     )
-    export_extras: dict[ExportName, Annotated[tuple[Extra, ...], AfterValidator(_different)]] = Field(
+    export_extras: Annotated[
+        dict[ExportName, Annotated[tuple[Extra, ...], AfterValidator(_different)]], AfterValidator(_extras_fit)
+    ] = Field(
         default_factory=dict,
-        description="skriv hva en eksport skal ha i tillegg: guardians: [contact], eller ta det bort",
+        description="skriv hva en eksport skal ha i tillegg: oneroster: [guardians, contact], eller ta det bort",
     )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
@@ -627,15 +644,6 @@ class Kommune(_Part):
                 'pupils_without_number_decided: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01, '
                 "protection_unknown: true}, eller pupils_without_number: ask"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _extras_fit(self) -> Kommune:
-        for export, extras in self.export_extras.items():
-            for extra in extras:
-                if extra not in EXTRAS.get(export, ()):
-                    can = f"[{', '.join(EXTRAS[export])}]" if export in EXTRAS else "ingenting"
-                    raise _wrong(f"har {extra} under export_extras for {export}, som kan ha {can}")
         return self
 
     @model_validator(mode="after")

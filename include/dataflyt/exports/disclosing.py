@@ -6,32 +6,51 @@ publication. The rows say that somebody was in a file, not what stood there: the
 the person's id, a keyed hash, and no name.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Connection, text
 
+from dataflyt.config.kommune import Kommune
+
+_EVERYBODY = "select person_id from now_shown_person"
+_ROSTERS = "select person_id from now_shown_person where pupil or employee"
 _GUARDIANS = "select unnest(array[child_id, adult_id]) as person_id from now_shown_relation"
 PEOPLE: Final = {
     "feide_ldif": "select person_id from now_shown_account",
+    "class_list": (
+        "select m.person_id from now_shown_membership m join now_shown_school_group g on g.group_id = m.group_id "
+        "where g.group_type = 'basisgruppe' and m.role = 'student'"
+    ),
+    "oneroster": _ROSTERS,
     "pifu": "select person_id from now_shown_person",
     "guardians": _GUARDIANS,
     "guardians_csv": _GUARDIANS,
+    "sds": "select person_id from now_shown_account",
 }
 """The people in each export, as its rows are read (``exports.reading``). An export not here has everybody shown."""
+WITH_GUARDIANS: Final = {
+    "oneroster": _EVERYBODY,
+    "sds": (
+        "select person_id from now_shown_account union "
+        "select r.adult_id from now_shown_relation r join now_shown_account a on a.person_id = r.child_id "
+        "join now_shown_contact k on k.person_id = r.adult_id where k.email is not null"
+    ),
+}
+"""The people in an export to which the kommune's file gives guardians."""
 
 
-def note(connection: Connection, owner: str, exports: Iterable[str], publication: str, before: str) -> None:
+def note(connection: Connection, kommune: Kommune, publication: str, before: str) -> None:
     """Close the rows of people who are no longer in an export's file, and open rows for those who are new in it.
 
     ``before`` is the publication that stood until now. Needs the views ``now_shown_<what>`` of this publication, and
     the kommune's lock.
     """
-    exports = list(exports)
-    bound = {"owner": owner, "publication": publication, "before": before, "exports": exports}
+    exports = list(kommune.exports)
+    bound = {"owner": kommune.id, "publication": publication, "before": before, "exports": exports}
     connection.execute(text(_CLOSE_OTHERS), bound)
     for export in exports:
-        people = PEOPLE.get(export, "select person_id from now_shown_person")
+        in_it = WITH_GUARDIANS if "guardians" in kommune.export_extras.get(export, ()) else PEOPLE
+        people = in_it.get(export, _EVERYBODY)
         connection.execute(text(_CLOSE.format(people=people)), bound | {"file": export})
         connection.execute(text(_OPEN.format(people=people)), bound | {"file": export})
 

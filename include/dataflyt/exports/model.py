@@ -144,6 +144,25 @@ class Access(NamedTuple):
     mobile: str | None = None
 
 
+class ClassMember(NamedTuple):
+    """A pupil in a class, at the class's school.
+
+    ``year_level`` is the pupil's own at that school: a class can have pupils of several. It is the class's where the
+    pupil has none. The dates are the class's.
+    """
+
+    orgnr: str
+    school: str
+    group_id: str
+    group: str
+    year_level: int | None
+    from_date: date | None
+    to_date: date | None
+    person_id: str
+    given_names: str
+    family_name: str
+
+
 class Shown(Protocol):
     """What may be shown of a kommune's released golden record. Hidden people are not in it.
 
@@ -187,6 +206,10 @@ class Shown(Protocol):
 
         People and access that end are not in it, and neither is why.
         """
+        ...
+
+    def class_members(self) -> Iterable[ClassMember]:
+        """Yield the pupils of the classes by school, year level, class and name; in each of their classes once."""
         ...
 
 
@@ -284,8 +307,9 @@ class Export:
     writes the file; the same input gives the same bytes. It raises CheckFailed when the data cannot be written, and
     nothing is then published. ``check`` reads a written file as a receiver would, and shares no code with ``write``. It
     raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
-    the rules of ``read_back``; ``names`` tells whether these are people with a user name, or all who may be shown.
-    ``changes`` is for a receiver that is brought up to date by changes: publishing writes them beside the file.
+    the rules of ``read_back``; ``names`` tells whether these are people with a user name, all who may be shown, or, in
+    classes and subject groups alone, the pupils and employees, or those of them with a user name. ``changes`` is for a
+    receiver that is brought up to date by changes: publishing writes them beside the file.
     """
 
     name: str
@@ -293,7 +317,7 @@ class Export:
     write: Callable[[Shown, BinaryIO], Counts]
     check: Callable[[Openable], Iterator[Finding]]
     read: Callable[[Openable], Iterator[ReadRow]] | None = None
-    names: Literal["accounts", "persons"] = "persons"
+    names: Literal["accounts", "persons", "rosters", "named_rosters"] = "persons"
     changes: Changes | None = None
 
     @property

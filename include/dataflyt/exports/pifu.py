@@ -36,6 +36,7 @@ from typing import BinaryIO, Final
 from dataflyt.exports.model import Counts, Export, Group, Membership, Owner, Person, School, Shown
 from dataflyt.exports.pifu_check import NAMESPACE, check
 from dataflyt.exports.pifu_read import read
+from dataflyt.formats import reaching
 from dataflyt.formats.feide import YEAR_LEVEL
 from dataflyt.identity.names import clean
 
@@ -66,9 +67,6 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
 
 _CHUNK: Final = 500
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-_MOBILE = re.compile(r"\+[0-9]{8,15}")
-_NORWEGIAN_MOBILE = re.compile(r"[49][0-9]{7}")
 _UNIQUE = "<pifu_scope>Enhetsregisteret</pifu_scope><pifu_unique>1</pifu_unique>"
 _GREP = "<pifu_scope>grep - levende læreplaner</pifu_scope><pifu_unique>0</pifu_unique>"
 
@@ -144,11 +142,11 @@ class _Writer:
         if person.birth_date:
             parts.append(f"<demographics><bday>{person.birth_date.isoformat()}</bday></demographics>")
         extension = []
-        if mail := self._fits(person.mail or person.private_mail, _mail):
+        if mail := self._fits(person.mail or person.private_mail, reaching.mail):
             kind = "personEmailAtOrg" if person.mail else "personEmailPrivate"
             parts.append(f"<email>{mail}</email>")
             extension.append(f'<pifu_email type="{kind}">{mail}</pifu_email>')
-        if mobile := self._fits(person.mobile, _mobile):
+        if mobile := self._fits(person.mobile, reaching.mobile):
             parts.append(f'<tel teltype="3">{mobile}</tel>')
             extension.append(f'<pifu_tel type="personMobilePrivate">{mobile}</pifu_tel>')
         extension += [
@@ -231,9 +229,9 @@ class _Writer:
     def _fits(self, value: str | None, form: Callable[[str], str | None]) -> str | None:
         if not value:
             return None
-        fitting = form(value.strip())
+        fitting = form(value)
         self._counted["left_out"] += fitting is None
-        return fitting
+        return None if fitting is None else _escaped(fitting)
 
 
 def _description(name: str, otherwise: str) -> str:
@@ -243,17 +241,6 @@ def _description(name: str, otherwise: str) -> str:
         f"<description><short>{short or _short(otherwise, 60) or _escaped(otherwise[:60])}</short>"
         f"{f'<long>{whole}</long>' if whole != short else ''}</description>"
     )
-
-
-def _mail(value: str) -> str | None:
-    return _escaped(value) if len(value) <= 256 and value.isprintable() and _MAIL.fullmatch(value) else None
-
-
-def _mobile(value: str) -> str | None:
-    """Return the number with its country code. KRR gives +47; eight digits without one are assumed to be Norwegian."""
-    bare = "".join(value.split())
-    bare = f"+47{bare}" if _NORWEGIAN_MOBILE.fullmatch(bare) else bare
-    return bare if _MOBILE.fullmatch(bare) else None
 
 
 EXPORT: Final = Export(name="pifu", file="pifu.xml", write=write, check=check, read=read)

@@ -136,7 +136,7 @@ def publish(
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
-    disclosing.note(connection, run.owner, kommune.exports, publication, before.publication if before else publication)
+    disclosing.note(connection, kommune, publication, before.publication if before else publication)
     connection.execute(text(_WITHDRAW_THE_REST), noted)
     return [file.file for file in files]
 

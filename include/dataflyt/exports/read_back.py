@@ -43,8 +43,8 @@ def validate(export: Export, path: Openable, connection: Connection) -> list[Out
     """Read a file back and validate it. Raises CheckFailed when a rule could not be tried."""
     if export.read is None:
         return []
-    accounts = export.names == "accounts"
-    record = Record(*(connection.execute(text(_ACCOUNTS)) if accounts else connection.execute(text(_PERSONS))).one())
+    statement = _RECORDS[export.names]
+    record = Record(*connection.execute(text(statement)).one())
     return frames.validate(export.file, framed(export.read(path))._asdict(), rules(record))
 
 
@@ -135,7 +135,8 @@ def _hashed(values: "pd.Series[str]") -> "pd.Series[int]":
     return pd.util.hash_pandas_object(values.astype("object"), index=False, categorize=False)
 
 
-# What each kind of export shows: the people with a user name, or all; the groups that Feide has, or all.
+# What each kind of export shows. Of people: those with a user name, all, or all but those who are guardians alone. Of
+# groups: those that Feide has, all, or the classes and subject groups.
 _ACCOUNTS = """
 select (select count(*) from now_shown_account), count(*) from (
     select m.group_id
@@ -154,3 +155,23 @@ select (select count(*) from now_shown_person), count(*) from (
     group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
 ) as meeting
 """
+_ROSTERS = """
+select (select count(*) from now_shown_person p where p.pupil or p.employee), count(*) from (
+    select m.group_id
+    from now_shown_membership m
+    join now_shown_school_group g on g.group_id = m.group_id
+        and g.group_type in ('basisgruppe', 'undervisningsgruppe')
+    group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
+) as meeting
+"""
+_NAMED_ROSTERS = """
+select (select count(*) from now_shown_account), count(*) from (
+    select m.group_id
+    from now_shown_membership m
+    join now_shown_account a on a.person_id = m.person_id
+    join now_shown_school_group g on g.group_id = m.group_id
+        and g.group_type in ('basisgruppe', 'undervisningsgruppe')
+    group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
+) as meeting
+"""
+_RECORDS = {"accounts": _ACCOUNTS, "persons": _PERSONS, "rosters": _ROSTERS, "named_rosters": _NAMED_ROSTERS}

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports.model import Access, AccountHolder, Group, Membership, Owner, Person, School
+from dataflyt.exports.model import Access, AccountHolder, ClassMember, Group, Membership, Owner, Person, School
 from dataflyt.formats import feide
 from dataflyt.identity.names import clean
 
@@ -110,6 +110,22 @@ left join now_shown_contact k on k.person_id = r.adult_id
 order by r.child_id, r.adult_id
 """
 
+_CLASS_MEMBERS = """
+select
+    g.unit_id, u.name as school, g.group_id, g.name, coalesce(e.year_level, g.year_level) as year_level,
+    g.from_date, g.to_date, p.person_id::text as person_id, p.fornavn, p.mellomnavn, p.etternavn
+from now_shown_membership m
+join now_shown_school_group g on g.group_id = m.group_id
+join now_shown_unit u on u.unit_id = g.unit_id
+join now_shown_person p on p.person_id = m.person_id
+left join (
+    select person_id, unit_id, max(year_level) as year_level from now_shown_enrolment group by person_id, unit_id
+) e on e.person_id = m.person_id and e.unit_id = g.unit_id
+where g.group_type = 'basisgruppe' and m.role = 'student'
+order by g.unit_id collate "C", coalesce(e.year_level, g.year_level), g.name collate "C", g.group_id collate "C",
+    p.etternavn collate "C", p.fornavn collate "C", p.mellomnavn collate "C", p.person_id
+"""
+
 
 class ShownViews:
     """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection.
@@ -182,8 +198,27 @@ class ShownViews:
                 mobile=row.mobile if contact else None,
             )
 
+    def class_members(self) -> Iterator[ClassMember]:
+        """Yield the pupils of the classes by school, year level, class and name."""
+        for row in self._streamed(_CLASS_MEMBERS):
+            given, family, _ = _names(row)
+            yield ClassMember(
+                orgnr=row.unit_id,
+                school=clean(row.school or row.unit_id),
+                group_id=row.group_id,
+                group=clean(row.name or row.group_id),
+                year_level=row.year_level,
+                from_date=row.from_date,
+                to_date=row.to_date,
+                person_id=row.person_id,
+                given_names=given,
+                family_name=family,
+            )
+
     def _streamed(self, statement: str) -> Iterator[Row[Any]]:
-        yield from self._connection.execute(text(statement), execution_options={"yield_per": 1000})
+        # An export may stop reading midway. The views cannot be dropped while a cursor on them is open.
+        with self._connection.execute(text(statement), execution_options={"yield_per": 1000}) as rows:
+            yield from rows
 
 
 def _names(row: Row[Any]) -> tuple[str, str, str]:

@@ -51,6 +51,24 @@ def end_day(value: str | None) -> str | None:
     return None if found is not None and found.startswith((_ALWAYS, *_OPEN)) and len(found) == 10 else found
 
 
+def school_year(of: date) -> int:
+    """Return the year in which a day's school year begins: a school year is from 1 August to 31 July (opplæringslova).
+
+    >>> school_year(date(2027, 7, 31)), school_year(date(2027, 8, 1))
+    (2026, 2027)
+    """
+    return of.year if of.month >= 8 else of.year - 1
+
+
+def known_day(value: date | None) -> date | None:
+    """Return a day; None for one outside EARLIEST and LATEST.
+
+    >>> known_day(date(2026, 8, 1)), known_day(date(9999, 12, 31))
+    (datetime.date(2026, 8, 1), None)
+    """
+    return value if value and EARLIEST <= value.isoformat() <= LATEST else None
+
+
 def is_date(value: str | None) -> bool:
     """Tell whether a value is an ISO date from EARLIEST to LATEST; quality rules find the others."""
     try:

@@ -1,19 +1,34 @@
 """Tables that people take away: CSV and XLSX, as a Norwegian spreadsheet reads them.
 
-CSV has semicolons and a byte order mark. No cell is a formula: a name may begin with = + - or @, and a spreadsheet that
-reads it as a formula runs it.
+CSV has semicolons and a byte order mark. XLSX has a header row in bold that stays in sight, a filter over it, and
+columns as wide as their contents. No cell is a formula: a name may begin with = + - or @, and a spreadsheet that reads
+it as a formula runs it. Letters that XML cannot hold are left out of XLSX.
+
+A table comes as one frame or as many with the same columns, one after another: memory holds one of them. The same
+frames and the same moment give the same bytes.
 """
 
+import io
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from dataflyt.errors import ConfigError, known_refusal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""The first letters of a text that a spreadsheet may read as a formula."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The first letters of a text that a spreadsheet may read as a formula; the last four are = + - @ in full width."""
+EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+"""The time of a file in a zip file, which has to have one, and cannot have an earlier."""
+_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NARROWEST, _WIDEST = 8, 60
+_BREATH = 4
+"""Letters beyond a column's longest text: the filter's button takes two."""
 
 
 def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> None:
@@ -25,12 +40,106 @@ def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> N
     if file.suffix.lower() not in (".csv", ".xlsx"):
         raise ConfigError("Skriv et filnavn som slutter på .csv eller .xlsx.")
     try:
-        if file.suffix.lower() == ".csv":
-            frame.map(_as_text).to_csv(file, sep=";", decimal=",", index=False, encoding="utf-8-sig")
-        else:
-            _write_sheet(frame, file, title, fixed)
+        with file.open("wb") as out:
+            if file.suffix.lower() == ".csv":
+                write_csv([frame], out)
+            else:
+                write_xlsx([frame], out, title, fixed=fixed, letters=longest(frame))
     except OSError as error:
         raise ConfigError(f"{file} kan ikke skrives: {known_refusal(error) or type(error).__name__}.") from None
+
+
+def longest(frame: "pd.DataFrame") -> dict[str, int]:
+    """Return the number of letters in each column's longest text."""
+    return {name: max((len(str(value)) for value in frame[name]), default=0) for name in frame.columns}
+
+
+def write_csv(frames: Iterable["pd.DataFrame"], out: BinaryIO) -> None:
+    """Write frames to ``out`` as one table in CSV; the first one's columns are its heads."""
+    text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)
+    for at, frame in enumerate(frames):
+        frame.map(_as_text).to_csv(text, sep=";", decimal=",", index=False, header=at == 0, lineterminator="\r\n")
+    text.detach()  # the caller closes the file
+
+
+def write_xlsx(
+    frames: Iterable["pd.DataFrame"],
+    out: IO[bytes],
+    title: str,
+    *,
+    fixed: int = 0,
+    letters: Mapping[str, int] | None = None,
+    made: datetime | None = None,
+) -> None:
+    """Write frames to ``out`` as one sheet. The first row and the ``fixed`` first columns stay in sight.
+
+    ``letters`` is the number of letters in each column's longest text, which has to be known before the first row is
+    written. ``made`` is the moment that the file says it was made at: without it, ``EARLIEST``.
+    """
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+    from openpyxl.writer.excel import ExcelWriter
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title)
+    book.properties.created = book.properties.modified = (made or datetime(*EARLIEST)).replace(tzinfo=None)
+    sheet.freeze_panes = f"{get_column_letter(fixed + 1)}2"
+
+    def cell(value: object, *, head: bool = False) -> object:
+        if not isinstance(value, str):
+            return value
+        # Without a type of its own, "=1" would be a formula and "#N/A" an error.
+        one = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", value))
+        one.data_type = "s"
+        if head:
+            one.font = Font(bold=True)
+        elif value.startswith(FORMULA):
+            one.quotePrefix = True
+        return one
+
+    rows = columns = 0
+    for frame in frames:
+        if not rows:
+            columns = len(frame.columns)
+            for at, name in enumerate(frame.columns, 1):
+                most = max((letters or {}).get(name, 0), len(str(name)))
+                width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
+                sheet.column_dimensions[get_column_letter(at)].width = width
+            sheet.append([cell(str(name), head=True) for name in frame.columns])
+            rows = 1
+        bare = frame.astype(object)
+        for row in bare.where(frame.notna(), None).itertuples(index=False, name=None):
+            sheet.append([cell(value) for value in row])
+            rows += 1
+    if rows:
+        sheet.auto_filter.ref = f"A1:{get_column_letter(columns)}{rows}"
+    ExcelWriter(book, _Archive(out, "w", ZIP_DEFLATED)).save()
+
+
+class _Archive(ZipFile):
+    """A zip file in which every file has the same time: openpyxl writes the clock's."""
+
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *args: Any, **options: Any) -> None:
+        one = zipped(zinfo_or_arcname) if isinstance(zinfo_or_arcname, str) else zinfo_or_arcname
+        super().writestr(one, data, *args, **options)
+
+    def write(self, filename: Any, arcname: Any = None, *args: Any, **options: Any) -> None:
+        with open(filename, "rb") as source, self.open(zipped(arcname), "w", force_zip64=False) as target:
+            while piece := source.read(1 << 16):
+                target.write(piece)
+
+
+def zipped(name: str) -> ZipInfo:
+    """Return a file of a zip file, compressed, whose entry does not depend on the clock or the machine.
+
+    >>> zipped("a.csv").date_time
+    (1980, 1, 1, 0, 0, 0)
+    """
+    info = ZipInfo(name, EARLIEST)
+    info.compress_type, info.create_system, info.external_attr = ZIP_DEFLATED, 3, 0o600 << 16
+    return info
 
 
 def _as_text(cell: object) -> object:
@@ -40,14 +149,3 @@ def _as_text(cell: object) -> object:
     ("'=1+1", 'Ola', -3)
     """
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
-
-
-def _write_sheet(frame: "pd.DataFrame", file: Path, title: str, fixed: int) -> None:
-    import pandas as pd
-
-    with pd.ExcelWriter(file, engine="openpyxl") as book:
-        frame.to_excel(book, index=False, sheet_name=title, freeze_panes=(1, fixed))
-        for row in book.sheets[title].iter_rows(min_row=2):
-            for cell in row:
-                if isinstance(cell.value, str) and cell.value.startswith(FORMULA):
-                    cell.data_type, cell.quotePrefix = "s", True

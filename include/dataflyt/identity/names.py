@@ -4,7 +4,9 @@ import re
 import unicodedata
 
 _USER_NAME = re.compile(r"[^\W_][\w.+'-]{0,63}")
-_UNSEEN = re.compile(r"[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_UNSEEN = re.compile(
+    r"[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
 _FOLDED = str.maketrans(
     {
         "æ": "ae",

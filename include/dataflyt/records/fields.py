@@ -180,6 +180,44 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "guardians": _GUARDIANS,
     "guardians_csv": _GUARDIANS,
+    "class_list": {
+        "Skoleår": "skoleåret",
+        "Trinn": "elevens trinn ved skolen",
+        "Gruppetype": "Klasse",
+        "Fornavn": "fornavnet",
+        "Etternavn": "etternavnet",
+        "Gruppe": "klassen",
+        "Skole": "skolen",
+    },
+    "oneroster": {
+        "sourcedId": "Dataflyts egen id for personen",
+        "enabledUser": "om personen kan logge inn",
+        "username": "brukernavnet, eller id-en til den som ikke har noe",
+        "userIds": "FEIDE-navnet",
+        "givenName": "fornavnet",
+        "familyName": "etternavnet",
+        "primaryOrgSourcedId": "hovedskolen",
+        "roles": "elev, lærer eller annen ansatt, ved hvilken skole, fra og til",
+        "userProfiles": "FEIDE-navnet",
+        "enrollments": "klasser og faggrupper, og rollen i dem",
+        "identifier": "fødselsnummer, D-nummer eller kommunens eget nummer, når kommunefilen sier det",
+        "birthDate": "fødselsdatoen til elever og ansatte, når kommunefilen sier det",
+        "email": "den ansattes e-postadresse på jobb, eller den foresattes egen, når kommunefilen sier det",
+        "sms": "den foresattes mobilnummer, når kommunefilen sier det",
+        "agentSourcedIds": "elevens foresatte som har tilgang, når kommunefilen sier det",
+    },
+    "sds": {
+        "sourcedId": "Dataflyts egen id for personen",
+        "username": "FEIDE-navnet, eller e-postadressen til en foresatt",
+        "givenName": "fornavnet",
+        "familyName": "etternavnet",
+        "roles": "elev, lærer eller annen ansatt, ved hvilken skole, fra og til",
+        "enrollments": "klasser og faggrupper, og rollen i dem",
+        "birthDate": "fødselsdatoen til elever og ansatte, når kommunefilen sier det",
+        "email": "den ansattes e-postadresse på jobb, eller den foresattes egen, når kommunefilen sier det",
+        "sms": "den foresattes mobilnummer, når kommunefilen sier det",
+        "relationships": "elevens foresatte som har tilgang og e-postadresse, når kommunefilen sier det",
+    },
 }
 """The fields of a person that each export writes: the format's own name, and what it is."""
 
@@ -188,6 +226,9 @@ RECIPIENTS: Final = {
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
     "guardians": ("Det skoleadministrative systemet",),
     "guardians_csv": ("Det skoleadministrative systemet",),
+    "oneroster": ("Læringsplattformer og læremidler som leser OneRoster",),
+    "sds": ("Microsoft 365 (School Data Sync), og gjennom den Teams og det andre kommunen har der",),
+    "class_list": ("Skolene, hver sin egen liste, og dem i kommunen som trenger hele listen",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""
 

@@ -16,7 +16,8 @@ which speaks OneRoster's REST interface. CSV from a Norwegian system was not fou
 is a school's organisation number, and a user's national identity number (eleven digits; anything else is a local
 number); ``userIds`` has ``{Feide:…}``; a homeroom is a basisgruppe, a scheduled class an undervisningsgruppe; subject
 codes are Grep's. Assumed too: a pupil's agents are guardians, and a guardian's are the children; a session's last day
-is in it (FINT writes 12-31). An enrolment's ``endDate`` is the first day after it (1EdTech).
+is in it (FINT writes 12-31). Of a user's roles at several schools the one at ``primaryOrgSourcedId`` is the main one;
+without it, every primary role. An enrolment's ``endDate`` is the first day after it (1EdTech).
 """
 
 import io
@@ -224,11 +225,17 @@ def _memberships(archive: "_Archive", version: str) -> Iterator[Membership]:
             for org in _listed(orgs):
                 yield from _membership(org, person_id, role, None, None, None)
     else:
+        main_of = _Kept(archive)
+        for person_id, (main_org,) in archive.records("users", ("sourcedId", "primaryOrgSourcedId")):
+            if main_org:
+                main_of.keep(person_id, (main_org,))
         wanted = ("sourcedId", "userSourcedId", "orgSourcedId", "role", "roleType", "beginDate", "endDate")
         for _, (person, org_id, role, kind, begins, ends) in archive.records("roles", wanted, needed=4):
             if person in archive.gone["users"]:
                 continue
             main = {"primary": True, "secondary": False}.get((kind or "").lower())
+            if main and person and person in main_of:  # each organisation has a primary role of its own
+                main = main_of[person] == (org_id,)
             yield from _membership(org_id, person, role, main, begins, ends)
     wanted = ("sourcedId", "userSourcedId", "classSourcedId", "role", "primary", "beginDate", "endDate")
     for _, (person, group_id, role, primary, begins, ends) in archive.records("enrollments", wanted, needed=4):

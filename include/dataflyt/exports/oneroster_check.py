@@ -1,0 +1,324 @@
+"""The check of a OneRoster 1.2 zip file, and the file read back. Both read it as a receiver would.
+
+Source: 1EdTech OneRoster CSV Binding 1.2.1: the manifest and the files it names; every header, in order; required
+columns and enumerations; dates. Beyond the columns: ids are unique in their file and lead to a row; a user has a role;
+of a user's roles at an organisation exactly one is primary; a class belongs to a school, and its enrolments to that
+school; a guardian is a user's agent and no other; lists of subjects and of their codes are of one length.
+
+The files are streamed: only ids are remembered. A finding names the file and the line, and repeats nothing from it.
+"""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import date
+from typing import BinaryIO, Final, cast
+
+from dataflyt.errors import Unreadable
+from dataflyt.exports.checking import walked
+from dataflyt.exports.model import Finding, Openable, ReadRow
+
+NO_FILE: Final = "Fil som ikke er slik manifest.csv sier"
+WRONG_HEADS: Final = "Kolonner som ikke er standardens"
+MISSING: Final = "Kolonne som må ha en verdi"
+NOT_VALID: Final = "Verdi som standarden ikke kjenner"
+NOT_ALLOWED: Final = "Kolonne som denne eksporten aldri har"
+DUPLICATE: Final = "Samme sourcedId to ganger"
+UNRESOLVED: Final = "Henvisning til noe som ikke finnes"
+WITHOUT_ROLE: Final = "Bruker uten rolle"
+NOT_ONE_PRIMARY: Final = "Bruker uten nøyaktig én hovedrolle ved en organisasjon"
+OTHER_SCHOOL: Final = "Medlem av en klasse ved en annen skole"
+NO_CHILD: Final = "Foresatt uten elev"
+REVERSED: Final = "Datoer i feil rekkefølge"
+FORMULA: Final = "Tekst som blir lest som en formel"
+
+_DOES_NOT_BLOCK: Final = frozenset((REVERSED,))
+_COLUMNS: Final = {
+    "orgs": "sourcedId! status dateLastModified name! type! identifier parentSourcedId",
+    "academicSessions": "sourcedId! status dateLastModified title! type! startDate! endDate! parentSourcedId "
+    "schoolYear!",
+    "courses": "sourcedId! status dateLastModified schoolYearSourcedId title! courseCode grades orgSourcedId! subjects "
+    "subjectCodes",
+    "classes": "sourcedId! status dateLastModified title! grades courseSourcedId! classCode classType! location "
+    "schoolSourcedId! termSourcedIds! subjects subjectCodes periods",
+    "users": "sourcedId! status dateLastModified enabledUser! username! userIds givenName! familyName! middleName "
+    "identifier email sms phone agentSourcedIds grades password userMasterIdentifier preferredGivenName "
+    "preferredMiddleName preferredFamilyName primaryOrgSourcedId pronouns",
+    "roles": "sourcedId! status dateLastModified userSourcedId! roleType! role! beginDate endDate orgSourcedId! "
+    "userProfileSourcedId",
+    "userProfiles": "sourcedId! status dateLastModified userSourcedId! profileType! vendorId! applicationId "
+    "description credentialType! username! password",
+    "enrollments": "sourcedId! status dateLastModified classSourcedId! schoolSourcedId! userSourcedId! role! primary "
+    "beginDate endDate",
+    "demographics": "sourcedId! status dateLastModified birthDate sex americanIndianOrAlaskaNative asian "
+    "blackOrAfricanAmerican nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces "
+    "hispanicOrLatinoEthnicity countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus",
+}
+"""Every file, before those that refer to it, with its columns; ``!`` marks those that must have a value."""
+_OTHERS: Final = (
+    *("categories", "classResources", "courseResources", "lineItemLearningObjectiveIds", "lineItems"),
+    *("lineItemScoreScales", "resources", "resultLearningObjectiveIds", "results", "resultScoreScales", "scoreScales"),
+    "userResources",
+)
+_NEVER: Final = frozenset(
+    (
+        *("status", "dateLastModified", "password", "location", "phone", "periods", "userMasterIdentifier", "pronouns"),
+        *("sex", "americanIndianOrAlaskaNative", "asian", "blackOrAfricanAmerican", "white"),
+        *("nativeHawaiianOrOtherPacificIslander", "demographicRaceTwoOrMoreRaces", "hispanicOrLatinoEthnicity"),
+        *("countryOfBirthCode", "stateOfBirthAbbreviation", "cityOfBirth", "publicSchoolResidenceStatus"),
+    )
+)
+"""Columns that stay empty: status and dateLastModified in bulk, and what no receiver needs in order to give access."""
+_ID = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+_VALID: Final = {
+    "orgs.type": re.compile("department|school|district|local|state|national"),
+    "academicSessions.type": re.compile("gradingPeriod|semester|schoolYear|term"),
+    "academicSessions.schoolYear": re.compile("[0-9]{4}"),
+    "classes.classType": re.compile("homeroom|scheduled"),
+    "classes.grades": re.compile("0[1-9]|1[0-3]"),
+    "courses.grades": re.compile("0[1-9]|1[0-3]"),
+    "users.enabledUser": re.compile("true|false"),
+    "users.userIds": re.compile("({[^:{}]+:[^:{},]+}(,(?!$)|$))+"),
+    "users.email": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+"),
+    "users.sms": re.compile(r"\+[0-9]{8,15}"),
+    "roles.roleType": re.compile("primary|secondary"),
+    "roles.role": re.compile(
+        "aide|counselor|districtAdministrator|guardian|parent|principal|proctor|relative|siteAdministrator|student|"
+        "systemAdministrator|teacher"
+    ),
+    "enrollments.role": re.compile("administrator|proctor|student|teacher"),
+    "enrollments.primary": re.compile("true|false"),
+}
+_REFERS: Final = {
+    "orgs.parentSourcedId": "orgs",
+    "academicSessions.parentSourcedId": "academicSessions",
+    "courses.schoolYearSourcedId": "academicSessions",
+    "courses.orgSourcedId": "orgs",
+    "classes.courseSourcedId": "courses",
+    "classes.schoolSourcedId": "orgs",
+    "classes.termSourcedIds": "academicSessions",
+    "users.agentSourcedIds": "users",
+    "users.primaryOrgSourcedId": "orgs",
+    "roles.userSourcedId": "users",
+    "roles.orgSourcedId": "orgs",
+    "roles.userProfileSourcedId": "userProfiles",
+    "userProfiles.userSourcedId": "users",
+    "enrollments.classSourcedId": "classes",
+    "enrollments.schoolSourcedId": "orgs",
+    "enrollments.userSourcedId": "users",
+    "demographics.sourcedId": "users",
+}
+_WITHIN = frozenset(("orgs", "academicSessions", "users"))
+"""Files with references to rows of their own, which may stand below: they are looked up when the file has been read."""
+_PERIODS: Final = {
+    "academicSessions": ("startDate", "endDate"),
+    "roles": ("beginDate", "endDate"),
+    "enrollments": ("beginDate", "endDate"),
+}
+_DAYS = frozenset(("startDate", "endDate", "beginDate", "birthDate"))
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
+_BROKEN = (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
+_DAMAGED = "Filen er ikke en hel zip-fil."
+Row = dict[str, str]
+
+
+def check(path: Openable) -> Iterator[Finding]:
+    """Yield what is wrong with a OneRoster 1.2 zip file; raise Unreadable when it is not one."""
+    return walked(path, lambda file: _Check(file).run())
+
+
+def read(path: Openable) -> Iterator[ReadRow]:
+    """Yield each pupil and employee by sourcedId, and each one's classes. Raises Unreadable."""
+    return walked(path, _rows)
+
+
+def _rows(file: BinaryIO) -> Iterator[ReadRow]:
+    archive = _opened(file)
+    at_school = {row["userSourcedId"] for _, row in rows(archive, "roles") if row["role"] != "guardian"}
+    for _, row in rows(archive, "users"):
+        if row["sourcedId"] in at_school:
+            yield ReadRow(row["sourcedId"], "", False, "")
+    for _, row in rows(archive, "enrollments"):
+        yield ReadRow(row["userSourcedId"], row["classSourcedId"], row["role"] == "student", "")
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except _BROKEN:
+        raise Unreadable(_DAMAGED) from None
+
+
+def rows(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Row]]:
+    """Yield line number and row of a file by the names in its first line; nothing for a file that is not there."""
+    if f"{name}.csv" in archive.namelist():
+        lines = lines_of(archive, f"{name}.csv")
+        heads = next(lines, (1, []))[1]
+        for number, cells in lines:
+            if len(cells) != len(heads):
+                raise Unreadable(f"Linje {number} i {name}.csv har ikke like mange kolonner som hodet.")
+            yield number, dict(zip(heads, cells, strict=True))
+
+
+def lines_of(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of a CSV file of the archive. Raises Unreadable."""
+    number = 0
+    try:
+        with archive.open(name) as file:
+            text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", newline="")
+            lines = csv.reader(text, strict=True)
+            for cells in lines:
+                number = lines.line_num
+                yield number, cells
+    except (csv.Error, *_BROKEN):
+        raise Unreadable(f"{name} kan ikke leses som CSV i UTF-8 (etter linje {number}).") from None
+
+
+class _Check:
+    """One walk through the files, and its memory of the ids it has passed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._archive = _opened(file)
+        self._ids: dict[str, set[str]] = {}
+        self._schools: set[str] = set()
+        self._school_of: dict[str, str] = {}  # class -> school
+        self._later: list[tuple[str, str, int]] = []  # column, id, line
+        self._agents: set[str] = set()
+        self._guardians: dict[str, int] = {}  # user -> line in roles
+        self._roles: dict[tuple[str, str], int] = {}  # user and org -> number of primary roles
+
+    def run(self) -> Iterator[Finding]:
+        said = self._manifest()
+        yield from self._files(said)
+        for name in _COLUMNS:
+            if f"{name}.csv" in self._archive.namelist():
+                yield from self._file(name)
+        yield from self._end()
+
+    def _manifest(self) -> dict[str, str]:
+        names = self._archive.namelist()
+        if names.count("manifest.csv") != 1:
+            raise Unreadable("Zip-filen har ikke én manifest.csv.")
+        lines = [cells for _, cells in lines_of(self._archive, "manifest.csv")]
+        if lines[:1] != [["propertyName", "value"]] or any(len(line) != 2 for line in lines):
+            raise Unreadable("manifest.csv har ikke kolonnene propertyName og value.")
+        said = dict(lines[1:])
+        if said.get("manifest.version") != "1.0" or said.get("oneroster.version") != "1.2":
+            raise Unreadable("manifest.csv sier ikke at dette er OneRoster 1.2.")
+        return said
+
+    def _files(self, said: dict[str, str]) -> Iterator[Finding]:
+        names = [name for name in self._archive.namelist() if name != "manifest.csv"]
+        for at, name in enumerate(names, 1):
+            table = name.removesuffix(".csv")
+            if table not in _COLUMNS or names.count(name) > 1 or said.get(f"file.{table}") != "bulk":
+                yield _finding(NO_FILE, f"fil {at} i zip-filen", "ikke nevnt som bulk, eller to ganger", 0)
+        for table in (*_COLUMNS, *_OTHERS):
+            word = said.get(f"file.{table}")
+            if word not in ("bulk", "absent") or (word == "bulk" and f"{table}.csv" not in names):
+                yield _finding(NO_FILE, f"{table}.csv", "manifest.csv sier ikke om den er med", 0)
+
+    def _file(self, name: str) -> Iterator[Finding]:
+        wanted = _COLUMNS[name].split()
+        needed = {column[:-1] for column in wanted if column.endswith("!")}
+        columns = [column.removesuffix("!") for column in wanted]
+        heads = next(lines_of(self._archive, f"{name}.csv"), (1, []))[1]
+        if heads != columns:
+            yield _finding(WRONG_HEADS, f"{name}.csv", "hodet er et annet", 1)
+            return
+        ids = self._ids.setdefault(name, set())
+        count = 0
+        for number, row in rows(self._archive, name):
+            count += 1
+            for kind, detail in self._row(name, row, needed, ids, number):
+                yield _finding(kind, f"{name}.csv linje {number}", detail, number)
+            ids.add(row["sourcedId"])
+        if not count:
+            yield _finding(NO_FILE, f"{name}.csv", "en fil uten rader skal ikke være med", 1)
+        for column, target, number in self._later:
+            if target not in ids:
+                yield _finding(UNRESOLVED, f"{name}.csv linje {number}", column, number)
+        self._later.clear()
+
+    def _row(self, name: str, row: Row, needed: set[str], ids: set[str], number: int) -> Iterator[tuple[str, str]]:
+        if row["sourcedId"] in ids:
+            yield DUPLICATE, "sourcedId"
+        if row["sourcedId"] and not _ID.fullmatch(row["sourcedId"]):
+            yield NOT_VALID, "sourcedId"
+        for column, value in row.items():
+            yield from self._cell(name, column, value, needed, number)
+        begins, ends = _PERIODS.get(name, ("", ""))
+        if row.get(begins) and row.get(ends) and row[ends] < row[begins]:
+            yield REVERSED, ends
+        subjects, codes = (row.get(column, "").split(",") for column in ("subjects", "subjectCodes"))
+        if len(subjects) != len(codes):
+            yield NOT_VALID, "subjects og subjectCodes er ikke like lange"
+        if name == "orgs" and row["type"] == "school":
+            self._schools.add(row["sourcedId"])
+        elif name == "classes":
+            self._school_of[row["sourcedId"]] = row["schoolSourcedId"]
+            if row["schoolSourcedId"] not in self._schools:
+                yield UNRESOLVED, "schoolSourcedId er ikke en skole"
+        elif name == "users":
+            self._agents.update(filter(None, row["agentSourcedIds"].split(",")))
+        elif name == "roles":
+            key = (row["userSourcedId"], row["orgSourcedId"])
+            self._roles[key] = self._roles.get(key, 0) + (row["roleType"] == "primary")
+            if row["role"] == "guardian":
+                self._guardians.setdefault(row["userSourcedId"], number)
+        elif name == "enrollments" and self._school_of.get(row["classSourcedId"]) != row["schoolSourcedId"]:
+            yield OTHER_SCHOOL, "schoolSourcedId"
+
+    def _cell(self, name: str, column: str, value: str, needed: set[str], number: int) -> Iterator[tuple[str, str]]:
+        full = f"{name}.{column}"
+        if not value:
+            if column in needed:
+                yield MISSING, column
+            return
+        if column in _NEVER:
+            yield NOT_ALLOWED, column
+        if _UNSEEN.search(value) or (full in _VALID and not _VALID[full].fullmatch(value)):
+            yield NOT_VALID, column
+        if column in _DAYS and not _is_day(value):
+            yield NOT_VALID, column
+        if value[0] in "=+-@\uff1d\uff0b\uff0d\uff20" and full != "users.sms":
+            yield FORMULA, column
+        if full in _REFERS:
+            for target in value.split(","):
+                if _REFERS[full] == name and name in _WITHIN:
+                    self._later.append((column, target, number))
+                elif _REFERS[full] == "userProfiles":
+                    pass  # the file stands below
+                elif target not in self._ids.get(_REFERS[full], ()):
+                    yield UNRESOLVED, column
+
+    def _end(self) -> Iterator[Finding]:
+        with_role = {user for user, _ in self._roles}
+        for number, row in rows(self._archive, "users"):
+            if row["sourcedId"] not in with_role:
+                yield _finding(WITHOUT_ROLE, f"users.csv linje {number}", "ingen rad i roles.csv", number)
+        for number, row in rows(self._archive, "roles"):
+            if self._roles.pop((row["userSourcedId"], row["orgSourcedId"]), 1) != 1:
+                yield _finding(NOT_ONE_PRIMARY, f"roles.csv linje {number}", "roleType", number)
+        for user, number in self._guardians.items():
+            if user not in self._agents:
+                yield _finding(NO_CHILD, f"roles.csv linje {number}", "ingen har brukeren som agent", number)
+        if self._agents - self._guardians.keys():
+            yield _finding(UNRESOLVED, "users.csv", "en agent har ikke rollen guardian", 0)
+
+
+def _is_day(value: str) -> bool:
+    if not _DAY.fullmatch(value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _finding(name: str, where: str, detail: str, line: int) -> Finding:
+    return Finding(name, where, detail, line, blocks=name not in _DOES_NOT_BLOCK)
