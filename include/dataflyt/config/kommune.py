@@ -547,7 +547,9 @@ def _extras_fit(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     for export, extras in value.items():
         for extra in extras:
             if export not in EXTRAS:
-                raise _wrong(f"har {extra} for {export}, skriv det for {' eller '.join(EXTRAS)}, eller ta det bort")
+                *first, last = EXTRAS
+                where = f"{', '.join(first)} eller {last}"
+                raise _wrong(f"har {extra} for {export}, skriv det for {where}, eller ta det bort")
             if extra not in EXTRAS[export]:
                 raise _wrong(f"har {extra} for {export}, skriv noe av [{', '.join(EXTRAS[export])}]")
         if export == "sds" and "guardians" in extras and "contact" not in extras:
