@@ -152,6 +152,16 @@ def test_without_graded_nobody_protected_is_in_a_table_and_nothing_tells_that_th
     assert third.number in set(table(here, "person", numbers=True)["number"])
     assert third.number in set(table(here, "person_link", graded=True, numbers=True)["value"])
 
+    # What the school system calls a group may tell of its members.
+    assert here.query(
+        "update golden.school_group set group_type = 'norsk for Kanari', name = 'Kanari', grep_code = 'Kanari' "
+        "where to_run is null and group_type = 'basisgruppe' returning 1"
+    )
+    named = table(here, "school_group")
+    assert "annen" in set(named["group_type"])
+    assert not [word for word in cells(named) if "Kanari" in word]
+    assert "Kanari" in set(table(here, "school_group", graded=True)["name"])
+
     # The rules are those of people.hidden, but for those who are covered: some of everybody, and always the same.
     with looking(here.kommune, here.environment, whole=True) as look:
         tables.statement(look, "person", graded=False)

@@ -115,7 +115,7 @@ def _tidied(frame: "pd.DataFrame") -> "pd.DataFrame":
     from dataflyt.formats.dates import OSLO
 
     tidy = {}
-    for name, column in frame.items():
+    for name, column in frame.reset_index(drop=True).items():
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             moments = column.dt.tz_convert(OSLO).dt.tz_localize(None)
             column = pd.Series([None if one is pd.NaT else one.to_pydatetime() for one in moments], dtype=object)

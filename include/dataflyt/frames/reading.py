@@ -177,13 +177,16 @@ def _people(connection: Connection, query: str, named: Iterable[str], bound: Map
 
 
 def _cleaned(row: Values, named: Sequence[str], table: str, *, graded: bool, numbers: bool) -> list[Any]:
-    """Return a row's values with identity numbers masked, and without names of groups that may hold a person's."""
+    """Return a row's values with identity numbers masked, and without names of groups that may hold a person's.
+
+    A group's id stays whole: two that begin alike would be one, and rows are joined by it.
+    """
     values = []
     for column, value in zip(named, row, strict=True):
         told = value
         if table == "school_group" and not graded and column in ("name", "grep_code"):
             told = (open_name if column == "name" else open_code)(value)
-        if isinstance(told, str) and not numbers:
+        if isinstance(told, str) and not numbers and column != "group_id":
             told = _masked(told, whole=column == "local_number")
         values.append(told)
     return values

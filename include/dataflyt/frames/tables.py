@@ -47,18 +47,22 @@ class Open(NamedTuple):
     made: Mapping[str, str] = MappingProxyType({})
 
 
-# An id may hold a name, unless it is a UUID or has no two letters in a row (as in sql/exports/group_tells.sql).
+# An id may hold a name, unless it is a UUID or has no two letters in a row (as in sql/exports/group_tells.sql). It may
+# be an identity number if it is as long as one.
 _GROUP = {
-    "group_id": "case when t.group_id !~ '[^0-9[:punct:] ][^0-9[:punct:] ]' or pg_input_is_valid(t.group_id, 'uuid') "
+    "group_id": "case when t.group_id !~ '[^0-9[:punct:] ][^0-9[:punct:] ]' and t.group_id !~ '[0-9]{6}[ -]?[0-9]{5}' "
+    "or pg_input_is_valid(t.group_id, 'uuid') "
     f"then t.group_id else 'g-' || left(control.keyed_hash({OWN_KEY}, 'frame group ' || t.group_id), 16) end"
 }
+_GROUP_TYPES = "'basisgruppe', 'undervisningsgruppe', 'kontaktlærergruppe', 'trinn'"
 OPEN: Final = {
     "unit": Open("unit_id kind name sas_id parent_id", "{p}unit t"),
     "school_year": Open("label from_date to_date", "{p}school_year t"),
     "school_group": Open(
         "group_id unit_id group_type feide_type name grep_code year_level from_date to_date timetabled",
         "{p}school_group t join frame_group g on g.group_id = t.group_id",
-        _GROUP,
+        # The school system's word for another kind of group can tell of its members.
+        {**_GROUP, "group_type": f"case when t.group_type in ({_GROUP_TYPES}) then t.group_type else 'annen' end"},
     ),
     "person": Open(
         "person_id number local_number fornavn mellomnavn etternavn birth_date work_email display_name",
