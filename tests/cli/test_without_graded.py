@@ -22,6 +22,7 @@ from dataflyt.decisions.decision import Decision
 from dataflyt.decisions.grant import Grant
 from dataflyt.decisions.hold_back import HoldBack
 from dataflyt.decisions.override import Override, RaiseProtection
+from dataflyt.frames.tables import TABLES
 from dataflyt.operations import work_list
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.why.questions import QUESTIONS
@@ -52,6 +53,8 @@ DECIDING = (
     *("decide suspension keep", "decide suspension lift", "decide publishable add", "decide publishable end"),
     *("decide hold-back add", "decide hold-back end", "worklist take", "worklist release"),
 )
+FRAMES = ("frame",)
+"""Writes files, and is walked table by table."""
 WHY = tuple(f"why {question}" for question in QUESTIONS)
 """Walked in tests/why/test_leak.py."""
 
@@ -65,7 +68,7 @@ def _commands(command: object, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def test_every_command_that_can_show_the_protected_is_walked_below() -> None:
-    walked = {words.partition(" --")[0] for words in LISTS} | {*ONE_BY_ONE, *DECIDING, *WHY}
+    walked = {words.partition(" --")[0] for words in LISTS} | {*ONE_BY_ONE, *DECIDING, *FRAMES, *WHY}
     assert set(_commands(typer.main.get_command(app))) == walked
 
 
@@ -99,7 +102,7 @@ def _decide(here: Installation, decision: Decision) -> int:
 
 
 @pytest.mark.after_first_run
-def test_nobody_without_graded_is_told_anything_about_a_protected_person(here: Installation) -> None:
+def test_nobody_without_graded_is_told_anything_about_a_protected_person(here: Installation, tmp_path: Path) -> None:
     here.kommune = find(Path(os.environ["DATAFLYT_KOMMUNER"]), "haugesund")
     pupils = families(here)
     people = {name: next(pupils) for name in ("fortrolig", "strengtFortrolig", "held back", "plain")}
@@ -141,6 +144,17 @@ def test_nobody_without_graded_is_told_anything_about_a_protected_person(here: I
             if command in ("block list", "grant list", "override list", "decide list", "worklist show"):
                 assert any(word in all_of_it for word in words), f"«{command} --graded» leaves out who is {name}"
     assert {"block list", "grant list", "override list", "decide list", "worklist show"} <= tell_of_plain
+
+    told = {name: set() for name in secrets}  # type: dict[str, set[str]]
+    for table in TABLES:
+        files = {graded: tmp_path / f"{table}{len(graded)}.csv" for graded in ("", " --graded")}
+        for (graded, file), by in zip(files.items(), ("103", "101"), strict=True):
+            _said(f"frame --out {file}{graded}", table, by=by)
+        seen, all_of_it = (file.read_text("utf-8") if file.exists() else "" for file in files.values())
+        for name, words in secrets.items():
+            assert name == "plain" or not any(word in seen for word in words), f"«{table}» tells of who is {name}"
+            told[name] |= {table} if any(word in all_of_it for word in words) else set()
+    assert all({"person", "protection", "guardian_access", "person_link"} <= tables for tables in told.values())
 
     for command in ("show person", "disclosed", "subject-access"):
         nobody = _said(command, UNKNOWN, by="103")

@@ -10,7 +10,7 @@ LAYERS = (
     *(
         "cli",
         "on_airflow",
-        "operations decisions records",
+        "operations decisions records frames",
         "why",
         "run",
         "exports accounts reference",

@@ -7,6 +7,7 @@ from dataflyt.cli.block import block_app
 from dataflyt.cli.decide import decide_app
 from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
+from dataflyt.cli.frame import frame_command
 from dataflyt.cli.grant import consent_app, grant_app
 from dataflyt.cli.kommune import kommune_app
 from dataflyt.cli.norwegian import App
@@ -34,6 +35,7 @@ app.command("id")(id_command)
 app.command("doctor")(doctor_command)
 app.command("run")(run_command)
 app.command("plan")(plan_command)
+app.command("frame")(frame_command)
 app.command("undo")(undo_command)
 app.command("audit")(audit_command)
 app.command("events")(events_command)

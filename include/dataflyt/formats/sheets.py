@@ -10,7 +10,7 @@ frames and the same moment give the same bytes.
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
@@ -29,6 +29,8 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 _NARROWEST, _WIDEST = 8, 60
 _BREATH = 4
 """Letters beyond a column's longest text: the filter's button takes two."""
+MOST: Final = 1_048_575
+"""The most rows of a sheet, below its heads."""
 
 
 def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> None:
@@ -52,6 +54,29 @@ def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> N
 def longest(frame: "pd.DataFrame") -> dict[str, int]:
     """Return the number of letters in each column's longest text."""
     return {name: max((len(str(value)) for value in frame[name]), default=0) for name in frame.columns}
+
+
+def stream(chunks: Iterable["pd.DataFrame"], out: BinaryIO, ending: str, title: str) -> int:
+    """Write the chunks of one table to an open file as they come, as ``.csv`` or ``.xlsx``; return the number of rows.
+
+    For tables that are too large to hold. A letter that cannot be printed (a control, a change of direction) becomes a
+    blank, and times are written in Norway's. Raises ConfigError for more rows than a sheet can have.
+    """
+    rows = 0
+
+    def tidied() -> Iterator["pd.DataFrame"]:
+        nonlocal rows
+        for chunk in chunks:
+            rows += len(chunk)
+            if ending != ".csv" and rows > MOST:
+                raise ConfigError("Et regneark kan ikke ha så mange rader: skriv et filnavn som slutter på .csv.")
+            yield _tidied(chunk)
+
+    if ending == ".csv":
+        write_csv(tidied(), out)
+    else:
+        write_xlsx(tidied(), out, title)
+    return rows
 
 
 def write_csv(frames: Iterable["pd.DataFrame"], out: BinaryIO) -> None:
@@ -100,19 +125,23 @@ def write_xlsx(
         return one
 
     rows = columns = 0
-    for frame in frames:
-        if not rows:
-            columns = len(frame.columns)
-            for at, name in enumerate(frame.columns, 1):
-                most = max((letters or {}).get(name, 0), len(str(name)))
-                width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
-                sheet.column_dimensions[get_column_letter(at)].width = width
-            sheet.append([cell(str(name), head=True) for name in frame.columns])
-            rows = 1
-        bare = frame.astype(object)
-        for row in bare.where(frame.notna(), None).itertuples(index=False, name=None):
-            sheet.append([cell(value) for value in row])
-            rows += 1
+    try:
+        for frame in frames:
+            if not rows:
+                columns = len(frame.columns)
+                for at, name in enumerate(frame.columns, 1):
+                    most = max((letters or {}).get(name, 0), len(str(name)))
+                    width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
+                    sheet.column_dimensions[get_column_letter(at)].width = width
+                sheet.append([cell(str(name), head=True) for name in frame.columns])
+                rows = 1
+            bare = frame.astype(object)
+            for row in bare.where(frame.notna(), None).itertuples(index=False, name=None):
+                sheet.append([cell(value) for value in row])
+                rows += 1
+    except BaseException:
+        sheet.close()  # else its half-written file complains when Python forgets it
+        raise
     if rows:
         sheet.auto_filter.ref = f"A1:{get_column_letter(columns)}{rows}"
     ExcelWriter(book, _Archive(out, "w", ZIP_DEFLATED)).save()
@@ -149,3 +178,33 @@ def _as_text(cell: object) -> object:
     ("'=1+1", 'Ola', -3)
     """
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def _tidied(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a frame of plain values: text that can be printed, days as dates, times in Norway's, and None."""
+    import pandas as pd
+
+    from dataflyt.formats.dates import OSLO
+
+    tidy = {}
+    for name, column in frame.reset_index(drop=True).items():
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            moments = column.dt.tz_convert(OSLO).dt.tz_localize(None)
+            column = pd.Series([None if one is pd.NaT else one.to_pydatetime() for one in moments], dtype=object)
+        elif pd.api.types.is_datetime64_dtype(column.dtype):
+            column = pd.Series([None if one is pd.NaT else one.date() for one in column], dtype=object)
+        else:
+            column = column.astype(object).where(column.notna(), None)
+        tidy[name] = column.map(_printable, na_action="ignore")
+    return pd.DataFrame(tidy)
+
+
+def _printable(cell: object) -> object:
+    r"""Return a cell; of text the letters that can be printed, and blanks in place of the others.
+
+    >>> _printable("Ola\n\u202eNordmann"), _printable("\t=1+1"), _printable(3)
+    ('Ola  Nordmann', '=1+1', 3)
+    """
+    if not isinstance(cell, str):
+        return cell
+    return "".join(letter if letter.isprintable() else " " for letter in cell).strip()

@@ -32,26 +32,33 @@ class Looking:
 
 @contextmanager
 def looking(
-    kommune: Kommune, environment: Environment, *, at: date | None = None, run: int | None = None
+    kommune: Kommune,
+    environment: Environment,
+    *,
+    at: date | None = None,
+    run: int | None = None,
+    whole: bool = False,
 ) -> Iterator[Looking]:
     """Open a transaction on the released golden record, now and at ``run``, or at the run that held on the day ``at``.
+
+    ``whole`` is for readers of whole tables, and makes the views as ``vetoed_views.views`` does with it.
 
     Raises ConfigError where no released run is meant. Vetoes, blocks and overrides are those of now in both.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
-        # One person is read, by indexes: the loops that a merge must not use are right here.
-        connection.execute(text("set local enable_nestloop = on"))
+        if not whole:  # One person is read, by indexes: the loops that a merge must not use are right here.
+            connection.execute(text("set local enable_nestloop = on"))
         days = _days(connection, kommune.id)
         if not days:
             raise ConfigError(f"{kommune.display_name} har ikke frigitt noen kjøring ennå: der er ingen å slå opp.")
         meant = _meant(kommune, days, at, run)
         day = environment.day(runs.get(connection, kommune.id, max(days)).as_of)
         hold = kommune.pupils_without_number == "ask"
-        now = vetoed_views.views(connection, kommune.id, max(days), "now_", day=day, hold_unasked=hold)
+        now = vetoed_views.views(connection, kommune.id, max(days), "now_", day=day, hold_unasked=hold, whole=whole)
         then = now
         if meant != now.run:
-            then = vetoed_views.views(connection, kommune.id, meant, "then_", day=day, hold_unasked=hold)
+            then = vetoed_views.views(connection, kommune.id, meant, "then_", day=day, hold_unasked=hold, whole=whole)
         yield Looking(connection, kommune, now, then, {one: day for one, day in days.items() if one <= meant})
 
 

@@ -7,6 +7,7 @@ LOOKS: Final = {
     "show person": "så alt om",
     "why": "spurte hvorfor om",
     "named beside": "så navnet til",
+    "table": "hentet ut en tabell med",
     "plan rows": "så i planens rader",
     "plan": "så planen med beskyttede",
     "undo rows": "så hva en angring endrer",
