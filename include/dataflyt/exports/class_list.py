@@ -146,4 +146,4 @@ def _file_name(school: School) -> str:
     return "-".join([school.orgnr, *letters.split()])[:70].rstrip("-")
 
 
-EXPORT: Final = Export(name="class_list", file="klasselister.zip", write=write, check=check)
+EXPORT: Final = Export(name="class_list", file="klasselister.zip", write=write, check=check, of_classes=True)

@@ -1,0 +1,35 @@
+"""The sizes by which a publication is compared with the one before it."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dataflyt.config.loading import find
+from dataflyt.exports import publishing
+from dataflyt.exports.model import Counts
+from dataflyt.exports.registry import EXPORTS
+
+KOMMUNE = find(Path(__file__).parents[2] / "include" / "kommuner", "haugesund")
+AUGUST, WINTER = date(2026, 8, 20), date(2026, 11, 20)
+
+
+def size(export: str, people: int, groups: int, length: int, *extras: str) -> dict[str, dict[str, int]]:
+    one = EXPORTS[export]
+    counts = Counts(1, 1, people, people, 0, groups, groups, 0)
+    return {one.file: publishing.sized(one, counts, length, extras)}
+
+
+@pytest.mark.parametrize("export", sorted(EXPORTS))
+def test_while_schools_make_new_groups_nothing_stops_a_file_without_groups(export: str) -> None:
+    before = size(export, 1000, 50, 90_000)
+    now = size(export, 0 if export == "class_list" else 1000, 0, 900)
+    assert publishing.fallen(before, now, KOMMUNE, AUGUST) == []
+    assert publishing.fallen(before, now, KOMMUNE, WINTER) == [EXPORTS[export].file]
+
+
+def test_a_file_is_smaller_without_what_the_kommune_has_taken_out_and_that_stops_nothing() -> None:
+    before = size("sds", 1000, 50, 90_000, "guardians", "contact")
+    assert publishing.fallen(before, size("sds", 1000, 50, 30_000), KOMMUNE, WINTER) == []
+    assert publishing.fallen(before, size("sds", 500, 50, 30_000), KOMMUNE, WINTER) == ["sds.zip"]
+    assert publishing.fallen(before, size("sds", 1000, 50, 30_000, "contact", "guardians"), KOMMUNE, WINTER)
