@@ -1,4 +1,4 @@
-"""The sizes by which a publication is compared with the one before it."""
+"""The sizes by which a publication is compared with the one before it, and the people whom it is noted to show."""
 
 from datetime import date
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataflyt.config.loading import find
-from dataflyt.exports import publishing
+from dataflyt.exports import disclosing, publishing
 from dataflyt.exports.model import Counts
 from dataflyt.exports.registry import EXPORTS
 
@@ -33,3 +33,10 @@ def test_a_file_is_smaller_without_what_the_kommune_has_taken_out_and_that_stops
     assert publishing.fallen(before, size("sds", 1000, 50, 30_000), KOMMUNE, WINTER) == []
     assert publishing.fallen(before, size("sds", 500, 50, 30_000), KOMMUNE, WINTER) == ["sds.zip"]
     assert publishing.fallen(before, size("sds", 1000, 50, 30_000, "contact", "guardians"), KOMMUNE, WINTER)
+
+
+def test_guardians_are_noted_in_an_export_only_where_it_gets_them() -> None:
+    for export in ("oneroster", "sds"):
+        assert disclosing.people_in(export, ("contact", "birth_dates")) == disclosing.PEOPLE[export]
+        assert disclosing.people_in(export, ("contact", "guardians")) == disclosing.WITH_GUARDIANS[export]
+    assert "work_email" in disclosing.WITH_GUARDIANS["sds"], "an employee without an account can be a guardian"
