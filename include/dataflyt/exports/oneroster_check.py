@@ -234,22 +234,24 @@ class _Check:
             self._unread.add(name)
             return
         ids = self._ids.setdefault(name, set())
-        count = 0
+        referred_to = name in _REFERS.values()
+        seen: set[int] = set()  # hashes: an enrolment's id is long, there are many, and nothing refers to it
         for number, row in rows(self._archive, name):
-            count += 1
-            for kind, detail in self._row(name, row, needed, ids, number):
+            for kind, detail in self._row(name, row, needed, number):
                 yield _finding(kind, f"{name}.csv linje {number}", detail, number)
-            ids.add(row["sourcedId"])
-        if not count:
+            if hash(row["sourcedId"]) in seen:
+                yield _finding(DUPLICATE, f"{name}.csv linje {number}", "sourcedId", number)
+            seen.add(hash(row["sourcedId"]))
+            if referred_to:
+                ids.add(row["sourcedId"])
+        if not seen:
             yield _finding(NO_FILE, f"{name}.csv", "en fil uten rader skal ikke være med", 1)
         for column, target, number in self._later:
             if target not in ids:
                 yield _finding(UNRESOLVED, f"{name}.csv linje {number}", column, number)
         self._later.clear()
 
-    def _row(self, name: str, row: Row, needed: set[str], ids: set[str], number: int) -> Iterator[tuple[str, str]]:
-        if row["sourcedId"] in ids:
-            yield DUPLICATE, "sourcedId"
+    def _row(self, name: str, row: Row, needed: set[str], number: int) -> Iterator[tuple[str, str]]:
         if row["sourcedId"] and not _ID.fullmatch(row["sourcedId"]):
             yield NOT_VALID, "sourcedId"
         for column, value in row.items():

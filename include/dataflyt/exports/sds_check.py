@@ -154,9 +154,9 @@ class _Check:
             return
         needed = {column[:-1] for column in wanted if column.endswith("!")}
         keyed = [column for column in columns if column == "sourcedId"] or sorted(needed)
-        seen: set[str] = set()
+        seen: set[int] = set()  # hashes: the keys of enrolments are long, and there are many
         for number, row in rows(self._archive, name):
-            key = "\t".join(row[column] for column in keyed)
+            key = hash("\t".join(row[column] for column in keyed))
             if key in seen:
                 yield _finding(DUPLICATE, f"{name}.csv linje {number}", ", ".join(keyed), number)
             seen.add(key)
