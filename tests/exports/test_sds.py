@@ -175,6 +175,7 @@ def swap(old: str, new: str) -> Callable[[bytes], bytes]:
         ("users", swap("familyName", "familyname"), CHECK.WRONG_HEADS),
         ("users", swap("Bodil", ""), CHECK.MISSING),
         ("users", swap("Bodil", "@1"), CHECK.FORMULA),
+        ("users", swap("Bodil", "B;@1"), CHECK.FORMULA),
         ("users", swap("andmae@[^,]*", "andmae"), CHECK.NOT_VALID),
         ("users", swap("Tveit,", "Tveit,hemmelig"), CHECK.NOT_ALLOWED),
         ("users", swap(",,,suharto@", ",,,Suharto@"), CHECK.NOT_VALID),

@@ -120,6 +120,7 @@ _PERIODS: Final = {
     "enrollments": ("beginDate", "endDate"),
 }
 _DAYS = frozenset(("startDate", "endDate", "beginDate", "birthDate"))
+_RUNS = re.compile(r"(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
 _DAMAGED = "Filen er ikke en hel zip-fil."
@@ -290,7 +291,7 @@ class _Check:
             yield NOT_VALID, column
         if column in _DAYS and not _is_day(value):
             yield NOT_VALID, column
-        if value[0] in "=+-@\uff1d\uff0b\uff0d\uff20" and full != "users.sms":
+        if _RUNS.search(value) and full != "users.sms":
             yield FORMULA, column
         if full in _REFERS:
             for target in value.split(","):

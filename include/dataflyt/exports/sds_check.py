@@ -80,6 +80,7 @@ _PERIODS: Final = {"academicSessions": ("startDate", "endDate"), "roles": ("role
 _DAYS = frozenset(("startDate", "endDate", "roleStartDate", "roleEndDate", "birthDate"))
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
+_RUNS = re.compile(r"(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
 Row = dict[str, str]
@@ -192,7 +193,7 @@ class _Check:
             yield NOT_VALID, column
         if column in _DAYS and not _is_day(value):
             yield NOT_VALID, column
-        if value[0] in "=+-@\uff1d\uff0b\uff0d\uff20" and column != "sms":
+        if _RUNS.search(value) and column != "sms":
             yield FORMULA, column
         target = _REFERS.get(column)
         # The owner stands above its schools, so every reference is to a row that has been read.
