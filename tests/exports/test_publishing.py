@@ -35,6 +35,22 @@ def test_a_file_is_smaller_without_what_the_kommune_has_taken_out_and_that_stops
     assert publishing.fallen(before, size("sds", 1000, 50, 30_000, "contact", "guardians"), KOMMUNE, WINTER)
 
 
+def test_other_extras_withdraw_the_older_publications() -> None:
+    class Warehouse:
+        def execute(self, *_: object) -> "Warehouse":
+            return self
+
+        def one(self) -> tuple[str, int]:
+            return ("no veto", 0)
+
+    def protects(**extras: tuple[str, ...]) -> str:
+        kommune = KOMMUNE.model_copy(update={"export_extras": extras})
+        return publishing._protects(Warehouse(), kommune, WINTER)  # type: ignore[arg-type]
+
+    assert protects(sds=("guardians", "contact")) == protects(sds=("contact", "guardians")) != protects(sds=())
+    assert protects(sds=()) == protects()
+
+
 def test_guardians_are_noted_in_an_export_only_where_it_gets_them() -> None:
     for export in ("oneroster", "sds"):
         assert disclosing.people_in(export, ("contact", "birth_dates")) == disclosing.PEOPLE[export]
