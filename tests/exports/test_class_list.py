@@ -2,11 +2,13 @@
 
 import csv
 import io
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -188,6 +190,7 @@ def test_counts_are_of_pupils_and_a_pupil_in_two_classes_has_two_lines_and_is_on
         "TRUE",
         "1e5",
         "'Ola",
+        "'=1",
         'A;B"C',
         "A\nB",
         "A\x0b\u2028B",
@@ -207,6 +210,34 @@ def test_a_name_is_text_whatever_it_looks_like(name: str) -> None:
 def test_any_names_make_a_file_that_passes_its_check(names: list[tuple[str, str, str]]) -> None:
     members = tuple(member(f"x{a}", b, group=c) for a, b, c in names)
     assert found(written(replace(Kommune(), members=members))) == set()
+
+
+@pytest.mark.parametrize("name", ["", "\u200b", "\ufffe", "x\uffff", "\ufffe=1", "a" * 40_000])
+def test_a_name_that_is_none_or_that_no_sheet_holds_stops_nothing(name: str) -> None:
+    members = (member(name, ""), member("Rask", name, group=name, group_id=f"a\t{name}"))
+    assert found(written(replace(Kommune(), members=members))) == set()
+
+
+def test_no_name_is_left_on_the_machine_when_the_writing_stops_midway(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that is killed cleans up nothing: no file may have a name while the list is written."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @dataclass(frozen=True)
+    class Stops(Kommune):
+        def class_members(self) -> Iterator[ClassMember]:
+            for at in range(class_list._CHUNK + 1):
+                yield member("Rask", f"Herre{at}")
+                assert list(tmp_path.iterdir()) == []
+            if started:
+                raise OSError
+            started.append(True)
+
+    started: list[bool] = []
+    with pytest.raises(OSError):  # noqa: PT011
+        written(Stops())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_does_not_grow_with_the_pupils() -> None:
@@ -279,9 +310,24 @@ def test_the_check_finds_what_is_wrong(change: Callable[[dict[str, bytes]], None
     assert not [name for name in ("Rask", "Herre", "Kaie", "Ballsko", "Dame") if name in said]
 
 
+def broken(content: bytes, part: int = 0) -> bytes:
+    """Return a zip file with one of its files damaged within."""
+    inside = zipfile.ZipFile(io.BytesIO(content)).infolist()[part]
+    at = inside.header_offset + 36 + len(inside.filename)
+    return content[:at] + bytes(letter ^ 0xFF for letter in content[at : at + 20]) + content[at + 20 :]
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"PK", written()[:-40], changed(lambda held: held.update({"alle-skoler.xlsx": b"x"})), changed(dict.clear)],
+    [
+        b"",
+        b"PK",
+        written()[:-40],
+        broken(written()),
+        broken(written(), 1),
+        changed(lambda held: held.update({"alle-skoler.xlsx": b"x"})),
+        changed(dict.clear),
+    ],
 )
 def test_a_file_that_is_no_class_list_is_unreadable(content: bytes) -> None:
     with pytest.raises(Unreadable):

@@ -255,6 +255,11 @@ def test_a_pupil_who_leaves_goes_first_and_what_stays_is_not_named() -> None:
     )
 
 
+def test_a_name_may_be_the_word_for_an_attribute() -> None:
+    now = replace(HAUGESUND, people_=(replace(PUPIL, family_name="userPassword", display_name="-"),))
+    assert findings(changes(written(replace(HAUGESUND, people_=(PUPIL,))), written(now))) == []
+
+
 def test_a_school_with_a_new_name_keeps_its_entry() -> None:
     new = replace(HAUGESUND, schools_=(School(TEACHER.schools[0], "Ny skole"), list(HAUGESUND.schools_)[1]))
     content = changes(written(HAUGESUND_SORTED), written(replace(new, people_=HAUGESUND_SORTED.people_)))

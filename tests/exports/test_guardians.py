@@ -162,6 +162,7 @@ def changed(**parts: Any) -> bytes:
         ({"guardian__given_names": "a\u0007"}, guardians_check.VALUE),
         ({"envelope__message": "yes"}, guardians_check.VALUE),
         ({"envelope__reason": "fortrolig"}, guardians_check.VALUE),
+        ({"envelope__reason": ["reserved"]}, guardians_check.VALUE),
         ({"envelope__reason": "reserved"}, guardians_check.ENVELOPE),
         ({"envelope__message": False}, guardians_check.ENVELOPE),
         ({"guardian__number": "15898030001"}, guardians_check.NUMBER),

@@ -20,6 +20,7 @@ from dataflyt.exports import class_list, oneroster, oneroster_check, sds
 from dataflyt.exports.model import ClassMember, Counts, Export, Group, Membership, School
 from dataflyt.sources.sas import oneroster as sas_oneroster
 from dataflyt.sources.sas import rows as sas
+from tests.exports.test_class_list import broken
 from tests.exports.test_pifu import (
     CLASS,
     FATHER,
@@ -323,6 +324,23 @@ def test_a_kommune_without_people_has_no_empty_files_and_a_school_that_is_its_ow
     assert found(written(private)) == set()
 
 
+def test_a_teacher_with_a_child_at_a_school_that_is_its_own_owner_has_one_primary_role_there() -> None:
+    child = PUPIL._replace(guardians=(TEACHER.person_id,))
+    parts = tuple(Membership(True, OWNER, one.person_id, role, True) for one, role in ((PUPIL, "01"), (TEACHER, "02")))
+    private = replace(
+        FULL, schools_=(School(OWNER, "Privatskolen"),), people_=(child, TEACHER), groups_=(), parts=parts
+    )
+    roles = [row for row in tables(written(private))["roles"] if row["userSourcedId"] == TEACHER.person_id]
+    assert [(row["role"], row["roleType"]) for row in roles] == [("teacher", "primary"), ("guardian", "secondary")]
+    assert found(written(private)) == set()
+
+
+@pytest.mark.parametrize("name", ["users", "roles", "orgs"])
+def test_a_file_with_other_columns_is_found_and_the_rest_is_checked(name: str) -> None:
+    content = changed(name, lambda _: b"id,name\r\n1,2\r\n")
+    assert oneroster_check.WRONG_HEADS in found(content)
+
+
 @pytest.mark.parametrize(
     ("begins", "ends", "terms", "dates"),
     [
@@ -346,7 +364,8 @@ def test_a_class_is_taught_in_sessions_of_its_own_days(
     assert (group.begin_date, group.end_date) == dates  # type: ignore[attr-defined]
 
 
-NAMES = st.text(max_size=8) | st.sampled_from(["=1+1", "@x", "-", "+47", "a,b", 'a"b', "\u202ex", "\ud800", "\n"])
+ODD = ["=1+1", "@x", "-", "+47", "a,b", 'a"b', "\u202ex", "\ud800", "\n", "7A;=1", "7A; \uff1d;;@x"]
+NAMES = st.text(max_size=8) | st.sampled_from(ODD)
 
 
 @settings(deadline=None, max_examples=30, phases=(Phase.generate,))
@@ -395,6 +414,7 @@ CHECK = oneroster_check
         ("users", swap("userIds", "userids"), CHECK.WRONG_HEADS),
         ("users", swap("Bodil", ""), CHECK.MISSING),
         ("users", swap("Bodil", "=1"), CHECK.FORMULA),
+        ("users", swap("Bodil", "B; =1"), CHECK.FORMULA),
         ("users", swap("Bodil", "\u202eBodil"), CHECK.NOT_VALID),
         ("users", swap(",true,", ",yes,"), CHECK.NOT_VALID),
         ("users", swap("0001,,,", "0001,active,,"), CHECK.NOT_ALLOWED),
@@ -434,6 +454,7 @@ def test_the_check_finds_what_is_wrong(name: str, change: Callable[[bytes], byte
         changed("manifest", swap("version,1.2", "version,1.1")),
         changed("users", lambda content: content + b"\xff\r\n"),
         changed("users", lambda content: content + b"a,b\r\n"),
+        broken(written(), 4),
     ],
 )
 def test_a_file_that_is_no_oneroster_is_unreadable(content: bytes) -> None:

@@ -16,6 +16,7 @@ from hypothesis import Phase, given, settings
 from dataflyt.errors import Unreadable
 from dataflyt.exports import sds, sds_check
 from dataflyt.exports.model import Counts, Group, Membership, School
+from tests.exports.test_class_list import broken
 from tests.exports.test_oneroster import FULL, NAMES, OWNER, SHY, one, tables
 from tests.exports.test_pifu import CLASS, FATHER, MATHS, MOTHER, PUPIL, SKAAREDALEN, TEACHER, TESTSKOLE, InMemory
 
@@ -174,6 +175,7 @@ def swap(old: str, new: str) -> Callable[[bytes], bytes]:
         ("users", swap("familyName", "familyname"), CHECK.WRONG_HEADS),
         ("users", swap("Bodil", ""), CHECK.MISSING),
         ("users", swap("Bodil", "@1"), CHECK.FORMULA),
+        ("users", swap("Bodil", "B;@1"), CHECK.FORMULA),
         ("users", swap("andmae@[^,]*", "andmae"), CHECK.NOT_VALID),
         ("users", swap("Tveit,", "Tveit,hemmelig"), CHECK.NOT_ALLOWED),
         ("users", swap(",,,suharto@", ",,,Suharto@"), CHECK.NOT_VALID),
@@ -197,9 +199,20 @@ def test_the_check_finds_what_is_wrong(name: str, change: Callable[[bytes], byte
     assert not [text for text in ("Bodil", "uharto", "11111111", "andmae", "hemmelig") if text in said]
 
 
+@pytest.mark.parametrize("name", ["users", "roles", "orgs"])
+def test_a_file_with_other_columns_is_found_and_the_rest_is_checked(name: str) -> None:
+    assert sds_check.WRONG_HEADS in found(changed(name, lambda _: b"id,name\r\n1,2\r\n"))
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", written()[:-40], changed("roles", lambda _: None), changed("users", lambda text: text + b"a,b\r\n")],
+    [
+        b"",
+        written()[:-40],
+        broken(written(), 4),
+        changed("roles", lambda _: None),
+        changed("users", lambda text: text + b"a,b\r\n"),
+    ],
 )
 def test_a_file_that_is_no_roster_is_unreadable(content: bytes) -> None:
     with pytest.raises(Unreadable):

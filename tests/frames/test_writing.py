@@ -132,3 +132,9 @@ def test_the_command_asks_who_and_why_for_people_and_nothing_for_counts(operator
 
 def app_help() -> str:
     return CliRunner(env={"COLUMNS": "250", "NO_COLOR": "1", "TERM": "dumb"}).invoke(app, ["frame", "--help"]).output
+
+
+def test_a_table_of_which_nothing_comes_is_an_empty_sheet() -> None:
+    out = io.BytesIO()
+    assert sheets.stream(iter([]), out, ".xlsx", "person") == 0
+    assert list(openpyxl.load_workbook(out).active.values) == []

@@ -90,7 +90,8 @@ def changes(
     try:
         with os.fdopen(descriptor, "wb") as file:
             feide_changes.write(was, becomes, file)
-    except Unreadable as unreadable:
+    except (Unreadable, OSError) as error:
         out.unlink(missing_ok=True)
-        echo(unreadable.sentence, err=True)
+        said = error.sentence if isinstance(error, Unreadable) else f"Filen kan ikke skrives ({why_refused(error)})."
+        echo(said, err=True)
         raise typer.Exit(2) from None

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 HEADS: Final = ("Skoleår", "Trinn", "Gruppetype", "Fornavn", "Etternavn", "Gruppe", "Skole")
 _CHUNK: Final = 5_000
+_LONGEST: Final = 255
+_NAMELESS: Final = "Uten navn"
 
 
 def write(shown: Shown, out: BinaryIO) -> Counts:
@@ -118,15 +120,21 @@ def _line(member: ClassMember, today: date) -> tuple[str | int | None, ...]:
     day = max(today, known_day(member.from_date) or today)
     begins = school_year(min(day, known_day(member.to_date) or day))
     level = member.year_level or 0
+    given, family = _plain(member.given_names), _plain(member.family_name)
     return (
         f"{begins}/{begins + 1}",
         level if 1 <= level <= 13 else None,
         "Klasse",
-        clean(member.given_names),
-        clean(member.family_name),
-        clean(member.group) or member.group_id,
-        clean(member.school) or member.orgnr,
+        given,
+        family or ("" if given else _NAMELESS),
+        _plain(member.group) or _plain(member.group_id) or _NAMELESS,
+        _plain(member.school) or member.orgnr,
     )
+
+
+def _plain(value: str) -> str:
+    """Return a text that CSV and XLSX hold alike: without what XML cannot hold, and no longer than anybody reads."""
+    return clean(sheets.NOT_IN_XML.sub("", clean(value)))[:_LONGEST].strip()
 
 
 def _measured(frames: Iterable["pd.DataFrame"], longest: dict[str, int]) -> Iterator["pd.DataFrame"]:
@@ -146,4 +154,4 @@ def _file_name(school: School) -> str:
     return "-".join([school.orgnr, *letters.split()])[:70].rstrip("-")
 
 
-EXPORT: Final = Export(name="class_list", file="klasselister.zip", write=write, check=check)
+EXPORT: Final = Export(name="class_list", file="klasselister.zip", write=write, check=check, of_classes=True)

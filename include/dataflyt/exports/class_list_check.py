@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import IO, BinaryIO, Final, cast
@@ -33,7 +34,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 _YEAR = re.compile(r"([0-9]{4})/([0-9]{4})")
 _LEVEL = re.compile(r"|[1-9]|1[0-3]")
 _DAMAGED = "Filen er ikke en hel zip-fil."
-_BROKEN = (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
 
 
 def check(path: Openable) -> Iterator[Finding]:
@@ -97,8 +98,7 @@ def _wrong(number: int, line: list[str] | None, row: list[tuple[str, str]] | Non
         return
     if any(kind == "f" for _, kind in row) or any(_RUNS_IN.match(cell) for cell in line):
         yield FORMULA, "den begynner som en"
-    as_shown = [cell[1:] if cell[:1] == "'" and _RUNS_IN.match(cell[1:]) else cell for cell in line]
-    if as_shown != [value for value, _ in row]:
+    if len(row) != len(line) or not all(map(_says, line, (value for value, _ in row))):
         yield NOT_THE_SAME, "cellene er ulike"
     if any(_UNSEEN.search(cell) for cell in line):
         yield NOT_VALID, "et tegn som ikke synes"
@@ -110,6 +110,11 @@ def _wrong(number: int, line: list[str] | None, row: list[tuple[str, str]] | Non
         yield NOT_VALID, "trinnet"
     if kind != "Klasse" or not (given or family) or not group or not school:
         yield NOT_VALID, "gruppetype, navn, gruppe eller skole mangler"
+
+
+def _says(cell: str, value: str) -> bool:
+    """Tell whether a cell of CSV says what a cell of XLSX does, as it is or with an apostrophe before a formula."""
+    return cell == value or (cell == f"'{value}" and bool(_RUNS_IN.match(value)))
 
 
 def _csv(file: IO[bytes]) -> Iterator[list[str]]:
@@ -132,6 +137,13 @@ def _xlsx(file: IO[bytes]) -> Iterator[list[tuple[str, str]]]:
         raise Unreadable("En liste kan ikke leses som XLSX.") from None
     if len(book.sheetnames) != 1:
         raise Unreadable("En liste i XLSX har ikke ett ark.")
-    for row in book[book.sheetnames[0]].iter_rows():
+    rows = book[book.sheetnames[0]].iter_rows()
+    while True:
+        try:
+            row = next(rows, None)
+        except Exception:
+            raise Unreadable("En liste kan ikke leses som XLSX.") from None
+        if row is None:
+            return
         cells = [("" if cell.value is None else str(cell.value), getattr(cell, "data_type", "n")) for cell in row]
         yield cells + [("", "n")] * (len(_COLUMNS) - len(cells))

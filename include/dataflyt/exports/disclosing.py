@@ -6,6 +6,7 @@ publication. The rows say that somebody was in a file, not what stood there: the
 the person's id, a keyed hash, and no name.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -33,10 +34,16 @@ WITH_GUARDIANS: Final = {
     "sds": (
         "select person_id from now_shown_account union "
         "select r.adult_id from now_shown_relation r join now_shown_account a on a.person_id = r.child_id "
-        "join now_shown_contact k on k.person_id = r.adult_id where k.email is not null"
+        "join now_shown_person p on p.person_id = r.adult_id "
+        "left join now_shown_contact k on k.person_id = r.adult_id where coalesce(k.email, p.work_email) is not null"
     ),
 }
 """The people in an export to which the kommune's file gives guardians."""
+
+
+def people_in(export: str, extras: Collection[str]) -> str:
+    """Return the statement of the people in an export's file, under what the kommune's file lets it hold."""
+    return (WITH_GUARDIANS if "guardians" in extras else PEOPLE).get(export, _EVERYBODY)
 
 
 def note(connection: Connection, kommune: Kommune, publication: str, before: str) -> None:
@@ -49,8 +56,7 @@ def note(connection: Connection, kommune: Kommune, publication: str, before: str
     bound = {"owner": kommune.id, "publication": publication, "before": before, "exports": exports}
     connection.execute(text(_CLOSE_OTHERS), bound)
     for export in exports:
-        in_it = WITH_GUARDIANS if "guardians" in kommune.export_extras.get(export, ()) else PEOPLE
-        people = in_it.get(export, _EVERYBODY)
+        people = people_in(export, kommune.export_extras.get(export, ()))
         connection.execute(text(_CLOSE.format(people=people)), bound | {"file": export})
         connection.execute(text(_OPEN.format(people=people)), bound | {"file": export})
 

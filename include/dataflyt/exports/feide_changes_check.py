@@ -20,6 +20,7 @@ AUTHENTICATION: Final = "Endring av passord"
 FORMER_NAME: Final = "Nytt navn på en person"
 INCOMPLETE: Final = "Ufullstendig endring"
 
+_OPERATIONS = ("add", "delete", "replace")
 _LEADS = re.compile(rb"# from: [0-9a-f]{64}\n# to: [0-9a-f]{64}\n\n")
 _LEAD_BYTES = 145
 
@@ -38,7 +39,10 @@ def _walk(file: BinaryIO) -> Iterator[Finding]:
     changing = people = False
     for change in ldif.changes(file):
         dn, is_person = hash(ldif.normal_dn(change.dn)), change.dn.lower().startswith("uid=")
-        if any(name == "userpassword" or said.text.lower() == "userpassword" for name, said in change.lines):
+        if any(
+            name == "userpassword" or (name in _OPERATIONS and said.text.lower() == "userpassword")
+            for name, said in change.lines
+        ):
             yield _finding(AUTHENTICATION, change.line, "passord hører katalogen til")
         if change.kind == "delete":
             if changing:

@@ -170,7 +170,7 @@ def _wrong_value(said: dict[str, Any]) -> str | None:
         if name in ("envelope.message", "envelope.notice"):
             right = isinstance(value, bool)
         elif name == "envelope.reason":
-            right = value in _REASONS
+            right = value is None or (isinstance(value, str) and value in _REASONS)
         elif name == "basis":
             right = value in _BASES
         elif name.endswith(".id"):

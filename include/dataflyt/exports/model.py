@@ -309,7 +309,8 @@ class Export:
     raises Unreadable when the file is not of the format. ``read`` yields a written file's people and their groups, for
     the rules of ``read_back``; ``names`` tells whether these are people with a user name, all who may be shown, or, in
     classes and subject groups alone, the pupils and employees, or those of them with a user name. ``changes`` is for a
-    receiver that is brought up to date by changes: publishing writes them beside the file.
+    receiver that is brought up to date by changes: publishing writes them beside the file. ``of_classes`` tells that
+    only the members of classes are in it: it has few people while the schools are making new classes.
     """
 
     name: str
@@ -319,6 +320,7 @@ class Export:
     read: Callable[[Openable], Iterator[ReadRow]] | None = None
     names: Literal["accounts", "persons", "rosters", "named_rosters"] = "persons"
     changes: Changes | None = None
+    of_classes: bool = False
 
     @property
     def title(self) -> str:

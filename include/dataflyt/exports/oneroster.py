@@ -241,15 +241,19 @@ class _Writer:
 
     def _roles(self) -> Iterator[dict[str, str]]:
         of_schools = takewhile(attrgetter("of_school"), self._shown.memberships())
+        at_owner = set()
         for (school, person_id), parts in groupby(of_schools, itemgetter(1, 2)):
             roles = list(parts)
+            if school == self._owner.orgnr:
+                at_owner.add(person_id)
             # Exactly one role of a person at an organisation is primary: the main one, or the first.
             primary = next((part for part in roles if part.main), roles[0])
             for part in roles:
                 role = _ROLES.get(part.role, "aide")
                 yield self._role(person_id, school, role, part.from_date, part.to_date, primary=part is primary)
         for person_id in sorted(self._guardians):
-            yield self._role(person_id, self._owner.orgnr, "guardian", None, None, primary=True)
+            primary_too = person_id not in at_owner  # a school that is its own owner has roles of its own
+            yield self._role(person_id, self._owner.orgnr, "guardian", None, None, primary=primary_too)
 
     @staticmethod
     def _role(

@@ -26,6 +26,7 @@ of the state has changed, the exports are written anew (``run.republish``).
 import hashlib
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypedDict
@@ -55,13 +56,21 @@ class _Written(NamedTuple):
 
     file: str
     sha256: str
-    bytes: int
-    counts: Counts
+    size: dict[str, int]
 
-    @property
-    def size(self) -> dict[str, int]:
-        """The file's size, to be compared with that of the next publication."""
-        return {"people": self.counts.people, "groups": self.counts.groups, "bytes": self.bytes}
+
+def sized(export: Export, counts: Counts, length: int, extras: Iterable[str]) -> dict[str, int]:
+    """Return a file's size, to be compared with that of the next publication, figure by figure.
+
+    A figure has another name where it means something else. The people of an export of classes are as few as the
+    members of the classes. The bytes are those of a file with these extras: one without them is much smaller.
+    """
+    people = "in_classes" if export.of_classes else "people"
+    return {
+        people: counts.people,
+        "groups": counts.groups,
+        "+".join(["bytes", *sorted(extras)]): length,
+    }
 
 
 _Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str})
@@ -84,15 +93,16 @@ def publish(
     published one and no approver was asked; nothing is then published. The outcomes of these rules are added to
     ``told``, also when it raises.
 
-    The newest earlier publication is kept, unless somebody has been hidden since it was written. ``put_forward``
-    deletes the files of all others. Files equal to the published ones are not written again. Needs the kommune's lock.
+    The newest earlier publication is kept, unless somebody has been hidden since it was written, or the kommune's file
+    has let the exports hold something else. ``put_forward`` deletes the files of all others. Files equal to the
+    published ones are not written again. Needs the kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
     # The state is computed before anything is read. A decision takes no lock: one made meanwhile gives another state,
     # and the exports are then written anew.
     state_now = state(connection, kommune, run.number, day)
-    protects = _protects(connection, run.owner, day)
+    protects = _protects(connection, kommune, day)
     before = published(connection, run.owner)
     hold_unasked = kommune.pupils_without_number == "ask"
     shown.views(
@@ -147,7 +157,8 @@ def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
     path = folder / export.file
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
-    return _Written(export.file, *measured(path), counts)
+    sha256, length = measured(path)
+    return _Written(export.file, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
 
 
 def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any) -> _Lead | None:
@@ -188,12 +199,12 @@ def _same_lead(lead: _Lead | None, folder: Any, target: Any) -> _Lead | None:
 
 def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
     """Check a written file by its format, then read it back and validate it. Raises CheckFailed."""
-    findings = [finding for finding in export.check(path) if finding.blocks]
+    findings = Counter(finding.name for finding in export.check(path) if finding.blocks)  # a line each may be many
     told.append(_outcome(export.file, "format", "Filen er ikke slik formatet krever.", passed=not findings))
     if findings:
-        names = ", ".join(sorted({finding.name for finding in findings}))
         raise CheckFailed(
-            f"{export.file} ble ikke publisert: {len(findings)} funn ({names}). Det som er publisert fra før, står."
+            f"{export.file} ble ikke publisert: {findings.total()} funn ({', '.join(sorted(findings))}). Det som er "
+            "publisert fra før, står."
         )
     outcomes = read_back.validate(export, path, connection)
     told += outcomes
@@ -261,7 +272,7 @@ set state = excluded.state, protects = excluded.protects, published_at = exclude
     manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
 """
 
-# Publications from before somebody was hidden are withdrawn, and so are all but the last two.
+# Publications from before somebody was hidden, or from under other extras, are withdrawn; so are all but the last two.
 _WITHDRAW_THE_REST = """
 update control.publication set withdrawn_at = now()
 where owner = :owner and withdrawn_at is null
@@ -336,9 +347,14 @@ from veto
 """
 
 
-def _protects(connection: Connection, owner: str, day: date) -> str:
-    """Return a digest of everything that hides people. Files written under another digest may hold a hidden person."""
-    return _digest(*connection.execute(text(_PROTECTS), {"owner": owner, "day": day}).one())
+def _protects(connection: Connection, kommune: Kommune, day: date) -> str:
+    """Return a digest of everything that hides people, and of what else the kommune's file lets the exports hold.
+
+    Files written under another digest may hold a hidden person, or contact details that are no longer to be there.
+    """
+    found = connection.execute(text(_PROTECTS), {"owner": kommune.id, "day": day}).one()
+    extras = sorted((export, *sorted(words)) for export, words in kommune.export_extras.items() if words)
+    return _digest(*found, *extras)
 
 
 _PROTECTS = """
@@ -387,16 +403,17 @@ def fallen(
     """Return the files that have shrunk by more than the kommune's percent, in people, groups or bytes.
 
     Only people count while the schools are making new groups: classes and subject groups come later than the pupils.
+    Figures that only one of the two publications has (``sized``) are not compared.
     """
     kept = 1 - kommune.guard.max_drop_percent / 100
     not_ready = kommune.groups_not_ready(day)
     return [
         file
-        for file, sized in now.items()
+        for file, size in now.items()
         if any(
-            sized[what] < count * kept
+            size[what] < count * kept
             for what, count in before.get(file, {}).items()
-            if what == "people" or not not_ready
+            if what in size and (what == "people" or not not_ready)
         )
     ]
 

@@ -1,7 +1,7 @@
 """What rosters in CSV have in common (OneRoster, School Data Sync): files of a zip file, ids, texts and school terms.
 
-A roster goes to a system, not to a spreadsheet. Its texts are written as they are, but none begins as a formula: people
-do open such files in Excel.
+A roster goes to a system, not to a spreadsheet. Its texts are written as they are, but none begins as a formula, also
+not after a semicolon: people do open such files in Excel, and a Norwegian one begins a new cell there.
 """
 
 import csv
@@ -25,6 +25,8 @@ KINDS: Final = ("basisgruppe", "undervisningsgruppe")
 PUPIL: Final = "01"
 TEACHERS: Final = ("02", "06")
 _NOT_IN_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_BEGINS = "".join((*FORMULA, " "))
+_AFTER_SEMICOLON = re.compile(f";[{re.escape(_BEGINS)}]+")
 _AS_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/@-]{0,199}")
 
 
@@ -54,12 +56,13 @@ def put(
 
 
 def plain(value: str) -> str:
-    """Return a text on one line, without letters that nobody sees, and not beginning as a formula.
+    """Return a text on one line, without letters that nobody sees, and no part of it beginning as a formula.
 
-    >>> plain(" =Ola   Nordmann")
-    'Ola Nordmann'
+    >>> plain(" =Ola   Nordmann"), plain("7A;=1+1"), plain("Norsk; 7A")
+    ('Ola Nordmann', '7A; 1+1', 'Norsk; 7A')
     """
-    return clean(_NOT_IN_XML.sub("", value)).lstrip("".join((*FORMULA, " ")))[:255].strip()
+    text = _AFTER_SEMICOLON.sub("; ", clean(_NOT_IN_XML.sub("", value)))
+    return text.lstrip(_BEGINS)[:255].strip()
 
 
 def mail(value: str) -> str | None:

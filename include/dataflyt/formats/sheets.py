@@ -11,8 +11,10 @@ frames and the same moment give the same bytes.
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -25,7 +27,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 """The first letters of a text that a spreadsheet may read as a formula; the last four are = + - @ in full width."""
 EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 """The time of a file in a zip file, which has to have one, and cannot have an earlier."""
-_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NARROWEST, _WIDEST = 8, 60
 _BREATH = 4
 """Letters beyond a column's longest text: the filter's button takes two."""
@@ -105,7 +107,14 @@ def write_xlsx(
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet._writer import WorksheetWriter
     from openpyxl.writer.excel import ExcelWriter
+
+    class Nameless(WorksheetWriter):  # type: ignore[misc]  # openpyxl has no types
+        """The rows on their way. openpyxl's own file has a name, and stays with the rows when the process is killed."""
+
+        def cleanup(self) -> None:
+            """Leave the file to its ``with``."""
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title)
@@ -116,7 +125,7 @@ def write_xlsx(
         if not isinstance(value, str):
             return value
         # Without a type of its own, "=1" would be a formula and "#N/A" an error.
-        one = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", value))
+        one = WriteOnlyCell(sheet, NOT_IN_XML.sub("", value))
         one.data_type = "s"
         if head:
             one.font = Font(bold=True)
@@ -125,26 +134,34 @@ def write_xlsx(
         return one
 
     rows = columns = 0
-    try:
-        for frame in frames:
-            if not rows:
-                columns = len(frame.columns)
-                for at, name in enumerate(frame.columns, 1):
-                    most = max((letters or {}).get(name, 0), len(str(name)))
-                    width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
-                    sheet.column_dimensions[get_column_letter(at)].width = width
-                sheet.append([cell(str(name), head=True) for name in frame.columns])
-                rows = 1
-            bare = frame.astype(object)
-            for row in bare.where(frame.notna(), None).itertuples(index=False, name=None):
-                sheet.append([cell(value) for value in row])
-                rows += 1
-    except BaseException:
-        sheet.close()  # else its half-written file complains when Python forgets it
-        raise
-    if rows:
-        sheet.auto_filter.ref = f"A1:{get_column_letter(columns)}{rows}"
-    ExcelWriter(book, _Archive(out, "w", ZIP_DEFLATED)).save()
+    with TemporaryFile() as between:
+        try:
+            for frame in frames:
+                if not rows:
+                    columns = len(frame.columns)
+                    for at, name in enumerate(frame.columns, 1):
+                        most = max((letters or {}).get(name, 0), len(str(name)))
+                        width = min(max(most + _BREATH, _NARROWEST), _WIDEST)
+                        sheet.column_dimensions[get_column_letter(at)].width = width
+                    sheet._writer = Nameless(sheet, out=between)
+                    sheet._writer.write_top()  # with the columns' widths, which stand before the rows
+                    sheet.append([cell(str(name), head=True) for name in frame.columns])
+                    rows = 1
+                bare = frame.astype(object)
+                for row in bare.where(frame.notna(), None).itertuples(index=False, name=None):
+                    sheet.append([cell(value) for value in row])
+                    rows += 1
+        except BaseException:
+            if rows:
+                with suppress(Exception):
+                    sheet.close()  # its parts must be closed in their order
+            raise
+        if rows:
+            sheet.auto_filter.ref = f"A1:{get_column_letter(columns)}{rows}"
+        else:  # no frame came at all
+            sheet._writer = Nameless(sheet, out=between)
+            sheet._writer.write_top()
+        ExcelWriter(book, _Archive(out, "w", ZIP_DEFLATED)).save()
 
 
 class _Archive(ZipFile):
@@ -155,8 +172,9 @@ class _Archive(ZipFile):
         super().writestr(one, data, *args, **options)
 
     def write(self, filename: Any, arcname: Any = None, *args: Any, **options: Any) -> None:
-        with open(filename, "rb") as source, self.open(zipped(arcname), "w", force_zip64=False) as target:
-            while piece := source.read(1 << 16):
+        filename.seek(0)  # the file of a sheet's rows, which has no name
+        with self.open(zipped(arcname), "w", force_zip64=False) as target:
+            while piece := filename.read(1 << 16):
                 target.write(piece)
 
 
