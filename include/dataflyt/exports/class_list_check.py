@@ -10,13 +10,12 @@ import hashlib
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import IO, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from dataflyt.errors import Unreadable
-from dataflyt.exports.checking import walked
+from dataflyt.exports.checking import BROKEN_ZIP, opened_zip, walked
 from dataflyt.exports.model import Finding, Openable
 
 NOT_A_LIST: Final = "Fil som ikke er en klasseliste"
@@ -33,8 +32,6 @@ _RUNS_IN = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _YEAR = re.compile(r"([0-9]{4})/([0-9]{4})")
 _LEVEL = re.compile(r"|[1-9]|1[0-3]")
-_DAMAGED = "Filen er ikke en hel zip-fil."
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
 
 
 def check(path: Openable) -> Iterator[Finding]:
@@ -43,10 +40,7 @@ def check(path: Openable) -> Iterator[Finding]:
 
 
 def _walk(file: BinaryIO) -> Iterator[Finding]:
-    try:
-        archive = zipfile.ZipFile(file)
-    except _BROKEN:
-        raise Unreadable(_DAMAGED) from None
+    archive = opened_zip(file)
     names = archive.namelist()
     bare = [name.rpartition(".")[0] for name in names]
     if names[:2] != ["alle-skoler.csv", "alle-skoler.xlsx"]:
@@ -73,16 +67,12 @@ def _where(name: str) -> str:
 def _list(archive: zipfile.ZipFile, name: str, seen: "hashlib._Hash") -> Iterator[Finding]:
     """Yield what is wrong with one list, read in both formats side by side; add its lines to ``seen``."""
     where = _where(name)
-    try:
-        with archive.open(f"{name}.csv") as text, archive.open(f"{name}.xlsx") as sheet:
-            lines = zip_longest(_csv(text), _xlsx(sheet))
-            for number, (line, row) in enumerate(lines, 1):
-                for kind, detail in _wrong(number, line, row):
-                    yield Finding(kind, where, f"linje {number}: {detail}", number, blocks=True)
-                if number > 1:
-                    seen.update(repr(line).encode())
-    except _BROKEN:
-        raise Unreadable(_DAMAGED) from None
+    lines = zip_longest(_csv(archive, f"{name}.csv"), _xlsx(archive, f"{name}.xlsx"))
+    for number, (line, row) in enumerate(lines, 1):
+        for kind, detail in _wrong(number, line, row):
+            yield Finding(kind, where, f"linje {number}: {detail}", number, blocks=True)
+        if number > 1:
+            seen.update(repr(line).encode())
 
 
 def _wrong(number: int, line: list[str] | None, row: list[tuple[str, str]] | None) -> Iterator[tuple[str, str]]:
@@ -117,22 +107,24 @@ def _says(cell: str, value: str) -> bool:
     return cell == value or (cell == f"'{value}" and bool(_RUNS_IN.match(value)))
 
 
-def _csv(file: IO[bytes]) -> Iterator[list[str]]:
-    if file.read(3) != b"\xef\xbb\xbf":
-        raise Unreadable("En liste i CSV begynner ikke med tegnet som Excel kjenner UTF-8 på.")
-    text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8", newline="")
+def _csv(archive: zipfile.ZipFile, name: str) -> Iterator[list[str]]:
     try:
-        yield from csv.reader(text, delimiter=";", strict=True)
-    except (UnicodeDecodeError, csv.Error):
+        with archive.open(name) as file:
+            if file.read(3) != b"\xef\xbb\xbf":
+                raise Unreadable("En liste i CSV begynner ikke med tegnet som Excel kjenner UTF-8 på.")
+            text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8", newline="")
+            yield from csv.reader(text, delimiter=";", strict=True)
+    except (csv.Error, *BROKEN_ZIP):
         raise Unreadable("En liste kan ikke leses som CSV.") from None
 
 
-def _xlsx(file: IO[bytes]) -> Iterator[list[tuple[str, str]]]:
+def _xlsx(archive: zipfile.ZipFile, name: str) -> Iterator[list[tuple[str, str]]]:
     """Yield the rows of the one sheet, each cell with its type; an empty cell is an empty text."""
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True)
+        with archive.open(name) as file:
+            book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True)
     except Exception:  # openpyxl raises whatever its parser meets
         raise Unreadable("En liste kan ikke leses som XLSX.") from None
     if len(book.sheetnames) != 1:

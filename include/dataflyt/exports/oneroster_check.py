@@ -8,17 +8,12 @@ school; a guardian is a user's agent and no other; lists of subjects and of thei
 The files are streamed: only ids are remembered. A finding names the file and the line, and repeats nothing from it.
 """
 
-import csv
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
-from datetime import date
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from dataflyt.errors import Unreadable
-from dataflyt.exports.checking import walked
+from dataflyt.exports.checking import RUNS, UNSEEN, Row, is_day, lines_of, opened_zip, rows, walked
 from dataflyt.exports.model import Finding, Openable, ReadRow
 
 NO_FILE: Final = "Fil som ikke er slik manifest.csv sier"
@@ -73,7 +68,6 @@ _NEVER: Final = frozenset(
 )
 """Columns that stay empty: status and dateLastModified in bulk, and what no receiver needs in order to give access."""
 _ID = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
-_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _VALID: Final = {
     "orgs.type": re.compile("department|school|district|local|state|national"),
     "academicSessions.type": re.compile("gradingPeriod|semester|schoolYear|term"),
@@ -120,11 +114,6 @@ _PERIODS: Final = {
     "enrollments": ("beginDate", "endDate"),
 }
 _DAYS = frozenset(("startDate", "endDate", "beginDate", "birthDate"))
-_RUNS = re.compile(r"(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
-_DAMAGED = "Filen er ikke en hel zip-fil."
-Row = dict[str, str]
 
 
 def check(path: Openable) -> Iterator[Finding]:
@@ -138,7 +127,7 @@ def read(path: Openable) -> Iterator[ReadRow]:
 
 
 def _rows(file: BinaryIO) -> Iterator[ReadRow]:
-    archive = _opened(file)
+    archive = opened_zip(file)
     at_school = {row["userSourcedId"] for _, row in rows(archive, "roles") if row["role"] != "guardian"}
     for _, row in rows(archive, "users"):
         if row["sourcedId"] in at_school:
@@ -147,43 +136,11 @@ def _rows(file: BinaryIO) -> Iterator[ReadRow]:
         yield ReadRow(row["userSourcedId"], row["classSourcedId"], row["role"] == "student", "")
 
 
-def _opened(file: BinaryIO) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except _BROKEN:
-        raise Unreadable(_DAMAGED) from None
-
-
-def rows(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Row]]:
-    """Yield line number and row of a file by the names in its first line; nothing for a file that is not there."""
-    if f"{name}.csv" in archive.namelist():
-        lines = lines_of(archive, f"{name}.csv")
-        heads = next(lines, (1, []))[1]
-        for number, cells in lines:
-            if len(cells) != len(heads):
-                raise Unreadable(f"Linje {number} i {name}.csv har ikke like mange kolonner som hodet.")
-            yield number, dict(zip(heads, cells, strict=True))
-
-
-def lines_of(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of a CSV file of the archive. Raises Unreadable."""
-    number = 0
-    try:
-        with archive.open(name) as file:
-            text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", newline="")
-            lines = csv.reader(text, strict=True)
-            for cells in lines:
-                number = lines.line_num
-                yield number, cells
-    except (csv.Error, *_BROKEN):
-        raise Unreadable(f"{name} kan ikke leses som CSV i UTF-8 (etter linje {number}).") from None
-
-
 class _Check:
     """One walk through the files, and its memory of the ids it has passed."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._archive = _opened(file)
+        self._archive = opened_zip(file)
         self._ids: dict[str, set[str]] = {}
         self._schools: set[str] = set()
         self._school_of: dict[str, str] = {}  # class -> school
@@ -287,11 +244,11 @@ class _Check:
             return
         if column in _NEVER:
             yield NOT_ALLOWED, column
-        if _UNSEEN.search(value) or (full in _VALID and not _VALID[full].fullmatch(value)):
+        if UNSEEN.search(value) or (full in _VALID and not _VALID[full].fullmatch(value)):
             yield NOT_VALID, column
-        if column in _DAYS and not _is_day(value):
+        if column in _DAYS and not is_day(value):
             yield NOT_VALID, column
-        if _RUNS.search(value) and full != "users.sms":
+        if RUNS.search(value) and full != "users.sms":
             yield FORMULA, column
         if full in _REFERS:
             for target in value.split(","):
@@ -315,16 +272,6 @@ class _Check:
                 yield _finding(NO_CHILD, f"roles.csv linje {number}", "ingen har brukeren som agent", number)
         if self._agents - self._guardians.keys():
             yield _finding(UNRESOLVED, "users.csv", "en agent har ikke rollen guardian", 0)
-
-
-def _is_day(value: str) -> bool:
-    if not _DAY.fullmatch(value):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _finding(name: str, where: str, detail: str, line: int) -> Finding:

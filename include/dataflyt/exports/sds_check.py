@@ -10,15 +10,12 @@ The files are streamed: only ids are remembered. A finding names the file and th
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
-from datetime import date
 from typing import BinaryIO, Final
 
 from dataflyt.errors import Unreadable
-from dataflyt.exports.checking import walked
+from dataflyt.exports.checking import RUNS, UNSEEN, Row, is_day, lines_of, opened_zip, rows, walked
 from dataflyt.exports.model import Finding, Openable, ReadRow
-from dataflyt.exports.oneroster_check import lines_of, rows
 
 NO_FILE: Final = "Fil som mangler, eller som ikke hører til"
 WRONG_HEADS: Final = "Kolonner som ikke er formatets"
@@ -78,12 +75,7 @@ _REFERS: Final = {
 }
 _PERIODS: Final = {"academicSessions": ("startDate", "endDate"), "roles": ("roleStartDate", "roleEndDate")}
 _DAYS = frozenset(("startDate", "endDate", "roleStartDate", "roleEndDate", "birthDate"))
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
-_RUNS = re.compile(r"(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError, ValueError)
-Row = dict[str, str]
 
 
 def check(path: Openable) -> Iterator[Finding]:
@@ -107,10 +99,7 @@ def _rows(file: BinaryIO) -> Iterator[ReadRow]:
 
 
 def _opened(file: BinaryIO) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(file)
-    except _BROKEN:
-        raise Unreadable("Filen er ikke en hel zip-fil.") from None
+    archive = opened_zip(file)
     if not {"orgs.csv", "users.csv", "roles.csv"} <= set(archive.namelist()):
         raise Unreadable("Zip-filen har ikke orgs.csv, users.csv og roles.csv.")
     return archive
@@ -189,23 +178,16 @@ class _Check:
         valid = _VALID.get(f"{name}.{column}") or (_ID if column == "sourcedId" else None)
         if column in _NEVER:
             yield NOT_ALLOWED, column
-        if _UNSEEN.search(value) or (valid and not valid.fullmatch(value)):
+        if UNSEEN.search(value) or (valid and not valid.fullmatch(value)):
             yield NOT_VALID, column
-        if column in _DAYS and not _is_day(value):
+        if column in _DAYS and not is_day(value):
             yield NOT_VALID, column
-        if _RUNS.search(value) and column != "sms":
+        if RUNS.search(value) and column != "sms":
             yield FORMULA, column
         target = _REFERS.get(column)
         # The owner stands above its schools, so every reference is to a row that has been read.
         if target and any(one not in self._ids.get(target, ()) for one in value.split(",")):
             yield UNRESOLVED, column
-
-
-def _is_day(value: str) -> bool:
-    try:
-        return bool(_DAY.fullmatch(value) and date.fromisoformat(value))
-    except ValueError:
-        return False
 
 
 def _finding(name: str, where: str, detail: str, line: int) -> Finding:
