@@ -20,8 +20,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 
 from dataflyt.run.looking import Looking
-from dataflyt.run.open_plan import COVERED
+from dataflyt.run.open_plan import is_covered
 from dataflyt.storage.database import OWN_KEY
+from dataflyt.warehouse import people
 from dataflyt.warehouse.tables import GOLDEN
 from dataflyt.warehouse.vetoed_views import Views
 
@@ -134,8 +135,8 @@ def _make_shown(here: Looking) -> None:
     connection.execute(text("create temporary table frame_shown (person_id uuid) on commit drop"))
     connection.execute(text("create temporary table frame_group (group_id text) on commit drop"))
     every = {views.prefix: views for views in (here.now, here.then)}.values()
-    people = " intersect ".join(f"({_shown_in(views)})" for views in every)
-    connection.execute(text(f"insert into frame_shown {people}"), bound)
+    shown = " intersect ".join(f"({_shown_in(views)})" for views in every)
+    connection.execute(text(f"insert into frame_shown {shown}"), bound)
     connection.execute(text("analyze frame_shown"))
     groups = f"select distinct t.group_id from {here.then.prefix}membership t {_SHOWN} where t.role = 'student'"
     connection.execute(text(f"insert into frame_group {groups}"))
@@ -143,28 +144,25 @@ def _make_shown(here: Looking) -> None:
 
 
 def _shown_in(views: Views) -> str:
-    return _PEOPLE.format(p=views.prefix, covered=COVERED, key=OWN_KEY)
+    protected, covered = people.PROTECTED.format(p=views.prefix), is_covered("p.person_id")
+    return _PEOPLE.format(p=views.prefix, protected=protected, covered=covered)
 
 
 # The rules are those of people.hidden, for everybody at once. Whoever is here only as guardian of children who are left
 # out is left out: both of protected children and of covered ones, so that neither tells.
 _PEOPLE = """
-with guarded as (
-    select person_id from {p}protection where level >= 2 or (held_back and not comes_back)
-    union
-    select person_id from {p}veto where kind = 'access_suspended'
-),
+with protected as ({protected}),
 hidden as (
-    select person_id from guarded
+    select person_id from protected
     union
-    select k.person_id from {p}kin k join guarded x on x.person_id = k.other_id
+    select k.person_id from {p}kin k join protected x on x.person_id = k.other_id
 ),
 open as materialized (
     select p.person_id
     from {p}person p
     join {p}protection x on x.person_id = p.person_id
     where not p.dead and not exists (select from hidden h where h.person_id = p.person_id)
-        and ('x' || left(control.keyed_hash({key}, 'cover ' || p.person_id::text), 4))::bit(16)::int % {covered} <> 0
+        and not {covered}
 ),
 here as (
     select person_id from {p}enrolment

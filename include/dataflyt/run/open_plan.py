@@ -38,6 +38,11 @@ _OF_TWO = frozenset({"persons_join", "person_splits", "sas_guardian_without_basi
 """The kinds whose ``other`` is a person, with those about access and identity."""
 
 
+def is_covered(person: str) -> str:
+    """Return SQL that tells whether the id ``person`` is one in ``COVERED``; it needs the parameter ``owner``."""
+    return f"('x' || left(control.keyed_hash({OWN_KEY}, 'cover ' || {person}::text), 4))::bit(16)::int % {COVERED} = 0"
+
+
 class NoSuchRun(ConfigError):
     """The kommune has no run of this number."""
 
@@ -175,12 +180,8 @@ class OpenPlan:
         ids = sorted({one for row in rows for one in _people(row) if one})
         if not graded:
             hidden = self.connection.execute(
-                text(
-                    "select one from unnest(cast(:ids as uuid[])) as ids (one) "
-                    f"where ('x' || left(control.keyed_hash({OWN_KEY}, 'cover ' || one::text), 4))::bit(16)::int "
-                    "% :covered = 0"
-                ),
-                {"ids": ids, "owner": self.run.owner, "covered": COVERED},
+                text(f"select one from unnest(cast(:ids as uuid[])) as ids (one) where {is_covered('one')}"),
+                {"ids": ids, "owner": self.run.owner},
             )
             covered = set(hidden.scalars())
             ids = [one for one in ids if one not in covered]

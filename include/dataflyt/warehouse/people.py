@@ -287,10 +287,17 @@ where s.owner = '{owner}' and s.from_run <= {run} and coalesce(s.to_run > {run},
     and not exists (select from {p}person p where p.person_id = l.person_id)
 """
 _KIN = "select person_id, other_id from {p}kin where person_id = any(cast(:people as uuid[]))"
-_SUSPENDED = """
-select distinct person_id from {p}veto where kind = 'access_suspended' and person_id = any(cast(:people as uuid[]))
+_IS_PROTECTED = "level >= 2 or (held_back and not comes_back)"
+_IS_SUSPENDED = "kind = 'access_suspended'"
+PROTECTED = (
+    f"select person_id from {{p}}protection where {_IS_PROTECTED} "
+    f"union select person_id from {{p}}veto where {_IS_SUSPENDED}"
+)
+"""SQL for everybody whom ``hidden`` hides by protection, under their present ids; ``{p}`` is the views' prefix."""
+_SUSPENDED = f"""
+select distinct person_id from {{p}}veto where {_IS_SUSPENDED} and person_id = any(cast(:people as uuid[]))
 """
-_LEVEL = """
-select person_id, level >= 2 or (held_back and not comes_back)
-from {p}protection where person_id = any(cast(:people as uuid[]))
+_LEVEL = f"""
+select person_id, {_IS_PROTECTED}
+from {{p}}protection where person_id = any(cast(:people as uuid[]))
 """
