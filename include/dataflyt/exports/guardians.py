@@ -1,4 +1,4 @@
-"""Who has access to whom, for the school administration system: one row a pupil and an adult, as JSON.
+"""The list of access as JSON, for the school administration system: a row for each pupil and adult with access.
 
 In: a ``Shown``. Out: one JSON object, whose schema is ``docs/reference/guardians.schema.json``. Each access stands on a
 line of its own, by the ids of child and guardian, so that a receiver can read it a line at a time. The same input gives

@@ -1,4 +1,4 @@
-"""Who has access to whom, as CSV: the rows of ``guardians`` for a spreadsheet, or a system that reads no JSON.
+"""The list of access as CSV: the rows of ``guardians``, for a spreadsheet and for a system that reads no JSON.
 
 In: a ``Shown``. Out: UTF-8 with a byte order mark, ``;`` between the fields, a line of heads first; one line a pupil
 and an adult. A cell that a spreadsheet could take for a formula has an apostrophe before it (``formats.sheets``): a

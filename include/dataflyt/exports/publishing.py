@@ -35,7 +35,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.errors import CheckFailed, ConfigError
+from dataflyt.errors import CheckFailed, ConfigError, Unreadable
 from dataflyt.exports import disclosing, read_back
 from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
 from dataflyt.exports.reading import ShownViews
@@ -183,9 +183,11 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
             log.error("%s does not pass its check: readers must take the full file.", changes.file)
             return None
         return {"file": changes.file, "sha256": measured(target)[0], "from": said["sha256"], "to": now.sha256}
-    except Exception as error:
-        log.warning("%s is not published (%s): readers must take the full file.", changes.file, type(error).__name__)
-        return None
+    except Unreadable:  # expected: a new realm, or a file of an older version
+        log.warning("%s is not published: no changes lead to the full file, which readers must take.", changes.file)
+    except Exception as error:  # its text may hold values
+        log.error("%s could not be written (%s): readers must take the full file.", changes.file, type(error).__name__)
+    return None
 
 
 def _same_lead(lead: _Lead | None, folder: Any, target: Any) -> _Lead | None:

@@ -364,7 +364,7 @@ class _Reader:
             )
         origins = self._origins()
 
-        # Of whom FREG is asked about for protected children alone, the page is as if FREG were not asked.
+        # An employee may be asked about at FREG because of protected children alone. The page then names other sources.
         others = [row["source"] for row in self._said if row["source"] != "freg"]
 
         def told(field: str, row: Mapping[str, Any]) -> tuple[str, str, str]:
