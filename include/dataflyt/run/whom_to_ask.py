@@ -8,16 +8,24 @@ from sqlalchemy import text
 from dataflyt.run.job import Job
 from dataflyt.warehouse import events
 
-# Role 01 is a pupil (PIFU-IMS 1.3). When a pupil's number is missing or wrong in the file, FREG is asked by the number
-# of an earlier run.
+# Role 01 is a pupil (PIFU-IMS 1.3). When a pupil's number is missing in the file, FREG is asked by the number of an
+# earlier run. The two ids of such a pupil are two rows: a join by «in» of both would compare every id with every other.
 PUPILS = """
-select coalesce(p.number, k.value) as number from staging_{owner}.sas_person p
-join staging_{owner}.sas_membership m on m.person_id = p.person_id and m.role = '01'
-left join golden.person_link l on p.number is null and l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas'
-    and l.value in (p.person_id, p.old_person_id)
-left join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
-    and k.person_id = l.person_id
-where coalesce(p.number, k.value) ~ '^[0-9]{{11}}$' group by 1 order by 1
+with pupil as (
+    select p.number, p.person_id, p.old_person_id from staging_{owner}.sas_person p
+    where p.person_id in (select m.person_id from staging_{owner}.sas_membership m where m.role = '01')
+), numbered as (
+    select number from pupil
+    union
+    select k.value from (
+        select person_id as sas_id from pupil where number is null
+        union select old_person_id from pupil where number is null
+    ) as known
+    join golden.person_link l on l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas' and l.value = known.sas_id
+    join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
+        and k.person_id = l.person_id
+)
+select number from numbered where number ~ '^[0-9]{{11}}$' order by 1
 """
 """Pupils in the school system's file."""
 
@@ -40,14 +48,14 @@ where f.ansvarlig ~ '^[0-9]+$' and length(f.ansvarlig) = 11 and f.ergjeldende is
 
 
 RESPONSIBLE = f"""
-with pupil as ({PUPILS})
+with asked as ({PUPILS})
 {responsible("staging_{owner}.")}
     and f.foedselsellerdnummer in (
         select p.foedselsellerdnummer from staging_{{owner}}.freg_person p
-        where p.oppslag in (select number from pupil)
+        where p.oppslag in (select number from asked)
         union
         select i.foedselsellerdnummer from staging_{{owner}}.freg_identifikasjonsnummer i
-        where i.identifikasjonsnummer in (select number from pupil)
+        where i.identifikasjonsnummer in (select number from asked)
     )
 order by 1
 """
