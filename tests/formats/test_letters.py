@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dataflyt.accounts import directory
 from dataflyt.accounts.directory import Entry
-from dataflyt.formats.letters import GARBLED
+from dataflyt.formats.letters import GARBLED, SUSPECT
 from dataflyt.formats.text import from_windows_1252
 from dataflyt.sources.hr import stamdata3, visma
 from dataflyt.sources.sas import pifu, timetable
@@ -132,7 +132,14 @@ def test_postgresql_reads_the_pattern_as_python_does(pg_url: str) -> None:
     names = [*REAL, *(name.upper() for name in REAL), *NOT_PEOPLE, *garbled]
     with psycopg.connect(pg_url.replace("+psycopg", "")) as connection:
         found = connection.execute("select n from unnest(%s::text[]) as n where n ~ %s", [names, GARBLED]).fetchall()
+        suspect = connection.execute("select n from unnest(%s::text[]) as n where n ~ %s", [names, SUSPECT]).fetchall()
     assert {name for (name,) in found} == {name for name in names if is_garbled(name)}
+    assert {name for (name,) in found} <= {name for (name,) in suspect} < set(names)
+
+
+@given(st.from_regex(GARBLED))
+def test_the_quick_search_passes_over_nothing_garbled(name: str) -> None:
+    assert re.search(SUSPECT, name)
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.formats.dates import EARLIEST, LATEST
-from dataflyt.formats.letters import GARBLED
+from dataflyt.formats.letters import GARBLED, SUSPECT
 
 Scope: TypeAlias = Literal["row", "table", "note", "file"]
 """The effect of a breach: the row is quarantined, the run is stopped, the breach is only counted, or a written file is
@@ -247,7 +247,8 @@ def blank(*columns: str) -> str:
 
 def garbled(*columns: str) -> str:
     """Return the fault that one of the columns was written in one encoding and read in another."""
-    return f"concat_ws(' ', {', '.join(columns)}) ~ {literal(GARBLED)}"
+    text = f"concat_ws(' ', {', '.join(columns)})"
+    return f"({text} ~ {literal(SUSPECT)} and {text} ~ {literal(GARBLED)})"
 
 
 def letters(
