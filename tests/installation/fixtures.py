@@ -101,28 +101,50 @@ def _world() -> bytes:
     return pickle.dumps(build("1106", 1, TODAY, pupils=PUPILS))
 
 
+class Served:
+    """An HTTP server in a thread, for all tests of a worker in turn: it answers as ``app`` does."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(self, lifespan="off", log_level="warning", access_log=False, date_header=False)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            assert self.thread.is_alive()
+            time.sleep(0.01)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self.server.should_exit = True
+        self.thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.stop()
+
+
 @pytest.fixture
-def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey) -> Iterator[Registers]:
+def registers(tmp_path: Path, signing_key: rsa.RSAPrivateKey, served: Served) -> Iterator[Registers]:
     world: World = pickle.loads(_world())
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     faults = Switches()
-    app = create_app(world, url, signing_key.public_key(), None, CLIENT, faults=faults)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, date_header=False))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
+    served.app = create_app(world, served.url, signing_key.public_key(), None, CLIENT, faults=faults)
     pem = signing_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    registers = Registers(world, url, tmp_path / "drop", pem, faults)
+    registers = Registers(world, served.url, tmp_path / "drop", pem, faults)
     registers.write()
     yield registers
-    server.should_exit = True
-    thread.join(10)
+    served.app = None
 
 
 @pytest.fixture(scope="session")
