@@ -24,7 +24,7 @@ endif
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test cluster kills lint docs lock bench bench-peers clean
+.PHONY: help setup demo up plan run doctor import backup restore test test-long cluster kills lint docs lock bench bench-peers clean
 
 help:  ## vis kommandoene
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -75,8 +75,11 @@ restore: $(STAMP)  ## erstatt varehuset med en sikkerhetskopi, etter å ha spurt
 	$(ALONE)@$(SUPERVISOR) restore --file='$(FILE)' --yes='$(YES)'
 
 # Three workers for two cores: a test waits for the database half of the time.
-test: $(STAMP)  ## kjør alle testene, flere om gangen
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+test: $(STAMP)  ## kjør de raske testene, flere om gangen: under 8 minutter på to kjerner
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not long'
+
+test-long: $(STAMP)  ## kjør de lange testene: Airflow, make demo, simulerte uker, og hver test på over seks sekunder
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i, og sammenlign (trenger redis-server)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'

@@ -252,7 +252,7 @@ def _words(command: Any) -> str:
 
 def _targets() -> Iterator[tuple[str, str]]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for name, said in re.findall(r"^([a-z]+):[^#\n]*## *(.+)$", makefile, re.MULTILINE):
+    for name, said in re.findall(r"^([a-z-]+):[^#\n]*## *(.+)$", makefile, re.MULTILINE):
         yield code(f"make {name}"), said
 
 

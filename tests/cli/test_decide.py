@@ -40,6 +40,7 @@ def said(*words: str, by: str = "101", code: int = 0) -> str:
     return done.output
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_grant_is_tried_proposed_confirmed_listed_and_ended(here: Installation) -> None:
     child = _young(here, 0)

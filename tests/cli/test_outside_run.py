@@ -26,6 +26,8 @@ from dataflyt.cli.outside_run import airflow_is_here
 from dataflyt.errors import ConfigError
 from tests.forking import Forking
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = """
 import signal, sys

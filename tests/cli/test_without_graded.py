@@ -101,6 +101,7 @@ def _decide(here: Installation, decision: Decision) -> int:
     return int(made.number or 0)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_nobody_without_graded_is_told_anything_about_a_protected_person(here: Installation, tmp_path: Path) -> None:
     here.kommune = find(Path(os.environ["DATAFLYT_KOMMUNER"]), "haugesund")

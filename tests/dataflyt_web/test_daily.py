@@ -14,6 +14,7 @@ KOMMUNE = "/kommune/haugesund"
 UNKNOWN = "11111111-1111-4111-8111-111111111111"
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.usefixtures("people")
 def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(

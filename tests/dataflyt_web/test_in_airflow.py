@@ -16,6 +16,8 @@ from tests.dataflyt_web.airflow_server import Server, serving
 from tests.installation.fixtures import Installation
 from tests.on_airflow.rights_world import RUN
 
+pytestmark = pytest.mark.long
+
 PURPOSE = "Undersøker et spørsmål fra rektor"
 PLAN = "/dataflyt/kommune/haugesund/plan"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -84,6 +84,7 @@ def _lost(here: Installation, run: int) -> set[tuple[str, str]]:
     return {(row.subject, row.other) for row in rows if row.kind == "guardian_loses_access"}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_grant_takes_two_begins_with_the_next_run_and_ends_at_once(here: Installation) -> None:
     child, other, third = (_young(here, turn) for turn in range(3))
@@ -188,6 +189,7 @@ def test_what_a_grant_must_have(here: Installation) -> None:
     _both(here, _consent(here, grown, friend, [grown.number]).model_copy(update={"basis": "court_judgment"}))
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_stepfather_of_the_seed_gets_access_by_everybodys_consent_and_loses_it_when_one_withdraws(
     here: Installation,
@@ -219,6 +221,7 @@ def test_the_stepfather_of_the_seed_gets_access_by_everybodys_consent_and_loses_
         _decide(here, taken)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_consent_falls_for_each_of_the_four_reasons(here: Installation) -> None:
     changes, leaves, hidden, grown, withdraws = children = [_young(here, turn) for turn in range(5)]
@@ -284,6 +287,7 @@ def test_a_protected_childs_adults_are_decided_one_by_one_and_only_by_those_who_
         _decide(here, lift)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_nobody_without_graded_is_told_that_a_suspension_is_lifted_after_the_protection(here: Installation) -> None:
     child = _young(here, 0)
@@ -343,6 +347,7 @@ def test_who_is_held_back_is_out_of_everything_until_two_end_it_and_a_run_has_as
     assert guardian not in _published(here).content.decode(), "a run does not end it"
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_pupils_without_a_number_are_published_by_a_decision_they_share_and_held_back_when_it_ends(
     here: Installation,

@@ -20,6 +20,7 @@ from tests.installation.test_run import _newcomer
 from tests.warehouse.test_rules import _link
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_what_is_raised_in_the_week_of_a_rejected_run_outlives_it_and_the_undoing_of_the_next(
     here: Installation,
@@ -62,6 +63,7 @@ def test_what_is_raised_in_the_week_of_a_rejected_run_outlives_it_and_the_undoin
     assert here.query("select withdrawn_at from control.access_grant where access_grant = :grant", grant=grant)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_consent_of_one_who_lost_foreldreansvar_the_day_before_gives_nothing(here: Installation) -> None:
     pupils = families(here)

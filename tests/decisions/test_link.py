@@ -16,6 +16,7 @@ WHY = {"reason": "Samme person, to nummer", "case_number": "2026/14"}
 PEOPLE_OF = "select person_id from golden.person_link where to_run is null and scheme = 'number' and value = :number"
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_two_persons_are_one_after_an_approved_run_and_parted_again_with_the_protection_of_both(
     decided: Installation,  # noqa: F811

@@ -40,6 +40,7 @@ def uid_of(here: Installation, number: int) -> str:
     return str(uid)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_people_registered_by_hand_are_shown_as_what_they_are_until_their_last_day(
     decided: Installation,  # noqa: F811

@@ -53,6 +53,7 @@ def entry(ldif: str, uid: str) -> dict[str, list[str]]:
     return values
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_overrides_hold_from_the_next_run_and_the_registers_values_stay_beside(
     decided: Installation,  # noqa: F811

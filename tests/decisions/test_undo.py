@@ -83,6 +83,7 @@ def level(here: Installation, number: str) -> int:
         return int(found.scalar() or 0)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_undoing_takes_back_what_the_run_gave_and_gives_nothing_back(decided: Installation) -> None:
     here, world = decided, decided.registers.world
@@ -201,6 +202,7 @@ def test_undoing_takes_back_what_the_run_gave_and_gives_nothing_back(decided: In
     assert level(here, lowered.number) == 0
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_undoing_takes_two_people_and_the_newest_run_and_never_the_first(decided: Installation) -> None:
     here, kommune, environment = decided, decided.kommune, decided.environment

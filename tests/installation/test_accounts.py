@@ -76,6 +76,7 @@ def pupils(installation: Installation) -> list[Person]:
     return [pupil.person for pupil in installation.registers.world.pupils if pupil.person and not pupil.person.cases]
 
 
+@pytest.mark.long
 def test_everybody_keeps_the_name_they_have_and_nobody_else_gets_it(installation: Installation, folder: Path) -> None:
     installation.run(answer="rejected")
     # The names Dataflyt gives without a directory.
@@ -322,6 +323,7 @@ def compared(installation: Installation) -> dict[str, int]:
         return day_one.compare(connection, run)
 
 
+@pytest.mark.long
 def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: Installation, folder: Path) -> None:
     planned(trial)
     assert compared(trial) == {}  # without a directory there is nothing to compare with
@@ -374,6 +376,7 @@ def test_on_trial_what_would_be_published_is_held_against_the_directory(trial: I
 PROTECTIONS = [None, "fortrolig", "strengtFortrolig"]
 
 
+@pytest.mark.long
 def test_nobody_can_tell_from_a_comparison_or_an_import_who_is_protected(trial: Installation, folder: Path) -> None:
     """Change one person's protection in the same world: any difference is then due to it."""
     pupil, other, third = _without_siblings(trial)[:3]
@@ -421,6 +424,7 @@ def test_rows_of_those_whom_dataflyt_knows_are_for_those_who_may_see_protection(
             rows(trial)
 
 
+@pytest.mark.long
 def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_else_nowhere(
     trial: Installation, folder: Path
 ) -> None:
@@ -452,6 +456,7 @@ def test_who_is_hidden_before_or_after_a_run_is_the_same_in_the_directory_and_el
         close_run(job, [])
 
 
+@pytest.mark.long
 def test_who_left_and_is_hidden_is_missing_as_everybody_who_left(trial: Installation, folder: Path) -> None:
     planned(trial)
     guardian = next(

@@ -67,6 +67,7 @@ class Cutter:
                 self.cutting.join()
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_run_whose_connections_break_in_every_step_is_tried_again_until_it_is_published(
     installation: Installation, monkeypatch: pytest.MonkeyPatch

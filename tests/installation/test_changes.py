@@ -175,6 +175,7 @@ class InOpenLdap(Reader):
         return whole(content)
 
 
+@pytest.mark.long
 def test_a_real_directory_follows_for_weeks_and_pupil_and_teacher_log_in_and_meet(
     installation: Installation, openldap: OpenLdap, tmp_path: Path
 ) -> None:

@@ -54,9 +54,11 @@ def connected(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> In
         )
         monkeypatch.setenv(f"AIRFLOW_CONN_{source.upper()}_HAUGESUND", text)
     monkeypatch.setenv("DATAFLYT_STORAGE", str(installation.storage))
+    monkeypatch.setattr("dataflyt.sources.freg.client._READY_WAIT", 0.01)
     return installation
 
 
+@pytest.mark.long
 def test_a_kommune_is_run_and_its_plan_read_by_name_or_number(connected: Installation) -> None:
     unanswered = runner.invoke(app, ["run", "haugesund"])  # no terminal to ask in
     assert unanswered.exit_code == 0, unanswered.output

@@ -20,6 +20,7 @@ from tests.warehouse.test_consent import _consent, _young
 from tests.warehouse.test_rules import _leave, _person, _plain_pupils
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("level", ["fortrolig", "strengtFortrolig"])
 @pytest.mark.parametrize("who", ["pupil", "employee"])
@@ -39,6 +40,7 @@ def test_two_worlds_that_differ_in_one_persons_protection_read_the_same(
     assert not _access(here, child.number) or level == "fortrolig"
 
 
+@pytest.mark.long
 def test_a_first_run_tells_the_same_of_a_fortrolig_and_counts_nowhere_who_is_in_no_export(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does
     assert told[0] == told[1]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_digest_of_a_plan_without_changes_says_nothing_of_what_only_graded_may_see(
     installation: Installation,
@@ -147,6 +150,7 @@ def test_the_digest_of_a_plan_without_changes_says_nothing_of_what_only_graded_m
     assert len(told) == 4, "each run's is its own, whether anything is in the plan or not"
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("in_the_school_system", [True, False])
 def test_a_consent_that_falls_by_protection_is_told_only_to_those_who_may_see_it(
@@ -270,6 +274,7 @@ def test_the_numbers_of_a_kommunes_vetoes_have_no_gaps_that_count_anothers(insta
         assert [connection.execute(inserted).fetchone() for _ in range(2)] == [(1,), (2,)]
 
 
+@pytest.mark.long
 def test_a_child_without_a_dwelling_is_protected_as_its_fortrolige_guardian_and_as_a_sibling_who_has_left(
     installation: Installation,
 ) -> None:

@@ -84,6 +84,7 @@ def answers(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Answ
     return Answers(installation, monkeypatch)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("apart", [False, True])
 def test_of_a_child_about_whom_freg_answers_twice_nobody_gains_and_only_who_is_in_neither_answer_loses(
     answers: Answers, apart: bool

@@ -124,6 +124,7 @@ def test_an_employee_who_is_protected_in_freg_is_in_no_export_once_the_kommune_a
     assert not answered & set(numbers)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_neither_turning_it_on_nor_off_nor_missing_answers_stop_a_run_and_what_is_known_stays(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, asked: Asked
@@ -219,6 +220,7 @@ def lane(installation: Installation) -> Lane:
     return lane
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_employee_whom_the_events_tell_of_leaves_at_once_where_the_kommune_asks(lane: Lane, asked: Asked) -> None:
     here = lane.here
@@ -275,6 +277,7 @@ def _mark(here: Installation, employee: Employee) -> None:
     os.utime(file, (time.time() - 3600,) * 2)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_employee_whom_hr_marks_is_in_no_export_and_comes_back_when_somebody_has_agreed(
     installation: Installation,

@@ -144,6 +144,7 @@ def lane(installation: Installation) -> Lane:
     return lane
 
 
+@pytest.mark.long
 def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_changes(lane: Lane) -> None:
     here, other = lane.here, lane.other
     other.run()
@@ -307,6 +308,7 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     assert last.number not in published(here)
 
 
+@pytest.mark.long
 def test_the_trouble_of_one_kommune_stops_no_other_and_a_kommune_sees_its_own_alone(lane: Lane) -> None:
     here, other = lane.here, lane.other
     child, second, *children = lane.children(32)

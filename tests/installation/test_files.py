@@ -33,6 +33,7 @@ def _said(installation: Installation, source: str, **changed: object) -> Kommune
     return installation.kommune.model_copy(update={"sources": sources.model_copy(update={source: other})})
 
 
+@pytest.mark.long
 def test_a_run_says_which_files_are_the_same_as_last_time_and_stops_at_one_that_is_too_old(
     installation: Installation,
 ) -> None:
@@ -71,6 +72,7 @@ def _listed(installation: Installation, kind: str) -> list[tuple[str, str]]:
     return [(item.subject, item.other) for item in listed if item.kind == kind]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_file_that_is_the_same_stands_on_the_work_list_until_a_new_one_has_come(installation: Installation) -> None:
     assert _listed(installation, "file_same") == []

@@ -52,6 +52,7 @@ def test_a_new_name_and_number_change_nothing_else(installation: Installation) -
     assert {table for table in before if before[table] != after[table]} <= {"golden.work_item"}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_new_realm_takes_an_approver_and_keeps_the_old_names_of_all_but_the_protected(
     installation: Installation,

@@ -9,6 +9,7 @@ from tests.installation.test_run import _access
 from tests.warehouse.test_rules import _come_back, _leave, _link, _new_number, _person, _plain_pupils, _unused_number
 
 
+@pytest.mark.long
 def test_a_person_keeps_id_and_user_name_through_a_new_number_and_becoming_one_or_two(
     installation: Installation,
 ) -> None:

@@ -190,6 +190,7 @@ def test_a_raised_protection_takes_child_and_guardians_out_before_anything_else(
     close_run(job, ["check"])
 
 
+@pytest.mark.long
 def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(installation: Installation) -> None:
     job = installation.open()
     installation.run(job=job)

@@ -74,6 +74,7 @@ def move_to_secret_address(installation: Installation) -> str:
     return child.number
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_after_a_restore_the_next_run_goes_on_as_it_would_have(
     installation: Installation, server: Server, twin: Callable[[], Installation], tmp_path: Path

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime, time
 
 import orjson
+import pytest
 
 from dataflyt.config.kommune import SchoolYear
 from dataflyt.operations import work_list
@@ -16,6 +17,7 @@ JULY, AUGUST, LATER = date(2027, 7, 25), date(2027, 8, 1), date(2027, 8, 8)
 WHILE_MADE = {"pupil_without_class", "group_without_grep", "group_without_timetable"}
 
 
+@pytest.mark.long
 def test_august_passes_without_a_false_alarm_and_a_broken_file_does_not(installation: Installation) -> None:
     registers = installation.registers
     registers.advance(JULY)

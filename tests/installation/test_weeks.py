@@ -6,6 +6,8 @@ Two weeks are not released: one is rejected and one never answered. Everything t
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+import pytest
+
 from dataflyt.run.close_run import close_run
 from dataflyt.run.job import open_job
 from dataflyt.run.open_plan import open_plan
@@ -26,6 +28,7 @@ class Now(NamedTuple):
     protection: dict[str, int]
 
 
+@pytest.mark.long
 def test_week_after_week_access_and_protection_are_what_the_registers_say(installation: Installation) -> None:
     registers = installation.registers
     assert _run(installation, TODAY, "approved") == (True, "approved")

@@ -413,6 +413,7 @@ def _same(what: str, wanted: Any, found: Any) -> None:
     assert left == right, f"{what}: wanted {sorted(left - right, key=str)}, found {sorted(right - left, key=str)}"
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_everything_that_counts_is_what_the_registers_and_the_decisions_say_week_after_week(
     installation: Installation,

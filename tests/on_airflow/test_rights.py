@@ -22,6 +22,8 @@ from supervisor.home import REPOSITORY, Home, free_port
 from supervisor.logins import Login
 from supervisor.processes import Processes
 
+pytestmark = pytest.mark.long
+
 OWN = "kommune_haugesund"
 OTHERS = ("kommune_bergen", "kommune_oslo", *rights.COMMON)
 """Oslo's kommune file is broken."""

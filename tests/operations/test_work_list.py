@@ -58,6 +58,7 @@ def said(*words: str) -> str:
     return done.output
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_everybody_who_must_be_corrected_is_on_the_list_with_corrector_age_and_school(
     operator: Installation, tmp_path: Path
@@ -180,6 +181,7 @@ def test_everybody_who_must_be_corrected_is_on_the_list_with_corrector_age_and_s
     assert {(item.unit_id, item.since, item.new) for item in found} == {("311060023", date(2026, 11, 23), False)}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_without_graded_nobody_hidden_is_on_the_list_in_a_count_or_to_be_taken(installation: Installation) -> None:
     here, world = installation, installation.registers.world

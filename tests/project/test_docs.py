@@ -42,6 +42,7 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
     assert not named - written
 
 
+@pytest.mark.long
 def test_every_command_that_the_documentation_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

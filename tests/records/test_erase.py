@@ -26,6 +26,7 @@ PEOPLE = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_two_people_erase_who_has_left_from_tables_landing_and_the_old_publication(installation: Installation) -> None:
     here = installation

@@ -56,6 +56,7 @@ def retain(installation: Installation, at: datetime = LATER) -> dict[str, int]:
     return retention.retain(installation.kommune, installation.environment)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_who_left_everything_is_nowhere_after_the_kommunes_days_and_not_a_day_before(
     installation: Installation,
@@ -109,6 +110,7 @@ def test_who_left_everything_is_nowhere_after_the_kommunes_days_and_not_a_day_be
     assert named != uid
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_protected_person_is_erased_uncounted_and_comes_back_protected(
     installation: Installation,
@@ -141,6 +143,7 @@ def test_a_protected_person_is_erased_uncounted_and_comes_back_protected(
     assert person.number not in here.ldif()
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_erased_person_is_known_by_any_former_number(installation: Installation) -> None:
     here = installation

@@ -47,6 +47,7 @@ def _said(answer: subject_access.Answer) -> str:
     return orjson.dumps(answer.data).decode() + documents.html(answer.document)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_parent_gets_what_is_held_without_the_other_parent_and_the_child_only_while_there_is_access(
     here: Installation,
@@ -97,6 +98,7 @@ def test_a_parent_gets_what_is_held_without_the_other_parent_and_the_child_only_
     assert child.given not in _said(_ask(here, mother.number))
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_one_sentence_for_everything_that_a_person_must_answer(here: Installation) -> None:
     plain = [_person(pupil) for pupil in _plain_pupils(here)[:5]]

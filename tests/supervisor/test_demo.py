@@ -27,6 +27,8 @@ from supervisor.home import free_port
 from supervisor.processes import MARK
 from tests.traces import search, texts_below
 
+pytestmark = pytest.mark.long
+
 
 def listens(process: psutil.Process) -> list[Any]:
     """Return the addresses on which a process listens."""

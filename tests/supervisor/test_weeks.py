@@ -19,6 +19,8 @@ from simulator.weeks import advance
 from simulator.world import build_country
 from tests.traces import search, texts_below
 
+pytestmark = pytest.mark.long
+
 START = date(2026, 1, 12)
 LATER = START + timedelta(days=7)
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"

@@ -10,6 +10,7 @@ from tests.installation.test_run import _access, _newcomer
 from tests.warehouse.test_rules import _link, _person, _plain_pupils, _write
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_consent_holds_while_everyone_with_foreldreansvar_has_given_it_and_falls_for_good(
     installation: Installation,

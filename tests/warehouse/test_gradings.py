@@ -42,6 +42,7 @@ def test_a_new_word_for_everybody_protects_nobody_and_stops_the_run_but_a_known_
     assert here.query("select 1 from control.veto where kind = 'access_suspended' and unknown and run > 1") == []
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_new_word_for_a_few_protects_them_at_once_and_goes_with_a_clean_answer_that_is_asked_about(
     installation: Installation,
@@ -121,6 +122,7 @@ def test_a_new_word_in_the_event_list_does_not_take_everybody_a_few_at_a_time(la
     assert before - published(lane.here) == {child.number for child in children}
 
 
+@pytest.mark.long
 def test_a_new_word_goes_with_a_clean_answer_where_nobody_else_is_protected(installation: Installation) -> None:
     here = installation
     for person in here.registers.world.persons.values():
@@ -156,6 +158,7 @@ def test_a_lowering_for_the_last_protected_family_is_asked_about(installation: I
     assert here.query("select asks from control.run where run = :run", run=job.run.number) == [("always",)]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_new_adult_or_a_new_number_at_a_child_with_a_block_is_always_asked_about(installation: Installation) -> None:
     here = installation

@@ -15,6 +15,7 @@ from tests.installation.test_numbers import _becomes
 from tests.warehouse.test_rules import _block, _leave, _link, _person, _plain_pupils, _unused_number, _write
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_blocked_adult_who_becomes_one_with_an_older_person_is_blocked_and_so_is_each_after_a_splitting(
     installation: Installation,
@@ -47,6 +48,7 @@ def test_a_blocked_adult_who_becomes_one_with_an_older_person_is_blocked_and_so_
         assert _guardians(here, _person(child).number) == {stays.number}, number
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_child_whom_people_protect_is_published_by_neither_number_when_it_becomes_one_with_another(
     installation: Installation,
@@ -96,6 +98,7 @@ def test_suspended_adults_stay_suspended_when_child_or_adult_becomes_another(ins
     assert older.number in _guardians(here, _person(other).number)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_pupil_without_a_number_keeps_protection_and_user_name_when_the_number_comes(
     installation: Installation,

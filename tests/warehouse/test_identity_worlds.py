@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
@@ -223,6 +224,7 @@ def _stage(job: Job, source: str, rows: Iterator[Any]) -> None:
         staging.load(connection, job.owner, job.run.number, source, [page], Pages())  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_protection_never_falls_and_access_never_appears_without_a_row_and_an_answer(

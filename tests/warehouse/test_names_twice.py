@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
@@ -175,6 +176,7 @@ where p.to_run is null order by 1
 """
 
 
+@pytest.mark.long
 @SOME
 @given(seed=st.integers(0, 2**32))
 def test_names_and_user_names_are_what_a_naive_reading_of_the_rule_gives(installation: Installation, seed: int) -> None:

@@ -25,6 +25,7 @@ from tests.warehouse.plan_oracle import plan as plan_oracle
 TO_MERGE = ("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge")
 
 
+@pytest.mark.long
 def test_the_plan_is_what_a_naive_comparison_finds(installation: Installation) -> None:
     seen: Counter[str] = Counter()
     rng = Random(4)

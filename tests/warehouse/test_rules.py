@@ -20,6 +20,7 @@ from tests.installation.fixtures import Installation, approve_and_release
 from tests.installation.test_run import _access, _newcomer
 
 
+@pytest.mark.long
 def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(installation: Installation) -> None:
     plain = _plain_pupils(installation)
     moved, held, renamed, granted, hidden, grown, away = plain[:7]
@@ -91,6 +92,7 @@ def test_access_that_ended_stays_ended_whatever_becomes_of_numbers_and_rows(inst
     assert _access(installation, _person(held).number) == {_person(held).responsibility[0].ansvarlig}
 
 
+@pytest.mark.long
 def test_a_raised_protection_withdraws_every_kept_file_whatever_is_killed_or_late(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

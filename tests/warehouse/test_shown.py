@@ -70,6 +70,7 @@ def renamed(installation: Installation) -> set[tuple[str, str]]:
     return {(group, person) for _, group, person in found}
 
 
+@pytest.mark.long
 def test_nobody_hidden_is_found_in_any_export_by_name_number_or_group(installation: Installation) -> None:
     world = installation.registers.world
     pupil, mother_of, other = _plain(installation)[:3]

@@ -68,6 +68,7 @@ def _kinds(here: Installation, person: object) -> set[str]:
     return {item.kind for item in listed if item.subject == str(person) and item.kind in work_list.UNASKED}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_each_is_held_back_whole_until_decided_and_keeps_name_and_account_when_the_number_comes(
     installation: Installation,
@@ -146,6 +147,7 @@ def _ask(here: Installation) -> None:
     here.kommune = here.kommune.model_copy(update={"pupils_without_number": "ask"})
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_kommunes_file_may_say_that_they_are_published(installation: Installation) -> None:
     here = installation
@@ -173,6 +175,7 @@ def test_publish_taken_back_takes_them_out_the_same_night(installation: Installa
     assert "Kanarinummer" not in _published(here)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_decision_is_not_the_next_ones_who_gets_the_local_id(installation: Installation) -> None:
     here = installation

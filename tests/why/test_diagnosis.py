@@ -79,6 +79,7 @@ def wrong(judged: list[Judged]) -> str:
     )
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_each_fault_is_named_with_the_one_who_corrects_it(installation: Installation) -> None:
     judged = diagnosed(installation, 1, first=False)
@@ -87,6 +88,7 @@ def test_each_fault_is_named_with_the_one_who_corrects_it(installation: Installa
         pytest.fail(said, pytrace=False)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_what_holds_up_the_whole_kommune_is_named_before_what_waits_for_it(installation: Installation) -> None:
     """A run that waits, is rejected, stops or is not published, a kommune on trial, and a file not ordered."""

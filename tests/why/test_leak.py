@@ -62,6 +62,7 @@ def protected(here: Installation) -> list[Person]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_caller_hears_the_same_of_a_protected_and_an_unknown_child(here: Installation) -> None:
     """Random callers, their own parents among them, and a visitor who may see everything."""

@@ -35,6 +35,7 @@ def cause(answer: Answer) -> tuple[str, str]:
     return "+".join(answer.verdict.causes), answer.verdict.corrector.id if answer.verdict.corrector else ""
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_calls_of_the_seed(installation: Installation) -> None:
     here, world = installation, installation.registers.world
