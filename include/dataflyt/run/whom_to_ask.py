@@ -21,7 +21,8 @@ with pupil as (
         select person_id as sas_id from pupil where number is null
         union select old_person_id from pupil where number is null
     ) as known
-    join golden.person_link l on l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas' and l.value = known.sas_id
+    join golden.person_link l on l.owner = '{owner}' and l.to_run is null and l.scheme = 'sas'
+        and l.value = known.sas_id
     join golden.person_link k on k.owner = '{owner}' and k.to_run is null and k.scheme = 'number' and k.current
         and k.person_id = l.person_id
 )
