@@ -16,9 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from dataflyt.errors import Unreadable
+from dataflyt.exports import pifu_read
 from dataflyt.exports.model import Counts, Group, Membership, Owner, Person, School
 from dataflyt.exports.pifu import write
-from dataflyt.exports.pifu_check import check
+from dataflyt.exports.pifu_check import NAMESPACES, NOT_VALID, check
 from dataflyt.identity.names import clean
 from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
@@ -104,9 +106,9 @@ class Kommune:
 HAUGESUND = Kommune()
 
 
-def written(kommune: object = HAUGESUND) -> bytes:
+def written(kommune: object = HAUGESUND, version: str = "1.3") -> bytes:
     out = io.BytesIO()
-    write(kommune, out)  # type: ignore[arg-type]
+    write(kommune, out, version)  # type: ignore[arg-type]
     return out.getvalue()
 
 
@@ -126,11 +128,12 @@ def found(content: bytes) -> set[tuple[str, bool]]:
 
 
 @cache
-def xsd() -> etree.XMLSchema:
+def xsd(version: str = "1.3") -> etree.XMLSchema:
     reference = os.environ.get("DATAFLYT_REFERENCE")
-    path = Path(reference or "") / "pifu_ims" / "PIFU-IMS_SAS.xsd"
+    name = {"1.1": "PIFU-IMS_SAS_1_1.xsd", "1.2": "PIFU-IMS_SAS_1_2.xsd", "1.3": "PIFU-IMS_SAS.xsd"}[version]
+    path = Path(reference or "") / "pifu_ims" / name
     if not reference or not path.exists():
-        pytest.skip("the XSD is not here: DATAFLYT_REFERENCE names no folder with pifu_ims/PIFU-IMS_SAS.xsd")
+        pytest.skip(f"the XSD is not here: DATAFLYT_REFERENCE names no folder with pifu_ims/{name}")
     return etree.XMLSchema(etree.parse(path))
 
 
@@ -146,9 +149,43 @@ def read(content: bytes) -> dict[str, list[tuple[object, ...]]]:
 # --- what stands in the file ------------------------------------------------------------------------------------------
 
 
-def test_the_file_is_valid_by_pifus_own_schema() -> None:
-    schema = xsd()
-    assert schema.validate(etree.fromstring(written())), schema.error_log.last_error
+VERSIONS = ("1.1", "1.2", "1.3")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_file_is_valid_by_pifus_own_schema(version: str) -> None:
+    schema = xsd(version)
+    assert schema.validate(etree.fromstring(written(version=version))), schema.error_log.last_error
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_an_older_version_has_the_same_people_groups_and_members_and_not_what_it_has_no_word_for(version: str) -> None:
+    newest, older = written(), written(version=version)
+    for table in ("School", "Membership", "Guardian"):
+        assert read(older)[table] == read(newest)[table]
+    assert list(pifu_read.read(InMemory(older))) == list(pifu_read.read(InMemory(newest)))
+    told = {
+        (one.getparent().tag.rpartition("}")[2], *one.attrib.values())
+        for one in etree.fromstring(newest).iter("{*}userid", "{*}pifu_id")
+    } - {
+        (one.getparent().tag.rpartition("}")[2], *one.attrib.values())
+        for one in etree.fromstring(older).iter("{*}userid", "{*}pifu_id")
+    }
+    ids = {("person", "feideID"), ("extension", "grepCodeGradeLevel")}
+    assert told == ids | ({("person", "personLIN")} if version == "1.1" else set())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_check_takes_its_own_version_and_no_other(version: str) -> None:
+    assert list(check(InMemory(written(version=version)), version)) == []
+    for other in set(VERSIONS) - {version}:
+        with pytest.raises(Unreadable, match=f"PIFU-IMS {other}"):
+            list(check(InMemory(written(version=version)), other))
+        # What the older version has no word for is found when it stands there all the same.
+        passed_off = written(version=version).replace(NAMESPACES[version].encode(), NAMESPACES[other].encode(), 1)
+        faults = {finding.name for finding in check(InMemory(passed_off), other)}
+        assert faults == ({NOT_VALID} if other < version else set())
+        assert xsd(other).validate(etree.fromstring(passed_off)) == (not faults)
 
 
 def test_a_reader_of_school_systems_files_gets_back_the_same_people_groups_memberships_and_guardians() -> None:

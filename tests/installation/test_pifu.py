@@ -13,9 +13,10 @@ from dataflyt.run.close_run import close_run
 from dataflyt.run.publish import publish
 from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
+from dataflyt.why.answering import why
 from simulator.manifest import people
 from simulator.model import Contact, Person, Pupil
-from tests.installation.fixtures import PUPILS, Installation
+from tests.installation.fixtures import LOOKING, PUPILS, Installation
 
 HIDDEN = "strengtFortrolig"
 EXTRACTED = ("extract_sas", "extract_hr", "extract_freg", "extract_krr")
@@ -243,6 +244,26 @@ def test_access_that_people_end_or_give_shows_when_the_run_is_published_again(in
     assert friend in file.guardians[granted.person.number]
     assert grown.person.number in file.pupils
     assert grown.person.number not in file.guardians
+
+
+@pytest.mark.after_first_run
+def test_a_receiver_of_an_older_version_gets_the_same_people_and_why_looks_in_that_file(
+    installation: Installation,
+) -> None:
+    newest = _published(installation)
+    older = ("pifu_1_1", "pifu_1_2")
+    installation.kommune = installation.kommune.model_copy(update={"exports": ("feide_ldif", *older)})
+    installation.run()
+    folder = installation.storage / "exports" / "haugesund" / _manifest(installation)["publication"]
+    for version in ("1.1", "1.2"):
+        path = folder / f"pifu-{version}.xml"
+        assert [one for one in pifu_check.check(path, version) if one.blocks] == []
+        with path.open("rb") as file:
+            ids = {row.person_id for row in sas_pifu.read(file) if isinstance(row, sas.Person)}
+        assert ids == {person.person_id for person in newest.people.values()}
+    child, guardians = next(iter(newest.guardians.items()))
+    told = why(installation.kommune, installation.environment, "access", LOOKING, who=min(guardians), child=child)
+    assert told.verdict.status == "fine"
 
 
 def test_a_file_that_does_not_pass_its_check_is_not_published(

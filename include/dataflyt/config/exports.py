@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 EXPORTS: Final = {
     "feide_ldif": "FEIDE (LDIF)",
     "pifu": "PIFU-IMS 1.3",
+    "pifu_1_2": "PIFU-IMS 1.2",
+    "pifu_1_1": "PIFU-IMS 1.1",
     "guardians": "Foresattes tilgang (JSON)",
     "guardians_csv": "Foresattes tilgang (CSV)",
     "class_list": "Klasselister (CSV og XLSX)",

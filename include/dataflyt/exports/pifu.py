@@ -1,10 +1,12 @@
-"""The pupils, guardians, employees and groups of a school owner as PIFU-IMS SAS 1.3: one full XML file.
+"""The pupils, guardians, employees and groups of a school owner as PIFU-IMS SAS: one full XML file.
 
 In: a ``Shown``, which gives people, groups and memberships as they may be shown. This module hides nobody. Out: one
 file in this order: properties, people, organisations and groups, memberships. The same input gives the same bytes: the
 time in the file is the run's ``as_of``.
 
-Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12 and guide).
+Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12 and guide), 1.2 (XSD of 2019-06-07) and 1.1
+(XSD of 2014-07-04). A receiver of an older version gets ``pifu_1_2`` or ``pifu_1_1``: the same file without what that
+version has no word for, the FEIDE name beside the user name, a group's year level and, in 1.1, a pupil's local number.
 
 - Ids: a person has the warehouse's id, which stays when a number changes. The school owner and the schools have their
   organisation numbers (``skoleeier:944073787``, ``skole:974588145``). A group has the school system's id.
@@ -34,7 +36,7 @@ from operator import itemgetter
 from typing import BinaryIO, Final
 
 from dataflyt.exports.model import Counts, Export, Group, Membership, Owner, Person, School, Shown
-from dataflyt.exports.pifu_check import NAMESPACE, check
+from dataflyt.exports.pifu_check import NAMESPACES, check
 from dataflyt.exports.pifu_read import read
 from dataflyt.formats import reaching
 from dataflyt.formats.feide import YEAR_LEVEL
@@ -44,9 +46,17 @@ KINDS: Final = {"basisgruppe": "1", "undervisningsgruppe": "2", "kontaktlærergr
 """The kinds of groups that are written, with PIFU's level."""
 
 
-def write(shown: Shown, out: BinaryIO) -> Counts:
+UNKNOWN: Final = {
+    "1.1": frozenset(("personLIN", "feideID", "grepCodeGradeLevel")),
+    "1.2": frozenset(("feideID", "grepCodeGradeLevel")),
+    "1.3": frozenset[str](),
+}
+"""The kinds of ids that we would write and a version does not have."""
+
+
+def write(shown: Shown, out: BinaryIO, version: str = "1.3") -> Counts:
     """Write the people and groups of one school owner to ``out`` and return the counts."""
-    writer = _Writer(shown.owner(), shown.as_of(), list(shown.schools()))
+    writer = _Writer(shown.owner(), shown.as_of(), list(shown.schools()), version)
     for part in (
         [writer.head()],
         map(writer.person, shown.people()),
@@ -104,8 +114,10 @@ def _role(role: str, main: bool | None, begin: date | None, end: date | None) ->
 class _Writer:
     """Write one element at a time, and count. The parts that all elements share are computed once."""
 
-    def __init__(self, owner: Owner, as_of: datetime, schools: list[School]) -> None:
+    def __init__(self, owner: Owner, as_of: datetime, schools: list[School], version: str) -> None:
         self._owner = owner
+        self._namespace = NAMESPACES[version]
+        self._unknown = UNKNOWN[version]
         self._as_of = as_of
         self._schools = schools
         self._realm = _short(owner.realm.lower(), 200)
@@ -117,7 +129,7 @@ class _Writer:
         """Return everything before the people."""
         made = self._as_of.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
         return (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<enterprise xmlns="{NAMESPACE}">\n'
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<enterprise xmlns="{self._namespace}">\n'
             f'<properties lang="no"><datasource>dataflyt@{self._realm}</datasource>'
             f"<type>full</type><datetime>{made}Z</datetime></properties>\n"
         )
@@ -129,12 +141,14 @@ class _Writer:
         parts = [f"<person>{self._sourcedid(person.person_id)}"]
         if person.number:
             parts.append(f'<userid useridtype="personNIN">{_escaped(person.number)}</userid>')
-        if person.local_number and (local := _short(person.local_number, 256)):
+        local = _short(person.local_number or "", 256)
+        if local and "personLIN" not in self._unknown:
             parts.append(f'<userid useridtype="personLIN">{local}</userid>')
         if person.uid:
             uid = _escaped(person.uid)
             parts.append(f'<userid useridtype="username">{uid}</userid>')
-            parts.append(f'<userid useridtype="feideID">{uid}@{self._realm}</userid>')
+            if "feideID" not in self._unknown:
+                parts.append(f'<userid useridtype="feideID">{uid}@{self._realm}</userid>')
         # PIFU demands both names: a person with one name gets it as both, as in the FEIDE directory.
         parts.append(
             f"<name><fn>{whole}</fn><n><family>{family or whole}</family><given>{given or whole}</given></n></name>"
@@ -189,7 +203,9 @@ class _Writer:
             address = YEAR_LEVEL.removesuffix("aarstrinn") + level
             ids.append(("grepCode" if group.kind == "trinn" else "grepCodeGradeLevel", address))
         extension = "".join(
-            f'<pifu_id type="{kind}"><pifu_value>{_escaped(value)}</pifu_value>{_GREP}</pifu_id>' for kind, value in ids
+            f'<pifu_id type="{kind}"><pifu_value>{_escaped(value)}</pifu_value>{_GREP}</pifu_id>'
+            for kind, value in ids
+            if kind not in self._unknown
         )
         self._counted["groups"] += 1
         return (

@@ -1,6 +1,6 @@
 """The check of a PIFU-IMS file: XML in, findings out.
 
-Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.3 (XSD of 2020-04-12).
+Source: Senter for IKT i utdanningen, PIFU-IMS SAS 1.1, 1.2 and 1.3 (XSDs of 2014-07-04, 2019-06-07 and 2020-04-12).
 
 The check follows the XSD, and lets through only the part of PIFU that our export uses: no address, and no relative
 except a guardian. It also checks what the XSD does not: every reference leads to an element of the file; no person,
@@ -23,8 +23,12 @@ from dataflyt.exports.checking import walked
 from dataflyt.exports.model import Finding, Openable
 from dataflyt.identity import numbers
 
-NAMESPACE: Final = "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1"
-"""The namespace of PIFU-IMS SAS 1.3. From 1.3 on it carries the major version only."""
+NAMESPACES: Final = {
+    "1.1": "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-1.1",
+    "1.2": "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-1.2",
+    "1.3": "http://pifu.no/xsd/pifu-ims_sas/pifu-ims_sas-v1",
+}
+"""The namespace of each version of PIFU-IMS SAS. From 1.3 on it carries the major version only."""
 
 NOT_VALID: Final = "Element som ikke er som det skal"
 NOT_HERE: Final = "Element som denne eksporten aldri har"
@@ -40,9 +44,9 @@ _DOES_NOT_BLOCK = frozenset((WRONG_NUMBER, WRONG_ORGNR, REVERSED))
 """Mistakes in a school's data, which the school corrects; everything else makes the file itself wrong."""
 
 
-def check(path: Openable) -> Iterator[Finding]:
-    """Yield what is wrong with a PIFU-IMS file; raise Unreadable when it is not one."""
-    return walked(path, _Check().run)
+def check(path: Openable, version: str = "1.3") -> Iterator[Finding]:
+    """Yield what is wrong with a PIFU-IMS file of a version; raise Unreadable when it is not one."""
+    return walked(path, _Check(version).run)
 
 
 # Which elements an element may have, as a regular expression over their names, each with a blank after it (the XSD).
@@ -122,6 +126,17 @@ _ATTRIBUTE: Final = {
     "pifu_hasContactPerson": ("type", "guardian"),
 }
 """The one attribute that an element must have; the elements that are not here have none."""
+_BEFORE_1_3: Final = {
+    "userid": ("useridtype", "personNIN|personLIN|personFIN|studentID|workforceID|username|sisID"),
+    "pifu_id": ("type", "organizationNumber|municipalityNumber|domainName|grepCode|grepCodeShortForm"),
+}
+_ATTRIBUTE_OF: Final = {
+    "1.1": _ATTRIBUTE | _BEFORE_1_3 | {"userid": ("useridtype", "personNIN|studentID|workforceID|username|sisID")},
+    "1.2": _ATTRIBUTE | _BEFORE_1_3,
+    "1.3": _ATTRIBUTE,
+}
+_SINCE_1_3: Final = frozenset(("pifu_schoolType",))
+"""Elements that older versions do not have."""
 _TYPES: Final = {
     ("pifu-ims-go-org", "1"): "skoleeier",
     ("pifu-ims-go-org", "2"): "skole",
@@ -142,12 +157,8 @@ class _Rule(NamedTuple):
     allowed: re.Pattern[str] | None
 
 
-def _tag(name: str) -> str:
-    return f"{{{NAMESPACE}}}{name}"
-
-
-def _rule(name: str) -> _Rule:
-    attribute, allowed = _ATTRIBUTE.get(name, (None, None))
+def _rule(name: str, version: str) -> _Rule:
+    attribute, allowed = _ATTRIBUTE_OF[version].get(name, (None, None))
     return _Rule(
         name,
         re.compile(_CONTENT[name]) if name in _CONTENT else None,
@@ -157,19 +168,57 @@ def _rule(name: str) -> _Rule:
     )
 
 
-_RULES: Final = {_tag(name): _rule(name) for name in (*_CONTENT, *_TEXT)}
-_ENTERPRISE, _MEMBERSHIP, _MEMBER, _ROLE = (_tag(name) for name in ("enterprise", "membership", "member", "role"))
-_SOURCEDID, _ID, _USERID, _CONTACT = (_tag(name) for name in ("sourcedid", "id", "userid", "pifu_hasContactPerson"))
+_RULES: Final = {
+    f"{{{namespace}}}{name}": _rule(name, version)
+    for version, namespace in NAMESPACES.items()
+    for name in (*_CONTENT, *_TEXT)
+    if version == "1.3" or name not in _SINCE_1_3
+}
 _ANY_ID = re.compile(rb"(?<=<id>)[^<]{1,256}(?=</id>)")
 _ENOUGH: Final = 4096
-_TIMEFRAME, _BEGIN, _END = (_tag(name) for name in ("timeframe", "begin", "end"))
-_TOP = [_tag(name) for name in ("properties", "person", "group", "membership")]
+_TOP = ("properties", "person", "group", "membership")
+
+
+class _Names:
+    """The names of a version's elements, with its namespace."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self._namespace = NAMESPACES[version]
+        self.enterprise, self.membership, self.member, self.role = map(
+            self.tag, ("enterprise", "membership", "member", "role")
+        )
+        self.sourcedid, self.id, self.userid, self.contact = map(
+            self.tag, ("sourcedid", "id", "userid", "pifu_hasContactPerson")
+        )
+        self.timeframe, self.begin, self.end = map(self.tag, ("timeframe", "begin", "end"))
+        self.top = [self.tag(name) for name in _TOP]
+
+    def tag(self, name: str) -> str:
+        return f"{{{self._namespace}}}{name}"
+
+    def path(self, *names: str) -> str:
+        return "/".join(map(self.tag, names))
+
+    def id_of(self, element: etree._Element) -> str:
+        for sourcedid in element.iterchildren(self.sourcedid):
+            for found in sourcedid.iterchildren(self.id):
+                return found.text or ""
+        return ""
+
+    def reversed(self, element: etree._Element) -> bool:
+        for frame in element.iterchildren(self.timeframe):
+            begin, end = frame.findtext(self.begin), frame.findtext(self.end)
+            if begin and end and begin > end:
+                return True
+        return False
 
 
 class _Check:
     """One walk through a file, and its memory of the elements it has passed."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str) -> None:
+        self._names = _Names(version)
         self._people: dict[str, bool] = {}  # id -> whether a member of something or somebody's guardian
         self._numbers: set[int] = set()
         self._organisations: dict[str, str] = {}  # id -> skoleeier or skole
@@ -182,8 +231,8 @@ class _Check:
         self._rank = -1
 
     def run(self, file: BinaryIO) -> Iterator[Finding]:
-        looks = dict(zip(_TOP, (self._properties, self._person, self._group, self._membership), strict=True))
-        for element, is_member in _elements(file):
+        looks = dict(zip(self._names.top, (self._properties, self._person, self._group, self._membership), strict=True))
+        for element, is_member in _elements(file, self._names):
             if is_member:
                 yield from self._member(element)
                 continue
@@ -191,7 +240,7 @@ class _Check:
             if look is None:
                 yield _finding(NOT_HERE, element, "rett under roten")
                 continue
-            rank = _TOP.index(str(element.tag))
+            rank = self._names.top.index(str(element.tag))
             if rank < self._rank or rank == self._rank == 0 or rank > 0 > self._rank:
                 yield _finding(OUT_OF_ORDER, element, "det står der det ikke skal")
             self._rank = max(rank, self._rank)
@@ -203,11 +252,11 @@ class _Check:
 
     def _person(self, person: etree._Element) -> Iterator[Finding]:
         yield from _faults(person)
-        person_id = _id(person)
+        person_id = self._names.id_of(person)
         if person_id in self._people:
             yield _finding(DUPLICATE_ID, person, "en person med samme sourcedid står ovenfor")
         self._people[person_id] = self._named.pop(person_id, None) is not None
-        for user_id in person.iterchildren(_USERID):
+        for user_id in person.iterchildren(self._names.userid):
             kind, value = user_id.get("useridtype"), user_id.text or ""
             if kind == "personNIN":
                 if len(value) != 11 or not numbers.parse(value).valid:
@@ -217,8 +266,8 @@ class _Check:
                     yield _finding(DUPLICATE_ID, person, "en person med samme personNIN står ovenfor")
                 self._numbers.add(int(value))
         named: set[str] = set()
-        for contact in person.iter(_CONTACT):
-            guardian = _id(contact)
+        for contact in person.iter(self._names.contact):
+            guardian = self._names.id_of(contact)
             if guardian in named or guardian == person_id:
                 yield _finding(DUPLICATE_ID, person, "en foresatt er nevnt to ganger, eller er eleven selv")
             named.add(guardian)
@@ -229,25 +278,25 @@ class _Check:
 
     def _group(self, group: etree._Element) -> Iterator[Finding]:
         yield from _faults(group)
-        group_id = _id(group)
+        group_id = self._names.id_of(group)
         if group_id in self._groups or group_id in self._organisations:
             yield _finding(DUPLICATE_ID, group, "en gruppe med samme sourcedid står ovenfor")
-        kind = group.find(_path("grouptype", "typevalue"))
+        kind = group.find(self._names.path("grouptype", "typevalue"))
         word = (kind.text if kind is not None else None) or ""
         level = (kind.get("level") if kind is not None else None) or ""
-        if _TYPES.get((group.findtext(_path("grouptype", "scheme")) or "", level)) != word:
+        if _TYPES.get((group.findtext(self._names.path("grouptype", "scheme")) or "", level)) != word:
             yield _finding(NOT_VALID, group, "grouptype: scheme, level og ord hører ikke sammen")
-        parent = group.find(_path("relationship"))
-        self._parents.append((word, group_id, "" if parent is None else _id(parent), _line(group)))
+        parent = group.find(self._names.path("relationship"))
+        self._parents.append((word, group_id, "" if parent is None else self._names.id_of(parent), _line(group)))
         if word not in ("skoleeier", "skole"):
             self._groups.add(group_id)
-            if _reversed(group):
+            if self._names.reversed(group):
                 yield _finding(REVERSED, group, "gruppen slutter før den begynner")
             return
         self._organisations[group_id] = word
         orgnrs = [
-            child.findtext(_path("pifu_value")) or ""
-            for child in group.iterfind(_path("extension", "pifu_id"))
+            child.findtext(self._names.path("pifu_value")) or ""
+            for child in group.iterfind(self._names.path("extension", "pifu_id"))
             if child.get("type") == "organizationNumber"
         ]
         if len(orgnrs) != 1:
@@ -263,7 +312,7 @@ class _Check:
             yield from faults
             if not faults and len(self._right) < _ENOUGH:
                 self._right.add(shape)
-        person_id = _id(member)
+        person_id = self._names.id_of(member)
         if person_id in self._people:
             self._people[person_id] = True
         else:
@@ -271,16 +320,16 @@ class _Check:
         if person_id in self._members:
             yield _finding(DUPLICATE_ID, member, "den samme personen er medlem to ganger")
         self._members.add(person_id)
-        if any(_reversed(role) for role in member.iterchildren(_ROLE)):
+        if any(self._names.reversed(role) for role in member.iterchildren(self._names.role)):
             yield _finding(REVERSED, member, "medlemskapet slutter før det begynner")
 
     def _membership(self, membership: etree._Element) -> Iterator[Finding]:
         """Check a membership. Its members have been checked before it, and all but the last are removed."""
-        if [child.tag for child in membership] != [_SOURCEDID, _MEMBER] or membership.items():
+        if [child.tag for child in membership] != [self._names.sourcedid, self._names.member] or membership.items():
             yield _finding(NOT_VALID, membership, "membership: én sourcedid, så medlemmer")
         else:
             yield from _faults(membership[0])
-        group_id = _id(membership)
+        group_id = self._names.id_of(membership)
         if group_id not in self._groups and group_id not in self._organisations:
             yield _finding(UNRESOLVED, membership, "et medlemskap i en gruppe som ikke finnes")
         if group_id in self._memberships:
@@ -305,21 +354,21 @@ class _Check:
                 yield Finding(UNRESOLVED, f"linje {line}", f"overordnet til {word} finnes ikke", line, blocks=True)
 
 
-def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
+def _elements(file: BinaryIO, names: _Names) -> Iterator[tuple[etree._Element, bool]]:
     """Yield the elements directly below the root, and each member (with True) before its membership.
 
     An element is removed from the tree once it has been checked, so that memory does not grow.
     """
     try:
         _, root = next(etree.iterparse(file, events=("start",), resolve_entities=False, no_network=True))
-        if root.tag != _ENTERPRISE:
-            raise Unreadable("Filen begynner ikke som PIFU-IMS 1.3.")
+        if root.tag != names.enterprise:
+            raise Unreadable(f"Filen begynner ikke som PIFU-IMS {names.version}.")
         file.seek(0)
         kept: etree._Element | None = None  # the element that was checked last
         for _, element in etree.iterparse(
             file,
             events=("end",),
-            tag=(*_TOP, _MEMBER, _ENTERPRISE),
+            tag=(*names.top, names.member, names.enterprise),
             resolve_entities=False,
             no_network=True,
             huge_tree=False,
@@ -327,10 +376,10 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
             remove_pis=True,
         ):
             parent = element.getparent()
-            if parent is not None and parent.tag == _MEMBERSHIP and element.tag == _MEMBER:
+            if parent is not None and parent.tag == names.membership and element.tag == names.member:
                 yield element, True
                 before = element.getprevious()
-                if before is not None and before.tag == _MEMBER:
+                if before is not None and before.tag == names.member:
                     _refuse_text(before)
                     parent.remove(before)
             elif parent is None or parent.getparent() is None:
@@ -341,7 +390,7 @@ def _elements(file: BinaryIO) -> Iterator[tuple[etree._Element, bool]]:
                         yield other, False
                 if parent is not None:
                     yield element, False
-                    if element.tag == _MEMBERSHIP:
+                    if element.tag == names.membership:
                         _refuse_text(*element, inside=element)
                     for other in above:
                         parent.remove(other)
@@ -412,25 +461,6 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _id(element: etree._Element) -> str:
-    for sourcedid in element.iterchildren(_SOURCEDID):
-        for found in sourcedid.iterchildren(_ID):
-            return found.text or ""
-    return ""
-
-
-def _reversed(element: etree._Element) -> bool:
-    for frame in element.iterchildren(_TIMEFRAME):
-        begin, end = frame.findtext(_BEGIN), frame.findtext(_END)
-        if begin and end and begin > end:
-            return True
-    return False
-
-
-def _path(*names: str) -> str:
-    return "/".join(map(_tag, names))
 
 
 def _line(element: etree._Element) -> int:

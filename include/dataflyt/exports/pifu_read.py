@@ -1,6 +1,6 @@
-"""A PIFU-IMS file read back: its people and their groups, as a receiver joins them. Shares no code with the writer.
+"""A PIFU-IMS file of any version read back: its people and their groups, as a receiver joins them.
 
-The file is streamed: a member is removed from the tree once it has been read.
+It shares no code with the writer. The file is streamed: a member is removed from the tree once it has been read.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,8 @@ from lxml import etree
 
 from dataflyt.exports.checking import walked
 from dataflyt.exports.model import Openable, ReadRow
-from dataflyt.exports.pifu_check import NAMESPACE
 
-_PERSON, _GROUP, _MEMBER, _MEMBERSHIP = (
-    f"{{{NAMESPACE}}}{name}" for name in ("person", "group", "member", "membership")
-)
-_ID = "/".join(f"{{{NAMESPACE}}}{name}" for name in ("sourcedid", "id"))
-_ROLE = f"{{{NAMESPACE}}}role"
+_ID = "{*}sourcedid/{*}id"
 _OF_ORGANISATION = ("skole:", "skoleeier:")
 
 
@@ -30,22 +25,22 @@ def _rows(file: BinaryIO) -> Iterator[ReadRow]:
     for _, element in etree.iterparse(
         file,
         events=("end",),
-        tag=(_PERSON, _GROUP, _MEMBER, _MEMBERSHIP),
+        tag=("{*}person", "{*}group", "{*}member", "{*}membership"),
         resolve_entities=False,
         no_network=True,
         huge_tree=False,
         remove_comments=True,
         remove_pis=True,
     ):
-        parent = element.getparent()
-        if element.tag == _PERSON:
+        parent, name = element.getparent(), str(element.tag).rpartition("}")[2]
+        if name == "person":
             yield ReadRow(element.findtext(_ID) or "", "", False, "")
-        elif element.tag == _MEMBER and parent is not None:
+        elif name == "member" and parent is not None:
             target = target or parent.findtext(_ID) or ""
             if not target.startswith(_OF_ORGANISATION):
-                pupil = any(role.get("roletype") == "01" for role in element.iterchildren(_ROLE))
+                pupil = any(role.get("roletype") == "01" for role in element.iterchildren("{*}role"))
                 yield ReadRow(element.findtext(_ID) or "", target, pupil, "")
-        elif element.tag == _MEMBERSHIP:
+        elif name == "membership":
             target = ""
         if parent is not None:
             for before in list(element.itersiblings(preceding=True)):

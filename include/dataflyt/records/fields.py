@@ -131,6 +131,26 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The purpose (a key of ``PURPOSES``) of every column of every source's table."""
 
+_PIFU: Final = {
+    "sourcedid": "Dataflyts egen id for personen",
+    "personNIN": "fødselsnummer eller D-nummer",
+    "personLIN": "nummer kommunen har gitt den som ikke har fødselsnummer",
+    "username": "brukernavnet",
+    "feideID": "FEIDE-navnet",
+    "fn": "navnet",
+    "family": "etternavnet",
+    "given": "fornavnet",
+    "bday": "fødselsdatoen til elever og ansatte",
+    "email": "den ansattes e-postadresse på jobb, eller den foresattes egen",
+    "pifu_email": "den samme e-postadressen, med slag",
+    "tel": "den foresattes mobilnummer",
+    "pifu_tel": "det samme mobilnummeret, med slag",
+    "pifu_hasContactPerson": "elevens foresatte som har tilgang",
+    "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til",
+}
+_PIFU_1_2: Final = {field: what for field, what in _PIFU.items() if field != "feideID"}
+_PIFU_1_1: Final = {field: what for field, what in _PIFU_1_2.items() if field != "personLIN"}
+
 _GUARDIANS: Final[Mapping[str, str]] = {
     "child": "eleven: Dataflyts egen id, fødselsnummer eller D-nummer, nummer kommunen har gitt",
     "guardian": "den foresatte som har tilgang: Dataflyts egen id, fødselsnummer eller D-nummer, navnet",
@@ -161,23 +181,9 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "eduPersonOrgUnitDN": "skolene",
         "eduPersonPrimaryOrgUnitDN": "hovedskolen",
     },
-    "pifu": {
-        "sourcedid": "Dataflyts egen id for personen",
-        "personNIN": "fødselsnummer eller D-nummer",
-        "personLIN": "nummer kommunen har gitt den som ikke har fødselsnummer",
-        "username": "brukernavnet",
-        "feideID": "FEIDE-navnet",
-        "fn": "navnet",
-        "family": "etternavnet",
-        "given": "fornavnet",
-        "bday": "fødselsdatoen til elever og ansatte",
-        "email": "den ansattes e-postadresse på jobb, eller den foresattes egen",
-        "pifu_email": "den samme e-postadressen, med slag",
-        "tel": "den foresattes mobilnummer",
-        "pifu_tel": "det samme mobilnummeret, med slag",
-        "pifu_hasContactPerson": "elevens foresatte som har tilgang",
-        "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til",
-    },
+    "pifu": _PIFU,
+    "pifu_1_2": _PIFU_1_2,
+    "pifu_1_1": _PIFU_1_1,
     "guardians": _GUARDIANS,
     "guardians_csv": _GUARDIANS,
     "class_list": {
@@ -224,6 +230,8 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
 RECIPIENTS: Final = {
     "feide_ldif": ("Kommunens katalog, og gjennom den Feide (Sikt) og tjenestene kommunen har slått på der",),
     "pifu": ("Systemene kommunen har koblet til PIFU-filen",),
+    "pifu_1_2": ("Systemene kommunen har koblet til PIFU-filen",),
+    "pifu_1_1": ("Systemene kommunen har koblet til PIFU-filen",),
     "guardians": ("Det skoleadministrative systemet",),
     "guardians_csv": ("Det skoleadministrative systemet",),
     "oneroster": ("Læringsplattformer og læremidler som leser OneRoster",),

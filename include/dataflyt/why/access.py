@@ -42,5 +42,5 @@ def chain() -> list[Check]:
         *GUARDIAN,
         pupils.pupil_shown,
         guardians.both_shown,
-        flow.in_file("in_pifu_file", "pifu.xml", "pifu", ":child", ":who"),
+        flow.in_file("in_pifu_file", flow.PIFU, ":child", ":who"),
     ]

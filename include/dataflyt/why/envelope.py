@@ -139,5 +139,5 @@ def chain() -> list[Check]:
         krr_fresh,
         contact_shown,
         krr_reserved,
-        flow.in_file("in_pifu_file", "pifu.xml", "pifu", ":who"),
+        flow.in_file("in_pifu_file", flow.PIFU, ":who"),
     ]

@@ -1,6 +1,7 @@
 """Checks that every chain begins or ends with: the run that holds, rows set aside, and the published files."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from dataflyt.formats.dates import OSLO
 from dataflyt.warehouse.outcomes import LINKED, NEWEST
@@ -116,18 +117,28 @@ def nothing_set_aside(person: str, *tables: str) -> Check:
     return nothing_set_aside
 
 
-def in_file(name: str, file: str, export: str, *people: str) -> Check:
-    """Return the check whether people (``:who`` …) are in the published file of an export."""
+FEIDE: Final = {"feide_ldif": "feide.ldif"}
+PIFU: Final = {"pifu": "pifu.xml", "pifu_1_2": "pifu-1.2.xml", "pifu_1_1": "pifu-1.1.xml"}
+
+
+def in_file(name: str, files: Mapping[str, str], *people: str) -> Check:
+    """Return the check whether people (``:who`` …) are in a published file.
+
+    ``files`` are exports of the same people, with their files: a kommune publishes one of them.
+    """
+    exports = ", ".join(f"'{export}'" for export in files)
     everybody = " and ".join(
         "exists (select from control.disclosure d where d.owner = :owner and d.to_at is null "
-        f"and d.file = '{export}' and d.person_id = {person})"
+        f"and d.file in ({exports}) and d.person_id = {person})"
         for person in people
     )
 
     def judge(asked: Asked, rows: Rows) -> Found:
         if asked.kommune.trial:
             return failed("on_trial")
-        if export not in asked.kommune.exports:
+        ordered = [file for export, file in files.items() if export in asked.kommune.exports]
+        file = next(iter(ordered or files.values()))
+        if not ordered:
             return failed("file_not_ordered", file=file)
         published = rows["published"]
         if not published or published[0].run < asked.released:

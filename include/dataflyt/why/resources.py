@@ -40,5 +40,5 @@ def chain() -> list[Check]:
         groups.grep_known,
         flow.nothing_set_aside(":who", "sas_person", "sas_membership"),
         accounts.account,
-        flow.in_file("in_feide_file", "feide.ldif", "feide_ldif", ":who"),
+        flow.in_file("in_feide_file", flow.FEIDE, ":who"),
     ]

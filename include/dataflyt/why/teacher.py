@@ -36,5 +36,5 @@ def chain() -> list[Check]:
         groups.grep_known,
         flow.nothing_set_aside(":who", "sas_person", "sas_membership", "hr_employee", "hr_employment"),
         accounts.account,
-        flow.in_file("in_feide_file", "feide.ldif", "feide_ldif", ":who"),
+        flow.in_file("in_feide_file", flow.FEIDE, ":who"),
     ]

@@ -1,0 +1,17 @@
+"""PIFU-IMS SAS 1.2, for a receiver that reads no newer version: ``pifu`` without what 1.2 has no word for."""
+
+from functools import partial
+from typing import Final
+
+from dataflyt.exports.model import Export
+from dataflyt.exports.pifu import write
+from dataflyt.exports.pifu_check import check
+from dataflyt.exports.pifu_read import read
+
+EXPORT: Final = Export(
+    name="pifu_1_2",
+    file="pifu-1.2.xml",
+    write=partial(write, version="1.2"),
+    check=partial(check, version="1.2"),
+    read=read,
+)
