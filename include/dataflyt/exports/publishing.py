@@ -10,9 +10,11 @@ compared with those of the next publication.
 
 An export may have a second file, of changes (``Export.changes``), for a receiver that cannot take a whole file. It
 leads from the file that readers have, that of the publication in force, to the new one; the manifest gives the sha256
-of both under ``changes``. When a file is the same as before, so are its changes. ``changes`` is null where only the
-full file brings a reader on: at the first publication, when the file before is gone or is not as it was written, and
-in a new realm. The manifest gives no reason. A publication is named by its full files alone.
+of both under ``changes``. When a file is the same as before, so are its changes, for ``_LEAD_DAYS``: between two runs
+they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks.
+``changes`` is null where only the full file brings a reader on: at the first publication, when the file before is gone
+or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives no reason.
+Only the publication in force has changes. A publication is named by its full files alone.
 
 The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
 updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
@@ -48,6 +50,8 @@ from dataflyt.warehouse import shown, vetoed_views
 from dataflyt.warehouse.runs import Run
 
 _WORK = ".work"
+_LEAD_DAYS = 3
+"""How many days after the day they were written the changes of a file are published: over a weekend."""
 log = logging.getLogger(__name__)
 
 
@@ -73,8 +77,8 @@ def sized(export: Export, counts: Counts, length: int, extras: Iterable[str]) ->
     }
 
 
-_Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str})
-"""A file of changes as the manifest names it: its sha256, and that of the full file before and after."""
+_Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str, "since": str})
+"""A file of changes as the manifest names it: its sha256, that of the full file before and after, and its first day."""
 
 
 def publish(
@@ -122,7 +126,7 @@ def publish(
             if before and not run.asks:
                 _refuse_smaller(before.sizes, sizes, kommune, day, told)
         leads = {
-            file.file: _lead(export.changes, file, before, root, work)
+            file.file: _lead(export.changes, file, before, root, work, day)
             for file, export in zip(files, (EXPORTS[name] for name in kommune.exports), strict=True)
             if export.changes
         }
@@ -161,7 +165,9 @@ def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
     return _Written(export.file, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
 
 
-def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any) -> _Lead | None:
+def _lead(
+    changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date
+) -> _Lead | None:
     """Write the changes that lead from the published file to the one just written; None when only the full file does.
 
     Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full file is right.
@@ -174,7 +180,7 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
     folder, target = root / before.publication, work / changes.file
     try:
         if said["sha256"] == now.sha256:
-            return _same_lead(said.get("changes"), folder, target)
+            return _same_lead(said.get("changes"), folder, target, day)
         if measured(folder / now.file)[0] != said["sha256"]:
             return None
         with target.open("wb") as out:
@@ -182,7 +188,13 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
         if any(finding.blocks for finding in changes.check(target)):
             log.error("%s does not pass its check: readers must take the full file.", changes.file)
             return None
-        return {"file": changes.file, "sha256": measured(target)[0], "from": said["sha256"], "to": now.sha256}
+        return {
+            "file": changes.file,
+            "sha256": measured(target)[0],
+            "from": said["sha256"],
+            "to": now.sha256,
+            "since": day.isoformat(),
+        }
     except Unreadable:  # expected: a new realm, or a file of an older version
         log.warning("%s is not published: no changes lead to the full file, which readers must take.", changes.file)
     except Exception as error:  # its text may hold values
@@ -190,13 +202,16 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
     return None
 
 
-def _same_lead(lead: _Lead | None, folder: Any, target: Any) -> _Lead | None:
-    """Copy the changes of the publication before, whose full file is the same; None when they are gone."""
-    if lead is None or measured(folder / lead["file"])[0] != lead["sha256"]:
+def _same_lead(lead: _Lead | None, folder: Any, target: Any, day: date) -> _Lead | None:
+    """Copy the changes of the publication before, whose full file is the same; None when they are gone or too old."""
+    if lead is None:
+        return None
+    since = lead.get("since", day.isoformat())  # an earlier version noted no day
+    if (day - date.fromisoformat(since)).days > _LEAD_DAYS or measured(folder / lead["file"])[0] != lead["sha256"]:
         return None
     with (folder / lead["file"]).open("rb") as file, target.open("wb") as out:
         shutil.copyfileobj(file, out)
-    return lead
+    return {**lead, "since": since}
 
 
 def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
@@ -504,3 +519,13 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
+    _delete_old_changes(root, kept[0].publication, wanted, (one.publication for one in kept))
+
+
+def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:
+    """Delete every file of changes but those that the manifest in force names: they name people who are deleted."""
+    named = {file["changes"]["file"] for file in orjson.loads(manifest).get("files", ()) if file.get("changes")}
+    for publication in publications:
+        for export in EXPORTS.values():
+            if export.changes and (publication != in_force or export.changes.file not in named):
+                (root / publication / export.changes.file).unlink(missing_ok=True)
