@@ -20,8 +20,8 @@ Only where the kommune's file says so (``export_extras``): ``birth_dates`` (demo
 ``contact`` (email and sms) and ``guardians`` (relationships). SDS takes no guardian without an e-mail address: one
 without it is left out, and one who is an employee stands with the address at work. A guardian without a user name has
 ``<id>@<realm>`` as username. The address, which Microsoft's samples have there, may be another guardian's too, or
-somebody's FEIDE name; two users with one username are an error, and a name that depended on the others would change when
-they do. The address stands in ``email`` alone, where two may have the same.
+somebody's FEIDE name. Two users with one username are an error, and a name that depended on others would change with
+them. The address stands in ``email`` alone, where two may have the same.
 
 Never: numbers, addresses, sex, passwords, flags.
 

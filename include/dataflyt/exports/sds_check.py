@@ -2,8 +2,8 @@
 
 Source: Microsoft Learn, "SDS V2.1 CSV file format" and "Default list of values"; headers by the samples of
 OfficeDev/O365-EDU-Tools. Looked for: the files that must be there and no others; every header; required columns,
-enumerations and dates; ids that are unique in their file and lead to a row; usernames that are unique whatever the case; a role for each user who is nobody's
-guardian, and one primary role; a guardian's e-mail address.
+enumerations and dates; ids that are unique in their file and lead to a row; usernames that are unique whatever the
+case; a role for each user who is nobody's guardian, and one primary role; a guardian's e-mail address.
 
 The files are streamed: only ids are remembered. A finding names the file and the line, and repeats nothing from it.
 """
