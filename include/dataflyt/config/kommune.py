@@ -31,6 +31,8 @@ WEEKDAYS = {
 }
 _SCHOOL_BEGINS, _SCHOOL_BEGUN = (8, 1), (9, 15)
 """The start of the school year, by month and day: the first day, and the last day of ``daily_in_august``."""
+_GROUPS_END = (6, 1)
+"""The day from which the groups of a school year may end."""
 _CRON_DAY = {day: (number + 1) % 7 for number, day in enumerate(WEEKDAYS)}
 
 PlanKind = Literal[
@@ -695,9 +697,19 @@ class Kommune(_Part):
         They are from 1 August to ``groups_ready`` in the calendar. A year without a line in the calendar has 15
         September as that day.
         """
+        return date(day.year, *_SCHOOL_BEGINS) <= day < self._groups_ready(day)
+
+    def groups_end_or_begin(self, day: date) -> bool:
+        """Tell whether the groups of one school year end on this day, or those of the next are being made.
+
+        From 1 June classes and subject groups end, each on a day of its own; the new ones are there from
+        ``groups_ready``. In between there may be few of them, or none of one kind.
+        """
+        return date(day.year, *_GROUPS_END) <= day < self._groups_ready(day)
+
+    def _groups_ready(self, day: date) -> date:
         year = self._school_year(day)
-        ready = year.groups_ready if year else date(day.year, *_SCHOOL_BEGUN)
-        return date(day.year, *_SCHOOL_BEGINS) <= day < ready
+        return year.groups_ready if year else date(day.year, *_SCHOOL_BEGUN)
 
     def _school_year(self, day: date) -> SchoolYear | None:
         """Return the calendar's line for the school year that begins in the year of this day."""

@@ -419,18 +419,19 @@ def fallen(
 ) -> list[str]:
     """Return the files that have shrunk by more than the kommune's percent, in people, groups or bytes.
 
-    Only people count while the schools are making new groups: classes and subject groups come later than the pupils.
-    Figures that only one of the two publications has (``sized``) are not compared.
+    Only people count from June, when the groups end, until the schools have made new ones: classes may end before the
+    subject groups, and come later than the pupils. The guard asks about a run that loses most of its groups in June all
+    the same. Figures that only one of the two publications has (``sized``) are not compared.
     """
     kept = 1 - kommune.guard.max_drop_percent / 100
-    not_ready = kommune.groups_not_ready(day)
+    only_people = kommune.groups_end_or_begin(day)
     return [
         file
         for file, size in now.items()
         if any(
             size[what] < count * kept
             for what, count in before.get(file, {}).items()
-            if what in size and (what == "people" or not not_ready)
+            if what in size and (what == "people" or not only_people)
         )
     ]
 
