@@ -97,6 +97,9 @@ def publish(
     published one and no approver was asked; nothing is then published. The outcomes of these rules are added to
     ``told``, also when it raises.
 
+    Without ``must_pass``, no file is checked, and no export gets what the kommune's file has given it since it was
+    published: a new export and more ``export_extras`` wait for the next run. What the file takes away is taken away.
+
     The newest earlier publication is kept, unless somebody has been hidden since it was written, or the kommune's file
     has let the exports hold something else. ``put_forward`` deletes the files of all others. Files equal to the
     published ones are not written again. Needs the kommune's lock.
@@ -106,8 +109,10 @@ def publish(
     # The state is computed before anything is read. A decision takes no lock: one made meanwhile gives another state,
     # and the exports are then written anew.
     state_now = state(connection, kommune, run.number, day)
-    protects = _protects(connection, kommune, day)
     before = published(connection, run.owner)
+    if before and not must_pass:
+        kommune = given_already(kommune, before)
+    protects = _protects(connection, kommune, day)
     hold_unasked = kommune.pupils_without_number == "ask"
     shown.views(
         vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked, whole=True)
@@ -136,7 +141,7 @@ def publish(
         targets = [root / publication / name for name in written]
         stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
         if not stands:
-            _move(work, targets)
+            _move(work, root / publication, targets)
         _let_the_group_read(environment.path(environment.storage), root.parent, root, root / publication, *targets)
     finally:
         remove(work)
@@ -165,9 +170,7 @@ def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
     return _Written(export.file, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
 
 
-def _lead(
-    changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date
-) -> _Lead | None:
+def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date) -> _Lead | None:
     """Write the changes that lead from the published file to the one just written; None when only the full file does.
 
     Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full file is right.
@@ -255,11 +258,10 @@ def _outcome(file: str, rule: str, reason: str, *, passed: bool) -> Outcome:
     return Outcome(file, f"{file}.{rule}", "file", reason, "dataingeniør", passed, True, None, None, None)
 
 
-def _move(work: Any, targets: Iterable[Any]) -> None:
+def _move(work: Any, folder: Any, targets: Iterable[Any]) -> None:
     """Move the written files to the publication's folder, after emptying it of a killed try's files."""
-    for folder in {target.parent for target in targets}:
-        remove(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+    remove(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     for target in targets:
         (work / target.name).rename(target)
 
@@ -462,6 +464,19 @@ def published(connection: Connection, owner: str) -> Published | None:
         return None
     files = {file["file"]: file for file in orjson.loads(found.manifest).get("files", ())}
     return Published(found.publication, found.run, found.state, found.sizes, files)
+
+
+def given_already(kommune: Kommune, before: Published) -> Kommune:
+    """Return the kommune with the exports and extras that it both has in its file and has in the publication.
+
+    A file's extras stand in the names of its sizes (``sized``).
+    """
+    exports = tuple(name for name in kommune.exports if EXPORTS[name].file in before.files)
+    extras = {}
+    for name in exports:
+        had = {word for figure in before.sizes.get(EXPORTS[name].file, {}) for word in figure.split("+")[1:]}
+        extras[name] = tuple(word for word in kommune.export_extras.get(name, ()) if word in had)
+    return kommune.model_copy(update={"exports": exports, "export_extras": extras})
 
 
 def delete_changes(connection: Connection, owner: str, root: Any) -> None:
