@@ -16,6 +16,9 @@ they may be one delete, which tells that this person was hidden. In July the fil
 or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives no reason.
 Only the publication in force has changes. A publication is named by its full files alone.
 
+A file may stand there twice, once without contact details (``without_contact`` in the manifest), for recipients who are
+not to have them (``delivery`` in the kommune file).
+
 The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
 updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
 between them. A publication is written to ``exports/<owner>/.work`` until its digest is known; the next start empties
@@ -39,9 +42,10 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError, Unreadable
 from dataflyt.exports import disclosing, read_back
-from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
+from dataflyt.exports.model import Changes, Counts, Export, Shown, Written
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
+from dataflyt.exports.without_contact import WithoutContact, named
 from dataflyt.quality.rules import Outcome
 from dataflyt.storage import private
 from dataflyt.storage.files import measured, remove, write_atomically
@@ -122,12 +126,19 @@ def publish(
         may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
         files = [_write(EXPORTS[name], may_be_shown, work) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
+        bare = {
+            EXPORTS[name].file: _write(EXPORTS[name], WithoutContact(may_be_shown), work, named(EXPORTS[name].file))
+            for name in kommune.exports
+            if kommune.without_contact(name)
+        }
         # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its
         # findings nor by the time it takes.
         if must_pass:
             told = [] if told is None else told
             for name in kommune.exports:
                 _refuse_findings(EXPORTS[name], work / EXPORTS[name].file, connection, told)
+                if file := bare.get(EXPORTS[name].file):
+                    _refuse_format(EXPORTS[name], work / file.file, told)
             if before and not run.asks:
                 _refuse_smaller(before.sizes, sizes, kommune, day, told)
         leads = {
@@ -137,7 +148,8 @@ def publish(
         }
         whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
         publication = f"{run.number:06d}-{whole[:12]}"
-        written = [*(file.file for file in files), *(lead["file"] for lead in leads.values() if lead)]
+        written = [file.file for file in (*files, *bare.values())]
+        written += [lead["file"] for lead in leads.values() if lead]
         targets = [root / publication / name for name in written]
         stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
         if not stands:
@@ -151,7 +163,7 @@ def publish(
         "publication": publication,
         "state": state_now,
         "protects": protects,
-        "manifest": _manifest(kommune, run, publication, files, leads),
+        "manifest": _manifest(kommune, run, publication, files, bare, leads),
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
@@ -160,14 +172,14 @@ def publish(
     return [file.file for file in files]
 
 
-def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
+def _write(export: Export, may_be_shown: Shown, folder: Any, name: str | None = None) -> _Written:
     """Write an export's file in the folder. Raises CheckFailed when the data cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / export.file
+    path = folder / (name or export.file)
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
     sha256, length = measured(path)
-    return _Written(export.file, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
+    return _Written(path.name, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
 
 
 def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date) -> _Lead | None:
@@ -217,21 +229,26 @@ def _same_lead(lead: _Lead | None, folder: Any, target: Any, day: date) -> _Lead
     return {**lead, "since": since}
 
 
-def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
+def _refuse_findings(export: Export, path: Any, connection: Connection, told: list[Outcome]) -> None:
     """Check a written file by its format, then read it back and validate it. Raises CheckFailed."""
-    findings = Counter(finding.name for finding in export.check(path) if finding.blocks)  # a line each may be many
-    told.append(_outcome(export.file, "format", "Filen er ikke slik formatet krever.", passed=not findings))
-    if findings:
-        raise CheckFailed(
-            f"{export.file} ble ikke publisert: {findings.total()} funn ({', '.join(sorted(findings))}). Det som er "
-            "publisert fra før, står."
-        )
+    _refuse_format(export, path, told)
     outcomes = read_back.validate(export, path, connection)
     told += outcomes
     if broken := [outcome.reason for outcome in outcomes if not outcome.passed]:
         raise CheckFailed(
             f"{export.file} ble ikke publisert: {' '.join(broken)} Det som er publisert fra før, står. "
             "Si fra til en dataingeniør."
+        )
+
+
+def _refuse_format(export: Export, path: Any, told: list[Outcome]) -> None:
+    """Check a written file by its format. Raises CheckFailed."""
+    findings = Counter(finding.name for finding in export.check(path) if finding.blocks)  # a line each may be many
+    told.append(_outcome(path.name, "format", "Filen er ikke slik formatet krever.", passed=not findings))
+    if findings:
+        raise CheckFailed(
+            f"{path.name} ble ikke publisert: {findings.total()} funn ({', '.join(sorted(findings))}). Det som er "
+            "publisert fra før, står."
         )
 
 
@@ -267,18 +284,28 @@ def _move(work: Any, folder: Any, targets: Iterable[Any]) -> None:
 
 
 def _manifest(
-    kommune: Kommune, run: Run, publication: str, files: Sequence[_Written], leads: Mapping[str, _Lead | None]
+    kommune: Kommune,
+    run: Run,
+    publication: str,
+    files: Sequence[_Written],
+    bare: Mapping[str, _Written],
+    leads: Mapping[str, _Lead | None],
 ) -> str:
+    def said(file: _Written) -> dict[str, Any]:
+        one: dict[str, Any] = {"file": file.file, "sha256": file.sha256}
+        if file.file in leads:
+            one["changes"] = leads[file.file]
+        if without := bare.get(file.file):
+            one["without_contact"] = {"file": without.file, "sha256": without.sha256}
+        return one
+
     manifest = {
         "owner": run.owner,
         "name": kommune.display_name,
         "run": run.number,
         "as_of": run.as_of.isoformat(),
         "publication": publication,
-        "files": [
-            {"file": file.file, "sha256": file.sha256} | ({"changes": leads[file.file]} if file.file in leads else {})
-            for file in files
-        ],
+        "files": [said(file) for file in files],
     }
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2).decode()
 
@@ -441,7 +468,7 @@ def fallen(
 class Published(NamedTuple):
     """The publication in force: its folder's name, its run, the state it was written from, its files' sizes.
 
-    ``files`` are the files as its manifest names them.
+    ``files`` are the files as its manifest names them; ``as_of`` is the moment it describes.
     """
 
     publication: str
@@ -449,6 +476,7 @@ class Published(NamedTuple):
     state: str
     sizes: dict[str, dict[str, int]]
     files: dict[str, Any]
+    as_of: str
 
 
 def published(connection: Connection, owner: str) -> Published | None:
@@ -462,8 +490,9 @@ def published(connection: Connection, owner: str) -> Published | None:
     ).one_or_none()
     if found is None:
         return None
-    files = {file["file"]: file for file in orjson.loads(found.manifest).get("files", ())}
-    return Published(found.publication, found.run, found.state, found.sizes, files)
+    said = orjson.loads(found.manifest)
+    files = {file["file"]: file for file in said.get("files", ())}
+    return Published(found.publication, found.run, found.state, found.sizes, files, said.get("as_of", ""))
 
 
 def given_already(kommune: Kommune, before: Published) -> Kommune:

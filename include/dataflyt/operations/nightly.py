@@ -41,7 +41,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     exports = environment.folder("exports")
     owners = sorted(folder.name for folder in exports.iterdir()) if exports.exists() else []
     published = [owner for owner in owners if _has_published(owner, environment)]
-    trouble = bring_in_line([by_id[owner] for owner in published if owner in by_id], environment)
+    trouble = bring_in_line([by_id[owner] for owner in published if owner in by_id], environment, deliveries=True)
     trouble += [
         ConfigError(
             f"{owner}: kommunefilen mangler eller har feil, så det som er publisert, følger ikke med på dagen: kjør "
@@ -55,12 +55,20 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     return Outcome({"kommuner": len(published) - len(trouble)}, trouble)
 
 
-def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list[DataflytError]:
-    """Write a kommune's publication anew where its state has changed; return the errors."""
+def bring_in_line(
+    kommuner: Iterable[Kommune], environment: Environment, *, deliveries: bool = False
+) -> list[DataflytError]:
+    """Write a kommune's publication anew where its state has changed, and deliver it; return the errors.
+
+    A delivery that failed is among them with ``deliveries`` alone: somebody is told once a day, not every hour.
+    """
 
     def work(kommune: Kommune) -> None:
-        if _has_published(kommune.id, environment):  # others may not have a connection yet
-            republish(kommune, environment)
+        if not _has_published(kommune.id, environment):  # it may not have a connection yet
+            return
+        failed = [one.trouble for one in republish(kommune, environment) if one.trouble]
+        if failed and deliveries:
+            raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
 
     tried = [trouble_of(partial(work, kommune), kommune.id) for kommune in kommuner]
     return [trouble for trouble in tried if trouble]
