@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
@@ -46,6 +47,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     s3fs.S3FileSystem.clear_instance_cache()
+    httpx.post(f"http://{host}:{port}/moto-api/reset", trust_env=False)  # moto keeps what another server of it had
     s3fs.S3FileSystem().mkdir("recipients")
     yield "s3://recipients"
     s3fs.S3FileSystem.clear_instance_cache()
@@ -161,6 +163,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(place: Any, tmp_path: Path) -> N
         copy_whole(tmp_path / "no", place / "other.xml")
     write_atomically(place / "manifest.json", b"{}")
     assert sorted(lying(place)) == ["manifest.json", "pifu.xml"]
+    for name in ("pifu.xml", "never.xml"):
+        (place / name).unlink(missing_ok=True)
+    assert sorted(lying(place)) == ["manifest.json"]
 
 
 def test_a_recipient_without_contact_gets_everything_but_contact_details() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflyt.config.connections import Connection, NotDefined
+from dataflyt.config.connections import Connection, NotDefined, path_of
 from dataflyt.config.kommune import Delivery
 from dataflyt.exports import delivery
 from dataflyt.operations import nightly
@@ -20,6 +20,8 @@ from dataflyt.operations.retention import retain
 from dataflyt.run.deliver import deliver_published
 from dataflyt.run.republish import republish
 from dataflyt.storage import database
+from dataflyt.storage.landing import forget_listing
+from tests.exports.test_delivery import object_store, sftp_server
 from tests.installation.fixtures import Installation
 from tests.installation.test_changes import published as manifest_of
 from tests.installation.test_pifu import _id
@@ -179,6 +181,60 @@ def test_a_recipient_that_does_not_answer_delays_nobody_is_told_in_the_report_an
     places.addresses["deliver_a"] = kept
     assert tonight(here).trouble == []
     assert places.lying("deliver_a") == {}
+
+
+@pytest.mark.after_first_run
+@pytest.mark.parametrize("kind", ["sftp", "s3"])
+def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publication(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    here, places = installation, Places(installation, tmp_path)
+    here.environment = replace(here.environment, path=path_of)
+    with sftp_server(tmp_path) if kind == "sftp" else object_store(monkeypatch) as server:
+        place = "sftp://dataflyt:test@127.0.0.1:{port}/deliver_b" if kind == "sftp" else "{0}/deliver_b"
+        address = place.format(**server) if kind == "sftp" else place.format(server)
+        places.addresses["deliver_b"] = address
+
+        def lying() -> dict[str, bytes]:
+            folder = path_of(address)
+            forget_listing(folder)
+            return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+        places.to(pifu=(PUBLIC,), feide_ldif=(PUBLIC,))
+        assert here.run()["failed"] == []
+        files = {"pifu.xml", "pifu.manifest.json", "feide.ldif", "feide_ldif.manifest.json"}
+        assert files <= lying().keys() <= files | {"feide-changes.ldif"}
+        (hidden,) = pupils(here, 1)
+        number = hidden.number.encode()
+        assert number in lying()["pifu.xml"]
+        _override(here, hidden.number)
+        assert tonight(here).trouble == []
+        assert lying().keys() == files | {"feide-changes.ldif"}
+        assert number not in b"".join(lying().values())
+        places.to()
+        assert tonight(here).trouble == []
+        assert lying() == {}
+
+        # A wrong address is one sentence, without the password in it.
+        places.addresses["deliver_b"] = address.replace("deliver_b", "nowhere").replace("//recipients", "//no-bucket")
+        places.to(pifu=(PUBLIC,))
+        (trouble,) = tonight(here).trouble
+        assert "PIFU-IMS 1.3 til Oppvekst: " in trouble.sentence
+        assert "test@" not in trouble.sentence
+
+
+@pytest.mark.after_first_run
+def test_a_restored_warehouse_delivers_nothing_before_it_has_published(
+    installation: Installation, tmp_path: Path
+) -> None:
+    here, places = installation, Places(installation, tmp_path)
+    places.to(pifu=(PUBLIC,))
+    path = here.storage / "exports" / "haugesund" / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"run": 1', b'"run": 2'))  # of a run that the warehouse has lost
+    assert [one.fate for one in deliver_published(here.kommune, here.environment)] == ["waits"]
+    assert places.lying("deliver_b") == {}
+    here.run()
+    assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
 
 
 @pytest.mark.after_first_run

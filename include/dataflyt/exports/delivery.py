@@ -157,6 +157,8 @@ class _Place:
     def _deliver(self) -> Fate:
         stands = published(self._connection, self._kommune.id)
         entry = stands and stands.files.get(self._export.file)
+        if stands is not None and not self._is_put_forward(stands):
+            return "waits"
         if stands is None or not entry:  # a new export waits for a run; one that has been taken out is taken away
             return self.take_away() if self._known else "waits"
         files, said = self._files(stands, entry)
@@ -179,6 +181,16 @@ class _Place:
             log.warning("%s", error.sentence)
         self._connection.execute(text(_NOTE), self._key | {"place": place, "digest": digest})
         return "delivered"
+
+    def _is_put_forward(self, stands: Published) -> bool:
+        """Tell whether the storage's manifest is the publication's.
+
+        It is not yet when a process is about to write it, and will deliver then. It is another one's when the warehouse
+        has been restored from a backup: it may not know everybody who is to be hidden.
+        """
+        manifest = self._environment.folder("exports") / self._kommune.id / "manifest.json"
+        forget_listing(manifest)
+        return manifest.exists() and bool(manifest.read_bytes() == stands.manifest.encode())
 
     def take_away(self) -> Fate:
         """Remove the files from the place, the manifest first."""

@@ -468,7 +468,7 @@ def fallen(
 class Published(NamedTuple):
     """The publication in force: its folder's name, its run, the state it was written from, its files' sizes.
 
-    ``files`` are the files as its manifest names them; ``as_of`` is the moment it describes.
+    ``files`` are the files as its manifest names them; ``as_of`` is the moment it describes, ``manifest`` its text.
     """
 
     publication: str
@@ -477,6 +477,7 @@ class Published(NamedTuple):
     sizes: dict[str, dict[str, int]]
     files: dict[str, Any]
     as_of: str
+    manifest: str
 
 
 def published(connection: Connection, owner: str) -> Published | None:
@@ -492,7 +493,9 @@ def published(connection: Connection, owner: str) -> Published | None:
         return None
     said = orjson.loads(found.manifest)
     files = {file["file"]: file for file in said.get("files", ())}
-    return Published(found.publication, found.run, found.state, found.sizes, files, said.get("as_of", ""))
+    return Published(
+        found.publication, found.run, found.state, found.sizes, files, said.get("as_of", ""), found.manifest
+    )
 
 
 def given_already(kommune: Kommune, before: Published) -> Kommune:
