@@ -137,8 +137,17 @@ def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_ge
     assert said["changes"]["from"] == before
     assert b"changetype: delete" in lying["deliver_a"]["feide-changes.ldif"]
 
+    # A run that releases nothing delivers what takes somebody out, and its report does not tell that there was anything.
+    (other,) = pupils(here, 2)[1:]
+    other.protection = other.home_grading = "strengtFortrolig"
+    report = here.run(job=replace(here.open(), plan_only=True))
+    assert report["outcome"] == "planned"
+    assert other.number.encode() not in places.whole("deliver_a")["pifu.xml"]
+    assert report["delivered"] == []
+    assert not [sentence for sentence in report["sentences"] if "evert" in sentence]
+
     # The one whom the changes name is erased: the changes go from the place too.
-    for one in (person, _id(here, hidden.number)):
+    for one in (person, _id(here, other.number)):
         here.query(
             "insert into control.erased_id (owner, id, person_id) values ('haugesund', :id, :id) "
             "on conflict do nothing returning 1",

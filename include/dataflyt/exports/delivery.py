@@ -12,7 +12,8 @@ change. One process delivers a kommune's files at a time, and reads which public
 come, so an older publication never comes after a newer one.
 
 A recipient without ``contact`` gets the file that was written without contact details. Trouble with one recipient
-delays no other. No sentence holds an address: it may have a password in it.
+delays no other. No sentence holds an address: it may have a password in it. Nothing is logged of a delivery between
+runs: that there was something to deliver can tell that somebody has been hidden.
 """
 
 import hashlib
@@ -100,23 +101,17 @@ def _tried(export: str, to: str, connection: str, work: Callable[[], Fate]) -> T
     try:
         return Told(export, to, work())
     except DataflytError as error:
-        return _failed(export, to, type(error)(f"{what}: {error.sentence}", **error.facts))
+        return Told(export, to, "failed", type(error)(f"{what}: {error.sentence}", **error.facts))
     except SQLAlchemyError:  # the warehouse's, not the place's
         raise
     except Exception as error:  # its text may hold the address, with its password
         kind = type(error).__name__
         if may_pass(error):
             said = f"{what}: stedet svarer ikke ({kind}). Dataflyt prøver igjen."
-            return _failed(export, to, SourceUnavailable(said))
+            return Told(export, to, "failed", SourceUnavailable(said))
         why = known_refusal(error) or f"stedet tar ikke imot filen ({kind})"
-        return _failed(
-            export, to, ConfigError(f"{what}: {why}. Se på tilkoblingen {connection}, og på mottakerens mappe.")
-        )
-
-
-def _failed(export: str, to: str, trouble: DataflytError) -> Told:
-    log.error("%s", trouble.sentence)
-    return Told(export, to, "failed", trouble)
+        said = f"{what}: {why}. Se på tilkoblingen {connection}, og på mottakerens mappe."
+        return Told(export, to, "failed", ConfigError(said))
 
 
 class _File(NamedTuple):

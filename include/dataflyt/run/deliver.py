@@ -19,9 +19,10 @@ from dataflyt.warehouse.runs import Run
 
 
 def deliver(job: Job) -> dict[str, int]:
-    """Deliver the publication in force, and note what came of it for the report. Returns how many were delivered.
+    """Deliver the publication in force, and note what came of it for the report. Returns how many have it.
 
-    Raises the first recipient's error when every recipient has been tried.
+    In a released run every delivery is new, since the manifest names the run: what is told of it is the same whether
+    somebody has been hidden or not. Raises the first recipient's error when every recipient has been tried.
     """
     told = deliver_published(job.kommune, job.environment)
     with job.transaction() as connection:
@@ -29,7 +30,7 @@ def deliver(job: Job) -> dict[str, int]:
     for one in told:
         if one.trouble:
             raise one.trouble
-    return {"delivered": sum(one.fate == "delivered" for one in told)}
+    return {"delivered": sum(one.fate in ("delivered", "same") for one in told)}
 
 
 def deliver_published(kommune: Kommune, environment: Environment) -> list[Told]:
@@ -37,6 +38,15 @@ def deliver_published(kommune: Kommune, environment: Environment) -> list[Told]:
     db = database.engine(environment.connect(kommune.warehouse).url)
     with database.transaction(db, kommune.id, lock=False) as connection:
         return delivery.deliver(connection, kommune, environment)
+
+
+def note_again(connection: Connection, run: Run, told: Iterable[Told]) -> None:
+    """Note the deliveries after the step ``deliver``, if it has been done.
+
+    Of another run nothing is noted: that there was something to deliver would tell that somebody has been hidden.
+    """
+    if "delivered" in report.notes(connection, run):
+        note(connection, run, told)
 
 
 def note(connection: Connection, run: Run, told: Iterable[Told]) -> None:
