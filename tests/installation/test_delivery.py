@@ -137,7 +137,7 @@ def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_ge
     assert said["changes"]["from"] == before
     assert b"changetype: delete" in lying["deliver_a"]["feide-changes.ldif"]
 
-    # A run that releases nothing delivers what takes somebody out, and its report does not tell that there was anything.
+    # A run that releases nothing delivers what takes somebody out, and its report does not tell that there was any.
     (other,) = pupils(here, 2)[1:]
     other.protection = other.home_grading = "strengtFortrolig"
     report = here.run(job=replace(here.open(), plan_only=True))

@@ -1,7 +1,7 @@
 """Bring every kommune's publication in line with the day: write it anew when its state has changed.
 
     for each kommune that has published: the state of its exports now -> is it what they were written from?
-        -> no: write the published run anew (``run.republish``)
+        -> no: write the published run anew (``run.republish``); then every kommune is delivered
 
 Access can end because a day has passed: a pupil becomes 18, or a grant ends, and the kommune's next run may be a month
 away. The DAG ``nightly`` calls ``run`` just after midnight in Norway, and the fast lane calls ``bring_in_line`` every
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
+from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
-from dataflyt.run.republish import republish
+from dataflyt.run.republish import write_anew
 
 log = logging.getLogger(__name__)
 
@@ -60,17 +61,28 @@ def bring_in_line(
 ) -> list[DataflytError]:
     """Write a kommune's publication anew where its state has changed, and deliver it; return the errors.
 
-    A delivery that failed is among them with ``deliveries`` alone: somebody is told once a day, not every hour.
+    Every kommune is written before any is delivered: a recipient that is slow to answer holds up no other kommune's
+    publication. A delivery that failed is among the errors with ``deliveries`` alone: somebody is told once a day, not
+    every hour.
     """
 
-    def work(kommune: Kommune) -> None:
-        if not _has_published(kommune.id, environment):  # it may not have a connection yet
+    def write(kommune: Kommune) -> None:
+        if _has_published(kommune.id, environment):  # others may not have a connection yet
+            write_anew(kommune, environment)
+
+    def deliver(kommune: Kommune) -> None:
+        if not _has_published(kommune.id, environment):
             return
-        failed = [one.trouble for one in republish(kommune, environment) if one.trouble]
+        failed = [one.trouble for one in deliver_published(kommune, environment) if one.trouble]
         if failed and deliveries:
             raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
 
-    tried = [trouble_of(partial(work, kommune), kommune.id) for kommune in kommuner]
+    kommuner = list(kommuner)
+    written = [trouble_of(partial(write, kommune), kommune.id) for kommune in kommuner]
+    tried = [
+        trouble or trouble_of(partial(deliver, kommune), kommune.id)
+        for kommune, trouble in zip(kommuner, written, strict=True)
+    ]
     return [trouble for trouble in tried if trouble]
 
 

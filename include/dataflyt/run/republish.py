@@ -20,11 +20,11 @@ def republish(kommune: Kommune, environment: Environment) -> list[Told]:
     A recipient that does not answer is no error here: it is tried again with the next call, every hour. What takes
     somebody out of the exports waits for no recipient.
     """
-    _write_anew(kommune, environment)
+    write_anew(kommune, environment)
     return deliver_published(kommune, environment)
 
 
-def _write_anew(kommune: Kommune, environment: Environment) -> None:
+def write_anew(kommune: Kommune, environment: Environment) -> None:
     """Write the publication anew when the state that it was written from has changed.
 
     Do nothing when nothing is published. The published run is written, even when a newer run is released whose files
