@@ -73,6 +73,7 @@ class Places:
         return lying
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_each_recipient_gets_what_is_published_and_contact_only_if_the_kommune_file_gives_it(
     installation: Installation, tmp_path: Path
@@ -118,6 +119,7 @@ def test_each_recipient_gets_what_is_published_and_contact_only_if_the_kommune_f
     assert here.query("select count(*) from control.delivery") == [(0,)]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_gets_the_delete(
     installation: Installation, tmp_path: Path
@@ -160,6 +162,7 @@ def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_ge
     assert "feide-changes.ldif" not in places.whole("deliver_a")
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_recipient_that_does_not_answer_delays_nobody_is_told_in_the_report_and_is_tried_again(
     installation: Installation, tmp_path: Path
@@ -192,6 +195,7 @@ def test_a_recipient_that_does_not_answer_delays_nobody_is_told_in_the_report_an
     assert places.lying("deliver_a") == {}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("kind", ["sftp", "s3"])
 def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publication(
@@ -246,6 +250,7 @@ def test_a_restored_warehouse_delivers_nothing_before_it_has_published(
     assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_killed_or_raced_a_place_has_whole_files_and_the_newest_publication_in_the_end(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -130,6 +130,7 @@ def test_a_pupil_whom_an_override_protects_is_taken_out_of_every_kept_file(insta
     assert not kept_with(installation, child.number)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_what_the_kommune_file_gives_waits_for_a_run_and_what_it_takes_does_not(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
