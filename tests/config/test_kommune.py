@@ -63,6 +63,23 @@ def test_the_shipped_file_is_a_kommune():
     assert haugesund.sources.hr.units["011110"] == "311060015"
 
 
+def test_contact_details_never_go_to_a_private_recipient(folder):
+    here = GOOD + "exports: [feide_ldif, pifu, sds]\nexport_extras: {sds: [contact]}\ndelivery:\n"
+    (folder / "haugesund.yaml").write_text(here + "  pifu: [{to: LMS, connection: lms, contact: true}]\n")
+    with pytest.raises(ConfigError, match="gir kontaktopplysninger til en privat mottaker"):
+        loading.load(folder / "haugesund.yaml")
+    # Off by default, also for what is public: such a recipient gets a file without them.
+    (folder / "haugesund.yaml").write_text(
+        here + "  pifu: [{to: LMS, connection: lms}, {to: Oppvekst, connection: own, recipient: public}]\n"
+        "  sds: [{to: Microsoft, connection: ms, recipient: public, contact: true}]\n"
+        "  feide_ldif: [{to: Katalogen, connection: ldap}]\n"
+    )
+    kommune = loading.load(folder / "haugesund.yaml")
+    assert [one.contact for one in kommune.delivery["pifu"]] == [False, False]
+    assert {export for export in kommune.exports if kommune.without_contact(export)} == {"pifu"}
+    assert kommune.receivers("pifu") == ("LMS", "Oppvekst")
+
+
 def test_an_export_holds_more_only_where_the_file_says_so(folder):
     (folder / "haugesund.yaml").write_text(GOOD)
     assert loading.load(folder / "haugesund.yaml").export_extras == {}
@@ -263,6 +280,10 @@ def test_a_wrong_addition_gives_one_sentence_with_line_and_remedy(folder, more, 
         ("export_extras: {sds: [numbers]}\n", "«export_extras» har numbers for sds: skriv noe av [birth_dates, contact, guardians]."),
         ("export_extras: {sds: [guardians]}\n", "«export_extras» har guardians uten contact for sds: skriv sds: [guardians, contact], for School Data Sync tar"),
         ("export_extras: {oneroster: [addresses]}\n", "linje 16: «export_extras.oneroster.1» kan ikke være «addresses»"),
+        ("delivery: {pifu: [{to: LMS, connection: lms}]}\n", "«filen» leverer pifu uten å ha det som eksport: skriv pifu under exports, eller ta det bort"),
+        ("delivery: {feide_ldif: [{to: LMS, connection: lms, contact: true}]}\n", "«delivery.feide_ldif.1» gir kontaktopplysninger til en privat mottaker: skriv recipient: public når mottakeren er kommunen selv"),
+        ("delivery: {feide_ldif: [{to: A, connection: lms}, {to: B, connection: lms}]}\n", "«delivery.feide_ldif» har det samme to ganger"),
+        ("delivery: {feide_ldif: [{to: A, connection: LMS}]}\n", "«delivery.feide_ldif.1.connection» kan ikke være «LMS»: skriv en tilkobling"),
         ("guard: {answer_days: 0}\n", "linje 16: «guard.answer_days» kan ikke være «0»: skriv hvor mange døgn"),
         ("guard: {august: {elever: {}}}\n", "linje 16: «guard.august.elever» er ikke en kjent endringstype"),
         (

@@ -158,7 +158,8 @@ def test_the_steps_run_in_their_order(read):
         "approve": ["merge"],
         "release": ["approve"],
         "publish": ["release"],
-        "close_run": ["check", *extracts, "merge", "publish", "release", "withdraw"],
+        "deliver": ["publish"],
+        "close_run": ["check", "deliver", *extracts, "merge", "publish", "release", "withdraw"],
     }
 
 

@@ -110,7 +110,23 @@ def test_only_pupils_are_counted_and_an_empty_kommune_gives_empty_lists() -> Non
     assert found(as_json) == found(as_csv, guardians_check.check_csv) == []
 
 
-TEXT = st.text(max_size=12) | st.sampled_from(["=1+1", "+47", "-x", "@a", 'a";"b', "\u202eOla", "a\r\nb", "\t=x", ""])
+def test_a_spreadsheet_shows_every_number_as_it_is_and_begins_no_formula_inside_a_cell() -> None:
+    row = FIRST._replace(child_number="01890600111", child_local_number="1-2", guardian_number="02890600150")
+    _, as_csv = written(row._replace(given_names="Ola, =1+1", family_name="a;+b"))
+    assert found(as_csv, guardians_check.check_csv) == []
+    (cells,) = list(csv.reader(io.StringIO(as_csv.decode("utf-8-sig")), delimiter=";"))[1:]
+    assert cells[1:3] == ["'01890600111", "'1-2"]
+    assert cells[4:7] == ["'02890600150", "Ola, '=1+1", "a;'+b"]
+    for old, name in ((b"'0189", "CHANGED"), (b"'1-2", "CHANGED"), (b"'=1", "FORMULA"), (b"'+b", "FORMULA")):
+        broken = as_csv.replace(old, old[1:])
+        assert found(broken, guardians_check.check_csv) == [getattr(guardians_check, name)], old
+    _, long = written(FIRST._replace(child_local_number="1234567890123456"))
+    assert b";'1234567890123456;" in long
+
+
+TEXT = st.text(max_size=12) | st.sampled_from(
+    ["=1+1", "+47", "-x", "@a", 'a";"b', "\u202eOla", "a\r\nb", "\t=x", "0", "a, =1", "'x", ""]
+)
 ENVELOPES = st.sampled_from([(True, True, None), (False, False, "no_contact"), (True, False, "reserved")])
 
 

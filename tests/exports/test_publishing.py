@@ -11,7 +11,7 @@ from dataflyt.exports.model import Counts
 from dataflyt.exports.registry import EXPORTS
 
 KOMMUNE = find(Path(__file__).parents[2] / "include" / "kommuner", "haugesund")
-AUGUST, WINTER = date(2026, 8, 20), date(2026, 11, 20)
+JUNE, JULY, AUGUST, WINTER = date(2026, 6, 19), date(2026, 7, 1), date(2026, 8, 20), date(2026, 11, 20)
 
 
 def size(export: str, people: int, groups: int, length: int, *extras: str) -> dict[str, dict[str, int]]:
@@ -21,11 +21,17 @@ def size(export: str, people: int, groups: int, length: int, *extras: str) -> di
 
 
 @pytest.mark.parametrize("export", sorted(EXPORTS))
-def test_while_schools_make_new_groups_nothing_stops_a_file_without_groups(export: str) -> None:
+def test_while_groups_end_and_schools_make_new_ones_nothing_stops_a_file_without_groups(export: str) -> None:
     before = size(export, 1000, 50, 90_000)
     now = size(export, 0 if export == "class_list" else 1000, 0, 900)
-    assert publishing.fallen(before, now, KOMMUNE, AUGUST) == []
-    assert publishing.fallen(before, now, KOMMUNE, WINTER) == [EXPORTS[export].file]
+    for day in (JUNE, JULY, AUGUST):
+        assert publishing.fallen(before, now, KOMMUNE, day) == []
+    for day in (date(2026, 5, 31), WINTER):
+        assert publishing.fallen(before, now, KOMMUNE, day) == [EXPORTS[export].file]
+
+
+def test_half_of_the_people_stop_a_file_in_june_too() -> None:
+    assert publishing.fallen(size("sds", 1000, 50, 9), size("sds", 500, 50, 9), KOMMUNE, JUNE) == ["sds.zip"]
 
 
 def test_a_file_is_smaller_without_what_the_kommune_has_taken_out_and_that_stops_nothing() -> None:

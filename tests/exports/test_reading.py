@@ -11,11 +11,11 @@ import dataflyt.exports
 from dataflyt.exports import pifu
 from dataflyt.warehouse import rules
 
-# Publishing keeps its own records, of publications and of who was in which file.
+# Publishing keeps its own records, of publications, of who was in which file, and of deliveries.
 MODULES = [
     path
     for path in sorted(Path(dataflyt.exports.__file__).parent.glob("*.py"))
-    if path.stem not in ("publishing", "disclosing")
+    if path.stem not in ("publishing", "disclosing", "delivery")
 ]
 _SQL = re.compile(r"\bselect\b.+\bfrom\b", re.DOTALL | re.IGNORECASE)
 _RELATION = re.compile(

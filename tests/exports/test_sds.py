@@ -85,7 +85,8 @@ def test_contact_birth_dates_and_guardians_stand_in_it_only_where_the_kommunes_f
     assert not any(row["email"] or row["sms"] for row in tables(written(SHY))["users"])
     held = tables(written(FULL))
     mother = one(held["users"], sourcedId=MOTHER.person_id)
-    assert (mother["username"], mother["email"], mother["sms"]) == (*["suharto@example.com"] * 2, "+4741001701")
+    assert mother["username"] == f"{MOTHER.person_id}@haugesund.kommune.no"
+    assert (mother["email"], mother["sms"]) == ("suharto@example.com", "+4741001701")
     assert held["demographics"] == [
         held["demographics"][0] | {"userSourcedId": PUPIL.person_id, "birthDate": "2013-05-13"}
     ]
@@ -110,6 +111,19 @@ def test_an_employee_who_is_a_guardian_stands_once_with_the_address_at_work() ->
     content = written(replace(FULL, people_=(child, TEACHER)))
     assert one(tables(content)["users"], sourcedId=TEACHER.person_id)["email"] == TEACHER.mail
     assert len(tables(content)["relationships"]) == 1
+    assert found(content) == set()
+
+
+def test_guardians_who_share_an_address_or_use_somebodys_feide_name_have_usernames_of_their_own() -> None:
+    other = FATHER._replace(private_mail=str(MOTHER.private_mail).upper())
+    third = FATHER._replace(person_id=f"{FATHER.person_id[:-1]}9", private_mail=f"{PUPIL.uid}@haugesund.kommune.no")
+    child = PUPIL._replace(guardians=(MOTHER.person_id, other.person_id, third.person_id))
+    content = written(replace(FULL, people_=(child, TEACHER, MOTHER, other, third)))
+    users = {row["sourcedId"]: row for row in tables(content)["users"]}
+    assert len({row["username"].lower() for row in users.values()}) == len(users) == 5
+    assert users[other.person_id]["email"] == users[MOTHER.person_id]["email"]
+    assert users[child.person_id]["username"] == users[third.person_id]["email"]
+    assert len(tables(content)["relationships"]) == 3
     assert found(content) == set()
 
 
@@ -177,6 +191,7 @@ def swap(old: str, new: str) -> Callable[[bytes], bytes]:
         ("users", swap("Bodil", "@1"), CHECK.FORMULA),
         ("users", swap("Bodil", "B;@1"), CHECK.FORMULA),
         ("users", swap("andmae@[^,]*", "andmae"), CHECK.NOT_VALID),
+        ("users", swap("[^,]*@haugesund.kommune.no,Bodil", "ANDMAE@haugesund.kommune.no,Bodil"), CHECK.SAME_NAME),
         ("users", swap("Tveit,", "Tveit,hemmelig"), CHECK.NOT_ALLOWED),
         ("users", swap(",,,suharto@", ",,,Suharto@"), CHECK.NOT_VALID),
         ("users", swap(",suharto@example.com,,", ",,,"), CHECK.NO_MAIL),

@@ -152,6 +152,43 @@ def test_no_reader_applies_changes_to_another_state_and_every_reader_ends_with_t
     assert reader.follow(here) == "changes"
 
 
+@pytest.mark.after_first_run
+def test_changes_that_tell_who_was_hidden_are_gone_after_some_days_and_from_older_publications_at_once(
+    installation: Installation,
+) -> None:
+    here, reader = installation, Reader()
+    reader.follow(here)
+    (hidden,) = pupils(here, 1)
+    _override(here, hidden.number)
+    tonight(here)
+    said, folder = published(here)
+    content = read(folder, said["changes"])
+    assert said["changes"]["since"] == "2026-11-23"
+    assert {lines[0][1] for _, lines in records(content)} <= {"delete", "modify"}
+
+    def lying() -> list[Path]:
+        return sorted((here.storage / "exports").rglob("feide-changes.ldif"))
+
+    for day in (24, 25, 26):
+        here.clock = datetime(2026, 11, day, 3, tzinfo=UTC)
+        tonight(here)
+        assert published(here).said == said, "the full file is the same"
+        assert read(folder, said["changes"]) == content
+    here.clock = datetime(2026, 11, 27, 3, tzinfo=UTC)
+    tonight(here)
+    assert published(here).said == said | {"changes": None}
+    assert lying() == []
+    assert reader.follow(here) == "full", "a reader who has not come for days"
+    tonight(here)
+    assert reader.follow(here) == "nothing"
+
+    # New changes are published as ever, and those of the publication before are not kept beside them.
+    for mail in ("en@haugesund.kommune.no", "to@haugesund.kommune.no"):
+        _new_mail(here, mail)
+        assert reader.follow(here) == "changes"
+        assert lying() == [published(here).folder / "feide-changes.ldif"]
+
+
 class InOpenLdap(Reader):
     """A reader with a real directory, which is emptied before a full file is loaded."""
 

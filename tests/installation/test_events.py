@@ -239,7 +239,7 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     for place, name in (
         (events, "move_pointer"),
         (fast_lane, "_learn"),
-        (fast_lane, "republish"),
+        (fast_lane, "write_anew"),
         (events, "dealt_with"),
     ):
         with monkeypatch.context() as patched:

@@ -1,13 +1,16 @@
 """A consent holds while everyone who must consent has done so, and never for a protected child."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
+from sqlalchemy import text
 
+from dataflyt.storage import database
+from dataflyt.warehouse import runs, vetoed_views
 from simulator.model import Person, Responsibility
 from tests.installation.fixtures import Installation
 from tests.installation.test_run import _access, _newcomer
-from tests.warehouse.test_rules import _link, _person, _plain_pupils, _write
+from tests.warehouse.test_rules import _grant, _link, _person, _plain_pupils, _write
 
 
 @pytest.mark.long
@@ -81,6 +84,52 @@ def test_from_15_the_pupil_consents_too_from_18_alone_and_a_birthday_takes_away_
         who=str(_link(here, everybody.number)),
     )
     assert friends[everybody.number] not in _access(here, everybody.number)
+
+
+@pytest.mark.after_first_run
+def test_access_by_a_grant_is_told_by_the_grant_that_holds_from_the_day_it_rests_on_it(
+    installation: Installation,
+) -> None:
+    here = installation
+    turns, other = _young(here, 0), _young(here, 1)
+    today = here.registers.world.day
+    turns.born = date(today.year - 18, 12, 1)
+    parent = turns.responsibility[0].ansvarlig or ""
+    friend = _newcomer(here, other.number)
+    # The pupil of 18 soon agrees to a court's decision about a parent. About the other there are two grants.
+    _grant(here, turns.number, parent)
+    _consent(here, other, friend, [record.ansvarlig or "" for record in other.responsibility])
+    _grant(here, other.number, friend)
+    _write(
+        here,
+        "insert into control.consent (owner, access_grant, given_by, how, given_at) select owner, access_grant, "
+        "child_id::text, 'skjema', '2026-12-01 12:00+01' from control.access_grant where child_id = :child",
+        child=_link(here, turns.number),
+    )
+    here.run()
+    assert _basis(here, turns.number, parent) == ("foreldreansvar", "active")
+    assert _basis(here, other.number, friend) == ("grant:consent", "active")
+    here.clock = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    assert _basis(here, turns.number, parent) == ("grant:court_judgment", "active")
+    _write(
+        here,
+        "update control.consent set withdrawn_at = now(), withdrawn_by = 'x' "
+        "where access_grant in (select access_grant from control.access_grant where basis = 'consent')",
+    )
+    assert _basis(here, other.number, friend) == ("grant:court_judgment", "active")
+
+
+def _basis(here: Installation, child: str, adult: str) -> tuple[str, str]:
+    """Return basis and state of an access, as the exports read it today."""
+    engine = database.engine(here.environment.connect(here.kommune.warehouse).url)
+    with database.transaction(engine, "haugesund") as connection:
+        day = here.environment.day(here.clock)
+        released = runs.released_before(connection, "haugesund")
+        vetoed_views.views(connection, "haugesund", released, "now_", day=day, whole=True)
+        found = text("select basis, state from now_guardian_access where child_id = :child and adult = :adult")
+        bound = {"child": _link(here, child), "adult": str(_link(here, adult))}
+        basis, state = connection.execute(found, bound).one()
+        return basis, state
 
 
 def _young(here: Installation, turn: int) -> Person:

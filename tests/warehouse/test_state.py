@@ -1,6 +1,7 @@
 """The publication follows its state, between runs too: the day, people's decisions, the kommune file."""
 
 import json
+import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -127,6 +128,46 @@ def test_a_pupil_whom_an_override_protects_is_taken_out_of_every_kept_file(insta
     tonight(installation)
     assert child.number not in _published(installation).pupils
     assert not kept_with(installation, child.number)
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_what_the_kommune_file_gives_waits_for_a_run_and_what_it_takes_does_not(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = installation
+
+    def files(exports: tuple[str, ...], **extras: tuple[str, ...]) -> set[str]:
+        here.kommune = here.kommune.model_copy(update={"exports": exports, "export_extras": extras})
+        tonight(here)
+        return {Path(name).name for name in written(here)}
+
+    assert files(("feide_ldif", "sds", "oneroster")) == {"feide.ldif", "manifest.json"}
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "publish", _down)
+        assert tonight(here).trouble == [], "it is written once, not every hour until the run"
+    here.run()
+    given = {"feide.ldif", "sds.zip", "oneroster.zip", "manifest.json"}
+    assert files(("feide_ldif", "sds", "oneroster")) >= given
+    shy = _zipped(here, "sds.zip")
+    assert not any("@gmail" in text or "@example" in text for text in shy.values())
+
+    assert files(("feide_ldif", "sds", "oneroster"), sds=("contact", "guardians")) >= given
+    assert _zipped(here, "sds.zip") == shy
+    here.run()
+    assert _zipped(here, "sds.zip")["relationships.csv"].count("\n") > 1
+    assert files(("feide_ldif", "sds"), sds=("contact", "birth_dates")) == given - {"oneroster.zip"}
+    assert _zipped(here, "sds.zip").keys() == shy.keys(), "guardians go at once, birth dates do not come"
+    assert files(("pifu",)) == {"manifest.json"}, "what has not been published before waits, and the rest is gone"
+    here.run()
+    assert files(("pifu",)) == {"pifu.xml", "manifest.json"}
+
+
+def _zipped(here: Installation, name: str) -> dict[str, str]:
+    exports = here.storage / "exports" / "haugesund"
+    folder = exports / json.loads((exports / "manifest.json").read_bytes())["publication"]
+    with zipfile.ZipFile(folder / name) as archive:
+        return {entry: archive.read(entry).decode("utf-8-sig") for entry in archive.namelist()}
 
 
 @pytest.mark.after_first_run

@@ -36,7 +36,8 @@ def publish_command(
     """La det som er publisert, følge dagen, som DAG-en nightly gjør hver natt.
 
     Det en kommune har publisert, skrives på nytt når noe det bygger på, er endret: vetoer, det folk har bestemt,
-    kommunefilen, dagen. Ingen ny kjøring frigis. En linje for alt som ikke gikk; returkoden er da 2.
+    kommunefilen, dagen. Så leveres det til mottakerne i kommunefilen. Ingen ny kjøring frigis. En linje for alt som
+    ikke gikk; returkoden er da 2.
     """
     from dataflyt.config.loading import folder_of_kommuner, load_all
     from dataflyt.operations import nightly
@@ -45,8 +46,9 @@ def publish_command(
     with installation() as outside:
         if kommune is not None:
             found = kommune_of(kommune)
-            republish(found, outside.environment())
+            told = republish(found, outside.environment())
             echo(f"{found.display_name}: det som er publisert, følger dagen.")
+            _raise([one.trouble.sentence for one in told if one.trouble])
             return
         outcome = nightly.run(load_all(folder_of_kommuner())[0], outside.environment())
         echo(f"Kommuner der det som er publisert, følger dagen: {outcome.counts['kommuner']}.")

@@ -15,7 +15,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dataflyt.config.exports import CHOICES, EXTRAS, ExportName
+from dataflyt.config.exports import ALWAYS_WITH_CONTACT, CHOICES, EXTRAS, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.errors import NotAllowed
 from dataflyt.identity import numbers
@@ -31,6 +31,8 @@ WEEKDAYS = {
 }
 _SCHOOL_BEGINS, _SCHOOL_BEGUN = (8, 1), (9, 15)
 """The start of the school year, by month and day: the first day, and the last day of ``daily_in_august``."""
+_GROUPS_END = (6, 1)
+"""The day from which the groups of a school year may end."""
 _CRON_DAY = {day: (number + 1) % 7 for number, day in enumerate(WEEKDAYS)}
 
 PlanKind = Literal[
@@ -80,6 +82,8 @@ def _key(value: Any) -> Any:
     """Return what must differ between two values of a list."""
     if isinstance(value, SchoolYear):
         return value.first_day.year
+    if isinstance(value, Delivery):
+        return value.connection
     return value.id if isinstance(value, (Approver, CaseWorker)) else value
 
 
@@ -560,6 +564,34 @@ def _extras_fit(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     return value
 
 
+class Delivery(_Part):
+    """A recipient of an export: the place where Dataflyt puts its file. The connection's address is a folder.
+
+    ``contact`` lets this recipient have the contact details that the export's file holds. Without it the recipient gets
+    a file without them. A private recipient never gets them.
+    """
+
+    to: Text = Field(description="skriv navnet på mottakeren, for eksempel Læringsplattformen")
+    connection: ConnectionName
+    recipient: Literal["private", "public"] = Field(
+        default="private",
+        description="skriv public når mottakeren er kommunen selv, en databehandler for den eller et annet offentlig "
+        "organ, ellers private",
+    )
+    contact: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="skriv true når mottakeren skal ha kontaktopplysninger, ellers false"
+    )
+
+    @model_validator(mode="after")
+    def _contact_is_public(self) -> Delivery:
+        if self.contact and self.recipient == "private":
+            raise _wrong(
+                "gir kontaktopplysninger til en privat mottaker, skriv recipient: public når mottakeren er kommunen "
+                "selv, en databehandler for den eller et annet offentlig organ, eller ta bort contact"
+            )
+        return self
+
+
 class Kommune(_Part):
     """One school owner: its file laid over the defaults."""
 
@@ -625,6 +657,11 @@ class Kommune(_Part):
         default_factory=dict,
         description="skriv hva en eksport skal ha i tillegg: oneroster: [guardians, contact], eller ta det bort",
     )
+    delivery: dict[ExportName, Annotated[tuple[Delivery, ...], AfterValidator(_different)]] = Field(
+        default_factory=dict,
+        description="skriv hvor hver eksport skal leveres: pifu: [{to: Læringsplattformen, connection: "
+        "levering_haugesund}], eller ta det bort",
+    )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
@@ -649,6 +686,16 @@ class Kommune(_Part):
         return self
 
     @model_validator(mode="after")
+    def _what_is_delivered_is_exported(self) -> Kommune:
+        for export in self.delivery:
+            if export not in self.exports:
+                raise _wrong(
+                    f"leverer {export} uten å ha det som eksport, skriv {export} under exports, eller ta det bort fra "
+                    "delivery"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _guardians_may_be_asked_for(self) -> Kommune:
         if self.sources.freg.route == "fiks_oppvekst" and self.legal_basis.freg != "med_hjemmel":
             raise _wrong(
@@ -656,6 +703,16 @@ class Kommune(_Part):
                 "eller route: fiks under sources.freg"
             )
         return self
+
+    def without_contact(self, export: str) -> bool:
+        """Tell whether some recipient is to have this export's file without the contact details that it holds."""
+        held = export in ALWAYS_WITH_CONTACT or "contact" in self.export_extras.get(export, ())
+        return held and any(not one.contact for one in self.delivery.get(export, ()))
+
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get an export: under ``recipients``, and under ``delivery``."""
+        delivered = (one.to for one in self.delivery.get(export, ()))
+        return tuple(dict.fromkeys((*self.recipients.get(export, ()), *delivered)))
 
     def case_worker(self, user_id: str, right: Right) -> CaseWorker:
         """Return the person of this id under ``people``. Raises NotAllowed unless the person has the right."""
@@ -695,9 +752,19 @@ class Kommune(_Part):
         They are from 1 August to ``groups_ready`` in the calendar. A year without a line in the calendar has 15
         September as that day.
         """
+        return date(day.year, *_SCHOOL_BEGINS) <= day < self._groups_ready(day)
+
+    def groups_end_or_begin(self, day: date) -> bool:
+        """Tell whether the groups of one school year end on this day, or those of the next are being made.
+
+        From 1 June classes and subject groups end, each on a day of its own; the new ones are there from
+        ``groups_ready``. In between there may be few of them, or none of one kind.
+        """
+        return date(day.year, *_GROUPS_END) <= day < self._groups_ready(day)
+
+    def _groups_ready(self, day: date) -> date:
         year = self._school_year(day)
-        ready = year.groups_ready if year else date(day.year, *_SCHOOL_BEGUN)
-        return date(day.year, *_SCHOOL_BEGINS) <= day < ready
+        return year.groups_ready if year else date(day.year, *_SCHOOL_BEGUN)
 
     def _school_year(self, day: date) -> SchoolYear | None:
         """Return the calendar's line for the school year that begins in the year of this day."""

@@ -24,8 +24,11 @@ ENVELOPE: Final = "Konvolutt som motsier seg selv"
 ORDER: Final = "Rader i feil rekkefølge, eller to ganger"
 NUMBER: Final = "Fødselsnummer med feil kontrollsifre"
 FORMULA: Final = "Celle som et regneark leser som en formel"
+CHANGED: Final = "Nummer som et regneark endrer"
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RUNS = re.compile(r"(?:^|[,;])\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_KEPT = re.compile("'.*|[1-9][0-9]{0,10}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 _BASES = ("foreldreansvar", "consent", "decision")
 _REASONS = {None: (True, True), "no_contact": (False, False)} | dict.fromkeys(
@@ -122,12 +125,15 @@ def _json_value(name: str, value: Any) -> Any:
 
 
 def _csv_value(name: str, value: str) -> Any:
-    """Return what a cell says: text, or yes and no; an empty cell says nothing."""
+    """Return what a cell says: text, or yes and no; an empty cell says nothing.
+
+    The apostrophe before a number is for spreadsheets.
+    """
     if name in ("message", "notice"):
         return {"yes": True, "no": False}.get(value)
     if name in ("given_names", "family_name"):
         return value
-    return value or None
+    return (value.removeprefix("'") if name in ("number", "local_number") else value) or None
 
 
 def _walk(rows: Iterator[tuple[int, Any]], read: Callable[[str, Any], Any]) -> Iterator[Finding]:
@@ -142,8 +148,13 @@ def _walk(rows: Iterator[tuple[int, Any]], read: Callable[[str, Any], Any]) -> I
         if wrong := _wrong_value(said):
             yield _finding(VALUE, line, wrong)
             continue
-        if read is _csv_value and any(str(value).startswith(("=", "+", "-", "@")) for value in said.values()):
-            yield _finding(FORMULA, line, "cellen skal ha en apostrof foran seg")
+        if read is _csv_value:
+            cells = [cell for part in _PARTS for cell in row[part].values()]
+            if any(_RUNS.search(cell) for cell in cells):
+                yield _finding(FORMULA, line, "cellen skal ha en apostrof foran tegnet")
+            kept = [row["child"]["number"], row["child"]["local_number"], row["guardian"]["number"]]
+            if any(cell and not _KEPT.fullmatch(cell) for cell in kept):
+                yield _finding(CHANGED, line, "nummeret skal ha en apostrof foran seg")
         envelope = (said["envelope.message"], said["envelope.notice"])
         if _REASONS[said["envelope.reason"]] != envelope:
             yield _finding(ENVELOPE, line, "grunnen er ikke en grunn til den")

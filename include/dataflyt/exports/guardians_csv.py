@@ -1,13 +1,20 @@
 """The list of access as CSV: the rows of ``guardians``, for a spreadsheet and for a system that reads no JSON.
 
 In: a ``Shown``. Out: UTF-8 with a byte order mark, ``;`` between the fields, a line of heads first; one line a pupil
-and an adult. A cell that a spreadsheet could take for a formula has an apostrophe before it (``formats.sheets``): a
-system that needs every value as it is reads the JSON. The columns of e-mail and mobile are there only where the
+and an adult. A spreadsheet shall show what stands there, so an apostrophe goes
+
+- before a cell that it could take for a formula, and before a sign inside a cell that it could take for one after a
+  comma or a semicolon, where some spreadsheets begin a new cell;
+- before a number that it would change: one that begins with 0, as every third identity number does, one of more than 11
+  digits, and a local number with anything else than digits (``1-2`` is a day, ``1E5`` is 100000).
+
+A system that needs every value as it is reads the JSON. The columns of e-mail and mobile are there only where the
 kommune's file says ``export_extras: {guardians_csv: [contact]}``. What the rows mean stands in ``guardians``.
 """
 
 import csv
 import io
+import re
 from typing import BinaryIO, Final
 
 from dataflyt.exports.guardians import Counted
@@ -30,6 +37,9 @@ HEADS: Final = (
     "reason",
 )
 CONTACT: Final = ("guardian_email", "guardian_mobile")
+NUMBERS: Final = ("child_number", "child_local_number", "guardian_number")
+_SAME_AS_NUMBER = re.compile("[1-9][0-9]{0,10}")
+_WITHIN = re.compile(rf"([,;]\s*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
 def write(shown: Shown, out: BinaryIO) -> Counts:
@@ -43,7 +53,7 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
         ids = (one.child_id, one.child_number, one.child_local_number, one.guardian_id, one.guardian_number)
         said = (one.basis, _yes(one.message), _yes(one.notice), one.reason)
         row = (*ids, one.given_names, one.family_name, *said, *((one.mail, one.mobile) if contact else ()))
-        lines.writerow([_cell(value or "") for value in row])
+        lines.writerow([_cell(head, value or "") for head, value in zip(HEADS + CONTACT, row, strict=False)])
     text.detach()  # the caller closes the file
     return counted.counts(shown)
 
@@ -52,9 +62,10 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _cell(value: str) -> str:
-    value = clean(value)
-    return f"'{value}" if value.startswith(FORMULA) else value
+def _cell(head: str, value: str) -> str:
+    value = _WITHIN.sub(r"\1'", clean(value))
+    changed = head in NUMBERS and value and not _SAME_AS_NUMBER.fullmatch(value)
+    return f"'{value}" if changed or value.startswith(FORMULA) else value
 
 
 EXPORT: Final = Export(name="guardians_csv", file="guardians.csv", write=write, check=check_csv)

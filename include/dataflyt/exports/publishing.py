@@ -10,9 +10,14 @@ compared with those of the next publication.
 
 An export may have a second file, of changes (``Export.changes``), for a receiver that cannot take a whole file. It
 leads from the file that readers have, that of the publication in force, to the new one; the manifest gives the sha256
-of both under ``changes``. When a file is the same as before, so are its changes. ``changes`` is null where only the
-full file brings a reader on: at the first publication, when the file before is gone or is not as it was written, and
-in a new realm. The manifest gives no reason. A publication is named by its full files alone.
+of both under ``changes``. When a file is the same as before, so are its changes, for ``_LEAD_DAYS``: between two runs
+they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks.
+``changes`` is null where only the full file brings a reader on: at the first publication, when the file before is gone
+or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives no reason.
+Only the publication in force has changes. A publication is named by its full files alone.
+
+A file may stand there twice, once without contact details (``without_contact`` in the manifest), for recipients who are
+not to have them (``delivery`` in the kommune file).
 
 The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
 updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
@@ -37,9 +42,10 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError, Unreadable
 from dataflyt.exports import disclosing, read_back
-from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
+from dataflyt.exports.model import Changes, Counts, Export, Shown, Written
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
+from dataflyt.exports.without_contact import WithoutContact, named
 from dataflyt.quality.rules import Outcome
 from dataflyt.storage import private
 from dataflyt.storage.files import measured, remove, write_atomically
@@ -48,6 +54,8 @@ from dataflyt.warehouse import shown, vetoed_views
 from dataflyt.warehouse.runs import Run
 
 _WORK = ".work"
+_LEAD_DAYS = 3
+"""How many days after the day they were written the changes of a file are published: over a weekend."""
 log = logging.getLogger(__name__)
 
 
@@ -73,8 +81,8 @@ def sized(export: Export, counts: Counts, length: int, extras: Iterable[str]) ->
     }
 
 
-_Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str})
-"""A file of changes as the manifest names it: its sha256, and that of the full file before and after."""
+_Lead = TypedDict("_Lead", {"file": str, "sha256": str, "from": str, "to": str, "since": str})
+"""A file of changes as the manifest names it: its sha256, that of the full file before and after, and its first day."""
 
 
 def publish(
@@ -93,6 +101,9 @@ def publish(
     published one and no approver was asked; nothing is then published. The outcomes of these rules are added to
     ``told``, also when it raises.
 
+    Without ``must_pass``, no file is checked, and no export gets what the kommune's file has given it since it was
+    published: a new export and more ``export_extras`` wait for the next run. What the file takes away is taken away.
+
     The newest earlier publication is kept, unless somebody has been hidden since it was written, or the kommune's file
     has let the exports hold something else. ``put_forward`` deletes the files of all others. Files equal to the
     published ones are not written again. Needs the kommune's lock.
@@ -102,8 +113,10 @@ def publish(
     # The state is computed before anything is read. A decision takes no lock: one made meanwhile gives another state,
     # and the exports are then written anew.
     state_now = state(connection, kommune, run.number, day)
-    protects = _protects(connection, kommune, day)
     before = published(connection, run.owner)
+    if before and not must_pass:
+        kommune = given_already(kommune, before)
+    protects = _protects(connection, kommune, day)
     hold_unasked = kommune.pupils_without_number == "ask"
     shown.views(
         vetoed_views.views(connection, run.owner, run.number, "now_", day=day, hold_unasked=hold_unasked, whole=True)
@@ -113,26 +126,34 @@ def publish(
         may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
         files = [_write(EXPORTS[name], may_be_shown, work) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
+        bare = {
+            EXPORTS[name].file: _write(EXPORTS[name], WithoutContact(may_be_shown), work, named(EXPORTS[name].file))
+            for name in kommune.exports
+            if kommune.without_contact(name)
+        }
         # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its
         # findings nor by the time it takes.
         if must_pass:
             told = [] if told is None else told
             for name in kommune.exports:
                 _refuse_findings(EXPORTS[name], work / EXPORTS[name].file, connection, told)
+                if file := bare.get(EXPORTS[name].file):
+                    _refuse_format(EXPORTS[name], work / file.file, told)
             if before and not run.asks:
                 _refuse_smaller(before.sizes, sizes, kommune, day, told)
         leads = {
-            file.file: _lead(export.changes, file, before, root, work)
+            file.file: _lead(export.changes, file, before, root, work, day)
             for file, export in zip(files, (EXPORTS[name] for name in kommune.exports), strict=True)
             if export.changes
         }
         whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
         publication = f"{run.number:06d}-{whole[:12]}"
-        written = [*(file.file for file in files), *(lead["file"] for lead in leads.values() if lead)]
+        written = [file.file for file in (*files, *bare.values())]
+        written += [lead["file"] for lead in leads.values() if lead]
         targets = [root / publication / name for name in written]
         stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
         if not stands:
-            _move(work, targets)
+            _move(work, root / publication, targets)
         _let_the_group_read(environment.path(environment.storage), root.parent, root, root / publication, *targets)
     finally:
         remove(work)
@@ -142,7 +163,7 @@ def publish(
         "publication": publication,
         "state": state_now,
         "protects": protects,
-        "manifest": _manifest(kommune, run, publication, files, leads),
+        "manifest": _manifest(kommune, run, publication, files, bare, leads),
         "sizes": orjson.dumps(sizes).decode(),
     }
     connection.execute(text(_NOTE), noted)
@@ -151,17 +172,17 @@ def publish(
     return [file.file for file in files]
 
 
-def _write(export: Export, may_be_shown: Shown, folder: Any) -> _Written:
+def _write(export: Export, may_be_shown: Shown, folder: Any, name: str | None = None) -> _Written:
     """Write an export's file in the folder. Raises CheckFailed when the data cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / export.file
+    path = folder / (name or export.file)
     with path.open("wb") as out:
         counts = export.write(may_be_shown, out)
     sha256, length = measured(path)
-    return _Written(export.file, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
+    return _Written(path.name, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
 
 
-def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any) -> _Lead | None:
+def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date) -> _Lead | None:
     """Write the changes that lead from the published file to the one just written; None when only the full file does.
 
     Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full file is right.
@@ -174,7 +195,7 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
     folder, target = root / before.publication, work / changes.file
     try:
         if said["sha256"] == now.sha256:
-            return _same_lead(said.get("changes"), folder, target)
+            return _same_lead(said.get("changes"), folder, target, day)
         if measured(folder / now.file)[0] != said["sha256"]:
             return None
         with target.open("wb") as out:
@@ -182,7 +203,13 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
         if any(finding.blocks for finding in changes.check(target)):
             log.error("%s does not pass its check: readers must take the full file.", changes.file)
             return None
-        return {"file": changes.file, "sha256": measured(target)[0], "from": said["sha256"], "to": now.sha256}
+        return {
+            "file": changes.file,
+            "sha256": measured(target)[0],
+            "from": said["sha256"],
+            "to": now.sha256,
+            "since": day.isoformat(),
+        }
     except Unreadable:  # expected: a new realm, or a file of an older version
         log.warning("%s is not published: no changes lead to the full file, which readers must take.", changes.file)
     except Exception as error:  # its text may hold values
@@ -190,30 +217,38 @@ def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any
     return None
 
 
-def _same_lead(lead: _Lead | None, folder: Any, target: Any) -> _Lead | None:
-    """Copy the changes of the publication before, whose full file is the same; None when they are gone."""
-    if lead is None or measured(folder / lead["file"])[0] != lead["sha256"]:
+def _same_lead(lead: _Lead | None, folder: Any, target: Any, day: date) -> _Lead | None:
+    """Copy the changes of the publication before, whose full file is the same; None when they are gone or too old."""
+    if lead is None:
+        return None
+    since = lead.get("since", day.isoformat())  # an earlier version noted no day
+    if (day - date.fromisoformat(since)).days > _LEAD_DAYS or measured(folder / lead["file"])[0] != lead["sha256"]:
         return None
     with (folder / lead["file"]).open("rb") as file, target.open("wb") as out:
         shutil.copyfileobj(file, out)
-    return lead
+    return {**lead, "since": since}
 
 
-def _refuse_findings(export: Export, path: Openable, connection: Connection, told: list[Outcome]) -> None:
+def _refuse_findings(export: Export, path: Any, connection: Connection, told: list[Outcome]) -> None:
     """Check a written file by its format, then read it back and validate it. Raises CheckFailed."""
-    findings = Counter(finding.name for finding in export.check(path) if finding.blocks)  # a line each may be many
-    told.append(_outcome(export.file, "format", "Filen er ikke slik formatet krever.", passed=not findings))
-    if findings:
-        raise CheckFailed(
-            f"{export.file} ble ikke publisert: {findings.total()} funn ({', '.join(sorted(findings))}). Det som er "
-            "publisert fra før, står."
-        )
+    _refuse_format(export, path, told)
     outcomes = read_back.validate(export, path, connection)
     told += outcomes
     if broken := [outcome.reason for outcome in outcomes if not outcome.passed]:
         raise CheckFailed(
             f"{export.file} ble ikke publisert: {' '.join(broken)} Det som er publisert fra før, står. "
             "Si fra til en dataingeniør."
+        )
+
+
+def _refuse_format(export: Export, path: Any, told: list[Outcome]) -> None:
+    """Check a written file by its format. Raises CheckFailed."""
+    findings = Counter(finding.name for finding in export.check(path) if finding.blocks)  # a line each may be many
+    told.append(_outcome(path.name, "format", "Filen er ikke slik formatet krever.", passed=not findings))
+    if findings:
+        raise CheckFailed(
+            f"{path.name} ble ikke publisert: {findings.total()} funn ({', '.join(sorted(findings))}). Det som er "
+            "publisert fra før, står."
         )
 
 
@@ -240,28 +275,37 @@ def _outcome(file: str, rule: str, reason: str, *, passed: bool) -> Outcome:
     return Outcome(file, f"{file}.{rule}", "file", reason, "dataingeniør", passed, True, None, None, None)
 
 
-def _move(work: Any, targets: Iterable[Any]) -> None:
+def _move(work: Any, folder: Any, targets: Iterable[Any]) -> None:
     """Move the written files to the publication's folder, after emptying it of a killed try's files."""
-    for folder in {target.parent for target in targets}:
-        remove(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+    remove(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     for target in targets:
         (work / target.name).rename(target)
 
 
 def _manifest(
-    kommune: Kommune, run: Run, publication: str, files: Sequence[_Written], leads: Mapping[str, _Lead | None]
+    kommune: Kommune,
+    run: Run,
+    publication: str,
+    files: Sequence[_Written],
+    bare: Mapping[str, _Written],
+    leads: Mapping[str, _Lead | None],
 ) -> str:
+    def said(file: _Written) -> dict[str, Any]:
+        one: dict[str, Any] = {"file": file.file, "sha256": file.sha256}
+        if file.file in leads:
+            one["changes"] = leads[file.file]
+        if without := bare.get(file.file):
+            one["without_contact"] = {"file": without.file, "sha256": without.sha256}
+        return one
+
     manifest = {
         "owner": run.owner,
         "name": kommune.display_name,
         "run": run.number,
         "as_of": run.as_of.isoformat(),
         "publication": publication,
-        "files": [
-            {"file": file.file, "sha256": file.sha256} | ({"changes": leads[file.file]} if file.file in leads else {})
-            for file in files
-        ],
+        "files": [said(file) for file in files],
     }
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2).decode()
 
@@ -404,18 +448,19 @@ def fallen(
 ) -> list[str]:
     """Return the files that have shrunk by more than the kommune's percent, in people, groups or bytes.
 
-    Only people count while the schools are making new groups: classes and subject groups come later than the pupils.
-    Figures that only one of the two publications has (``sized``) are not compared.
+    Only people count from June, when the groups end, until the schools have made new ones: classes may end before the
+    subject groups, and come later than the pupils. The guard asks about a run that loses most of its groups in June all
+    the same. Figures that only one of the two publications has (``sized``) are not compared.
     """
     kept = 1 - kommune.guard.max_drop_percent / 100
-    not_ready = kommune.groups_not_ready(day)
+    only_people = kommune.groups_end_or_begin(day)
     return [
         file
         for file, size in now.items()
         if any(
             size[what] < count * kept
             for what, count in before.get(file, {}).items()
-            if what in size and (what == "people" or not not_ready)
+            if what in size and (what == "people" or not only_people)
         )
     ]
 
@@ -423,7 +468,7 @@ def fallen(
 class Published(NamedTuple):
     """The publication in force: its folder's name, its run, the state it was written from, its files' sizes.
 
-    ``files`` are the files as its manifest names them.
+    ``files`` are the files as its manifest names them; ``as_of`` is the moment it describes, ``manifest`` its text.
     """
 
     publication: str
@@ -431,6 +476,8 @@ class Published(NamedTuple):
     state: str
     sizes: dict[str, dict[str, int]]
     files: dict[str, Any]
+    as_of: str
+    manifest: str
 
 
 def published(connection: Connection, owner: str) -> Published | None:
@@ -444,8 +491,24 @@ def published(connection: Connection, owner: str) -> Published | None:
     ).one_or_none()
     if found is None:
         return None
-    files = {file["file"]: file for file in orjson.loads(found.manifest).get("files", ())}
-    return Published(found.publication, found.run, found.state, found.sizes, files)
+    said = orjson.loads(found.manifest)
+    files = {file["file"]: file for file in said.get("files", ())}
+    return Published(
+        found.publication, found.run, found.state, found.sizes, files, said.get("as_of", ""), found.manifest
+    )
+
+
+def given_already(kommune: Kommune, before: Published) -> Kommune:
+    """Return the kommune with the exports and extras that it both has in its file and has in the publication.
+
+    A file's extras stand in the names of its sizes (``sized``).
+    """
+    exports = tuple(name for name in kommune.exports if EXPORTS[name].file in before.files)
+    extras = {}
+    for name in exports:
+        had = {word for figure in before.sizes.get(EXPORTS[name].file, {}) for word in figure.split("+")[1:]}
+        extras[name] = tuple(word for word in kommune.export_extras.get(name, ()) if word in had)
+    return kommune.model_copy(update={"exports": exports, "export_extras": extras})
 
 
 def delete_changes(connection: Connection, owner: str, root: Any) -> None:
@@ -504,3 +567,13 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
+    _delete_old_changes(root, kept[0].publication, wanted, (one.publication for one in kept))
+
+
+def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:
+    """Delete every file of changes but those that the manifest in force names: they name people who are deleted."""
+    named = {file["changes"]["file"] for file in orjson.loads(manifest).get("files", ()) if file.get("changes")}
+    for publication in publications:
+        for export in EXPORTS.values():
+            if export.changes and (publication != in_force or export.changes.file not in named):
+                (root / publication / export.changes.file).unlink(missing_ok=True)

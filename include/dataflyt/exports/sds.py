@@ -18,7 +18,10 @@ OfficeDev/O365-EDU-Tools (headers).
 
 Only where the kommune's file says so (``export_extras``): ``birth_dates`` (demographics, with no other column),
 ``contact`` (email and sms) and ``guardians`` (relationships). SDS takes no guardian without an e-mail address: one
-without it is left out, and one who is an employee stands with the address at work.
+without it is left out, and one who is an employee stands with the address at work. A guardian without a user name has
+``<id>@<realm>`` as username. The address, which Microsoft's samples have there, may be another guardian's too, or
+somebody's FEIDE name. Two users with one username are an error, and a name that depended on others would change with
+them. The address stands in ``email`` alone, where two may have the same.
 
 Never: numbers, addresses, sex, passwords, flags.
 
@@ -187,7 +190,7 @@ class _Writer:
             given, family = rosters.names(person.given_names, person.family_name, person.person_id)
             yield {
                 "sourcedId": person.person_id,
-                "username": f"{person.uid}@{self._realm}" if named else mail,
+                "username": f"{person.uid if named else person.person_id}@{self._realm}",
                 "givenName": given,
                 "familyName": family,
                 "email": mail,

@@ -2,8 +2,8 @@
 
 Source: Microsoft Learn, "SDS V2.1 CSV file format" and "Default list of values"; headers by the samples of
 OfficeDev/O365-EDU-Tools. Looked for: the files that must be there and no others; every header; required columns,
-enumerations and dates; ids that are unique in their file and lead to a row; a role for each user who is nobody's
-guardian, and one primary role; a guardian's e-mail address.
+enumerations and dates; ids that are unique in their file and lead to a row; usernames that are unique whatever the
+case; a role for each user who is nobody's guardian, and one primary role; a guardian's e-mail address.
 
 The files are streamed: only ids are remembered. A finding names the file and the line, and repeats nothing from it.
 """
@@ -23,6 +23,7 @@ MISSING: Final = "Kolonne som må ha en verdi"
 NOT_VALID: Final = "Verdi som formatet ikke kjenner"
 NOT_ALLOWED: Final = "Kolonne som denne eksporten aldri har"
 DUPLICATE: Final = "Samme rad to ganger"
+SAME_NAME: Final = "Samme brukernavn på to brukere"
 UNRESOLVED: Final = "Henvisning til noe som ikke finnes"
 WITHOUT_ROLE: Final = "Bruker uten rolle"
 NOT_ONE_PRIMARY: Final = "Bruker uten nøyaktig én hovedrolle"
@@ -112,6 +113,7 @@ class _Check:
         self._archive = archive
         self._ids: dict[str, set[str]] = {}
         self._without_mail: set[str] = set()
+        self._names: set[int] = set()  # hashes of usernames
         self._primary: dict[str, int] = {}  # user -> number of primary roles
         self._guardians: set[str] = set()
         self._unread: set[str] = set()  # files with other columns
@@ -164,8 +166,13 @@ class _Check:
         begins, ends = _PERIODS.get(name, ("", ""))
         if row.get(begins) and row.get(ends) and row[ends] < row[begins]:
             yield REVERSED, ends
-        if name == "users" and not row["email"]:
-            self._without_mail.add(row["sourcedId"])
+        if name == "users":
+            username = hash(row["username"].lower())
+            if username in self._names:
+                yield SAME_NAME, "username"
+            self._names.add(username)
+            if not row["email"]:
+                self._without_mail.add(row["sourcedId"])
         elif name == "roles":
             user = row["userSourcedId"]
             self._primary[user] = self._primary.get(user, 0) + (row["isPrimary"] == "TRUE")

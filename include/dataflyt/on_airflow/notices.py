@@ -126,11 +126,14 @@ def ended(
             f"- {TITLES.get(step, step)}: {said or 'sa ikke hvorfor; det står i loggen.'}"
             for step, said in stopped.items()
         )
+        then = "uten dem som er blitt beskyttet siden. Er feilen rettet, start en ny kjøring."
+        if set(stopped) == {"deliver"}:
+            then = "og Dataflyt prøver å levere det igjen hver time."
         return _notice(
             f"{kommune.display_name}: kjøringen stoppet i {names}",
             sentence,
             f"Her stoppet den:\n{steps}",
-            "Det som er publisert, står, uten dem som er blitt beskyttet siden. Er feilen rettet, start en ny kjøring.",
+            f"Det som er publisert, står, {then}",
             f"Logg inn i Airflow og se loggen til steget:\n{link}",
         )
     what = "ble avvist" if outcome == "rejected" else "ble ikke besvart i tide"

@@ -25,6 +25,7 @@ from dataflyt.registers.settings import Settings
 from dataflyt.sources.freg import client as freg
 from dataflyt.sources.krr import client as krr
 from dataflyt.storage import database, private
+from dataflyt.storage.files import OBJECT_STORES
 from dataflyt.warehouse import events, schema
 
 WARN_DAYS = 30
@@ -69,6 +70,8 @@ class Doctor:
             found += self._register(kommune, name, open_register)
         for name in dict.fromkeys((sources.hr.connection, sources.sas.connection)):
             found += self._folder(name)
+        for name in dict.fromkeys(one.connection for places in kommune.delivery.values() for one in places):
+            found += self._folder(name, to_write=True)
         for other in (kommune.mail and kommune.mail.connection, sources.sas.calendars):
             if other:
                 with _kept(found):
@@ -239,12 +242,14 @@ class Doctor:
                     raise ConfigError(f"{said[0].upper()}{said[1:]}: den som drifter maskinen, må stille den.")
         return self._clocks[issuer]
 
-    def _folder(self, name: str) -> list[Finding]:
+    def _folder(self, name: str, *, to_write: bool = False) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
             there = False
             try:
-                there = bool(self.path(self.connect(name).url).is_dir())
+                folder = self.path(self.connect(name).url)
+                # An object store has no folder before there is something in it.
+                there = bool(folder.is_dir()) or (to_write and getattr(folder, "protocol", "") in OBJECT_STORES)
             except DataflytError:
                 raise
             except Exception as error:  # any file system's; its text may hold a password

@@ -28,7 +28,7 @@ from dataflyt.run.environment import Environment
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
 from dataflyt.run.job import Job
 from dataflyt.run.landed import freg_reader
-from dataflyt.run.republish import republish
+from dataflyt.run.republish import write_anew
 from dataflyt.run.whom_to_ask import responsible
 from dataflyt.sources import freg
 from dataflyt.sources.freg import client as freg_client
@@ -179,7 +179,7 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
             job = Job(kommune, runs.get(connection, owner, runs.newest(connection, owner)), environment)
             answered = _load(connection, kommune, landing)
             in_doubt = bool(answered) and _learn(connection, job)
-        republish(kommune, environment)
+        write_anew(kommune, environment)  # delivered when every kommune has been written
     finally:
         remove(landing.folder)
     if in_doubt:

@@ -1,7 +1,7 @@
 """Bring every kommune's publication in line with the day: write it anew when its state has changed.
 
     for each kommune that has published: the state of its exports now -> is it what they were written from?
-        -> no: write the published run anew (``run.republish``)
+        -> no: write the published run anew (``run.republish``); then every kommune is delivered
 
 Access can end because a day has passed: a pupil becomes 18, or a grant ends, and the kommune's next run may be a month
 away. The DAG ``nightly`` calls ``run`` just after midnight in Norway, and the fast lane calls ``bring_in_line`` every
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
+from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
-from dataflyt.run.republish import republish
+from dataflyt.run.republish import write_anew
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     exports = environment.folder("exports")
     owners = sorted(folder.name for folder in exports.iterdir()) if exports.exists() else []
     published = [owner for owner in owners if _has_published(owner, environment)]
-    trouble = bring_in_line([by_id[owner] for owner in published if owner in by_id], environment)
+    trouble = bring_in_line([by_id[owner] for owner in published if owner in by_id], environment, deliveries=True)
     trouble += [
         ConfigError(
             f"{owner}: kommunefilen mangler eller har feil, så det som er publisert, følger ikke med på dagen: kjør "
@@ -55,14 +56,33 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     return Outcome({"kommuner": len(published) - len(trouble)}, trouble)
 
 
-def bring_in_line(kommuner: Iterable[Kommune], environment: Environment) -> list[DataflytError]:
-    """Write a kommune's publication anew where its state has changed; return the errors."""
+def bring_in_line(
+    kommuner: Iterable[Kommune], environment: Environment, *, deliveries: bool = False
+) -> list[DataflytError]:
+    """Write a kommune's publication anew where its state has changed, and deliver it; return the errors.
 
-    def work(kommune: Kommune) -> None:
+    Every kommune is written before any is delivered: a recipient that is slow to answer holds up no other kommune's
+    publication. A delivery that failed is among the errors with ``deliveries`` alone: somebody is told once a day, not
+    every hour.
+    """
+
+    def write(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
-            republish(kommune, environment)
+            write_anew(kommune, environment)
 
-    tried = [trouble_of(partial(work, kommune), kommune.id) for kommune in kommuner]
+    def deliver(kommune: Kommune) -> None:
+        if not _has_published(kommune.id, environment):
+            return
+        failed = [one.trouble for one in deliver_published(kommune, environment) if one.trouble]
+        if failed and deliveries:
+            raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
+
+    kommuner = list(kommuner)
+    written = [trouble_of(partial(write, kommune), kommune.id) for kommune in kommuner]
+    tried = [
+        trouble or trouble_of(partial(deliver, kommune), kommune.id)
+        for kommune, trouble in zip(kommuner, written, strict=True)
+    ]
     return [trouble for trouble in tried if trouble]
 
 

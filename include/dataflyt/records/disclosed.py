@@ -65,7 +65,7 @@ def of_person(connection: Connection, kommune: Kommune, person: UUID) -> list[Di
     return [
         Disclosed(
             EXPORTS.get(row.file, row.file),
-            kommune.recipients.get(row.file) or RECIPIENTS.get(row.file, ("ikke oppgitt i kommunefilen",)),
+            kommune.receivers(row.file) or RECIPIENTS.get(row.file, ("ikke oppgitt i kommunefilen",)),
             row.from_at,
             row.to_at,
             tuple(row.publications),

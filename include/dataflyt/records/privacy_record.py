@@ -111,7 +111,7 @@ def _is_read(kommune: Kommune, table: str) -> bool:
 def _recipients(kommune: Kommune) -> list[Section]:
     sections = []
     for export in kommune.exports:
-        who = kommune.recipients.get(export) or RECIPIENTS.get(export, ("ikke oppgitt i kommunefilen",))
+        who = kommune.receivers(export) or RECIPIENTS.get(export, ("ikke oppgitt i kommunefilen",))
         sections.append(
             Section(
                 f"Utlevering: {EXPORTS[export]}",

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from dataflyt.exports import publishing
 from dataflyt.run import report
+from dataflyt.run.deliver import note_again
 from dataflyt.run.job import Job
 from dataflyt.run.report import UNASKED
 from dataflyt.run.republish import republish
@@ -41,7 +42,9 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
             runs.undo(connection, job.owner, run.number, state)
         contact.forget(connection, job.owner)
     try:
-        republish(job.kommune, job.environment)
+        told = republish(job.kommune, job.environment)
+        with job.transaction() as connection:
+            note_again(connection, job.run, told)
     finally:  # a fault in the exports must not leave raw answers behind, nor a run without its report
         for source in REGISTERS:
             remove(job.landing(source).folder)

@@ -13,6 +13,7 @@ from dataflyt.errors import DataflytError, NotApproved
 from dataflyt.run.approve import Question, answer, question
 from dataflyt.run.check import check
 from dataflyt.run.close_run import close_run
+from dataflyt.run.deliver import deliver
 from dataflyt.run.extract_freg import extract_freg
 from dataflyt.run.extract_hr import extract_hr
 from dataflyt.run.extract_krr import extract_krr
@@ -35,6 +36,7 @@ FUNCTIONS: dict[str, Callable[[Job], Mapping[str, Any]]] = {
     "merge": merge,
     "release": release,
     "publish": publish,
+    "deliver": deliver,
 }
 """The function of each step but two: ``approve`` asks a person, ``close_run`` needs the names of the failed steps."""
 

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from dataflyt.accounts import day_one
+from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import WarehouseError
 from dataflyt.warehouse import runs, staging
@@ -294,6 +295,7 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
         "inferred_losses": known.get("inferred_losses", 0),
         "directory": known.get("directory", {}),
         "published": known.get("published", []),
+        "delivered": known.get("delivered", []),
         "envelopes": known.get("envelopes", {}),
         "sentences": _sentences(known, outcome, failed, files),
     }
@@ -359,11 +361,31 @@ def _sentences(
         sentences.append(
             f"KRR svarte ikke for {known['krr_unanswered']} av dem vi spurte om: det som var kjent fra før, gjelder."
         )
+    sentences += _deliveries(known.get("delivered", []))
     directory = known.get("directory", {})
     if outcome == "planned" and directory:
         compared = "; ".join(f"{what}: {count}" for what, count in day_one.said(directory, day_one.COMPARED_KINDS))
         sentences.append(f"Mot den importerte katalogen: {compared}.")
     return sentences
+
+
+def _deliveries(told: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the sentences about deliveries: what is with its recipients, and what is not."""
+    fates: dict[str, list[str]] = {}
+    for one in told:
+        what = one.get("why") or f"{EXPORTS.get(one['export'], one['export'])} til {one['to']}"
+        fates.setdefault(one["fate"], []).append(what)
+    sentences = [
+        f"{said}: {', '.join(fates[fate])}."
+        for fate, said in (
+            ("delivered", "Levert"),
+            ("same", "Levert fra før, og uendret"),
+            ("waits", "Venter på neste kjøring som publiserer"),
+            ("taken_away", "Tatt bort hos mottakeren"),
+        )
+        if fate in fates
+    ]
+    return sentences + [f"Ikke levert: {why}" for why in fates.get("failed", [])]
 
 
 def _file(page: str) -> str:

@@ -1,4 +1,4 @@
-"""Write a kommune's publication anew when its state (``publishing.state``) has changed."""
+"""Write a kommune's publication anew when its state (``publishing.state``) has changed, and deliver it."""
 
 from dataclasses import replace
 
@@ -6,13 +6,25 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.exports import publishing
+from dataflyt.exports.delivery import Told
+from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
 from dataflyt.run.job import Job
 from dataflyt.storage import database
 from dataflyt.warehouse import golden, runs, veto, vetoed_views
 
 
-def republish(kommune: Kommune, environment: Environment) -> None:
+def republish(kommune: Kommune, environment: Environment) -> list[Told]:
+    """Write the publication anew when its state has changed, deliver it, and return what came of each delivery.
+
+    A recipient that does not answer is no error here: it is tried again with the next call, every hour. What takes
+    somebody out of the exports waits for no recipient.
+    """
+    write_anew(kommune, environment)
+    return deliver_published(kommune, environment)
+
+
+def write_anew(kommune: Kommune, environment: Environment) -> None:
     """Write the publication anew when the state that it was written from has changed.
 
     Do nothing when nothing is published. The published run is written, even when a newer run is released whose files

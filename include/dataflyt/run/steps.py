@@ -4,7 +4,7 @@ The order is stated here alone. ``execute`` follows it for the command line, the
 ``dags/kommune.py`` wires a task for each step from it. Nothing heavy is imported here: Airflow reads it with every DAG.
 
     extract_sas -> extract_freg -> extract_krr, and extract_hr beside them
-        -> withdraw -> check -> merge -> approve -> release -> publish -> close_run
+        -> withdraw -> check -> merge -> approve -> release -> publish -> deliver -> close_run
 """
 
 from typing import NamedTuple
@@ -32,8 +32,14 @@ STEPS = (
     Step("approve", "Godkjenn", ("merge",)),
     Step("release", "Frigi", ("approve",)),
     Step("publish", "Publiser", ("release",)),
+    Step("deliver", "Lever", ("publish",)),
     # close_run does not come right after approve: in Airflow a rejection skips every task that does.
-    Step("close_run", "Gjør opp", (*_EXTRACTS, "withdraw", "check", "merge", "release", "publish"), always=True),
+    Step(
+        "close_run",
+        "Gjør opp",
+        (*_EXTRACTS, "withdraw", "check", "merge", "release", "publish", "deliver"),
+        always=True,
+    ),
 )
 """Every step, in the order in which ``execute`` does them."""
 

@@ -2,8 +2,15 @@
 
 import contextlib
 import hashlib
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
+
+from dataflyt.storage import private
+
+OBJECT_STORES: Final = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "wasbs", "memory"))
+"""fsspec's names of storage without folders, where a file is shown when it is complete."""
 
 
 def write_atomically(path: Any, content: bytes) -> None:
@@ -14,8 +21,36 @@ def write_atomically(path: Any, content: bytes) -> None:
         temporary = local.with_name(f".{local.name}.tmp")
         temporary.write_bytes(content)
         temporary.replace(local)
-    else:  # an object store shows a file when it is complete
+    elif path.protocol in OBJECT_STORES:
         path.write_bytes(content)
+    else:
+        _put(path, lambda out: out.write(content))
+
+
+def copy_whole(source: Any, target: Any) -> None:
+    """Copy a file, from any storage to any other. A reader of ``target`` never sees a part of the new file.
+
+    The bytes go to a file beside it, ``.<name>.part``, which then takes its place: by a rename on a disk and over SFTP,
+    by a copy on its own side in an object store. When that fails, the old file stands.
+    """
+    with source.open("rb") as file:
+        _put(target, lambda out: shutil.copyfileobj(file, out, 1 << 20))
+
+
+def _put(target: Any, write: Callable[[BinaryIO], object]) -> None:
+    beside = target.with_name(f".{target.name}.part")
+    try:
+        with beside.open("wb") as out:
+            write(out)
+        disk = private.on_disk(beside)
+        if disk is not None:
+            disk.replace(disk.with_name(target.name))
+        else:
+            beside.fs.mv(beside.path, target.path)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            beside.unlink()
+        raise
 
 
 def measured(path: Any) -> tuple[str, int]:

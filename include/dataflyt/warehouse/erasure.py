@@ -98,6 +98,7 @@ KEPT: Final[Mapping[str, str]] = {
     "control.erasure": "vedtak om sletting, fem år, uten navn",
     "control.erased_id": "nøkkelhash som kjenner igjen den som kommer tilbake, fem år",
     "control.publication": "navn på utgaver, ikke personer",
+    "control.delivery": "hva hver mottaker sist fikk, ikke personer",
     "control.disclosure": "hvilke filer en id uten navn var i, fem år: til et varsel om avvik",
     "events.key": "installasjonens nøkkel",
     "events.pointer": "hvor langt hendelseslisten er lest",

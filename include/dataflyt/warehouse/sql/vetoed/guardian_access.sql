@@ -2,8 +2,11 @@
 -- grain: one row a child and an adult
 -- columns: child_id uuid, adult text, adult_kind text, basis text, ansvar text, state text, of_age_on date
 -- makes: view
--- Access on {day} under vetoes and blocks.
-select child_id, adult, adult_kind, basis, ansvar,
+-- Access on {day} under vetoes and blocks. From 18 foreldreansvar gives none. Where a grant gives it, the basis is that
+-- of a grant that holds on {day}, as the next run will say.
+select g.child_id, g.adult, g.adult_kind,
+    coalesce(given.basis, g.basis) as basis,
+    case when given.basis is null then g.ansvar end as ansvar,
     case
         when g.state <> 'active' then g.state
         when exists (
@@ -25,11 +28,13 @@ select child_id, adult, adult_kind, basis, ansvar,
             select from {p}block b where b.child_id = g.child_id and b.adult = g.adult
         ) then 'blocked'
         when g.basis = 'foreldreansvar' and coalesce(g.of_age_on, 'infinity') > {day} then 'active'
-        when exists (
-            select from {p}access_by_grant h where h.child_id = g.child_id and h.adult = g.adult
-        ) then 'active'
+        when given.basis is not null then 'active'
         when g.basis = 'foreldreansvar' then 'of_age'
         else 'ended'
     end as state,
-    of_age_on
+    g.of_age_on
 from {p}guardian_access_bare g
+left join (
+    select child_id, adult, 'grant:' || min(basis) as basis from {p}access_by_grant group by child_id, adult
+) as given on given.child_id = g.child_id and given.adult = g.adult
+    and (g.basis <> 'foreldreansvar' or g.of_age_on <= {day})

@@ -1,0 +1,189 @@
+"""Files at the recipients' places: whole or not there, as the publication in force says, and no contact by mistake."""
+
+import io
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from upath import UPath
+
+from dataflyt.exports import oneroster, pifu, sds
+from dataflyt.exports.without_contact import WithoutContact, named
+from dataflyt.storage.files import copy_whole, write_atomically
+from tests.exports.test_oneroster import FULL
+from tests.exports.test_oneroster import tables as rows
+
+
+class Broken:
+    """A source whose second half cannot be read."""
+
+    def open(self, mode: str) -> Any:
+        class Half(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if self.tell():
+                    raise OSError(5, "gone")
+                return super().read(4)
+
+        return Half(b"half of a file")
+
+
+@contextmanager
+def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the address of a bucket of an S3 server over HTTP (the extra ``s3server``, and s3fs)."""
+    s3fs, moto = pytest.importorskip("s3fs"), pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("NO_PROXY", host)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    httpx.post(f"http://{host}:{port}/moto-api/reset", trust_env=False)  # moto keeps what another server of it had
+    s3fs.S3FileSystem().mkdir("recipients")
+    yield "s3://recipients"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@contextmanager
+def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield how to reach an SFTP server of one folder (where paramiko is installed)."""
+    paramiko = pytest.importorskip("paramiko")
+
+    class Anybody(paramiko.ServerInterface):  # type: ignore[misc]
+        def check_auth_password(self, username: str, password: str) -> int:
+            return int(paramiko.AUTH_SUCCESSFUL)
+
+        def check_channel_request(self, kind: str, chanid: int) -> int:
+            return int(paramiko.OPEN_SUCCEEDED)
+
+    class Handle(paramiko.SFTPHandle):  # type: ignore[misc]
+        def stat(self) -> Any:
+            return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
+
+    def answered(work: Any) -> Any:
+        try:
+            found = work()
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno)
+        return paramiko.SFTP_OK if found is None else found
+
+    class Files(paramiko.SFTPServerInterface):  # type: ignore[misc]
+        def at(self, path: str) -> Path:
+            return folder / self.canonicalize(path).lstrip("/")
+
+        def list_folder(self, path: str) -> Any:
+            def listed() -> list[Any]:
+                return [paramiko.SFTPAttributes.from_stat(one.stat(), one.name) for one in self.at(path).iterdir()]
+
+            return answered(listed)
+
+        def stat(self, path: str) -> Any:
+            return answered(lambda: paramiko.SFTPAttributes.from_stat(self.at(path).stat()))
+
+        lstat = stat
+
+        def open(self, path: str, flags: int, attr: Any) -> Any:
+            def opened() -> Any:
+                file = os.fdopen(os.open(self.at(path), flags, 0o600), "r+b" if flags & os.O_WRONLY == 0 else "wb")
+                handle = Handle(flags)
+                handle.readfile = handle.writefile = file
+                return handle
+
+            return answered(opened)
+
+        def remove(self, path: str) -> Any:
+            return answered(self.at(path).unlink)
+
+        def rename(self, old: str, new: str) -> int:
+            if self.at(new).exists():  # as version 3 of the protocol has it
+                return int(paramiko.SFTP_FAILURE)
+            return int(answered(lambda: os.rename(self.at(old), self.at(new))))
+
+        def posix_rename(self, old: str, new: str) -> Any:
+            return answered(lambda: os.replace(self.at(old), self.at(new)))
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    key, transports = paramiko.RSAKey.generate(2048), []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                transport = paramiko.Transport(listening.accept()[0])
+                transport.add_server_key(key)
+                transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
+                transport.start_server(server=Anybody())
+                transports.append(transport)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield {"port": listening.getsockname()[1], "username": "dataflyt", "password": "test"}
+    listening.close()
+    for transport in transports:
+        transport.close()
+
+
+@pytest.fixture(params=["disk", "fsspec's disk", "memory", "s3", "sftp"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    if request.param == "memory":
+        yield UPath("memory://place")
+        MemoryFileSystem.store.clear()
+    elif request.param == "s3":
+        with object_store(monkeypatch) as address:
+            yield UPath(f"{address}/place")
+    elif request.param == "sftp":
+        (tmp_path / "place").mkdir()
+        with sftp_server(tmp_path) as options:
+            yield UPath("sftp://127.0.0.1/place", **options)
+    else:
+        (tmp_path / "place").mkdir()
+        yield UPath(f"file://{tmp_path}/place") if request.param == "fsspec's disk" else tmp_path / "place"
+
+
+def lying(place: Any) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in place.iterdir()} if place.exists() else {}
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(place: Any, tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new" * 100_000)
+    copy_whole(tmp_path / "new", place / "pifu.xml")
+    assert lying(place) == {"pifu.xml": b"new" * 100_000}
+    with pytest.raises(OSError, match="gone"):
+        copy_whole(Broken(), place / "pifu.xml")
+    assert lying(place) == {"pifu.xml": b"new" * 100_000}
+    with pytest.raises(FileNotFoundError):
+        copy_whole(tmp_path / "no", place / "other.xml")
+    write_atomically(place / "manifest.json", b"{}")
+    assert sorted(lying(place)) == ["manifest.json", "pifu.xml"]
+    for name in ("pifu.xml", "never.xml"):
+        (place / name).unlink(missing_ok=True)
+    assert sorted(lying(place)) == ["manifest.json"]
+
+
+def test_a_recipient_without_contact_gets_everything_but_contact_details() -> None:
+    def made(module: Any, shown: Any) -> bytes:
+        out = io.BytesIO()
+        module.write(shown, out)
+        return out.getvalue()
+
+    bare = WithoutContact(FULL)  # type: ignore[arg-type]
+    assert b"suharto@example.com" in made(pifu, FULL)
+    assert b"41001701" in made(pifu, FULL)
+    without = made(pifu, bare)
+    assert b"suharto@example.com" not in without
+    assert b"41001701" not in without
+    assert without.count(b"<person") == made(pifu, FULL).count(b"<person")
+    for module in (oneroster, sds):
+        with_, without = rows(made(module, FULL)), rows(made(module, bare))
+        assert any(row["email"] for row in with_["users"])
+        assert not any(row["email"] or row["sms"] for row in without["users"])
+        assert {row["sourcedId"] for row in without["users"]} <= {row["sourcedId"] for row in with_["users"]}
+    assert named("sds.zip") == "sds-uten-kontakt.zip"
