@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,10 +15,13 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
+from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
 from dataflyt.exports import oneroster, pifu, sds
+from dataflyt.exports.model import Access, AccountHolder
+from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
 from dataflyt.storage.files import copy_whole, write_atomically
-from tests.exports.test_oneroster import FULL
+from tests.exports.test_oneroster import ALL, FULL, MOTHER, PUPIL, Roster
 from tests.exports.test_oneroster import tables as rows
 
 
@@ -187,3 +191,30 @@ def test_a_recipient_without_contact_gets_everything_but_contact_details() -> No
         assert not any(row["email"] or row["sms"] for row in without["users"])
         assert {row["sourcedId"] for row in without["users"]} <= {row["sourcedId"] for row in with_["users"]}
     assert named("sds.zip") == "sds-uten-kontakt.zip"
+
+
+class Everything(Roster):
+    """A roster for every export."""
+
+    def account_holders(self) -> list[AccountHolder]:
+        return []
+
+    def accesses(self, export: str) -> list[Access]:
+        mail = MOTHER.private_mail if "contact" in self.extras(export) else None
+        whose = (MOTHER.person_id, MOTHER.number or "", MOTHER.given_names, MOTHER.family_name)
+        return [Access(PUPIL.person_id, PUPIL.number, None, *whose, "foreldreansvar", True, True, "", mail, None)]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_that_holds_a_guardians_address_is_one_that_is_written_without_it_too(name: str) -> None:
+    def holds(shown: Any) -> bool:
+        out = io.BytesIO()
+        EXPORTS[name].write(shown, out)
+        if not zipfile.is_zipfile(out):
+            return b"suharto@example.com" in out.getvalue()
+        with zipfile.ZipFile(out) as held:
+            return any(b"suharto@example.com" in held.read(one) for one in held.namelist())
+
+    assert holds(Everything()) == (name in ALWAYS_WITH_CONTACT)
+    assert holds(Everything(extras_=ALL)) == (name in ALWAYS_WITH_CONTACT or "contact" in EXTRAS.get(name, ()))
+    assert not holds(WithoutContact(Everything(extras_=ALL)))
