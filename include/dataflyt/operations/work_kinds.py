@@ -197,7 +197,7 @@ KINDS: Final[dict[str, Kind]] = {
         "Elever uten klasse", "school_office", "Legg eleven i en klasse i skolesystemet.", while_made=True
     ),
     "guardian_not_reached": Kind(
-        "Foresatte som ikke kan nås: ingen oppdatert e-post eller mobil i kontaktregisteret",
+        "Foresatte uten oppdatert e-post eller mobil i kontaktregisteret: formelle varsler når dem ikke",
         "guardian_krr",
         "Be den foresatte oppdatere e-post og mobil i Kontakt- og reservasjonsregisteret.",
     ),

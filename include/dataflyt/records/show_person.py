@@ -9,6 +9,8 @@ Whoever may see people sees an unprotected person: names, and the number when as
   whom the warehouse has only as guardian of such a child;
 - protection and its cause;
 - that FREG is asked about an employee who is the guardian of protected children alone;
+- contact details that the list of access withholds (``exports/shown_envelope.sql``): there are none to use, as of all
+  who have none;
 - former names, gender and user names, and names that the sources have beside the one that won.
 
 The page names other people only as guardian or child. A group's name may hold anybody's: without ``graded`` only names
@@ -33,6 +35,7 @@ from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.group_names import open_code, open_name
 from dataflyt.warehouse.people import NOBODY, NotFound
 from dataflyt.warehouse.refusals import refusals
+from dataflyt.why.shown_of import shown_of
 
 SOURCES = {
     "freg": "Folkeregisteret",
@@ -559,6 +562,9 @@ class _Reader:
         return found
 
     def _contact(self) -> list[Value]:
+        if not self.graded and self._nothing_to_use():
+            said = ("ingen å bruke", "krr", "Ingen melding kan sendes til den foresatte")
+            return [self._value("Kontakt", name, said, self.here.then.run, None) for name in ("E-post", "Mobil")]
         found = []
         for row in reversed(self._versions("contact c", "c.person_id = :one")):
             for name, channel in (("E-post", "email"), ("Mobil", "mobile")):
@@ -573,6 +579,12 @@ class _Reader:
                 said = (told, "krr", "Verdien må være oppdatert eller bekreftet de siste 18 månedene")
                 found.append(self._value("Kontakt", name, said, row["from_run"], row["closed"]))
         return found
+
+    def _nothing_to_use(self) -> bool:
+        """Return whether the list of access says now that the person is a guardian whom no message reaches."""
+        read = "select not message as nothing from why_shown_envelope where person_id = :one"
+        shown_of(self.here, [self.person], "", read)
+        return any(row["nothing"] for row in self._read(read))
 
     # --- other people ------------------------------------------------------------------------------------------------
 

@@ -90,6 +90,7 @@ CAUSES: dict[str, Cause] = {
     "krr_deleted": Cause("guardian_krr"),
     "krr_not_answered": Cause("register"),
     "krr_empty": Cause("guardian_krr"),
+    "no_contact": Cause("guardian_krr"),
     "krr_expired": Cause("guardian_krr"),
     "krr_reserved": Cause("guardian_krr"),
     "contact_withheld": Cause("nobody", "never"),

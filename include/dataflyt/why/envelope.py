@@ -1,8 +1,15 @@
 """Why a guardian's envelope is red: whether an ordinary message, and a formal notice, can be sent.
 
-Assumptions, since Vigilo's meaning of the colours is not confirmed: an ordinary message needs an e-mail or a mobile
-that was updated or confirmed within 18 months; a formal notice also needs somebody who is not reserved.
+An ordinary message needs an e-mail or a mobile, however old. A formal notice also needs an active entry in KRR, no
+reservation, and one of the two fresh by the rule of 18 months. ``exports/shown_envelope.sql`` has the rule, for
+this chain and for the list of access: it says ``no_contact`` where the details are withheld too. A visitor without
+``graded`` hears then what is heard of everybody who has none, and nothing of the entry in KRR.
+
+Assumption, since Vigilo's meaning of the colours is not confirmed: these are the two purposes.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from dataflyt.why import flow
 from dataflyt.why.asking import Asked
@@ -13,11 +20,14 @@ from dataflyt.why.guardians import visible
 from dataflyt.why.texts import laws
 from dataflyt.why.when import day_in_words
 
+# What an unreleased run would bring: an envelope that is wholly green. Never of one whose details are withheld.
 WAITING = """
 select from golden.contact c left join why_contact n using (person_id)
 where c.owner = :owner and c.person_id = :who and c.from_run = :newest
-    and (c.email_fresh or c.mobile_fresh) and not coalesce(n.email_fresh or n.mobile_fresh, false)
+    and (c.email_fresh or c.mobile_fresh) and not c.reserved
+    and not coalesce((n.email_fresh or n.mobile_fresh) and not n.reserved, false)
     and exists (select from why_seen_access where adult = :adult)
+    and not exists (select from why_shown_envelope where person_id = :who and withheld)
 """
 _CONTACT = """
 select c.*, k.from_run as since from why_contact c
@@ -26,7 +36,7 @@ left join golden.contact k on k.owner = :owner and k.person_id = c.person_id
 where c.person_id = :who and exists (select from why_seen_access where adult = :adult)
 """
 _ENTRY = """
-select k.status, k.reservasjon, k.from_run from now_person_link l
+select k.status, k.from_run from now_person_link l
 join history.krr_contact k on k.owner = :owner and k.subject = l.value and k.from_run <= :released
     and coalesce(k.to_run > :released, true)
 where l.scheme = 'number' and l.person_id = :who and l.current
@@ -36,6 +46,10 @@ _ACCESS = """
 select s.child_id from why_seen_access s
 join why_guardian_access g on g.child_id = s.child_id and g.adult = s.adult and g.state = 'active'
 where s.adult = :adult
+"""
+_ENVELOPE = """
+select e.message, e.withheld from why_shown_envelope e
+where e.person_id = :who and exists (select from why_seen_access where adult = :adult)
 """
 
 
@@ -52,9 +66,21 @@ def is_guardian(asked: Asked, rows: Rows) -> Found | None:
     return passed("freg") if _has_access(asked, rows) else failed("not_a_guardian")
 
 
+def _no_contact(asked: Asked, rows: Rows) -> bool:
+    """Return whether the visitor may hear only that there is nothing to use, as of everybody without details."""
+    return not asked.graded and any(not row.message for row in rows["envelope"])
+
+
+def _ordinary(asked: Asked, rows: Rows) -> str:
+    """Return the sentence that an ordinary message can be sent; "" where it cannot."""
+    sent = any(row.message for row in rows["envelope"])
+    return f" {asked.word_for('words', 'ordinary')}" if sent else ""
+
+
 @check(
     entry=_ENTRY,
     access=_ACCESS,
+    envelope=_ENVELOPE,
     quarantine=quarantine_of(":who"),
 )
 def krr_entry(asked: Asked, rows: Rows) -> Found | None:
@@ -65,18 +91,25 @@ def krr_entry(asked: Asked, rows: Rows) -> Found | None:
         return found
     if not rows["entry"]:
         return failed("krr_not_answered", "krr")
+    if _no_contact(asked, rows):
+        return None
     entry = rows["entry"][0]
+    ordinary = _ordinary(asked, rows)
     if entry.status == "IKKE_REGISTRERT":
-        return failed("krr_missing", "krr", entry.from_run)
+        return failed("krr_missing", "krr", entry.from_run, ordinary=ordinary)
     if entry.status == "SLETTET":
-        return failed("krr_deleted", "krr", entry.from_run)
+        return failed("krr_deleted", "krr", entry.from_run, ordinary=ordinary)
     return passed("krr", entry.from_run)
 
 
-@check(contact=_CONTACT, entry=_ENTRY, access=_ACCESS)
+@check(contact=_CONTACT, entry=_ENTRY, access=_ACCESS, envelope=_ENVELOPE)
 def krr_address(asked: Asked, rows: Rows) -> Found | None:
     """Check that the entry has an e-mail or a mobile."""
-    if not rows["entry"] or rows["entry"][0].status != "AKTIV" or not _has_access(asked, rows):
+    if not rows["entry"] or not _has_access(asked, rows):
+        return None
+    if _no_contact(asked, rows):
+        return failed("no_contact", "krr", asked.released)
+    if rows["entry"][0].status != "AKTIV":
         return None
     for contact in rows["contact"]:
         has = [name for name, value in (("email", contact.email_hash), ("mobile", contact.mobile_hash)) if value]
@@ -85,10 +118,35 @@ def krr_address(asked: Asked, rows: Rows) -> Found | None:
     return failed("krr_empty", "krr", rows["entry"][0].from_run)
 
 
-@check(contact=_CONTACT, access=_ACCESS)
+def _told(asked: Asked, rows: Rows) -> Sequence[Any]:
+    """Return the contact rows that the visitor may hear of."""
+    return rows["contact"] if _has_access(asked, rows) and not _no_contact(asked, rows) else ()
+
+
+@check(contact=_CONTACT, access=_ACCESS, envelope=_ENVELOPE)
+def message_sent(asked: Asked, rows: Rows) -> Found | None:
+    """Check that an ordinary message can be sent: the details are not withheld."""
+    for contact in _told(asked, rows):
+        if contact.email_hash is None and contact.mobile_hash is None:
+            return None
+        if any(row.withheld for row in rows["envelope"]):
+            return failed("contact_withheld")
+        return passed("krr", contact.since)
+    return None
+
+
+@check(contact=_CONTACT, access=_ACCESS, envelope=_ENVELOPE)
+def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
+    """Check that the guardian takes formal notices digitally."""
+    for contact in _told(asked, rows):
+        return failed("krr_reserved", "krr", contact.since) if contact.reserved else passed("krr", contact.since)
+    return None
+
+
+@check(contact=_CONTACT, access=_ACCESS, envelope=_ENVELOPE)
 def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
-    """Check that the e-mail or the mobile is fresh by the rule of 18 months."""
-    for contact in rows["contact"] if _has_access(asked, rows) else ():
+    """Check that the e-mail or the mobile is fresh by the rule of 18 months: a formal notice needs that."""
+    for contact in _told(asked, rows):
         if contact.email_hash is None and contact.mobile_hash is None:
             return None
         law = laws()["eighteen_months"][asked.language]
@@ -100,44 +158,35 @@ def krr_fresh(asked: Asked, rows: Rows) -> Found | None:
     return None
 
 
-@check(contact=_CONTACT, access=_ACCESS)
-def krr_reserved(asked: Asked, rows: Rows) -> Found | None:
-    """Check that the guardian takes formal notices digitally."""
-    for contact in rows["contact"] if _has_access(asked, rows) else ():
-        return failed("krr_reserved", "krr", contact.since) if contact.reserved else passed("krr", contact.since)
-    return None
-
-
 @check(
     shown="select from why_shown_contact where person_id = :who",
     contact=_CONTACT,
     access=_ACCESS,
+    envelope=_ENVELOPE,
     role="select pupil or employee as inside, hidden, level from why_candidate where person_id = :who",
 )
 def contact_shown(asked: Asked, rows: Rows) -> Found | None:
     """Check that the exports' rules show the guardian's contact details."""
-    if not _has_access(asked, rows) or not rows["contact"]:
-        return None
-    if not (rows["contact"][0].email_fresh or rows["contact"][0].mobile_fresh):
+    if not any(one.email_fresh or one.mobile_fresh for one in _told(asked, rows)):
         return None
     if rows["shown"]:
         return passed()
     if rows["role"] and rows["role"][0].inside and rows["role"][0].level < 2:
         return failed("contact_of_employee")
-    # Without graded, somebody here has a child with access who is not protected: another of the children may be.
-    return failed("contact_withheld") if asked.graded else None
+    return None
 
 
 def chain() -> list[Check]:
-    """Return the checks in the order of the flow."""
+    """Return the checks in the order of the flow: what an ordinary message needs comes first."""
     return [
         flow.run_stands(WAITING),
         person_known,
         is_guardian,
         krr_entry,
         krr_address,
+        message_sent,
+        krr_reserved,
         krr_fresh,
         contact_shown,
-        krr_reserved,
         flow.in_file("in_pifu_file", flow.PIFU, ":who"),
     ]

@@ -58,7 +58,7 @@ where e.manual is null
     and not exists (select from new_guardian_access a where a.child_id = e.person_id and a.state = 'active')
     and exists (select from freg_foreldreansvar)
 union
--- No e-mail and no mobile that is younger than 18 months: a message reaches nobody.
+-- No e-mail and no mobile that is younger than 18 months: a formal notice reaches nobody.
 select 'guardian_not_reached', a.adult, '', null
 from new_guardian_access a
 left join new_contact c on c.person_id::text = a.adult
