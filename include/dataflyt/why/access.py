@@ -4,14 +4,19 @@ from dataflyt.why import flow, guardians, pupils
 from dataflyt.why.check import Check
 
 WAITING = """
-select from golden.guardian_access where owner = :owner and child_id = :child and adult = :adult
+select 'may_be_asked responsible alive not_suspended not_blocked adult_answered of_age both_shown in_pifu_file '
+    'adult_registered consents' as mends
+from golden.guardian_access where owner = :owner and child_id = :child and adult = :adult
     and from_run = :newest and state = 'active' and not exists (
         select from why_guardian_access n where n.child_id = :child and n.adult = :adult and n.state = 'active')
 union all
-select from golden.enrolment where owner = :owner and person_id = :child and from_run = :newest
+select 'in_school_file enrolled has_number in_register pupil_shown' from golden.enrolment
+where owner = :owner and person_id = :child and from_run = :newest
     and not exists (select from why_enrolment n where n.person_id = :child)
 """
 """What an unreleased run would give the pair."""
+
+_SHOWN = "select from why_shown_relation where child_id = :child and adult_id = :who"
 
 PUPIL: tuple[Check, ...] = (
     pupils.child_known,
@@ -42,5 +47,5 @@ def chain() -> list[Check]:
         *GUARDIAN,
         pupils.pupil_shown,
         guardians.both_shown,
-        flow.in_file("in_pifu_file", flow.PIFU, ":child", ":who"),
+        flow.in_file("in_pifu_file", flow.PIFU, ":child", ":who", where=_SHOWN),
     ]

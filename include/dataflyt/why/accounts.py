@@ -3,6 +3,13 @@
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Found, Rows, check, failed, passed
 
+WAITING = """
+select 'account in_feide_file' as mends from golden.account
+where owner = :owner and person_id = :who and from_run = :newest and state = 'active'
+    and not exists (select from why_account n where n.person_id = :who and n.state = 'active')
+"""
+"""The account that an unreleased run would give."""
+
 
 @check(
     shown="select uid from why_shown_account where person_id = :who",

@@ -11,7 +11,7 @@ from dataflyt.warehouse.refusals import refusals
 from dataflyt.why import field, texts
 from dataflyt.why.asking import Asked, asking
 from dataflyt.why.causes import CAUSES
-from dataflyt.why.check import Answer, Check, Found, Step, Verdict, outcomes
+from dataflyt.why.check import Answer, Check, Found, Step, Verdict, outcomes, passed
 from dataflyt.why.correcting import corrector
 from dataflyt.why.questions import QUESTIONS
 from dataflyt.why.texts import LANGUAGES, Language, laws
@@ -45,7 +45,7 @@ def why(
     if asks is None:
         raise ConfigError(f"Spørsmålet «{question}» finnes ikke: skriv {', '.join(QUESTIONS)}.")
     if language not in LANGUAGES:
-        raise ConfigError(f"Språket «{language}» finnes ikke: skriv {' eller '.join(LANGUAGES)}.")
+        raise ConfigError(f"Språket «{language}» finnes ikke: skriv {', '.join(LANGUAGES)}.")
     if asks.about == "child" and child is None:
         raise ConfigError("Skriv hvilket barn det gjelder.")
     if asks.about in ("field", "group") and not word and not asks.optional:
@@ -70,7 +70,8 @@ def why(
 
 
 def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
-    steps = [_step(asked, one.name, found) for one, found in outcomes(asked, chain)]
+    found = _without_idle_wait(asked, [(one.name, found) for one, found in outcomes(asked, chain)])
+    steps = [_step(asked, name, one) for name, one in found]
     verdict = _verdict(asked, steps)
     key = QUESTIONS[question].caller(asked, verdict)
     caller = asked.word_for("caller", key, next=asked.from_next, law=laws()["information"][asked.language])
@@ -83,6 +84,15 @@ def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
         verdict,
         caller,
     )
+
+
+def _without_idle_wait(asked: Asked, outcome: Sequence[tuple[str, Found]]) -> list[tuple[str, Found]]:
+    """Let a waiting run pass that does not mend the first link that is broken: to approve it would not help."""
+    first = next((name for name, found in outcome if found.broken and not found.mends), None)
+    return [
+        (name, passed(run=asked.released) if found.mends and first and first not in found.mends else found)
+        for name, found in outcome
+    ]
 
 
 def _step(asked: Asked, name: str, found: Found) -> Step:

@@ -88,6 +88,7 @@ CAUSES: dict[str, Cause] = {
     "not_a_guardian": Cause("guardian_freg"),
     "krr_missing": Cause("guardian_krr"),
     "krr_deleted": Cause("guardian_krr"),
+    "krr_status_unknown": Cause("engineer", "mended"),
     "krr_not_answered": Cause("register"),
     "krr_empty": Cause("guardian_krr"),
     "no_contact": Cause("guardian_krr"),

@@ -37,7 +37,8 @@ class Found:
 
     ``soft``: a doubt that matters only when something else is wrong, as a run that was rejected. ``note``: a doubt that
     is told, and leaves the verdict as it is, as a file that is old. ``corrector`` goes before the cause's own. ``text``
-    is the key of the sentence, where it is not the check's or the cause's.
+    is the key of the sentence, where it is not the check's or the cause's. ``mends`` names the checks that a run that
+    waits for approval would let pass.
     """
 
     status: Status
@@ -48,6 +49,12 @@ class Found:
     soft: bool = False
     note: bool = False
     text: tuple[str, str] | None = None
+    mends: frozenset[str] = frozenset()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the link is broken, or may be."""
+        return self.status != "passed" and not self.soft and not self.note
 
 
 def passed(source: str = "dataflyt", run: int | None = None, value: str = "", **said: object) -> Found:

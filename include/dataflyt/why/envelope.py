@@ -22,7 +22,8 @@ from dataflyt.why.when import day_in_words
 
 # What an unreleased run would bring: an envelope that is wholly green. Never of one whose details are withheld.
 WAITING = """
-select from golden.contact c left join why_contact n using (person_id)
+select 'krr_entry krr_address krr_reserved krr_fresh' as mends
+from golden.contact c left join why_contact n using (person_id)
 where c.owner = :owner and c.person_id = :who and c.from_run = :newest
     and (c.email_fresh or c.mobile_fresh) and not c.reserved
     and not coalesce((n.email_fresh or n.mobile_fresh) and not n.reserved, false)
@@ -99,6 +100,8 @@ def krr_entry(asked: Asked, rows: Rows) -> Found | None:
         return failed("krr_missing", "krr", entry.from_run, ordinary=ordinary)
     if entry.status == "SLETTET":
         return failed("krr_deleted", "krr", entry.from_run, ordinary=ordinary)
+    if entry.status != "AKTIV":
+        return failed("krr_status_unknown", "krr", entry.from_run, ordinary=ordinary)
     return passed("krr", entry.from_run)
 
 

@@ -1,6 +1,7 @@
 """Checks that every chain begins or ends with: the run that holds, rows set aside, and the published files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from dataflyt.formats.dates import OSLO
@@ -24,8 +25,9 @@ _STOPPED = {
 def run_stands(waiting: str) -> Check:
     """Return the check whether the newest run is released; ``waiting`` reads what an unreleased run would bring.
 
-    A run that waits for approval and would bring what is missing is the cause. A run that was rejected, or stopped,
-    may hold a correction that nobody can see: that is a doubt, where something is wrong.
+    Its rows name in ``mends`` the checks that would pass. A run that waits for approval is the cause where it mends the
+    first link that is broken (``answering``). A run that was rejected, or stopped, may hold a correction that nobody
+    can see: that is a doubt, where something is wrong.
     """
 
     @check(newest="select run, state from control.run where owner = :owner and run = :newest", waiting=waiting)
@@ -34,8 +36,8 @@ def run_stands(waiting: str) -> Check:
         if newest.run == asked.released:
             return passed(run=asked.released)
         if newest.state == "merged":
-            if rows["waiting"]:
-                return failed("waiting_for_approval", run=newest.run)
+            if mends := frozenset(" ".join(row.mends for row in rows["waiting"]).split()):
+                return replace(failed("waiting_for_approval", run=newest.run), mends=mends)
             return passed(run=asked.released)
         found = unknown(_STOPPED[newest.state], run=newest.run, released=asked.released)
         return Found("unknown", found.cause, found.evidence, found.said, soft=True)
@@ -121,10 +123,11 @@ FEIDE: Final = {"feide_ldif": "feide.ldif"}
 PIFU: Final = {"pifu": "pifu.xml", "pifu_1_2": "pifu-1.2.xml", "pifu_1_1": "pifu-1.1.xml"}
 
 
-def in_file(name: str, files: Mapping[str, str], *people: str) -> Check:
+def in_file(name: str, files: Mapping[str, str], *people: str, where: str = "select") -> Check:
     """Return the check whether people (``:who`` …) are in a published file.
 
-    ``files`` are exports of the same people, with their files: a kommune publishes one of them.
+    ``files`` are exports of the same people, with their files: a kommune publishes one of them. ``where`` reads a row
+    when there is something to be in the file: two who are both there may have no access.
     """
     exports = ", ".join(f"'{export}'" for export in files)
     everybody = " and ".join(
@@ -133,7 +136,9 @@ def in_file(name: str, files: Mapping[str, str], *people: str) -> Check:
         for person in people
     )
 
-    def judge(asked: Asked, rows: Rows) -> Found:
+    def judge(asked: Asked, rows: Rows) -> Found | None:
+        if not rows["where"]:
+            return None
         if asked.kommune.trial:
             return failed("on_trial")
         ordered = [file for export, file in files.items() if export in asked.kommune.exports]
@@ -151,4 +156,4 @@ def in_file(name: str, files: Mapping[str, str], *people: str) -> Check:
         f"select p.run, ({everybody}) as there from control.publication p "
         "where p.owner = :owner and p.withdrawn_at is null order by p.published_at desc limit 1"
     )
-    return Check(name, {"published": query}, judge)
+    return Check(name, {"published": query, "where": where}, judge)

@@ -29,6 +29,21 @@ order by g.group_id
 """
 
 
+WAITING = """
+select concat(
+    case when g.timetabled and not n.timetabled then 'timetabled ' end,
+    case when g.feide_type is not null and n.feide_type is null then 'has_grep grep_known' end
+) as mends
+from golden.school_group g
+join why_school_group n on n.group_id = g.group_id and n.group_type = 'undervisningsgruppe'
+    and (g.timetabled and not n.timetabled or g.feide_type is not null and n.feide_type is null)
+where g.owner = :owner and g.from_run = :newest
+    and g.group_id in (select group_id from why_membership where person_id = :who)
+    and (:word = '' or g.group_id = :word)
+"""
+"""What an unreleased run would give the subject groups of somebody."""
+
+
 def in_words(asked: Asked, groups: Sequence[Any]) -> str:
     """Return groups in words. Without ``graded`` a name that may hold a person's is not among them."""
     said = []

@@ -74,8 +74,11 @@ def chain() -> list[Check]:
 def group_chain() -> list[Check]:
     """Return the checks about a group (``:word``)."""
     waiting = (
-        "select from golden.school_group where owner = :owner and group_id = :word and from_run = :newest "
-        "and not exists (select from why_school_group n where n.group_id = :word)"
+        "select case when n.group_id is null then 'group_known group_holds group_kind group_shown ' else '' end || "
+        "case when g.timetabled then 'group_timetable ' else '' end || "
+        "case when g.feide_type is not null then 'group_code' else '' end as mends "
+        "from golden.school_group g left join why_school_group n using (group_id) "
+        "where g.owner = :owner and g.group_id = :word and g.from_run = :newest"
     )
     return [
         flow.run_stands(waiting),

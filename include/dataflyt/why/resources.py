@@ -3,21 +3,21 @@
 from dataflyt.why import accounts, flow, groups, pupils
 from dataflyt.why.check import Check
 
-WAITING = """
-select from golden.membership where owner = :owner and person_id = :who and from_run = :newest
-    and not exists (select from why_membership n where n.person_id = :who and n.group_id = membership.group_id)
+WAITING = f"""
+select case g.group_type
+    when 'basisgruppe' then 'has_class' when 'undervisningsgruppe' then 'in_subject_group' else '' end as mends
+from golden.membership m
+join golden.school_group g on g.owner = :owner and g.group_id = m.group_id and g.to_run is null
+where m.owner = :owner and m.person_id = :who and m.from_run = :newest and (:word = '' or m.group_id = :word)
+    and not exists (select from why_membership n where n.person_id = :who and n.group_id = m.group_id)
 union all
-select from golden.enrolment where owner = :owner and person_id = :who and from_run = :newest
+select 'in_school_file enrolled has_number in_register pupil_shown' from golden.enrolment
+where owner = :owner and person_id = :who and from_run = :newest
     and not exists (select from why_enrolment n where n.person_id = :who)
 union all
-select from golden.account where owner = :owner and person_id = :who and from_run = :newest and state = 'active'
+{accounts.WAITING}
 union all
-select from golden.school_group g
-join why_school_group n on n.group_id = g.group_id and n.group_type = 'undervisningsgruppe'
-    and (g.timetabled and not n.timetabled or g.feide_type is not null and n.feide_type is null)
-where g.owner = :owner and g.from_run = :newest
-    and g.group_id in (select group_id from why_membership where person_id = :who)
-    and (:word = '' or g.group_id = :word)
+{groups.WAITING}
 """
 
 

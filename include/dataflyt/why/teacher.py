@@ -3,18 +3,22 @@
 from dataflyt.why import accounts, employees, flow, groups
 from dataflyt.why.check import Check
 
-WAITING = """
-select from golden.membership where owner = :owner and person_id = :who and from_run = :newest
+WAITING = f"""
+select 'teaches teacher_in_school_file' as mends from golden.membership
+where owner = :owner and person_id = :who and from_run = :newest and (:word = '' or group_id = :word)
     and not exists (select from why_membership n where n.person_id = :who and n.group_id = membership.group_id)
 union all
-select from golden.employment where owner = :owner and person_id = :who and from_run = :newest
+select 'in_hr_file has_position employee_shown not_resident_only' from golden.employment
+where owner = :owner and person_id = :who and from_run = :newest
     and not exists (select from why_employment n where n.person_id = :who)
 union all
-select from golden.person p join why_person n using (person_id)
+select 'has_email' from golden.person p join why_person n using (person_id)
 where p.owner = :owner and p.person_id = :who and p.from_run = :newest
     and p.work_email is not null and n.work_email is null
 union all
-select from golden.account where owner = :owner and person_id = :who and from_run = :newest and state = 'active'
+{accounts.WAITING}
+union all
+{groups.WAITING}
 """
 
 

@@ -1,8 +1,8 @@
 """Faults in KRR's answers: the rule for each, the party that has to correct it, and the effect meanwhile.
 
-A contact with a malformed e-mail keeps its mobile, and a contact with an unreadable time merely counts as expired. Both
-are therefore noted and not put in quarantine. Only the person can correct them (norge.no, "Min profil"), hence KRR is
-responsible.
+A contact with a malformed e-mail keeps its mobile alone, and a contact with an unreadable time merely counts as
+expired. Both are therefore noted and not put in quarantine. Only the person can correct them (norge.no, "Min profil"),
+hence KRR is responsible.
 """
 
 from typing import TYPE_CHECKING
