@@ -47,6 +47,7 @@ def test_an_operator_asks_why_and_gets_the_cause_the_corrector_the_day_and_the_w
     assert as_json["verdict"]["causes"] == ["no_foreldreansvar"]
     assert as_json["caller"] == caller.strip()
     assert "Corrected by: The guardian" in said(*asked, *AS, "--language", "en").stdout
+    assert "Rettar: Den føresette" in said(*asked, *AS, "--language", "nn").stdout
     assert "Språket «xx» finnes ikke" in said(*asked, *AS, "--language", "xx").stderr
 
     for words in (

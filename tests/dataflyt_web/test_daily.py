@@ -132,5 +132,6 @@ def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(
     assert f'value="{name}"' in nameless.text, "what has been typed is not lost"
     assert operator.post_form(page, page, **asked, graded="true").status_code == 403
     assert engineer.post(page, data=asked).status_code == 403
+    assert "Kvifor ser (ikkje) den føresette" in operator.post_form(f"{page}?dataflyt_language=nn", page, **asked).text
     assert "Every link" in operator.post_form(f"{page}?dataflyt_language=en", page, **asked).text
     assert ("55", "why") in {tuple(one) for one in installation.query("select user_id, action from control.audit")}

@@ -25,7 +25,7 @@ Group: TypeAlias = Annotated[
 ]
 InJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Skriv svaret som JSON.")]
 Caller: TypeAlias = Annotated[bool, typer.Option("--caller", help="Skriv bare det som kan leses opp på telefonen.")]
-In: TypeAlias = Annotated[str, typer.Option("--language", metavar="<språk>", help="nb eller en.")]
+In: TypeAlias = Annotated[str, typer.Option("--language", metavar="<språk>", help="nb, nn eller en.")]
 
 
 @why_app.command()

@@ -9,9 +9,9 @@ import yaml
 
 from dataflyt.errors import ConfigError
 
-Language: TypeAlias = Literal["nb", "en"]
-"""The languages of explanations: bokmål and English."""
-LANGUAGES: tuple[Language, ...] = ("nb", "en")
+Language: TypeAlias = Literal["nb", "nn", "en"]
+"""The languages of explanations: bokmål, nynorsk and English."""
+LANGUAGES: tuple[Language, ...] = ("nb", "nn", "en")
 NB: Language = "nb"
 
 _HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ def catalogue(language: Language) -> Mapping[str, Any]:
     """Return a language's catalogue. Raises ConfigError for a language that has none."""
     file = _HERE / "words" / f"{language}.yaml"
     if language not in LANGUAGES:
-        raise ConfigError(f"Språket «{language}» finnes ikke: skriv {' eller '.join(LANGUAGES)}.")
+        raise ConfigError(f"Språket «{language}» finnes ikke: skriv {', '.join(LANGUAGES)}.")
     read: Mapping[str, Any] = yaml.load(file.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 (a safe loader)
     return read
 

@@ -8,7 +8,7 @@ from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.warehouse.people import NotFound
 from dataflyt.why.answering import why
 from dataflyt.why.questions import QUESTIONS
-from dataflyt.why.texts import Language, said
+from dataflyt.why.texts import LANGUAGES, NB, Language, said
 from dataflyt_web.forms import FromOurForm
 from dataflyt_web.login import Visit, Visiting
 from dataflyt_web.showing import Tab, show, texts_of
@@ -63,8 +63,9 @@ def ask(
 
 
 def _language(request: Request) -> Language:
-    """Return the language of the answer: bokmål stands in for nynorsk, which the explanations do not have."""
-    return "en" if texts_of(request).language == "en" else "nb"
+    """Return the language of the answer: the page's."""
+    chosen = texts_of(request).language
+    return next((language for language in LANGUAGES if language == chosen), NB)
 
 
 def _page(request: Request, visit: Visit, status: int = 200, **values: Any) -> Any:
