@@ -20,6 +20,11 @@ pytestmark = pytest.mark.long
 
 PURPOSE = "Undersøker et spørsmål fra rektor"
 PLAN = "/dataflyt/kommune/haugesund/plan"
+STACKED = (
+    "Array.from(document.querySelectorAll('.labelled'), table => table.parentElement)"
+    ".every(scroll => innerWidth > 700 || scroll.scrollWidth <= scroll.clientWidth)"
+)
+"""On a phone, a table whose rows are cards is not wider than the screen."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -168,13 +173,27 @@ def in_a_browser(server: Server, installation: Installation) -> None:
                 assert refused == [], (user, path)
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (user, path)
                 page.evaluate(axe)
+                assert page.evaluate(STACKED), (user, path)
                 found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))")
                 assert found == [], (user, path)
             if user == "anita":
+                the_theme_is_the_one_chosen_in_airflow(page, server)
                 the_keyboard_reaches_the_names(page, server)
                 the_answers_are_for_everybody(page, server, installation, axe)
             context.close()
         browser.close()
+
+
+def the_theme_is_the_one_chosen_in_airflow(page: Any, server: Server) -> None:
+    page.goto(f"{server.url}/dataflyt/")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    page.reload()
+    assert page.evaluate(ground) != light
+    page.evaluate("localStorage.removeItem('theme')")
+    page.reload()
+    assert page.evaluate(ground) == light
 
 
 def the_keyboard_reaches_the_names(page: Any, server: Server) -> None:
