@@ -1,5 +1,6 @@
 """The envelope of an explanation and of a person's page is that of the list of access, and tells nothing more."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -14,6 +15,8 @@ from tests.installation.fixtures import TO_PLAN, Installation
 from tests.installation.test_guardians import published
 from tests.warehouse.test_state import tonight
 from tests.why.test_leak import ANITA, BJORN, PEOPLE, ask
+
+pytestmark = pytest.mark.long
 
 REASONS = {
     (): None,
@@ -96,16 +99,16 @@ def test_the_page_says_of_each_guardian_what_the_list_of_access_says(here: Insta
             "where p.to_run is null and x.to_run is null and x.level < 2"
         )
     }
-    seen = set()
+    seen: Counter[str | None] = Counter()
     for number, envelope in sorted(listed.items()):
-        if number in known and (envelope["reason"] is not None or len(seen) < 10):
+        if number in known and seen[envelope["reason"]] < 4:
             answer = ask(here, "envelope", number, None)
             if "not_a_guardian" in answer.verdict.causes or "person_unknown" in answer.verdict.causes:
                 continue  # of protected children alone
             assert REASONS[answer.verdict.causes] == envelope["reason"]
             assert sent(answer) == envelope["message"]
-            seen.add(envelope["reason"])
-    assert seen >= {None, "no_contact", "reserved", "expired"}
+            seen[envelope["reason"]] += 1
+    assert seen.keys() >= {None, "no_contact", "reserved", "expired"}
 
 
 @pytest.mark.after_first_run

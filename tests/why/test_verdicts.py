@@ -17,6 +17,7 @@ def verdict(here: Installation, question: str, who: str, child: str | None = Non
     return cause(ask(here, question, who, child, ANITA, graded=True, word=word))
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_waiting_run_that_does_not_mend_what_is_broken_is_not_blamed(here: Installation) -> None:
     """Of two pupils in no class, the run that waits puts one into the class and the other into the pupils' council."""
@@ -51,6 +52,7 @@ def test_a_waiting_run_that_does_not_mend_what_is_broken_is_not_blamed(here: Ins
     assert [verdict(here, "resources", one) for one in numbers] == [waits, without_class]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_unknown_status_and_a_malformed_address_in_krr_are_no_green_envelope(here: Installation) -> None:
     father, mother = here.registers.person("seed_father"), here.registers.person("seed_mother")
