@@ -34,6 +34,8 @@ REASONS = {
 def here(installation: Installation) -> Installation:
     exports = (*installation.kommune.exports, "guardians", "guardians_csv")
     installation.kommune = installation.kommune.model_copy(update={"people": PEOPLE, "exports": exports})
+    if installation.runs:
+        installation.run()  # a new export is published by a run
     return installation
 
 
