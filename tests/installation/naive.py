@@ -203,15 +203,20 @@ class Naive:
                     continue
                 if (child, adult) not in self._given_by(facts, run):
                     self.ended.add((child, adult))
+        # A consent never holds for a protected child (DESIGN): the access is over, and there is nothing to suspend.
+        over: set[Pair] = set()
         for grant in self.grants:
             if grant.givers is not None and grant.number in self.given:
                 protected = self.level(grant.child) >= 2
                 changed = answered and grant.child in facts.pupils and not self._agreed(grant, facts)
                 grant.fallen |= protected or changed
+                if protected and self.by_golden(grant.child, grant.adult)[0] == "grant:consent":
+                    over.add((grant.child, grant.adult))
+        self.ended |= over
         for child, adult in pairs:
             level = max(self.level(child), new.get(child, 0))
             stops = level == 3 or (level == 2 and not self._together(facts, child, adult))
-            if stops and (child, adult) not in self.freed:
+            if stops and (child, adult) not in self.freed | over:
                 self.suspend([(child, adult)])
 
     def learn_first(self, facts: Facts) -> None:

@@ -243,7 +243,8 @@ RECIPIENTS: Final = {
 KEPT_FOR: Final = {
     "Det som ble hentet (landing)": "14 døgn; registrenes svar slettes når kjøringen er gjort opp",
     "Mellomlager (staging)": "til kjøringen er frigitt eller angret, ryddet hver natt",
-    "Historikk og samlet register": "så lenge personen er elev, ansatt eller foresatt, og {days} døgn etter",
+    "Historikk og samlet register": "så lenge personen er elev, ansatt eller foresatt, eller bor med et søsken "
+    "som er elev, og {days} døgn etter",
     "Rader i karantene": "{days} døgn etter kjøringen",
     "Kontaktopplysninger i klartekst": "bare de nyeste, så lenge personen er foresatt til en elev",
     "Eksportfiler på disk": "den som gjelder, og den før den; straks borte når noen skal skjules",

@@ -65,7 +65,10 @@ _RIGHTS = {"persons": "se personer", "graded": "se beskyttede", "decide": "beste
 
 def _freg(kommune: Kommune) -> str:
     if kommune.legal_basis.freg == "med_hjemmel":
-        return "Folkeregisteret er spurt med hjemmel, også om foreldreansvar."
+        return (
+            "Folkeregisteret er spurt med hjemmel, også om foreldreansvar. Om elevers søsken som har sluttet og bor "
+            "med eleven, spørres det om det som viser om de er beskyttet: eleven er beskyttet som dem."
+        )
     return "Folkeregisteret er ikke spurt om foreldreansvar: all tilgang til barn er et vedtak."
 
 

@@ -1,4 +1,4 @@
-"""The step ``extract_freg``: ask Folkeregisteret about pupils, those responsible for them, and two optional groups.
+"""The step ``extract_freg``: ask Folkeregisteret about pupils, their adults and siblings, and two optional groups.
 
 Each phase asks, lands and stages before the next begins: the next phase reads from staging whom to ask about.
 """
@@ -9,21 +9,22 @@ from sqlalchemy import text
 
 from dataflyt.config.kommune import Residents
 from dataflyt.errors import CheckFailed
-from dataflyt.run.freg_parts import EMPLOYEE_PARTS, RESIDENT_PARTS, freg_parts
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, RESIDENT_PARTS, SIBLING_PARTS, freg_parts
 from dataflyt.run.job import Job, is_released
 from dataflyt.run.landed import stage
-from dataflyt.run.whom_to_ask import ANSWERED, GUARDIANS, PUPILS, RESPONSIBLE, numbers
+from dataflyt.run.whom_to_ask import ANSWERED, GRANTED, GUARDIANS, PUPILS, RESPONSIBLE, numbers, siblings
 from dataflyt.sources import freg
 from dataflyt.sources.freg import client
 from dataflyt.warehouse import events, golden, rules, staging
 
 
 def extract_freg(job: Job) -> dict[str, int]:
-    """Ask FREG about the pupils in the school system's file, and about those responsible for them.
+    """Ask FREG about the pupils in the school system's file, those responsible for them, and adults with a grant.
 
-    A responsible person whose document came with a pupil's answer is not asked about again. Where the kommune's file
-    says so, FREG is also asked about children who live in the kommune and are not its pupils, and about the employees
-    at its schools. Raises CheckFailed when the school system's file is not staged in this run.
+    An adult whose document came with a pupil's answer is not asked about again. Where the kommune's file says so, FREG
+    is also asked about children who live in the kommune and are not its pupils, and about the employees at its schools.
+    It is asked about pupils' siblings who have left school: a pupil is protected as a sibling in the same home is.
+    Raises CheckFailed when the school system's file is not staged in this run.
     """
     if is_released(job, extracts=True):
         return {}
@@ -33,11 +34,15 @@ def extract_freg(job: Job) -> dict[str, int]:
     source = job.kommune.sources.freg
     _ask(job, freg.PUPILS, numbers(job, PUPILS, route=True), freg_parts(job.kommune))
     stage(job, "freg", phase=freg.PUPILS, extracts=True)
-    numbers(job, RESPONSIBLE, route=True)
+    for adults in (RESPONSIBLE, GRANTED):
+        numbers(job, adults, route=True)
     _ask(job, freg.GUARDIANS, numbers(job, GUARDIANS), freg_parts(job.kommune, pupils=False))
     counts = stage(job, "freg", phase=freg.GUARDIANS, anew=False, extracts=True)
     if source.residents:
         counts = _ask_residents(job, source.residents)
+    if wanted := siblings(job):
+        _ask(job, freg.SIBLINGS, wanted, SIBLING_PARTS)
+        counts = stage(job, "freg", phase=freg.SIBLINGS, anew=False, extracts=True)
     if source.employees:
         counts = _ask_employees(job)
     return counts

@@ -21,6 +21,15 @@ FREG_PARTS = (
 RESIDENT_PARTS = ("identifikasjonsnummer", "status", "foedsel", "navn", "adressebeskyttelse")
 """The parts that are asked for about children who live in the kommune and are not its pupils."""
 
+SIBLING_PARTS = (
+    *("identifikasjonsnummer", "status", "foedsel", "navn", "bostedsadresse", "deltBosted", "oppholdsadresse"),
+    *("postadresse", "postadresseIUtlandet", "adressebeskyttelse", "foreldreansvar"),
+)
+"""The parts that are asked for about pupils' siblings who have left: a resident's, and what tells whom they live with.
+
+They are known by foreldreansvar alone, so that nobody is asked about without hjemmel.
+"""
+
 EMPLOYEE_PARTS = tuple(part for part in FREG_PARTS if part not in ("foedsel", "kjoenn"))
 """The parts that are asked for about employees. Any of their addresses may be the one that shows a protection."""
 

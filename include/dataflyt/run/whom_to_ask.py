@@ -1,12 +1,13 @@
 """Whom the registers are asked about in a run: SQL over the rows that the run has staged so far.
 
-``{owner}`` in each statement is the kommune's id, which names its schema of staging tables.
+``{owner}`` in each statement is the kommune's id, which names its schema of staging tables, and ``{today}`` the run's
+day.
 """
 
 from sqlalchemy import text
 
 from dataflyt.run.job import Job
-from dataflyt.warehouse import events
+from dataflyt.warehouse import events, rules, runs
 
 # Role 01 is a pupil (PIFU-IMS 1.3). When a pupil's number is missing in the file, FREG is asked by the number of an
 # earlier run. The two ids of such a pupil are two rows: a join by «in» of both would compare every id with every other.
@@ -62,11 +63,32 @@ order by 1
 """
 """The people responsible for the pupils."""
 
-GUARDIANS = f"""
-select ansvarlig from ({RESPONSIBLE}) as responsible
-where not exists (select from staging_{{owner}}.freg_person p where p.oppslag = ansvarlig) order by 1
+# By the newest number of each adult. Any id that the child has had finds the grant.
+GRANTED = f"""
+with pupil as ({PUPILS})
+select distinct on (l.person_id) l.value from control.access_grant g
+join golden.person_link l on l.owner = g.owner and l.person_id = control.as_uuid(g.adult) and l.scheme = 'number'
+    and l.current and length(l.value) = 11
+where g.owner = '{{owner}}' and g.adult_kind = 'person' and g.withdrawn_at is null
+    and coalesce(g.until, 'infinity') >= date '{{today}}' and g.child_id in (
+        select c.person_id from golden.person_link c
+        where c.owner = '{{owner}}' and (
+            c.scheme = 'number' and c.value in (select number from pupil)
+            or c.scheme = 'sas' and c.value in (select s.person_id from staging_{{owner}}.sas_person s)
+        )
+    )
+order by l.person_id, l.to_run desc nulls first, l.value
 """
-"""The responsible people whose documents did not come with the pupils' documents."""
+"""The adults with a grant for a pupil: FREG tells of them what it tells of the responsible ones."""
+
+GUARDIANS = f"""
+with wanted (number) as (
+    select ansvarlig from ({RESPONSIBLE}) as responsible union select value from ({GRANTED}) as granted
+)
+select number from wanted
+where not exists (select from staging_{{owner}}.freg_person p where p.oppslag = number) order by 1
+"""
+"""The responsible people, and the adults with a grant, whose documents did not come with the pupils' documents."""
 
 ANSWERED = """
 select oppslag from staging_{owner}.freg_person
@@ -74,13 +96,38 @@ union select identifikasjonsnummer from staging_{owner}.freg_identifikasjonsnumm
 """
 """Numbers that FREG has answered about in this run."""
 
+_SIBLINGS = f"""
+with pupil as ({PUPILS}),
+link as (
+    select person_id, value as number, current from golden.person_link
+    where owner = :owner and to_run is null and scheme = 'number'
+),
+asked as (
+    select number from pupil union {ANSWERED} union select oppslag from staging_{{owner}}.freg_ubesvart
+)
+select distinct on (l.person_id) l.number
+from ({rules.sql("asked/siblings")}) as s
+join link l on l.person_id = s.person_id and length(l.number) = 11
+where s.other_id in (select k.person_id from link k join pupil on pupil.number = k.number)
+    and s.person_id not in (select k.person_id from link k join asked on asked.number = k.number)
+order by l.person_id, l.current desc, l.number
+"""
+
 
 def numbers(job: Job, query: str, *, route: bool = False) -> list[str]:
     """Return the numbers that ``query`` gives.
 
     ``route``: FREG's events about these numbers are routed to the kommune from now on, whatever FREG answers.
     """
+    query = query.format(owner=job.owner, today=job.golden_inputs.today)
     with job.transaction(lock=False) as connection:
         if route:
-            events.route_numbers(connection, job.owner, query.format(owner=job.owner))
-        return list(connection.execute(text(query.format(owner=job.owner))).scalars())
+            events.route_numbers(connection, job.owner, query)
+        return list(connection.execute(text(query)).scalars())
+
+
+def siblings(job: Job) -> list[str]:
+    """Return the numbers of the pupils' siblings who live with them and about whom FREG has not been asked yet."""
+    with job.transaction(lock=False) as connection:
+        bound = {"owner": job.owner, "released": runs.released_before(connection, job.owner, job.run.number)}
+        return list(connection.execute(text(_SIBLINGS.format(owner=job.owner)), bound).scalars())

@@ -2,7 +2,7 @@
 
 A person may be erased who has left everything: in no open row of the golden record, of the school system, of HR or of
 FREG's residents, by the newest run and by the run that is published. Somebody about whom a decision is in force stays,
-and so does somebody whose protection protects another who is here.
+and so does somebody whose protection protects another who is here. A pupil's siblings at home stay, protected or not.
 
 Erasing goes before "any past run can be asked": the rows go from every run. Vetoes stay, since they hold no name: they
 are about a person id, which is a keyed hash. So do the times in published files, for a notice about a breach.
@@ -140,7 +140,7 @@ def find_stays(connection: Connection, owner: str, *, read: int, today: date) ->
     # The views of the newest released run: their kin are those that have been one with a person.
     vetoed_views.views(connection, owner, read, "erasing_")
     rules.script(connection, ["drop table if exists pg_temp.stays", "drop table if exists pg_temp.is_here"])
-    bound = {"owner": owner, "read": read, "today": today}
+    bound = {"owner": owner, "read": read, "released": read, "today": today}
     connection.execute(text(f"create temporary table is_here on commit drop as {_HERE}"), bound)
     connection.execute(text("analyze is_here"))
     connection.execute(text(f"create temporary table stays on commit drop as {_STAYS}"), bound)
@@ -188,6 +188,8 @@ select person_id, min(why collate "C") as why from (
         join is_here h on h.person_id = x.person_id where x.owner = :owner and {_OPEN}
     union all select v.cause_person_id, '3 protects' from control.veto v
         join is_here h on h.person_id = v.person_id where v.owner = :owner and v.lifted_at is null
+    union all select s.person_id, '3 protects' from ({rules.sql("asked/siblings")}) as s
+        join is_here h on h.person_id = s.other_id
 ) as reasons
 where person_id is not null
 group by person_id

@@ -1,7 +1,6 @@
--- needs: control.access_grant, control.override, control.publishable, control.run, freg_adressebeskyttelse,
---   freg_annenAdresse, freg_bostedsadresse, freg_resident, golden.enrolment, hr_protection, new_enrolment, new_heir,
---   new_hr_identity, new_kin, new_manual_person, new_person_link, new_responsible, new_sas_identity, new_vitals,
---   sas_person
+-- needs: control.override, control.publishable, control.run, freg_adressebeskyttelse, freg_annenAdresse,
+--   freg_bostedsadresse, freg_resident, golden.enrolment, hr_protection, new_enrolment, new_heir, new_hr_identity,
+--   new_kin, new_manual_person, new_near, new_person_link, new_sas_identity, new_vitals, sas_person
 -- grain: one row a person
 -- key: person_id
 -- columns: person_id uuid, level integer, held_back boolean, cause text, cause_person_id uuid, known_level integer,
@@ -69,27 +68,9 @@ dwelling as (
     join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
     where a.bolig is not null
 ),
--- Guardians by foreldreansvar for any child in FREG's answers, pupil here or not, and by grants, under any id that
--- either person has or has had.
-guardian as (
-    select child_id, adult::uuid as adult_id from new_responsible where adult_kind = 'person'
-    union
-    select coalesce(c.other_id, g.child_id), coalesce(a.other_id, g.adult::uuid)
-    from control.access_grant g
-    left join new_kin c on c.person_id = g.child_id
-    left join new_kin a on a.person_id::text = g.adult
-    where g.owner = :owner and g.adult_kind = 'person' and g.withdrawn_at is null
-),
-near as (
-    select child_id as person_id, adult_id as other_id, 'guardian' as cause from guardian
-    union
-    select a.child_id, b.child_id, 'sibling'
-    from guardian a
-    join guardian b on b.adult_id = a.adult_id and b.child_id <> a.child_id
-),
 protects as (
     select n.person_id, b.level, b.known, n.cause, n.other_id
-    from near n
+    from new_near n
     join graded b on b.person_id = n.other_id and b.level >= 2
 ),
 -- Three joins instead of one with "or exists", for which PostgreSQL would look through every dwelling for each pair.

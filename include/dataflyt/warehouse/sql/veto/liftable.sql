@@ -1,12 +1,13 @@
 -- needs: answered_freg, control.quarantine, control.veto, held_for, held_of, new_employment, new_identity_change,
---   new_kin, new_person, new_person_link, new_vitals
+--   new_kin, new_near, new_person, new_person_link, new_vitals
 -- grain: one row a veto
 -- columns: veto bigint, kind text, unknown boolean
 -- makes: table
 -- The vetoes that the run may lift. A person that the veto holds for has a fresh answer without a row in quarantine,
 -- and every person in the golden record that it holds for has an answer. Vetoes that an identity change of this run
--- carries to another person are left out, and so are vetoes whose cause is such a person. People who hold a person back
--- end that themselves.
+-- carries to another person are left out, and so are vetoes whose cause is such a person. The cause of a protection has
+-- a fresh answer too, or is no longer near: FREG is not asked about somebody who has lost foreldreansvar. People who
+-- hold a person back end that themselves.
 with held as (
     select distinct subject
     from control.quarantine
@@ -62,4 +63,10 @@ where v.owner = :owner and v.lifted_at is null and v.run < :run and v.cause <> '
     and (v.cause_person_id is null or v.cause_person_id in (select person_id from fresh) or exists (
         select from new_kin k
         where k.person_id = v.cause_person_id and k.other_id in (select person_id from fresh)
+    ) or not exists (
+        select from held_for m
+        join new_near n on n.person_id = m.person_id
+        where m.veto = v.veto and (n.other_id = v.cause_person_id or n.other_id in (
+            select k.other_id from new_kin k where k.person_id = v.cause_person_id
+        ))
     ))
