@@ -78,7 +78,7 @@ restore: $(STAMP)  ## erstatt varehuset med en sikkerhetskopi, etter å ha spurt
 test: $(STAMP)  ## kjør de raske testene, flere om gangen: under 8 minutter på to kjerner
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not long'
 
-test-long: $(STAMP)  ## kjør de lange testene: Airflow, make demo, simulerte uker, og hver test på over seks sekunder
+test-long: $(STAMP)  ## kjør de lange testene: Airflow, make demo, simulerte uker, og hver test på over fem sekunder
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i, og sammenlign (trenger redis-server)

@@ -251,6 +251,7 @@ def test_a_consent_falls_for_each_of_the_four_reasons(here: Installation) -> Non
     assert {pairs[one.number] for one in (changes, leaves, hidden, grown)} <= lost
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_protected_childs_adults_are_decided_one_by_one_and_only_by_those_who_may_see_it(here: Installation) -> None:
     child = _young(here, 0)

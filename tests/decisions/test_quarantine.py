@@ -57,6 +57,7 @@ def _percentages(here: Installation, employee: Employee) -> set[float]:
     return {percentage for (percentage,) in found}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_row_that_two_people_release_is_taken_in_at_the_next_run_until_it_changes(decided: Installation) -> None:
     here, employee = decided, _teacher(decided)
@@ -134,6 +135,7 @@ def test_a_rule_that_nobody_may_pass_by_is_refused_whatever_the_row(rule: str) -
         ReleaseRow(row="0" * 64, rule=rule, reason="x").demand(None)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_the_database_refuses_what_the_functions_refuse(decided: Installation) -> None:
     columns = "owner, row_hash, rule, decision, reason, decided_by, approved_by, from_run"

@@ -116,6 +116,7 @@ def test_each_table_has_the_right_and_the_audit_of_a_look_at_its_people(here: In
     assert len(here.query(audited)) == before
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_without_graded_nobody_protected_is_in_a_table_and_nothing_tells_that_they_are_not(here: Installation) -> None:
     before = {name: table(here, name) for name in OPEN}

@@ -34,6 +34,7 @@ def access_of(installation: Installation) -> set[tuple[UUID, str]]:
         return {(child, adult) for child, adult in found}
 
 
+@pytest.mark.long
 def test_a_block_set_in_the_middle_of_a_merge_waits_for_it_and_holds_before_the_release(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

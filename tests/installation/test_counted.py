@@ -199,6 +199,7 @@ def _people_listed(here: Installation, *, graded: bool = False) -> list[work_lis
     return [item for item in listed if item.kind != "file_same"]
 
 
+@pytest.mark.long
 def test_a_tables_size_tells_another_kommune_nothing(installation: Installation) -> None:
     """Protection changes no table's number of rows, and another kommune's role may not estimate the number."""
     here = installation

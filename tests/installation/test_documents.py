@@ -116,6 +116,7 @@ def test_of_a_child_about_whom_freg_answers_twice_nobody_gains_and_only_who_is_i
     assert _access(here, child.number) == {mother, newcomer}
 
 
+@pytest.mark.long
 def test_a_document_under_an_old_number_that_says_otherwise_gives_nobody_anything(answers: Answers) -> None:
     here, (pupil,) = answers.here, _plain_pupils(answers.here)[:1]
     child, guardians = _person(pupil), _access(answers.here, _person(pupil).number)
@@ -229,6 +230,7 @@ def test_an_answer_without_addresses_stops_the_run_although_everybody_has_a_row(
     assert any("langt færre bostedsadresser" in sentence for sentence in report["sentences"])
 
 
+@pytest.mark.long
 def test_a_week_in_which_freg_answers_twice_for_everybody_stops_no_later_week(answers: Answers) -> None:
     here, before = answers.here, answers.here.ldif()
 

@@ -82,6 +82,7 @@ def _cases(installation: Installation, case: str) -> set[str]:
     return {one.person.number for one in installation.registers.world.employees if case in one.cases}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_employee_who_is_protected_in_freg_is_in_no_export_once_the_kommune_asks(
     installation: Installation, asked: Asked

@@ -194,6 +194,7 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     assert lane.run().counts == {"pages": 1, "events": 0, "kommuner": 0, "waiting": 0}
 
 
+@pytest.mark.long
 def test_a_waiting_run_cannot_lower_what_has_been_raised_again_since(lane: Lane) -> None:
     here, (child,) = lane.here, lane.children(1)
     home = child.home
@@ -231,6 +232,7 @@ def test_who_comes_with_a_run_under_way_is_asked_about_again_when_it_is_merged(l
     assert newcomer.number not in published(here)
 
 
+@pytest.mark.long
 def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from dataflyt.errors import SourceUnavailable, Unreadable
 from tests.installation.fixtures import Installation
 
 
+@pytest.mark.long
 def test_whom_a_register_forgets_keeps_what_was_known_and_is_counted(installation: Installation) -> None:
     first = installation.run()
     before, known = installation.ldif(), installation.dump()

@@ -202,6 +202,7 @@ def _taken(merger: Merger) -> dict[str, list[Any]]:
     return {table: sorted(map(str, merger.query(f"select * from control.{table}"))) for table in tables}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_kommune_becomes_part_of_another_and_nothing_falls_between(merger: Merger) -> None:
     pairs = merger.query(PAIRS, "haugesund")
@@ -280,6 +281,7 @@ def test_a_kommune_becomes_part_of_another_and_nothing_falls_between(merger: Mer
     assert looked == [("hand over", "til bergen")]
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_who_gets_a_new_number_in_between_is_still_the_same_person(merger: Merger) -> None:
     pair = merger.query(PAIRS, "haugesund")[0]
@@ -302,6 +304,7 @@ def test_who_gets_a_new_number_in_between_is_still_the_same_person(merger: Merge
     assert merger.run(merger.new, "rejected") == (False, "released")
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_school_is_split_off_with_its_own_people_only(merger: Merger) -> None:
     at = dict(

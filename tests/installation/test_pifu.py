@@ -125,6 +125,7 @@ def test_contact_is_krrs_newest_of_guardians_alone_and_only_while_it_is_fresh(in
     assert not [number for number in file.pupils if file.people[number].email and number not in file.employees]
 
 
+@pytest.mark.long
 def test_pupils_are_in_the_groups_the_school_has_them_in_with_pifus_roles(installation: Installation) -> None:
     world = installation.registers.world
     lonely = _plain_pupils(installation)[0]

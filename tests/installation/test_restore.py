@@ -112,6 +112,7 @@ def test_after_a_restore_the_next_run_goes_on_as_it_would_have(
     assert set(accounts) <= set(kept)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_what_a_lost_run_withdrew_is_not_published_again_by_the_restored_one(
     installation: Installation, server: Server, tmp_path: Path

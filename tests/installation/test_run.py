@@ -155,6 +155,7 @@ def test_protection_is_the_strictest_of_own_address_and_those_who_live_together(
     assert found == expected
 
 
+@pytest.mark.long
 def test_nobody_at_a_secret_address_leaves_a_trace_outside_the_warehouse(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -263,6 +264,7 @@ def test_an_answer_without_foreldreansvar_takes_no_access_and_stops_the_run(inst
     assert after == before
 
 
+@pytest.mark.long
 def test_a_lowered_protection_is_asked_about_and_lifted_only_by_release(installation: Installation) -> None:
     child = next(
         pupil.person

@@ -141,6 +141,7 @@ def test_one_sentence_for_everything_that_a_person_must_answer(here: Installatio
         disclosed(here.kommune, here.environment, protected.number, PLAIN)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_every_time_in_a_file_is_known_also_when_the_file_is_withdrawn(here: Installation) -> None:
     pupil, other, third = _plain_pupils(here)[:3]

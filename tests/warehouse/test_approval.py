@@ -73,6 +73,7 @@ def test_an_answer_is_of_the_plan_as_it_was(installation: Installation) -> None:
         release(job)
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_an_answer_is_to_one_merge_and_not_to_a_later_one(installation: Installation) -> None:
     here = installation

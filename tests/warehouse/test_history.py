@@ -44,6 +44,7 @@ def test_the_schema_has_the_tables_and_columns_that_the_code_merges(installation
     assert found == expected
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(states=st.lists(units, min_size=1, max_size=6), again=st.booleans())
 def test_any_line_of_runs_can_be_read_at_any_run_and_undone(

@@ -77,6 +77,7 @@ def test_a_child_whom_people_protect_is_published_by_neither_number_when_it_beco
     assert _person(plain).number in here.ldif()
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_suspended_adults_stay_suspended_when_child_or_adult_becomes_another(installation: Installation) -> None:
     here = installation
@@ -196,6 +197,7 @@ def _plan(here: Installation, *, graded: bool = False) -> list[plan.PlanRow]:
         return list(plan.rows(opened.planned, graded=graded))
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_school_system_that_numbers_everybody_anew_stops_the_run_and_a_full_reload_keeps_who_is_who(
     installation: Installation,

@@ -178,6 +178,7 @@ def without(plan: Plan, now: Views, clean: CleanRows) -> None:
 """
 
 
+@pytest.mark.long
 def test_the_guard_without_a_golden_record_is_a_type_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     calls = tmp_path / "calls.py"

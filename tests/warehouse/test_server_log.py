@@ -50,6 +50,7 @@ def _personal(people: list[Person]) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_a_server_that_logs_every_statement_is_told_of_no_person_and_no_key(
     installation: Installation, logged: Callable[[], str]
 ) -> None:

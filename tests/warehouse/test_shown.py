@@ -150,6 +150,7 @@ def test_nobody_hidden_is_found_in_any_export_by_name_number_or_group(installati
     _no_canary(installation, after)
 
 
+@pytest.mark.long
 def test_a_group_whose_id_tells_is_not_shown(installation: Installation) -> None:
     world = installation.registers.world
     pupil, other = _plain(installation)[:2]
@@ -170,6 +171,7 @@ def test_a_group_whose_id_tells_is_not_shown(installation: Installation) -> None
     assert "kvernasen" not in _letters(after.ldif) + _letters(after.xml)
 
 
+@pytest.mark.long
 def test_an_earlier_name_of_a_hidden_person_tells_too(installation: Installation) -> None:
     pupil, other = _plain(installation)[:2]
     assert pupil.person

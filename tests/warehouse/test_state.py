@@ -45,6 +45,7 @@ def tonight(installation: Installation) -> nightly.Outcome:
     return nightly.run([installation.kommune], installation.environment)
 
 
+@pytest.mark.long
 def test_a_birthday_between_two_runs_takes_both_guardians_out_the_same_night(installation: Installation) -> None:
     child, other = pupils(installation, 2)
     child.born = date(2008, 12, 1)

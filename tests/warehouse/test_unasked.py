@@ -121,6 +121,7 @@ def test_each_is_held_back_whole_until_decided_and_keeps_name_and_account_when_t
     assert after.keys() == names.keys()
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.parametrize("written", [None, "0585145002O", "058514123456"])
 def test_whose_number_is_lost_or_spoilt_in_the_file_is_asked_about_by_the_one_that_is_known(
@@ -215,6 +216,7 @@ def test_who_comes_on_a_known_id_without_a_number_and_born_another_day_is_held_b
     assert _kinds(here, _person_of(here, pupil)) == {"pupil_without_number"}
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_decision_does_not_show_whom_something_protects(installation: Installation) -> None:
     here = installation

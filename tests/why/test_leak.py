@@ -133,6 +133,7 @@ def test_without_graded_a_protected_person_is_answered_for_as_one_who_does_not_e
             assert seen.caller == nobody.caller, question
 
 
+@pytest.mark.long
 @pytest.mark.after_first_run
 def test_a_suspension_that_stands_is_told_to_nobody_without_graded(here: Installation) -> None:
     """Only protection suspends: when it has ended, the suspension would tell that there was one."""
