@@ -34,7 +34,7 @@ from measuring import KOMMUNER, Figure, Simulator, peak, peak_of, postgres, simu
 HERE = Path(__file__).resolve()
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge", "question"),
-    *("release", "publish", "close_run"),
+    *("release", "publish", "deliver", "close_run"),
 )
 FIRST = datetime(2026, 11, 22, 3, tzinfo=UTC)
 OWNER = "haugesund"

@@ -173,7 +173,7 @@ def _libpq(url: Any) -> str:
     return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
-TO_PLAN = {name: function for name, function in FUNCTIONS.items() if name not in ("release", "publish")}
+TO_PLAN = {name: function for name, function in FUNCTIONS.items() if name not in ("release", "publish", "deliver")}
 """The steps up to the plan, in their order."""
 
 

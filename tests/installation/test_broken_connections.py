@@ -25,7 +25,7 @@ pytestmark = pytest.mark.new_connections
 
 STEPS = (
     *("extract_sas", "extract_hr", "extract_freg", "extract_krr", "withdraw", "check", "merge"),
-    *("approve", "release", "publish", "close_run"),
+    *("approve", "release", "publish", "deliver", "close_run"),
 )
 
 
