@@ -14,6 +14,7 @@ from dataflyt.config.exports import CHOICES, EXPORTS, ExportName
 from dataflyt.config.loading import find
 from dataflyt.exports import registry
 from dataflyt.on_airflow import notices
+from dataflyt.why import flow
 
 MODULES = sorted(Path(dataflyt.exports.__file__).parent.glob("*.py"))
 KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
@@ -37,6 +38,12 @@ def test_each_line_of_the_table_is_a_module_that_ends_with_its_export_and_each_s
 def test_no_two_exports_write_the_same_file_or_have_the_same_title() -> None:
     assert len({export.file for export in registry.EXPORTS.values()}) == len(EXPORTS)
     assert len({export.title for export in registry.EXPORTS.values()}) == len(EXPORTS)
+
+
+def test_an_answer_to_why_looks_in_the_files_that_are_written() -> None:
+    for export, file in (flow.FEIDE | flow.PIFU).items():
+        assert registry.EXPORTS[export].file == file
+    assert list(flow.PIFU) == [name for name in EXPORTS if name.startswith("pifu")]
 
 
 def test_a_kommune_file_takes_every_export_and_the_pages_give_its_title() -> None:

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 from dataflyt.exports.guardians import Counted
 from dataflyt.exports.guardians_check import check_csv
 from dataflyt.exports.model import Counts, Export, Shown
-from dataflyt.formats.sheets import FORMULA
+from dataflyt.formats.sheets import as_text
 from dataflyt.identity.names import clean
 
 HEADS: Final = (
@@ -39,7 +39,6 @@ HEADS: Final = (
 CONTACT: Final = ("guardian_email", "guardian_mobile")
 NUMBERS: Final = ("child_number", "child_local_number", "guardian_number")
 _SAME_AS_NUMBER = re.compile("[1-9][0-9]{0,10}")
-_WITHIN = re.compile(rf"([,;]\s*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
 def write(shown: Shown, out: BinaryIO) -> Counts:
@@ -63,9 +62,9 @@ def _yes(value: bool) -> str:
 
 
 def _cell(head: str, value: str) -> str:
-    value = _WITHIN.sub(r"\1'", clean(value))
+    value = as_text(clean(value))
     changed = head in NUMBERS and value and not _SAME_AS_NUMBER.fullmatch(value)
-    return f"'{value}" if changed or value.startswith(FORMULA) else value
+    return f"'{value}" if changed and not value.startswith("'") else value
 
 
 EXPORT: Final = Export(name="guardians_csv", file="guardians.csv", write=write, check=check_csv)

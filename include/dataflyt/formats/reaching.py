@@ -2,6 +2,9 @@
 
 import re
 
+KRR_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"
+KRR_MOBILE = r"^\+?\d{8,15}$"
+"""The forms of what reaches somebody, as KRR has it, for PostgreSQL: anything else is a malformed address."""
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _MOBILE = re.compile(r"\+[0-9]{8,15}")
 _NORWEGIAN_MOBILE = re.compile(r"[49][0-9]{7}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The first letters of a text that a spreadsheet may read as a formula; the last four are = + - @ in full width."""
+_WITHIN: Final = re.compile(rf"([,;]\s*)(?=[{re.escape(''.join(FORMULA))}])")
 EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 """The time of a file in a zip file, which has to have one, and cannot have an earlier."""
 NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -189,13 +190,20 @@ def zipped(name: str) -> ZipInfo:
     return info
 
 
-def _as_text(cell: object) -> object:
-    """Return a cell of CSV, which has no types: a quote before it makes it text.
+def as_text(cell: str) -> str:
+    """Return a text as it can stand in CSV, which has no types: an apostrophe before a formula's sign makes it text.
 
-    >>> _as_text("=1+1"), _as_text("Ola"), _as_text(-3)
-    ("'=1+1", 'Ola', -3)
+    One goes before a sign after a comma or a semicolon too, where some spreadsheets begin a new cell.
+
+    >>> as_text("=1+1"), as_text("Ola"), as_text("Ola, =1+1")
+    ("'=1+1", 'Ola', "Ola, '=1+1")
     """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    cell = _WITHIN.sub(r"\1'", cell)
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _as_text(cell: object) -> object:
+    return as_text(cell) if isinstance(cell, str) else cell
 
 
 def _tidied(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from dataflyt.errors import CheckFailed
 from dataflyt.run.freg_parts import EMPLOYEE_PARTS, RESIDENT_PARTS, SIBLING_PARTS, freg_parts
 from dataflyt.run.job import Job, is_released
 from dataflyt.run.landed import stage
-from dataflyt.run.whom_to_ask import ANSWERED, GRANTED, GUARDIANS, PUPILS, RESPONSIBLE, numbers, siblings
+from dataflyt.run.whom_to_ask import ANSWERED, GRANTED, GUARDIANS, PUPILS, RESPONSIBLE, numbers, route, siblings
 from dataflyt.sources import freg
 from dataflyt.sources.freg import client
 from dataflyt.warehouse import events, golden, rules, staging
@@ -32,10 +32,10 @@ def extract_freg(job: Job) -> dict[str, int]:
         if not staging.counts(warehouse, job.owner, job.run.number, "sas"):
             raise CheckFailed("Folkeregisteret blir ikke spurt, for skolesystemets fil er ikke lest i denne kjøringen.")
     source = job.kommune.sources.freg
-    _ask(job, freg.PUPILS, numbers(job, PUPILS, route=True), freg_parts(job.kommune))
+    route(job, PUPILS)
+    _ask(job, freg.PUPILS, numbers(job, PUPILS), freg_parts(job.kommune))
     stage(job, "freg", phase=freg.PUPILS, extracts=True)
-    for adults in (RESPONSIBLE, GRANTED):
-        numbers(job, adults, route=True)
+    route(job, RESPONSIBLE, GRANTED)
     _ask(job, freg.GUARDIANS, numbers(job, GUARDIANS), freg_parts(job.kommune, pupils=False))
     counts = stage(job, "freg", phase=freg.GUARDIANS, anew=False, extracts=True)
     if source.residents:

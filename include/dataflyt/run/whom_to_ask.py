@@ -50,14 +50,14 @@ where f.ansvarlig ~ '^[0-9]+$' and length(f.ansvarlig) = 11 and f.ergjeldende is
 
 
 RESPONSIBLE = f"""
-with asked as ({PUPILS})
+with pupil as ({PUPILS})
 {responsible("staging_{owner}.")}
     and f.foedselsellerdnummer in (
         select p.foedselsellerdnummer from staging_{{owner}}.freg_person p
-        where p.oppslag in (select number from asked)
+        where p.oppslag in (select number from pupil)
         union
         select i.foedselsellerdnummer from staging_{{owner}}.freg_identifikasjonsnummer i
-        where i.identifikasjonsnummer in (select number from asked)
+        where i.identifikasjonsnummer in (select number from pupil)
     )
 order by 1
 """
@@ -114,16 +114,18 @@ order by l.person_id, l.current desc, l.number
 """
 
 
-def numbers(job: Job, query: str, *, route: bool = False) -> list[str]:
-    """Return the numbers that ``query`` gives.
-
-    ``route``: FREG's events about these numbers are routed to the kommune from now on, whatever FREG answers.
-    """
-    query = query.format(owner=job.owner, today=job.golden_inputs.today)
+def numbers(job: Job, query: str) -> list[str]:
+    """Return the numbers that ``query`` gives."""
     with job.transaction(lock=False) as connection:
-        if route:
-            events.route_numbers(connection, job.owner, query)
-        return list(connection.execute(text(query)).scalars())
+        found = text(query.format(owner=job.owner, today=job.golden_inputs.today))
+        return list(connection.execute(found).scalars())
+
+
+def route(job: Job, *queries: str) -> None:
+    """Route FREG's events about the numbers of each query to the kommune from now on, whatever FREG answers."""
+    with job.transaction(lock=False) as connection:
+        for query in queries:
+            events.route_numbers(connection, job.owner, query.format(owner=job.owner, today=job.golden_inputs.today))
 
 
 def siblings(job: Job) -> list[str]:

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, text
 
 from dataflyt.formats.dates import OSLO
+from dataflyt.formats.reaching import KRR_MAIL, KRR_MOBILE
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
 from dataflyt.storage.database import copied
@@ -54,6 +55,8 @@ class GoldenInputs:
             "units": json.dumps(dict(self.units)),
             "publish_unasked": self.publish_unasked,
             "renew_user_names": self.renew_user_names,
+            "krr_mail": KRR_MAIL,
+            "krr_mobile": KRR_MOBILE,
         }
 
 

@@ -7,6 +7,7 @@ hence KRR is responsible.
 
 from typing import TYPE_CHECKING
 
+from dataflyt.formats.reaching import KRR_MAIL, KRR_MOBILE
 from dataflyt.quality.expectations import build
 from dataflyt.quality.rules import (
     Context,
@@ -67,8 +68,8 @@ RULES: Rules = {
             _US,
             "KRR bruker en varslingsstatus vi ikke kjenner.",
         ),
-        note("email", matches("epostadresse", r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"), _KRR, "E-postadressen er ikke gyldig."),
-        note("mobile", matches("mobiltelefonnummer", r"^\+?\d{8,15}$"), _KRR, "Mobilnummeret er ikke gyldig."),
+        note("email", matches("epostadresse", KRR_MAIL), _KRR, "E-postadressen er ikke gyldig."),
+        note("mobile", matches("mobiltelefonnummer", KRR_MOBILE), _KRR, "Mobilnummeret er ikke gyldig."),
         note("time", never(_BAD_TIME), _KRR, "Et tidspunkt kan ikke leses, så opplysningen regnes som utløpt."),
     ),
 }

@@ -6,7 +6,7 @@
 -- makes: golden
 -- E-mail and mobile of the people who may see a pupil, as keyed hashes. Each is fresh if it was updated or verified
 -- within 18 months (eForvaltningsforskriften § 32; Digdir, 18-månedersregelen). A malformed one reaches nobody, and is
--- none (the patterns are those of sources/krr/checks.py).
+-- none (formats/reaching.py has the forms).
 select
     l.person_id,
     u.email_hash,
@@ -23,9 +23,9 @@ select
 from krr_contact c
 join new_person_link l on l.scheme = 'number' and l.value = c.personidentifikator and l.current
 left join control.contact_value e on e.owner = :owner and e.hash = c.epostadresse
-    and e.value !~ '^[^@\s]+@[^@\s]+\.[^@\s.]+$'
+    and e.value !~ :krr_mail
 left join control.contact_value m on m.owner = :owner and m.hash = c.mobiltelefonnummer
-    and m.value !~ '^\+?\d{8,15}$'
+    and m.value !~ :krr_mobile
 cross join lateral (
     select
         case when e.hash is null then c.epostadresse end as email_hash,
