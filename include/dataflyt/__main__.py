@@ -1,8 +1,18 @@
 """``dataflyt``: the program. Ctrl-C is silent while it starts, and a sentence from then on."""
 
+import _thread
 import signal
 import sys
+import threading
 import warnings
+
+
+def interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
+    """Raise a Ctrl-C anew that came where Python could only report it: in a destructor or a library's own callback."""
+    if issubclass(swallowed.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()  # raised in here, it would be swallowed too
+    else:
+        sys.__unraisablehook__(swallowed)
 
 
 def main() -> None:
@@ -16,6 +26,7 @@ def main() -> None:
 
     private.close()
 
+    sys.unraisablehook = interrupt_again
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         app(prog_name="dataflyt")

@@ -105,6 +105,30 @@ def test_ctrl_c_while_a_command_starts_is_silent(delay: float, window: dict[str,
     assert started.returncode in (-signal.SIGINT, 130, 0, 1)
 
 
+def test_ctrl_c_that_a_destructor_swallows_ends_the_command_silently(window: dict[str, str]) -> None:
+    script = """
+import os, signal, time
+from dataflyt import __main__
+from dataflyt.cli import main
+
+class Closed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+def app(prog_name):
+    Closed()
+    time.sleep(10)
+    print("went on")
+
+main.app = app
+__main__.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=window, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 130)
+
+
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_ctrl_c_while_make_up_starts_is_silent_and_leaves_nothing(delay: float, window: dict[str, str]) -> None:
     started = subprocess.Popen(
