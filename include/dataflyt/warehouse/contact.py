@@ -17,7 +17,9 @@ def keep(clean: CleanRows) -> None:
             text(
                 "insert into control.contact_value (owner, hash, value) "
                 f"select distinct :owner, control.keyed_hash({OWN_KEY}, {column}), {column} "
-                f"from {clean.unheld['krr_contact']} c where {column} <> '' on conflict do nothing"
+                f"from {clean.unheld['krr_contact']} c where {column} <> '' and not exists ("
+                f"select from control.contact_value v where v.owner = :owner and v.value = c.{column}) "
+                "on conflict do nothing"
             ),
             {"owner": clean.owner},
         )

@@ -11,9 +11,10 @@
 -- same protection. People can link two persons, or part them again: the newest of their rows about an identifier goes
 -- before the registers.
 with seen as (
-    select distinct number from (
+    select number from (
+      select distinct number from (
         select foedselsEllerDNummer as number from freg_person
-        union all select oppslag from freg_person
+        union all select oppslag from freg_person where oppslag <> foedselsEllerDNummer
         union all select identifikasjonsnummer from freg_identifikasjonsnummer
         union all select ansvarlig from freg_foreldreansvar
         union all select foedselsEllerDNummer from freg_resident
@@ -22,17 +23,29 @@ with seen as (
         union all select number from control.manual_person
         where owner = :owner and from_run <= :run and ended_at is null
             and coalesce(until, 'infinity') >= cast(:today as date)
-    ) as everywhere
+      ) as everywhere
+      offset 0
+    ) as each
     where length(number) = 11 and number !~ '[^0-9]'
 ),
 -- FREG offers no stable id: the numbers of one answer belong to one person (Skatteetaten, Folkeregisteret API,
 -- informasjonselementer). A number in use is nobody's former number, even if an older answer about another person says
 -- so.
 same_person as (
-    select distinct on (number) number, root from (
-        select identifikasjonsnummer as number, foedselsEllerDNummer as root from freg_identifikasjonsnummer
-        union all select oppslag, foedselsEllerDNummer from freg_person
-    ) as numbers order by number, root <> number, root
+    select f.number, min(f.root) as root from (
+        select identifikasjonsnummer as number, foedselsEllerDNummer as root
+        from freg_identifikasjonsnummer where identifikasjonsnummer <> foedselsEllerDNummer
+        union all
+        select oppslag, foedselsEllerDNummer from freg_person where oppslag <> foedselsEllerDNummer
+    ) as f
+    where not exists (
+        select from freg_identifikasjonsnummer i
+        where i.identifikasjonsnummer = f.number and i.foedselsEllerDNummer = f.number
+    )
+        and not exists (
+            select from freg_person p where p.oppslag = f.number and p.foedselsEllerDNummer = f.number
+        )
+    group by f.number
 ),
 numbers as (
     select s.number, coalesce(p.root, s.number) as root from seen s left join same_person p on p.number = s.number
@@ -43,8 +56,8 @@ numbers as (
 claim as (
     select
         c.*,
-        a.root is not null and row_number() over (
-            partition by c.person_id, a.root is not null order by c.was_current desc, c.root
+        c.answered and row_number() over (
+            partition by c.person_id, c.answered order by c.was_current desc, c.root
         ) > 1 as of_another
     from (
         select
@@ -53,13 +66,13 @@ claim as (
             min(l.from_run) as from_run,
             max(l.from_run) as last_run,
             bool_or(l.value = n.root) as in_use,
-            bool_or(l.current) as was_current
+            bool_or(l.current) as was_current,
+            coalesce(n.root in (select foedselsEllerDNummer from freg_person), false) as answered
         from numbers n
         join golden.person_link l
             on l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.value = n.number
         group by n.root, l.person_id
     ) as c
-    left join (select distinct foedselsEllerDNummer as root from freg_person) as a on a.root = c.root
 ),
 -- If two persons become one, the older in the warehouse stays. If they are equally old, the person whose number is in
 -- use stays.
@@ -89,25 +102,26 @@ parted as (
     where k.person_id is null
 ),
 -- A number that nobody has had goes to a person without a number who has had the local id, and to only one such person.
+-- Those persons are few, and found first.
+unnumbered as materialized (
+    select l.scheme, l.value, l.person_id from golden.person_link l
+    where l.owner = :owner and l.to_run is null and l.scheme <> 'number' and l.person_id not in (
+        select o.person_id from golden.person_link o
+        where o.owner = :owner and o.to_run is null and o.scheme = 'number'
+    )
+),
 local_before as (
-    select distinct on (person_id) person_id, root from (
-        select n.root, l.person_id, f.former
-        from (
-            select number, 'sas' as scheme, person_id as local_id, false as former from sas_person
-            union
-            select number, 'sas', old_person_id, true from sas_person
-            union
-            select number, 'hr', employee_id, false from hr_employee
-        ) as f
-        join numbers n on n.number = f.number
-        join golden.person_link l
-            on l.owner = :owner and l.to_run is null and l.scheme = f.scheme and l.value = f.local_id
-        where l.person_id not in (
-            select o.person_id from golden.person_link o
-            where o.owner = :owner and o.to_run is null and o.scheme = 'number'
-        )
-    ) as claimed
-    order by person_id, former, root
+    select distinct on (l.person_id) l.person_id, n.root
+    from unnumbered l
+    join (
+        select number, 'sas' as scheme, person_id as local_id, false as former from sas_person
+        union all
+        select number, 'sas', old_person_id, true from sas_person where old_person_id is not null
+        union all
+        select number, 'hr', employee_id, false from hr_employee
+    ) as f on f.scheme = l.scheme and f.local_id = l.value
+    join numbers n on n.number = f.number
+    order by l.person_id, f.former, n.root
 ),
 without_number as (
     select root, (array_agg(person_id order by person_id))[1] as person_id from local_before group by root

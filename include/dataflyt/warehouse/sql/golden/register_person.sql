@@ -33,7 +33,7 @@ navn as (
     where n.erGjeldende is not false
         and coalesce(n.fornavn, n.etternavn) is not null
         -- Not a newborn's temporary name, which is made of the mother's: KARI*PIKE (Skatteetaten, "Hendelser" 1.8).
-        and coalesce(n.fornavn, '') !~* '[*](PIKE|GUTT)$'
+        and (n.fornavn like '%*%' and n.fornavn ~* '[*](PIKE|GUTT)$') is not true
     order by l.person_id, l.current desc, n.gyldighetstidspunkt desc nulls last, n.fornavn, n.etternavn
 ),
 employee as (

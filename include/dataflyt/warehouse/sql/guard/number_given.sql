@@ -5,9 +5,10 @@
 -- Whether a person who was known only by a local id, in any released run, gets a number. The local id may stand for
 -- another person today than before the person left.
 select exists (
-    select from new_person_link n
-    join before_person_link b on b.person_id = n.person_id
-    where n.scheme = 'number' and not exists (
-        select from before_person_link o where o.person_id = n.person_id and o.scheme = 'number'
-    )
+    select from before_person_link b
+    where b.scheme <> 'number'
+        and not exists (
+            select from before_person_link o where o.person_id = b.person_id and o.scheme = 'number'
+        )
+        and exists (select from new_person_link n where n.person_id = b.person_id and n.scheme = 'number')
 ) as asks

@@ -5,18 +5,7 @@
 -- Access to a protected child. strengtFortrolig suspends every adult, and fortrolig suspends the adults who are not
 -- registered at the child's address, until people decide adult by adult. A suspension that people have lifted since the
 -- protection was raised stays lifted. A suspension that rests only on an unknown word is marked as such.
-with lives as (
-    select distinct l.person_id, a.bolig
-    from freg_bostedsadresse a
-    join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
-    where a.bolig is not null and a.erGjeldende is not false
-),
-dwelling as (
-    select person_id, bolig from lives
-    union
-    select m.known_id, l.bolig from moved m join lives l on l.person_id = m.person_id
-),
-said as (
+with said as (
     select person_id, known_level as level, true as known from new_protection
     union all
     select person_id, level, false from new_protection where :believed
@@ -32,6 +21,28 @@ protected as (
     from said
     where level in (2, 3)
     group by person_id
+),
+-- The dwellings of those who may be protected, before those who live there: most people live at no such place.
+place as (
+    select distinct a.bolig
+    from freg_bostedsadresse a
+    join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
+    where a.erGjeldende is not false and l.person_id in (
+        select person_id from protected
+        union
+        select m.person_id from moved m join protected p on p.person_id = m.known_id
+    )
+),
+lives as (
+    select distinct l.person_id, a.bolig
+    from place
+    join freg_bostedsadresse a on a.bolig = place.bolig and a.erGjeldende is not false
+    join new_person_link l on l.scheme = 'number' and l.value = a.foedselsEllerDNummer
+),
+dwelling as (
+    select person_id, bolig from lives
+    union
+    select m.known_id, l.bolig from moved m join lives l on l.person_id = m.person_id
 ),
 together as materialized (
     select distinct p.person_id as child_id, a.person_id::text as adult

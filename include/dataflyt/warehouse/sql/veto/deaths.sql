@@ -3,7 +3,12 @@
 -- columns: count bigint
 -- makes: answer
 -- People that have died since the released run.
-select count(distinct p.person_id)
-from new_person p
-where p.dead and not exists (select from now_person n where n.person_id = p.person_id and n.dead)
-    and exists (select from now_person n where n.person_id = p.person_id)
+select count(*)
+from (
+    select p.person_id
+    from new_person p
+    join now_person n on n.person_id = p.person_id
+    where p.dead
+    group by p.person_id
+    having not bool_or(n.dead)
+) as died
