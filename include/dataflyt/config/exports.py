@@ -18,6 +18,7 @@ EXPORTS: Final = {
     "class_list": "Klasselister (CSV og XLSX)",
     "oneroster": "OneRoster 1.2 (CSV)",
     "sds": "School Data Sync 2.1 (CSV)",
+    "calendar": "Kalendere (iCalendar)",
 }
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {

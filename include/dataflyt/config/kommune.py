@@ -497,6 +497,13 @@ class WithoutNumber(_Part):
     )
 
 
+class Decided(_Part):
+    """A decision that the kommune has made: by whom and when."""
+
+    by: Text = Field(description="skriv navn og stilling på den som har bestemt det")
+    on: date = Field(description="skriv datoen det ble bestemt, for eksempel 2026-08-01")
+
+
 class Retention(_Part):
     """How long the kommune keeps what it no longer needs. ``history_days``: after somebody has left everything."""
 
@@ -662,6 +669,11 @@ class Kommune(_Part):
         description="skriv hvor hver eksport skal leveres: pifu: [{to: Læringsplattformen, connection: "
         "levering_haugesund}], eller ta det bort",
     )
+    calendars_of_all_decided: Decided | None = Field(
+        default=None,
+        description="skriv hvem som har bestemt at også grupper med noen som har adressebeskyttelse, skal ha kalender, "
+        'og når: {by: "Kari Nordmann, oppvekstsjef", on: 2026-08-01}, eller ta det bort',
+    )
     mail: Mail | None = Field(
         default=None, description="skriv mail: {to: [drift@haugesund.kommune.no]}, eller ta det bort"
     )
@@ -693,6 +705,15 @@ class Kommune(_Part):
                     f"leverer {export} uten å ha det som eksport, skriv {export} under exports, eller ta det bort fra "
                     "delivery"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _calendars_have_a_timetable(self) -> Kommune:
+        if "calendar" in self.exports and not (self.sources.sas.timetable or self.sources.sas.calendars):
+            raise _wrong(
+                "har eksporten calendar uten timeplan, skriv timetable under sources.sas, eller ta calendar bort fra "
+                "exports"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ _EVERYBODY = "select person_id from now_shown_person"
 _ROSTERS = "select person_id from now_shown_person where pupil or employee"
 _GUARDIANS = "select unnest(array[child_id, adult_id]) as person_id from now_shown_relation"
 PEOPLE: Final = {
+    "calendar": "select person_id from now_shown_person where false",
     "feide_ldif": "select person_id from now_shown_account",
     "class_list": (
         "select m.person_id from now_shown_membership m join now_shown_school_group g on g.group_id = m.group_id "

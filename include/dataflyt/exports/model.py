@@ -163,6 +163,27 @@ class ClassMember(NamedTuple):
     family_name: str
 
 
+class Lesson(NamedTuple):
+    """A lesson of a group, every week of the group's dates.
+
+    The dates are the group's. ``token`` is the secret part of the link to the group's calendar, 32 hexadecimal digits.
+    ``weekday`` is 1 (Monday) to 7. ``starts`` and ``ends`` are HH:MM in Norway, equal where the end is not known.
+    ``room`` may be empty.
+    """
+
+    orgnr: str
+    school: str
+    group_id: str
+    group: str
+    from_date: date
+    to_date: date
+    token: str
+    weekday: int
+    starts: str
+    ends: str
+    room: str
+
+
 class Shown(Protocol):
     """What may be shown of a kommune's released golden record. Hidden people are not in it.
 
@@ -210,6 +231,13 @@ class Shown(Protocol):
 
     def class_members(self) -> Iterable[ClassMember]:
         """Yield the pupils of the classes by school, year level, class and name; in each of their classes once."""
+        ...
+
+    def lessons(self) -> Iterable[Lesson]:
+        """Yield the lessons by school, group, weekday and time, of groups in which nobody is protected.
+
+        Of all groups where the kommune's file says who has decided that (``calendars_of_all_decided``).
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from dataflyt.config.kommune import Kommune
-from dataflyt.exports.model import Access, AccountHolder, ClassMember, Group, Membership, Owner, Person, School
+from dataflyt.exports.model import Access, AccountHolder, ClassMember, Group, Lesson, Membership, Owner, Person, School
 from dataflyt.formats import feide
 from dataflyt.identity.names import clean
 
@@ -126,6 +126,20 @@ order by g.unit_id collate "C", coalesce(e.year_level, g.year_level), g.name col
     p.etternavn collate "C", p.fornavn collate "C", p.mellomnavn collate "C", p.person_id
 """
 
+_LESSONS = """
+select
+    g.unit_id as orgnr, u.name as school, l.group_id, g.name as "group",
+    greatest(g.from_date, date '1996-04-01') as from_date, least(g.to_date, date '2100-12-31') as to_date,
+    l.token, l.weekday, l.starts, l.ends, l.room
+from now_shown_lesson l
+join now_shown_school_group g on g.group_id = l.group_id
+join now_shown_unit u on u.unit_id = g.unit_id
+where g.from_date is not null and g.to_date is not null
+order by g.unit_id collate "C", l.group_id collate "C", l.weekday, l.starts collate "C", l.ends collate "C",
+    l.room collate "C"
+"""
+_LESSONS_OF_ALL = _LESSONS.replace("now_shown_lesson ", "now_shown_lesson_of_all ")
+
 
 class ShownViews:
     """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection.
@@ -213,6 +227,14 @@ class ShownViews:
                 person_id=row.person_id,
                 given_names=given,
                 family_name=family,
+            )
+
+    def lessons(self) -> Iterator[Lesson]:
+        """Yield the lessons by school, group, weekday and time, of groups whose calendar may be shown."""
+        all_groups = self._kommune.calendars_of_all_decided is not None
+        for row in self._streamed(_LESSONS_OF_ALL if all_groups else _LESSONS):
+            yield Lesson._make(row)._replace(
+                school=clean(row.school or row.unit_id), group=clean(row.group or "") or row.group_id
             )
 
     def _streamed(self, statement: str) -> Iterator[Row[Any]]:

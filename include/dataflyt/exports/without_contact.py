@@ -9,7 +9,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import PurePath
 
-from dataflyt.exports.model import Access, AccountHolder, ClassMember, Group, Membership, Owner, Person, School, Shown
+from dataflyt.exports.model import (
+    Access,
+    AccountHolder,
+    ClassMember,
+    Group,
+    Lesson,
+    Membership,
+    Owner,
+    Person,
+    School,
+    Shown,
+)
 
 
 def named(file: str) -> str:
@@ -70,3 +81,7 @@ class WithoutContact:
     def class_members(self) -> Iterable[ClassMember]:
         """Yield the pupils of the classes."""
         return self._shown.class_members()
+
+    def lessons(self) -> Iterable[Lesson]:
+        """Yield the lessons."""
+        return self._shown.lessons()

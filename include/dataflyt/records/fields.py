@@ -195,6 +195,12 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "Gruppe": "klassen",
         "Skole": "skolen",
     },
+    "calendar": {
+        "gruppe": "gruppens id og navn; ingen person er nevnt",
+        "SUMMARY": "gruppens navn",
+        "DTSTART, DTEND, RRULE": "når gruppen har time",
+        "LOCATION": "rommet",
+    },
     "oneroster": {
         "sourcedId": "Dataflyts egen id for personen",
         "enabledUser": "om personen kan logge inn",
@@ -236,6 +242,7 @@ RECIPIENTS: Final = {
     "guardians_csv": ("Det skoleadministrative systemet",),
     "oneroster": ("Læringsplattformer og læremidler som leser OneRoster",),
     "sds": ("Microsoft 365 (School Data Sync), og gjennom den Teams og det andre kommunen har der",),
+    "calendar": ("Elever, foresatte og ansatte som skolen gir lenken til gruppens kalender",),
     "class_list": ("Skolene, hver sin egen liste, og dem i kommunen som trenger hele listen",),
 }
 """Who receives each export, where the kommune's file does not say it (``recipients``)."""

@@ -107,7 +107,7 @@ KEPT: Final[Mapping[str, str]] = {
 
 ERASED: Final = (
     *(f"history.{table}" for table in (*IDENTIFIERS, "sas_group", "sas_timetable")),
-    *(f"golden.{table}" for table in (*GOLDEN_PEOPLE, "school_group")),
+    *(f"golden.{table}" for table in (*GOLDEN_PEOPLE, "school_group", "lesson")),
     *(f"control.{table}" for table in ("quarantine", "account_name", "contact_value", "former_name")),
     "control.taken_link",
     *(f"control.{table}" for table in ("directory_entry", "directory_name")),
@@ -391,6 +391,7 @@ _EMPTY_GROUPS = (
     "and group_id in (select group_id from gone_group)",
     f"delete from history.sas_timetable where owner = :owner and to_run <= {_RELEASED} "
     "and group_id in (select group_id from gone_group)",
+    "delete from golden.lesson where owner = :owner and group_id in (select group_id from gone_group)",
     "delete from golden.school_group where owner = :owner and group_id in (select group_id from gone_group)",
 )
 

@@ -1,0 +1,23 @@
+"""The golden record has the timetable of the groups.
+
+Revision ID: 0025
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from dataflyt.storage.database import driver
+
+revision = "0025"
+down_revision = "0024"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse, as every migration here does."""
+    raise NotImplementedError("restore a backup instead")
