@@ -1,6 +1,5 @@
 """``dataflyt``: the program. Ctrl-C is silent while it starts, and a sentence from then on."""
 
-import _thread
 import signal
 import sys
 import threading
@@ -10,7 +9,8 @@ import warnings
 def interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
     """Raise a Ctrl-C anew that came where Python could only report it: in a destructor or a library's own callback."""
     if issubclass(swallowed.exc_type, KeyboardInterrupt):
-        threading.Timer(0.01, _thread.interrupt_main).start()  # raised in here, it would be swallowed too
+        # Raised in here it would be swallowed too. A signal of its own wakes a main thread that waits for an answer.
+        threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(swallowed)
 

@@ -119,13 +119,15 @@ class Closed:
 
 def app(prog_name):
     Closed()
-    time.sleep(10)
+    time.sleep(60)
     print("went on")
 
 main.app = app
 __main__.main()
 """
-    done = subprocess.run([sys.executable, "-c", script], env=window, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=window, capture_output=True, text=True, check=False, timeout=45
+    )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 130)
 
 

@@ -71,10 +71,10 @@ def test_what_names_accounts_stands_before_the_accounts() -> None:
     assert {need for rule in naming for need in rule.needs if need.startswith("new_")} <= before
 
 
-def test_vetoes_need_neither_contact_nor_accounts_nor_work_items() -> None:
+def test_vetoes_need_neither_contact_nor_accounts_nor_lessons_nor_work_items() -> None:
     needed = {rule.name for rule in rules.needed("golden", rules.folder("veto").values())}
     assert rules.folder("golden").keys() - needed == {
-        *("contact", "inherited_name", "account", "name_differs", "work_item"),
+        *("contact", "inherited_name", "account", "lesson", "name_differs", "work_item"),
     }
 
 

@@ -17,8 +17,8 @@ def frame_command(
         typer.Argument(
             metavar="TABELL",
             help="Gullposten: person, account, enrolment, employment, membership, school_group, guardian_access, unit "
-            "eller school_year. Bare med --graded: protection, person_link, contact, overridden, access_by_grant, lesson "
-            "eller work_item. Ellers: plan, checks (utfallet av kontrollene) eller runs (kjøringenes tall).",
+            "eller school_year. Bare med --graded: protection, person_link, contact, overridden, access_by_grant, "
+            "lesson eller work_item. Ellers: plan, checks (utfallet av kontrollene) eller runs (kjøringenes tall).",
         ),
     ],
     out: Annotated[
