@@ -261,7 +261,8 @@ def _targets() -> Iterator[tuple[str, str]]:
 
 def dags() -> str:
     """Describe the DAGs by their files and pages; Airflow is not imported."""
-    names = {"freg_events": notices.EVENTS, "nightly": notices.NIGHTLY, "reference_data": notices.REFERENCE}
+    names = {"freg_events": notices.EVENTS, "nightly": notices.NIGHTLY, "morning": notices.MORNING}
+    names["reference_data"] = notices.REFERENCE
     rows = [("`kommune_<id>`", "kommunens navn og nummer", "som `schedule` i kommunefilen sier", "en kommunes kjøring")]
     rows += [(code(dag), names[dag], _when(dag), notices.DESCRIPTIONS[dag]) for dag in rights.COMMON]
     shared = "\n".join(
@@ -277,7 +278,7 @@ def dags() -> str:
     return f"""# DAG-ene
 
 {table(("DAG", "Heter", "Når", "Hva"), rows)}
-Klokkeslett er norsk tid. Bare dataingeniøren ser de tre felles DAG-ene. Det som står nedenfor, er det samme som siden
+Klokkeslett er norsk tid. Bare dataingeniøren ser de fire felles DAG-ene. Det som står nedenfor, er det samme som siden
 til hver DAG i Airflow viser; der en kommunes side viser egne tall, står her feltet i kommunefilen.
 
 ## En kommune: `kommune_<id>`

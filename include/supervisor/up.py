@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMON = {
     "freg_events": ("hendelser", "hver time"),
     "nightly": ("dagens publisering", "hver natt kl. 00.10"),
+    "morning": ("morgenens oversikt", "hver morgen kl. 07.00"),
     "reference_data": ("skoler og koder", "fredag kl. 20.40"),
 }
 """The DAGs common to all kommuner: what each does, and when."""

@@ -169,7 +169,7 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
             "ingenior": ["Bergen", "Haugesund", "Ørsta"],
         }
         assert "Frigitt" in seen_by["anita"]
-        followed = ["freg_events", "nightly", "reference_data", *kommuner]
+        followed = ["freg_events", "nightly", "morning", "reference_data", *kommuner]
         assert {dag: dags.get(dag) for dag in followed} == dict.fromkeys(followed, False)
         assert [dag["dag_id"] for dag in anita.call("GET", "/dags")["dags"]] == ["kommune_haugesund"]
         seen = anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]

@@ -1,6 +1,7 @@
-"""``dataflyt events``, ``publish`` and ``reference``: the work of the DAGs common to all kommuner, done once."""
+"""What concerns all kommuner: the work of the common DAGs done once, the morning's digest, and the table of runs."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +77,77 @@ def reference_command(
                 continue
             echo(f"{source.who}: {counts['rows']} ({counts['opened']} nye, {counts['closed']} borte eller endret).")
         _raise(failed)
+
+
+def digest_command() -> None:
+    """Vis hvilke kommuner som må ses på, og hvorfor: det samme som DAG-en morning sender dataingeniøren hver morgen.
+
+    Returkoden er 1 når noe må ses på.
+
+    Eksempel: `dataflyt digest`
+    """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
+    from dataflyt.operations import digest, overview
+
+    with installation() as outside:
+        kommuner, broken = load_all(folder_of_kommuner())
+        environment = outside.environment()
+        lines = overview.of_all(environment, [kommune.id for kommune in kommuner])
+        found = digest.digest(kommuner, broken, lines, environment.now())
+    for kind, title in digest.KINDS.items():
+        if those := [one for one in found.concerns if one.kind == kind]:
+            echo(f"{title}:")
+            for one in those:
+                echo(f"  {one.name}: {one.sentence}")
+    if found.never_run:
+        echo(f"Har ikke kjørt ennå: {found.never_run}.")
+    echo(f"{found.to_look_at} av {found.kommuner} kommuner må ses på.")
+    if found.concerns:
+        raise typer.Exit(1)
+
+
+def runs_command(
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%d.%m.%Y"], metavar="DATO", help="Bare kjøringer fra denne datoen."),
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(metavar="UTFALL", help="Bare kjøringer med dette utfallet, som failed, rejected eller waiting."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FIL", help="Skriv tabellen til en fil: .csv eller .xlsx.")
+    ] = None,
+) -> None:
+    """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvor den stoppet, og hvor mange rader.
+
+    Høyst hundre kjøringer for hver kommune. Tallene er de som alle kan se: ingen person er nevnt.
+
+    Eksempel: `dataflyt runs --since 2026-11-01 --outcome failed --out kjøringer.xlsx`
+    """
+    from dataflyt.config.loading import folder_of_kommuner, load_all
+    from dataflyt.formats import sheets
+    from dataflyt.operations import overview
+
+    with installation() as outside:
+        kommuner = {kommune.id: kommune for kommune in load_all(folder_of_kommuner())[0]}
+        rows = overview.runs_of_all(outside.environment(), kommuner, since=since.date() if since else None)
+    wanted = [row for row in rows if outcome in (None, row.outcome)]
+    if outcome is not None and outcome not in overview.OUTCOMES:
+        raise DataflytError(f"Et utfall som heter {outcome}, finnes ikke. Skriv {', '.join(overview.OUTCOMES)}.")
+    if out is not None:
+        import pandas as pd
+
+        heads = ("Kommune", "Kjøring", "Begynte", "Utfall", "Stoppet i", "Mottatt", "Karantene", "Endringer")
+        sheets.write(pd.DataFrame([row.cells() for row in wanted], columns=list(heads)), out, "Kjøringer", fixed=1)
+        echo(f"{len(wanted)} kjøringer er skrevet til {out}.")
+        return
+    for row in wanted:
+        name, number, began, ended, stopped, received, quarantined, changes = row.cells()
+        stop = f" i {stopped}" if stopped else ""
+        told = "" if received is None else f", {received} rader, {quarantined} i karantene, {changes} endringer"
+        echo(f"{began}  {name}, kjøring {number}: {ended}{stop}{told}")
+    echo(f"{len(wanted)} kjøringer.")
 
 
 def _raise(sentences: list[str]) -> None:

@@ -2,7 +2,13 @@
 
 from dataflyt.cli.account import account_app
 from dataflyt.cli.airflow import airflow_app
-from dataflyt.cli.all_kommuner import events_command, publish_command, reference_command
+from dataflyt.cli.all_kommuner import (
+    digest_command,
+    events_command,
+    publish_command,
+    reference_command,
+    runs_command,
+)
 from dataflyt.cli.block import block_app
 from dataflyt.cli.decide import decide_app
 from dataflyt.cli.doctor import doctor_command
@@ -41,6 +47,8 @@ app.command("audit")(audit_command)
 app.command("events")(events_command)
 app.command("publish")(publish_command)
 app.command("reference")(reference_command)
+app.command("digest")(digest_command)
+app.command("runs")(runs_command)
 app.command("retention")(retention_command)
 app.command("erase")(erase_command)
 app.command("subject-access")(subject_access_command)

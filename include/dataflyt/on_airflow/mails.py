@@ -2,6 +2,7 @@
 
 - ``tell_ended``: a kommune's run stopped, was rejected, or was not answered.
 - ``tell_events_failed``, ``tell_nightly_failed``: a DAG common to all kommuner has failed.
+- ``tell_morning``: every morning, which kommuner must be looked at.
 - ``tell_work_lists``: once a week, what there is to correct.
 - ``deadlines``, ``tell_if_late``: a run was not done in time.
 - ``tell``: sends one. A mail that cannot be sent is a line in the log and changes nothing else.
@@ -28,7 +29,7 @@ from dataflyt.config.kommune import WEEKDAYS, Mail
 from dataflyt.config.loading import folder_of_kommuner, load
 from dataflyt.errors import ConfigError, DataflytError
 from dataflyt.on_airflow import notices
-from dataflyt.on_airflow.environment import connection, failed_steps, page_of, page_of_dag
+from dataflyt.on_airflow.environment import connection, failed_steps, our_pages, page_of, page_of_dag
 from dataflyt.on_airflow.safely import place
 from dataflyt.operations.work_kinds import KINDS
 from dataflyt.why.correcting import CORRECTORS
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from dataflyt.config.kommune import Kommune, WorkList
     from dataflyt.on_airflow.notices import Notice
+    from dataflyt.operations.digest import Digest
     from dataflyt.operations.nightly import Outcome
     from dataflyt.run.environment import Environment
 
@@ -115,16 +117,27 @@ def tell_nightly_failed(context: Context) -> None:
 def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[str | None, str], Notice]) -> None:
     """Mail the sentences of tasks to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
     ti = context["ti"]
-    try:
-        extra = connection("freg_events").extra
-        to = str(extra.get("tell") or "").replace(",", " ").split()
-        mail = Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
-    except Exception as error:  # an invalid address, or no such connection
-        log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
-        return
+    mail = engineers()
     if mail is not None:
         said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
         tell(mail, lambda: write("\n".join(said) or None, page_of(ti.dag_id, ti.run_id)))
+
+
+def engineers() -> Mail | None:
+    """Return the engineers' addresses, from the connection ``freg_events``; None, with a line in the log, for none."""
+    try:
+        extra = connection("freg_events").extra
+        to = str(extra.get("tell") or "").replace(",", " ").split()
+        return Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
+    except Exception as error:  # an invalid address, or no such connection
+        log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
+        return None
+
+
+def tell_morning(found: Digest) -> bool:
+    """Mail the engineers the morning's digest; return whether a mail was sent."""
+    mail = engineers()
+    return mail is not None and tell(mail, lambda: notices.morning(found, f"{our_pages()}/"))
 
 
 def tell_work_lists(kommuner: Iterable[Kommune], environment: Environment, day: date) -> Outcome:

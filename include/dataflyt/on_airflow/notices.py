@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import WEEKDAYS
 from dataflyt.formats.dates import OSLO
+from dataflyt.operations.digest import KINDS
 from dataflyt.run.steps import TITLES
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dataflyt.config.kommune import Kommune
+    from dataflyt.operations.digest import Digest
 
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
 """The names of the DAG that reads FREG's events, and of its task."""
@@ -27,6 +29,9 @@ NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter
 DELETE_OLD = "Slett det som har hatt sin tid"
 MAIL_WORK_LISTS = "Send ukens e-post om arbeidslisten"
 """The names of the nightly DAG, and of its tasks."""
+
+MORNING, TELL_ENGINEERS = "Morgenens oversikt", "Send e-post om kommunene som må ses på"
+"""The names of the DAG that tells the engineers which kommuner must be looked at, and of its task."""
 
 REFERENCE = "Skoler og koder"
 """The name of the DAG that reads NSR, Grep and Klass."""
@@ -39,6 +44,7 @@ OWNER = "Dataflyt"
 DESCRIPTIONS = {
     "freg_events": "Leser hendelser fra Folkeregisteret hver time, og trekker straks tilbake det som skal bort.",
     "nightly": "Retter hver natt det kommunene har publisert, etter dagen, og sletter det som har hatt sin tid.",
+    "morning": "Sender hver morgen dataingeniøren en oversikt over kommunene som må ses på.",
     "reference_data": "Henter skoler og koder fra NSR, Grep og Klass hver uke.",
 }
 """A line on each of these DAGs, which Airflow shows under the name."""
@@ -199,6 +205,29 @@ def nightly_failed(said: str | None, link: str) -> Notice:
         f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt.",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
+
+
+def morning(found: Digest, link: str) -> Notice:
+    """Tell the engineers which kommuner must be looked at this morning, the gravest first.
+
+    The mail is sent when there are none too: one that does not come is itself a sign.
+    """
+    count, of = found.to_look_at, found.kommuner
+    parts = []
+    for kind, title in KINDS.items():
+        if those := [one for one in found.concerns if one.kind == kind]:
+            lines = "\n".join(f"- {one.name}: {one.sentence}" for one in those)
+            parts.append(f"{title}:\n{lines}")
+    if found.never_run:
+        parts.append(f"Har ikke kjørt ennå: {found.never_run}.")
+    if not count:
+        return _notice(
+            f"Dataflyt: alt er som det skal i {of} {'kommune' if of == 1 else 'kommuner'}",
+            "Siste kjøring gikk som den skulle i alle kommunene, og alle har kjørt når de skulle.",
+            *parts,
+            f"Oversikten:\n{link}",
+        )
+    return _notice(f"Dataflyt: {count} av {of} kommuner må ses på", *parts, f"Oversikten:\n{link}")
 
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:

@@ -30,7 +30,7 @@ from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.formats.dates import OSLO
 from dataflyt.on_airflow import notices, rights
 from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
-from dataflyt.on_airflow.mails import tell, tell_work_lists
+from dataflyt.on_airflow.mails import tell, tell_morning, tell_work_lists
 from dataflyt.on_airflow.safely import counted, safely, safely_said
 
 if TYPE_CHECKING:
@@ -267,6 +267,24 @@ class WorkListMails(BaseOperator):  # type: ignore[misc]
         outcome = tell_work_lists(load_all(folder_of_kommuner())[0], run_environment(), today)
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
+
+
+class Morning(BaseOperator):  # type: ignore[misc]
+    """Mail the engineers which kommuner must be looked at."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Mail the digest, and return how many kommuner must be looked at and how many mails were sent."""
+        return safely_said(context, lambda: counted(self.tell()))
+
+    def tell(self) -> Mapping[str, object]:
+        """Call ``digest.digest`` for now."""
+        from dataflyt.operations import digest, overview
+
+        environment = run_environment()
+        kommuner, broken = load_all(folder_of_kommuner())
+        lines = overview.of_all(environment, [kommune.id for kommune in kommuner])
+        found = digest.digest(kommuner, broken, lines, environment.now())
+        return {"kommuner": found.kommuner, "to_look_at": found.to_look_at, "mails": int(tell_morning(found))}
 
 
 class Reference(BaseOperator):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COMMON = ("freg_events", "nightly", "reference_data")
+COMMON = ("freg_events", "nightly", "morning", "reference_data")
 """The DAGs common to all kommuner. Only the engineer has rights to them."""
 
 POOLS = {

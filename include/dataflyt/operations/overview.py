@@ -7,13 +7,16 @@ read neither a person nor an approver's name.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, text
 
+from dataflyt.config.kommune import Kommune
+from dataflyt.formats.dates import OSLO
 from dataflyt.run.environment import Environment
+from dataflyt.run.steps import TITLES
 from dataflyt.storage import database
 
 WAREHOUSE = "warehouse_web"
@@ -21,6 +24,23 @@ WAREHOUSE = "warehouse_web"
 
 STRIP = 12
 """How many of each kommune's newest runs are read."""
+
+MOST = 100
+"""How many of each kommune's newest runs the table of runs has."""
+
+OUTCOMES = {
+    "released": "frigitt",
+    "not_published": "frigitt, ikke publisert",
+    "planned": "bare plan",
+    "rejected": "avvist",
+    "unanswered": "ikke besvart",
+    "failed": "stoppet",
+    "superseded": "erstattet",
+    "undone": "angret",
+    "waiting": "venter på svar",
+    "running": "pågår",
+}
+"""What came of a run, in a few Norwegian words."""
 
 GOOD = ("released", "planned")
 """The outcomes that need nobody."""
@@ -68,6 +88,63 @@ class Line:
     def last(self) -> LineRun | None:
         """The newest run."""
         return self.runs[0] if self.runs else None
+
+
+class RunRow(NamedTuple):
+    """A run in the table of all kommuner's runs. The counts are None before it is closed."""
+
+    kommune: str
+    number: int
+    as_of: datetime
+    outcome: str
+    failed: tuple[str, ...]
+    received: int | None
+    quarantined: int | None
+    changes: int | None
+
+    def cells(self) -> tuple[str | int | None, ...]:
+        """Return the row as people read it: times in Norway, words for outcome and steps."""
+        return (
+            self.kommune,
+            self.number,
+            f"{self.as_of.astimezone(OSLO):%Y-%m-%d %H:%M}",
+            OUTCOMES.get(self.outcome, self.outcome),
+            ", ".join(TITLES.get(step, step) for step in self.failed),
+            self.received,
+            self.quarantined,
+            self.changes,
+        )
+
+
+def runs_of_all(environment: Environment, kommuner: Mapping[str, Kommune], *, since: date | None) -> list[RunRow]:
+    """Return the newest runs of these kommuner, at most ``MOST`` of each, the newest first.
+
+    Raises ConfigError or SourceUnavailable when the warehouse cannot be read.
+    """
+    db = database.engine(environment.connect(WAREHOUSE).url)
+    with database.reading_runs(db) as connection:
+        lines = read_lines(connection, list(kommuner), MOST)
+    found = [
+        _row(kommuner[owner].display_name, run)
+        for owner, line in lines.items()
+        for run in line.runs
+        if since is None or run.as_of.astimezone(OSLO).date() >= since
+    ]
+    return sorted(found, key=lambda row: row.as_of, reverse=True)
+
+
+def _row(name: str, run: LineRun) -> RunRow:
+    totals = run.figures.get("totals", {})
+    return RunRow(
+        name,
+        run.number,
+        run.as_of,
+        run.outcome,
+        tuple(run.failed),
+        totals.get("received"),
+        totals.get("quarantined"),
+        run.figures.get("changes"),
+    )
 
 
 def of_all(environment: Environment, owners: Iterable[str]) -> dict[str, Line]:
