@@ -25,7 +25,7 @@ from dataflyt.config.loading import BrokenFile, folder_of_kommuner, load, load_a
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import deadlines, tell_ended
-from dataflyt.on_airflow.operators import RUN_TYPES, CloseRun, GuardApproval, Refuse, Step, access_control
+from dataflyt.on_airflow.operators import RUN_TYPES, CloseRun, GuardApproval, Publish, Refuse, Step, access_control
 from dataflyt.on_airflow.safely import TryLater, say_why
 from dataflyt.run.steps import STEPS
 
@@ -40,7 +40,11 @@ RETRY = {  # a task is tried again when a source did not answer, and after retry
     "on_failure_callback": say_why,
     "on_retry_callback": say_why,
 }
-OPERATORS: dict[str, type[Step | GuardApproval]] = {"approve": GuardApproval, "close_run": CloseRun}
+OPERATORS: dict[str, type[Step | GuardApproval]] = {
+    "approve": GuardApproval,
+    "publish": Publish,
+    "close_run": CloseRun,
+}
 POOLS = {"extract_freg": {"pool": "freg"}, "extract_krr": {"pool": "krr"}}
 PARAMS = {  # for a run that a person starts; a scheduled run has neither
     "plan_only": Param(False, type="boolean", title="Bare plan", description=notices.PLAN_ONLY),

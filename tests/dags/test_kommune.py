@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dataflyt.config import loading
+
 REPOSITORY = Path(__file__).parents[2]
 KOMMUNER = REPOSITORY / "include" / "kommuner"
 HEAVY = (
@@ -68,6 +70,7 @@ print(json.dumps({
                     "retries": task.retries,
                     "hours": task.execution_timeout and task.execution_timeout.total_seconds() / 3600,
                     "asked": getattr(task, "assigned_users", None),
+                    "outlets": [asset.uri for asset in task.outlets],
                     "default": getattr(task, "defaults", None),
                     "days": task.response_timeout.days if hasattr(task, "response_timeout") else None,
                     "told": called(task),
@@ -160,6 +163,18 @@ def test_the_steps_run_in_their_order(read):
         "publish": ["release"],
         "deliver": ["publish"],
         "close_run": ["check", "deliver", *extracts, "merge", "publish", "release", "withdraw"],
+    }
+
+
+def test_each_export_is_an_asset_that_a_run_s_publication_tells_of(read):
+    dags = read["dags"]
+    outlets = {(id_, name): task["outlets"] for id_, dag in dags.items() for name, task in dag["tasks"].items()}
+    exports = loading.load(KOMMUNER / "haugesund.yaml").exports
+    assert exports
+    assert outlets["kommune_haugesund", "publish"] == [f"dataflyt://haugesund/{export}" for export in exports]
+    assert {where for where, found in outlets.items() if found} == {
+        ("kommune_haugesund", "publish"),
+        ("kommune_karmoy", "publish"),
     }
 
 

@@ -1,6 +1,7 @@
 """``make demo`` as a newcomer runs it, then ``make up`` in the same folder. Every trace is searched for people."""
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -175,7 +176,17 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         seen = anita.call("GET", "/dags/kommune_haugesund/dagRuns")["dag_runs"]
         of_the_demo = [run for run in seen if run["run_type"] == "manual"]
         assert [run["note"] for run in of_the_demo] == ["Kjøringen er frigitt.\n\nStartet av make demo"]
+        published = {
+            event["uri"]: event["extra"] for event in admin.call("GET", "/assets/events?limit=100")["asset_events"]
+        }
+        assert "dataflyt://haugesund/feide_ldif" in published
+        for uri, extra in published.items():
+            root = local / "storage" / "exports" / uri.split("/")[2]
+            if (root / extra["path"]).exists():  # a run that was due since may have published another
+                assert hashlib.sha256((root / extra["path"]).read_bytes()).hexdigest() == extra["sha256"]
         for refused in (
+            lambda: anita.call("GET", "/assets"),
+            lambda: anita.call("GET", "/assets/events"),
             lambda: anita.pause("kommune_haugesund", True),
             lambda: anita.trigger("kommune_haugesund", "not an approver's"),
             lambda: anita.pause("freg_events", True),

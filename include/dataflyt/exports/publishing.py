@@ -570,6 +570,16 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     _delete_old_changes(root, kept[0].publication, wanted, (one.publication for one in kept))
 
 
+def files_of_manifest(root: Any) -> dict[str, dict[str, str]]:
+    """Return the ``path`` of each export's file, from ``root``, and its ``sha256``, as the manifest there has them."""
+    said = orjson.loads((root / "manifest.json").read_bytes())
+    named = {export.file: name for name, export in EXPORTS.items()}
+    return {
+        named[file["file"]]: {"path": f"{said['publication']}/{file['file']}", "sha256": file["sha256"]}
+        for file in said["files"]
+    }
+
+
 def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:
     """Delete every file of changes but those that the manifest in force names: they name people who are deleted."""
     named = {file["changes"]["file"] for file in orjson.loads(manifest).get("files", ()) if file.get("changes")}

@@ -4,6 +4,7 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 
 - ``Step``: runs the step that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
+- ``Publish``: publishes, and tells Airflow of the exports as assets (``assets``).
 - ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the one task of the DAG that reads FREG's events.
@@ -21,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import BaseOperator, get_parsing_context
+from airflow.sdk import Asset, BaseOperator, get_parsing_context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
@@ -68,6 +69,37 @@ class Step(BaseOperator):  # type: ignore[misc]
         from dataflyt.run.execute import FUNCTIONS
 
         return FUNCTIONS[self.task_id](job_of(self.kommune, context))
+
+
+class Publish(Step):
+    """Publish a released run, and tell Airflow that its exports are there: each is an asset, which may start a DAG.
+
+    Only a run's own publication does. Between runs a publication is written anew when somebody must be hidden, and an
+    event then would tell everybody who sees Airflow that somebody was.
+    """
+
+    def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
+        super().__init__(kommune=kommune, outlets=list(assets(kommune).values()), **kwargs)
+
+    def run_step(self, context: Context) -> Mapping[str, object]:
+        """Publish, and give each asset's event the run, and the place and sha256 of the file."""
+        from dataflyt.exports import publishing
+
+        job = job_of(self.kommune, context)
+        counts = super().run_step(context)
+        files = publishing.files_of_manifest(job.environment.folder("exports") / self.kommune.id)
+        for export, asset in assets(self.kommune).items():
+            if export in files:
+                context["outlet_events"][asset].extra = {"run": job.run.number, **files[export]}
+        return counts
+
+
+def assets(kommune: Kommune) -> dict[str, Asset]:
+    """Return the asset of each of a kommune's exports, by the export's name: ``dataflyt://haugesund/feide_ldif``."""
+    return {
+        export: Asset(name=f"{kommune.id}/{export}", uri=f"dataflyt://{kommune.id}/{export}", group="dataflyt")
+        for export in kommune.exports
+    }
 
 
 class CloseRun(Step):
