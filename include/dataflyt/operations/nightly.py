@@ -62,9 +62,10 @@ def bring_in_line(
     """Write a kommune's publication anew where its state has changed, and deliver it; return the errors.
 
     Every kommune is written before any is delivered: a recipient that is slow to answer holds up no other kommune's
-    publication. A delivery that failed is among the errors with ``deliveries`` alone: somebody is told once a day, not
-    every hour.
+    publication, and a server that has fallen silent is tried for no other kommune. A delivery that failed is among the
+    errors with ``deliveries`` alone: somebody is told once a day, not every hour.
     """
+    silent: set[str] = set()
 
     def write(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
@@ -73,7 +74,7 @@ def bring_in_line(
     def deliver(kommune: Kommune) -> None:
         if not _has_published(kommune.id, environment):
             return
-        failed = [one.trouble for one in deliver_published(kommune, environment) if one.trouble]
+        failed = [one.trouble for one in deliver_published(kommune, environment, silent=silent) if one.trouble]
         if failed and deliveries:
             raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
 
