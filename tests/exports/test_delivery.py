@@ -1,5 +1,6 @@
 """Files at the recipients' places: whole or not there, as the publication in force says, and no contact by mistake."""
 
+import hashlib
 import io
 import os
 import socket
@@ -18,6 +19,7 @@ from upath import UPath
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
 from dataflyt.exports import oneroster, pifu, sds
 from dataflyt.exports.model import Access, AccountHolder
+from dataflyt.exports.place import File, Place
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
 from dataflyt.storage.files import copy_whole, write_atomically
@@ -59,7 +61,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
-def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
+def sftp_server(folder: Path, *, to_be_read: bool = True) -> Iterator[dict[str, Any]]:
     """Yield how to reach an SFTP server of one folder (where paramiko is installed)."""
     paramiko = pytest.importorskip("paramiko")
 
@@ -86,6 +88,9 @@ def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
             return folder / self.canonicalize(path).lstrip("/")
 
         def list_folder(self, path: str) -> Any:
+            if not to_be_read:
+                return paramiko.SFTP_PERMISSION_DENIED
+
             def listed() -> list[Any]:
                 return [paramiko.SFTPAttributes.from_stat(one.stat(), one.name) for one in self.at(path).iterdir()]
 
@@ -97,6 +102,9 @@ def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
         lstat = stat
 
         def open(self, path: str, flags: int, attr: Any) -> Any:
+            if not to_be_read and not flags & os.O_WRONLY:
+                return paramiko.SFTP_PERMISSION_DENIED
+
             def opened() -> Any:
                 file = os.fdopen(os.open(self.at(path), flags, 0o600), "r+b" if flags & os.O_WRONLY == 0 else "wb")
                 handle = Handle(flags)
@@ -170,6 +178,20 @@ def test_a_file_is_replaced_whole_or_not_at_all(place: Any, tmp_path: Path) -> N
     for name in ("pifu.xml", "never.xml"):
         (place / name).unlink(missing_ok=True)
     assert sorted(lying(place)) == ["manifest.json"]
+
+
+def test_a_place_where_nothing_may_be_read_or_listed_gets_its_files(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "pifu.xml").write_bytes(b"<enterprise/>")
+    file = File("pifu.xml", tmp_path / "pifu.xml", hashlib.sha256(b"<enterprise/>").hexdigest())
+    with sftp_server(tmp_path, to_be_read=False) as options:
+        folder = UPath("sftp://127.0.0.1/in", **options)
+        place = Place(folder, "haugesund", "pifu", ["pifu.xml"])
+        for _ in range(2):
+            place.put([file], b"{}", lambda: None)
+            assert lying(tmp_path / "in") == {"pifu.xml": b"<enterprise/>", "pifu.manifest.json": b"{}"}
+        place.take_away(lambda: None)
+        assert lying(tmp_path / "in") == {}
 
 
 def test_a_recipient_without_contact_gets_everything_but_contact_details() -> None:

@@ -99,6 +99,15 @@ def test_what_moves_slowly_is_waited_for_and_what_stands_still_is_given_up_and_d
         place.patiently(lambda _: (_ for _ in ()).throw(SourceUnavailable("said so")), 1.0)
 
 
+def test_an_sftp_server_that_takes_the_call_and_says_nothing_is_given_up() -> None:
+    pytest.importorskip("paramiko")
+    with silent_server() as address:
+        began = time.monotonic()
+        with pytest.raises(place.Silent):
+            place.at(path_of, address.replace("webhdfs://", "sftp://a:b@"), lambda *_: None, 1.0)
+        assert time.monotonic() - began < 4
+
+
 @pytest.mark.long
 @pytest.mark.after_first_run
 @pytest.mark.filterwarnings("ignore:UPath 'webhdfs'")
@@ -211,6 +220,16 @@ def test_a_connection_with_a_new_name_leaves_the_files_where_they_are(
         here.run()
         assert places.whole(new).keys() == PIFU
     assert here.query("select connection from control.delivery") == [("deliver_d",)]
+    # Nor does a connection that leads to another recipient's place when its line is taken out.
+    (tmp_path / "old").mkdir()
+    places.addresses["deliver_a"] = str(tmp_path / "old")
+    one = PUBLIC.model_copy(update={"connection": "deliver_d"})
+    places.to(pifu=(one, PRIVATE))
+    here.run()
+    places.addresses["deliver_a"] = places.addresses["deliver_d"]
+    places.to(pifu=(one,))
+    assert tonight(here).trouble == []
+    assert places.whole("deliver_d").keys() == PIFU
 
 
 @pytest.mark.long

@@ -27,8 +27,9 @@ somebody has been hidden.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -109,7 +110,7 @@ def deliver(
             kept = {_digest(addresses[one.connection]) for export, one in wanted if export == known.export} - {None}
             work = _Work(begin, kommune, environment, known.export, gone, patience, silent)
             never = known.place is None and known.digest is None
-            fate = work.forget if never or known.place in kept else work.take_away
+            fate = work.forget if never or known.place in kept else partial(work.take_away, kept)
             told.append(_tried(known.export, known.recipient, known.connection, fate))
     first: dict[tuple[str, str], Delivery] = {}
     for export, one in wanted:
@@ -212,8 +213,8 @@ class _Work:
                     continue
         raise SourceUnavailable("filene ble trukket tilbake mens de ble levert. Dataflyt prøver igjen.")
 
-    def take_away(self) -> Fate:
-        """Remove the files from the place, the manifest first."""
+    def take_away(self, kept: Collection[str | None]) -> Fate:
+        """Remove the files from the place, the manifest first. Those at a place in ``kept`` are another recipient's."""
         with self._turn():
             try:
                 url = self._environment.connect(self._delivery.connection).url
@@ -222,7 +223,8 @@ class _Work:
                     f"filene skal tas bort hos mottakeren, men tilkoblingen {self._delivery.connection} finnes ikke: "
                     "lag den igjen, så tar Dataflyt dem bort, og ta den bort etterpå."
                 ) from None
-            self._at(url, lambda place, moved: place.take_away(moved))
+            if _digest(place.address_of(url)) not in kept:
+                self._at(url, lambda place, moved: place.take_away(moved))
             return self.forget()
 
     def forget(self) -> Fate:

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -160,13 +160,12 @@ class Place:
 
     def _is_of_another(self) -> bool:
         manifest = self._folder / self._manifest
-        if not manifest.is_file():
-            return False
-        with manifest.open("rb") as file:
-            content = file.read(_MANIFEST_AT_MOST)
         try:
-            said = orjson.loads(content)
-        except orjson.JSONDecodeError:  # the recipient's own
+            if not manifest.is_file():
+                return False
+            with manifest.open("rb") as file:
+                said = orjson.loads(file.read(_MANIFEST_AT_MOST))
+        except (PermissionError, orjson.JSONDecodeError):  # a place where we may only write; the recipient's own file
             return False
         return isinstance(said, dict) and said.get("owner") not in (None, self._owner)
 
@@ -182,35 +181,34 @@ class Place:
             raise Withdrawn from None
 
     def _take_parts(self) -> None:
-        for path in parts_of(self._folder, (*self._names, self._manifest)):
-            path.unlink(missing_ok=True)
+        with suppress(PermissionError):  # a place where we may not look
+            for path in parts_of(self._folder, (*self._names, self._manifest)):
+                path.unlink(missing_ok=True)
 
 
 def at(path: Callable[[str], Any], url: str, work: Callable[[Any, Moved], _T], seconds: float) -> _T:
     """Do work in the folder of an address, ``patiently``. An SFTP connection that was opened for it is closed."""
-    folders: list[Any] = []
+    connected: list[Any] = []
 
     def worked(moved: Moved) -> _T:
         folder = path(url)
-        folders.append(folder)
+        if getattr(folder, "protocol", "") in ("sftp", "ssh"):
+            connected.append(folder.fs)  # connects
         return work(folder, moved)
 
     try:
         return patiently(worked, seconds)
     finally:
-        for folder in folders:
-            _hang_up(folder)
+        for file_system in connected:
+            _hang_up(file_system)
 
 
-def _hang_up(folder: Any) -> None:
-    """Close the connection of an SFTP folder: fsspec keeps one a thread, as long as the process lives.
+def _hang_up(file_system: Any) -> None:
+    """Close an SFTP connection: fsspec keeps one a thread, as long as the process lives.
 
     A thread that has been given up then gets an error, and ends.
     """
-    if isinstance(folder, Path) or getattr(folder, "protocol", "") not in ("sftp", "ssh"):
-        return
-    file_system = folder.fs
-    client = getattr(file_system, "client", None)
     type(file_system).clear_instance_cache()
+    client = getattr(file_system, "client", None)
     if client is not None:
         client.close()
