@@ -16,7 +16,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
+from dataflyt.config import known_hosts
+from dataflyt.config.connections import path_of
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
+from dataflyt.errors import ConfigError
 from dataflyt.exports import oneroster, pifu, sds
 from dataflyt.exports.model import Access, AccountHolder
 from dataflyt.exports.place import File, Place
@@ -61,8 +64,11 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
-def sftp_server(folder: Path, *, to_be_read: bool = True) -> Iterator[dict[str, Any]]:
-    """Yield how to reach an SFTP server of one folder (where paramiko is installed)."""
+def sftp_server(folder: Path, *, to_be_read: bool = True, known: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield how to reach an SFTP server of one folder (where paramiko is installed).
+
+    With ``known`` the folder has the server's key in known_hosts.
+    """
     paramiko = pytest.importorskip("paramiko")
 
     class Anybody(paramiko.ServerInterface):  # type: ignore[misc]
@@ -137,7 +143,10 @@ def sftp_server(folder: Path, *, to_be_read: bool = True) -> Iterator[dict[str, 
                 transports.append(transport)
 
     threading.Thread(target=serve, daemon=True).start()
-    yield {"port": listening.getsockname()[1], "username": "dataflyt", "password": "test"}
+    port = listening.getsockname()[1]
+    if known:
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+    yield {"port": port, "username": "dataflyt", "password": "test"}
     listening.close()
     for transport in transports:
         transport.close()
@@ -192,6 +201,22 @@ def test_a_place_where_nothing_may_be_read_or_listed_gets_its_files(tmp_path: Pa
             assert lying(tmp_path / "in") == {"pifu.xml": b"<enterprise/>", "pifu.manifest.json": b"{}"}
         place.take_away(lambda: None)
         assert lying(tmp_path / "in") == {}
+
+
+def test_an_sftp_server_must_show_the_key_that_it_is_known_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.setenv(known_hosts.FILE, str(tmp_path / "known_hosts"))
+    with sftp_server(tmp_path) as options, sftp_server(tmp_path, known=True) as another:
+        unknown, known = (f"sftp://dataflyt:secret@127.0.0.1:{one['port']}/in" for one in (options, another))
+        with pytest.raises(ConfigError, match="er ikke kjent, eller viser en annen nøkkel enn før") as told:
+            path_of(unknown).is_dir()
+        assert "secret" not in str(told.value)
+        assert path_of(known).is_dir()
+        # Somebody answers in place of the known server.
+        file = tmp_path / "known_hosts"
+        file.write_text(file.read_text().replace(str(another["port"]), str(options["port"])))
+        with pytest.raises(ConfigError):
+            path_of(unknown).is_dir()
 
 
 def test_a_recipient_without_contact_gets_everything_but_contact_details() -> None:

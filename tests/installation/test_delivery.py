@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from dataflyt.config import known_hosts
 from dataflyt.config.connections import Connection, NotDefined, path_of
 from dataflyt.config.kommune import Delivery
 from dataflyt.exports import place
@@ -203,7 +204,8 @@ def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publicat
 ) -> None:
     here, places = installation, Places(installation, tmp_path)
     here.environment = replace(here.environment, path=path_of)
-    with sftp_server(tmp_path) if kind == "sftp" else object_store(monkeypatch) as server:
+    monkeypatch.setenv(known_hosts.FILE, str(tmp_path / "known_hosts"))
+    with sftp_server(tmp_path, known=True) if kind == "sftp" else object_store(monkeypatch) as server:
         place = "sftp://dataflyt:test@127.0.0.1:{port}/deliver_b" if kind == "sftp" else "{0}/deliver_b"
         address = place.format(**server) if kind == "sftp" else place.format(server)
         places.addresses["deliver_b"] = address
