@@ -17,6 +17,7 @@ from dataflyt.config.connections import path_of
 from dataflyt.errors import SourceUnavailable
 from dataflyt.exports import place
 from dataflyt.exports.registry import EXPORTS
+from dataflyt.operations import nightly
 from dataflyt.run.deliver import deliver_published
 from dataflyt.run.republish import republish, write_anew
 from tests.decisions.test_undo import PEOPLE, undo
@@ -269,6 +270,21 @@ def test_a_place_is_one_recipients_of_one_kommune_and_never_in_the_storage(
     assert "mappen er i Dataflyts eget lager" in " ".join(here.run()["sentences"])
     assert (published / "pifu.xml").read_bytes() == before
     assert not (manifest_of(here).folder / "pifu.manifest.json").exists()
+
+
+@pytest.mark.after_first_run
+def test_two_kommuner_with_one_folder_are_told_of_every_night_also_when_the_files_are_fetched_at_once(
+    installation: Installation, tmp_path: Path
+) -> None:
+    here, places = installation, Places(installation, tmp_path)
+    places.to(pifu=(PUBLIC,), feide_ldif=(PRIVATE,))
+    places.addresses["deliver_c"] = f"{places.addresses['deliver_b']}/"
+    theirs = {"pifu": (PUBLIC.model_copy(update={"connection": "deliver_c"}),), "guardians": (PRIVATE,)}
+    bergen = here.kommune.model_copy(update={"id": "bergen", "delivery": theirs})
+    (trouble,) = nightly.run([here.kommune, bergen], here.environment).trouble
+    assert trouble.sentence == (
+        "bergen: PIFU-IMS 1.3 til Oppvekst: mappen er også haugesund sin. Bruk én mappe til hver kommune."
+    )
 
 
 @pytest.mark.long

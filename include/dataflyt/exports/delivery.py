@@ -27,7 +27,7 @@ somebody has been hidden.
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -123,6 +123,28 @@ def deliver(
         contact = all(also.contact for also in (one, *sharing))
         work = _Work(begin, kommune, environment, export, one, patience, silent, contact=contact)
         told.append(_tried(export, one.to, one.connection, work if other is one else work.refuse))
+    return told
+
+
+def shared_places(kommuner: Iterable[Kommune], environment: Any) -> dict[str, list[str]]:
+    """Return a sentence for each place that another kommune's file has too, by kommune.
+
+    A delivery alone sees another kommune's files only while they lie there, and a recipient may fetch them at once.
+    """
+    first: dict[tuple[str, str], str] = {}
+    told: dict[str, list[str]] = {}
+    for kommune in kommuner:
+        wanted = list(_wanted(kommune))
+        addresses = _addresses(environment, wanted)
+        for export, one in wanted:
+            owner = first.setdefault(
+                (export, addresses[one.connection] or f"{kommune.id} {one.connection}"), kommune.id
+            )
+            if owner != kommune.id:
+                said = (
+                    f"{EXPORTS[export].title} til {one.to}: mappen er også {owner} sin. Bruk én mappe til hver kommune."
+                )
+                told.setdefault(kommune.id, []).append(said)
     return told
 
 
