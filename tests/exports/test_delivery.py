@@ -21,7 +21,7 @@ from dataflyt.config.connections import path_of
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
 from dataflyt.errors import ConfigError
 from dataflyt.exports import oneroster, pifu, sds
-from dataflyt.exports.model import Access, AccountHolder
+from dataflyt.exports.model import Access, AccountHolder, Lesson
 from dataflyt.exports.place import File, Place
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
@@ -244,6 +244,9 @@ class Everything(Roster):
     """A roster for every export."""
 
     def account_holders(self) -> list[AccountHolder]:
+        return []
+
+    def lessons(self) -> list[Lesson]:
         return []
 
     def accesses(self, export: str) -> list[Access]:
