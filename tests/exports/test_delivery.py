@@ -1,5 +1,6 @@
 """Files at the recipients' places: whole or not there, as the publication in force says, and no contact by mistake."""
 
+import hashlib
 import io
 import os
 import socket
@@ -15,9 +16,13 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
+from dataflyt.config import known_hosts
+from dataflyt.config.connections import path_of
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
+from dataflyt.errors import ConfigError
 from dataflyt.exports import oneroster, pifu, sds
-from dataflyt.exports.model import Access, AccountHolder
+from dataflyt.exports.model import Access, AccountHolder, Lesson
+from dataflyt.exports.place import File, Place
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
 from dataflyt.storage.files import copy_whole, write_atomically
@@ -59,8 +64,11 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
-def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield how to reach an SFTP server of one folder (where paramiko is installed)."""
+def sftp_server(folder: Path, *, to_be_read: bool = True, known: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield how to reach an SFTP server of one folder (where paramiko is installed).
+
+    With ``known`` the folder has the server's key in known_hosts.
+    """
     paramiko = pytest.importorskip("paramiko")
 
     class Anybody(paramiko.ServerInterface):  # type: ignore[misc]
@@ -86,6 +94,9 @@ def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
             return folder / self.canonicalize(path).lstrip("/")
 
         def list_folder(self, path: str) -> Any:
+            if not to_be_read:
+                return paramiko.SFTP_PERMISSION_DENIED
+
             def listed() -> list[Any]:
                 return [paramiko.SFTPAttributes.from_stat(one.stat(), one.name) for one in self.at(path).iterdir()]
 
@@ -97,6 +108,9 @@ def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
         lstat = stat
 
         def open(self, path: str, flags: int, attr: Any) -> Any:
+            if not to_be_read and not flags & os.O_WRONLY:
+                return paramiko.SFTP_PERMISSION_DENIED
+
             def opened() -> Any:
                 file = os.fdopen(os.open(self.at(path), flags, 0o600), "r+b" if flags & os.O_WRONLY == 0 else "wb")
                 handle = Handle(flags)
@@ -129,7 +143,10 @@ def sftp_server(folder: Path) -> Iterator[dict[str, Any]]:
                 transports.append(transport)
 
     threading.Thread(target=serve, daemon=True).start()
-    yield {"port": listening.getsockname()[1], "username": "dataflyt", "password": "test"}
+    port = listening.getsockname()[1]
+    if known:
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+    yield {"port": port, "username": "dataflyt", "password": "test"}
     listening.close()
     for transport in transports:
         transport.close()
@@ -172,6 +189,36 @@ def test_a_file_is_replaced_whole_or_not_at_all(place: Any, tmp_path: Path) -> N
     assert sorted(lying(place)) == ["manifest.json"]
 
 
+def test_a_place_where_nothing_may_be_read_or_listed_gets_its_files(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "pifu.xml").write_bytes(b"<enterprise/>")
+    file = File("pifu.xml", tmp_path / "pifu.xml", hashlib.sha256(b"<enterprise/>").hexdigest())
+    with sftp_server(tmp_path, to_be_read=False) as options:
+        folder = UPath("sftp://127.0.0.1/in", **options)
+        place = Place(folder, "haugesund", "pifu", ["pifu.xml"])
+        for _ in range(2):
+            place.put([file], b"{}", lambda: None)
+            assert lying(tmp_path / "in") == {"pifu.xml": b"<enterprise/>", "pifu.manifest.json": b"{}"}
+        place.take_away(lambda: None)
+        assert lying(tmp_path / "in") == {}
+
+
+def test_an_sftp_server_must_show_the_key_that_it_is_known_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.setenv(known_hosts.FILE, str(tmp_path / "known_hosts"))
+    with sftp_server(tmp_path) as options, sftp_server(tmp_path, known=True) as another:
+        unknown, known = (f"sftp://dataflyt:secret@127.0.0.1:{one['port']}/in" for one in (options, another))
+        with pytest.raises(ConfigError, match="er ikke kjent, eller viser en annen nøkkel enn før") as told:
+            path_of(unknown).is_dir()
+        assert "secret" not in str(told.value)
+        assert path_of(known).is_dir()
+        # Somebody answers in place of the known server.
+        file = tmp_path / "known_hosts"
+        file.write_text(file.read_text().replace(str(another["port"]), str(options["port"])))
+        with pytest.raises(ConfigError):
+            path_of(unknown).is_dir()
+
+
 def test_a_recipient_without_contact_gets_everything_but_contact_details() -> None:
     def made(module: Any, shown: Any) -> bytes:
         out = io.BytesIO()
@@ -197,6 +244,9 @@ class Everything(Roster):
     """A roster for every export."""
 
     def account_holders(self) -> list[AccountHolder]:
+        return []
+
+    def lessons(self) -> list[Lesson]:
         return []
 
     def accesses(self, export: str) -> list[Access]:

@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
+from dataflyt.config import known_hosts
 from dataflyt.config.connections import Connection, NotDefined, path_of
 from dataflyt.config.kommune import Delivery
-from dataflyt.exports import delivery
+from dataflyt.exports import place
 from dataflyt.operations import nightly
 from dataflyt.operations.retention import retain
 from dataflyt.run.deliver import deliver_published
@@ -203,7 +204,8 @@ def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publicat
 ) -> None:
     here, places = installation, Places(installation, tmp_path)
     here.environment = replace(here.environment, path=path_of)
-    with sftp_server(tmp_path) if kind == "sftp" else object_store(monkeypatch) as server:
+    monkeypatch.setenv(known_hosts.FILE, str(tmp_path / "known_hosts"))
+    with sftp_server(tmp_path, known=True) if kind == "sftp" else object_store(monkeypatch) as server:
         place = "sftp://dataflyt:test@127.0.0.1:{port}/deliver_b" if kind == "sftp" else "{0}/deliver_b"
         address = place.format(**server) if kind == "sftp" else place.format(server)
         places.addresses["deliver_b"] = address
@@ -231,6 +233,7 @@ def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publicat
         # A wrong address is one sentence, without the password in it.
         places.addresses["deliver_b"] = address.replace("deliver_b", "nowhere").replace("//recipients", "//no-bucket")
         places.to(pifu=(PUBLIC,))
+        assert here.run()["failed"] == ["deliver"]
         (trouble,) = tonight(here).trouble
         assert "PIFU-IMS 1.3 til Oppvekst: " in trouble.sentence
         assert "test@" not in trouble.sentence
@@ -257,31 +260,32 @@ def test_killed_or_raced_a_place_has_whole_files_and_the_newest_publication_in_t
 ) -> None:
     here, places = installation, Places(installation, tmp_path)
     places.to(pifu=(PUBLIC,))
-    real, calls = delivery.write_atomically, []
+    real, calls = place.put_whole, []
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(delivery, "write_atomically", killed)
+        patched.setattr(place, "put_whole", killed)
         with pytest.raises(KeyboardInterrupt):
-            deliver_published(here.kommune, here.environment)
-    here.run()
+            here.run()
+    assert places.lying("deliver_b").keys() == {"pifu.xml"}
+    deliver_published(here.kommune, here.environment)
     assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
 
     # While an older publication is being delivered, somebody is hidden and it is published anew.
     (hidden,) = pupils(here, 1)
-    here.query("delete from control.delivery returning 1")
+    here.query("update control.delivery set digest = null returning 1")
     began, go_on = threading.Event(), threading.Event()
 
-    def slow(path: Any, content: bytes) -> None:
+    def slow(path: Any, *how: Any) -> None:
         calls.append(path)
         if len(calls) == 1:
             began.set()
             assert go_on.wait(60)
-        real(path, content)
+        real(path, *how)
 
-    monkeypatch.setattr(delivery, "write_atomically", slow)
+    monkeypatch.setattr(place, "put_whole", slow)
     first = threading.Thread(target=deliver_published, args=(here.kommune, here.environment))
     first.start()
     assert began.wait(60)

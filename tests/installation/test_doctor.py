@@ -19,13 +19,15 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from dataflyt.cli.main import app
-from dataflyt.config.connections import Connection
+from dataflyt.config.connections import Connection, path_of
+from dataflyt.config.kommune import Delivery
 from dataflyt.errors import ConfigError
 from dataflyt.operations.doctor import Doctor
 from dataflyt.registers import maskinporten
 from dataflyt.storage import database
 from dataflyt.warehouse import schema
 from tests.installation.fixtures import Installation, _libpq
+from tests.installation.test_delivery import PRIVATE, PUBLIC, Places
 
 TODAY = date(2026, 11, 24)
 REGISTERED = {"key_registered": "2026-06-01"}
@@ -220,3 +222,47 @@ def test_the_command_has_a_line_a_finding_and_exit_code_1_when_something_is_wron
         in (ill.output)
     )
     assert ill.output.startswith("FEIL kommunefil: ")
+
+
+def test_recipients_places_are_looked_at_before_anything_is_delivered_there(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, places = installation, Places(installation, tmp_path)
+    monkeypatch.setenv("DATAFLYT_STORAGE", str(here.storage))
+    doctor = Doctor(here.environment.connect, path_of, TODAY, Path("none"))
+
+    def said(connection: str, kommune: str = "haugesund", *more: Delivery) -> list[str]:
+        one = PUBLIC.model_copy(update={"connection": connection})
+        examined = here.kommune.model_copy(update={"id": kommune, "delivery": {"pifu": (one, *more)}})
+        return [
+            found.sentence
+            for found in doctor.examine(examined)
+            if found.level == "wrong" and connection in found.sentence
+        ]
+
+    for name in ("deliver_a", "deliver_b"):
+        Path(places.addresses[name]).chmod(0o700)
+    assert said("deliver_b") == []
+    places.addresses |= {"deliver_c": str(tmp_path / "nowhere"), "deliver_d": f"{here.storage}/exports/haugesund"}
+    places.addresses |= {"deliver_e": f"file://{places.addresses['deliver_b']}/", "deliver_f": "memory://in"}
+    assert said("deliver_c") == [
+        "Mappen i tilkoblingen deliver_c finnes ikke: rett adressen, eller koble til filområdet."
+    ]
+    assert "Mappen i tilkoblingen deliver_d er i Dataflyts eget lager: bruk en annen mappe." in said("deliver_d")
+    assert said("deliver_f") == [], "an object store has no folder before there is something in it"
+    assert said("deliver_g")[0].startswith("Tilkoblingen deliver_g finnes ikke")
+    one_folder = "bruk én mappe til hver mottaker og kommune."
+    assert said("deliver_b") == []
+    assert said("deliver_e", "bergen") == [
+        f"Mappen i tilkoblingen deliver_e er også mappen til kommunen haugesund: {one_folder}"
+    ]
+    shares = PRIVATE.model_copy(update={"connection": "deliver_e"})
+    (sentence,) = [
+        found.sentence
+        for found in doctor.examine(here.kommune.model_copy(update={"delivery": {"pifu": (PUBLIC, shares)}}))
+        if "samme" in found.sentence or "også mappen" in found.sentence
+    ]
+    assert sentence == f"Mappen i tilkoblingen deliver_e er også mappen til Oppvekst: {one_folder}"
+    places.addresses["deliver_h"] = "sftp://dataflyt:hemmelig@127.0.0.1:1/in"
+    assert "hemmelig" not in str(said("deliver_h"))
+    assert said("deliver_h") != []

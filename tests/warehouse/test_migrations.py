@@ -13,8 +13,8 @@ from supervisor.postgres import HIDE_SIZES
 
 
 @pytest.fixture
-def before(pg_url: str, template: str) -> Iterator[str]:
-    """The address of a warehouse of version 0010, as the role that made it."""
+def before(pg_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a warehouse of an earlier version, as the role that made it: 0010, or the test's parameter."""
     admin = make_url(pg_url)
     name = f"before_{admin.database}"
     server = str(admin.set(drivername="postgresql").render_as_string(hide_password=False))
@@ -27,7 +27,7 @@ def before(pg_url: str, template: str) -> Iterator[str]:
     with db.begin() as connection:
         config = schema._migrations()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0010")
+        command.upgrade(config, getattr(request, "param", "0010"))
     db.dispose()
     yield url.render_as_string(hide_password=False)
     with psycopg.connect(server, autocommit=True) as connection:
@@ -62,5 +62,23 @@ def test_groups_keep_their_rows_and_who_may_read_them(before: str) -> None:
             assert found == [("G1", "7B")] * rows
             assert len(connection.exec_driver_sql("select from control.veto where outside_run").all()) == rows
         engine(url).dispose()
+    engine(as_kommune).dispose()
+    db.dispose()
+
+
+@pytest.mark.parametrize("before", ["0024"], indirect=True)
+def test_a_recipient_keeps_what_it_has_and_gets_the_files_once_more(before: str) -> None:
+    as_kommune = make_url(before).set(username="kommune_haugesund").render_as_string(hide_password=False)
+    db = engine(before)
+    with db.begin() as connection:
+        connection.exec_driver_sql("grant dataflyt_kommune to kommune_haugesund with inherit true, set false")
+    row = f"'haugesund', 'pifu', 'levering', 'Oppvekst', '{'a' * 64}', '{'b' * 64}'"
+    with engine(as_kommune).begin() as connection:
+        columns = "owner, export, connection, recipient, place, digest"
+        connection.exec_driver_sql(f"insert into control.delivery ({columns}) values ({row})")
+    schema.migrate(before, ["haugesund"])
+    with engine(as_kommune).begin() as connection:
+        found = connection.exec_driver_sql("select recipient, contact, place, digest from control.delivery").all()
+        assert found == [("Oppvekst", True, None, "b" * 64)]
     engine(as_kommune).dispose()
     db.dispose()

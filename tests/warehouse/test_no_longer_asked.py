@@ -1,6 +1,7 @@
 """People who are neither pupils nor responsible any more, and whose protection still counts: until when, and why."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -9,7 +10,7 @@ from dataflyt.run.open_plan import open_plan
 from dataflyt.warehouse import runs, vetoed_views
 from simulator.model import Address, Person, Pupil
 from tests.installation.fixtures import Installation
-from tests.installation.test_events import published
+from tests.installation.test_events import Lane, published
 from tests.installation.test_run import _access
 from tests.records.test_retention import person_id, retain
 from tests.warehouse.test_rules import _grant, _leave, _person, _plain_pupils
@@ -205,3 +206,90 @@ def test_freg_is_asked_about_an_adult_with_a_grant_and_tells_of_protection_and_i
     # Whose grant has ended is asked about no more.
     here.query("update control.access_grant set withdrawn_at = now(), withdrawn_by = 'anita' returning 1")
     assert friend.number not in set().union(*_run(here).values())
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_a_sibling_who_has_left_school_and_gets_a_protection_hides_a_pupil_within_the_hour(
+    installation: Installation,
+) -> None:
+    here, lane = installation, Lane(installation)
+    older, younger = _siblings(here)
+    sister, brother = _person(older), _person(younger)
+    _leave(here, older)
+    here.registers.write()
+    _run(here)
+    lane.run()  # the first time the list is read from its end
+    lane.protect(sister, "fortrolig")
+    lane.run()
+    assert _level(here, brother) == 2
+    lane.protect(sister)
+    lane.run()
+    assert brother.number not in published(here)
+    assert _level(here, brother) == 3
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_without_hjemmel_no_sibling_is_asked_about_and_nobody_for_foreldreansvar(installation: Installation) -> None:
+    here = installation
+    older, _ = _siblings(here)
+    _leave(here, older)
+    here.registers.write()
+    basis = here.kommune.legal_basis.model_copy(update={"freg": "uten_hjemmel"})
+    here.kommune = here.kommune.model_copy(update={"legal_basis": basis})
+    job = here.open()
+    here.steps(job, "extract_sas", "extract_hr", "extract_freg")
+    assert "3-siblings" not in _asked(here, job.run.number)
+    asked = [page.read_bytes() for page in (here.storage / "landing").rglob("*/freg/*.json")]
+    assert asked
+    assert not [page for page in asked if b"foreldreansvar" in page]
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_an_adult_whose_grant_has_run_out_no_longer_protects_the_child(installation: Installation) -> None:
+    here = installation
+    own, friends = _plain_pupils(here)[:2]
+    friend, child = _adults(here, _person(own))[0], _person(friends)
+    _leave(here, own)
+    here.query(
+        "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, seen_by, "
+        "decided_by, approved_by, from_run, until) values ('haugesund', :child, :adult, 'person', 'court_judgment', "
+        "'alt', '2026/2', 'anita', 'anita', 'birgitte', 1, date '2026-11-24') returning 1",
+        child=person_id(here, child),
+        adult=str(person_id(here, friend)),
+    )
+    friend.home = child.home
+    friend.protection = "fortrolig"
+    here.registers.write()
+    _run(here)
+    assert _level(here, child) == 2
+    here.clock = datetime(2026, 11, 25, 3, tzinfo=UTC)
+    assert friend.number not in set().union(*_run(here).values())
+    assert _level(here, child) == 0
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_two_siblings_who_have_left_school_do_not_keep_each_other_when_one_comes_back_as_an_employee(
+    installation: Installation,
+) -> None:
+    here = installation
+    older, younger = _siblings(here)
+    sister, brother = _person(older), _person(younger)
+    world = here.registers.world
+    numbers = {one.ansvarlig for one in sister.responsibility}
+    _leave(here, older)
+    here.registers.write()
+    _run(here)
+    for pupil in [
+        one for one in world.pupils if one.person and numbers & {r.ansvarlig for r in one.person.responsibility}
+    ]:
+        _leave(here, pupil)
+    world.employees[0].person = brother
+    here.registers.write()
+    _run(here)
+    retain(here)
+    assert person_id(here, brother)
+    assert not person_id(here, sister)

@@ -1,7 +1,7 @@
 """Protection and consent written a second time, naively, and compared over random families."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -114,10 +114,33 @@ def _protection(people: dict[str, One], one: One, *, unknown: bool) -> int:
 @SOME
 @given(seed=st.integers(0, 2**32))
 def test_protection_is_what_a_naive_reading_of_the_rule_gives(installation: Installation, seed: int) -> None:
-    people = _families(Random(seed))
+    rng = Random(seed)
+    people = _families(rng)
     job = _job(installation, f"protection-{seed}", people)
+    today = job.golden_inputs.today
     with job.transaction() as connection:
+        connection.execute(
+            text("update control.access_grant set withdrawn_at = now(), withdrawn_by = 'x' where withdrawn_at is null")
+        )
         views = golden.views_of_staging(connection, job.owner, ["sas", "freg"])
+        golden.compute(views, job.golden_inputs, for_vetoes=True)
+        links = connection.execute(text("select value, person_id from new_person_link where scheme = 'number'"))
+        ids = {number: str(person) for number, person in links}
+        for child in (one for one in people.values() if rng.random() < 0.3):
+            friend = rng.choice(sorted(set(people) - {child.number}))
+            until = rng.choice([None, today, today + timedelta(days=1), today - timedelta(days=1)])
+            withdrawn = rng.random() < 0.2
+            if not withdrawn and (until is None or until >= today):  # an adult whose grant has ended is not near
+                child.granted = {friend}
+            connection.execute(
+                text(
+                    "insert into control.access_grant (owner, child_id, adult, adult_kind, basis, scope, case_number, "
+                    "seen_by, decided_by, approved_by, from_run, until, withdrawn_at, withdrawn_by) "
+                    "values ('haugesund', :child, :adult, 'person', 'court_judgment', 'alt', '1', 'anita', 'anita', "
+                    "'birgitte', 1, :until, case when :withdrawn then now() end, case when :withdrawn then 'x' end)"
+                ),
+                {"child": ids[child.number], "adult": ids[friend], "until": until, "withdrawn": withdrawn},
+            )
         golden.compute(views, job.golden_inputs, for_vetoes=True)
         found = connection.execute(
             text(

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import orjson
 
+from dataflyt.config import known_hosts
 from dataflyt.errors import ConfigError
 
 
@@ -46,7 +47,8 @@ def path_of(address: str) -> Any:
     from upath import UPath
 
     local = address.removeprefix("file://")
-    return UPath(address) if "://" in local else Path(local)
+    scheme, has_scheme, _ = local.partition("://")
+    return UPath(address, **known_hosts.options(scheme)) if has_scheme else Path(local)
 
 
 Connect: TypeAlias = Callable[[str], Connection]

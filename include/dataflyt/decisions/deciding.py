@@ -31,6 +31,8 @@ from dataflyt.warehouse.refusals import refusals
 
 _SECOND = "another person"
 """Stands for the second person in a dry run, whose rows are not kept."""
+_PATIENCE = 30.0
+"""Seconds that a recipient's place may be silent while a person waits. It is tried again within the hour."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def decide(
     if dry_run:
         _keep_try(kommune, environment, decision, visitor, about)
         return Decided(None, None, does)
-    republish(kommune, environment)
+    republish(kommune, environment, patience=_PATIENCE)
     decision.afterwards(kommune, environment)
     return Decided(number, None, does)
 
@@ -236,7 +238,7 @@ def answer(
         _keep_try(kommune, environment, decision, visitor, about)
         return Decided(None, proposal, does)
     if said == "confirmed":
-        republish(kommune, environment)
+        republish(kommune, environment, patience=_PATIENCE)
         decision.afterwards(kommune, environment)
     return Decided(number, proposal, does)
 

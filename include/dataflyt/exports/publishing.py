@@ -129,7 +129,7 @@ def publish(
         bare = {
             EXPORTS[name].file: _write(EXPORTS[name], WithoutContact(may_be_shown), work, named(EXPORTS[name].file))
             for name in kommune.exports
-            if kommune.without_contact(name)
+            if kommune.without_contact(name) or (not must_pass and _stood_bare(before, EXPORTS[name]))
         }
         # Without must_pass, somebody is being taken out of the exports. No check may delay that, neither by its
         # findings nor by the time it takes.
@@ -180,6 +180,11 @@ def _write(export: Export, may_be_shown: Shown, folder: Any, name: str | None = 
         counts = export.write(may_be_shown, out)
     sha256, length = measured(path)
     return _Written(path.name, sha256, sized(export, counts, length, may_be_shown.extras(export.name)))
+
+
+def _stood_bare(before: "Published | None", export: Export) -> bool:
+    """Tell whether an export's file stands without contact details too: who gets them from now on waits for a run."""
+    return before is not None and "without_contact" in before.files.get(export.file, {})
 
 
 def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date) -> _Lead | None:

@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from dataflyt.config.connections import Connection, NotDefined, from_environment
+from dataflyt.config.connections import Connection, NotDefined, from_environment, path_of
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import prepare
 from dataflyt.storage import private
@@ -103,10 +103,9 @@ def storage_path(address: str) -> Any:
     """
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.io import has_fs
-    from upath import UPath
 
     scheme, has_scheme, _ = address.partition("://")
-    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else UPath(address)
+    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else path_of(address)
 
 
 def page_of(dag: str, run: str, task: str | None = None) -> str:

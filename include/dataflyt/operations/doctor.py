@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 from dataflyt.config.connections import Connect, Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
+from dataflyt.exports import place
 from dataflyt.operations import fast_lane
 from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
@@ -49,6 +50,8 @@ class Finding:
 class Doctor:
     """Examines kommuner, and the clock of this machine once for each Maskinporten.
 
+    Of two recipients with the same place the one examined later is told, also when they are two kommuner's.
+
     ``local`` is the folder of a trial on this machine: its files are examined with those of the storage.
     """
 
@@ -58,6 +61,7 @@ class Doctor:
         self.today = today
         self.local = local
         self._clocks: dict[str, list[Finding]] = {}
+        self._places: dict[tuple[str, str], tuple[str, str]] = {}
 
     def examine(self, kommune: Kommune) -> list[Finding]:
         """Return findings about a kommune's warehouse, registers, folders and mail, or one that says all is well."""
@@ -72,6 +76,7 @@ class Doctor:
             found += self._folder(name)
         for name in dict.fromkeys(one.connection for places in kommune.delivery.values() for one in places):
             found += self._folder(name, to_write=True)
+        found += self._shared_places(kommune)
         for other in (kommune.mail and kommune.mail.connection, sources.sas.calendars):
             if other:
                 with _kept(found):
@@ -262,11 +267,46 @@ class Doctor:
                     f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet."
                 )
             here = private.on_disk(self.path(self.connect(name).url))
+            if here and to_write and not os.access(here, os.W_OK | os.X_OK):
+                raise ConfigError(
+                    f"Dataflyt får ikke skrive i mappen i tilkoblingen {name}: gi brukeren som Dataflyt kjører som, "
+                    "lov til det."
+                )
             if here and private.everybody_can_read(here):
                 raise ConfigError(
                     f"Alle på maskinen kan lese mappen i tilkoblingen {name}, og filene der har fødselsnumre: kjør "
                     f"«chmod o= {here}»."
                 )
+        return found
+
+    def _shared_places(self, kommune: Kommune) -> list[Finding]:
+        """Return findings on places that lie in Dataflyt's storage, or that are another recipient's too."""
+        found: list[Finding] = []
+        storage = os.environ.get("DATAFLYT_STORAGE")
+        for export, recipients in kommune.delivery.items():
+            for one in recipients:
+                try:
+                    address = place.address_of(self.connect(one.connection).url)
+                except (DataflytError, ValueError):  # said of the folder
+                    continue
+                if storage and place.is_inside(address, place.address_of(storage)):
+                    found.append(
+                        Finding(
+                            "wrong",
+                            f"Mappen i tilkoblingen {one.connection} er i Dataflyts eget lager: bruk en annen mappe.",
+                        )
+                    )
+                mine = (kommune.id, one.to)
+                owner, other = self._places.setdefault((export, address), mine)
+                if (owner, other) != mine:
+                    whose = other if owner == kommune.id else f"kommunen {owner}"
+                    found.append(
+                        Finding(
+                            "wrong",
+                            f"Mappen i tilkoblingen {one.connection} er også mappen til {whose}: bruk én mappe til "
+                            "hver mottaker og kommune.",
+                        )
+                    )
         return found
 
 

@@ -25,7 +25,7 @@ from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefus
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
-from dataflyt.run.freg_parts import EMPLOYEE_PARTS, freg_parts
+from dataflyt.run.freg_parts import EMPLOYEE_PARTS, SIBLING_PARTS, freg_parts
 from dataflyt.run.job import Job
 from dataflyt.run.landed import freg_reader
 from dataflyt.run.republish import write_anew
@@ -171,8 +171,10 @@ def withdraw(kommune: Kommune, environment: Environment) -> None:
     try:
         with database.transaction(db, owner, lock=False) as connection:
             people = events.waiting(connection, owner)
-        employees = kommune.sources.freg.employees
-        numbers = {one.number: one.part for one in people if one.number and (employees or one.part != "employee")}
+        unasked = set() if kommune.sources.freg.employees else {"employee"}
+        if kommune.legal_basis.freg != "med_hjemmel":
+            unasked.add("sibling")
+        numbers = {one.number: one.part for one in people if one.number and one.part not in unasked}
         if numbers:
             _ask(kommune, environment, db, landing, numbers)
         with database.transaction(db, owner) as connection:
@@ -213,11 +215,12 @@ def _keep_waiting(db: Engine, owner: str, people: Collection[Waiting], left: Seq
 def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landing, numbers: Mapping[str, str]) -> None:
     """Land FREG's answers about pupils, about other people, and about adults whom the pupils' answers name as new.
 
-    The parts asked for about employees are those of a run.
+    The parts asked for about employees and siblings are those of a run.
     """
     ask = partial(freg_client.extract, kommune.sources.freg, environment, landing)
-    pupils, others, employees = (
-        [number for number, part in numbers.items() if part == wanted] for wanted in ("pupil", "other", "employee")
+    pupils, others, siblings, employees = (
+        [number for number, part in numbers.items() if part == wanted]
+        for wanted in ("pupil", "other", "sibling", "employee")
     )
     ask(numbers=pupils, parts=freg_parts(kommune), phase=freg.PUPILS)
     with database.transaction(db, kommune.id, lock=False) as warehouse:
@@ -231,6 +234,7 @@ def _ask(kommune: Kommune, environment: Environment, db: Engine, landing: Landin
         )
         others += sorted(set(named.scalars()) - numbers.keys())
     ask(numbers=others, parts=freg_parts(kommune, pupils=False), phase=freg.OTHERS)
+    ask(numbers=siblings, parts=SIBLING_PARTS, phase=freg.SIBLINGS)
     ask(numbers=employees, parts=EMPLOYEE_PARTS, phase=freg.EMPLOYEES)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
+from dataflyt.exports.delivery import shared_places
 from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
 from dataflyt.run.republish import write_anew
@@ -35,7 +36,8 @@ class Outcome:
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     """Bring every kommune's publication in line with the day. Trouble in one kommune stops no other.
 
-    A missing or broken file of a kommune that has published is trouble too: its exports no longer follow the day. The
+    A missing or broken file of a kommune that has published is trouble too: its exports no longer follow the day. So is
+    a place that two kommuner deliver to. The
     number of kommuner written anew is not returned: it would tell of people's decisions.
     """
     by_id = {kommune.id: kommune for kommune in kommuner}
@@ -51,9 +53,13 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
         for owner in published
         if owner not in by_id
     ]
+    counts = {"kommuner": len(published) - len(trouble)}
+    trouble += [
+        ConfigError(f"{owner}: {' '.join(said)}") for owner, said in shared_places(by_id.values(), environment).items()
+    ]
     for one in trouble:
         log.error("%s %s", one.sentence, one.facts or "")
-    return Outcome({"kommuner": len(published) - len(trouble)}, trouble)
+    return Outcome(counts, trouble)
 
 
 def bring_in_line(
@@ -62,9 +68,10 @@ def bring_in_line(
     """Write a kommune's publication anew where its state has changed, and deliver it; return the errors.
 
     Every kommune is written before any is delivered: a recipient that is slow to answer holds up no other kommune's
-    publication. A delivery that failed is among the errors with ``deliveries`` alone: somebody is told once a day, not
-    every hour.
+    publication, and a server that has fallen silent is tried for no other kommune. A delivery that failed is among the
+    errors with ``deliveries`` alone: somebody is told once a day, not every hour.
     """
+    silent: set[str] = set()
 
     def write(kommune: Kommune) -> None:
         if _has_published(kommune.id, environment):  # others may not have a connection yet
@@ -73,7 +80,7 @@ def bring_in_line(
     def deliver(kommune: Kommune) -> None:
         if not _has_published(kommune.id, environment):
             return
-        failed = [one.trouble for one in deliver_published(kommune, environment) if one.trouble]
+        failed = [one.trouble for one in deliver_published(kommune, environment, silent=silent) if one.trouble]
         if failed and deliveries:
             raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
 

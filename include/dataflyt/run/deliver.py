@@ -5,6 +5,7 @@ which stands. A publication between two runs is delivered by ``run.republish``.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -33,11 +34,20 @@ def deliver(job: Job) -> dict[str, int]:
     return {"delivered": sum(one.fate in ("delivered", "same") for one in told)}
 
 
-def deliver_published(kommune: Kommune, environment: Environment) -> list[Told]:
-    """Bring every recipient's place in line with what is published; return what came of each delivery."""
+def deliver_published(
+    kommune: Kommune,
+    environment: Environment,
+    *,
+    patience: float = delivery.PATIENCE,
+    silent: set[str] | None = None,
+) -> list[Told]:
+    """Bring every recipient's place in line with what is published; return what came of each delivery.
+
+    ``patience`` and ``silent`` are those of ``delivery.deliver``.
+    """
     db = database.engine(environment.connect(kommune.warehouse).url)
-    with database.transaction(db, kommune.id, lock=False) as connection:
-        return delivery.deliver(connection, kommune, environment)
+    begin = partial(database.transaction, db, kommune.id, lock=False)
+    return delivery.deliver(begin, kommune, environment, patience=patience, silent=silent)
 
 
 def note_again(connection: Connection, run: Run, told: Iterable[Told]) -> None:

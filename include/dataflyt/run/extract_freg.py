@@ -40,7 +40,8 @@ def extract_freg(job: Job) -> dict[str, int]:
     counts = stage(job, "freg", phase=freg.GUARDIANS, anew=False, extracts=True)
     if source.residents:
         counts = _ask_residents(job, source.residents)
-    if wanted := siblings(job):
+    # They are known by foreldreansvar, also by that of runs from before the kommune lost its right to it.
+    if job.kommune.legal_basis.freg == "med_hjemmel" and (wanted := siblings(job)):
         _ask(job, freg.SIBLINGS, wanted, SIBLING_PARTS)
         counts = stage(job, "freg", phase=freg.SIBLINGS, anew=False, extracts=True)
     if source.employees:

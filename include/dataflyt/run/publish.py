@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dataflyt.errors import CheckFailed, NotApproved
-from dataflyt.exports import publishing
+from dataflyt.exports import delivery, publishing
 from dataflyt.run import report
 from dataflyt.run.job import Job
 from dataflyt.warehouse import contact, outcomes, runs
@@ -30,6 +30,7 @@ def publish(job: Job) -> dict[str, int]:
             if runs.released_before(connection, job.owner) != run.number:
                 raise NotApproved("En nyere kjøring er frigitt: denne kan ikke publiseres på nytt.")
             files = publishing.publish(connection, job.kommune, run, job.environment, must_pass=True, told=told)
+            delivery.let(connection, job.kommune)
             report.note(connection, run, "published", files)
             report.note(connection, run, "envelopes", contact.envelopes(connection))
             outcomes.keep(connection, job.owner, run.number, told)

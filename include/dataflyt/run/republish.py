@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.exports import publishing
-from dataflyt.exports.delivery import Told
+from dataflyt.exports.delivery import PATIENCE, Told
 from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
 from dataflyt.run.job import Job
@@ -14,14 +14,14 @@ from dataflyt.storage import database
 from dataflyt.warehouse import golden, runs, veto, vetoed_views
 
 
-def republish(kommune: Kommune, environment: Environment) -> list[Told]:
+def republish(kommune: Kommune, environment: Environment, *, patience: float = PATIENCE) -> list[Told]:
     """Write the publication anew when its state has changed, deliver it, and return what came of each delivery.
 
     A recipient that does not answer is no error here: it is tried again with the next call, every hour. What takes
-    somebody out of the exports waits for no recipient.
+    somebody out of the exports waits for no recipient. ``patience`` is for how many seconds a place may be silent.
     """
     write_anew(kommune, environment)
-    return deliver_published(kommune, environment)
+    return deliver_published(kommune, environment, patience=patience)
 
 
 def write_anew(kommune: Kommune, environment: Environment) -> None:

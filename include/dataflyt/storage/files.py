@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
-import shutil
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from dataflyt.storage import private
+from dataflyt.storage.landing import forget_listing
 
 OBJECT_STORES: Final = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "wasbs", "memory"))
 """fsspec's names of storage without folders, where a file is shown when it is complete."""
+_PART = ".part"
 
 
 def write_atomically(path: Any, content: bytes) -> None:
@@ -24,25 +26,38 @@ def write_atomically(path: Any, content: bytes) -> None:
     elif path.protocol in OBJECT_STORES:
         path.write_bytes(content)
     else:
-        _put(path, lambda out: out.write(content))
+        put_whole(path, lambda out: out.write(content))
 
 
-def copy_whole(source: Any, target: Any) -> None:
+def copy_whole(source: Any, target: Any, moved: Callable[[], object] = lambda: None) -> None:
     """Copy a file, from any storage to any other. A reader of ``target`` never sees a part of the new file.
 
-    The bytes go to a file beside it, ``.<name>.part``, which then takes its place: by a rename on a disk and over SFTP,
-    by a copy on its own side in an object store. When that fails, the old file stands.
+    The bytes go to a file beside it (``parts_of``), which then takes its place: by a rename on a disk and over SFTP, by
+    a copy on its own side in an object store. When that fails, the old file stands. ``moved`` is called after each
+    piece, and before the file takes its place; it may raise to stop.
     """
     with source.open("rb") as file:
-        _put(target, lambda out: shutil.copyfileobj(file, out, 1 << 20))
+
+        def write(out: BinaryIO) -> None:
+            while chunk := file.read(1 << 20):
+                out.write(chunk)
+                moved()
+
+        put_whole(target, write, moved)
 
 
-def _put(target: Any, write: Callable[[BinaryIO], object]) -> None:
-    beside = target.with_name(f".{target.name}.part")
+def put_whole(target: Any, write: Callable[[BinaryIO], object], moved: Callable[[], object] = lambda: None) -> None:
+    """Let ``write`` write a file, as ``copy_whole`` copies one. The folder must be there.
+
+    The name of the file beside it is another each time: nobody can lay a link in its way, and a try that has been given
+    up never writes in the file of the next.
+    """
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(6)}{_PART}")
+    disk = private.on_disk(beside)
     try:
-        with beside.open("wb") as out:
+        with beside.open("wb") if disk is None else disk.open("xb") as out:
             write(out)
-        disk = private.on_disk(beside)
+        moved()
         if disk is not None:
             disk.replace(disk.with_name(target.name))
         else:
@@ -51,6 +66,14 @@ def _put(target: Any, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(Exception):
             beside.unlink()
         raise
+
+
+def parts_of(folder: Any, names: Iterable[str]) -> list[Any]:
+    """Return what writes of files of these names have left in a folder when their process was killed."""
+    beginnings = tuple(f".{name}." for name in names)
+    forget_listing(folder)
+    there = list(folder.iterdir()) if folder.exists() else []
+    return [path for path in there if path.name.startswith(beginnings) and path.name.endswith(_PART)]
 
 
 def measured(path: Any) -> tuple[str, int]:

@@ -36,17 +36,24 @@ def group() -> int | None:
         ) from None
 
 
-def share(*paths: Any) -> None:
-    """Let the group read these files and folders if they are on a disk. Raises ConfigError."""
+def share(*paths: Any, follow: bool = True) -> None:
+    """Let the group read these files and folders if they are on a disk. Raises ConfigError.
+
+    Without ``follow`` a link is no file: others who may write in the folder could lay one to a file of ours.
+    """
     reader = group()
     if reader is None:
         return
     for path in map(on_disk, paths):
-        if path is None or readable(path, reader):
+        if path is None or (follow and readable(path, reader)):
             continue
         try:
-            os.chown(path, -1, reader)
-            path.chmod(0o750 if path.is_dir() else 0o640)
+            opened = os.open(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW | os.O_NONBLOCK))
+            try:
+                os.fchown(opened, -1, reader)
+                os.fchmod(opened, 0o750 if stat.S_ISDIR(os.fstat(opened).st_mode) else 0o640)
+            finally:
+                os.close(opened)
         except OSError:
             raise ConfigError(
                 f"Gruppen i {GROUP} får ikke lese {path}: la brukeren som Dataflyt kjører som, eie den og være medlem "

@@ -162,6 +162,15 @@ _HERE = " union ".join(
         ),
     )
 )
+_CHILDREN_HERE = " union ".join(
+    (
+        f"select x.person_id from golden.enrolment x where x.owner = :owner and {_OPEN}",
+        *(
+            _LINKED.format(table="history.freg_resident", scheme=scheme, column=column)
+            for scheme, column in IDENTIFIERS["freg_resident"]
+        ),
+    )
+)
 _DECIDED = """
 select child_id as person_id from control.access_block where owner = :owner and lifted_at is null
 union select control.as_uuid(adult) from control.access_block where owner = :owner and lifted_at is null
@@ -188,8 +197,10 @@ select person_id, min(why collate "C") as why from (
         join is_here h on h.person_id = x.person_id where x.owner = :owner and {_OPEN}
     union all select v.cause_person_id, '3 protects' from control.veto v
         join is_here h on h.person_id = v.person_id where v.owner = :owner and v.lifted_at is null
+    -- Of a pupil, or of a child who lives here. FREG is asked about nobody for the sake of an employee or a guardian,
+    -- and what it once told of two siblings would hold for ever.
     union all select s.person_id, '3 protects' from ({rules.sql("asked/siblings")}) as s
-        join is_here h on h.person_id = s.other_id
+        where s.other_id in ({_CHILDREN_HERE})
 ) as reasons
 where person_id is not null
 group by person_id

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, text
 
 from dataflyt.storage.database import copied
+from dataflyt.warehouse import rules
 
 _NOW = "coalesce(w.ask_after <= now(), true)"
 _HASH = "substr(control.keyed_hash(k.secret, {number}), 1, 32)::uuid"
@@ -37,14 +38,15 @@ class Pointer(NamedTuple):
 class Waiting(NamedTuple):
     """A person to ask about: ``number`` is None if no number in the golden record has the hash.
 
-    ``part`` is the person's first part in the kommune: a person who only works here is an employee. ``known`` is True
-    if FREG has answered about the person before, ``told`` if it has been reported that FREG no longer does.
+    ``part`` is the person's first part in the kommune: a person who only works here is an employee, and a child who has
+    left school a sibling. ``known`` is True if FREG has answered about the person before, ``told`` if it has been
+    reported that FREG no longer does.
     """
 
     hash: uuid.UUID
     seq: int
     number: str | None
-    part: Literal["pupil", "employee", "other"]
+    part: Literal["pupil", "employee", "sibling", "other"]
     known: bool
     told: bool
 
@@ -78,7 +80,7 @@ def route_new_numbers(connection: Connection, owner: str, numbers: str) -> None:
 def route_no_other_numbers(connection: Connection, owner: str, *, employees: bool = False) -> None:
     """Route to the kommune the events about the people that it holds, and about nobody else.
 
-    It holds pupils and guardians, and ``employees`` if it asks FREG about them.
+    It holds pupils, their guardians and siblings, and ``employees`` if it asks FREG about them.
     """
     connection.execute(text("drop table if exists pg_temp.held"))
     connection.execute(
@@ -86,7 +88,7 @@ def route_no_other_numbers(connection: Connection, owner: str, *, employees: boo
             f"create temporary table held on commit drop as select distinct {_HASH.format(number='n.value')} as hash "
             f"from ({_HELD}) n cross join events.key k"
         ),
-        {"owner": owner, "employees": employees},
+        {"owner": owner, "employees": employees, "released": _NEWEST},
     )
     connection.execute(text("analyze held"))
     connection.execute(
@@ -105,8 +107,10 @@ def route_no_other_numbers(connection: Connection, owner: str, *, employees: boo
     )
 
 
+_NEWEST = 2**63 - 1
+"""As the released run in ``asked/siblings.sql``: the rows that are open now."""
 # By all present and former numbers of the people.
-_HELD = """
+_HELD = f"""
 select l.value
 from golden.person_link l
 where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person_id in (
@@ -115,6 +119,9 @@ where l.owner = :owner and l.to_run is null and l.scheme = 'number' and l.person
     select adult::uuid from golden.guardian_access where owner = :owner and to_run is null and adult_kind = 'person'
     union
     select person_id from golden.employment where owner = :owner and to_run is null and :employees
+    union
+    select s.person_id from ({rules.sql("asked/siblings")}) as s
+    where s.other_id in (select person_id from golden.enrolment where owner = :owner and to_run is null)
 )
 """
 
@@ -152,6 +159,14 @@ def waiting(connection: Connection, owner: str) -> list[Waiting]:
                     select from golden.guardian_access g
                     where g.owner = :owner and g.to_run is null and g.adult = k.person_id::text
                 ) then 'employee'
+                when exists (
+                    select from history.freg_foreldreansvar f
+                    where f.owner = :owner and f.to_run is null and f.subject = u.value
+                        and f.ergjeldende is not false and coalesce(f.ansvarssubjekt, u.value) = u.value
+                ) and not exists (
+                    select from golden.guardian_access g
+                    where g.owner = :owner and g.to_run is null and g.adult = k.person_id::text
+                ) then 'sibling'
                 else 'other'
             end, exists (
                 select from history.freg_person f

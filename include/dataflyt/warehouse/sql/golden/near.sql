@@ -4,7 +4,7 @@
 -- makes: table
 -- The guardians and siblings whose protection is a child's too if they live together. Guardians are so by
 -- foreldreansvar for any child in FREG's answers, pupil here or not, and by grants, under any id that either person has
--- or has had. Siblings have a guardian in common.
+-- or has had. FREG is not asked about an adult whose grant has run out. Siblings have a guardian in common.
 with guardian as (
     select child_id, adult::uuid as adult_id from new_responsible where adult_kind = 'person'
     union
@@ -13,6 +13,7 @@ with guardian as (
     left join new_kin c on c.person_id = g.child_id
     left join new_kin a on a.person_id::text = g.adult
     where g.owner = :owner and g.adult_kind = 'person' and g.withdrawn_at is null
+        and coalesce(g.until, 'infinity') >= cast(:today as date)
 )
 select child_id as person_id, adult_id as other_id, 'guardian' as cause from guardian
 union
