@@ -190,6 +190,8 @@ class Installation:
     runs: int = 0
     clock: datetime = datetime(2026, 11, 23, 3, tzinfo=UTC)
     failed: list[str] = field(default_factory=list)
+    not_compared: set[str] = field(default_factory=set)
+    """Names of guardians whom a comparison of work lists leaves out."""
 
     def __repr__(self) -> str:
         return "Installation()"

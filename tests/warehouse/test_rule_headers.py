@@ -127,13 +127,17 @@ def columns(here: Installation) -> dict[str, dict[str, str]]:
         shown.views(now)
         shown.views(vetoed_views.views(connection, owner, run, "after_", lifting=run))
         return _found(
-            connection, computed.inputs.bound() | {"released": released, "believed": True, "people": [], "hints": []}
+            connection,
+            computed.inputs.bound()
+            | {"released": released, "believed": True, "people": [], "hints": []}
+            | {"graded": False, "as_told": [], "told_as": []},
         )
 
 
 def _found(connection: Connection, bound: dict[str, object]) -> dict[str, dict[str, str]]:
     copied(connection, "read_entry", "line bigint, uid text, number text, role text, schools text[]", [])
     copied(connection, "read_school", "key text, orgnr text", [])
+    copied(connection, "told", "kind text, subject text", [])
     connection.execute(text(f"create temporary table staged as {rules.sql('accounts/staged')}"), bound)
     accounts = rules.folder("accounts")
     for name in ("candidate_account", "account_difference", "import_difference"):

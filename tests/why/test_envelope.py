@@ -48,12 +48,13 @@ def grow_old(person: Person) -> None:
     )
 
 
-def protect(here: Installation, child: str) -> None:
-    """Let a child be fortrolig from now on, and nobody who lives with it."""
+def protect(here: Installation, person: str, level: int = 2) -> None:
+    """Let a person be fortrolig (or stricter) from now on, and nobody who lives there too."""
     here.query(
         "insert into control.veto (owner, kind, person_id, level, cause, run, learned_at, outside_run) "
-        "values ('haugesund', 'protection', cast(:child as uuid), 2, 'own', 1, now(), true) returning 1",
-        child=child,
+        "values ('haugesund', 'protection', cast(:person as uuid), :level, 'own', 1, now(), true) returning 1",
+        person=person,
+        level=level,
     )
 
 

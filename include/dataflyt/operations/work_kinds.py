@@ -263,3 +263,10 @@ RESPONSIBLE: Final = {
     "Folkeregisteret": "register",
 }
 """The corrector that a quality rule's ``responsible`` is."""
+
+TOLD_AS: Final = {"guardian_withheld": "guardian_not_reached", "guardians_hidden": "pupil_without_guardian"}
+"""What the exports tell alike: findings that are no items, and the kind that they are to a visitor without ``graded``.
+
+A guardian whose contact details are withheld has none in the exports, and a pupil whose guardians are all in no export
+has none there. If the list had no item about them, the two read together would tell of a protected person.
+"""

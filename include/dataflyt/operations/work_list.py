@@ -7,7 +7,9 @@ people of whom one is protected. Out: items, each with its school, its corrector
 
 Without ``graded`` no item is about a person who is fortrolig or stricter, or held back, and no kind tells of
 protection. Two kinds of items stand for everybody, so that no gap tells of anybody: pupils about whom FREG cannot be
-asked, and rows in quarantine. They have no name where the person is hidden.
+asked, and rows in quarantine. They have no name where the person is hidden. What the exports tell alike, the list tells
+alike too: a guardian whose contact details are withheld is not reached, and a pupil whose guardians are all in no
+export has none (``TOLD_AS``).
 """
 
 from collections import Counter
@@ -23,7 +25,7 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.formats.dates import OSLO
-from dataflyt.operations.work_kinds import KINDS, RESPONSIBLE, Kind
+from dataflyt.operations.work_kinds import KINDS, RESPONSIBLE, TOLD_AS, Kind
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
 from dataflyt.run.report import UNASKED
@@ -246,9 +248,9 @@ class _Reader:
                     f"{wanted.school}: skriv navnet slik det står på arbeidslisten."
                 )
             wanted = replace(wanted, school=found)
-        shown.views(views, "shown_school_group", "shown_group_renamed")
+        shown.views(views, "group_of_pupils", "shown_envelope")
         self._tell_groups()
-        self._list(views, released, day)
+        self._list(views, released, day, graded=graded)
         bound = {
             "owner": owner,
             "graded": graded,
@@ -272,25 +274,36 @@ class _Reader:
     def _tell_groups(self) -> None:
         """Make ``guarded_group_tells``: the groups whose name or id tells of somebody who is fortrolig or stricter.
 
-        The rule is that of the exports, which hide only the stricter: such a group is in an export by its name.
+        The rule is that of the exports, which hide only the stricter: such a group is in an export by its name. The
+        exports' groups are made from it (``_OF_GROUPS``).
         """
-        tells = rules.folder("exports")["group_tells"]
+        owner, exports = self.kommune.id, rules.folder("exports")
+        tells = exports["group_tells"]
         views = [
             f"create or replace temporary view guarded_{name} as select * from now_{name}"
             for name in ("group_of_pupils", "membership", "person", "person_link", "school_group")
         ]
         rules.drop(self.connection, [tells.name_in("guarded_")])
+        rules.drop(self.connection, [exports[name].name_in("now_") for name in ("group_tells", *_OF_GROUPS)])
         rules.script(
             self.connection,
             [
                 "create or replace temporary view guarded_protection as "
                 "select person_id, case when level >= 2 then 3 else level end as level, held_back from now_protection",
                 *views,
-                *rules.script_of(tells, p="guarded_", owner=self.kommune.id),
+                *rules.script_of(tells, p="guarded_", owner=owner),
+                # The exports' own are those of fewer people. Reading all names once more would take a second.
+                "create temporary table now_group_tells on commit drop as select t.* from guarded_group_tells t "
+                "join now_protection x on x.person_id = t.person_id where x.level >= 3 or x.held_back",
+                *(
+                    one
+                    for name in _OF_GROUPS
+                    for one in rules.script_of(exports[name], p="now_", owner=self.kommune.id)
+                ),
             ],
         )
 
-    def _list(self, views: Views, released: int, day: date) -> None:
+    def _list(self, views: Views, released: int, day: date, *, graded: bool) -> None:
         """Make the temporary tables ``listed`` (every item), ``about`` (its people) and ``hidden`` (ids)."""
         connection, owner = self.connection, self.kommune.id
         copied(connection, "same_file", "source text, file text, since timestamptz", self._same_files(released))
@@ -313,10 +326,14 @@ class _Reader:
         bound = {
             "owner": owner,
             "released": released,
+            "graded": graded,
+            "as_told": list(TOLD_AS),
+            "told_as": list(TOLD_AS.values()),
             "hints": sorted(HINTS),
             **{f"of_{about}": [name for name, kind in KINDS.items() if kind.about == about] for about in _ABOUTS},
         }
         for name, statement in (
+            ("told", rules.sql("work_list/told").format(day=on, p="now_")),
             ("listed", _LISTED.format(found=union)),
             ("about", _ABOUT),
             ("guarded", _GUARDED),
@@ -429,13 +446,17 @@ def _beside(row: Any) -> str:
 # --- the statements, in the order of reading --------------------------------------------------------------------------
 
 _ABOUTS = ("person", "group")
+_OF_GROUPS = ("shown_school_group", "shown_group_renamed")
 _UUID = "~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
 
-_LISTED = """
-select kind, subject, other, min(unit_id) as unit_id, min(since) as since, min(responsible) as responsible,
-    min(reason) as reason
-from ({found}) as found
-group by kind, subject, other
+_LISTED = f"""
+select *, control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', kind, subject, other)) as item
+from (
+    select kind, subject, other, min(unit_id) as unit_id, min(since) as since, min(responsible) as responsible,
+        min(reason) as reason
+    from ({{found}}) as found
+    group by kind, subject, other
+) as one
 """
 
 # The people of each item; "at" is the place where one stands.
@@ -522,8 +543,7 @@ order by person_id, place, main desc, unit_id
 _HIDES = "exists (select from hidden h where h.id = {})"
 _ITEMS = f"""
 select
-    control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other)) as item,
-    i.kind, i.subject, i.other, i.since, i.responsible, i.reason,
+    i.item, i.kind, i.subject, i.other, i.since, i.responsible, i.reason,
     coalesce(i.unit_id, s.unit_id) as unit_id, u.name as school, t.taken_by,
     case when :graded or i.subject not in (select group_id from guarded_group_tells) then g.name end as group_name,
     case when i.kind = 'set_aside' then r.names
@@ -571,8 +591,7 @@ left join (
         and (split_part(a.other, '_', 1), cast(a.person_id as text)) in (select source, id from may_be_asked))
     group by a.subject, a.other
 ) as r on i.kind = 'set_aside' and r.subject = i.subject and r.other = i.other
-left join control.work_taken t on t.owner = :owner and t.ended_at is null and t.item = control.keyed_hash(
-    {OWN_KEY}, concat_ws('|', 'work item', i.kind, i.subject, i.other))
+left join control.work_taken t on t.owner = :owner and t.ended_at is null and t.item = i.item
 where not (:not_ready and i.kind = any(:while_made)) and (
     :graded
     or not i.kind = any(:graded_kinds)

@@ -5,11 +5,12 @@ all else that tells of protection, need ``graded``. Each such look is kept in th
 Show nothing before that transaction has ended.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -135,23 +136,27 @@ class OpenPlan:
             return iter(())
         seen = plan.people(self.planned) if graded else ()
         audit.record(self.connection, self.run.owner, visitor, "plan rows", seen, self._detail)
-        return plan.rows(self.planned, graded=graded)
+        if graded:
+            return plan.rows(self.planned, graded=True)
+        others = (row for row in plan.rows(self.planned) if row.kind != _OF_GUARDIANS)
+        return chain(others, self._of_guardians(sys.maxsize))
 
     def named(self, kind: str, most: int, *, graded: bool = False) -> list[NamedRow]:
         """Return the first ``most`` rows of a kind with names; none where ``rows`` returns none.
 
         Without ``graded``, protected people are not named, and neither is one in ``COVERED`` of all others, by a
         keyed hash: always the same people. A row without a name, or without a school, then tells of no protection.
-        The names of groups are never told: they may hold a person's. Raises NotAllowed as ``rows`` does.
+        The names of groups are never told: they may hold a person's. Nor are those of guardians whose contact details
+        change: a protection withholds details, and a week's few rows without a name would be its guardians'. Raises
+        NotAllowed as ``rows`` does.
         """
         visitor = self._seen_by("graded" if graded else "persons")
         if not self._told(graded):
             return []
         found = list(islice((row for row in plan.with_people(self.planned, graded=graded) if row.kind == kind), most))
-        named = self._names(found, graded=graded)
         if kind == _OF_GUARDIANS and not graded:
-            for one in self._guardians_of_hidden(found):
-                named["after"].pop(one, None)
+            found = self._of_guardians(most)
+        named = self._names(found, graded=graded)
         detail = f"{self._detail}, {kind}"
         audit.record(self.connection, self.run.owner, visitor, "plan rows", named["after"].keys(), detail)
         schools = self._schools(found)
@@ -222,7 +227,17 @@ class OpenPlan:
         return {unit: name for unit, name in found}
 
     def _told(self, graded: bool) -> bool:
-        return self.stands and (graded or plan.counts(self.planned) == self.counts())
+        if not self.stands or graded:
+            return self.stands
+        now, told = ({**found, _OF_GUARDIANS: 0} for found in (plan.counts(self.planned), self.counts()))
+        return now == told
+
+    def _of_guardians(self, most: int) -> list[PlanRow]:
+        """Return as many rows about contact as were told when the run was merged, without people.
+
+        A protection since then withholds details. That there were fewer rows would tell of it.
+        """
+        return [PlanRow(_OF_GUARDIANS, "", "", None, False)] * min(most, self.counts().get(_OF_GUARDIANS, 0))
 
     @property
     def _detail(self) -> str:

@@ -5,7 +5,8 @@ all vetoes in force, without the vetoes that its release would lift. The run's o
 force already. The rules are in ``sql/plan/``.
 
 A reader without the right to see protection cannot count the protected. A person in no export (strengtFortrolig, held
-back) is in no row, a fortrolig person is in the same rows as everybody, and suspended access counts as access.
+back) is in no row, a fortrolig person is in the same rows as everybody, and suspended access counts as access. Contact
+details change where the exports' do: details that are withheld are as none.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import PlanKind
 from dataflyt.storage.database import OWN_KEY
-from dataflyt.warehouse import rules, vetoed_views
+from dataflyt.warehouse import rules, shown, vetoed_views
 
 GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_protection"})
 """Kinds that only a reader with the right to see protection may see; their counts are never told elsewhere."""
@@ -64,13 +65,18 @@ class Plan:
 
 def build(connection: Connection, owner: str, run: int, released: int) -> Plan:
     """Compute the plan of ``run`` against the run ``released`` before it (0: none)."""
-    vetoed_views.views(connection, owner, released, "before_", vetoes_before=run, whole=True)
-    vetoed_views.views(connection, owner, run, "after_", lifting=run, whole=True)
+    before = vetoed_views.views(connection, owner, released, "before_", vetoes_before=run, whole=True)
+    after = vetoed_views.views(connection, owner, run, "after_", lifting=run, whole=True)
+    for views in (before, after):
+        shown.views(views, "shown_relation")
     return compare(connection, owner, run, released)
 
 
 def compare(connection: Connection, owner: str, run: int, released: int) -> Plan:
-    """Compute the plan from the relations ``before_<table>`` and ``after_<table>``, which the caller has made."""
+    """Compute the plan from the relations ``before_<table>`` and ``after_<table>``, which the caller has made.
+
+    ``before_shown_relation`` and ``after_shown_relation`` are among them.
+    """
     access = rules.sql("plan/access")
     placed = {
         "graded_kinds": ", ".join(repr(kind) for kind in sorted(GRADED_KINDS)),

@@ -72,8 +72,8 @@ def reverse_plan(now: Views, day: date, *, hold_unasked: bool = False, employees
     compared = sorted(
         {need for rule in rules.folder("plan").values() for need in rule.needs if need.startswith("before_")}
     )
-    _keep(connection, {name: f"select * from now_{name.removeprefix('before_')}" for name in compared})
     shown.views(now)
+    _keep(connection, {name: f"select * from now_{name.removeprefix('before_')}" for name in compared})
     _keep(connection, {"before_shown": "select person_id from now_shown_person where pupil or employee"})
     then = undo(now, day, decided_by="one", approved_by="another", hold_unasked=hold_unasked, employees=employees)
     shown.views(vetoed_views.views(connection, now.owner, then.run, "after_", day=day, hold_unasked=hold_unasked))

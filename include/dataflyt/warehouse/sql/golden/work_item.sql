@@ -6,7 +6,9 @@
 -- key: kind, subject, other
 -- columns: kind text, subject text, other text, unit_id text
 -- makes: golden
--- Items that people have to look at. Guardians in the school system without a basis come first.
+-- Items that people have to look at. Guardians in the school system without a basis come first. Two kinds, withheld and
+-- hidden, are items to nobody but those who may not see protection (TOLD_AS in operations/work_kinds.py): the exports
+-- tell the same of both. They are kept so that such an item has the age that any other has.
 with kept_by_hand as (
     select distinct
         c.person_id as child_id,
@@ -57,6 +59,26 @@ join new_protection x on x.person_id = e.person_id and not x.held_back
 where e.manual is null
     and not exists (select from new_guardian_access a where a.child_id = e.person_id and a.state = 'active')
     and exists (select from freg_foreldreansvar)
+union
+-- A pupil whose guardians are all in no export.
+select 'guardians_hidden', a.child_id::text, '', null
+from new_guardian_access a
+join new_enrolment e on e.person_id = a.child_id and e.manual is null
+join new_person p on p.person_id = a.child_id
+    and not p.dead and coalesce(p.birth_date + interval '18 years' > cast(:today as date), true)
+join new_protection x on x.person_id = a.child_id and x.level < 2 and not x.held_back
+left join new_protection g on g.person_id::text = a.adult
+where a.state = 'active' and exists (select from freg_foreldreansvar)
+group by a.child_id
+having bool_and(a.adult_kind = 'person' and (g.level >= 3 or g.held_back))
+union
+-- A guardian whose contact details are withheld: the guardian, or a child, is fortrolig.
+select 'guardian_withheld', a.adult, '', null
+from new_guardian_access a
+join new_protection c on c.person_id = a.child_id
+join new_protection g on g.person_id::text = a.adult
+where a.state = 'active' and a.adult_kind = 'person' and exists (select from krr_contact)
+    and greatest(c.level, g.level) = 2 and not c.held_back and not g.held_back
 union
 -- No e-mail and no mobile that is younger than 18 months: a formal notice reaches nobody.
 select 'guardian_not_reached', a.adult, '', null

@@ -1,4 +1,4 @@
--- needs: plan, plan_of_fortrolig
+-- needs: contact_shown, plan, plan_of_fortrolig
 -- grain: one row a change
 -- columns: kind text, subject text, other text, unit_id text, inferred boolean
 -- makes: view
@@ -6,3 +6,5 @@
 select kind, subject, other, unit_id, inferred from plan where not graded
 union all
 select kind, subject, other, unit_id, inferred from plan_of_fortrolig
+union all
+select kind, subject, other, unit_id, inferred from contact_shown

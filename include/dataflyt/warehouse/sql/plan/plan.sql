@@ -16,7 +16,9 @@ select kind, subject::text as subject, other::text as other, unit_id, inferred,
     -- The work list has no fortrolig people: a count here that had them would tell how many they are.
     or kind in ('sas_guardian_without_basis', 'sas_guardian_missing')
         and (subject in (select person_id from fortrolig) or other in (select person_id from fortrolig))
-    or kind = 'contact_changes' and subject in (select adult from after_quiet)
+    -- What KRR has changed. The details of a fortrolig guardian, and of a fortrolig child's, are in no export: other
+    -- readers get the rows of contact_shown.
+    or kind = 'contact_changes'
     or kind <> 'pupil_published' and subject in (select person_id from hidden)
     or other in (select person_id from hidden)
     or kind in ('group_appears', 'group_vanishes') and subject in (select group_id from hidden_group) as graded
