@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,35 @@ def peak_of(status: Path) -> float:
     """Return the most memory a process has had, in MiB, from its file in /proc. Raises OSError when it is gone."""
     found = re.search(r"VmHWM:\s+(\d+)", status.read_text())
     return int(found[1]) / 1024 if found else 0.0
+
+
+@dataclass
+class Worked:
+    """Seconds on the clock, and seconds of CPU of this process and of the PostgreSQL in ``folder``."""
+
+    folder: Path
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+    def __enter__(self) -> "Worked":
+        self.seconds, self.cpu = -time.perf_counter(), -self._used()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter()
+        self.cpu += self._used()
+
+    def _used(self) -> float:
+        """Return the CPU used so far. A process of the server that has ended is among the children of the first."""
+        import psutil
+
+        first = psutil.Process(int((self.folder / "pgdata" / "postmaster.pid").read_text().split()[0]))
+        times = first.cpu_times()
+        used = time.process_time() + times.user + times.system + times.children_user + times.children_system
+        for child in first.children(recursive=True):
+            with suppress(psutil.Error):
+                used += sum(child.cpu_times()[:2])
+        return used
 
 
 @contextmanager

@@ -1,50 +1,74 @@
-"""The work list of a kommune of Oslo's size: every item with its name, school, age and corrector, read once.
+"""The work list of a kommune of Oslo's size, read once with names, and answers of ``why`` there.
 
     python benchmarks/work_list.py 70000
 
-The simulator makes pupils with guardians, groups and memberships, as ``warehouse`` does, and a first run is released.
-One in a hundred pupils gets another name in the school system, and another hundredth is protected.
+The simulator makes pupils with guardians, employees, groups and memberships, and a first run is released. One in a
+hundred pupils gets another name in the school system, and another hundredth is protected. To make 70 000 takes ten
+minutes. The aims are seconds of CPU, of this process and PostgreSQL together: the clock says little on a machine that
+does other work. ``why`` is asked as the command line and the page ask, without the start of Python.
 """
 
+import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from measuring import Figure, postgres
+from measuring import Figure, Worked, postgres
 from sqlalchemy import text
 
 from dataflyt.operations import work_list
+from dataflyt.run.job import Job
 from dataflyt.run.landed import stage
 from dataflyt.run.merge import merge
 from dataflyt.run.release import release
-from dataflyt.warehouse import staging
 from dataflyt.warehouse.audit import Visitor
-from simulator.files import write_pifu
+from dataflyt.why.answering import why
+from simulator.files import write_pifu, write_stamdata3
 from simulator.large import Large
-from simulator.model import Group, Member
+from simulator.model import Group, Member, SasPerson
 from warehouse import DAY, Guardians, a_week_passes, approve, job, passed
 
 LOOKING = Visitor("101", "Anita", "benchmark", "benchmark")
-MOST = 10.0
-"""The aim, in seconds."""
+MOST, LONGEST = 10.0, 0.2
+"""The aims of the list and of an answer, in seconds."""
+TIMES = 7
+"""How often each question is asked. The median is told."""
+
+_PEOPLE = """
+select a.adult, c.number as child, e.number as teacher
+from (
+    select p.number as adult, g.child_id from golden.guardian_access g
+    join golden.person p on p.person_id::text = g.adult and p.number is not null
+    join golden.protection x on x.person_id = g.child_id and x.level = 0
+    where g.state = 'active' limit 1 offset 1000
+) as a
+join golden.person c on c.person_id = a.child_id
+cross join (
+    select p.number from golden.membership m join golden.person p using (person_id)
+    where m.role <> 'student' and p.number is not null limit 1 offset 100
+) as e
+"""
 
 
 class InGroups(Guardians):
-    """Pupils and guardians, and the pupils' groups."""
+    """Pupils, guardians and employees, and the groups."""
 
     def __init__(self, pupils: int, landing: Path) -> None:
         super().__init__(pupils, landing)
         self.groups: list[Group] = Large("1106", 1, DAY, pupils).groups
 
+    def sas_persons(self) -> Iterator[SasPerson]:
+        """Everybody in the SAS file."""
+        yield from super().sas_persons()
+        yield from (employee.sas for employee in self.employees if employee.sas)
+
     def memberships(self) -> Iterator[tuple[str, list[Member]]]:
-        """Schools and groups, and their pupils."""
-        for group, members in Large.memberships(self):
-            yield group, [member for member in members if member.role == "01"]
+        """Schools and groups, and their members."""
+        yield from Large.memberships(self)
 
 
 def measure(pupils: int = 70_000) -> list[Figure]:
-    """Make the people, release a first run, and read the list with and without protected people."""
+    """Make the people, release a first run, read the list with and without protected people, and ask ``why``."""
     with tempfile.TemporaryDirectory(prefix="dataflyt-bench-") as made, postgres(Path(made), ["oslo"]) as urls:
         folder = Path(made)
         landing = folder / "landing" / "oslo" / "000001"
@@ -52,11 +76,11 @@ def measure(pupils: int = 70_000) -> list[Figure]:
         (landing / "sas").mkdir(parents=True)
         with (landing / "sas" / "pifu-00001.xml").open("wb") as out:
             write_pifu(people, DAY, out)
+        (landing / "hr").mkdir()
+        with (landing / "hr" / "hr-00001.xml").open("wb") as out:
+            write_stamdata3(people, DAY, out)
         first = job("oslo", urls["kommune_oslo"], folder, 1)
-        with first.transaction() as connection:
-            staging.prepare(connection, "oslo", "hr")
-            staging.load(connection, "oslo", 1, "hr", [], first.landing("hr"))
-        for source in ("sas", "freg", "krr"):
+        for source in ("sas", "hr", "freg", "krr"):
             stage(first, source)
         with first.transaction() as connection:
             connection.execute(text("update staging_oslo.sas_person set family_name = 'Annet' where row_id % 100 = 0"))
@@ -67,22 +91,52 @@ def measure(pupils: int = 70_000) -> list[Figure]:
         approve(first)
         release(first)
         a_week_passes(urls["dataflyt"])
-        took, found = [], []
+        lists = []
         for graded in (False, True):
-            began = time.perf_counter()
-            found.append(work_list.items(first.kommune, first.environment, LOOKING, graded=graded))
-            took.append(time.perf_counter() - began)
+            with Worked(folder) as work:
+                found = work_list.items(first.kommune, first.environment, LOOKING, graded=graded)
+            lists.append((len(found), work))
         with first.transaction(lock=False) as connection:
             (members,) = connection.execute(text("select count(*) from golden.membership where owner = 'oslo'")).one()
+            adult, child, teacher = connection.execute(text(_PEOPLE)).one()
+        answers = [
+            _asked(first, folder, question, who, of)
+            for question, who, of in (
+                ("access", adult, child),
+                ("envelope", adult, None),
+                ("resources", child, None),
+                ("teacher", teacher, None),
+            )
+        ]
+    of = f"{pupils} pupils and {members} memberships"
     return [
-        Figure(
-            f"work list of {pupils} pupils and {members} memberships: {len(found[0])} items, names and audit",
-            f"{took[0]:.1f} s",
-            f"aim: at most {MOST:g} s",
-            took[0] <= MOST,
+        *(
+            Figure(
+                f"work list of {of}{', protected too' if graded else ''}: {items} items, names and audit",
+                f"{work.cpu:.1f} s CPU ({work.seconds:.1f} s)",
+                f"{MOST:g} s",
+                work.cpu <= MOST,
+            )
+            for graded, (items, work) in enumerate(lists)
         ),
-        Figure(f"  with protected people: {len(found[1])} items", f"{took[1]:.1f} s"),
+        *answers,
     ]
+
+
+def _asked(first: Job, folder: Path, question: str, who: str, child: str | None) -> Figure:
+    """Ask one question some times."""
+    took = []
+    for _ in range(TIMES):
+        with Worked(folder) as work:
+            answer = why(first.kommune, first.environment, question, LOOKING, who=who, child=child)
+        took.append((work.cpu, work.seconds))
+    cpu, seconds = (statistics.median(one) for one in zip(*took, strict=True))
+    return Figure(
+        f"why {question}: {len(answer.steps)} checks, {', '.join(answer.verdict.causes) or answer.verdict.status}",
+        f"{cpu * 1000:.0f} ms CPU ({seconds * 1000:.0f} ms)",
+        f"{LONGEST * 1000:.0f} ms",
+        cpu <= LONGEST,
+    )
 
 
 if __name__ == "__main__":

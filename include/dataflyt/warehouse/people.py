@@ -95,7 +95,8 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
     placed = {"p": views.prefix, "owner": views.owner, "run": views.run}
     statement = f"{_FIND} union {_IDENTIFIED}".format(**placed, condition=condition.format(**placed))
     found = {row.person_id: Found(*row) for row in views.connection.execute(text(statement))}
-    before = {row.person_id: Found(*row) for row in views.connection.execute(text(_NAMED_BEFORE.format(**placed)))}
+    named_before = views.connection.execute(text(_NAMED_BEFORE.format(**placed))) if born else ()
+    before = {row.person_id: Found(*row) for row in named_before}
     concealed = hidden(views, {**before, **found} or {UUID(int=0)}, unknown=True)
     for named in (found, before):
         seen = [replace(one, hidden=one.person_id in concealed) for one in named.values()]

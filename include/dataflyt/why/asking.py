@@ -20,6 +20,7 @@ from dataflyt.storage.database import copied
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import people
+from dataflyt.warehouse.outcomes import NEWEST
 from dataflyt.why import when
 from dataflyt.why.shown_of import shown_of
 from dataflyt.why.texts import Language, catalogue, said
@@ -210,27 +211,32 @@ def _staged(here: Looking, whom: Sequence[UUID]) -> None:
 
     A new row in quarantine is linked to nobody in the golden record. The staged row has the number, or, where the
     number is what is wrong, the name and the birth date. It serves as evidence that a row was set aside, never to know
-    a person by.
+    a person by. Only the local ids in the newest quarantine are looked for: the staged rows have no index.
     """
     schema = f"staging_{here.kommune.id}"
     for source, table, column in (("sas", "sas_person", "person_id"), ("hr", "hr_employee", "employee_id")):
         there = here.connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.{table}"})
+        bound = {"owner": here.kommune.id, "source": f"{source}_"}
+        aside = here.connection.execute(text(_SET_ASIDE), bound).scalars().all() if there else []
+        rows = f"(select * from {schema}.{table} where {column} = any(:aside))"
         read = (
             f"select l.person_id, s.{column} as local_id from now_person_link l "
-            f"join {schema}.{table} s on s.number = l.value "
+            f"join {rows} s on s.number = l.value "
             "where l.scheme = 'number' and l.person_id = any(cast(:whom as uuid[])) "
             f"union select p.person_id, s.{column} from now_person p "
-            f"join {schema}.{table} s on s.birth_date = cast(p.birth_date as text) "
+            f"join {rows} s on s.birth_date = cast(p.birth_date as text) "
             "and lower(s.family_name) = lower(p.etternavn) "
             "and split_part(lower(s.given_name), ' ', 1) = split_part(lower(p.fornavn), ' ', 1) "
             "where p.person_id = any(cast(:whom as uuid[]))"
         )
         empty = "select cast(null as uuid) as person_id, cast(null as text) as local_id where false"
         here.connection.execute(
-            text(f"create temporary table why_staged_{source} on commit drop as {read if there else empty}"),
-            {"whom": [str(one) for one in whom]},
+            text(f"create temporary table why_staged_{source} on commit drop as {read if aside else empty}"),
+            {"whom": [str(one) for one in whom], "aside": list(aside)},
         )
 
+
+_SET_ASIDE = f"select distinct subject from ({NEWEST}) h where starts_with(table_name, :source) and subject is not null"
 
 _NAME = """
 select coalesce(
