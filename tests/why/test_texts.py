@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from dataflyt.config.kommune import Schedule
+from dataflyt.sources.freg import checks as freg
+from dataflyt.sources.hr import checks as hr
+from dataflyt.sources.krr import checks as krr
+from dataflyt.sources.sas import checks as sas
 from dataflyt.why import when
 from dataflyt.why.causes import CAUSES
 from dataflyt.why.correcting import CORRECTORS, OF_RULES, corrector
 from dataflyt.why.questions import QUESTIONS
-from dataflyt.why.texts import LANGUAGES, catalogue, laws
+from dataflyt.why.texts import LANGUAGES, catalogue, laws, reason, reasons
 
 
 def leaves(part: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
@@ -46,6 +50,18 @@ def test_each_cause_question_and_check_has_a_sentence_and_each_cause_a_corrector
         for check in question.chain():
             assert check.name in words["checks"]
     assert {*OF_RULES.values()} <= CORRECTORS.keys()
+
+
+def test_each_reason_for_setting_a_row_aside_is_said_in_each_language() -> None:
+    rules = [rule for source in (freg, hr, krr, sas) for of_table in source.RULES.values() for rule in of_table]
+    set_aside = {rule.reason for rule in rules if rule.scope == "row"}
+    assert set_aside == reasons().keys()
+    for sentence in set_aside:
+        assert reason("nb", sentence) == sentence
+        for language in ("nn", "en"):
+            assert reason(language, sentence).endswith(".")  # type: ignore[arg-type]
+    assert reason("en", "Gruppen har ikke id.") == "The group has no id."
+    assert reason("en", "En grunn fra en eldre utgave.") == "En grunn fra en eldre utgave."
 
 
 def test_a_law_is_named_in_its_file_alone() -> None:

@@ -88,7 +88,7 @@ def krr_entry(asked: Asked, rows: Rows) -> Found | None:
     """Check that KRR has an entry of the guardian."""
     if not _has_access(asked, rows):
         return None
-    if found := set_aside(rows["quarantine"], ("krr_contact",)):
+    if found := set_aside(asked, rows["quarantine"], ("krr_contact",)):
         return found
     if not rows["entry"]:
         return failed("krr_not_answered", "krr")

@@ -9,6 +9,7 @@ from dataflyt.warehouse.outcomes import LINKED, NEWEST
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Check, Found, Rows, check, failed, passed, unknown
 from dataflyt.why.correcting import OF_RULES
+from dataflyt.why.texts import reason
 from dataflyt.why.when import day_in_words
 
 _STOPPED = {
@@ -65,7 +66,7 @@ def file_is_new(source: str) -> Check:
     return Check("file_is_new", {"before": query}, judge)
 
 
-def set_aside(rows: Any, tables: tuple[str, ...] = ()) -> Found | None:
+def set_aside(asked: Asked, rows: Any, tables: tuple[str, ...] = ()) -> Found | None:
     """Return the finding for the first row in quarantine, of these tables (all, where none is named)."""
     for row in rows:
         if not tables or row.table_name in tables:
@@ -74,7 +75,7 @@ def set_aside(rows: Any, tables: tuple[str, ...] = ()) -> Found | None:
                 "failed",
                 "row_set_aside",
                 passed(source, row.run, row.rule).evidence,
-                {"reason": row.reason},
+                {"reason": reason(asked.language, row.reason)},
                 corrector=OF_RULES.get(row.responsible, "system_owner"),
             )
     return None
@@ -114,7 +115,7 @@ def nothing_set_aside(person: str, *tables: str) -> Check:
 
     @check(quarantine=quarantine_of(person))
     def nothing_set_aside(asked: Asked, rows: Rows) -> Found:
-        return set_aside(rows["quarantine"], tables) or passed()
+        return set_aside(asked, rows["quarantine"], tables) or passed()
 
     return nothing_set_aside
 

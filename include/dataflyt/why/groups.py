@@ -76,9 +76,9 @@ def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
     if rows["groups"]:
         groups = rows["groups"]
         return passed("sas", groups[0].from_run, count=len(groups), groups=in_words(asked, groups))
-    if found := set_aside([one for one in rows["of_group"] if one.subject == asked.word], ("sas_group",)):
+    if found := set_aside(asked, [one for one in rows["of_group"] if one.subject == asked.word], ("sas_group",)):
         return found
-    if found := set_aside(rows["quarantine"], ("sas_membership",)):
+    if found := set_aside(asked, rows["quarantine"], ("sas_membership",)):
         return found
     if asked.kommune.groups_not_ready(asked.day):
         return failed("groups_being_made", "sas")
@@ -110,7 +110,7 @@ def timetabled(asked: Asked, rows: Rows) -> Found | None:
     bad = [one for one in groups if not one.timetabled]
     lessons = {one.subject for one in rows["of_group"] if one.table_name == "sas_timetable"}
     if bad and all(one.group_id in lessons for one in bad):
-        return set_aside(rows["of_group"], ("sas_timetable",))
+        return set_aside(asked, rows["of_group"], ("sas_timetable",))
     return _judged(asked, groups, bad, "group_without_timetable")
 
 
@@ -155,7 +155,7 @@ def group_known(asked: Asked, rows: Rows) -> Found:
     """Check that the group is in the school system's file."""
     if rows["group"]:
         return passed("sas", rows["group"][0].from_run)
-    return set_aside(rows["quarantine"]) or failed("group_unknown", "sas")
+    return set_aside(asked, rows["quarantine"]) or failed("group_unknown", "sas")
 
 
 @check(group=_ONE)

@@ -101,7 +101,7 @@ def responsible(asked: Asked, rows: Rows) -> Found | None:
         return passed(source, access.from_run, value, basis=basis)
     if found := _of_grants(asked, rows["grants"]):
         return found
-    if found := set_aside(rows["quarantine"], ("freg_foreldreansvar",)):
+    if found := set_aside(asked, rows["quarantine"], ("freg_foreldreansvar",)):
         return found
     if rows["not_named"]:
         return failed(

@@ -29,7 +29,7 @@ def not_resident_only(asked: Asked, rows: Rows) -> Found | None:
     role = rows["role"][0]
     if role.pupil or role.employee:
         return passed("sas" if role.pupil else "hr")
-    if found := set_aside(rows["quarantine"]):
+    if found := set_aside(asked, rows["quarantine"]):
         return found
     if role.resident:
         return failed("resident_not_enrolled", "freg")
@@ -97,7 +97,7 @@ def rows_set_aside(asked: Asked, rows: Rows) -> list[Found]:
     """Check that every row about somebody that the newest checked run has set aside, each with its rule."""
     if not asked.who.known:
         return []
-    found = [one for row in rows["quarantine"] if (one := set_aside([row])) is not None]
+    found = [one for row in rows["quarantine"] if (one := set_aside(asked, [row])) is not None]
     return found or [passed()]
 
 

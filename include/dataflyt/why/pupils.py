@@ -53,7 +53,7 @@ def in_school_file(asked: Asked, rows: Rows) -> Found | None:
     if not rows["sas"]:
         if rows["enrolled"]:
             return passed("people")  # registered by hand
-        if found := set_aside(rows["quarantine"], ("sas_person",)):
+        if found := set_aside(asked, rows["quarantine"], ("sas_person",)):
             return found
         if rows["left"]:
             return failed("pupil_left_file", "sas", rows["left"][0].to_run)
@@ -83,7 +83,7 @@ def enrolled(asked: Asked, rows: Rows) -> Found | None:
     if not rows["sas"]:
         return None  # not in the file at all
     parts = rows["parts"]
-    if found := set_aside(rows["quarantine"], ("sas_membership",)):
+    if found := set_aside(asked, rows["quarantine"], ("sas_membership",)):
         return found
     if not parts:
         return failed("pupil_without_school", "sas")
@@ -127,7 +127,7 @@ def in_register(asked: Asked, rows: Rows) -> Found | None:
         return None
     if not rows["waiting"]:
         return passed("freg", rows["person"][0].from_run)
-    if found := set_aside(rows["quarantine"], ("freg_person", "freg_identifikasjonsnummer")):
+    if found := set_aside(asked, rows["quarantine"], ("freg_person", "freg_identifikasjonsnummer")):
         return found
     return failed("pupil_not_in_register", "freg")
 

@@ -36,6 +36,19 @@ def correctors(language: Language) -> Mapping[str, tuple[str, str]]:
     return {who: (one["title"], one["where"]) for who, one in catalogue(language)["correctors"].items()}
 
 
+def reason(language: Language, sentence: str) -> str:
+    """Return a quality rule's reason in a language: ``sentence`` itself in bokmål, and where it is of an older rule."""
+    return sentence if language == NB else reasons().get(sentence, {}).get(language, sentence)
+
+
+@cache
+def reasons() -> Mapping[str, Mapping[str, str]]:
+    """Return the other languages' words for the reasons of the rules that set rows aside, by the bokmål sentence."""
+    file = _HERE / "words" / "reasons.yaml"
+    read: Mapping[str, Mapping[str, str]] = yaml.load(file.read_text(encoding="utf-8"), _LOADER)  # noqa: S506
+    return read
+
+
 @cache
 def catalogue(language: Language) -> Mapping[str, Any]:
     """Return a language's catalogue. Raises ConfigError for a language that has none."""
