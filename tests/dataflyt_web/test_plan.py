@@ -87,3 +87,12 @@ def test_everybody_sees_the_counts_and_an_approver_the_names_and_each_look_is_ke
     assert "Adressebeskyttelse som heves" in graded
     assert "Adressebeskyttelse som heves" not in named.text
     assert pages("operator").post(f"{PLAN}/1", data={**fields, "graded": "true", "token": token}).status_code == 403
+
+
+@pytest.mark.after_first_run
+def test_nobody_is_named_as_one_whose_contact_details_change_but_to_those_who_may_see_protection(pages: Open) -> None:
+    anita, fields = pages("anita"), {"kind": "contact_changes", "purpose": "Før svar på spørsmålet"}
+    without = anita.post_form(PLAN, f"{PLAN}/1", **fields).text
+    assert "vises bare til dem som har retten «graded»" in without
+    assert "Ikke navngitt" not in without
+    assert "vises bare til dem" not in anita.post_form(PLAN, f"{PLAN}/1", **fields, graded="true").text

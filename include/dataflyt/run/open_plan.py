@@ -33,8 +33,8 @@ from dataflyt.warehouse.vetoed_views import Views
 COVERED = 16
 """One in so many people is not named to those who may not see protection, see ``OpenPlan.named``."""
 
-_OF_GUARDIANS = "contact_changes"
-"""The kind whose subject is there as a guardian."""
+OF_GUARDIANS = "contact_changes"
+"""The kind whose subject is there as a guardian. Without ``graded`` nobody is named in its rows."""
 _OF_TWO = frozenset({"persons_join", "person_splits", "sas_guardian_without_basis", "sas_guardian_missing"})
 """The kinds whose ``other`` is a person, with those about access and identity."""
 
@@ -138,7 +138,7 @@ class OpenPlan:
         audit.record(self.connection, self.run.owner, visitor, "plan rows", seen, self._detail)
         if graded:
             return plan.rows(self.planned, graded=True)
-        others = (row for row in plan.rows(self.planned) if row.kind != _OF_GUARDIANS)
+        others = (row for row in plan.rows(self.planned) if row.kind != OF_GUARDIANS)
         return chain(others, self._of_guardians(sys.maxsize))
 
     def named(self, kind: str, most: int, *, graded: bool = False) -> list[NamedRow]:
@@ -154,7 +154,7 @@ class OpenPlan:
         if not self._told(graded):
             return []
         found = list(islice((row for row in plan.with_people(self.planned, graded=graded) if row.kind == kind), most))
-        if kind == _OF_GUARDIANS and not graded:
+        if kind == OF_GUARDIANS and not graded:
             found = self._of_guardians(most)
         named = self._names(found, graded=graded)
         detail = f"{self._detail}, {kind}"
@@ -175,7 +175,7 @@ class OpenPlan:
         named, schools = self._names(found, graded=graded), self._schools(found)
         told = [row for row in found if all(one in named["after"] for one in _people(row) if one)]
         if not graded and self._guardians_of_hidden(told):
-            told = [row for row in told if row.kind != _OF_GUARDIANS]
+            told = [row for row in told if row.kind != OF_GUARDIANS]
         about = {one for row in told for one in _people(row) if one} | {person}
         audit.record(self.connection, self.run.owner, visitor, "plan rows", about, f"{self._detail}, om personen")
         return [_named(row, named, schools) for row in told]
@@ -207,7 +207,7 @@ class OpenPlan:
 
     def _guardians_of_hidden(self, rows: Iterable[PlanRow]) -> set[UUID]:
         """Return the people in rows about contact who may be known as guardians neither before nor after the run."""
-        adults = {person for row in rows if row.kind == _OF_GUARDIANS and (person := _person(row.subject))}
+        adults = {person for row in rows if row.kind == OF_GUARDIANS and (person := _person(row.subject))}
         known = [
             people.known_guardians(Views(self.connection, self.run.owner, 0, f"{side}_"), adults, graded=False)
             for side in ("before", "after")
@@ -229,7 +229,7 @@ class OpenPlan:
     def _told(self, graded: bool) -> bool:
         if not self.stands or graded:
             return self.stands
-        now, told = ({**found, _OF_GUARDIANS: 0} for found in (plan.counts(self.planned), self.counts()))
+        now, told = ({**found, OF_GUARDIANS: 0} for found in (plan.counts(self.planned), self.counts()))
         return now == told
 
     def _of_guardians(self, most: int) -> list[PlanRow]:
@@ -237,7 +237,7 @@ class OpenPlan:
 
         A protection since then withholds details. That there were fewer rows would tell of it.
         """
-        return [PlanRow(_OF_GUARDIANS, "", "", None, False)] * min(most, self.counts().get(_OF_GUARDIANS, 0))
+        return [PlanRow(OF_GUARDIANS, "", "", None, False)] * min(most, self.counts().get(OF_GUARDIANS, 0))
 
     @property
     def _detail(self) -> str:

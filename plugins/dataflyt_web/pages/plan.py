@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request
 from dataflyt.on_airflow.rights import dag_of
 from dataflyt.operations.overview import STRIP, read_lines
 from dataflyt.run import report
-from dataflyt.run.open_plan import NoSuchRun, OpenPlan, open_plan
+from dataflyt.run.open_plan import OF_GUARDIANS, NoSuchRun, OpenPlan, open_plan
 from dataflyt_web.forms import FromOurForm
 from dataflyt_web.login import Missing, Visit, Visiting
 from dataflyt_web.pages.overview import KINDS
@@ -106,6 +106,7 @@ def _plan(
         doubts=doubts,
         kind=kind,
         rows=rows,
+        never_named=kind == OF_GUARDIANS and not graded,
         most=MOST,
         purpose=purpose or "",
         graded=graded,
