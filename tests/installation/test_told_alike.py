@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dataflyt.config.kommune import Limit
 from dataflyt.frames import reading
 from dataflyt.frames.tables import OPEN
 from dataflyt.operations import work_list
@@ -243,3 +244,31 @@ def test_a_pupil_whose_guardians_are_all_in_no_export_is_on_the_list_as_one_who_
         protect(here, adult, level=3)
     assert child in {item.subject for item in of_kind(here, "pupil_without_guardian")}
     assert child not in {item.subject for item in of_kind(here, "pupil_without_guardian", graded=True)}
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_a_limit_that_withheld_details_alone_are_over_asks_and_is_not_named(here: Installation) -> None:
+    guard = here.kommune.guard
+    strict = guard.model_copy(update={"limits": {**guard.limits, KIND: Limit(count=0)}})
+    here.kommune = here.kommune.model_copy(update={"guard": strict})
+    adult, children = next(iter(sorted(families(here).items())))
+    world = here.registers.world
+    world.persons[adult].contact = details(Random(3))
+    for child in children:
+        child.protection = child.home_grading = "fortrolig"
+    assert f"limit:{KIND}" in asks(here), "the exports' details change"
+    world.persons[adult].contact = Contact(epost="ny@example.no", epost_oppdatert=FRESH, epost_verifisert=FRESH)
+    assert asks(here) == "always"
+    assert not asks(here)
+
+
+def asks(here: Installation) -> str:
+    """Do a run, and return why it asks."""
+    here.job = job = here.open()
+    here.steps(job, *TO_PLAN)
+    with open_plan(here.kommune, here.environment, None, BJORN) as opened:
+        found = opened.run.asks
+    approve_and_release(job)
+    publish(job)
+    return found or ""

@@ -86,7 +86,12 @@ def reasons(
     limited = {**found, "guardian_loses_access": inferred}
     why = ["full_reload"] if full_reload else []
     base = _counted_once(plan)
-    why += [f"limit:{kind}" for kind, limit in sorted(limits.items()) if _over(base, kind, limited, limit)]
+    told = {**plans.counts(plan), "guardian_loses_access": plans.inferred_losses(plan)}
+    over = {kind for kind, limit in limits.items() if _over(base, kind, limited, limit)}
+    told_over = {kind for kind, limit in limits.items() if _over(base, kind, told, limit)}
+    # Details that a protection withholds change in the exports, as those that KRR has changed.
+    over |= told_over & {"contact_changes"}
+    why += [f"limit:{kind}" for kind in sorted(over & told_over)]
     before, after = (
         connection.execute(text(rules.sql("guard/published").format(p=prefix))).one()
         for prefix in (now.prefix, "after_")
@@ -95,8 +100,11 @@ def reasons(
     if any(new < old * (1 - max_drop_percent / 100) for old, new in measured):
         why.append("limit:published")
     questions = [rule.sql for rule in rules.folder("guard").values() if rule.makes == "question"]
-    always = any(found.get(kind) for kind in _ALWAYS) or any(
-        connection.scalar(text(question), bound) for question in questions
+    # A limit that only rows for those with graded are over would tell of these rows.
+    always = (
+        bool(over - told_over)
+        or any(found.get(kind) for kind in _ALWAYS)
+        or any(connection.scalar(text(question), bound) for question in questions)
     )
     return why + (["always"] if always else [])
 
