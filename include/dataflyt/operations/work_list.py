@@ -573,14 +573,21 @@ left join (
     where i.kind = 'resident_not_enrolled'
     group by i.subject
     union all
-    -- Nor is an employee without a position and without a group.
-    select i.subject, max(s.number), max(concat_ws(' ', s.given_name, s.family_name))
-    from listed i
-    join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme in ('sas', 'number')
-    join history.sas_person s on s.owner = :owner and s.to_run is null
-        and l.value = case l.scheme when 'sas' then s.person_id else s.number end
-    where i.kind = 'employee_without_school'
-    group by i.subject
+    -- Nor is an employee without a position and without a group. One select for each scheme, so that PostgreSQL joins.
+    select id, max(number), max(name) from (
+        select i.subject as id, s.number, concat_ws(' ', s.given_name, s.family_name) as name
+        from listed i
+        join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme = 'sas'
+        join history.sas_person s on s.owner = :owner and s.to_run is null and s.person_id = l.value
+        where i.kind = 'employee_without_school'
+        union all
+        select i.subject, s.number, concat_ws(' ', s.given_name, s.family_name)
+        from listed i
+        join now_person_link l on cast(l.person_id as text) = i.subject and l.scheme = 'number'
+        join history.sas_person s on s.owner = :owner and s.to_run is null and s.number = l.value
+        where i.kind = 'employee_without_school'
+    ) as of_school
+    group by id
 ) as c on c.id = i.subject and i.kind in ('resident_not_enrolled', 'employee_without_school')
 left join (
     select a.subject, a.other, string_agg(distinct concat_ws(' ', p.fornavn, p.etternavn), ', ') as names,
