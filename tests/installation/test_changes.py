@@ -151,6 +151,16 @@ def test_no_reader_applies_changes_to_another_state_and_every_reader_ends_with_t
     retain(here.kommune, here.environment)
     assert reader.follow(here) == "changes"
 
+    # The file becomes what it was, and then something else: the changes go round in no circle.
+    slow.follow(here)
+    for mail in ("fem", "seks", "fem", "syv"):
+        _new_mail(here, f"{mail}@haugesund.kommune.no")
+        assert reader.follow(here) == "changes"
+        said = published(here).said
+        onwards = [lead["from"] for lead in (*said.get("earlier", ()), said["changes"])]
+        assert len({*onwards, said["sha256"]}) == len(onwards) + 1
+    assert slow.follow(here) == "full", "what led to the circle is not kept"
+
 
 @pytest.mark.after_first_run
 def test_changes_that_tell_who_was_hidden_are_gone_after_some_days_and_from_older_publications_at_once(

@@ -308,10 +308,14 @@ class ReadRow(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A written file of an export: where it is, and the sha256 that the manifest gives for it."""
+    """A written file of an export: where it is, and the sha256 that the manifest gives for it.
+
+    ``as_of`` is the moment that the file describes, where that is known.
+    """
 
     path: Openable
     sha256: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
