@@ -23,7 +23,8 @@ What is not written, and why:
   about a pupil (extra language teaching), and no access follows from them;
 - an e-mail address or telephone number that PIFU cannot hold: counted in ``Counts.left_out``.
 
-``pifu_check`` reads the file as a receiver would, before it is published.
+``pifu_check`` reads the file as a receiver would, before it is published. ``pifu_changes`` writes the changes that
+bring a receiver from the file published before to this one.
 """
 
 import re
@@ -35,7 +36,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO, Final
 
-from dataflyt.exports.model import Counts, Export, Group, Membership, Owner, Person, School, Shown
+from dataflyt.exports import pifu_changes, pifu_changes_check
+from dataflyt.exports.model import Changes, Counts, Export, Group, Membership, Owner, Person, School, Shown
 from dataflyt.exports.pifu_check import NAMESPACES, check
 from dataflyt.exports.pifu_read import read
 from dataflyt.formats import reaching
@@ -86,7 +88,8 @@ def _escaped(value: str) -> str:
     if not value.isprintable():
         value = _FORBIDDEN.sub("", value)
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return value.replace("\r", "&#13;") if "\r" in value else value
+    # A person, group or member is one line: ``pifu_changes`` reads the file a line at a time.
+    return value if value.isprintable() else value.replace("\r", "&#13;").replace("\n", "&#10;")
 
 
 def _short(value: str, longest: int) -> str:
@@ -259,4 +262,11 @@ def _description(name: str, otherwise: str) -> str:
     )
 
 
-EXPORT: Final = Export(name="pifu", file="pifu.xml", write=write, check=check, read=read)
+EXPORT: Final = Export(
+    name="pifu",
+    file="pifu.xml",
+    write=write,
+    check=check,
+    read=read,
+    changes=Changes("pifu-changes.xml", pifu_changes.write, pifu_changes_check.check),
+)
