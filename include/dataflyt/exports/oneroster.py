@@ -26,7 +26,8 @@ school owner, named by ``agentSourcedIds`` of their pupils).
 
 Never: addresses, sex, passwords, photos. Year levels and contact teachers' groups are no classes.
 
-``oneroster_check`` reads the file as a receiver would, before it is published.
+``oneroster_check`` reads the file as a receiver would, before it is published. ``oneroster_changes`` writes the changes
+that bring a receiver from the file published before to this one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +37,8 @@ from operator import attrgetter, itemgetter
 from typing import BinaryIO, Final
 from zipfile import ZipFile
 
-from dataflyt.exports import rosters
-from dataflyt.exports.model import Counts, Export, Group, Membership, Person, Shown
+from dataflyt.exports import oneroster_changes, oneroster_changes_check, rosters
+from dataflyt.exports.model import Changes, Counts, Export, Group, Membership, Person, Shown
 from dataflyt.exports.oneroster_check import check, read
 from dataflyt.formats import reaching
 from dataflyt.formats.dates import OSLO, school_year
@@ -320,4 +321,12 @@ def _day_after(last: date | None) -> str:
     return (last + timedelta(days=1)).isoformat() if last and last < date.max else ""
 
 
-EXPORT: Final = Export(name="oneroster", file="oneroster.zip", write=write, check=check, read=read, names="rosters")
+EXPORT: Final = Export(
+    name="oneroster",
+    file="oneroster.zip",
+    write=write,
+    check=check,
+    read=read,
+    names="rosters",
+    changes=Changes("oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check),
+)
