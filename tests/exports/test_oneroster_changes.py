@@ -104,7 +104,7 @@ def test_a_chain_of_changes_ends_each_week_at_exactly_the_full_file(weeks, extra
             for one in week.people_
         )
         parts = tuple(part for part in week.parts if part.person_id in pupils)
-        files.append(written(Roster(people, week.schools_, week.groups_, parts, week.moment, extra)))
+        files.append(written(Roster(people, week.schools_, week.groups_, parts, week.moment, extras_=extra)))
     receiver = Receiver(files[0])
     for old, new in pairwise(files):
         delta = changes(old, new)

@@ -197,7 +197,7 @@ def kommuner(draw: st.DrawFn, roles: tuple[str, ...] = ("01", "01", "02", "04", 
             Group(
                 group_id,
                 draw(st.sampled_from(orgs)),
-                draw(st.sampled_from(("basisgruppe", "trinn"))),
+                draw(st.sampled_from(("basisgruppe", "trinn", "fag"))),
                 draw(st.sampled_from(WORDS)),
                 None,
                 draw(st.sampled_from((None, 7))),
@@ -212,12 +212,16 @@ def kommuner(draw: st.DrawFn, roles: tuple[str, ...] = ("01", "01", "02", "04", 
     for of_school, target in sorted(targets, key=lambda one: (not one[0], one[1].encode())):
         for person_id in person_ids:
             parts += [
-                Membership(of_school, target, person_id, role, draw(st.sampled_from((None, True))), None, None)
+                Membership(
+                    *(of_school, target, person_id, role, draw(st.sampled_from((None, True))), None, None),
+                    subrole=draw(st.sampled_from((None, "vikar"))) if of_school and role == "02" else None,
+                )
                 for role in sorted(draw(st.permutations(roles))[: draw(st.integers(0, 2))])
             ]
     schools = tuple(School(org, draw(st.sampled_from(WORDS))) for org in orgs)
     moment = MOMENT + timedelta(days=draw(st.integers(0, 9)))
-    return Kommune(tuple(people), schools, tuple(groups), tuple(parts), moment)
+    receivers = tuple(draw(st.lists(st.sampled_from(("BAS", "R&D")), unique=True)))
+    return Kommune(tuple(people), schools, tuple(groups), tuple(parts), moment, receivers)
 
 
 def held(kommune: Kommune) -> dict[str, str]:
@@ -258,7 +262,21 @@ def test_a_chain_of_changes_ends_each_week_at_exactly_the_full_file(weeks: list[
         root = etree.fromstring(delta)
         gone = {ids(one)[""] for one in root if one.get("recstatus") == "3"}
         gone |= {ids(one)["Old"] for one in root if "Old" in ids(one)}
-        kinds = {"basisgruppe", "trinn", "skole", "1", "2", "4", "delta", "0", "pifu-ims-go-grp", "pifu-ims-go-org"}
+        kinds = {
+            "basisgruppe",
+            "trinn",
+            "fag",
+            "vikar",
+            "skole",
+            "1",
+            "2",
+            "4",
+            "7",
+            "delta",
+            "0",
+            "pifu-ims-go-grp",
+            "pifu-ims-go-org",
+        }
         short = {one[:60] for one in gone} | {f"skole:{org}" for org in (SKAAREDALEN, TESTSKOLE)}
         assert texts(delta) <= texts(new) | gone | kinds | short
 

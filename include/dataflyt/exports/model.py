@@ -91,7 +91,8 @@ class Person(NamedTuple):
 class Group(NamedTuple):
     """A group with its own dates.
 
-    ``orgnr`` is the school's. ``kind`` is basisgruppe (a class), undervisningsgruppe, kontaktlærergruppe or trinn.
+    ``orgnr`` is the school's. ``kind`` is basisgruppe (a class), undervisningsgruppe, kontaktlærergruppe, trinn or
+    fag.
     ``grep`` is the short code of its subject (MAT0006).
     """
 
@@ -109,7 +110,8 @@ class Membership(NamedTuple):
     """One role of a person in a school (``target`` is its orgnr) or in a group (``target`` is its id).
 
     ``role`` is 01 pupil, 02 teacher, 06 contact teacher or 04 other employee, as PIFU-IMS numbers them. ``main`` tells
-    whether the school is the person's main school; it is None for groups.
+    whether the school is the person's main school; it is None for groups. ``subrole`` is PIFU's word, of teachers who
+    are registered by hand: vikar or lærerstudent.
     """
 
     of_school: bool
@@ -119,6 +121,7 @@ class Membership(NamedTuple):
     main: bool | None = None
     from_date: date | None = None
     to_date: date | None = None
+    subrole: str | None = None
 
 
 class Access(NamedTuple):
@@ -204,6 +207,10 @@ class Shown(Protocol):
 
     def extras(self, export: str) -> frozenset[str]:
         """Return what the kommune's file lets this export hold (``config.exports.EXTRAS``); by default nothing."""
+        ...
+
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get this export's file, from the kommune's file."""
         ...
 
     def account_holders(self) -> Iterable[AccountHolder]:

@@ -12,7 +12,7 @@ from dataflyt.exports.pifu_read import read
 EXPORT: Final = Export(
     name="pifu_1_1",
     file="pifu-1.1.xml",
-    write=partial(write, version="1.1"),
+    write=partial(write, version="1.1", export="pifu_1_1"),
     check=partial(check, version="1.1"),
     read=read,
     changes=Changes("pifu-1.1-changes.xml", pifu_changes.write, partial(pifu_changes_check.check, version="1.1")),

@@ -12,7 +12,7 @@ from dataflyt.exports.pifu_read import read
 EXPORT: Final = Export(
     name="pifu_1_2",
     file="pifu-1.2.xml",
-    write=partial(write, version="1.2"),
+    write=partial(write, version="1.2", export="pifu_1_2"),
     check=partial(check, version="1.2"),
     read=read,
     changes=Changes("pifu-1.2-changes.xml", pifu_changes.write, partial(pifu_changes_check.check, version="1.2")),

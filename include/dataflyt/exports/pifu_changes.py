@@ -40,7 +40,7 @@ _HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _LONGEST: Final = 1 << 20
 """Bytes of a line, which is a person, a group or a member."""
 _PROPERTIES = re.compile(
-    rb'<properties lang="no">(<datasource>[^<]*</datasource>(?:<target>[^<]*</target>)*)'
+    rb'<properties lang="no">(<datasource>[^<]*</datasource>)((?:<target>[^<]*</target>)*)'
     rb"<type>full</type>(<datetime>[^<]*</datetime></properties>\n)"
 )
 _SYSTEM = re.compile(rb"<sourcedid>(<source>[^<]*</source>)")
@@ -61,7 +61,7 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
             raise Unreadable("Filene har ikke samme versjon av PIFU, eller er ikke av samme skoleeier.")
         out.write(_HEAD + f"<!-- from: {before.sha256} -->\n<!-- to: {now.sha256} -->\n".encode("ascii"))
         enterprise, source, system = new.kind
-        out.write(enterprise + b'<properties lang="no">' + source + b"<type>delta</type>" + new.moment)
+        out.write(enterprise + b'<properties lang="no">' + source + new.targets + b"<type>delta</type>" + new.moment)
         people = _People(system, old.people(), new.people())
     out.writelines(_deleted(system, person_id) for person_id in sorted(people.gone))
     out.writelines(_with_status(b"person", 2, line) for line in people.losing.values())
@@ -95,7 +95,7 @@ class _File:
         if head != _HEAD or not enterprise.startswith(b"<enterprise ") or not found or not system:
             raise Unreadable(_NOT_OURS)
         self.kind = (enterprise, found[1], system[1])
-        self.moment = found[2]
+        self.targets, self.moment = found[2], found[3]
 
     def people(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield id and line of each person, by id."""

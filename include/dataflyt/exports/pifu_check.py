@@ -97,7 +97,8 @@ _TEXT: Final = {
     "adminperiod": r"[VH]*\d{4}(/[VH]*\d{4})?",
     "label": ".{1,128}",
     "idtype": "1",
-    "subrole": ".{1,32}",
+    "subrole": "faglærer|lærerstudent|vikar|rådgiver|kontormedarbeider|skolehelsetjeneste|skolebibliotekar|vaktmester|"
+    "renholdsarbeider|foresattrepresentant|rektor|inspektør|iktansvarlig|sosiallærer|sensor|pptansatt",
     "status": "[01]",
     "pifu_value": ".{1,256}",
     "pifu_scope": ".{1,256}",
@@ -144,6 +145,7 @@ _TYPES: Final = {
     ("pifu-ims-go-grp", "2"): "undervisningsgruppe",
     ("pifu-ims-go-grp", "3"): "kontaktlærergruppe",
     ("pifu-ims-go-grp", "4"): "trinn",
+    ("pifu-ims-go-grp", "7"): "fag",
 }
 
 

@@ -37,6 +37,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from pathlib import PurePath
 from typing import Any, NamedTuple, TypedDict
 
@@ -131,8 +132,11 @@ def publish(
         may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
         files = [_write(EXPORTS[name], may_be_shown, work) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
+        bare_receivers = partial(kommune.receivers, contact=False)
         bare = {
-            EXPORTS[name].file: _write(EXPORTS[name], WithoutContact(may_be_shown), work, named(EXPORTS[name].file))
+            EXPORTS[name].file: _write(
+                EXPORTS[name], WithoutContact(may_be_shown, bare_receivers), work, named(EXPORTS[name].file)
+            )
             for name in kommune.exports
             if kommune.without_contact(name) or (not must_pass and _stood_bare(before, EXPORTS[name]))
         }

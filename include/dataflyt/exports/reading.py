@@ -78,21 +78,22 @@ order by unit_id collate "C", group_id collate "C"
 
 _MEMBERSHIPS = """
 with part as (
-    select true as of_school, unit_id as target, person_id, '01' as role, main, from_date, to_date
+    select true as of_school, unit_id as target, person_id, '01' as role, main, from_date, to_date, null as subrole
     from now_shown_enrolment
     union all
     select true, unit_id, person_id, case when bool_or(teaches_here) then '02' else '04' end,
-        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end
+        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end,
+        case when bool_or(teaches_here) and bool_and(subrole is not null) then min(subrole) end
     from now_shown_employment
     group by unit_id, person_id
     union all
     select false, group_id, person_id,
         case when role = 'student' then '01' when contact_teacher then '06' when role = 'faculty' then '02'
             else '04' end,
-        null, null, null
+        null, null, null, null
     from now_shown_membership
 )
-select of_school, target, person_id::text, role, main, from_date, to_date
+select of_school, target, person_id::text, role, main, from_date, to_date, subrole
 from part
 order by of_school desc, target collate "C", person_id, role
 """
@@ -170,6 +171,10 @@ class ShownViews:
     def extras(self, export: str) -> frozenset[str]:
         """Return what the kommune's file lets this export hold."""
         return frozenset(self._kommune.export_extras.get(export, ()))
+
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get this export's file with contact details, or whatever it holds."""
+        return self._kommune.receivers(export, contact=True)
 
     def account_holders(self) -> Iterator[AccountHolder]:
         """Yield the pupils and employees with a user name, by user name."""
