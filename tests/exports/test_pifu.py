@@ -106,6 +106,9 @@ class Kommune:
     def memberships(self) -> Iterable[Membership]:
         return self.parts
 
+    def school_memberships(self) -> Iterator[Membership]:
+        return (part for part in self.memberships() if part.of_school)
+
 
 HAUGESUND = Kommune()
 

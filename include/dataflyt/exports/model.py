@@ -229,6 +229,10 @@ class Shown(Protocol):
         """Yield the memberships: of schools first, then of groups; sorted by target, and by person within a target."""
         ...
 
+    def school_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of schools alone, as the first of ``memberships``."""
+        ...
+
     def accesses(self, export: str) -> Iterable[Access]:
         """Yield who has access to whom, by child and guardian; with contact only if ``extras`` gives it to the export.
 

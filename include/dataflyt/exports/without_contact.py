@@ -83,6 +83,10 @@ class WithoutContact:
         """Yield the memberships."""
         return self._shown.memberships()
 
+    def school_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of schools."""
+        return self._shown.school_memberships()
+
     def class_members(self) -> Iterable[ClassMember]:
         """Yield the pupils of the classes."""
         return self._shown.class_members()
