@@ -130,7 +130,8 @@ class _Writer:
     def _put(self, name: str, rows: Iterable[dict[str, str] | list[str]]) -> int:
         """Write a table. Its rows are by column, or lists of every column."""
         heads = HEADS[name].split()
-        lines = (row if isinstance(row, list) else [row.get(head, "") for head in heads] for row in rows)
+        empty = [""] * len(heads)
+        lines = (row if isinstance(row, list) else list(map(row.get, heads, empty)) for row in rows)
         return rosters.put(self._archive, f"{name}.csv", heads, lines)
 
     def _orgs(self) -> Iterator[dict[str, str]]:
