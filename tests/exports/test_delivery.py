@@ -243,9 +243,6 @@ def test_a_recipient_without_contact_gets_everything_but_contact_details() -> No
 class Everything(Roster):
     """A roster for every export."""
 
-    def lessons(self) -> list[Lesson]:
-        return []
-
     def account_holders(self) -> list[AccountHolder]:
         return []
 

@@ -19,10 +19,10 @@ No transaction that has read or written stays open while files are copied. One p
 holds a lock in a transaction that does nothing else, reads which publication is in force when its turn has come, and
 begins anew when another one is in force when the files are there. So an older publication never comes after a newer.
 
-A recipient without ``contact`` gets the file that was written without contact details, and its changes. A recipient that falls silent
-delays the others by ``PATIENCE``, and so do all places of its server together. No sentence holds an address: it may
-have a password in it. Nothing is logged of a delivery between runs: that there was something to deliver can tell that
-somebody has been hidden.
+A recipient without ``contact`` gets the file that was written without contact details, and its changes. A recipient
+that falls silent delays the others by ``PATIENCE``, and so do all places of its server together. No sentence holds an
+address: it may have a password in it. Nothing is logged of a delivery between runs: that there was something to deliver
+can tell that somebody has been hidden.
 """
 
 import hashlib
