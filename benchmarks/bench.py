@@ -2,7 +2,7 @@
 
 Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
 can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py,
-nightly_load.py, events.py, pages.py.
+nightly_load.py, events.py, pages.py, exports.py.
 """
 
 import argparse
@@ -38,6 +38,13 @@ def warehouse(options: argparse.Namespace) -> list[Figure]:
 def work_list(options: argparse.Namespace) -> list[Figure]:
     """The work list of a kommune of Oslo's size, read once."""
     from work_list import measure
+
+    return measure(options.oslo)
+
+
+def exports(options: argparse.Namespace) -> list[Figure]:
+    """The directory, PIFU and OneRoster of a kommune of Oslo's size, written, with memory."""
+    from exports import measure
 
     return measure(options.oslo)
 
@@ -80,7 +87,8 @@ def pages(options: argparse.Namespace) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
-    part.__name__: part for part in (parsing, files, warehouse, work_list, extract, steps, nightly_load, events, pages)
+    part.__name__: part
+    for part in (parsing, files, warehouse, work_list, exports, extract, steps, nightly_load, events, pages)
 }
 
 

@@ -1,6 +1,7 @@
 """People registered by hand: in the exports as what they are until their last day, and protecting nobody away."""
 
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -18,6 +19,7 @@ from tests.decisions.guardians import employed_parents, protect_children
 from tests.decisions.test_block import ANITA, BJORN, PEOPLE, decided  # noqa: F401
 from tests.decisions.test_override import confirmed, entry, holders
 from tests.installation.fixtures import Installation
+from tests.installation.test_pifu import _path as pifu_of
 
 SCHOOL = "311060015"
 UNTIL = date(2026, 12, 18)
@@ -83,6 +85,11 @@ def test_people_registered_by_hand_are_shown_as_what_they_are_until_their_last_d
     decided.run()
     ldif = decided.ldif()
     assert not entry(ldif, uid)
+    pifu = pifu_of(decided)
+    subroles = re.findall(
+        '<id>([^<]*)</id></sourcedid><idtype>1</idtype><role roletype="02"><subrole>([^<]*)<', pifu.read_text()
+    )
+    assert [word for _, word in subroles] == ["vikar"], "the student teacher has no group to teach yet"
     affiliations = [set(entry(ldif, uid_of(decided, n))["eduPersonAffiliation"]) for n in made]
     assert affiliations == [
         {"faculty", "employee", "member"},

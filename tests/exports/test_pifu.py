@@ -83,6 +83,10 @@ class Kommune:
         Membership(False, YEAR.group_id, PUPIL.person_id, "01"),
     )
     moment: datetime = MOMENT
+    receivers_: tuple[str, ...] = ()
+
+    def receivers(self, export: str) -> tuple[str, ...]:
+        return self.receivers_
 
     def owner(self) -> Owner:
         return Owner("haugesund.kommune.no", "944073787", "Haugesund kommune")
@@ -101,6 +105,9 @@ class Kommune:
 
     def memberships(self) -> Iterable[Membership]:
         return self.parts
+
+    def school_memberships(self) -> Iterator[Membership]:
+        return (part for part in self.memberships() if part.of_school)
 
 
 HAUGESUND = Kommune()
@@ -352,3 +359,41 @@ def test_memory_does_not_grow_with_the_kommune() -> None:
 
     peak(100)
     assert peak(1200) < peak(400) + 300_000
+
+
+# --- subjects, subroles and targets -----------------------------------------------------------------------------------
+
+SUBJECT = Group("SKA/MAT", SKAAREDALEN, "fag", "Matematikk", "MAT0006", None, FIRST, LAST)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_subject_is_a_group_of_type_7_with_its_grep_code(version: str) -> None:
+    part = Membership(False, SUBJECT.group_id, PUPIL.person_id, "01")
+    content = written(replace(HAUGESUND, groups_=(SUBJECT,), parts=(*HAUGESUND.parts[:3], part)), version)
+    assert '<typevalue level="7">fag</typevalue>' in content.decode()
+    assert list(check(InMemory(content), version)) == []
+    assert xsd(version).validate(etree.fromstring(content))
+    (group,) = [sas.Group._make(row) for row in read(content)["Group"]]  # type: ignore[arg-type]
+    assert (group.group_type, group.grep_code) == ("fag", "MAT0006")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("subrole", ["vikar", "lærerstudent"])
+def test_a_substitute_and_a_student_teacher_have_pifus_subrole(version: str, subrole: str) -> None:
+    parts = (HAUGESUND.parts[0], HAUGESUND.parts[1]._replace(subrole=subrole), *HAUGESUND.parts[2:])
+    content = written(replace(HAUGESUND, parts=parts), version)
+    assert list(check(InMemory(content), version)) == []
+    assert xsd(version).validate(etree.fromstring(content))
+    assert [row[3] for row in read(content)["Membership"]][:3] == [None, subrole, None]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_targets_are_the_receivers_as_the_kommune_names_them(version: str) -> None:
+    content = written(replace(HAUGESUND, receivers_=("Læringsplattformen", "R&D", " ")), version)
+    assert (
+        "<datasource>dataflyt@haugesund.kommune.no</datasource>"
+        "<target>Læringsplattformen@haugesund.kommune.no</target><target>R&amp;D@haugesund.kommune.no</target>"
+        "<type>full</type>"
+    ) in content.decode()
+    assert list(check(InMemory(content), version)) == []
+    assert xsd(version).validate(etree.fromstring(content))

@@ -15,7 +15,7 @@ from dataflyt.warehouse import rules
 MODULES = [
     path
     for path in sorted(Path(dataflyt.exports.__file__).parent.glob("*.py"))
-    if path.stem not in ("publishing", "disclosing", "delivery")
+    if path.stem not in ("publishing", "disclosing", "delivery", "place")
 ]
 _SQL = re.compile(r"\bselect\b.+\bfrom\b", re.DOTALL | re.IGNORECASE)
 _RELATION = re.compile(

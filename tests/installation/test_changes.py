@@ -52,13 +52,17 @@ class Reader:
     def follow(self, here: Installation) -> str:
         """Bring the directory up to date; return by what: nothing, the changes or the full file."""
         said, folder = published(here)
-        full, lead = read(folder, said), said["changes"]
+        full = read(folder, said)
+        leads = [*said.get("earlier", ()), said["changes"]] if said["changes"] else []
+        onwards = [lead["from"] for lead in leads]
+        leads = leads[onwards.index(self.at) :] if self.at in onwards else []
         way = "full"
         if said["sha256"] == self.at:
             way = "nothing"
-        elif lead and lead["from"] == self.at and (folder / lead["file"]).exists():
+        elif leads and all((folder / lead["file"]).exists() for lead in leads):
             way = "changes"
-            self.apply(read(folder, lead))
+            for lead in leads:
+                self.apply(read(folder, lead))
         else:
             self.replace(full)
         self.at = said["sha256"]
@@ -110,11 +114,11 @@ def test_no_reader_applies_changes_to_another_state_and_every_reader_ends_with_t
     assert published(here).folder != folder
     assert (reader.follow(here), slow.follow(here)) == ("nothing", "changes")
 
-    # A reader that misses one takes the full file.
+    # A reader that misses some goes through all of them in turn.
     for at, mail in enumerate(("en@haugesund.kommune.no", "to@haugesund.kommune.no")):
         _new_mail(here, mail)
         assert reader.follow(here) == "changes", at
-    assert slow.follow(here) == "full"
+    assert slow.follow(here) == "changes"
 
     # The file before is not what was published: no changes lead from it. The reason is not told.
     path = published(here).folder / EXPORT.file
@@ -122,8 +126,9 @@ def test_no_reader_applies_changes_to_another_state_and_every_reader_ends_with_t
     _new_mail(here, "tre@haugesund.kommune.no")
     said, folder = published(here)
     assert said["changes"] is None
-    assert sorted(path.name for path in folder.iterdir()) == ["feide.ldif", "pifu.xml"]
-    assert reader.follow(here) == "full"
+    assert "earlier" not in said
+    assert [path.name for path in folder.glob("feide*")] == ["feide.ldif"]
+    assert (reader.follow(here), slow.follow(here)) == ("full", "full")
 
     # Changes that cannot be made stop nothing.
     with monkeypatch.context() as patched:
@@ -151,6 +156,16 @@ def test_no_reader_applies_changes_to_another_state_and_every_reader_ends_with_t
     retain(here.kommune, here.environment)
     assert reader.follow(here) == "changes"
 
+    # The file becomes what it was, and then something else: the changes go round in no circle.
+    slow.follow(here)
+    for mail in ("fem", "seks", "fem", "syv"):
+        _new_mail(here, f"{mail}@haugesund.kommune.no")
+        assert reader.follow(here) == "changes"
+        said = published(here).said
+        onwards = [lead["from"] for lead in (*said.get("earlier", ()), said["changes"])]
+        assert len({*onwards, said["sha256"]}) == len(onwards) + 1
+    assert slow.follow(here) == "full", "what led to the circle is not kept"
+
 
 @pytest.mark.after_first_run
 def test_changes_that_tell_who_was_hidden_are_gone_after_some_days_and_from_older_publications_at_once(
@@ -167,7 +182,7 @@ def test_changes_that_tell_who_was_hidden_are_gone_after_some_days_and_from_olde
     assert {lines[0][1] for _, lines in records(content)} <= {"delete", "modify"}
 
     def lying() -> list[Path]:
-        return sorted((here.storage / "exports").rglob("feide-changes.ldif"))
+        return sorted((here.storage / "exports").rglob("feide-changes*"))
 
     for day in (24, 25, 26):
         here.clock = datetime(2026, 11, day, 3, tzinfo=UTC)
@@ -182,11 +197,23 @@ def test_changes_that_tell_who_was_hidden_are_gone_after_some_days_and_from_olde
     tonight(here)
     assert reader.follow(here) == "nothing"
 
-    # New changes are published as ever, and those of the publication before are not kept beside them.
-    for mail in ("en@haugesund.kommune.no", "to@haugesund.kommune.no"):
+    # New changes are published as ever, with those before them for three days, and lie in no older publication.
+    slow = Reader()
+    slow.follow(here)
+    for day, mail in ((27, "en@haugesund.kommune.no"), (29, "to@haugesund.kommune.no")):
+        here.clock = datetime(2026, 11, day, 3, tzinfo=UTC)
         _new_mail(here, mail)
         assert reader.follow(here) == "changes"
-        assert lying() == [published(here).folder / "feide-changes.ldif"]
+        assert {path.parent for path in lying()} == {published(here).folder}
+    said, folder = published(here)
+    (before,) = said["earlier"]
+    assert lying() == sorted([folder / before["file"], folder / "feide-changes.ldif"])
+    assert before["file"] == f"feide-changes-{before['from'][:12]}.ldif"
+    here.clock = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    tonight(here)
+    assert published(here).said == {name: value for name, value in said.items() if name != "earlier"}
+    assert lying() == [published(here).folder / "feide-changes.ldif"]
+    assert slow.follow(here) == "full"
 
 
 class InOpenLdap(Reader):

@@ -23,6 +23,7 @@ from dataflyt.run.republish import republish
 from dataflyt.storage import database
 from dataflyt.storage.landing import forget_listing
 from tests.exports.test_delivery import object_store, sftp_server
+from tests.exports.test_pifu_changes import Receiver as OfPifu
 from tests.installation.fixtures import Installation
 from tests.installation.test_changes import published as manifest_of
 from tests.installation.test_pifu import _id
@@ -67,11 +68,15 @@ class Places:
             if file.endswith(".manifest.json"):
                 named.add(file)
                 for one in orjson.loads(content)["files"]:
-                    for said in (one, one.get("changes") or one):
+                    for said in (one, one.get("changes") or one, *one.get("earlier", ())):
                         assert hashlib.sha256(lying[said["file"]]).hexdigest() == said["sha256"]
                         named.add(said["file"])
         assert named == set(lying)
         return lying
+
+    def full(self, name: str) -> set[str]:
+        """Return the names of what lies at a place, but for the changes, after the same check."""
+        return {file for file in self.whole(name) if "-changes" not in file}
 
 
 @pytest.mark.long
@@ -88,10 +93,9 @@ def test_each_recipient_gets_what_is_published_and_contact_only_if_the_kommune_f
     assert [sentence for sentence in report["sentences"] if "Levert" in sentence]
     folder = manifest_of(here).folder
     shy, full = places.whole("deliver_a"), places.whole("deliver_b")
-    assert set(shy) == {"pifu.xml", "pifu.manifest.json", "feide.ldif", "feide_ldif.manifest.json"} | (
-        {"feide-changes.ldif"} if (folder / "feide-changes.ldif").exists() else set()
-    )
-    assert set(full) == {"pifu.xml", "pifu.manifest.json"}
+    names = {path.name for path in folder.iterdir() if "-changes" in path.name and "uten-kontakt" not in path.name}
+    assert set(shy) - names == {"pifu.xml", "pifu.manifest.json", "feide.ldif", "feide_ldif.manifest.json"}
+    assert set(full) - names == {"pifu.xml", "pifu.manifest.json"}
     assert full["pifu.xml"] == (folder / "pifu.xml").read_bytes()
     assert shy["feide.ldif"] == (folder / "feide.ldif").read_bytes()
     mails = {name: re.findall(rb"<email>[^<]*</email>", files["pifu.xml"]) for name, files in (("a", shy), ("b", full))}
@@ -112,7 +116,9 @@ def test_each_recipient_gets_what_is_published_and_contact_only_if_the_kommune_f
     # One loses the right to contact details, the other is no recipient any more: the same night.
     places.to(pifu=(PUBLIC.model_copy(update={"contact": False}),), feide_ldif=(PRIVATE,))
     assert tonight(here).trouble == []
-    assert places.whole("deliver_b")["pifu.xml"] == shy["pifu.xml"]
+    now = places.whole("deliver_b")["pifu.xml"]
+    assert b"<target>Oppvekst@haugesund.kommune.no</target>" in now
+    assert re.sub(b"<target>.*?</target>", b"", now) == re.sub(b"<target>.*?</target>", b"", shy["pifu.xml"])
     assert {file for file in places.whole("deliver_a") if "pifu" in file} == set()
     places.to()
     assert tonight(here).trouble == []
@@ -132,6 +138,8 @@ def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_ge
     number = hidden.number.encode()
     assert all(number in places.whole(name)["pifu.xml"] for name in ("deliver_a", "deliver_b"))
     before = hashlib.sha256(places.whole("deliver_a")["feide.ldif"]).hexdigest()
+    had = {name: OfPifu(places.whole(name)["pifu.xml"]) for name in ("deliver_a", "deliver_b")}
+    sums = {name: hashlib.sha256(places.whole(name)["pifu.xml"]).hexdigest() for name in had}
     person = _override(here, hidden.number)
     tonight(here)
     lying = {name: places.whole(name) for name in ("deliver_a", "deliver_b")}
@@ -139,6 +147,12 @@ def test_who_is_protected_leaves_every_place_the_same_night_and_the_directory_ge
     (said,) = orjson.loads(lying["deliver_a"]["feide_ldif.manifest.json"])["files"]
     assert said["changes"]["from"] == before
     assert b"changetype: delete" in lying["deliver_a"]["feide-changes.ldif"]
+    # Each recipient has the changes of its own file: with contact details, or without.
+    for name, files in lying.items():
+        (said,) = orjson.loads(files["pifu.manifest.json"])["files"]
+        assert said["changes"]["from"] == sums[name]
+        assert had[name].apply(files["pifu-changes.xml"]) == OfPifu(files["pifu.xml"])
+    assert sums["deliver_a"] != sums["deliver_b"]
 
     # A run that releases nothing delivers what takes somebody out, and its report does not tell that there was any.
     (other,) = pupils(here, 2)[1:]
@@ -173,7 +187,7 @@ def test_a_recipient_that_does_not_answer_delays_nobody_is_told_in_the_report_an
     places.to(pifu=(PRIVATE, PUBLIC))
     report = here.run()
     assert (report["outcome"], report["failed"]) == ("released", ["deliver"])
-    assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
+    assert places.full("deliver_b") == {"pifu.xml", "pifu.manifest.json"}
     (sentence,) = [sentence for sentence in report["sentences"] if sentence.startswith("Ikke levert: ")]
     assert sentence.startswith("Ikke levert: PIFU-IMS 1.3 til Læringsplattformen: mappen finnes ikke.")
     assert str(tmp_path) not in sentence, "an address may have a password"
@@ -184,7 +198,7 @@ def test_a_recipient_that_does_not_answer_delays_nobody_is_told_in_the_report_an
     assert "ikke levert: PIFU-IMS 1.3 til Læringsplattformen" in trouble.sentence
     Path(places.addresses["deliver_a"]).mkdir()
     assert nightly.bring_in_line([here.kommune], here.environment) == []
-    assert places.whole("deliver_a").keys() == {"pifu.xml", "pifu.manifest.json"}
+    assert places.full("deliver_a") == {"pifu.xml", "pifu.manifest.json"}
 
     # A connection that is gone before the files are: somebody is told, and nothing is forgotten.
     kept = places.addresses.pop("deliver_a")
@@ -215,16 +229,20 @@ def test_a_recipient_over_sftp_or_in_s3_has_whole_files_that_follow_the_publicat
             forget_listing(folder)
             return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
+        def changes() -> set[str]:
+            return {name for name in lying() if "-changes" in name}
+
         places.to(pifu=(PUBLIC,), feide_ldif=(PUBLIC,))
         assert here.run()["failed"] == []
         files = {"pifu.xml", "pifu.manifest.json", "feide.ldif", "feide_ldif.manifest.json"}
-        assert files <= lying().keys() <= files | {"feide-changes.ldif"}
+        assert lying().keys() - changes() == files
         (hidden,) = pupils(here, 1)
         number = hidden.number.encode()
         assert number in lying()["pifu.xml"]
         _override(here, hidden.number)
         assert tonight(here).trouble == []
-        assert lying().keys() == files | {"feide-changes.ldif"}
+        assert lying().keys() - changes() == files
+        assert changes() >= {"feide-changes.ldif", "pifu-changes.xml"}
         assert number not in b"".join(lying().values())
         places.to()
         assert tonight(here).trouble == []
@@ -250,7 +268,7 @@ def test_a_restored_warehouse_delivers_nothing_before_it_has_published(
     assert [one.fate for one in deliver_published(here.kommune, here.environment)] == ["waits"]
     assert places.lying("deliver_b") == {}
     here.run()
-    assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
+    assert places.full("deliver_b") == {"pifu.xml", "pifu.manifest.json"}
 
 
 @pytest.mark.long
@@ -269,9 +287,9 @@ def test_killed_or_raced_a_place_has_whole_files_and_the_newest_publication_in_t
         patched.setattr(place, "put_whole", killed)
         with pytest.raises(KeyboardInterrupt):
             here.run()
-    assert places.lying("deliver_b").keys() == {"pifu.xml"}
+    assert {name for name in places.lying("deliver_b") if "-changes" not in name} == {"pifu.xml"}
     deliver_published(here.kommune, here.environment)
-    assert places.whole("deliver_b").keys() == {"pifu.xml", "pifu.manifest.json"}
+    assert places.full("deliver_b") == {"pifu.xml", "pifu.manifest.json"}
 
     # While an older publication is being delivered, somebody is hidden and it is published anew.
     (hidden,) = pupils(here, 1)

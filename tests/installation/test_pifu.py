@@ -1,5 +1,6 @@
 """The PIFU file of a whole installation: who may see whom, and no hidden person."""
 
+import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from dataflyt.config.kommune import Delivery
 from dataflyt.errors import CheckFailed
 from dataflyt.exports import pifu_check, reading
 from dataflyt.run.close_run import close_run
@@ -299,6 +301,29 @@ def _nobody_hidden_leaves_a_trace(installation: Installation) -> None:
     # Nor are they in the counts, which are of pupils and employees, as in the FEIDE directory.
     (sizes,) = installation.query("select sizes from control.publication where withdrawn_at is null")[0]
     assert sizes["pifu.xml"]["people"] == sizes["feide.ldif"]["people"]
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_a_subject_of_the_school_system_is_in_pifu_and_in_no_other_export(installation: Installation) -> None:
+    exports = ("feide_ldif", "pifu", "oneroster")
+    delivery = {"pifu": (Delivery(to="BAS", connection="nowhere"),)}
+    changed = {"exports": exports, "recipients": {"pifu": ("Kommunens BAS",)}, "delivery": delivery}
+    installation.kommune = installation.kommune.model_copy(update=changed)
+    group = next(one for one in installation.registers.world.groups if one.kind[1] == "undervisningsgruppe")
+    group.kind = ("7", "fag")
+    installation.registers.write()
+    installation.run()  # the delivery fails, and stops nothing
+    file = _published(installation)
+    assert file.groups[group.group_id].group_type == "fag"
+    assert file.groups[group.group_id].grep_code
+    assert {role for _, role in file.members[group.group_id]} >= {"01", "02"}
+    folder = _path(installation).parent
+    assert group.group_id.lower() not in (folder / "feide.ldif").read_text().lower()
+    with zipfile.ZipFile(folder / "oneroster.zip") as archive:
+        assert group.group_id not in archive.read("classes.csv").decode()
+    assert b"<target>Kommunens BAS@haugesund.kommune.no</target><type>" in file.content
+    assert b"<target>BAS@haugesund.kommune.no</target><type>" in (folder / "pifu-uten-kontakt.xml").read_bytes()
 
 
 def _path(installation: Installation) -> Path:

@@ -730,10 +730,17 @@ class Kommune(_Part):
         held = export in ALWAYS_WITH_CONTACT or "contact" in self.export_extras.get(export, ())
         return held and any(not one.contact for one in self.delivery.get(export, ()))
 
-    def receivers(self, export: str) -> tuple[str, ...]:
-        """Return the names of those who get an export: under ``recipients``, and under ``delivery``."""
-        delivered = (one.to for one in self.delivery.get(export, ()))
-        return tuple(dict.fromkeys((*self.recipients.get(export, ()), *delivered)))
+    def receivers(self, export: str, *, contact: bool | None = None) -> tuple[str, ...]:
+        """Return the names of those who get an export: under ``recipients``, and under ``delivery``.
+
+        With ``contact``, only those who get the file that has contact details, or only those who get the other.
+        """
+        bare = self.without_contact(export)
+        delivered = (
+            one.to for one in self.delivery.get(export, ()) if contact is None or contact == (one.contact or not bare)
+        )
+        others = () if contact is False else self.recipients.get(export, ())
+        return tuple(dict.fromkeys((*others, *delivered)))
 
     def case_worker(self, user_id: str, right: Right) -> CaseWorker:
         """Return the person of this id under ``people``. Raises NotAllowed unless the person has the right."""

@@ -1,7 +1,7 @@
 """Deliver the published files to the recipients' places: folders on a disk, over SFTP, in S3, Azure and so on.
 
 In: the publication in force, and ``delivery`` in the kommune file. Out: at each place the export's file under its own
-name, for the directory its changes too, and ``<export>.manifest.json``, which is written last and gives the sha256 of
+name, its changes where it has any, and ``<export>.manifest.json``, which is written last and gives the sha256 of
 each. A recipient reads the manifest, and waits when a file is not yet, or no longer, the one that it names.
 
 Every place is brought in line with the publication in force: its file is replaced when it has changed, and taken away
@@ -19,17 +19,20 @@ No transaction that has read or written stays open while files are copied. One p
 holds a lock in a transaction that does nothing else, reads which publication is in force when its turn has come, and
 begins anew when another one is in force when the files are there. So an older publication never comes after a newer.
 
-A recipient without ``contact`` gets the file that was written without contact details. A recipient that falls silent
-delays the others by ``PATIENCE``, and so do all places of its server together. No sentence holds an address: it may
-have a password in it. Nothing is logged of a delivery between runs: that there was something to deliver can tell that
-somebody has been hidden.
+A recipient without ``contact`` gets the file that was written without contact details, and its changes. A recipient
+that falls silent delays the others by ``PATIENCE``, and so do all places of its server together. No sentence holds an
+address: it may have a password in it. Nothing is logged of a delivery between runs: that there was something to deliver
+can tell that somebody has been hidden.
 """
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
+from itertools import takewhile
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -42,7 +45,7 @@ from dataflyt.config.kommune import Delivery, Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, known_refusal, may_pass
 from dataflyt.exports import place
 from dataflyt.exports.place import File, Moved, Place, Silent, Withdrawn
-from dataflyt.exports.publishing import Published, published
+from dataflyt.exports.publishing import Published, earlier, leads_to, published
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.storage.landing import forget_listing
 
@@ -330,7 +333,7 @@ class _Work:
         export = self._export
 
         def worked(folder: Any, moved: Moved) -> Any:
-            return work(Place(folder, self._kommune.id, export.name, self._names()), moved)
+            return work(Place(folder, self._kommune.id, export.name, self._names(folder)), moved)
 
         try:
             return place.at(self._environment.path, url, worked, self._patience)
@@ -359,12 +362,13 @@ class _Work:
         files = [File(entry["file"], root / whole["file"], whole["sha256"])]
         said: dict[str, Any] = {"file": entry["file"], "sha256": whole["sha256"]}
         if self._export.changes:
-            changes = entry.get("changes")
-            if changes and not (root / changes["file"]).exists():  # somebody whom they name has been erased
-                changes = None
-            if changes:
-                files.append(File(changes["file"], root / changes["file"], changes["sha256"]))
-            said["changes"] = changes
+            changes, *before = self._leads(root, whole) or [None]
+            said["changes"] = changes and self._lead(files, root, changes, self._export.changes.file)
+            if before:
+                said["earlier"] = [
+                    self._lead(files, root, lead, earlier(self._export.changes.file, lead["from"]))
+                    for lead in reversed(before)
+                ]
         kommune = self._kommune
         head = {"owner": kommune.id, "name": kommune.display_name, "export": self._export.name, "run": stands.run}
         manifest = head | {"as_of": stands.as_of, "files": [said]}
@@ -378,10 +382,27 @@ class _Work:
         words = {word for figure in stands.sizes.get(self._export.file, {}) for word in figure.split("+")[1:]}
         return self._export.name in ALWAYS_WITH_CONTACT or "contact" in words
 
-    def _names(self) -> tuple[str, ...]:
+    @staticmethod
+    def _leads(root: Any, whole: dict[str, Any]) -> list[Any]:
+        """Return the changes to deliver, the newest first, up to those that name somebody who has been erased."""
+        return list(takewhile(lambda lead: (root / lead["file"]).exists(), reversed(leads_to(whole))))
+
+    @staticmethod
+    def _lead(files: list[File], root: Any, lead: Any, name: str) -> dict[str, Any]:
+        files.append(File(name, root / lead["file"], lead["sha256"]))
+        return {**lead, "file": name}
+
+    def _names(self, folder: Any) -> list[str]:
         """Return the names of all files that the export may have at a place, but the manifest's."""
         export = self._export
-        return (export.file, export.changes.file) if export.changes else (export.file,)
+        if not export.changes:
+            return [export.file]
+        path = PurePath(export.changes.file)
+        before = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{12}}{re.escape(path.suffix)}")
+        with suppress(FileNotFoundError):  # a folder in an object store is there when it has a file
+            lying = [one.name for one in folder.iterdir() if before.fullmatch(one.name)]
+            return [export.file, export.changes.file, *lying]
+        return [export.file, export.changes.file]
 
     @property
     def _key(self) -> dict[str, str]:

@@ -91,7 +91,8 @@ class Person(NamedTuple):
 class Group(NamedTuple):
     """A group with its own dates.
 
-    ``orgnr`` is the school's. ``kind`` is basisgruppe (a class), undervisningsgruppe, kontaktlærergruppe or trinn.
+    ``orgnr`` is the school's. ``kind`` is basisgruppe (a class), undervisningsgruppe, kontaktlærergruppe, trinn or
+    fag.
     ``grep`` is the short code of its subject (MAT0006).
     """
 
@@ -109,7 +110,8 @@ class Membership(NamedTuple):
     """One role of a person in a school (``target`` is its orgnr) or in a group (``target`` is its id).
 
     ``role`` is 01 pupil, 02 teacher, 06 contact teacher or 04 other employee, as PIFU-IMS numbers them. ``main`` tells
-    whether the school is the person's main school; it is None for groups.
+    whether the school is the person's main school; it is None for groups. ``subrole`` is PIFU's word, of teachers who
+    are registered by hand: vikar or lærerstudent.
     """
 
     of_school: bool
@@ -119,6 +121,7 @@ class Membership(NamedTuple):
     main: bool | None = None
     from_date: date | None = None
     to_date: date | None = None
+    subrole: str | None = None
 
 
 class Access(NamedTuple):
@@ -206,6 +209,10 @@ class Shown(Protocol):
         """Return what the kommune's file lets this export hold (``config.exports.EXTRAS``); by default nothing."""
         ...
 
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get this export's file, from the kommune's file."""
+        ...
+
     def account_holders(self) -> Iterable[AccountHolder]:
         """Yield the pupils and employees with a user name, ordered by user name."""
         ...
@@ -220,6 +227,10 @@ class Shown(Protocol):
 
     def memberships(self) -> Iterable[Membership]:
         """Yield the memberships: of schools first, then of groups; sorted by target, and by person within a target."""
+        ...
+
+    def school_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of schools alone, as the first of ``memberships``."""
         ...
 
     def accesses(self, export: str) -> Iterable[Access]:
@@ -308,10 +319,14 @@ class ReadRow(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A written file of an export: where it is, and the sha256 that the manifest gives for it."""
+    """A written file of an export: where it is, and the sha256 that the manifest gives for it.
+
+    ``as_of`` is the moment that the file describes, where that is known.
+    """
 
     path: Openable
     sha256: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

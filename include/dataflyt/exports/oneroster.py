@@ -26,18 +26,19 @@ school owner, named by ``agentSourcedIds`` of their pupils).
 
 Never: addresses, sex, passwords, photos. Year levels and contact teachers' groups are no classes.
 
-``oneroster_check`` reads the file as a receiver would, before it is published.
+``oneroster_check`` reads the file as a receiver would, before it is published. ``oneroster_changes`` writes the changes
+that bring a receiver from the file published before to this one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
-from itertools import groupby, takewhile
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import BinaryIO, Final
 from zipfile import ZipFile
 
-from dataflyt.exports import rosters
-from dataflyt.exports.model import Counts, Export, Group, Membership, Person, Shown
+from dataflyt.exports import oneroster_changes, oneroster_changes_check, rosters
+from dataflyt.exports.model import Changes, Counts, Export, Group, Membership, Person, Shown
 from dataflyt.exports.oneroster_check import check, read
 from dataflyt.formats import reaching
 from dataflyt.formats.dates import OSLO, school_year
@@ -78,7 +79,7 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
 
 
 class _Writer:
-    """Write one file after another. Of the people it remembers their main school and who is a guardian."""
+    """Write one file after another. Of the people it remembers main school, user name, day of birth and guardians."""
 
     def __init__(self, shown: Shown, archive: ZipFile) -> None:
         self._shown = shown
@@ -87,8 +88,10 @@ class _Writer:
         self._realm = rosters.plain(self._owner.realm.lower())
         self._today = shown.as_of().astimezone(OSLO).date()
         self._extras = shown.extras("oneroster")
-        self._main = rosters.MainSchools(shown.memberships())
+        self._main = rosters.MainSchools(shown.school_memberships())
         self._guardians: set[str] = set()
+        self._uids: list[tuple[str, str]] = []
+        self._births: list[tuple[str, date]] = []
         self._classes: dict[str, tuple[str, str]] = {}  # a class's id in the school system -> its id here, its school
         self._schools = self._pupils = self._employees = self._left_out = 0
 
@@ -124,9 +127,12 @@ class _Writer:
             left_out=self._left_out,
         )
 
-    def _put(self, name: str, rows: Iterable[dict[str, str]]) -> int:
+    def _put(self, name: str, rows: Iterable[dict[str, str] | list[str]]) -> int:
+        """Write a table. Its rows are by column, or lists of every column."""
         heads = HEADS[name].split()
-        return rosters.put(self._archive, f"{name}.csv", heads, ([row.get(head, "") for head in heads] for row in rows))
+        empty = [""] * len(heads)
+        lines = (row if isinstance(row, list) else list(map(row.get, heads, empty)) for row in rows)
+        return rosters.put(self._archive, f"{name}.csv", heads, lines)
 
     def _orgs(self) -> Iterator[dict[str, str]]:
         owner, schools = self._owner, list(self._shown.schools())
@@ -214,6 +220,10 @@ class _Writer:
             at_school = person.is_pupil or person.is_employee
             agents = person.guardians if "guardians" in self._extras and person.is_pupil else ()
             self._guardians.update(agents)
+            if person.uid:
+                self._uids.append((person.person_id, person.uid))
+            if person.birth_date and "birth_dates" in self._extras:
+                self._births.append((person.person_id, person.birth_date))
             given, family = rosters.names(person.given_names, person.family_name, person.person_id)
             row = {
                 "sourcedId": person.person_id,
@@ -240,9 +250,8 @@ class _Writer:
         return fitting or ""
 
     def _roles(self) -> Iterator[dict[str, str]]:
-        of_schools = takewhile(attrgetter("of_school"), self._shown.memberships())
         at_owner = set()
-        for (school, person_id), parts in groupby(of_schools, itemgetter(1, 2)):
+        for (school, person_id), parts in groupby(self._shown.school_memberships(), itemgetter(1, 2)):
             roles = list(parts)
             if school == self._owner.orgnr:
                 at_owner.add(person_id)
@@ -270,26 +279,25 @@ class _Writer:
         }
 
     def _profiles(self) -> Iterator[dict[str, str]]:
-        for person in self._people():
-            if person.uid:
-                yield {
-                    "sourcedId": person.person_id,
-                    "userSourcedId": person.person_id,
-                    "profileType": "Feide",
-                    "vendorId": "Feide",
-                    "credentialType": "Feide",
-                    "username": f"{person.uid}@{self._realm}",
-                }
+        for person_id, uid in self._uids:
+            yield {
+                "sourcedId": person_id,
+                "userSourcedId": person_id,
+                "profileType": "Feide",
+                "vendorId": "Feide",
+                "credentialType": "Feide",
+                "username": f"{uid}@{self._realm}",
+            }
 
-    def _enrollments(self) -> Iterator[dict[str, str]]:
+    def _enrollments(self) -> Iterator[list[str]]:
         of_groups = (part for part in self._shown.memberships() if not part.of_school)
         for target, parts in groupby(of_groups, itemgetter(1)):
             if target in self._classes:
                 yield from self._enrolled(*self._classes[target], list(parts))
 
     @staticmethod
-    def _enrolled(class_id: str, school: str, parts: list[Membership]) -> Iterator[dict[str, str]]:
-        """Yield the enrolments of a class. A teacher who is its contact teacher too has one."""
+    def _enrolled(class_id: str, school: str, parts: list[Membership]) -> Iterator[list[str]]:
+        """Yield the enrolments of a class, by the columns in order. A teacher who is its contact teacher has one."""
         contacts = {part.person_id for part in parts if part.role == "06"}
         seen = set()
         for part in parts:
@@ -297,22 +305,16 @@ class _Writer:
             if (part.person_id, role) in seen:
                 continue
             seen.add((part.person_id, role))
-            yield {
-                "sourcedId": f"{part.person_id}_{class_id}_{role}",
-                "classSourcedId": class_id,
-                "schoolSourcedId": school,
-                "userSourcedId": part.person_id,
-                "role": role,
-                "primary": str(contacts == {part.person_id}).lower() if role == "teacher" else "",
-                "beginDate": part.from_date.isoformat() if part.from_date else "",
-                "endDate": _day_after(part.to_date),
-            }
+            person_id = part.person_id
+            primary = "" if role != "teacher" else "true" if contacts == {person_id} else "false"
+            begins = part.from_date.isoformat() if part.from_date else ""
+            ends = _day_after(part.to_date) if part.to_date else ""
+            row_id = f"{person_id}_{class_id}_{role}"
+            yield [row_id, "", "", class_id, school, person_id, role, primary, begins, ends]
 
     def _demographics(self) -> Iterator[dict[str, str]]:
-        if "birth_dates" in self._extras:
-            for person in self._people():
-                if person.birth_date:
-                    yield {"sourcedId": person.person_id, "birthDate": person.birth_date.isoformat()}
+        for person_id, born in self._births:
+            yield {"sourcedId": person_id, "birthDate": born.isoformat()}
 
 
 def _day_after(last: date | None) -> str:
@@ -320,4 +322,12 @@ def _day_after(last: date | None) -> str:
     return (last + timedelta(days=1)).isoformat() if last and last < date.max else ""
 
 
-EXPORT: Final = Export(name="oneroster", file="oneroster.zip", write=write, check=check, read=read, names="rosters")
+EXPORT: Final = Export(
+    name="oneroster",
+    file="oneroster.zip",
+    write=write,
+    check=check,
+    read=read,
+    names="rosters",
+    changes=Changes("oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check),
+)

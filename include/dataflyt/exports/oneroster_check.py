@@ -31,7 +31,7 @@ REVERSED: Final = "Datoer i feil rekkefølge"
 FORMULA: Final = "Tekst som blir lest som en formel"
 
 _DOES_NOT_BLOCK: Final = frozenset((REVERSED,))
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "orgs": "sourcedId! status dateLastModified name! type! identifier parentSourcedId",
     "academicSessions": "sourcedId! status dateLastModified title! type! startDate! endDate! parentSourcedId "
     "schoolYear!",
@@ -53,12 +53,12 @@ _COLUMNS: Final = {
     "hispanicOrLatinoEthnicity countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus",
 }
 """Every file, before those that refer to it, with its columns; ``!`` marks those that must have a value."""
-_OTHERS: Final = (
+OTHERS: Final = (
     *("categories", "classResources", "courseResources", "lineItemLearningObjectiveIds", "lineItems"),
     *("lineItemScoreScales", "resources", "resultLearningObjectiveIds", "results", "resultScoreScales", "scoreScales"),
     "userResources",
 )
-_NEVER: Final = frozenset(
+NEVER: Final = frozenset(
     (
         *("status", "dateLastModified", "password", "location", "phone", "periods", "userMasterIdentifier", "pronouns"),
         *("sex", "americanIndianOrAlaskaNative", "asian", "blackOrAfricanAmerican", "white"),
@@ -67,8 +67,8 @@ _NEVER: Final = frozenset(
     )
 )
 """Columns that stay empty: status and dateLastModified in bulk, and what no receiver needs in order to give access."""
-_ID = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
-_VALID: Final = {
+ID: Final = re.compile(r"[0-9A-Za-z._/@-]{1,255}")
+VALID: Final = {
     "orgs.type": re.compile("department|school|district|local|state|national"),
     "academicSessions.type": re.compile("gradingPeriod|semester|schoolYear|term"),
     "academicSessions.schoolYear": re.compile("[0-9]{4}"),
@@ -87,7 +87,7 @@ _VALID: Final = {
     "enrollments.role": re.compile("administrator|proctor|student|teacher"),
     "enrollments.primary": re.compile("true|false"),
 }
-_REFERS: Final = {
+REFERS: Final = {
     "orgs.parentSourcedId": "orgs",
     "academicSessions.parentSourcedId": "academicSessions",
     "courses.schoolYearSourcedId": "academicSessions",
@@ -113,7 +113,7 @@ _PERIODS: Final = {
     "roles": ("beginDate", "endDate"),
     "enrollments": ("beginDate", "endDate"),
 }
-_DAYS = frozenset(("startDate", "endDate", "beginDate", "birthDate"))
+DAYS: Final = frozenset(("startDate", "endDate", "beginDate", "birthDate"))
 
 
 def check(path: Openable) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ class _Check:
     def run(self) -> Iterator[Finding]:
         said = self._manifest()
         yield from self._files(said)
-        for name in _COLUMNS:
+        for name in COLUMNS:
             if f"{name}.csv" in self._archive.namelist():
                 yield from self._file(name)
         if not self._unread & {"users", "roles"}:
@@ -175,15 +175,15 @@ class _Check:
         names = [name for name in self._archive.namelist() if name != "manifest.csv"]
         for at, name in enumerate(names, 1):
             table = name.removesuffix(".csv")
-            if table not in _COLUMNS or names.count(name) > 1 or said.get(f"file.{table}") != "bulk":
+            if table not in COLUMNS or names.count(name) > 1 or said.get(f"file.{table}") != "bulk":
                 yield _finding(NO_FILE, f"fil {at} i zip-filen", "ikke nevnt som bulk, eller to ganger", 0)
-        for table in (*_COLUMNS, *_OTHERS):
+        for table in (*COLUMNS, *OTHERS):
             word = said.get(f"file.{table}")
             if word not in ("bulk", "absent") or (word == "bulk" and f"{table}.csv" not in names):
                 yield _finding(NO_FILE, f"{table}.csv", "manifest.csv sier ikke om den er med", 0)
 
     def _file(self, name: str) -> Iterator[Finding]:
-        wanted = _COLUMNS[name].split()
+        wanted = COLUMNS[name].split()
         needed = {column[:-1] for column in wanted if column.endswith("!")}
         columns = [column.removesuffix("!") for column in wanted]
         heads = next(lines_of(self._archive, f"{name}.csv"), (1, []))[1]
@@ -192,7 +192,7 @@ class _Check:
             self._unread.add(name)
             return
         ids = self._ids.setdefault(name, set())
-        referred_to = name in _REFERS.values()
+        referred_to = name in REFERS.values()
         seen: set[int] = set()  # hashes: an enrolment's id is long, there are many, and nothing refers to it
         for number, row in rows(self._archive, name):
             for kind, detail in self._row(name, row, needed, number):
@@ -210,7 +210,7 @@ class _Check:
         self._later.clear()
 
     def _row(self, name: str, row: Row, needed: set[str], number: int) -> Iterator[tuple[str, str]]:
-        if row["sourcedId"] and not _ID.fullmatch(row["sourcedId"]):
+        if row["sourcedId"] and not ID.fullmatch(row["sourcedId"]):
             yield NOT_VALID, "sourcedId"
         for column, value in row.items():
             yield from self._cell(name, column, value, needed, number)
@@ -242,21 +242,21 @@ class _Check:
             if column in needed:
                 yield MISSING, column
             return
-        if column in _NEVER:
+        if column in NEVER:
             yield NOT_ALLOWED, column
-        if UNSEEN.search(value) or (full in _VALID and not _VALID[full].fullmatch(value)):
+        if UNSEEN.search(value) or (full in VALID and not VALID[full].fullmatch(value)):
             yield NOT_VALID, column
-        if column in _DAYS and not is_day(value):
+        if column in DAYS and not is_day(value):
             yield NOT_VALID, column
         if RUNS.search(value) and full != "users.sms":
             yield FORMULA, column
-        if full in _REFERS:
+        if full in REFERS:
             for target in value.split(","):
-                if _REFERS[full] == name and name in _WITHIN:
+                if REFERS[full] == name and name in _WITHIN:
                     self._later.append((column, target, number))
-                elif _REFERS[full] == "userProfiles":
+                elif REFERS[full] == "userProfiles":
                     pass  # the file stands below
-                elif target not in self._ids.get(_REFERS[full], ()):
+                elif target not in self._ids.get(REFERS[full], ()):
                     yield UNRESOLVED, column
 
     def _end(self) -> Iterator[Finding]:

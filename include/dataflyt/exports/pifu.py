@@ -13,17 +13,22 @@ version has no word for, the FEIDE name beside the user name, a group's year lev
 - A guardian is a person with number, name and perhaps contact details. The pupil's ``pifu_hasContactPerson`` of type
   guardian names them. PIFU has no word for organisations with access or for guardians without a number: they are not in
   the file.
-- Roles are 01 pupil, 02 teacher, 06 contact teacher and 04 for other employees.
+- Roles are 01 pupil, 02 teacher, 06 contact teacher and 04 for other employees. A teacher whom people have registered
+  by hand has the subrole vikar or lærerstudent. No other subrole is written: HR's positions have names and codes of
+  each kommune's own, and no list says which of them is a rådgiver or an inspektør; what a school system says of an
+  employee's role at the school is not in the golden record.
+- The targets are the receivers that the kommune's file names for this file.
 
 What is not written, and why:
 
 - any address: a protected address must never leave, and a school system gets addresses from FREG;
 - gender, photo, absence, results, passwords: no receiver needs them in order to give access;
-- groups of other kinds than class, subject, contact teacher's group and year level: membership in them can say much
-  about a pupil (extra language teaching), and no access follows from them;
+- groups of other kinds than class, teaching group, contact teacher's group, year level and subject: membership in them
+  can say much about a pupil (extra language teaching), and no access follows from them;
 - an e-mail address or telephone number that PIFU cannot hold: counted in ``Counts.left_out``.
 
-``pifu_check`` reads the file as a receiver would, before it is published.
+``pifu_check`` reads the file as a receiver would, before it is published. ``pifu_changes`` writes the changes that
+bring a receiver from the file published before to this one.
 """
 
 import re
@@ -35,14 +40,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO, Final
 
-from dataflyt.exports.model import Counts, Export, Group, Membership, Owner, Person, School, Shown
+from dataflyt.exports import pifu_changes, pifu_changes_check
+from dataflyt.exports.model import Changes, Counts, Export, Group, Membership, Owner, Person, School, Shown
 from dataflyt.exports.pifu_check import NAMESPACES, check
 from dataflyt.exports.pifu_read import read
 from dataflyt.formats import reaching
 from dataflyt.formats.feide import YEAR_LEVEL
 from dataflyt.identity.names import clean
 
-KINDS: Final = {"basisgruppe": "1", "undervisningsgruppe": "2", "kontaktlærergruppe": "3", "trinn": "4"}
+KINDS: Final = {"basisgruppe": "1", "undervisningsgruppe": "2", "kontaktlærergruppe": "3", "trinn": "4", "fag": "7"}
 """The kinds of groups that are written, with PIFU's level."""
 
 
@@ -54,11 +60,11 @@ UNKNOWN: Final = {
 """The kinds of ids that we would write and a version does not have."""
 
 
-def write(shown: Shown, out: BinaryIO, version: str = "1.3") -> Counts:
+def write(shown: Shown, out: BinaryIO, version: str = "1.3", export: str = "pifu") -> Counts:
     """Write the people and groups of one school owner to ``out`` and return the counts."""
     writer = _Writer(shown.owner(), shown.as_of(), list(shown.schools()), version)
     for part in (
-        [writer.head()],
+        [writer.head(shown.receivers(export))],
         map(writer.person, shown.people()),
         [writer.organisations()],
         map(writer.group, shown.groups()),
@@ -86,7 +92,8 @@ def _escaped(value: str) -> str:
     if not value.isprintable():
         value = _FORBIDDEN.sub("", value)
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return value.replace("\r", "&#13;") if "\r" in value else value
+    # A person, group or member is one line: ``pifu_changes`` reads the file a line at a time.
+    return value if value.isprintable() else value.replace("\r", "&#13;").replace("\n", "&#10;")
 
 
 def _short(value: str, longest: int) -> str:
@@ -106,9 +113,10 @@ def _timeframe(begin: date | None, end: date | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _role(role: str, main: bool | None, begin: date | None, end: date | None) -> str:
+def _role(role: str, subrole: str | None, main: bool | None, begin: date | None, end: date | None) -> str:
     primary = "" if main is None else f"<extension><pifu_primaryRelation>{main:d}</pifu_primaryRelation></extension>"
-    return f'<role roletype="{role}"><status>1</status>{_timeframe(begin, end)}{primary}</role>'
+    word = f"<subrole>{subrole}</subrole>" if subrole else ""
+    return f'<role roletype="{role}">{word}<status>1</status>{_timeframe(begin, end)}{primary}</role>'
 
 
 class _Writer:
@@ -125,12 +133,14 @@ class _Writer:
         self._labels = {school.orgnr: _short(school.name, 128) or school.orgnr for school in schools}
         self._counted: Counter[str] = Counter()
 
-    def head(self) -> str:
-        """Return everything before the people."""
+    def head(self, receivers: Iterable[str]) -> str:
+        """Return everything before the people. A receiver is named as the kommune names it, at the kommune's realm."""
+        names = [name for one in receivers if (name := _short(one, 50))]
+        targets = "".join(f"<target>{name}@{self._realm}</target>" for name in names)
         made = self._as_of.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
         return (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<enterprise xmlns="{self._namespace}">\n'
-            f'<properties lang="no"><datasource>dataflyt@{self._realm}</datasource>'
+            f'<properties lang="no"><datasource>dataflyt@{self._realm}</datasource>{targets}'
             f"<type>full</type><datetime>{made}Z</datetime></properties>\n"
         )
 
@@ -228,7 +238,7 @@ class _Writer:
                     person_id = part.person_id
                     self._counted["memberships"] += 1
                     yield f"<member>{self._sourcedid(person_id)}<idtype>1</idtype>"
-                yield _role(part.role, part.main, part.from_date, part.to_date)
+                yield _role(part.role, part.subrole, part.main, part.from_date, part.to_date)
             yield "</member>\n</membership>\n"
 
     def counts(self) -> Counts:
@@ -259,4 +269,11 @@ def _description(name: str, otherwise: str) -> str:
     )
 
 
-EXPORT: Final = Export(name="pifu", file="pifu.xml", write=write, check=check, read=read)
+EXPORT: Final = Export(
+    name="pifu",
+    file="pifu.xml",
+    write=write,
+    check=check,
+    read=read,
+    changes=Changes("pifu-changes.xml", pifu_changes.write, pifu_changes_check.check),
+)

@@ -97,7 +97,8 @@ _TEXT: Final = {
     "adminperiod": r"[VH]*\d{4}(/[VH]*\d{4})?",
     "label": ".{1,128}",
     "idtype": "1",
-    "subrole": ".{1,32}",
+    "subrole": "faglærer|lærerstudent|vikar|rådgiver|kontormedarbeider|skolehelsetjeneste|skolebibliotekar|vaktmester|"
+    "renholdsarbeider|foresattrepresentant|rektor|inspektør|iktansvarlig|sosiallærer|sensor|pptansatt",
     "status": "[01]",
     "pifu_value": ".{1,256}",
     "pifu_scope": ".{1,256}",
@@ -144,6 +145,7 @@ _TYPES: Final = {
     ("pifu-ims-go-grp", "2"): "undervisningsgruppe",
     ("pifu-ims-go-grp", "3"): "kontaktlærergruppe",
     ("pifu-ims-go-grp", "4"): "trinn",
+    ("pifu-ims-go-grp", "7"): "fag",
 }
 
 
@@ -179,7 +181,7 @@ _ENOUGH: Final = 4096
 _TOP = ("properties", "person", "group", "membership")
 
 
-class _Names:
+class Names:
     """The names of a version's elements, with its namespace."""
 
     def __init__(self, version: str) -> None:
@@ -195,18 +197,22 @@ class _Names:
         self.top = [self.tag(name) for name in _TOP]
 
     def tag(self, name: str) -> str:
+        """Return an element's name with the namespace."""
         return f"{{{self._namespace}}}{name}"
 
     def path(self, *names: str) -> str:
+        """Return the path of elements inside each other."""
         return "/".join(map(self.tag, names))
 
     def id_of(self, element: etree._Element) -> str:
+        """Return the id in an element's first sourcedid."""
         for sourcedid in element.iterchildren(self.sourcedid):
             for found in sourcedid.iterchildren(self.id):
                 return found.text or ""
         return ""
 
     def reversed(self, element: etree._Element) -> bool:
+        """Tell whether an element's period ends before it begins."""
         for frame in element.iterchildren(self.timeframe):
             begin, end = frame.findtext(self.begin), frame.findtext(self.end)
             if begin and end and begin > end:
@@ -218,7 +224,7 @@ class _Check:
     """One walk through a file, and its memory of the elements it has passed."""
 
     def __init__(self, version: str) -> None:
-        self._names = _Names(version)
+        self._names = Names(version)
         self._people: dict[str, bool] = {}  # id -> whether a member of something or somebody's guardian
         self._numbers: set[int] = set()
         self._organisations: dict[str, str] = {}  # id -> skoleeier or skole
@@ -232,44 +238,44 @@ class _Check:
 
     def run(self, file: BinaryIO) -> Iterator[Finding]:
         looks = dict(zip(self._names.top, (self._properties, self._person, self._group, self._membership), strict=True))
-        for element, is_member in _elements(file, self._names):
+        for element, is_member in elements(file, self._names):
             if is_member:
                 yield from self._member(element)
                 continue
             look = looks.get(str(element.tag))
             if look is None:
-                yield _finding(NOT_HERE, element, "rett under roten")
+                yield finding(NOT_HERE, element, "rett under roten")
                 continue
             rank = self._names.top.index(str(element.tag))
             if rank < self._rank or rank == self._rank == 0 or rank > 0 > self._rank:
-                yield _finding(OUT_OF_ORDER, element, "det står der det ikke skal")
+                yield finding(OUT_OF_ORDER, element, "det står der det ikke skal")
             self._rank = max(rank, self._rank)
             yield from look(element)
         yield from self._end()
 
     def _properties(self, properties: etree._Element) -> Iterator[Finding]:
-        yield from _faults(properties)
+        yield from faults(properties)
 
     def _person(self, person: etree._Element) -> Iterator[Finding]:
-        yield from _faults(person)
+        yield from faults(person)
         person_id = self._names.id_of(person)
         if person_id in self._people:
-            yield _finding(DUPLICATE_ID, person, "en person med samme sourcedid står ovenfor")
+            yield finding(DUPLICATE_ID, person, "en person med samme sourcedid står ovenfor")
         self._people[person_id] = self._named.pop(person_id, None) is not None
         for user_id in person.iterchildren(self._names.userid):
             kind, value = user_id.get("useridtype"), user_id.text or ""
             if kind == "personNIN":
                 if len(value) != 11 or not numbers.parse(value).valid:
-                    yield _finding(WRONG_NUMBER, person, "personNIN")
+                    yield finding(WRONG_NUMBER, person, "personNIN")
                     continue
                 if int(value) in self._numbers:
-                    yield _finding(DUPLICATE_ID, person, "en person med samme personNIN står ovenfor")
+                    yield finding(DUPLICATE_ID, person, "en person med samme personNIN står ovenfor")
                 self._numbers.add(int(value))
         named: set[str] = set()
         for contact in person.iter(self._names.contact):
             guardian = self._names.id_of(contact)
             if guardian in named or guardian == person_id:
-                yield _finding(DUPLICATE_ID, person, "en foresatt er nevnt to ganger, eller er eleven selv")
+                yield finding(DUPLICATE_ID, person, "en foresatt er nevnt to ganger, eller er eleven selv")
             named.add(guardian)
             if guardian in self._people:
                 self._people[guardian] = True
@@ -277,21 +283,21 @@ class _Check:
                 self._named.setdefault(guardian, _line(person))
 
     def _group(self, group: etree._Element) -> Iterator[Finding]:
-        yield from _faults(group)
+        yield from faults(group)
         group_id = self._names.id_of(group)
         if group_id in self._groups or group_id in self._organisations:
-            yield _finding(DUPLICATE_ID, group, "en gruppe med samme sourcedid står ovenfor")
+            yield finding(DUPLICATE_ID, group, "en gruppe med samme sourcedid står ovenfor")
         kind = group.find(self._names.path("grouptype", "typevalue"))
         word = (kind.text if kind is not None else None) or ""
         level = (kind.get("level") if kind is not None else None) or ""
         if _TYPES.get((group.findtext(self._names.path("grouptype", "scheme")) or "", level)) != word:
-            yield _finding(NOT_VALID, group, "grouptype: scheme, level og ord hører ikke sammen")
+            yield finding(NOT_VALID, group, "grouptype: scheme, level og ord hører ikke sammen")
         parent = group.find(self._names.path("relationship"))
         self._parents.append((word, group_id, "" if parent is None else self._names.id_of(parent), _line(group)))
         if word not in ("skoleeier", "skole"):
             self._groups.add(group_id)
             if self._names.reversed(group):
-                yield _finding(REVERSED, group, "gruppen slutter før den begynner")
+                yield finding(REVERSED, group, "gruppen slutter før den begynner")
             return
         self._organisations[group_id] = word
         orgnrs = [
@@ -300,40 +306,40 @@ class _Check:
             if child.get("type") == "organizationNumber"
         ]
         if len(orgnrs) != 1:
-            yield _finding(NOT_VALID, group, "en organisasjon må ha ett organizationNumber")
+            yield finding(NOT_VALID, group, "en organisasjon må ha ett organizationNumber")
         elif numbers.orgnr(orgnrs[0]) != orgnrs[0]:
-            yield _finding(WRONG_ORGNR, group, "organizationNumber")
+            yield finding(WRONG_ORGNR, group, "organizationNumber")
 
     def _member(self, member: etree._Element) -> Iterator[Finding]:
         # Most members differ only in their id. A member that is otherwise equal to a valid one is valid.
         shape = _ANY_ID.sub(b"", etree.tostring(member, with_tail=False), count=1)
         if shape not in self._right:
-            faults = list(_faults(member))
-            yield from faults
-            if not faults and len(self._right) < _ENOUGH:
+            wrong = list(faults(member))
+            yield from wrong
+            if not wrong and len(self._right) < _ENOUGH:
                 self._right.add(shape)
         person_id = self._names.id_of(member)
         if person_id in self._people:
             self._people[person_id] = True
         else:
-            yield _finding(UNRESOLVED, member, "et medlem som ikke er blant personene")
+            yield finding(UNRESOLVED, member, "et medlem som ikke er blant personene")
         if person_id in self._members:
-            yield _finding(DUPLICATE_ID, member, "den samme personen er medlem to ganger")
+            yield finding(DUPLICATE_ID, member, "den samme personen er medlem to ganger")
         self._members.add(person_id)
         if any(self._names.reversed(role) for role in member.iterchildren(self._names.role)):
-            yield _finding(REVERSED, member, "medlemskapet slutter før det begynner")
+            yield finding(REVERSED, member, "medlemskapet slutter før det begynner")
 
     def _membership(self, membership: etree._Element) -> Iterator[Finding]:
         """Check a membership. Its members have been checked before it, and all but the last are removed."""
         if [child.tag for child in membership] != [self._names.sourcedid, self._names.member] or membership.items():
-            yield _finding(NOT_VALID, membership, "membership: én sourcedid, så medlemmer")
+            yield finding(NOT_VALID, membership, "membership: én sourcedid, så medlemmer")
         else:
-            yield from _faults(membership[0])
+            yield from faults(membership[0])
         group_id = self._names.id_of(membership)
         if group_id not in self._groups and group_id not in self._organisations:
-            yield _finding(UNRESOLVED, membership, "et medlemskap i en gruppe som ikke finnes")
+            yield finding(UNRESOLVED, membership, "et medlemskap i en gruppe som ikke finnes")
         if group_id in self._memberships:
-            yield _finding(DUPLICATE_ID, membership, "medlemmene i gruppen står ovenfor også")
+            yield finding(DUPLICATE_ID, membership, "medlemmene i gruppen står ovenfor også")
         self._memberships.add(group_id)
         self._members.clear()
 
@@ -354,7 +360,7 @@ class _Check:
                 yield Finding(UNRESOLVED, f"linje {line}", f"overordnet til {word} finnes ikke", line, blocks=True)
 
 
-def _elements(file: BinaryIO, names: _Names) -> Iterator[tuple[etree._Element, bool]]:
+def elements(file: BinaryIO, names: Names) -> Iterator[tuple[etree._Element, bool]]:
     """Yield the elements directly below the root, and each member (with True) before its membership.
 
     An element is removed from the tree once it has been checked, so that memory does not grow.
@@ -413,28 +419,28 @@ def _refuse_text(*elements: etree._Element, inside: etree._Element | None = None
             raise Unreadable(f"Filen har tekst mellom elementene, etter linje {line}.")
 
 
-def _faults(record: etree._Element) -> Iterator[Finding]:
+def faults(record: etree._Element) -> Iterator[Finding]:
     """Yield what is wrong with an element and with everything in it, but not with its place in the file."""
     for element in record.iter():
         rule = _RULES.get(element.tag)
         if rule is None:
-            yield _finding(NOT_HERE, element, f"i {_RULES[str(record.tag)].name}")
+            yield finding(NOT_HERE, element, f"i {_RULES[str(record.tag)].name}")
             continue
         attributes = element.items()
         if (attributes or rule.attribute) and not _has_right_attribute(element.tag, *attributes):
-            yield _finding(NOT_VALID, element, f"{rule.name}: attributtet mangler, er ukjent eller er ett for mye")
+            yield finding(NOT_VALID, element, f"{rule.name}: attributtet mangler, er ukjent eller er ett for mye")
         text = element.text or ""
         if rule.text is not None:
             if len(element) or not rule.text.fullmatch(text) or (rule.name in _DAYS and not _is_day(text[:10])):
-                yield _finding(NOT_VALID, element, f"{rule.name} er tom, for lang eller har feil form")
+                yield finding(NOT_VALID, element, f"{rule.name} er tom, for lang eller har feil form")
         elif not _has_right_content(element.tag, *[child.tag for child in element]):
-            yield _finding(
+            yield finding(
                 NOT_VALID, element, f"{rule.name} mangler et element, har ett for mye, eller har dem i feil rekkefølge"
             )
         elif text and text.strip():
-            yield _finding(NOT_VALID, element, f"{rule.name} har egen tekst")
+            yield finding(NOT_VALID, element, f"{rule.name} har egen tekst")
         if element is not record and element.tail and element.tail.strip():
-            yield _finding(NOT_VALID, element, f"det står tekst ved siden av {rule.name}")
+            yield finding(NOT_VALID, element, f"det står tekst ved siden av {rule.name}")
 
 
 # The same few combinations recur: their results are kept.
@@ -468,6 +474,7 @@ def _line(element: etree._Element) -> int:
     return line or 0
 
 
-def _finding(name: str, element: etree._Element, detail: str) -> Finding:
+def finding(name: str, element: etree._Element, detail: str) -> Finding:
+    """Return a finding at the line of an element."""
     line = _line(element)
     return Finding(name, f"linje {line}", detail, line, blocks=name not in _DOES_NOT_BLOCK)

@@ -11,13 +11,16 @@ compared with those of the next publication.
 An export may have a second file, of changes (``Export.changes``), for a receiver that cannot take a whole file. It
 leads from the file that readers have, that of the publication in force, to the new one; the manifest gives the sha256
 of both under ``changes``. When a file is the same as before, so are its changes, for ``_LEAD_DAYS``: between two runs
-they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks.
-``changes`` is null where only the full file brings a reader on: at the first publication, when the file before is gone
-or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives no reason.
-Only the publication in force has changes. A publication is named by its full files alone.
+they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks. The
+changes before them stand beside them under ``earlier``, oldest first, as long as each leads to the next and has not had
+its days: a run that learns of a protection publishes twice within minutes, and a reader who comes once an hour goes
+through both. ``changes`` is null where only the full file brings a reader on: at the first publication, when the file
+before is gone or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives
+no reason. Only the publication in force has changes. A publication is named by its full files alone.
 
 A file may stand there twice, once without contact details (``without_contact`` in the manifest), for recipients who are
-not to have them (``delivery`` in the kommune file).
+not to have them (``delivery`` in the kommune file). Each of the two has changes of its own, which lead from the file
+that the same recipients had.
 
 The warehouse says which publication is in force: the transaction that writes the files records it. ``put_forward`` then
 updates the manifest, after that transaction and at every start. So the two agree again after a process was killed
@@ -33,7 +36,9 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from functools import partial
+from pathlib import PurePath
 from typing import Any, NamedTuple, TypedDict
 
 import orjson
@@ -56,6 +61,7 @@ from dataflyt.warehouse.runs import Run
 _WORK = ".work"
 _LEAD_DAYS = 3
 """How many days after the day they were written the changes of a file are published: over a weekend."""
+_MOST_LEADS = 10
 log = logging.getLogger(__name__)
 
 
@@ -126,8 +132,11 @@ def publish(
         may_be_shown = ShownViews(connection, kommune, run.as_of, realm=run.realm)
         files = [_write(EXPORTS[name], may_be_shown, work) for name in kommune.exports]
         sizes = {file.file: file.size for file in files}
+        bare_receivers = partial(kommune.receivers, contact=False)
         bare = {
-            EXPORTS[name].file: _write(EXPORTS[name], WithoutContact(may_be_shown), work, named(EXPORTS[name].file))
+            EXPORTS[name].file: _write(
+                EXPORTS[name], WithoutContact(may_be_shown, bare_receivers), work, named(EXPORTS[name].file)
+            )
             for name in kommune.exports
             if kommune.without_contact(name) or (not must_pass and _stood_bare(before, EXPORTS[name]))
         }
@@ -141,15 +150,11 @@ def publish(
                     _refuse_format(EXPORTS[name], work / file.file, told)
             if before and not run.asks:
                 _refuse_smaller(before.sizes, sizes, kommune, day, told)
-        leads = {
-            file.file: _lead(export.changes, file, before, root, work, day)
-            for file, export in zip(files, (EXPORTS[name] for name in kommune.exports), strict=True)
-            if export.changes
-        }
+        leads = _leads(kommune, files, bare, before, _Folders(root, work, day, run.as_of))
         whole = hashlib.sha256("".join(f"{file.file}:{file.sha256};" for file in files).encode()).hexdigest()
         publication = f"{run.number:06d}-{whole[:12]}"
         written = [file.file for file in (*files, *bare.values())]
-        written += [lead["file"] for lead in leads.values() if lead]
+        written += [lead["file"] for of_file in leads.values() for lead in of_file]
         targets = [root / publication / name for name in written]
         stands = before is not None and before.publication == publication and all(path.exists() for path in targets)
         if not stands:
@@ -187,51 +192,116 @@ def _stood_bare(before: "Published | None", export: Export) -> bool:
     return before is not None and "without_contact" in before.files.get(export.file, {})
 
 
-def _lead(changes: Changes, now: _Written, before: "Published | None", root: Any, work: Any, day: date) -> _Lead | None:
-    """Write the changes that lead from the published file to the one just written; None when only the full file does.
+class _Folders(NamedTuple):
+    """Where publications are and where the new one is being written, and the day and moment of the new one."""
 
-    Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full file is right.
+    root: Any
+    work: Any
+    day: date
+    as_of: datetime
+
+
+def _leads(
+    kommune: Kommune,
+    files: Sequence[_Written],
+    bare: Mapping[str, _Written],
+    before: "Published | None",
+    folders: _Folders,
+) -> dict[str, list[_Lead]]:
+    """Return the changes that lead to each file, by its name; those of a file without contact details too."""
+    leads = {}
+    for name, file in zip(kommune.exports, files, strict=True):
+        changes = EXPORTS[name].changes
+        if changes is None:
+            continue
+        said = before.files.get(file.file) if before else None
+        leads[file.file] = _lead(changes, changes.file, file, said, before, folders)
+        if without := bare.get(file.file):
+            had = said.get("without_contact") if said else None
+            leads[without.file] = _lead(changes, named(changes.file), without, had, before, folders)
+    return leads
+
+
+def _lead(
+    changes: Changes,
+    name: str,
+    now: _Written,
+    said: Mapping[str, Any] | None,
+    before: "Published | None",
+    folders: _Folders,
+) -> list[_Lead]:
+    """Write the changes that lead from the published file to the one just written, and return them after earlier ones.
+
+    Each leads to the next. None are returned when only the full file is a way. ``said`` is what the manifest says of
+    the published file. Nothing that goes wrong here stops a publication: it may be taking somebody out, and the full
+    file is right.
     """
-    if before is None:
-        return None
-    said = before.files.get(now.file)
-    if said is None:
-        return None
-    folder, target = root / before.publication, work / changes.file
+    if before is None or said is None:
+        return []
+    folder, target = folders.root / before.publication, folders.work / name
     try:
         if said["sha256"] == now.sha256:
-            return _same_lead(said.get("changes"), folder, target, day)
+            return _kept(leads_to(said), folder, folders, now.sha256)
         if measured(folder / now.file)[0] != said["sha256"]:
-            return None
+            return []
         with target.open("wb") as out:
-            changes.write(Written(folder / now.file, said["sha256"]), Written(work / now.file, now.sha256), out)
+            was, becomes = Written(folder / now.file, said["sha256"]), Written(folders.work / now.file, now.sha256)
+            changes.write(was, becomes._replace(as_of=folders.as_of), out)
         if any(finding.blocks for finding in changes.check(target)):
-            log.error("%s does not pass its check: readers must take the full file.", changes.file)
-            return None
-        return {
-            "file": changes.file,
+            log.error("%s does not pass its check: readers must take the full file.", name)
+            return []
+        lead: _Lead = {
+            "file": name,
             "sha256": measured(target)[0],
             "from": said["sha256"],
             "to": now.sha256,
-            "since": day.isoformat(),
+            "since": folders.day.isoformat(),
         }
+        return [*_kept(leads_to(said), folder, folders, now.sha256, name), lead]
     except Unreadable:  # expected: a new realm, or a file of an older version
-        log.warning("%s is not published: no changes lead to the full file, which readers must take.", changes.file)
+        log.warning("%s is not published: no changes lead to the full file, which readers must take.", name)
     except Exception as error:  # its text may hold values
-        log.error("%s could not be written (%s): readers must take the full file.", changes.file, type(error).__name__)
-    return None
+        log.error("%s could not be written (%s): readers must take the full file.", name, type(error).__name__)
+    return []
 
 
-def _same_lead(lead: _Lead | None, folder: Any, target: Any, day: date) -> _Lead | None:
-    """Copy the changes of the publication before, whose full file is the same; None when they are gone or too old."""
-    if lead is None:
-        return None
-    since = lead.get("since", day.isoformat())  # an earlier version noted no day
-    if (day - date.fromisoformat(since)).days > _LEAD_DAYS or measured(folder / lead["file"])[0] != lead["sha256"]:
-        return None
-    with (folder / lead["file"]).open("rb") as file, target.open("wb") as out:
-        shutil.copyfileobj(file, out)
-    return {**lead, "since": since}
+def _kept(leads: Sequence[_Lead], folder: Any, folders: _Folders, becomes: str, name: str | None = None) -> list[_Lead]:
+    """Copy the changes of the publication before; leave out those that are gone or too old, and those before them.
+
+    Those that lead from ``becomes``, the new file, are left out too: it is as it was, and who has it needs nothing.
+
+    With ``name``, which new changes have taken, the newest of them get a name of their own.
+    """
+    kept: list[_Lead] = []
+    for lead in reversed(leads[-_MOST_LEADS:]):
+        since = lead.get("since", folders.day.isoformat())  # an earlier version noted no day
+        path = folder / lead["file"]
+        if (folders.day - date.fromisoformat(since)).days > _LEAD_DAYS or not path.exists():
+            break
+        if lead["from"] == becomes:
+            break
+        if measured(path)[0] != lead["sha256"]:
+            break
+        file = earlier(name, lead["from"]) if name else lead["file"]
+        with path.open("rb") as had, (folders.work / file).open("wb") as out:
+            shutil.copyfileobj(had, out)
+        kept.insert(0, {**lead, "file": file, "since": since})
+    return kept
+
+
+def earlier(name: str, sha256: str) -> str:
+    """Return the name of changes that lead on from a file before the last.
+
+    >>> earlier("feide-changes.ldif", "0123456789abcdef")
+    'feide-changes-0123456789ab.ldif'
+    """
+    path = PurePath(name)
+    return f"{path.stem}-{sha256[:12]}{path.suffix}"
+
+
+def leads_to(file: Mapping[str, Any]) -> list[_Lead]:
+    """Return the changes that a manifest names for a file, the oldest first; each leads to the next."""
+    return [*file.get("earlier", ()), file["changes"]] if file.get("changes") else []
 
 
 def _refuse_findings(export: Export, path: Any, connection: Connection, told: list[Outcome]) -> None:
@@ -294,14 +364,17 @@ def _manifest(
     publication: str,
     files: Sequence[_Written],
     bare: Mapping[str, _Written],
-    leads: Mapping[str, _Lead | None],
+    leads: Mapping[str, Sequence[_Lead]],
 ) -> str:
     def said(file: _Written) -> dict[str, Any]:
         one: dict[str, Any] = {"file": file.file, "sha256": file.sha256}
         if file.file in leads:
-            one["changes"] = leads[file.file]
+            of_file = leads[file.file]
+            one["changes"] = of_file[-1] if of_file else None
+            if of_file[:-1]:
+                one["earlier"] = of_file[:-1]
         if without := bare.get(file.file):
-            one["without_contact"] = {"file": without.file, "sha256": without.sha256}
+            one["without_contact"] = said(without)
         return one
 
     manifest = {
@@ -525,10 +598,15 @@ def delete_changes(connection: Connection, owner: str, root: Any) -> None:
     if stands is None:
         return
     for export in EXPORTS.values():
-        lead = stands.files.get(export.file, {}).get("changes")
-        bound = {"owner": owner, "export": export.name, "from": lead and lead["from"]}
-        if lead and connection.scalar(text(_NAMES_ERASED), bound):
-            (root / stands.publication / lead["file"]).unlink(missing_ok=True)
+        for lead in _leads_of(stands.files.get(export.file, {})):
+            bound = {"owner": owner, "export": export.name, "from": lead["from"]}
+            if connection.scalar(text(_NAMES_ERASED), bound):
+                (root / stands.publication / lead["file"]).unlink(missing_ok=True)
+
+
+def _leads_of(file: Mapping[str, Any]) -> list[_Lead]:
+    """Return all changes that a manifest names for a file, and for the one without contact details."""
+    return [*leads_to(file), *leads_to(file.get("without_contact") or {})]
 
 
 # Those whom the changes delete were last in a publication with the file that the changes lead from.
@@ -587,8 +665,10 @@ def files_of_manifest(root: Any) -> dict[str, dict[str, str]]:
 
 def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:
     """Delete every file of changes but those that the manifest in force names: they name people who are deleted."""
-    named = {file["changes"]["file"] for file in orjson.loads(manifest).get("files", ()) if file.get("changes")}
+    kept = {lead["file"] for file in orjson.loads(manifest).get("files", ()) for lead in _leads_of(file)}
+    stems = tuple(PurePath(export.changes.file).stem for export in EXPORTS.values() if export.changes)
     for publication in publications:
-        for export in EXPORTS.values():
-            if export.changes and (publication != in_force or export.changes.file not in named):
-                (root / publication / export.changes.file).unlink(missing_ok=True)
+        folder = root / publication
+        for path in list(folder.iterdir()) if folder.exists() else ():
+            if path.name.startswith(stems) and (publication != in_force or path.name not in kept):
+                path.unlink(missing_ok=True)

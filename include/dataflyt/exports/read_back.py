@@ -151,7 +151,7 @@ select (select count(*) from now_shown_person), count(*) from (
     select m.group_id
     from now_shown_membership m
     join now_shown_school_group g on g.group_id = m.group_id
-        and g.group_type in ('basisgruppe', 'undervisningsgruppe', 'kontaktlærergruppe', 'trinn')
+        and g.group_type in ('basisgruppe', 'undervisningsgruppe', 'kontaktlærergruppe', 'trinn', 'fag')
     group by m.group_id having bool_or(m.role = 'student') and bool_or(m.role <> 'student')
 ) as meeting
 """

@@ -6,9 +6,11 @@ The warehouse decides who and what may be shown (``warehouse.shown``). This modu
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import count, starmap
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from psycopg.rows import namedtuple_row, tuple_row
+from sqlalchemy import Connection, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.exports.model import Access, AccountHolder, ClassMember, Group, Lesson, Membership, Owner, Person, School
@@ -17,7 +19,7 @@ from dataflyt.identity.names import clean
 
 _SCHOOLS = 'select unit_id, name from now_shown_unit order by unit_id collate "C"'
 
-_ACCOUNT_HOLDERS = """
+ACCOUNT_HOLDERS = """
 select
     a.uid, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date, p.work_email as mail,
     p.display_name, e.schools as pupil_at, e.levels, e.main as pupil_main,
@@ -55,7 +57,7 @@ order by a.uid collate "C"
 """
 
 # One statement reads pupils, employees and guardians: every guardian that a pupil names is then among the people.
-_PEOPLE = """
+PEOPLE = """
 select
     p.person_id::text as person_id, p.number, p.local_number, p.fornavn, p.mellomnavn, p.etternavn, p.birth_date,
     p.pupil, p.employee, a.uid, r.guardians, p.work_email as mail, k.email as private_mail, k.mobile
@@ -70,31 +72,38 @@ left join now_shown_contact k on k.person_id = p.person_id
 order by p.person_id
 """
 
-_GROUPS = """
+GROUPS = """
 select group_id, unit_id, group_type, name, grep_code, year_level, from_date, to_date
 from now_shown_school_group
 order by unit_id collate "C", group_id collate "C"
 """
 
-_MEMBERSHIPS = """
+# Two statements: an export that reads the schools' members alone does not wait for those of the groups to be sorted.
+SCHOOL_MEMBERSHIPS = """
 with part as (
-    select true as of_school, unit_id as target, person_id, '01' as role, main, from_date, to_date
+    select unit_id as target, person_id, '01' as role, main, from_date, to_date, null as subrole
     from now_shown_enrolment
     union all
-    select true, unit_id, person_id, case when bool_or(teaches_here) then '02' else '04' end,
-        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end
+    select unit_id, person_id, case when bool_or(teaches_here) then '02' else '04' end,
+        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end,
+        case when bool_or(teaches_here) and bool_and(subrole is not null) then min(subrole) end
     from now_shown_employment
     group by unit_id, person_id
-    union all
-    select false, group_id, person_id,
+)
+select true as of_school, target, person_id::text, role, main, from_date, to_date, subrole
+from part
+order by target collate "C", person_id, role
+"""
+GROUP_MEMBERSHIPS = """
+with part as (
+    select group_id as target, person_id,
         case when role = 'student' then '01' when contact_teacher then '06' when role = 'faculty' then '02'
-            else '04' end,
-        null, null, null
+            else '04' end as role
     from now_shown_membership
 )
-select of_school, target, person_id::text, role, main, from_date, to_date
+select false as of_school, target, person_id::text, role
 from part
-order by of_school desc, target collate "C", person_id, role
+order by target collate "C", person_id, role
 """
 
 _ACCESSES = """
@@ -141,6 +150,9 @@ order by g.unit_id collate "C", l.group_id collate "C", l.weekday, l.starts coll
 _LESSONS_OF_ALL = _LESSONS.replace("now_shown_lesson ", "now_shown_lesson_of_all ")
 
 
+_MEMBERSHIPS_AT_ONCE = 5000
+
+
 class ShownViews:
     """A ``Shown`` that reads the warehouse. The views ``now_shown_<what>`` must be there on the connection.
 
@@ -152,6 +164,9 @@ class ShownViews:
         self._kommune = kommune
         self._as_of = as_of
         self._realm = realm or kommune.feide.realm
+        self._cursors = count()
+        # Every row will be read: PostgreSQL would otherwise plan a cursor for its first tenth.
+        connection.execute(text("set local cursor_tuple_fraction = 1"))
 
     def as_of(self) -> datetime:
         """Return the moment that the released run describes."""
@@ -171,25 +186,36 @@ class ShownViews:
         """Return what the kommune's file lets this export hold."""
         return frozenset(self._kommune.export_extras.get(export, ()))
 
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get this export's file with contact details, or whatever it holds."""
+        return self._kommune.receivers(export, contact=True)
+
     def account_holders(self) -> Iterator[AccountHolder]:
         """Yield the pupils and employees with a user name, by user name."""
-        for row in self._streamed(_ACCOUNT_HOLDERS):
+        for row in self._streamed(ACCOUNT_HOLDERS):
             yield _account_holder(row, self._realm)
 
     def people(self) -> Iterator[Person]:
         """Yield pupils, employees at schools, and people with access to a pupil, by the warehouse's id."""
-        for row in self._streamed(_PEOPLE):
+        for row in self._streamed(PEOPLE):
             yield _person(row)
 
     def groups(self) -> Iterator[Group]:
         """Yield the groups by school and id."""
-        for row in self._streamed(_GROUPS):
+        for row in self._streamed(GROUPS):
             yield Group._make(row)
 
     def memberships(self) -> Iterator[Membership]:
         """Yield the memberships of schools, then those of groups."""
-        for row in self._streamed(_MEMBERSHIPS):
-            yield Membership._make(row)
+        yield from self.school_memberships()
+        yield from self._memberships(GROUP_MEMBERSHIPS)
+
+    def school_memberships(self) -> Iterator[Membership]:
+        """Yield the memberships of schools."""
+        return self._memberships(SCHOOL_MEMBERSHIPS)
+
+    def _memberships(self, statement: str) -> Iterator[Membership]:
+        return starmap(Membership, self._streamed(statement, _MEMBERSHIPS_AT_ONCE, tuple_row))
 
     def accesses(self, export: str) -> Iterator[Access]:
         """Yield who has access to whom, by child and guardian; with contact only if the kommune's file gives it."""
@@ -234,23 +260,27 @@ class ShownViews:
         all_groups = self._kommune.calendars_of_all_decided is not None
         for row in self._streamed(_LESSONS_OF_ALL if all_groups else _LESSONS):
             yield Lesson._make(row)._replace(
-                school=clean(row.school or row.unit_id), group=clean(row.group or "") or row.group_id
+                school=clean(row.school or row.orgnr), group=clean(row.group or "") or row.group_id
             )
 
-    def _streamed(self, statement: str) -> Iterator[Row[Any]]:
-        # An export may stop reading midway. The views cannot be dropped while a cursor on them is open.
-        with self._connection.execute(text(statement), execution_options={"yield_per": 1000}) as rows:
-            yield from rows
+    def _streamed(self, statement: str, at_once: int = 1000, row_factory: Any = namedtuple_row) -> Iterator[Any]:
+        # There are a million memberships: the driver's own rows take half the time of SQLAlchemy's. An export may stop
+        # reading midway. The views cannot be dropped while a cursor on them is open.
+        driver: Any = self._connection.connection.driver_connection
+        with driver.cursor(f"shown_{next(self._cursors)}", row_factory=row_factory) as cursor:
+            cursor.execute(statement)
+            while rows := cursor.fetchmany(at_once):
+                yield from rows
 
 
-def _names(row: Row[Any]) -> tuple[str, str, str]:
+def _names(row: Any) -> tuple[str, str, str]:
     """Return given names, family name and both together."""
     given = clean(" ".join(part for part in (row.fornavn, row.mellomnavn) if part))
     family = clean(row.etternavn or "")
     return given, family, " ".join(part for part in (given, family) if part)
 
 
-def _person(row: Row[Any]) -> Person:
+def _person(row: Any) -> Person:
     given, family, full = _names(row)
     return Person(
         person_id=row.person_id,
@@ -270,7 +300,7 @@ def _person(row: Row[Any]) -> Person:
     )
 
 
-def _account_holder(row: Row[Any], realm: str) -> AccountHolder:
+def _account_holder(row: Any, realm: str) -> AccountHolder:
     given, family, full = _names(row)
     pupil, employed = row.pupil_at or [], row.employed_at or []
     affiliations: list[str] = []

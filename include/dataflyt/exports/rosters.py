@@ -25,6 +25,7 @@ KINDS: Final = ("basisgruppe", "undervisningsgruppe")
 PUPIL: Final = "01"
 TEACHERS: Final = ("02", "06")
 _NOT_IN_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_CHUNK: Final = 500
 _BEGINS = "".join((*FORMULA, " "))
 _AFTER_SEMICOLON = re.compile(f";[{re.escape(_BEGINS)}]+")
 _AS_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/@-]{0,199}")
@@ -38,21 +39,23 @@ def put(
     A file without rows is written only with ``always``.
     """
     rest = iter(rows)
-    first = list(islice(rest, 1))
-    if not first and not always:
+    chunk: list[Sequence[str]] = list(islice(rest, _CHUNK))
+    if not chunk and not always:
         return 0
-    written = len(first)
+    written = 0
     with archive.open(zipped(name), "w") as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+        text = io.StringIO(newline="")
         lines = csv.writer(text, lineterminator="\r\n")
         lines.writerow(heads)
-        lines.writerows(first)
-        for row in rest:
-            lines.writerow(row)
-            written += 1
-        text.flush()
-        text.detach()
-    return written
+        while True:
+            lines.writerows(chunk)
+            file.write(text.getvalue().encode())
+            written += len(chunk)
+            text.seek(0)
+            text.truncate()
+            if len(chunk) < _CHUNK:
+                return written
+            chunk = list(islice(rest, _CHUNK))
 
 
 def plain(value: str) -> str:
@@ -158,11 +161,9 @@ def courses(group: Group) -> tuple[str, str]:
 class MainSchools:
     """The main school of each person, of all the schools that the person is at: a position's before a pupil's."""
 
-    def __init__(self, memberships: Iterable[Membership]) -> None:
+    def __init__(self, of_schools: Iterable[Membership]) -> None:
         self._of: dict[str, tuple[int, str]] = {}
-        for part in memberships:
-            if not part.of_school:
-                break
+        for part in of_schools:
             rank = 2 if not part.main else 1 if part.role == PUPIL else 0
             if part.person_id not in self._of or rank < self._of[part.person_id][0]:
                 self._of[part.person_id] = (rank, part.target)

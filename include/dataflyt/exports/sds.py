@@ -30,7 +30,7 @@ Never: numbers, addresses, sex, passwords, flags.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from itertools import groupby, takewhile
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import BinaryIO, Final
 from zipfile import ZipFile
@@ -72,7 +72,7 @@ class _Writer:
         self._realm = rosters.plain(self._owner.realm.lower())
         self._today = shown.as_of().astimezone(OSLO).date()
         self._extras = shown.extras("sds")
-        self._main = rosters.MainSchools(shown.memberships())
+        self._main = rosters.MainSchools(shown.school_memberships())
         self._classes: dict[str, str] = {}  # a class's id in the school system -> its id here
         self._named: set[str] = set()
         self._wanted: set[str] = set()  # the guardians of pupils in the file
@@ -210,7 +210,7 @@ class _Writer:
         return fitting or ""
 
     def _roles(self) -> Iterator[dict[str, str]]:
-        of_schools = takewhile(attrgetter("of_school"), self._shown.memberships())
+        of_schools = self._shown.school_memberships()
         for (school, person_id), parts in groupby(of_schools, itemgetter(1, 2)):
             if person_id not in self._named:
                 continue

@@ -5,7 +5,7 @@ Data Sync then has no guardians, since it takes none without an address. An empl
 FEIDE, where it belongs to the account. The envelopes stay: they tell whether somebody can be reached, and not how.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import PurePath
 
@@ -36,8 +36,13 @@ def named(file: str) -> str:
 class WithoutContact:
     """A ``Shown`` that gives everything of another but contact details."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Shown, receivers: Callable[[str], tuple[str, ...]] = lambda _: ()) -> None:
         self._shown = shown
+        self._receivers = receivers
+
+    def receivers(self, export: str) -> tuple[str, ...]:
+        """Return the names of those who get the file without contact details."""
+        return self._receivers(export)
 
     def extras(self, export: str) -> frozenset[str]:
         """Return the export's extras but contact, and what needs contact."""
@@ -77,6 +82,10 @@ class WithoutContact:
     def memberships(self) -> Iterable[Membership]:
         """Yield the memberships."""
         return self._shown.memberships()
+
+    def school_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of schools."""
+        return self._shown.school_memberships()
 
     def class_members(self) -> Iterable[ClassMember]:
         """Yield the pupils of the classes."""

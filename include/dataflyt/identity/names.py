@@ -51,7 +51,9 @@ _FOLDED = str.maketrans(
 
 def clean(text: str) -> str:
     """Return the name in Unicode NFC: no invisible characters, single blanks between words, no blanks at the ends."""
-    return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", text)).split())
+    if not text.isprintable():  # all of them are unprintable, and few names have any
+        text = _UNSEEN.sub("", text)
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def ascii_fold(text: str) -> str:

@@ -146,7 +146,8 @@ _PIFU: Final = {
     "tel": "den foresattes mobilnummer",
     "pifu_tel": "det samme mobilnummeret, med slag",
     "pifu_hasContactPerson": "elevens foresatte som har tilgang",
-    "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til",
+    "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til; også om en lærer er "
+    "vikar eller praksisstudent",
 }
 _PIFU_1_2: Final = {field: what for field, what in _PIFU.items() if field != "feideID"}
 _PIFU_1_1: Final = {field: what for field, what in _PIFU_1_2.items() if field != "personLIN"}

@@ -220,6 +220,7 @@ _GROUP_TYPES = {
     "undervisningsgruppe": "undervisningsgruppe",
     "kontaktlærergruppe": "kontaktlærergruppe",
     "trinn": "trinn",
+    "fag": "fag",
 }
 _ROLES = {"student": "elev", "faculty": "lærer", "staff": "ansatt"}
 _ACCOUNT_ROLES = {"pupil": "elev", "employee": "ansatt", "employee pupil": "ansatt og elev"}

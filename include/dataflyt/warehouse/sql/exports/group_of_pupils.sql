@@ -8,7 +8,7 @@
 select g.*
 from {p}school_group g
 join {p}shown_unit u on u.unit_id = g.unit_id
-where g.group_type in ('basisgruppe', 'undervisningsgruppe', 'kontaktlærergruppe', 'trinn')
+where g.group_type in ('basisgruppe', 'undervisningsgruppe', 'kontaktlærergruppe', 'trinn', 'fag')
     and g.group_id in (
         select m.group_id
         from {p}membership m

@@ -8,7 +8,8 @@
 select
     g.group_id, g.unit_id, g.group_type, g.feide_type,
     case when t.group_id is null then g.name else g.group_id end as name,
-    case when g.feide_type = 'u' then g.grep_code end as grep_code,
+    case when g.feide_type = 'u' or g.group_type = 'fag' and g.grep_code ~ '^[A-Z]{{3}}[0-9]{{4}}$' then g.grep_code end
+        as grep_code,
     g.year_level, g.from_date, g.to_date
 from {p}group_of_pupils g
 left join (select group_id, bool_or(by_id) as by_id from {p}group_tells group by group_id) as t
