@@ -277,9 +277,9 @@ def test_a_file_that_does_not_pass_its_check_is_not_published(
     installation.run(job=job)
     before = _published(installation).content
     # Simulate an export that forgets that guardians are among the people.
-    without = reading._PEOPLE.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
-    assert without != reading._PEOPLE
-    monkeypatch.setattr(reading, "_PEOPLE", without)
+    without = reading.PEOPLE.replace("order by p.person_id\n", "where p.pupil or p.employee\n")
+    assert without != reading.PEOPLE
+    monkeypatch.setattr(reading, "PEOPLE", without)
     with pytest.raises(CheckFailed, match="Henvisning til noe som ikke finnes"):
         publish(job)
     assert _published(installation).content == before

@@ -77,6 +77,12 @@ class _Directory(NamedTuple):
     people: Iterator[tuple[str, bytes]]
 
 
+def takes_only(path: Openable) -> bool:
+    """Tell whether a file of changes has deletes alone."""
+    with path.open("rb") as file:
+        return all(line == b"changetype: delete\n" for line in file if line.startswith(b"changetype:"))
+
+
 @contextmanager
 def _opened(path: Openable) -> Iterator[_Directory]:
     try:

@@ -335,11 +335,14 @@ class Changes:
 
     ``write`` gets the two files, and no ``Shown``: nothing else can be in the changes. It raises Unreadable when no
     changes lead from the one to the other; the full file is then the only way. ``check`` is as an export's.
+    ``takes_only`` tells whether a written file has deletes alone: what else there is may be of somebody who has been
+    hidden since, and is not kept when newer changes come.
     """
 
     file: str
     write: Callable[[Written, Written, BinaryIO], None]
     check: Callable[[Openable], Iterator[Finding]]
+    takes_only: Callable[[Openable], bool]
 
 
 @dataclass(frozen=True, slots=True)

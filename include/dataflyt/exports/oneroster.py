@@ -329,5 +329,7 @@ EXPORT: Final = Export(
     check=check,
     read=read,
     names="rosters",
-    changes=Changes("oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check),
+    changes=Changes(
+        "oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check, oneroster_changes.takes_only
+    ),
 )

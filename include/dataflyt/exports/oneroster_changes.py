@@ -71,6 +71,15 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
         rosters.put(archive, "manifest.csv", ("propertyName", "value"), said.items())
 
 
+def takes_only(path: Openable) -> bool:
+    """Tell whether a file of changes has deletes alone."""
+    with _opened(path) as archive:
+        tables = [name for name in _KEPT if f"{name}.csv" in archive.namelist()]
+        return all(
+            cells[1] == "tobedeleted" for name in tables for at, cells in lines_of(archive, f"{name}.csv") if at > 1
+        )
+
+
 @contextmanager
 def _opened(path: Openable) -> Iterator[ZipFile]:
     try:

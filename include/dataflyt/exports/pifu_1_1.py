@@ -15,5 +15,10 @@ EXPORT: Final = Export(
     write=partial(write, version="1.1", export="pifu_1_1"),
     check=partial(check, version="1.1"),
     read=read,
-    changes=Changes("pifu-1.1-changes.xml", pifu_changes.write, partial(pifu_changes_check.check, version="1.1")),
+    changes=Changes(
+        "pifu-1.1-changes.xml",
+        pifu_changes.write,
+        partial(pifu_changes_check.check, version="1.1"),
+        pifu_changes.takes_only,
+    ),
 )

@@ -15,5 +15,10 @@ EXPORT: Final = Export(
     write=partial(write, version="1.2", export="pifu_1_2"),
     check=partial(check, version="1.2"),
     read=read,
-    changes=Changes("pifu-1.2-changes.xml", pifu_changes.write, partial(pifu_changes_check.check, version="1.2")),
+    changes=Changes(
+        "pifu-1.2-changes.xml",
+        pifu_changes.write,
+        partial(pifu_changes_check.check, version="1.2"),
+        pifu_changes.takes_only,
+    ),
 )

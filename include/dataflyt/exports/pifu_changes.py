@@ -73,6 +73,12 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
     out.write(b"</enterprise>\n")
 
 
+def takes_only(path: Openable) -> bool:
+    """Tell whether a file of changes has deletes alone."""
+    with path.open("rb") as file:
+        return not any(b'recstatus="1"' in line or b'recstatus="2"' in line for line in file)
+
+
 # --- the full files ---------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,8 @@ of both under ``changes``. When a file is the same as before, so are its changes
 they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks. The
 changes before them stand beside them under ``earlier``, oldest first, as long as each leads to the next and has not had
 its days: a run that learns of a protection publishes twice within minutes, and a reader who comes once an hour goes
-through both. ``changes`` is null where only the full file brings a reader on: at the first publication, when the file
+through both. Only changes that are deletes alone are kept so: others hold values of people, one of whom may have been
+hidden since. ``changes`` is null where only the full file brings a reader on: at the first publication, when the file
 before is gone or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives
 no reason. Only the publication in force has changes. A publication is named by its full files alone.
 
@@ -35,7 +36,7 @@ import hashlib
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import PurePath
@@ -47,7 +48,7 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError, Unreadable
 from dataflyt.exports import disclosing, read_back
-from dataflyt.exports.model import Changes, Counts, Export, Shown, Written
+from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
@@ -257,7 +258,7 @@ def _lead(
             "to": now.sha256,
             "since": folders.day.isoformat(),
         }
-        return [*_kept(leads_to(said), folder, folders, now.sha256, name), lead]
+        return [*_kept(leads_to(said), folder, folders, now.sha256, name, changes.takes_only), lead]
     except Unreadable:  # expected: a new realm, or a file of an older version
         log.warning("%s is not published: no changes lead to the full file, which readers must take.", name)
     except Exception as error:  # its text may hold values
@@ -265,12 +266,20 @@ def _lead(
     return []
 
 
-def _kept(leads: Sequence[_Lead], folder: Any, folders: _Folders, becomes: str, name: str | None = None) -> list[_Lead]:
+def _kept(
+    leads: Sequence[_Lead],
+    folder: Any,
+    folders: _Folders,
+    becomes: str,
+    name: str | None = None,
+    takes_only: Callable[[Openable], bool] | None = None,
+) -> list[_Lead]:
     """Copy the changes of the publication before; leave out those that are gone or too old, and those before them.
 
     Those that lead from ``becomes``, the new file, are left out too: it is as it was, and who has it needs nothing.
 
-    With ``name``, which new changes have taken, the newest of them get a name of their own.
+    With ``name``, which new changes have taken, the newest of them get a name of their own, and only those for which
+    ``takes_only`` is true are kept: others may give what the new changes take, such as the name of somebody hidden.
     """
     kept: list[_Lead] = []
     for lead in reversed(leads[-_MOST_LEADS:]):
@@ -280,7 +289,7 @@ def _kept(leads: Sequence[_Lead], folder: Any, folders: _Folders, becomes: str, 
             break
         if lead["from"] == becomes:
             break
-        if measured(path)[0] != lead["sha256"]:
+        if measured(path)[0] != lead["sha256"] or (takes_only and not takes_only(path)):
             break
         file = earlier(name, lead["from"]) if name else lead["file"]
         with path.open("rb") as had, (folders.work / file).open("wb") as out:
