@@ -114,7 +114,10 @@ def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(
     # Why: the chain, and the caller's text; of a hidden child what is said of one who does not exist.
     page = f"{KOMMUNE}/why"
     ((adult,),) = installation.query(
-        "select adult from golden.guardian_access where child_id = :one and state = 'active' limit 1", one=person
+        "select adult from golden.guardian_access g join golden.protection p on p.person_id::text = g.adult "
+        "where child_id = :one and state = 'active' and g.to_run is null and p.to_run is null and p.level < 2 "
+        "and not p.held_back order by adult limit 1",
+        one=person,
     )
     asked = {"question": "access", "who": adult, "child": f"{name} {born}", "purpose": "Telefon"}
     seen = operator.post_form(page, page, **asked).text

@@ -4,7 +4,8 @@
 -- makes: table
 -- Contact details that change in the exports, for readers who may not see protection. Withheld details count as none,
 -- since the list of access tells the two alike (exports/shown_envelope.sql). A guardian who goes out of the exports has
--- a row if KRR's answer is gone too: who is still a guardian has gone because of a protection.
+-- a row if KRR's answer is gone too: who is still a guardian has gone because of a protection. A guardian who comes into
+-- them has a row if KRR's answer is new too: who was a guardian before comes because a protection has ended.
 with before_seen as (
     select adult_id, case when r.level < 2 then c.email_hash end as email,
         case when r.level < 2 then c.mobile_hash end as mobile, r.level < 2 and coalesce(c.reserved, false) as reserved
@@ -23,8 +24,9 @@ from before_seen b
 full join after_seen a using (adult_id)
 where (a.email, a.mobile, coalesce(a.reserved, false))
     is distinct from (b.email, b.mobile, coalesce(b.reserved, false))
-    and (
-        a.adult_id is not null
-        or adult_id not in (select person_id from after_contact)
-        and adult_id::text not in (select adult from after_quiet)
-    )
+    and case
+        when a.adult_id is null then adult_id not in (select person_id from after_contact)
+            and adult_id::text not in (select adult from after_quiet)
+        when b.adult_id is null then adult_id not in (select person_id from before_contact)
+        else true
+    end
