@@ -159,20 +159,27 @@ def _checked(here: Installation, follower: Follower, ways: Counter[tuple[str, st
     return way
 
 
+def _seldom_full(ways: Counter[tuple[str, str]]) -> None:
+    """The full file is the only way where two people exchange numbers in a week.
+
+    It is so too where a run publishes twice and somebody changes in both: what was said first is then not kept.
+    """
+    for export in FILES:
+        assert 3 * ways[export, "full"] <= ways[export, "changes"], ways
+
+
 @pytest.mark.long
 def test_every_receiver_follows_by_the_changes_for_some_weeks(installation: Installation, tmp_path: Path) -> None:
     ways = _live(installation, tmp_path / "places", 4)
-    assert {kind for _, kind in ways} <= {"changes", "nothing"}, ways
-    assert all(ways[export, "changes"] >= 4 for export in FILES)
+    assert ways["feide_ldif", "full"] == 0, ways
+    _seldom_full(ways)
 
 
 @pytest.mark.long
 def test_every_receiver_follows_by_the_changes_for_a_year(installation: Installation, tmp_path: Path) -> None:
     weeks = int(os.environ.get("DATAFLYT_WEEKS", "52"))
     ways = _live(installation, tmp_path / "places", weeks)
-    # Where two people exchange numbers in one week, the full file is the only way.
-    assert sum(count for (_, kind), count in ways.items() if kind == "full") <= len(FILES), ways
+    _seldom_full(ways)
     for export in FILES:
-        came = ways[export, "changes"], ways[export, "nothing"]
-        assert sum(came) >= weeks - 1, ways
-        assert came[0] > came[1], ways
+        assert ways[export, "changes"] > ways[export, "nothing"], ways
+        assert sum(ways[export, kind] for kind in ("changes", "nothing", "full")) >= weeks, ways

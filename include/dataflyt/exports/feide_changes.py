@@ -77,10 +77,19 @@ class _Directory(NamedTuple):
     people: Iterator[tuple[str, bytes]]
 
 
-def takes_only(path: Openable) -> bool:
-    """Tell whether a file of changes has deletes alone."""
+def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
+    """Yield the entry of each record of a file of changes, and whether the record gives it values."""
+    entry, folded = b"", False
     with path.open("rb") as file:
-        return all(line == b"changetype: delete\n" for line in file if line.startswith(b"changetype:"))
+        for line in file:
+            if line.startswith(b"dn:"):
+                entry, folded = line.rstrip(b"\n"), True
+            elif folded and line.startswith(b" "):
+                entry += line[1:].rstrip(b"\n")
+            else:
+                folded = False
+                if line.startswith(b"changetype:"):
+                    yield entry, line != b"changetype: delete\n"
 
 
 @contextmanager

@@ -277,7 +277,7 @@ def _org(orgnr: str) -> str:
     return f"NO{orgnr}"
 
 
-CHANGES: Final = Changes("feide-changes.ldif", feide_changes.write, feide_changes_check.check, feide_changes.takes_only)
+CHANGES: Final = Changes("feide-changes.ldif", feide_changes.write, feide_changes_check.check, feide_changes.named)
 EXPORT: Final = Export(
     name="feide_ldif",
     file="feide.ldif",

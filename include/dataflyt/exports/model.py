@@ -335,14 +335,14 @@ class Changes:
 
     ``write`` gets the two files, and no ``Shown``: nothing else can be in the changes. It raises Unreadable when no
     changes lead from the one to the other; the full file is then the only way. ``check`` is as an export's.
-    ``takes_only`` tells whether a written file has deletes alone: what else there is may be of somebody who has been
-    hidden since, and is not kept when newer changes come.
+    ``named`` yields the element that each record of a written file is about, and whether the record gives it values: a
+    delete gives none. Values of an element that newer changes are about may be of somebody who has been hidden since.
     """
 
     file: str
     write: Callable[[Written, Written, BinaryIO], None]
     check: Callable[[Openable], Iterator[Finding]]
-    takes_only: Callable[[Openable], bool]
+    named: Callable[[Openable], Iterator[tuple[bytes, bool]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,6 +330,6 @@ EXPORT: Final = Export(
     read=read,
     names="rosters",
     changes=Changes(
-        "oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check, oneroster_changes.takes_only
+        "oneroster-changes.zip", oneroster_changes.write, oneroster_changes_check.check, oneroster_changes.named
     ),
 )

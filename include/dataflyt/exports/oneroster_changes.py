@@ -71,13 +71,14 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
         rosters.put(archive, "manifest.csv", ("propertyName", "value"), said.items())
 
 
-def takes_only(path: Openable) -> bool:
-    """Tell whether a file of changes has deletes alone."""
+def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
+    """Yield the row of each line of a file of changes, and whether the line gives it values."""
     with _opened(path) as archive:
-        tables = [name for name in _KEPT if f"{name}.csv" in archive.namelist()]
-        return all(
-            cells[1] == "tobedeleted" for name in tables for at, cells in lines_of(archive, f"{name}.csv") if at > 1
-        )
+        for name in _KEPT:
+            if f"{name}.csv" in archive.namelist():
+                for at, cells in enumerate(lines_of(archive, f"{name}.csv")):
+                    if at:
+                        yield f"{name} {cells[1][0]}".encode(), cells[1][1] != "tobedeleted"
 
 
 @contextmanager

@@ -275,5 +275,5 @@ EXPORT: Final = Export(
     write=write,
     check=check,
     read=read,
-    changes=Changes("pifu-changes.xml", pifu_changes.write, pifu_changes_check.check, pifu_changes.takes_only),
+    changes=Changes("pifu-changes.xml", pifu_changes.write, pifu_changes_check.check, pifu_changes.named),
 )

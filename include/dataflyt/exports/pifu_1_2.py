@@ -19,6 +19,6 @@ EXPORT: Final = Export(
         "pifu-1.2-changes.xml",
         pifu_changes.write,
         partial(pifu_changes_check.check, version="1.2"),
-        pifu_changes.takes_only,
+        pifu_changes.named,
     ),
 )

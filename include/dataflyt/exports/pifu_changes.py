@@ -45,6 +45,7 @@ _PROPERTIES = re.compile(
 )
 _SYSTEM = re.compile(rb"<sourcedid>(<source>[^<]*</source>)")
 _UNIQUE = re.compile(rb'<userid useridtype="(?:personNIN|personLIN|username)">[^<]*</userid>')
+_IDS = re.compile(rb"<id>([^<]*)</id>")
 _LOCAL: Final = b'<userid useridtype="personLIN">'
 """A local number, which schools may give to another: it does not tell that two are one person."""
 _GROUPTYPES = re.compile(rb"(?:<grouptype>.*?</grouptype>)+")
@@ -73,10 +74,21 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
     out.write(b"</enterprise>\n")
 
 
-def takes_only(path: Openable) -> bool:
-    """Tell whether a file of changes has deletes alone."""
+def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
+    """Yield the person, group or member of each element of a file of changes, and whether it is given values."""
+    group = b""
     with path.open("rb") as file:
-        return not any(b'recstatus="1"' in line or b'recstatus="2"' in line for line in file)
+        for line in file:
+            gives = b'recstatus="1"' in line or b'recstatus="2"' in line
+            if line.startswith(b"<person"):
+                for person_id in _IDS.findall(line.partition(b"<name>")[0]):  # two where the id is a new one
+                    yield b"person " + person_id, gives
+            elif line.startswith(b"<group"):
+                yield b"group " + _id(line), gives
+            elif line.startswith(b"<membership"):
+                group = _id(line)
+            elif line.startswith(b"<member"):
+                yield b"member " + group + b" " + _id(line), gives
 
 
 # --- the full files ---------------------------------------------------------------------------------------------------

@@ -14,10 +14,12 @@ of both under ``changes``. When a file is the same as before, so are its changes
 they may be one delete, which tells that this person was hidden. In July the file may stay the same for weeks. The
 changes before them stand beside them under ``earlier``, oldest first, as long as each leads to the next and has not had
 its days: a run that learns of a protection publishes twice within minutes, and a reader who comes once an hour goes
-through both. Only changes that are deletes alone are kept so: others hold values of people, one of whom may have been
-hidden since. ``changes`` is null where only the full file brings a reader on: at the first publication, when the file
-before is gone or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives
-no reason. Only the publication in force has changes. A publication is named by its full files alone.
+through both. Only changes that give no values of what later ones are about are kept so: others may hold values of
+somebody who has been hidden since.
+
+``changes`` is null where only the full file brings a reader on: at the first publication, when the file before is gone
+or is not as it was written, in a new realm, and when the changes have had their days. The manifest gives no reason.
+Only the publication in force has changes. A publication is named by its full files alone.
 
 A file may stand there twice, once without contact details (``without_contact`` in the manifest), for recipients who are
 not to have them (``delivery`` in the kommune file). Each of the two has changes of its own, which lead from the file
@@ -36,7 +38,7 @@ import hashlib
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import PurePath
@@ -48,7 +50,7 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import CheckFailed, ConfigError, Unreadable
 from dataflyt.exports import disclosing, read_back
-from dataflyt.exports.model import Changes, Counts, Export, Openable, Shown, Written
+from dataflyt.exports.model import Changes, Counts, Export, Shown, Written
 from dataflyt.exports.reading import ShownViews
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.without_contact import WithoutContact, named
@@ -258,7 +260,7 @@ def _lead(
             "to": now.sha256,
             "since": folders.day.isoformat(),
         }
-        return [*_kept(leads_to(said), folder, folders, now.sha256, name, changes.takes_only), lead]
+        return [*_kept(leads_to(said), folder, folders, now.sha256, name, changes), lead]
     except Unreadable:  # expected: a new realm, or a file of an older version
         log.warning("%s is not published: no changes lead to the full file, which readers must take.", name)
     except Exception as error:  # its text may hold values
@@ -272,16 +274,18 @@ def _kept(
     folders: _Folders,
     becomes: str,
     name: str | None = None,
-    takes_only: Callable[[Openable], bool] | None = None,
+    changes: Changes | None = None,
 ) -> list[_Lead]:
     """Copy the changes of the publication before; leave out those that are gone or too old, and those before them.
 
     Those that lead from ``becomes``, the new file, are left out too: it is as it was, and who has it needs nothing.
 
-    With ``name``, which new changes have taken, the newest of them get a name of their own, and only those for which
-    ``takes_only`` is true are kept: others may give what the new changes take, such as the name of somebody hidden.
+    With ``name``, which new changes have taken, the newest of them get a name of their own, and only those are kept
+    that give no values of what later changes are about: their values are those of the full file of today. The others
+    may have what the new changes take, such as the name of somebody hidden.
     """
     kept: list[_Lead] = []
+    later = {element for element, _ in changes.named(folders.work / name)} if changes and name else set()
     for lead in reversed(leads[-_MOST_LEADS:]):
         since = lead.get("since", folders.day.isoformat())  # an earlier version noted no day
         path = folder / lead["file"]
@@ -289,8 +293,13 @@ def _kept(
             break
         if lead["from"] == becomes:
             break
-        if measured(path)[0] != lead["sha256"] or (takes_only and not takes_only(path)):
+        if measured(path)[0] != lead["sha256"]:
             break
+        if changes:
+            about = list(changes.named(path))
+            if any(gives and element in later for element, gives in about):
+                break
+            later.update(element for element, _ in about)
         file = earlier(name, lead["from"]) if name else lead["file"]
         with path.open("rb") as had, (folders.work / file).open("wb") as out:
             shutil.copyfileobj(had, out)
