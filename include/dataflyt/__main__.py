@@ -2,17 +2,7 @@
 
 import signal
 import sys
-import threading
 import warnings
-
-
-def interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
-    """Raise a Ctrl-C anew that came where Python could only report it: in a destructor or a library's own callback."""
-    if issubclass(swallowed.exc_type, KeyboardInterrupt):
-        # Raised in here it would be swallowed too. A signal of its own wakes a main thread that waits for an answer.
-        threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
-    else:
-        sys.__unraisablehook__(swallowed)
 
 
 def main() -> None:
@@ -26,7 +16,7 @@ def main() -> None:
 
     private.close()
 
-    sys.unraisablehook = interrupt_again
+    sys.unraisablehook = terminal.interrupt_again
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         app(prog_name="dataflyt")

@@ -318,6 +318,17 @@ def interrupted(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def interrupt_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Send a signal anew whose exit a destructor or a library's own callback swallowed: further ones are ignored."""
+    exit_ = swallowed.exc_value
+    if isinstance(exit_, SystemExit) and isinstance(exit_.code, int) and exit_.code - 128 in SIGNALS:
+        for other in SIGNALS:
+            signal.signal(other, interrupted)
+        terminal.signal_soon(exit_.code - 128)
+    else:
+        sys.__unraisablehook__(swallowed)
+
+
 def understood(arguments: list[str]) -> argparse.Namespace:
     """Read the command line. Empty words count as not given: make passes its variables whether they are set or not."""
     parser = argparse.ArgumentParser(prog="python -m supervisor", description=__doc__)
@@ -408,6 +419,7 @@ def main(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     for number in SIGNALS:
         signal.signal(number, interrupted)
+    sys.unraisablehook = interrupt_again
     terminal.prepare()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     supervisor = None

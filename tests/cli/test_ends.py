@@ -131,6 +131,39 @@ __main__.main()
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 130)
 
 
+def test_a_signal_that_a_destructor_swallows_ends_make_s_program_too(window: dict[str, str]) -> None:
+    script = """
+import os, signal, time
+from supervisor import __main__
+
+class Closed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+class Nothing:
+    def __init__(self, console):
+        pass
+
+    def stop(self):
+        print("stopped")
+
+def work(supervisor):
+    Closed()
+    time.sleep(60)
+    print("went on")
+    return 0
+
+__main__.task = lambda chosen: (Nothing, work)
+__main__.main(["up"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=window, capture_output=True, text=True, check=False, timeout=45
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("stopped\n", "", 143)
+
+
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_ctrl_c_while_make_up_starts_is_silent_and_leaves_nothing(delay: float, window: dict[str, str]) -> None:
     started = subprocess.Popen(

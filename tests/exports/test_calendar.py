@@ -79,8 +79,8 @@ def files(content: bytes) -> dict[str, bytes]:
 def packed(held: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, content in held.items():
-            archive.writestr(name, content)
+        for name in sorted(held, key=lambda name: name == "kalendere.csv"):  # the list stands last
+            archive.writestr(name, held[name])
     return out.getvalue()
 
 

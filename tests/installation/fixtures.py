@@ -26,12 +26,14 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune
 from dataflyt.config.loading import find
+from dataflyt.exports import publishing
 from dataflyt.run.approve import answer, question
 from dataflyt.run.environment import Environment
 from dataflyt.run.execute import FUNCTIONS, Answer, execute
 from dataflyt.run.job import Job, mark_passed, open_job
 from dataflyt.run.release import release
 from dataflyt.storage import database
+from dataflyt.warehouse import runs
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.runs import User
 from dataflyt.warehouse.schema import migrate
@@ -242,6 +244,18 @@ class Installation:
         return {
             table: sorted(tuple(map(str, row)) for row in self.query(f"select * from {table}")) for (table,) in tables
         }
+
+
+def published_anew(here: Installation, **changed: Any) -> Path:
+    """Publish the first run anew, with the kommune file changed so; return the publication's folder."""
+    kommune = here.kommune.model_copy(update=changed)
+    engine = database.engine(here.environment.connect(kommune.warehouse).url)
+    with database.transaction(engine, kommune.id) as connection:
+        publishing.publish(connection, kommune, runs.get(connection, kommune.id, 1), here.environment, must_pass=True)
+    root = here.storage / "exports" / kommune.id
+    with database.transaction(engine, kommune.id) as connection:
+        publishing.put_forward(connection, kommune.id, root, just_written=True)
+    return root / str(orjson.loads((root / "manifest.json").read_bytes())["publication"])
 
 
 def _answer_of(job: Job, said: str) -> Answer:

@@ -7,14 +7,10 @@ from collections import defaultdict
 from datetime import date
 
 import icalendar
-import orjson
 import pytest
 
 from dataflyt.config.kommune import Decided
-from dataflyt.exports import publishing
-from dataflyt.storage import database
-from dataflyt.warehouse import runs
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import Installation, published_anew
 
 Calendars = dict[str, set[tuple[str, str, str]]]
 """By group: weekday as icalendar has it, start, and room."""
@@ -22,14 +18,7 @@ Calendars = dict[str, set[tuple[str, str, str]]]
 
 def calendars(here: Installation, decided: Decided | None = None) -> tuple[Calendars, dict[str, str]]:
     """Publish the first run anew with calendars; return them, and the file's name, by group."""
-    kommune = here.kommune.model_copy(update={"exports": ("calendar",), "calendars_of_all_decided": decided})
-    engine = database.engine(here.environment.connect(kommune.warehouse).url)
-    with database.transaction(engine, kommune.id) as connection:
-        publishing.publish(connection, kommune, runs.get(connection, kommune.id, 1), here.environment, must_pass=True)
-    root = here.storage / "exports" / "haugesund"
-    with database.transaction(engine, kommune.id) as connection:
-        publishing.put_forward(connection, kommune.id, root, just_written=True)
-    newest = root / str(orjson.loads((root / "manifest.json").read_bytes())["publication"])
+    newest = published_anew(here, exports=("calendar",), calendars_of_all_decided=decided)
     found: Calendars = defaultdict(set)
     with zipfile.ZipFile(newest / "kalendere.zip") as archive:
         text = archive.read("kalendere.csv").decode("utf-8-sig")

@@ -6,20 +6,16 @@ import zipfile
 from collections import defaultdict
 from pathlib import Path
 
-import orjson
 import pytest
 
-from dataflyt.exports import publishing
 from dataflyt.exports.registry import EXPORTS
 from dataflyt.exports.rosters import local_id
 from dataflyt.records.fields import EXPORTED
 from dataflyt.sources.sas import oneroster as sas_oneroster
 from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
-from dataflyt.storage import database
-from dataflyt.warehouse import runs
 from simulator.manifest import people
-from tests.installation.fixtures import Installation
+from tests.installation.fixtures import Installation, published_anew
 
 ROSTERS = ("class_list", "oneroster", "sds")
 HIDDEN = "strengtFortrolig"
@@ -27,14 +23,7 @@ HIDDEN = "strengtFortrolig"
 
 def published(here: Installation, **extras: tuple[str, ...]) -> Path:
     """Publish the first run anew with every roster and return the publication's folder."""
-    kommune = here.kommune.model_copy(update={"exports": ("pifu", *ROSTERS), "export_extras": extras})
-    engine = database.engine(here.environment.connect(kommune.warehouse).url)
-    with database.transaction(engine, kommune.id) as connection:
-        publishing.publish(connection, kommune, runs.get(connection, kommune.id, 1), here.environment, must_pass=True)
-    root = here.storage / "exports" / "haugesund"
-    with database.transaction(engine, kommune.id) as connection:
-        publishing.put_forward(connection, kommune.id, root, just_written=True)
-    return root / str(orjson.loads((root / "manifest.json").read_bytes())["publication"])
+    return published_anew(here, exports=("pifu", *ROSTERS), export_extras=extras)
 
 
 def content(folder: Path, name: str) -> dict[str, str]:

@@ -86,14 +86,10 @@ def digest_command() -> None:
 
     Eksempel: `dataflyt digest`
     """
-    from dataflyt.config.loading import folder_of_kommuner, load_all
-    from dataflyt.operations import digest, overview
+    from dataflyt.operations import digest
 
     with installation() as outside:
-        kommuner, broken = load_all(folder_of_kommuner())
-        environment = outside.environment()
-        lines = overview.of_all(environment, [kommune.id for kommune in kommuner])
-        found = digest.digest(kommuner, broken, lines, environment.now())
+        found = digest.of_installation(outside.environment())
     for kind, title in digest.KINDS.items():
         if those := [one for one in found.concerns if one.kind == kind]:
             echo(f"{title}:")

@@ -5,7 +5,9 @@ For ``dataflyt`` and ``supervisor`` alike, and without Typer. No traceback is sh
 
 import codecs
 import os
+import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,22 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_ASCII.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+def interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
+    """Raise a Ctrl-C anew that came where Python could only report it: in a destructor or a library's own callback."""
+    if issubclass(swallowed.exc_type, KeyboardInterrupt):
+        signal_soon(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(swallowed)
+
+
+def signal_soon(number: int) -> None:
+    """Send the main thread a signal in a moment: raised where an exception is swallowed, another one would be too.
+
+    A signal wakes a main thread that waits for an answer.
+    """
+    threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, number)).start()
 
 
 def echo(line: str, *, err: bool = False) -> None:

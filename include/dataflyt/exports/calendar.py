@@ -1,6 +1,6 @@
 """The groups' calendars: one zip file with an iCalendar file (RFC 5545) for each group, and the list of their links.
 
-In: the lessons of a ``Shown``. Out: ``kalendere.csv``, which has the file of each group, then ``<token>.ics`` of each.
+In: the lessons of a ``Shown``. Out: ``<token>.ics`` of each group, then ``kalendere.csv``, which has the file of each.
 The same input gives the same bytes.
 
 A calendar is put on a web server, and its address is the whole key to it. The file's name is therefore 32 digits that
@@ -60,14 +60,12 @@ def write(shown: Shown, out: BinaryIO) -> Counts:
     moment = shown.as_of()
     links: list[tuple[str, str, str, str, str]] = []
     with ZipFile(out, "w") as archive:
-        # The list comes first, and its lines are known when the calendars have been read once.
-        for lesson, _ in _groups(shown):
-            links.append((lesson.school, lesson.orgnr, lesson.group, lesson.group_id, f"{lesson.token}.ics"))
-        with archive.open(sheets.zipped(LIST), "w") as file:
-            sheets.write_csv([pd.DataFrame(links, columns=list(HEADS))], file)  # type: ignore[arg-type]
         for lesson, lessons in _groups(shown):
+            links.append((lesson.school, lesson.orgnr, lesson.group, lesson.group_id, f"{lesson.token}.ics"))
             with archive.open(sheets.zipped(f"{lesson.token}.ics"), "w") as file:
                 file.write(_calendar(lesson, lessons, moment))
+        with archive.open(sheets.zipped(LIST), "w") as file:
+            sheets.write_csv([pd.DataFrame(links, columns=list(HEADS))], file)  # type: ignore[arg-type]
     schools = sum(1 for _ in shown.schools())
     return Counts(
         owners=1, schools=schools, people=0, pupils=0, employees=0, groups=len(links), memberships=0, left_out=0

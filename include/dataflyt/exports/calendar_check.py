@@ -38,9 +38,9 @@ def check(path: Openable) -> Iterator[Finding]:
 
 def _walk(file: BinaryIO) -> Iterator[Finding]:
     archive = opened_zip(file)
-    names = archive.namelist()
-    if names[:1] != [LIST]:
-        raise Unreadable("Filen begynner ikke med listen over kalendere.")
+    *names, last = archive.namelist() or [""]
+    if last != LIST:
+        raise Unreadable("Filen slutter ikke med listen over kalendere.")
     listed: list[str] = []
     for number, cells in _lines(archive):
         if number == 1 and cells != _COLUMNS:
@@ -53,9 +53,9 @@ def _walk(file: BinaryIO) -> Iterator[Finding]:
         if any(RUNS.search(cell) for cell in cells):
             yield Finding(FORMULA, f"NO{cells[1]}", f"linje {number}", number, blocks=True)
         listed.append(cells[-1])
-    if sorted(listed) != sorted(names[1:]) or len({*listed}) != len(listed):
+    if sorted(listed) != sorted(names) or len({*listed}) != len(listed):
         yield Finding(WITHOUT_FILE, "listen", "den har ikke de samme filene som zip-filen", 0, blocks=True)
-    for at, name in enumerate(names[1:], 2):
+    for at, name in enumerate(names, 1):
         if not _NAME.fullmatch(name):
             yield Finding(NOT_A_CALENDAR, f"fil {at} i zip-filen", "navnet kan gjettes", 0, blocks=True)
             continue

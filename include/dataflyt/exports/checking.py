@@ -28,13 +28,17 @@ UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\
 """Letters that nobody sees."""
 
 
-def walked(path: Openable, walk: Callable[[BinaryIO], Iterator[One]]) -> Iterator[One]:
-    """Yield what ``walk`` yields from the file; raise Unreadable when it cannot be opened or read."""
+def opened(path: Openable) -> BinaryIO:
+    """Open a file to read; raise Unreadable when it cannot be opened."""
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
-    with file:
+
+
+def walked(path: Openable, walk: Callable[[BinaryIO], Iterator[One]]) -> Iterator[One]:
+    """Yield what ``walk`` yields from the file; raise Unreadable when it cannot be opened or read."""
+    with opened(path) as file:
         try:
             yield from walk(file)
         except OSError as error:

@@ -28,7 +28,8 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import BinaryIO, Final, NamedTuple
 
-from dataflyt.errors import Unreadable, why_refused
+from dataflyt.errors import Unreadable
+from dataflyt.exports.checking import opened
 from dataflyt.exports.model import Openable, Written
 from dataflyt.formats.ldif import MAX_ENTRY, attribute, normal_dn
 
@@ -94,11 +95,7 @@ def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
 
 @contextmanager
 def _opened(path: Openable) -> Iterator[_Directory]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
-    with file:
+    with opened(path) as file:
         blocks = _blocks(file)
         head: list[_Entry] = []
         for block in blocks:

@@ -28,9 +28,9 @@ from itertools import zip_longest
 from typing import BinaryIO, Final, NamedTuple
 from zipfile import ZipFile
 
-from dataflyt.errors import Unreadable, why_refused
+from dataflyt.errors import Unreadable
 from dataflyt.exports import rosters
-from dataflyt.exports.checking import lines_of, opened_zip
+from dataflyt.exports.checking import lines_of, opened, opened_zip
 from dataflyt.exports.model import Openable, Written
 
 MOST: Final = 100_000
@@ -83,11 +83,7 @@ def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
 
 @contextmanager
 def _opened(path: Openable) -> Iterator[ZipFile]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
-    with file, opened_zip(file) as archive:
+    with opened(path) as file, opened_zip(file) as archive:
         yield archive
 
 

@@ -12,24 +12,20 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from dataflyt.errors import Unreadable
-from dataflyt.exports.checking import RUNS, UNSEEN, Row, is_day, lines_of, opened_zip, rows, walked
+from dataflyt.exports.checking import Row, lines_of, opened_zip, rows, walked
 from dataflyt.exports.model import Finding, Openable
 from dataflyt.exports.oneroster_check import (
     COLUMNS,
-    DAYS,
     DUPLICATE,
-    FORMULA,
     ID,
     MISSING,
-    NEVER,
     NO_FILE,
-    NOT_ALLOWED,
     NOT_VALID,
     OTHERS,
     REFERS,
     UNRESOLVED,
-    VALID,
     WRONG_HEADS,
+    faults_of,
 )
 
 NOT_A_CHANGE: Final = "Rad uten gyldig status og dateLastModified"
@@ -117,14 +113,7 @@ class _Check:
             yield NOT_VALID, "subjects og subjectCodes er ikke like lange"
 
     def _cell(self, full: str, column: str, value: str, *, active: bool) -> Iterator[tuple[str, str]]:
-        if column in NEVER:
-            yield NOT_ALLOWED, column
-        if UNSEEN.search(value) or (full in VALID and not VALID[full].fullmatch(value)):
-            yield NOT_VALID, column
-        if column in DAYS and not is_day(value):
-            yield NOT_VALID, column
-        if RUNS.search(value) and full != "users.sms":
-            yield FORMULA, column
+        yield from faults_of(full, column, value)
         if active and full in REFERS and self._deleted.get(REFERS[full], set()).intersection(value.split(",")):
             yield UNRESOLVED, f"{column}: til en rad som går"
 

@@ -136,6 +136,18 @@ def _rows(file: BinaryIO) -> Iterator[ReadRow]:
         yield ReadRow(row["userSourcedId"], row["classSourcedId"], row["role"] == "student", "")
 
 
+def faults_of(full: str, column: str, value: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a cell by itself; ``full`` is its column's name after that of the table and a dot."""
+    if column in NEVER:
+        yield NOT_ALLOWED, column
+    if UNSEEN.search(value) or (full in VALID and not VALID[full].fullmatch(value)):
+        yield NOT_VALID, column
+    if column in DAYS and not is_day(value):
+        yield NOT_VALID, column
+    if RUNS.search(value) and full != "users.sms":
+        yield FORMULA, column
+
+
 class _Check:
     """One walk through the files, and its memory of the ids it has passed."""
 
@@ -242,14 +254,7 @@ class _Check:
             if column in needed:
                 yield MISSING, column
             return
-        if column in NEVER:
-            yield NOT_ALLOWED, column
-        if UNSEEN.search(value) or (full in VALID and not VALID[full].fullmatch(value)):
-            yield NOT_VALID, column
-        if column in DAYS and not is_day(value):
-            yield NOT_VALID, column
-        if RUNS.search(value) and full != "users.sms":
-            yield FORMULA, column
+        yield from faults_of(full, column, value)
         if full in REFERS:
             for target in value.split(","):
                 if REFERS[full] == name and name in _WITHIN:

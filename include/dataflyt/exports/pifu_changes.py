@@ -33,7 +33,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final, NamedTuple
 
-from dataflyt.errors import Unreadable, why_refused
+from dataflyt.errors import Unreadable
+from dataflyt.exports.checking import opened
 from dataflyt.exports.model import Openable, Written
 
 _HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -160,11 +161,7 @@ class _File:
 
 @contextmanager
 def _opened(path: Openable) -> Iterator[_File]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
-    with file:
+    with opened(path) as file:
         yield _File(file)
 
 

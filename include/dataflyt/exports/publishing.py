@@ -285,7 +285,7 @@ def _kept(
     may have what the new changes take, such as the name of somebody hidden.
     """
     kept: list[_Lead] = []
-    later = {element for element, _ in changes.named(folders.work / name)} if changes and name else set()
+    later = {element for element, _ in changes.named(folders.work / name)} if leads and changes and name else set()
     for lead in reversed(leads[-_MOST_LEADS:]):
         since = lead.get("since", folders.day.isoformat())  # an earlier version noted no day
         path = folder / lead["file"]
@@ -669,16 +669,6 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
     _delete_old_changes(root, kept[0].publication, wanted, (one.publication for one in kept))
-
-
-def files_of_manifest(root: Any) -> dict[str, dict[str, str]]:
-    """Return the ``path`` of each export's file, from ``root``, and its ``sha256``, as the manifest there has them."""
-    said = orjson.loads((root / "manifest.json").read_bytes())
-    named = {export.file: name for name, export in EXPORTS.items()}
-    return {
-        named[file["file"]]: {"path": f"{said['publication']}/{file['file']}", "sha256": file["sha256"]}
-        for file in said["files"]
-    }
 
 
 def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:

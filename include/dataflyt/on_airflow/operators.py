@@ -83,14 +83,17 @@ class Publish(Step):
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Publish, and give each asset's event the run, and the place and sha256 of the file."""
-        from dataflyt.exports import publishing
+        from dataflyt.exports.publishing import published
+        from dataflyt.exports.registry import EXPORTS
 
-        job = job_of(self.kommune, context)
         counts = super().run_step(context)
-        files = publishing.files_of_manifest(job.environment.folder("exports") / self.kommune.id)
+        with job_of(self.kommune, context).transaction(lock=False) as connection:
+            stands = published(connection, self.kommune.id)
         for export, asset in assets(self.kommune).items():
-            if export in files:
-                context["outlet_events"][asset].extra = {"run": job.run.number, **files[export]}
+            file = stands.files.get(EXPORTS[export].file) if stands else None
+            if stands and file:
+                path = f"{stands.publication}/{file['file']}"
+                context["outlet_events"][asset].extra = {"run": stands.run, "path": path, "sha256": file["sha256"]}
         return counts
 
 
@@ -309,13 +312,10 @@ class Morning(BaseOperator):  # type: ignore[misc]
         return safely_said(context, lambda: counted(self.tell()))
 
     def tell(self) -> Mapping[str, object]:
-        """Call ``digest.digest`` for now."""
-        from dataflyt.operations import digest, overview
+        """Call ``digest.of_installation``."""
+        from dataflyt.operations import digest
 
-        environment = run_environment()
-        kommuner, broken = load_all(folder_of_kommuner())
-        lines = overview.of_all(environment, [kommune.id for kommune in kommuner])
-        found = digest.digest(kommuner, broken, lines, environment.now())
+        found = digest.of_installation(run_environment())
         return {"kommuner": found.kommuner, "to_look_at": found.to_look_at, "mails": int(tell_morning(found))}
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataflyt.config.kommune import Kommune
     from dataflyt.config.loading import BrokenFile
     from dataflyt.operations.overview import Line, LineRun
+    from dataflyt.run.environment import Environment
 
 KINDS: Final = {
     "file": "Kommunefilen kan ikke brukes",
@@ -73,6 +74,16 @@ class Digest(NamedTuple):
     def to_look_at(self) -> int:
         """How many kommuner have a concern."""
         return len({one.kommune for one in self.concerns})
+
+
+def of_installation(environment: Environment) -> Digest:
+    """Return the digest of now. Raises ConfigError or SourceUnavailable when files or warehouse cannot be read."""
+    from dataflyt.config.loading import folder_of_kommuner, load_all
+    from dataflyt.operations import overview
+
+    kommuner, broken = load_all(folder_of_kommuner())
+    lines = overview.of_all(environment, [kommune.id for kommune in kommuner])
+    return digest(kommuner, broken, lines, environment.now())
 
 
 def digest(
