@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataflyt.errors import Unreadable
@@ -232,6 +232,24 @@ def test_the_changes_bring_any_directory_to_exactly_the_new_file(before: Kommune
         except Refused:
             continue
     assert again.said() == Directory(new).said()
+
+
+@settings(deadline=None, max_examples=60)
+@given(directories(), directories(), st.data())
+def test_changes_that_gave_something_of_one_who_is_hidden_are_known_as_such(
+    before: Kommune, now: Kommune, data: st.DataObject
+) -> None:
+    people = tuple(now.people_)
+    assume(people)
+    hidden = data.draw(st.sampled_from(people))
+    second, third = written(now), written(replace(now, people_=tuple(one for one in people if one != hidden)))
+    first, then = changes(written(before), second), changes(second, third)
+    later = {element for element, _ in feide_changes.named(File(then))}
+    clash = any(gives and element in later for element, gives in feide_changes.named(File(first)))
+    gives = {dn for dn, (kind, *_) in records(first) if kind[1] != "delete"}
+    taken = {dn for dn, (kind, *_) in records(then) if kind[1] == "delete"}
+    assert taken
+    assert clash or not gives & taken
 
 
 def unnamed(content: bytes) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataflyt.errors import Unreadable
@@ -88,23 +88,42 @@ class Receiver:
             self.rows[key] = row
 
 
+def roster(week, extras: frozenset[str] = ALL, hidden: str = "") -> bytes:
+    """Write a kommune's roster, without the person of this id."""
+    pupils = {part.person_id for part in week.parts if part.of_school}
+    people = tuple(
+        one._replace(guardians=tuple(sorted(set(one.guardians) - pupils - {one.person_id, hidden})))
+        if one.person_id in pupils
+        else one._replace(guardians=(), is_pupil=False)
+        for one in week.people_
+        if one.person_id != hidden
+    )
+    parts = tuple(part for part in week.parts if part.person_id in pupils - {hidden})
+    return written(Roster(people, week.schools_, week.groups_, parts, week.moment, extras_=extras))
+
+
+@settings(deadline=None, max_examples=20)
+@given(kommuner(("01", "02", "04")), kommuner(("01", "02", "04")), st.data())
+def test_changes_that_gave_something_of_one_who_is_hidden_are_known_as_such(before, now, data) -> None:
+    in_schools = sorted({part.person_id for part in now.parts if part.of_school})
+    assume(in_schools)
+    hidden = data.draw(st.sampled_from(in_schools))
+    files = [roster(before), roster(now), roster(now, hidden=hidden)]
+    first, then = (changes(*two) for two in pairwise(files))
+    later = {element for element, _ in oneroster_changes.named(InMemory(then))}
+    clash = any(gives and element in later for element, gives in oneroster_changes.named(InMemory(first)))
+    users = tables(first).get("users", [])
+    assert clash or hidden not in {row["sourcedId"] for row in users if row["status"] == "active"}
+    assert hidden in {row["sourcedId"] for row in tables(then)["users"]}
+
+
 @settings(deadline=None, max_examples=20)
 @given(
     st.lists(kommuner(("01", "02", "04")), min_size=2, max_size=5),
     st.lists(st.sampled_from((ALL, frozenset[str]())), min_size=5, max_size=5),
 )
 def test_a_chain_of_changes_ends_each_week_at_exactly_the_full_file(weeks, extras) -> None:
-    files = []
-    for week, extra in zip(weeks, extras, strict=False):
-        pupils = {part.person_id for part in week.parts if part.of_school}
-        people = tuple(
-            one._replace(guardians=tuple(sorted(set(one.guardians) - pupils - {one.person_id})))
-            if one.person_id in pupils
-            else one._replace(guardians=(), is_pupil=False)
-            for one in week.people_
-        )
-        parts = tuple(part for part in week.parts if part.person_id in pupils)
-        files.append(written(Roster(people, week.schools_, week.groups_, parts, week.moment, extras_=extra)))
+    files = [roster(week, extra) for week, extra in zip(weeks, extras, strict=False)]
     receiver = Receiver(files[0])
     for old, new in pairwise(files):
         delta = changes(old, new)

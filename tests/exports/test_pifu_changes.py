@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -279,6 +279,34 @@ def test_a_chain_of_changes_ends_each_week_at_exactly_the_full_file(weeks: list[
         }
         short = {one[:60] for one in gone} | {f"skole:{org}" for org in (SKAAREDALEN, TESTSKOLE)}
         assert texts(delta) <= texts(new) | gone | kinds | short
+
+
+@settings(deadline=None, max_examples=60)
+@given(kommuner(), kommuner(), st.data())
+def test_changes_that_gave_something_of_one_who_is_hidden_are_known_as_such(
+    before: Kommune, now: Kommune, data: st.DataObject
+) -> None:
+    assume(now.people_)
+    hidden = data.draw(st.sampled_from(now.people_))
+    without = replace(
+        now,
+        people_=tuple(
+            one._replace(guardians=tuple(guardian for guardian in one.guardians if guardian != hidden.person_id))
+            for one in now.people_
+            if one != hidden
+        ),
+        parts=tuple(part for part in now.parts if part.person_id != hidden.person_id),
+    )
+    files = [written(one) for one in (before, now, without)]
+    try:
+        first, then = (changes(*two) for two in pairwise(files))
+    except Unreadable:
+        assume(False)
+    later = {element for element, _ in pifu_changes.named(InMemory(then))}
+    clash = any(gives and element in later for element, gives in pifu_changes.named(InMemory(first)))
+    given = {one for one in (hidden.number, hidden.uid) if one} & texts(first)
+    assert clash or not given - texts(files[-1])
+    assert b"person " + hidden.person_id.encode() in later
 
 
 # --- what a receiver is told ------------------------------------------------------------------------------------------
