@@ -30,14 +30,20 @@ _WAITING_ROWS = 60_000
 
 @dataclass
 class _Target:
-    """The table for rows of one type, the count copied so far, and the next rows to copy, each with its page's name."""
+    """The table for rows of one type, the count copied so far, and the next rows to copy."""
 
     table: SourceTable
     copy: str
     count: int
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+    labels: list[tuple[int, tuple[str]]] = field(default_factory=list)
+    """Where in ``rows`` the rows of a document begin, and the name of its page."""
     whole: int = 0
     """The number of rows to copy next whose pages have been read to the end."""
+
+    def label(self, label: tuple[str]) -> None:
+        """Give the rows that come next this page's name."""
+        self.labels.append((len(self.rows), label))
 
 
 def prepare(connection: Connection, owner: str, source: str) -> None:
@@ -88,7 +94,7 @@ def load(
     for table in _tables(source):
         name = f"{schema}.{table.name}"
         columns = ", ".join(f'"{column.lower()}"' for column in table.columns)
-        targets[table.table.row] = _Target(table, f"copy {name} (page, {columns}) from stdin", counted[name])
+        targets[table.table.row] = _Target(table, f"copy {name} (page, {columns}) from stdin binary", counted[name])
     # A load that was rolled back has used numbers too.
     numbered = (
         f"setval(pg_get_serial_sequence('{name}', 'row_id'), {count + 1}, false)" for name, count in counted.items()
@@ -102,6 +108,7 @@ def load(
                 raise with_origin(error, source, page, landing) from None
             for target in targets.values():
                 del target.rows[target.whole :]
+                target.labels = [(at, label) for at, label in target.labels if at < target.whole]
     for target in targets.values():
         _flush(connection, target)
     rows = {target.table.name: target.count for target in targets.values()}
@@ -124,29 +131,38 @@ def _load_page(
     connection: Connection, targets: dict[type, _Target], page: str, reader: Reader, landing: Landing
 ) -> None:
     """Read a page's rows, and copy them when there are many: the server copies many at once in a third of the time."""
-    for target in targets.values():
-        target.whole = len(target.rows)
-    add = {kind: target.rows.append for kind, target in targets.items()}
     begins = next((target.table for target in targets.values() if target.table.table.begins), None)
     first = begins.table.row if begins else None
     subject_at = list(begins.columns).index(begins.table.subject) if begins else 0
+    add = {kind: target.rows.append for kind, target in targets.items()}
     seen: set[str] = set()
     again: dict[str, int] = {}
-    label = (page,)
+    label = plain = (page,)
+    for target in targets.values():
+        target.whole = len(target.rows)
+        target.label(plain)
     with landing.open(page) as stream, _without_collector():
         rows = reader(stream)
         while some := list(itertools.islice(rows, _AT_A_TIME)):
-            for row in some:
-                kind = type(row)
-                if kind is first:
-                    subject = row[subject_at]
-                    if subject in seen:
-                        again[subject] = document = again.get(subject, 1) + 1
-                        label = (f"{page}#{document}",)
-                    else:
-                        seen.add(subject)
-                        label = (page,)
-                add[kind](label + row)
+            subjects = [row[subject_at] for row in some if type(row) is first]
+            if label is plain and seen.isdisjoint(subjects) and len(set(subjects)) == len(subjects):
+                seen.update(subjects)
+                for row in some:
+                    add[type(row)](row)
+            else:
+                for row in some:
+                    kind = type(row)
+                    if kind is first:
+                        subject = row[subject_at]
+                        if subject in seen:
+                            again[subject] = document = again.get(subject, 1) + 1
+                            label = (f"{page}#{document}",)
+                        else:
+                            seen.add(subject)
+                            label = plain
+                        for target in targets.values():
+                            target.label(label)
+                    add[kind](row)
             waiting = sum(len(target.rows) for target in targets.values())
             if waiting >= _WAITING_ROWS:
                 for target in targets.values():
@@ -169,10 +185,13 @@ def _without_collector() -> Iterator[None]:
 def _flush(connection: Connection, target: _Target) -> None:
     if target.rows:
         with driver(connection).cursor() as cursor, cursor.copy(target.copy) as copy:
-            for row in target.rows:
-                copy.write_row(row)
+            copy.set_types(["text", *target.table.columns.values()])
+            for (start, label), (end, _) in itertools.pairwise([*target.labels, (len(target.rows), ("",))]):
+                for row in target.rows[start:end]:
+                    copy.write_row(label + row)
         target.count += len(target.rows)
         target.rows.clear()
+        target.labels = [(0, target.labels[-1][1])]
         target.whole = 0
 
 
