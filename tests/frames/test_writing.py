@@ -62,6 +62,16 @@ def test_a_streamed_sheet_has_one_head_and_no_formula() -> None:
     assert written(".xlsx", FRAME.iloc[:0])[0] == 0
 
 
+def test_a_streamed_parquet_table_has_the_frame_s_own_types_texts_and_times() -> None:
+    empty = FRAME.iloc[:0].astype(FRAME.dtypes)
+    rows, content = written(".parquet", empty, FRAME, FRAME)
+    assert rows == 14
+    read = pd.read_parquet(io.BytesIO(content))
+    days = {"dag": "datetime64[ms]"}  # Parquet has no whole seconds
+    pd.testing.assert_frame_equal(read, pd.concat([FRAME, FRAME], ignore_index=True).astype(days))
+    assert content == written(".parquet", empty, FRAME, FRAME)[1]
+
+
 def test_a_table_too_long_for_a_sheet_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "MOST", 10)
     with pytest.raises(ConfigError, match=r"\.csv"):
@@ -90,7 +100,7 @@ def test_a_file_is_new_and_private_and_never_there_without_its_audit(
     before = here.query(audited)
     link = tmp_path / "link.csv"
     link.symlink_to(tmp_path / "elsewhere.csv")
-    for name in ("person.csv", "link.csv", "person.parquet", "person.txt", "nowhere/person.csv"):
+    for name in ("person.csv", "link.csv", "person.feather", "person.txt", "nowhere/person.csv"):
         with pytest.raises(ConfigError):
             writing.write(here.kommune, here.environment, "person", LOOKING, tmp_path / name)
     assert here.query(audited) == before
@@ -124,6 +134,8 @@ def test_the_command_asks_who_and_why_for_people_and_nothing_for_counts(operator
     assert said("unit", *out, "--as", "101", "--purpose", "1") == (0, f"4 rader av unit er skrevet til {out[1]}.\n")
     assert "finnes fra før" in said("runs", *out)[1]
     assert said("runs", "--out", str(tmp_path / "runs.csv"))[0] == 0
+    assert said("person", "--out", str(tmp_path / "person.parquet"), "--as", "101", "--purpose", "1")[0] == 0
+    assert len(pd.read_parquet(tmp_path / "person.parquet")) > 100
     names = {parameter for parameter in app_help().replace(",", " ").replace(".", " ").split()}
     from dataflyt.frames.tables import TABLES
 

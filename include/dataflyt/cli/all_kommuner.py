@@ -112,7 +112,7 @@ def runs_command(
         typer.Option(metavar="UTFALL", help="Bare kjøringer med dette utfallet, som failed, rejected eller waiting."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FIL", help="Skriv tabellen til en fil: .csv eller .xlsx.")
+        Path | None, typer.Option("--out", metavar="FIL", help="Skriv tabellen til en fil: .csv, .xlsx eller .parquet.")
     ] = None,
 ) -> None:
     """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvor den stoppet, og hvor mange rader.

@@ -26,7 +26,7 @@ def frame_command(
         typer.Option(
             "--out",
             metavar="FIL",
-            help="En ny fil som slutter på .csv eller .xlsx. Bare du kan lese den; slett den når du er ferdig.",
+            help="En ny fil: .csv, .xlsx eller .parquet. Bare du kan lese den; slett den når du er ferdig.",
         ),
     ],
     run: Annotated[

@@ -25,7 +25,8 @@ def show(
     runs: Annotated[int, typer.Option(help="Hvor mange kjøringer som vises.")] = 12,
     everything: Annotated[bool, typer.Option("--all", help="Ta med reglene som ingen rad bryter.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FIL", help="Skriv alle reglene til en fil som slutter på .csv eller .xlsx.")
+        Path | None,
+        typer.Option(metavar="FIL", help="Skriv alle reglene til en fil som slutter på .csv, .xlsx eller .parquet."),
     ] = None,
 ) -> None:
     """Vis hver regel over tid: hva som er nytt, hvor gammelt det er, og hvem som retter det. Bare antall vises.

@@ -1,8 +1,9 @@
-"""Tables that people take away: CSV and XLSX, as a Norwegian spreadsheet reads them.
+"""Tables that people take away: CSV and XLSX, as a Norwegian spreadsheet reads them, and Parquet for a notebook.
 
 CSV has semicolons and a byte order mark. XLSX has a header row in bold that stays in sight, a filter over it, and
 columns as wide as their contents. No cell is a formula: a name may begin with = + - or @, and a spreadsheet that reads
-it as a formula runs it. Letters that XML cannot hold are left out of XLSX.
+it as a formula runs it. Letters that XML cannot hold are left out of XLSX. Parquet has the frame's own types and texts,
+and its times in UTC.
 
 A table comes as one frame or as many with the same columns, one after another: memory holds one of them. The same
 frames and the same moment give the same bytes.
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The first letters of a text that a spreadsheet may read as a formula; the last four are = + - @ in full width."""
 _WITHIN: Final = re.compile(rf"([,;]\s*)(?=[{re.escape(''.join(FORMULA))}])")
+ENDINGS: Final = (".csv", ".xlsx", ".parquet")
+"""The endings of the files' names."""
 EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 """The time of a file in a zip file, which has to have one, and cannot have an earlier."""
 NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,21 +41,28 @@ MOST: Final = 1_048_575
 
 
 def write(frame: "pd.DataFrame", file: Path, title: str, *, fixed: int = 2) -> None:
-    """Write a table to a file that ends in ``.csv`` or ``.xlsx``; ``title`` is the sheet's name.
+    """Write a table to a file with one of the ``ENDINGS``; ``title`` is the sheet's name.
 
     The first row and the ``fixed`` first columns of a sheet stay in sight. Raises ConfigError for another ending, and
     for a file that cannot be written.
     """
-    if file.suffix.lower() not in (".csv", ".xlsx"):
-        raise ConfigError("Skriv et filnavn som slutter på .csv eller .xlsx.")
+    must_have_ending(file)
     try:
         with file.open("wb") as out:
             if file.suffix.lower() == ".csv":
                 write_csv([frame], out)
+            elif file.suffix.lower() == ".parquet":
+                write_parquet([frame], out)
             else:
                 write_xlsx([frame], out, title, fixed=fixed, letters=longest(frame))
     except OSError as error:
         raise ConfigError(f"{file} kan ikke skrives: {known_refusal(error) or type(error).__name__}.") from None
+
+
+def must_have_ending(file: Path) -> None:
+    """Raise ConfigError for a file whose name has none of the ``ENDINGS``."""
+    if file.suffix.lower() not in ENDINGS:
+        raise ConfigError("Skriv et filnavn som slutter på .csv, .xlsx eller .parquet.")
 
 
 def longest(frame: "pd.DataFrame") -> dict[str, int]:
@@ -60,26 +71,43 @@ def longest(frame: "pd.DataFrame") -> dict[str, int]:
 
 
 def stream(chunks: Iterable["pd.DataFrame"], out: BinaryIO, ending: str, title: str) -> int:
-    """Write the chunks of one table to an open file as they come, as ``.csv`` or ``.xlsx``; return the number of rows.
+    """Write the chunks of one table to an open file as they come, by one of the ``ENDINGS``; return the number of rows.
 
-    For tables that are too large to hold. A letter that cannot be printed (a control, a change of direction) becomes a
-    blank, and times are written in Norway's. Raises ConfigError for more rows than a sheet can have.
+    For tables that are too large to hold. In CSV and XLSX a letter that cannot be printed (a control, a change of
+    direction) becomes a blank, and times are Norway's. Raises ConfigError for more rows than a sheet can have.
     """
     rows = 0
 
-    def tidied() -> Iterator["pd.DataFrame"]:
+    def counted() -> Iterator["pd.DataFrame"]:
         nonlocal rows
         for chunk in chunks:
             rows += len(chunk)
-            if ending != ".csv" and rows > MOST:
-                raise ConfigError("Et regneark kan ikke ha så mange rader: skriv et filnavn som slutter på .csv.")
-            yield _tidied(chunk)
+            if ending == ".xlsx" and rows > MOST:
+                raise ConfigError(
+                    "Et regneark kan ikke ha så mange rader: skriv et filnavn som slutter på .csv eller .parquet."
+                )
+            yield chunk
 
     if ending == ".csv":
-        write_csv(tidied(), out)
+        write_csv(map(_tidied, counted()), out)
+    elif ending == ".parquet":
+        write_parquet(counted(), out)
     else:
-        write_xlsx(tidied(), out, title)
+        write_xlsx(map(_tidied, counted()), out, title)
     return rows
+
+
+def write_parquet(frames: Iterable["pd.DataFrame"], out: IO[bytes]) -> None:
+    """Write frames to ``out`` as one table in Parquet. Every frame has the types of the first one's columns."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    left = iter(frames)
+    first = next(left)
+    schema = pyarrow.Schema.from_pandas(first, preserve_index=False)
+    with ParquetWriter(out, schema) as writer:
+        for frame in chain([first], left):
+            writer.write_table(pyarrow.Table.from_pandas(frame, schema, preserve_index=False))
 
 
 def write_csv(frames: Iterable["pd.DataFrame"], out: BinaryIO) -> None:

@@ -1,10 +1,9 @@
-"""Write a table to a new file that only its owner can read: CSV or XLSX."""
+"""Write a table to a new file that only its owner can read: CSV, XLSX or Parquet."""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, known_refusal
@@ -12,8 +11,6 @@ from dataflyt.formats import sheets
 from dataflyt.frames.reading import chunks
 from dataflyt.run.environment import Environment
 from dataflyt.warehouse.audit import Visitor
-
-ENDINGS: Final = (".csv", ".xlsx")
 
 
 def write(
@@ -57,9 +54,6 @@ _THERE = "{file} finnes fra før, og skrives ikke over: velg et annet navn med -
 
 
 def _must_be_new(file: Path) -> None:
-    if file.suffix.lower() == ".parquet":
-        raise ConfigError("Dataflyt skriver ikke Parquet: skriv et filnavn som slutter på .csv eller .xlsx.")
-    if file.suffix.lower() not in ENDINGS:
-        raise ConfigError("Skriv et filnavn som slutter på .csv eller .xlsx.")
+    sheets.must_have_ending(file)
     if os.path.lexists(file):
         raise ConfigError(_THERE.format(file=file))
