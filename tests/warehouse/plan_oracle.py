@@ -115,6 +115,9 @@ def plan(installation: Installation, run: int, released: int) -> set[tuple[str, 
         add("group_appears", group, "", after.groups[group]["unit_id"])
     for group in before.groups.keys() - after.groups.keys():
         add("group_vanishes", group, "", before.groups[group]["unit_id"], True)
+    for group in before.groups.keys() & after.groups.keys():
+        if before.groups[group]["feide_type"] == "u" and after.groups[group]["feide_type"] != "u":
+            add("group_loses_resources", group, "", after.groups[group]["unit_id"], True)
     for person, group, role in after.members ^ before.members:
         add("membership_changes", person, group, role, (person, group, role) in before.members)
     for person in after.accounts - before.accounts:

@@ -97,6 +97,7 @@ def test_nobody_hidden_is_found_in_any_export_by_name_number_or_group(installati
         made = Group(
             f"G/{len(world.groups)}/2026", pupil.school, kind, name, name, subject.grep_short, subject.grep_uri
         )
+        made.lessons = [(1, 0, "A1")]
         made.members = [Member(teacher, "02"), *(Member(member, "01") for member in members)]
         world.groups.append(made)
         return made
@@ -158,6 +159,7 @@ def test_a_group_whose_id_tells_is_not_shown(installation: Installation) -> None
     pupil.person.given, pupil.person.middle, pupil.person.family = "Truls", None, "Kvernåsen"
     subject = next(group for group in world.groups if group.kind[1] == "undervisningsgruppe")
     made = Group("NOR-KvernåsenTruls", pupil.school, subject.kind, "Norsk", "Norsk", subject.grep_short)
+    made.lessons = [(1, 0, "A1")]
     made.members = [Member(other.sas.person_id, "01")]
     world.groups.append(made)
     installation.registers.write()

@@ -56,6 +56,7 @@ PlanKind = Literal[
     "contact_changes",
     "group_appears",
     "group_vanishes",
+    "group_loses_resources",
     "membership_changes",
     "account_created",
     "account_disabled",
@@ -399,7 +400,11 @@ class Sources(_Part):
 
 
 class Feide(_Part):
-    """The kommune as a Feide host organisation."""
+    """The kommune as a Feide host organisation.
+
+    With ``resources_need_timetable`` a subject group without a timetable gives no digital learning resources: the
+    exports have it without its Grep code, and Feide's file has it not.
+    """
 
     realm: str = Field(
         max_length=253,
@@ -409,6 +414,9 @@ class Feide(_Part):
     mail: MailAddress | None = Field(
         default=None,
         description="skriv e-postadressen Feide skal vise for skoleeieren, for eksempel feide@haugesund.kommune.no",
+    )
+    resources_need_timetable: bool = Field(
+        default=False, strict=True, description="skriv true når faggrupper uten timeplan ikke skal gi læremidler"
     )
 
 
@@ -713,6 +721,15 @@ class Kommune(_Part):
             raise _wrong(
                 "har eksporten calendar uten timeplan, skriv timetable under sources.sas, eller ta calendar bort fra "
                 "exports"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _needed_timetables_are_read(self) -> Kommune:
+        if self.feide.resources_need_timetable and not (self.sources.sas.timetable or self.sources.sas.calendars):
+            raise _wrong(
+                "krever timeplan for læremidler uten å lese noen, skriv timetable under sources.sas, eller ta "
+                "resources_need_timetable bort fra feide"
             )
         return self
 

@@ -74,6 +74,7 @@ class Job:
             realm=kommune.feide.realm,
             publish_unasked=kommune.pupils_without_number == "publish",
             renew_user_names=kommune.user_name_at_name_change == "renew",
+            resources_need_timetable=kommune.feide.resources_need_timetable,
         )
 
 

@@ -47,6 +47,7 @@ KINDS = {
     "contact_changes": "Foresatte med ny eller endret kontaktinformasjon",
     "group_appears": "Nye grupper",
     "group_vanishes": "Grupper som forsvinner",
+    "group_loses_resources": "Faggrupper som ikke lenger gir digitale læremidler",
     "membership_changes": "Endringer i hvem som er i gruppene",
     "account_created": "FEIDE-kontoer som opprettes",
     "account_disabled": "FEIDE-kontoer som sperres",

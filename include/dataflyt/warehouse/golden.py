@@ -28,7 +28,8 @@ class GoldenInputs:
 
     ``units`` maps HR units to schools. ``accounts`` tells what names accounts in the FEIDE ``realm``, ``dataflyt`` or
     ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published. With ``renew_user_names`` an
-    account holder whose given name or gender changes gets a new user name.
+    account holder whose given name or gender changes gets a new user name. With ``resources_need_timetable`` a subject
+    group without a timetable gives no learning resources.
     """
 
     owner: str
@@ -39,6 +40,7 @@ class GoldenInputs:
     realm: str = ""
     publish_unasked: bool = False
     renew_user_names: bool = False
+    resources_need_timetable: bool = False
 
     @property
     def today(self) -> date:
@@ -55,6 +57,7 @@ class GoldenInputs:
             "units": json.dumps(dict(self.units)),
             "publish_unasked": self.publish_unasked,
             "renew_user_names": self.renew_user_names,
+            "resources_need_timetable": self.resources_need_timetable,
             "krr_mail": KRR_MAIL,
             "krr_mobile": KRR_MOBILE,
         }

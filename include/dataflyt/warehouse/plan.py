@@ -24,7 +24,7 @@ GRADED_KINDS = frozenset({"protection_raised", "protection_lowered", "identity_p
 """Kinds that only a reader with the right to see protection may see; their counts are never told elsewhere."""
 
 
-OF_GROUPS = frozenset({"group_appears", "group_vanishes"})
+OF_GROUPS = frozenset({"group_appears", "group_vanishes", "group_loses_resources"})
 """Kinds whose subject is a group."""
 
 UNDOING_KINDS = ("leaves_exports", "block_again")

@@ -5,14 +5,17 @@
 --   integer, from_date date, to_date date, timetabled boolean
 -- makes: golden
 -- Groups with the group's own dates, never a member's. Feide's type is b for a class and u for a subject group, which
--- must have a Grep code (Feide's information model for GO, appendix on group values); other kinds are not exported.
+-- must have a Grep code (Feide's information model for GO, appendix on group values) and, where the kommune says so, a
+-- timetable; other kinds have no type. The type is part of the group's id in Feide, so that no group has another for a
+-- while.
 select
     g.group_id,
     u.unit_id,
     g.group_type,
     case
         when g.group_type = 'basisgruppe' then 'b'
-        when g.group_type = 'undervisningsgruppe' and g.grep_code ~ '^[A-Z]{3}[0-9]{4}$' then 'u'
+        when g.group_type = 'undervisningsgruppe' and g.grep_code ~ '^[A-Z]{3}[0-9]{4}$'
+            and (t.group_id is not null or not :resources_need_timetable) then 'u'
     end as feide_type,
     coalesce(g.name, g.long_name, g.group_id) as name,
     g.grep_code,

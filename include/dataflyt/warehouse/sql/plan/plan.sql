@@ -21,7 +21,8 @@ select kind, subject::text as subject, other::text as other, unit_id, inferred,
     or kind = 'contact_changes'
     or kind <> 'pupil_published' and subject in (select person_id from hidden)
     or other in (select person_id from hidden)
-    or kind in ('group_appears', 'group_vanishes') and subject in (select group_id from hidden_group) as graded
+    or kind in ('group_appears', 'group_vanishes', 'group_loses_resources')
+        and subject in (select group_id from hidden_group) as graded
 from (
     {access}
     union all
@@ -119,6 +120,11 @@ from (
     select 'group_vanishes', b.group_id, '', b.unit_id, true
     from before_school_group b
     where not exists (select from after_school_group a where a.group_id = b.group_id)
+    union all
+    select 'group_loses_resources', a.group_id, '', a.unit_id, true
+    from before_school_group b
+    join after_school_group a using (group_id)
+    where b.feide_type = 'u' and a.feide_type is distinct from 'u'
     union all
     select 'membership_changes', person_id::text, group_id, role, a.person_id is null
     from before_membership b
