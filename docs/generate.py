@@ -27,6 +27,7 @@ from dataflyt.config.kommune import WEEKDAYS, Kommune, PlanKind
 from dataflyt.config.loading import DEFAULTS
 from dataflyt.exports import read_back
 from dataflyt.on_airflow import notices, rights
+from dataflyt.operations.metrics import METRICS
 from dataflyt.run import report
 from dataflyt.run.steps import TITLES
 from dataflyt.sources.freg import checks as freg
@@ -55,6 +56,7 @@ def pages() -> dict[str, str]:
         "reference/quality-rules.md": quality_rules(),
         "reference/plan-kinds.md": plan_kinds(),
         "engineer/tables.md": table_map(),
+        "engineer/metrics.md": metric_list(),
     }
     return {path: f"{_HIDE.get(path, '')}{GENERATED}\n{text.strip()}\n" for path, text in written.items()}
 
@@ -505,6 +507,35 @@ def _created(schema: str) -> Iterator[tuple[str, str, str]]:
                 above = []
             else:
                 above = []
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+_IN_PROMETHEUS = {"counter": "", "gauge": "", "seconds": "_bucket, _sum, _count"}
+
+
+def metric_list() -> str:
+    """List the metrics that Dataflyt sends, with their names in StatsD, OpenTelemetry and Prometheus."""
+    rows = []
+    for name, told in METRICS.items():
+        series = f"airflow_{name.replace('.', '_')}"
+        suffixes = _IN_PROMETHEUS[told.kind].split(", ")
+        rows.append(
+            (
+                code(f"airflow.{name}"),
+                ", ".join(code(series + suffix) for suffix in suffixes),
+                told.kind,
+                ", ".join(code(tag) for tag in told.tags),
+                told.says,
+            )
+        )
+    heads = ("StatsD and OpenTelemetry", "Prometheus", "Kind", "Tags", "Tells")
+    return f"""# Metrics
+
+[Monitoring](monitoring.md#metrics) says how to turn them on, and what they leave out. `airflow` is Airflow's setting
+`statsd_prefix`; the names in Prometheus are those that `deploy/observe/statsd.yaml` gives.
+
+{table(heads, rows)}"""
 
 
 if __name__ == "__main__":

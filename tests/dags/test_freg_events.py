@@ -32,7 +32,10 @@ def run(*trouble):
     except Exception as stopped:
         return [type(stopped).__name__, str(stopped)]
 
+beside = dag.get_task("tell_metrics")
 said = {
+    "beside": [beside.task_display_name, sorted(beside.upstream_task_ids), sorted(task.upstream_task_ids),
+               beside.execute(context)],
     "errors": bag.import_errors,
     "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
     "dag": [dag.catchup, dag.max_active_runs, task.retries, task.pool, task.priority_weight > 11,
@@ -71,6 +74,10 @@ def test_it_runs_every_hour_one_at_a_time_for_the_whole_installation(read: Simpl
     assert read.dag == [False, 1, 3, "freg", True, 6]
     assert read.names[:2] == ["Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"]
     assert "warehouse_events" in read.names[2]
+
+
+def test_metrics_are_sent_beside_it_and_hold_nothing_back(read: SimpleNamespace) -> None:
+    assert read.beside == ["Send måltall om kommunenes kjøringer", [], [], {"metrics": 0}]
 
 
 def test_it_gives_counts_and_tries_again_only_what_passes(read: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from dataflyt.operations import work_list
+from dataflyt.operations import metrics, work_list
 from dataflyt.run.approve import question
 from dataflyt.run.close_run import close_run
 from dataflyt.run.open_plan import open_plan
@@ -103,6 +103,7 @@ def _everything_told(here: Installation, caplog: pytest.LogCaptureFixture) -> di
     told["closed"] = close_run(job, [])
     report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
     told["report"] = report
+    told["metrics"] = [*metrics.of_run(report), *metrics.of_run({**report, "outcome": "released"})]
     told["files"] = sorted(
         (path.name, path.stat().st_size)
         for path in here.storage.rglob("*")
@@ -139,6 +140,7 @@ def test_a_run_that_hides_somebody_tells_airflow_what_one_that_hides_nobody_does
         counts = {name: step(job) for name, step in TO_PLAN.items()}
         approve_and_release(job)
         published, closed = publish(job), close_run(job, [])
+        del closed["report"]  # the one that is read below
         report = orjson.loads((here.storage / f"reports/haugesund/run-{job.run.number:06d}.json").read_bytes())
         manifest = orjson.loads((here.storage / "exports/haugesund/manifest.json").read_bytes())
         # Who reads the manifest reads the changes too, and sees there who is deleted: "earlier" tells no more.

@@ -160,7 +160,7 @@ def test_what_was_set_by_hand_stays(world: SimpleNamespace) -> None:
 
 def test_a_run_whose_pool_nobody_made_goes_on_and_says_so(world: SimpleNamespace) -> None:
     state, note, pools = world.said["before"]["freg_events"]
-    assert (state, pools) == ("running", {"fast_lane": "default_pool"})
+    assert (state, pools) == ("running", {"fast_lane": "default_pool", "tell_metrics": "default_pool"})
     assert note.startswith("Det er ingen pool freg i Airflow")
     assert "dataflyt airflow prepare" in note
     state, note, pools = world.said["before"]["kommune_haugesund"]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dataflyt.operations.digest import Digest
 
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
-"""The names of the DAG that reads FREG's events, and of its task."""
+TELL_METRICS = "Send måltall om kommunenes kjøringer"
+"""The names of the DAG that reads FREG's events, and of its tasks."""
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
 DELETE_OLD = "Slett det som har hatt sin tid"

@@ -7,7 +7,8 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 - ``Publish``: publishes, and tells Airflow of the exports as assets (``assets``).
 - ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
-- ``FastLane``: the one task of the DAG that reads FREG's events.
+- ``FastLane``: the task that reads FREG's events.
+- ``TellMetrics``: the task of the same DAG that sends, every hour, the metrics that no run sends.
 - ``Nightly``: the one task of the DAG that brings publications in line with the day.
 - ``Retention``: the task of the same DAG that deletes what has had its time.
 - ``WorkListMails``: the task of the same DAG that mails what there is to correct.
@@ -29,7 +30,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.formats.dates import OSLO
-from dataflyt.on_airflow import notices, rights
+from dataflyt.on_airflow import notices, rights, telling
 from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
 from dataflyt.on_airflow.mails import tell, tell_morning, tell_work_lists
 from dataflyt.on_airflow.safely import counted, safely, safely_said
@@ -60,7 +61,8 @@ class Step(BaseOperator):  # type: ignore[misc]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the step and return its counts."""
-        counts = safely_said(context, lambda: counted(self.run_step(context)))
+        with telling.timed(self.kommune.id, self.task_id):
+            counts = safely_said(context, lambda: counted(self.run_step(context)))
         self.log.info("%s: %s", self.task_id, counts)
         return counts
 
@@ -114,13 +116,20 @@ class CloseRun(Step):
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call ``close_run`` with the tasks that failed; the warehouse has the answer."""
+        from dataflyt.operations import metrics, work_list
         from dataflyt.run import report
         from dataflyt.run.close_run import close_run
 
         ti = context["ti"]
         failed = failed_steps(context)
-        counts = close_run(job_of(self.kommune, context), failed)
+        job = job_of(self.kommune, context)
+        counts = close_run(job, failed)
         ti.xcom_push(key="outcome", value=counts["outcome"])
+        telling.send(lambda: metrics.of_run(counts["report"]))
+        if counts["outcome"] in ("released", "not_published"):
+            telling.send(
+                lambda: metrics.of_work_list(self.kommune, work_list.counts_by_owner(self.kommune, job.environment))
+            )
         if failed:
             raise DataflytError(f"Kjøringen stoppet i {', '.join(failed)}. Loggen til den oppgaven sier hvorfor.")
         if counts["outcome"] in ("rejected", "unanswered"):
@@ -250,6 +259,20 @@ class FastLane(BaseOperator):  # type: ignore[misc]
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
+
+
+class TellMetrics(BaseOperator):  # type: ignore[misc]
+    """Send the metrics of all kommuner's runs that no event sends: ages, and what waits.
+
+    Ends well although nothing could be sent, with a line in its log: the DAG's failure is that of the events. Whoever
+    watches sees that the metrics are missing.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Send them, and return how many there were."""
+        from dataflyt.operations import metrics
+
+        return {"metrics": telling.send(lambda: metrics.of_installation(run_environment()))}
 
 
 class Nightly(BaseOperator):  # type: ignore[misc]

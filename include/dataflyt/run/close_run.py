@@ -27,7 +27,7 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
     """Close the run: undo it unless it was released, bring the publication in line, write the run's report.
 
     ``failed`` names the steps that failed; the answer to the run's question stands in the warehouse. A run that is only
-    a plan stays for inspection until the next run begins. Returns the report's outcome and totals.
+    a plan stays for inspection until the next run begins. Returns the report's outcome and totals, and the ``report``.
 
     The registers' raw answers are deleted, whether the run was released or not: nothing reads them again, and they say
     where protected people live. The files of the HR system and the school system stay until the next run is closed.
@@ -52,7 +52,8 @@ def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
         written = _write_report(job, run, failed)
     for sentence in written["sentences"]:
         log.info("%s", sentence)
-    return {"outcome": written["outcome"], "held_pupils": _newly_held(job), **written["totals"]}
+    held = _newly_held(job)
+    return {"outcome": written["outcome"], "held_pupils": held, "report": written, **written["totals"]}
 
 
 def _newly_held(job: Job) -> int:
