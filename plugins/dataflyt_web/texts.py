@@ -66,6 +66,13 @@ class Texts:
                 return self(f"time.{unit}_ago", count=minutes // size)
         raise AssertionError
 
+    def spent(self, seconds: float) -> str:
+        """Return how long something took: ``3 min 20 s``, and in less than ten seconds ``0,3 s``."""
+        if seconds < 9.95:
+            return f"{seconds:.1f} s".replace(".", self("time.decimal"))
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{self.number(minutes)} min {rest} s" if minutes else f"{rest} s"
+
     @staticmethod
     def number(count: int | None) -> str:
         """Return a number with thin spaces between the thousands; a dash for none."""

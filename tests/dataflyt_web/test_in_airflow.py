@@ -146,6 +146,8 @@ def in_a_browser(server: Server, installation: Installation) -> None:
     pages = [
         "",
         "?dataflyt_language=en",
+        "runs",
+        "runs?since=2020-01-01",
         "kommune/haugesund",
         "kommune/haugesund?run=1",
         "kommune/haugesund/plan",

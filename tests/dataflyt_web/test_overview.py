@@ -52,9 +52,11 @@ def test_the_role_of_the_pages_reads_how_runs_went_and_nothing_else(installation
     web = create_engine(make_url(installation.warehouse_url).set(username="dataflyt_web"))
     with web.connect() as connection:
         assert connection.execute(text("select owner, run, state, outcome, figures from control.run")).all() == []
+        assert connection.execute(text("select owner, run, answer, user_name from control.approval")).all() == []
         for refused in (
             "select report from control.run",
-            "select user_name from control.approval",
+            "select digest from control.approval",
+            "select approvers from control.approval",
             "select secret from control.owner",
             "select * from control.audit",
             "select * from golden.person",

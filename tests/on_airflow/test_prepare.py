@@ -166,7 +166,7 @@ def test_a_run_whose_pool_nobody_made_goes_on_and_says_so(world: SimpleNamespace
     state, note, pools = world.said["before"]["kommune_haugesund"]
     assert (state, set(pools.values())) == ("running", {"default_pool"})
     assert note.startswith("Det er ingen pool freg eller krr i Airflow")
-    assert world.said["after"]["freg_events"][1:] == [None, {"fast_lane": "freg"}]
+    assert world.said["after"]["freg_events"][1:] == [None, {"fast_lane": "freg", "tell_metrics": "default_pool"}]
     assert world.said["after"]["kommune_haugesund"][2]["extract_krr"] == "krr"
 
 

@@ -115,9 +115,10 @@ def runs_command(
         Path | None, typer.Option("--out", metavar="FIL", help="Skriv tabellen til en fil: .csv, .xlsx eller .parquet.")
     ] = None,
 ) -> None:
-    """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvor den stoppet, og hvor mange rader.
+    """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvor den stoppet, hvem som svarte, rader og tid.
 
-    Høyst hundre kjøringer for hver kommune. Tallene er de som alle kan se: ingen person er nevnt.
+    Høyst hundre kjøringer for hver kommune. Tallene er de som alle kan se, og ingen i registrene er nevnt. Filen har
+    sekundene til hvert steg, uten tiden kjøringen ventet på svar.
 
     Eksempel: `dataflyt runs --since 2026-11-01 --outcome failed --out kjøringer.xlsx`
     """
@@ -127,22 +128,25 @@ def runs_command(
 
     with installation() as outside:
         kommuner = {kommune.id: kommune for kommune in load_all(folder_of_kommuner())[0]}
-        rows = overview.runs_of_all(outside.environment(), kommuner, since=since.date() if since else None)
+        lines = overview.long_lines(outside.environment(), kommuner)
+        rows = overview.table_of_runs(lines, kommuner, since=since.date() if since else None)
     wanted = [row for row in rows if outcome in (None, row.outcome)]
     if outcome is not None and outcome not in overview.OUTCOMES:
         raise DataflytError(f"Et utfall som heter {outcome}, finnes ikke. Skriv {', '.join(overview.OUTCOMES)}.")
     if out is not None:
         import pandas as pd
 
-        heads = ("Kommune", "Kjøring", "Begynte", "Utfall", "Stoppet i", "Mottatt", "Karantene", "Endringer")
-        sheets.write(pd.DataFrame([row.cells() for row in wanted], columns=list(heads)), out, "Kjøringer", fixed=1)
+        table = pd.DataFrame([row.cells() for row in wanted], columns=list(overview.HEADS))
+        sheets.write(table, out, "Kjøringer", fixed=1)
         echo(f"{len(wanted)} kjøringer er skrevet til {out}.")
         return
     for row in wanted:
-        name, number, began, ended, stopped, received, quarantined, changes = row.cells()
+        name, number, began, ended, stopped, by, received, quarantined, changes, seconds, *_ = row.cells()
         stop = f" i {stopped}" if stopped else ""
         told = "" if received is None else f", {received} rader, {quarantined} i karantene, {changes} endringer"
-        echo(f"{began}  {name}, kjøring {number}: {ended}{stop}{told}")
+        answered = f" (svart av {by})" if by else ""
+        took = "" if seconds is None else f", {seconds:.0f} sekunder"
+        echo(f"{began}  {name}, kjøring {number}: {ended}{stop}{answered}{told}{took}")
     echo(f"{len(wanted)} kjøringer.")
 
 

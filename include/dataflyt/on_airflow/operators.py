@@ -68,9 +68,9 @@ class Step(BaseOperator):  # type: ignore[misc]
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call the function of the step that has this task's name."""
-        from dataflyt.run.execute import FUNCTIONS
+        from dataflyt.run.execute import do
 
-        return FUNCTIONS[self.task_id](job_of(self.kommune, context))
+        return do(self.task_id, job_of(self.kommune, context))
 
 
 class Publish(Step):

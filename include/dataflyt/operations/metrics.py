@@ -48,7 +48,9 @@ METRICS: Final = {
         ("kommune", "kind"),
         "changes that were released, by the plan's kinds; none is about protection",
     ),
-    "dataflyt.step": Described("seconds", ("kommune", "step"), "how long a step took, each try by itself"),
+    "dataflyt.step": Described(
+        "seconds", ("kommune", "step"), "how long a step took, each try by itself; no step that hides people"
+    ),
     "dataflyt.work_items": Described(
         "gauge", ("kommune", "corrector"), "items on the work list when a run was released, without hidden people"
     ),

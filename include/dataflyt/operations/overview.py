@@ -1,8 +1,8 @@
 """The runs of all kommuner: what came of each, and what waits for an answer.
 
 In: the ids of the kommuner that somebody may see. Out: each kommune's newest runs, with the figures that its report
-told everybody. Read in one statement by the role ``dataflyt_web``, by the connection ``warehouse_web``. That role can
-read neither a person nor an approver's name.
+told everybody, what its steps cost, and who answered. Read in one statement by the role ``dataflyt_web``, by the
+connection ``warehouse_web``. That role can read no person of the registers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from dataflyt.config.kommune import Kommune
 from dataflyt.formats.dates import OSLO
 from dataflyt.run.environment import Environment
-from dataflyt.run.steps import TITLES
+from dataflyt.run.steps import HIDING, TITLES
 from dataflyt.storage import database
 
 WAREHOUSE = "warehouse_web"
@@ -60,6 +60,14 @@ class LineRun:
     as_of: datetime
     outcome: str
     figures: Mapping[str, Any]
+    answered_by: str = ""
+    """Who approved or rejected the run; empty when nobody has."""
+
+    @property
+    def cost(self) -> Mapping[str, Mapping[str, float]]:
+        """The ``seconds`` and seconds of ``cpu`` of each step in ``TIMED``; empty where they were not kept."""
+        found: Mapping[str, Mapping[str, float]] = self.figures.get("cost", {})
+        return found
 
     @property
     def good(self) -> bool:
@@ -91,41 +99,75 @@ class Line:
 
 
 class RunRow(NamedTuple):
-    """A run in the table of all kommuner's runs. The counts are None before it is closed."""
+    """A run in the table of all kommuner's runs: the kommune's id and name, and what came of it.
+
+    The counts are None before it is closed. ``cost`` is ``LineRun.cost``.
+    """
 
     kommune: str
+    name: str
     number: int
     as_of: datetime
     outcome: str
     failed: tuple[str, ...]
+    answered_by: str
     received: int | None
     quarantined: int | None
     changes: int | None
+    cost: Mapping[str, Mapping[str, float]]
 
-    def cells(self) -> tuple[str | int | None, ...]:
-        """Return the row as people read it: times in Norway, words for outcome and steps."""
+    @property
+    def seconds(self) -> float | None:
+        """How long the steps took together, without the time that the run waited; None where it is not known."""
+        return round(sum(step["seconds"] for step in self.cost.values()), 1) if self.cost else None
+
+    @property
+    def cpu(self) -> float | None:
+        """The seconds of CPU that the steps took; None where it is not known."""
+        return round(sum(step["cpu"] for step in self.cost.values()), 1) if self.cost else None
+
+    def cells(self) -> tuple[str | int | float | None, ...]:
+        """Return the row as people read it, below ``HEADS``: times in Norway, words for outcome and steps."""
         return (
-            self.kommune,
+            self.name,
             self.number,
             f"{self.as_of.astimezone(OSLO):%Y-%m-%d %H:%M}",
             OUTCOMES.get(self.outcome, self.outcome),
             ", ".join(TITLES.get(step, step) for step in self.failed),
+            self.answered_by,
             self.received,
             self.quarantined,
             self.changes,
+            self.seconds,
+            self.cpu,
+            *(self.cost[step]["seconds"] if step in self.cost else None for step in TIMED),
         )
 
 
-def runs_of_all(environment: Environment, kommuner: Mapping[str, Kommune], *, since: date | None) -> list[RunRow]:
-    """Return the newest runs of these kommuner, at most ``MOST`` of each, the newest first.
+TIMED = tuple(step for step in TITLES if step != "approve" and step not in HIDING)
+"""The steps whose cost is kept; a person does ``approve``."""
+
+HEADS = (
+    *("Kommune", "Kjøring", "Begynte", "Utfall", "Stoppet i", "Svarte", "Mottatt", "Karantene", "Endringer"),
+    *("Sekunder", "Sekunder CPU", *(f"{TITLES[step]} (s)" for step in TIMED)),
+)
+"""The heads of the table of runs."""
+
+
+def long_lines(environment: Environment, owners: Iterable[str]) -> dict[str, Line]:
+    """Return the lines of these kommuner, at most ``MOST`` runs of each, every run with its figures.
 
     Raises ConfigError or SourceUnavailable when the warehouse cannot be read.
     """
     db = database.engine(environment.connect(WAREHOUSE).url)
     with database.reading_runs(db) as connection:
-        lines = read_lines(connection, list(kommuner), MOST)
+        return read_lines(connection, list(owners), MOST)
+
+
+def table_of_runs(lines: Mapping[str, Line], kommuner: Mapping[str, Kommune], *, since: date | None) -> list[RunRow]:
+    """Return the runs of these lines as rows, from the day ``since`` in Norway, the newest first."""
     found = [
-        _row(kommuner[owner].display_name, run)
+        _row(kommuner[owner], run)
         for owner, line in lines.items()
         for run in line.runs
         if since is None or run.as_of.astimezone(OSLO).date() >= since
@@ -133,17 +175,20 @@ def runs_of_all(environment: Environment, kommuner: Mapping[str, Kommune], *, si
     return sorted(found, key=lambda row: row.as_of, reverse=True)
 
 
-def _row(name: str, run: LineRun) -> RunRow:
+def _row(kommune: Kommune, run: LineRun) -> RunRow:
     totals = run.figures.get("totals", {})
     return RunRow(
-        name,
+        kommune.id,
+        kommune.display_name,
         run.number,
         run.as_of,
         run.outcome,
         tuple(run.failed),
+        run.answered_by,
         totals.get("received"),
         totals.get("quarantined"),
         run.figures.get("changes"),
+        run.cost,
     )
 
 
@@ -167,7 +212,8 @@ def read_lines(
     released: dict[str, LineRun] = {}
     asked = {"owners": owners, "newest": newest, "figures": figures or newest}
     for row in connection.execute(text(_LINES), asked):
-        run = LineRun(row.run, row.key, row.as_of, _outcome(row), orjson.loads(row.figures) if row.figures else {})
+        told = orjson.loads(row.figures) if row.figures else {}
+        run = LineRun(row.run, row.key, row.as_of, _outcome(row), told, row.answered_by or "")
         if row.place:
             found[row.owner].append(run)
         else:
@@ -186,7 +232,9 @@ def _outcome(row: Any) -> str:
 
 # "place" counts from the newest run; the released run comes once more, without a place.
 _LINES = """
-select o.owner, r.run, r.key, r.as_of, r.state, r.outcome, r.figures, r.place, a.answer
+select o.owner, r.run, r.key, r.as_of, r.state, r.outcome, r.figures, r.place,
+    case when r.state = 'merged' then a.answer end as answer,
+    case when a.answer in ('approved', 'rejected') then a.user_name end as answered_by
 from unnest(cast(:owners as text[])) as o (owner)
 cross join lateral (
     select run, key, as_of, state, outcome, case when place <= :figures then figures end as figures, place
@@ -204,8 +252,8 @@ cross join lateral (
     )
 ) r
 left join lateral (
-    select answer from control.approval
-    where owner = o.owner and run = r.run and r.state = 'merged' order by approval desc limit 1
+    select answer, user_name from control.approval
+    where owner = o.owner and run = r.run order by approval desc limit 1
 ) a on true
 order by o.owner, r.run desc
 """

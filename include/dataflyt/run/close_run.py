@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import text
 
 from dataflyt.exports import publishing
-from dataflyt.run import report
+from dataflyt.run import cost, report
 from dataflyt.run.deliver import note_again
 from dataflyt.run.job import Job
 from dataflyt.run.report import UNASKED
@@ -82,8 +82,9 @@ def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
         smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune, day)
         report.note(connection, run, "much_smaller", bool(smaller))
         written = report.build(connection, job.kommune, run, failed)
+        figures = report.figures(written) | {cost.COST: cost.of_notes(report.notes(connection, run))}
     folder = job.environment.folder("reports") / job.owner
     with job.transaction() as connection:
-        runs.keep_figures(connection, run, written["outcome"], report.figures(written))
+        runs.keep_figures(connection, run, written["outcome"], figures)
     write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
     return written

@@ -1,7 +1,7 @@
 """A whole run outside Airflow: every step in the order of ``steps``, and the functions that do them.
 
 The command line, the simulated weeks and the tests call ``execute``. In Airflow each step is a task of its own, which
-takes its function from ``FUNCTIONS``. ``dags/kommune.py`` wires those tasks in the order of the same table.
+calls ``do``. ``dags/kommune.py`` wires those tasks in the order of the same table.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from dataflyt.errors import DataflytError, NotApproved
+from dataflyt.run import cost
 from dataflyt.run.approve import Question, answer, question
 from dataflyt.run.check import check
 from dataflyt.run.close_run import close_run
@@ -39,6 +40,12 @@ FUNCTIONS: dict[str, Callable[[Job], Mapping[str, Any]]] = {
     "deliver": deliver,
 }
 """The function of each step but two: ``approve`` asks a person, ``close_run`` needs the names of the failed steps."""
+
+
+def do(step: str, job: Job) -> Mapping[str, Any]:
+    """Do the step of this name, and keep what it cost; return its counts."""
+    with cost.noted(job, step):
+        return FUNCTIONS[step](job)
 
 
 class Answer(NamedTuple):
@@ -103,7 +110,7 @@ def execute(job: Job, ask: Ask | None = None, *, attempt: Attempt = attempt) -> 
 
 
 def _count(ended: Ended, name: str, job: Job) -> None:
-    ended.counts[name] = FUNCTIONS[name](job)
+    ended.counts[name] = do(name, job)
 
 
 def _ask(job: Job, ask: Ask | None, ended: Ended) -> str | None:

@@ -43,5 +43,8 @@ STEPS = (
 )
 """Every step, in the order in which ``execute`` does them."""
 
+HIDING = frozenset({"withdraw", "close_run"})
+"""The steps that publish anew when somebody must be hidden. We tell nobody how long they take: it would tell that."""
+
 TITLES = {step.name: step.title for step in STEPS}
 """The Norwegian name of each step, in their order."""
