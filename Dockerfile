@@ -1,4 +1,4 @@
-# Dataflyt with Airflow and everything it imports, in the versions of requirements.txt, which the tests run with.
+# Dataflyt with Airflow and everything it imports, in the versions that the tests run with (make lock).
 #
 #   docker build .                  for production: no simulator, no S3 server and no kommune file is in it
 #   docker build --target demo .    with all three, for docker compose --profile demo
@@ -23,18 +23,22 @@ ENV PATH=/opt/venv/bin:$PATH \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/dataflyt/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=false \
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=/opt/dataflyt/logs \
-    DATAFLYT_KOMMUNER=/opt/dataflyt/kommuner
+    DATAFLYT_KOMMUNER=/opt/dataflyt/kommuner \
+    XDG_CACHE_HOME=/tmp/cache
 
 WORKDIR /opt/dataflyt
 
 # Dependencies come first: they change seldom. The code is imported from its folder, as in the repository.
-COPY pyproject.toml requirements.txt README.md LICENSE ./
+COPY pyproject.toml deploy/requirements.txt README.md LICENSE ./
 RUN mkdir include \
     && python -m venv /opt/venv \
-    && pip install --constraint requirements.txt --editable '.[cluster]'
+    && pip install --require-hashes --requirement requirements.txt \
+    && pip install --no-deps --editable .
 
+# Packages of yours come without hashes, and change no version that is there.
 ARG PACKAGES=
-RUN test -z "$PACKAGES" || pip install --constraint requirements.txt $PACKAGES
+RUN test -z "$PACKAGES" || { pip freeze --exclude-editable > /tmp/installed.txt \
+    && pip install --constraint /tmp/installed.txt $PACKAGES; }
 
 COPY include/airflow_local_settings.py include/
 COPY include/dataflyt include/dataflyt
@@ -55,7 +59,8 @@ CMD ["airflow", "version"]
 FROM dataflyt AS demo
 
 USER root
-RUN pip install --constraint requirements.txt --editable '.[cluster,trial,s3server]'
+COPY deploy/requirements-demo.txt ./
+RUN pip install --require-hashes --requirement requirements-demo.txt
 COPY include/kommuner include/kommuner
 COPY include/simulator include/simulator
 COPY include/supervisor include/supervisor

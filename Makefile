@@ -24,7 +24,7 @@ endif
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test test-long cluster kills lint docs lock bench bench-peers clean
+.PHONY: help setup demo up plan run doctor import backup restore test test-long cluster kills lint docs lock sbom audit bench bench-peers clean
 
 help:  ## vis kommandoene
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -82,7 +82,6 @@ test-long: $(STAMP)  ## kjør de lange testene: Airflow, make demo, simulerte uk
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i, og sammenlign (trenger redis-server)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[dev,cluster,s3server]'
 	$(BIN)/python -m tests.cluster
 
 kills: $(STAMP)  ## drep en kjøring på tilfeldige steder, kjør den igjen, og sammenlign: make kills BENCH='--times 20'
@@ -98,10 +97,23 @@ docs: $(STAMP)  ## skriv dokumentasjonen, også det som lages av koden, og bygg 
 	PYTHONPATH=include $(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, i requirements.txt
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras \
-		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
+# The image has its own locks, in the same versions: what developers need is not in it.
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate pyproject.toml
+lock: $(STAMP)  ## skriv versjonene som pyproject.toml gir, med hasher, i requirements.txt og deploy/requirements*.txt
+	$(LOCK) --all-extras -o requirements.txt
+	$(LOCK) --extra cluster -c requirements.txt -o deploy/requirements.txt
+	$(LOCK) --extra cluster --extra trial --extra s3server -c requirements.txt -o deploy/requirements-demo.txt
+
+SBOM := .local/sbom
+sbom: $(STAMP)  ## list det som er i imaget, i CycloneDX-format (.local/sbom.json), og lisensene (.local/licences.csv)
+	$(BIN)/uv venv -q --clear $(SBOM)
+	$(BIN)/uv pip install -q --python $(SBOM)/bin/python --require-hashes -r deploy/requirements.txt
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o $(SBOM).json $(SBOM)/bin/python
+	$(BIN)/python -m supervisor.supply licences $(SBOM).json .local/licences.csv
+
+audit: $(STAMP)  ## se etter kjente sårbarheter i det som er i imaget, der listen over dem kan nås
+	$(BIN)/python -m supervisor.supply audit deploy/requirements.txt
 
 bench: $(STAMP)  ## mål tid og minne mot målene (et kvarter): make bench BENCH='--only parsing'
 	$(BIN)/python benchmarks/bench.py $(BENCH)

@@ -188,18 +188,24 @@ def test_versions_are_pinned() -> None:
     assert len(images) > len(SERVICES)
     for image in images:
         assert re.search(r":v?\d+\.\d+", image), image
-    for line in re.findall(r"pip install[^\n]*", DOCKERFILE):
-        assert "--constraint requirements.txt" in line
+    installing = re.findall(r"pip install ([^\n&;]*)", DOCKERFILE)
+    assert len(installing) == 4
+    for words in installing:
+        with_hashes = "--require-hashes --requirement requirements" in words
+        assert with_hashes or words.strip() in (
+            "--no-deps --editable .",
+            "--constraint /tmp/installed.txt $PACKAGES",
+        ), words
 
 
 def test_the_image_is_made_of_files_that_are_here_and_sent_to_the_builder() -> None:
     patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     sent = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     sources = [word for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()]
-    assert {"dags", "include/dataflyt", "plugins", "requirements.txt"} <= set(sources)
+    assert {"dags", "include/dataflyt", "plugins", "deploy/requirements.txt"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert any(fnmatch(source.split("/")[0], pattern) for pattern in sent), source
+        assert any(fnmatch(source, pattern) or fnmatch(source.split("/")[0], pattern) for pattern in sent), source
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
     assert {service["build"]["target"] for service in OURS.values()} == stages
 
@@ -209,6 +215,27 @@ def test_nothing_runs_as_root_in_our_image() -> None:
         users = re.findall(r"^USER (\S+)", stage, re.MULTILINE)
         assert not users or users[-1] == "dataflyt"
     assert "USER dataflyt" in DOCKERFILE
+
+
+def test_nothing_can_be_written_in_our_containers_but_what_they_must_write() -> None:
+    for name, service in OURS.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "user" not in service, "the image's own user is not root"
+        assert "privileged" not in service, name
+        in_memory = {one.split(":")[0]: one for one in service["tmpfs"]}
+        assert all("uid=50000" in one and "size=" in one for one in in_memory.values()), name
+        assert not in_memory.keys() & mounted(name).keys(), f"{name}: a volume and a folder in memory at one place"
+        kept = {target for target, volume in mounted(name).items() if not volume.get("read_only")}
+        # Where Airflow and Python write: Airflow's home, its logs, and temporary files.
+        assert {"/tmp", "/opt/dataflyt/airflow", "/opt/dataflyt/logs"} <= in_memory.keys() | kept, name
+        assert kept <= {"/opt/dataflyt/logs", "/opt/dataflyt/demo", "/opt/dataflyt/kommuner"}, name
+    assert "AIRFLOW_HOME=/opt/dataflyt/airflow" in DOCKERFILE
+    assert "AIRFLOW__LOGGING__BASE_LOG_FOLDER=/opt/dataflyt/logs" in DOCKERFILE
+    assert "XDG_CACHE_HOME=/tmp" in DOCKERFILE
+    for name in ("statsd", "prometheus", "grafana"):
+        assert SERVICES[name]["read_only"] is True
 
 
 @pytest.fixture(scope="module")
