@@ -32,7 +32,7 @@ WORKDIR /opt/dataflyt
 COPY pyproject.toml deploy/requirements.txt README.md LICENSE ./
 RUN mkdir include \
     && python -m venv /opt/venv \
-    && pip install --require-hashes --requirement requirements.txt \
+    && pip install --require-hashes --no-deps --requirement requirements.txt \
     && pip install --no-deps --editable .
 
 # Packages of yours come without hashes, and change no version that is there.
@@ -60,7 +60,7 @@ FROM dataflyt AS demo
 
 USER root
 COPY deploy/requirements-demo.txt ./
-RUN pip install --require-hashes --requirement requirements-demo.txt
+RUN pip install --require-hashes --no-deps --requirement requirements-demo.txt
 COPY include/kommuner include/kommuner
 COPY include/simulator include/simulator
 COPY include/supervisor include/supervisor

@@ -30,8 +30,9 @@ def main(folder: Path) -> int:
     with log.open("w", encoding="utf-8") as said:
         if not python.exists() and not finish([sys.executable, "-m", "venv", str(folder)], said, progress):
             return failed("Python kunne ikke lage .venv", log)
-        # Each package must have the hash that the lock gives; this repository has none.
-        for what in (("--require-hashes", "-r", "requirements.txt"), ("--no-deps", "-e", ".")):
+        # Each package must have the hash that the lock gives; this repository has none. The lock is complete: with
+        # --no-deps pip does not stop at an extra (celery[redis]), which the lock has no line for.
+        for what in (("--require-hashes", "--no-deps", "-r", "requirements.txt"), ("--no-deps", "-e", ".")):
             if not finish([*pip, *what], said, progress):
                 return failed("pip kunne ikke installere", log)
     progress.end()

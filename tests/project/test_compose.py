@@ -191,7 +191,7 @@ def test_versions_are_pinned() -> None:
     installing = re.findall(r"pip install ([^\n&;]*)", DOCKERFILE)
     assert len(installing) == 4
     for words in installing:
-        with_hashes = "--require-hashes --requirement requirements" in words
+        with_hashes = "--require-hashes --no-deps --requirement requirements" in words
         assert with_hashes or words.strip() in (
             "--no-deps --editable .",
             "--constraint /tmp/installed.txt $PACKAGES",

@@ -55,7 +55,7 @@ def test_every_package_is_locked_by_hash_and_the_image_has_the_versions_that_are
 
 def test_every_way_to_install_asks_for_the_hashes() -> None:
     install = (ROOT / "include/supervisor/install.py").read_text("utf-8")
-    assert '("--require-hashes", "-r", "requirements.txt")' in install
+    assert '("--require-hashes", "--no-deps", "-r", "requirements.txt")' in install
     for file in ("docs/engineer/deploy.md", "docs/engineer/upgrade.md"):
-        assert "--require-hashes -r deploy/requirements.txt" in (ROOT / file).read_text("utf-8"), file
+        assert "--require-hashes --no-deps -r deploy/requirements.txt" in (ROOT / file).read_text("utf-8"), file
     assert "make audit" in (ROOT / ".ci/run").read_text("utf-8").splitlines()
