@@ -34,6 +34,8 @@ class PagesPlugin(AirflowPlugin):  # type: ignore[misc]
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The app. Only the API server asks for it."""
+        from dataflyt.on_airflow.hooks import let_connections_without_port_be_tested
         from dataflyt_web.app import create_app
 
+        let_connections_without_port_be_tested()
         return [{"name": "Dataflyt", "app": create_app(), "url_prefix": "/dataflyt"}]

@@ -140,18 +140,21 @@ class Home:
         """
         freg = self.register(simulator, simulator + FREG_PATH, "folkeregister:deling/offentligmedhjemmel")
         wanted: dict[str, dict[str, Any]] = {
-            "warehouse": {"host": warehouse("dataflyt")},
-            "warehouse_events": {"host": warehouse("dataflyt_events")},
-            "warehouse_reference": {"host": warehouse("dataflyt_reference")},
-            "warehouse_web": {"host": warehouse("dataflyt_web")},
-            "nsr": {"host": simulator},
-            "grep": {"host": f"{simulator}/kl06/v201906"},
-            "klass": {"host": f"{simulator}/api/klass/v1"},
-            "freg_events": freg,
+            **{
+                name: {"conn_type": "dataflyt_warehouse", "host": warehouse(name.replace("warehouse", "dataflyt"))}
+                for name in ("warehouse", "warehouse_events", "warehouse_reference", "warehouse_web")
+            },
+            "nsr": {"conn_type": "generic", "host": simulator},
+            "grep": {"conn_type": "generic", "host": f"{simulator}/kl06/v201906"},
+            "klass": {"conn_type": "generic", "host": f"{simulator}/api/klass/v1"},
+            "freg_events": {"conn_type": "freg_events"} | freg,
         }
         for kommune in kommuner:
             files = self.drop / kommune.kommunenummer[0]
-            wanted[kommune.warehouse] = {"host": warehouse(f"kommune_{kommune.id}")}
+            wanted[kommune.warehouse] = {
+                "conn_type": "dataflyt_warehouse",
+                "host": warehouse(f"kommune_{kommune.id}"),
+            }
             # The kommuner that the simulator knows have delegated their rights to the client's owner.
             known = {one.orgnr for one in KOMMUNER.values()}
             on_behalf_of = {"consumer_org": kommune.orgnr} if kommune.orgnr in known else {}
@@ -162,11 +165,9 @@ class Home:
                 "hr": {"host": (files / "hr").as_uri()},
                 "sas": {"host": (files / "sas").as_uri()},
             }.items():
-                wanted[getattr(kommune.sources, source).connection] = connection
-        return {
-            f"AIRFLOW_CONN_{name.upper()}": json.dumps({"conn_type": "generic"} | connection)
-            for name, connection in wanted.items()
-        }
+                kind = source if source in ("freg", "krr") else f"{source}_files"
+                wanted[getattr(kommune.sources, source).connection] = {"conn_type": kind} | connection
+        return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in wanted.items()}
 
     def register(self, simulator: str, host: str, scope: str, **more: str) -> dict[str, Any]:
         """Return a connection to a register at ``host``, with a grant from the simulated Maskinporten."""
@@ -191,6 +192,8 @@ class Home:
             "CORE__PARALLELISM": parallelism(),
             "CORE__FERNET_KEY": self.secrets["fernet"],
             "CORE__AUTH_MANAGER": "dataflyt.on_airflow.auth_manager.AuthManager",
+            "CORE__SENSITIVE_VAR_CONN_NAMES": "integrasjon_passord,links",
+            "CORE__TEST_CONNECTION": "Enabled",
             "CORE__DEFAULT_TIMEZONE": "Europe/Oslo",
             "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "API__HOST": "127.0.0.1",

@@ -176,7 +176,9 @@ def test_doctor_names_what_airflow_lacks(world: SimpleNamespace) -> None:
     assert "FEIL Airflow: Poolene som mangler i Airflow: freg, krr. Kjør «dataflyt airflow prepare»." in output
     assert "FEIL Airflow: Rollene som mangler i Airflow: dataflyt_engineer, kommune_haugesund_approver" in output
     assert "VARSEL Airflow: Lenkene i e-postene har ingen adresse: sett AIRFLOW__API__BASE_URL" in output
+    assert "FEIL Airflow: Airflow viser hemmelige felter i tilkoblingene: sett AIRFLOW__CORE__SENSITIVE_VAR" in output
     assert "mangler i Airflow" not in world.said["doctor after"][1]
+    assert "kjenner ikke tilkoblingstypen" not in world.said["doctor after"][1]
 
 
 def test_what_libraries_log_is_not_shown_to_operators(world: SimpleNamespace) -> None:

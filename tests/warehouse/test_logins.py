@@ -50,7 +50,7 @@ def test_the_command_prints_the_connection_as_airflow_takes_it(owner: str, monke
     done = CliRunner().invoke(app, ["warehouse", "login", "1106"])
     assert done.exit_code == 0, done.output
     printed = json.loads(done.output)
-    assert printed["conn_type"] == "generic"
+    assert printed["conn_type"] == "dataflyt_warehouse"
     assert make_url(printed["host"]).username == "kommune_haugesund"
     with psycopg.connect(_libpq(make_url(printed["host"]))) as connection:
         assert connection.execute("select current_user").fetchone() == ("kommune_haugesund",)

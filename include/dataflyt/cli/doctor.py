@@ -43,6 +43,8 @@ def doctor_command(
             from dataflyt.on_airflow import prepare
 
             lines += [("wrong", "Airflow", sentence) for sentence in prepare.lacks()]
+            if said := prepare.shows_secrets():
+                lines.append(("wrong", "Airflow", said))
             if any(kommune.mail for kommune in kommuner) and (said := prepare.links_lead_nowhere()):
                 lines.append(("soon", "Airflow", said))
     for level, whose, sentence in lines:

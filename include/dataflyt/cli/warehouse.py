@@ -23,14 +23,15 @@ def login(
     Legg det som skrives ut, der hemmeligheter ligger, for eksempel i Airflow:
     ``airflow connections add warehouse_haugesund --conn-json "$(dataflyt warehouse login haugesund)"``
     """
+    from dataflyt.config.connections import fields_of_warehouse
     from dataflyt.storage.database import EVENTS, REFERENCE, WEB
     from dataflyt.warehouse.logins import new_password
 
     with installation() as outside:
         others = {"events": EVENTS, "reference": REFERENCE, "web": WEB}
         role = others.get(kommune) or f"kommune_{kommune_of(kommune).id}"
-        host = new_password(outside.connect("warehouse").url, role)
-    echo(json.dumps({"conn_type": "generic", "host": host}))
+        url = new_password(outside.connect("warehouse").url, role)
+    echo(json.dumps(fields_of_warehouse(url)))
 
 
 @warehouse_app.command()

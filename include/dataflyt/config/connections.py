@@ -5,7 +5,7 @@ the environment variable that Airflow reads too: ``AIRFLOW_CONN_<NAME>``, as JSO
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -23,6 +23,8 @@ class Connection:
     A register's ``login``, ``password`` and most of ``extra`` describe a client of Maskinporten, as
     ``registers.maskinporten`` says. ``extra`` may also have ``contact``, the person whom the register may call, and the
     limits ``max_concurrent`` and ``max_per_second`` on one process's questions.
+
+    The form of the types that Dataflyt has in Airflow leaves empty fields in ``extra``: ``of_fields`` takes them away.
     """
 
     name: str
@@ -67,6 +69,44 @@ class Outside(Protocol):
         """Turns a folder's address into a path (pathlib's shape)."""
 
 
+WAREHOUSE = "dataflyt_warehouse"
+"""The type of a connection with the warehouse's address in fields: host, port, schema (database), login, password."""
+_OF_LIBPQ = ("sslmode", "sslrootcert")
+"""The fields of its ``extra``. libpq has others, such as ``host``, that would send the password elsewhere."""
+
+
+def of_fields(name: str, kind: object, fields: Mapping[str, Any]) -> Connection:
+    """Return the connection of Airflow's fields: ``host``, ``login``, ``password``, ``extra``, ``port``, ``schema``.
+
+    ``kind`` is the connection's type. Only a warehouse's address may stand in several fields; it may also stand whole
+    in ``host``, as every other address does.
+    """
+    host, login, password = str(fields["host"] or ""), fields.get("login"), fields.get("password")
+    extra = {key: value for key, value in (fields.get("extra") or {}).items() if value not in (None, "", [])}
+    if kind == WAREHOUSE and "://" not in host:
+        from sqlalchemy import URL
+
+        query = {key: str(extra[key]) for key in _OF_LIBPQ if key in extra}
+        port, database = fields.get("port"), fields.get("schema")
+        url = URL.create("postgresql+psycopg", login, password, host, int(port) if port else None, database, query)
+        host = url.render_as_string(hide_password=False)
+    return Connection(name, host, login, password, extra)
+
+
+def fields_of_warehouse(url: str) -> dict[str, Any]:
+    """Return Airflow's fields for a warehouse's address, with the password in the field that Airflow hides.
+
+    An address that the fields have no room for, such as one by a unix socket, stands whole in ``host``.
+    """
+    from sqlalchemy import make_url
+
+    parts = make_url(url)
+    if not parts.host or parts.query.keys() - set(_OF_LIBPQ):
+        return {"conn_type": WAREHOUSE, "host": url}
+    fields = {"host": parts.host, "port": parts.port, "schema": parts.database, "login": parts.username}
+    return {"conn_type": WAREHOUSE, **fields, "password": parts.password, "extra": dict(parts.query)}
+
+
 def from_environment(name: str) -> Connection:
     """Read ``AIRFLOW_CONN_<NAME>``: Airflow's JSON form, with the address in ``host``. Raises as ``Connect``."""
     variable = f"AIRFLOW_CONN_{name.upper()}"
@@ -78,7 +118,7 @@ def from_environment(name: str) -> Connection:
         extra = raw.get("extra") or {}
         if isinstance(extra, str):
             extra = orjson.loads(extra)
-        return Connection(name, raw["host"], raw.get("login"), raw.get("password"), extra)
+        return of_fields(name, raw.get("conn_type"), {**raw, "extra": extra})
     except (ValueError, KeyError, AttributeError, TypeError):
         raise ConfigError(
             f'{variable} er ikke et JSON-objekt med «host»: skriv {{"conn_type": "generic", "host": "https://…"}}.'

@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from dataflyt.config.connections import Connection, NotDefined, from_environment, path_of
+from dataflyt.config.connections import Connection, NotDefined, from_environment, of_fields, path_of
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import prepare
 from dataflyt.storage import private
@@ -76,7 +76,14 @@ def connection(name: str) -> Connection:
         raise NotDefined(f"Tilkoblingen {name} finnes ikke i Airflow: lag den, med hele adressen i «host».")
     if not found.host:
         raise ConfigError(f"Tilkoblingen {name} mangler «host»: skriv hele adressen der.")
-    return Connection(name, found.host, found.login, found.password, dict(found.extra_dejson))
+    return of_airflow(name, found)
+
+
+def of_airflow(name: str, found: Any) -> Connection:
+    """Return Dataflyt's connection of one of Airflow's, which has a host."""
+    names = ("host", "port", "schema", "login", "password")
+    fields = {field: getattr(found, field) for field in names} | {"extra": found.extra_dejson}
+    return of_fields(name, found.conn_type, fields)
 
 
 def connection_of_installation(name: str) -> Connection:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import ConfigError
+from dataflyt.on_airflow.connection_types import SENSITIVE, TITLES
 from dataflyt.on_airflow.rights import POOLS, roles
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ LONGEST = 41
 TYPES = {
     "generic": "apache-airflow",
     "smtp": "apache-airflow-providers-smtp",
+    **dict.fromkeys(TITLES, "dataflyt"),
 }
 """The types of our connections, with the package that each comes in."""
 
@@ -90,6 +92,22 @@ def lacks() -> list[str]:
         if name not in known
     ]
     return found
+
+
+def shows_secrets() -> str | None:
+    """Return a sentence when Airflow shows secret fields of our connections to all who see connections, else None."""
+    from airflow.sdk.configuration import conf
+
+    hidden = {
+        name.strip().lower() for name in str(conf.get("core", "sensitive_var_conn_names", fallback="")).split(",")
+    }
+    shown = [name for name in SENSITIVE if name not in hidden]
+    if not shown:
+        return None
+    return (
+        "Airflow viser hemmelige felter i tilkoblingene: sett AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES til "
+        f"{','.join(SENSITIVE)}."
+    )
 
 
 def links_lead_nowhere() -> str | None:

@@ -250,46 +250,20 @@ class Doctor:
     def _folder(self, name: str, *, to_write: bool = False) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
-            there = False
-            try:
-                folder = self.path(self.connect(name).url)
-                # An object store has no folder before there is something in it.
-                there = bool(folder.is_dir()) or (to_write and getattr(folder, "protocol", "") in OBJECT_STORES)
-            except DataflytError:
-                raise
-            except Exception as error:  # any file system's; its text may hold a password
-                raise SourceUnavailable(
-                    f"Mappen i tilkoblingen {name} kan ikke leses ({type(error).__name__}): rett adressen, eller gi "
-                    "Dataflyt lov til å lese den."
-                ) from None
-            if not there:
-                raise ConfigError(
-                    f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet."
-                )
-            here = private.on_disk(self.path(self.connect(name).url))
-            if here and to_write and not os.access(here, os.W_OK | os.X_OK):
-                raise ConfigError(
-                    f"Dataflyt får ikke skrive i mappen i tilkoblingen {name}: gi brukeren som Dataflyt kjører som, "
-                    "lov til det."
-                )
-            if here and private.everybody_can_read(here):
-                raise ConfigError(
-                    f"Alle på maskinen kan lese mappen i tilkoblingen {name}, og filene der har fødselsnumre: kjør "
-                    f"«chmod o= {here}»."
-                )
+            must_reach_folder(self.connect(name), self.path, to_write=to_write)
         return found
 
     def _shared_places(self, kommune: Kommune) -> list[Finding]:
         """Return findings on places that lie in Dataflyt's storage, or that are another recipient's too."""
         found: list[Finding] = []
-        storage = os.environ.get("DATAFLYT_STORAGE")
         for export, recipients in kommune.delivery.items():
             for one in recipients:
                 try:
-                    address = place.address_of(self.connect(one.connection).url)
+                    url = self.connect(one.connection).url
+                    address, ours = place.address_of(url), is_in_our_storage(url)
                 except (DataflytError, ValueError):  # said of the folder
                     continue
-                if storage and place.is_inside(address, place.address_of(storage)):
+                if ours:
                     found.append(
                         Finding(
                             "wrong",
@@ -308,6 +282,42 @@ class Doctor:
                         )
                     )
         return found
+
+
+def must_reach_folder(connection: Connection, path: Callable[[str], Any], *, to_write: bool = False) -> None:
+    """Raise an error unless the folder of a connection is there, can be read or written, and is not open to others."""
+    name = connection.name
+    there = False
+    try:
+        folder = path(connection.url)
+        # An object store has no folder before there is something in it.
+        there = bool(folder.is_dir()) or (to_write and getattr(folder, "protocol", "") in OBJECT_STORES)
+    except DataflytError:
+        raise
+    except Exception as error:  # any file system's; its text may hold a password
+        raise SourceUnavailable(
+            f"Mappen i tilkoblingen {name} kan ikke leses ({type(error).__name__}): rett adressen, eller gi "
+            "Dataflyt lov til å lese den."
+        ) from None
+    if not there:
+        raise ConfigError(f"Mappen i tilkoblingen {name} finnes ikke: rett adressen, eller koble til filområdet.")
+    here = private.on_disk(path(connection.url))
+    if here and to_write and not os.access(here, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"Dataflyt får ikke skrive i mappen i tilkoblingen {name}: gi brukeren som Dataflyt kjører som, "
+            "lov til det."
+        )
+    if here and private.everybody_can_read(here):
+        raise ConfigError(
+            f"Alle på maskinen kan lese mappen i tilkoblingen {name}, og filene der har fødselsnumre: kjør "
+            f"«chmod o= {here}»."
+        )
+
+
+def is_in_our_storage(url: str) -> bool:
+    """Tell whether an address is Dataflyt's own storage, or a folder in it."""
+    storage = os.environ.get("DATAFLYT_STORAGE")
+    return bool(storage and place.is_inside(place.address_of(url), place.address_of(storage)))
 
 
 def _open(folder: Path, reader: int | None) -> list[Finding]:

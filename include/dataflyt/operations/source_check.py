@@ -37,10 +37,10 @@ def ask_sources(
     """Ask each source; yield its name, whether all is well, and a sentence that says so or says what to do."""
     sources = kommune.sources
     questions: dict[str, Callable[[], str]] = {
-        "freg": lambda: _freg(kommune, connect(sources.freg.connection)),
-        "krr": lambda: _krr(kommune, connect(sources.krr.connection)),
-        "hr": lambda: _file(kommune, sources.hr, connect, path, now),
-        "sas": lambda: _file(kommune, sources.sas, connect, path, now),
+        "freg": lambda: ask_freg(kommune, connect(sources.freg.connection)),
+        "krr": lambda: ask_krr(kommune, connect(sources.krr.connection)),
+        "hr": lambda: newest_file(kommune, sources.hr, connect(sources.hr.connection), path, now),
+        "sas": lambda: newest_file(kommune, sources.sas, connect(sources.sas.connection), path, now),
     }
     for name, ask in questions.items():
         try:
@@ -49,8 +49,8 @@ def ask_sources(
             yield name, False, error.sentence
 
 
-def _freg(kommune: Kommune, connection: Connection) -> str:
-    """Ask for the same parts as a run, which tries the right to each of them."""
+def ask_freg(kommune: Kommune, connection: Connection) -> str:
+    """Ask for the same parts as a run, which tries the right to each of them. Return the sentence; raise the error."""
     source = kommune.sources.freg
     questions = {source.route: freg_parts(kommune)}
     if source.employees:
@@ -59,10 +59,11 @@ def _freg(kommune: Kommune, connection: Connection) -> str:
         path, key, shape = freg.question(connection, route, source.rolle, parts)
         with freg.open_register(connection, route, _HURRIED) as register:
             register.post(path, orjson.dumps({key: [NOBODY]}), shape=shape)
-    return f"{freg.WHO} svarer {_rights(kommune, connection)}"
+    return f"{freg.WHO} svarer {rights(connection, kommune)}"
 
 
-def _krr(kommune: Kommune, connection: Connection) -> str:
+def ask_krr(kommune: Kommune, connection: Connection) -> str:
+    """Ask for nobody. Return the sentence; raise the error."""
     source = kommune.sources.krr
     with krr.open_register(connection, source.route, _HURRIED) as register:
         if source.route == "fiks":
@@ -74,17 +75,17 @@ def _krr(kommune: Kommune, connection: Connection) -> str:
             register.ask(
                 krr.persons_path(source.version), orjson.dumps({"personidentifikatorer": [NOBODY]}), "personer"
             )
-    return f"{krr.WHO} svarer {_rights(kommune, connection)}"
+    return f"{krr.WHO} svarer {rights(connection, kommune)}"
 
 
-def _rights(kommune: Kommune, connection: Connection) -> str:
+def rights(connection: Connection, kommune: Kommune | None = None) -> str:
     """Return the holder of a token's rights, in words. Raises ConfigError when it is not the kommune."""
     scope = maskinporten.client_of(connection).scope
     claims = _claims(maskinporten.token(connection, settings=_HURRIED))
     consumer, supplier = _orgnr(claims.get("consumer")), _orgnr(claims.get("supplier"))
     if consumer is None:
         return f"med scope {scope}. Tokenet sier ikke hvem det gjelder, så det er ikke kontrollert."
-    if consumer != kommune.orgnr:
+    if kommune and consumer != kommune.orgnr:
         raise ConfigError(
             f"Tilkoblingen {connection.name} har rettighetene til {consumer} og ikke til kommunen ({kommune.orgnr}): "
             "skriv kommunens klient, eller kommunens organisasjonsnummer som consumer_org, i tilkoblingen."
@@ -109,10 +110,11 @@ def _orgnr(party: object) -> str | None:
     return said.removeprefix("0192:") if said.startswith("0192:") else None
 
 
-def _file(
-    kommune: Kommune, source: HrSource | SasSource, connect: Connect, path: Callable[[str], Any], now: datetime
+def newest_file(
+    kommune: Kommune, source: HrSource | SasSource, connection: Connection, path: Callable[[str], Any], now: datetime
 ) -> str:
-    name, length, delivered = newest(path(connect(source.connection).url), source.files, source.newest)
+    """Return the newest file's name, size and age in words. Raises ConfigError when it is too old."""
+    name, length, delivered = newest(path(connection.url), source.files, source.newest)
     size = f"{length:,} byte".replace(",", " ")
     if delivered is None:
         return f"Nyeste fil er {name}: {size}, ukjent alder."

@@ -6,7 +6,7 @@ memory until 30 seconds before it expires. A grant can be used once, so every tr
 
 The connection: ``login`` is the client id, ``password`` the private key (PEM). Its ``extra``:
 
-- ``token_endpoint``, ``issuer``, ``scope``;
+- ``issuer``, ``scope``, and ``token_endpoint``: ``token`` below the issuer when left out, as Digdir's metadata have it;
 - ``kid``, the id under which the key is registered, or ``x5c``, the list of the certificate chain, each base64 of DER;
 - ``alg``: RS256 (when left out), RS384 or RS512;
 - ``consumer_org``: the organisation number of the kommune that has delegated its access to the client's owner;
@@ -124,7 +124,7 @@ def token(connection: Connection, rejected: str | None = None, *, settings: Sett
     ConfigError or SourceRefused when a person must do something.
     """
     client = client_of(connection)
-    key = (connection.name, client.token_endpoint, client.scope, repr(sorted(client.claims.items())))
+    key = _key_of(connection, client)
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:
@@ -135,11 +135,21 @@ def token(connection: Connection, rejected: str | None = None, *, settings: Sett
         return kept.token
 
 
+def forget(connection: Connection) -> None:
+    """Keep no token of the connection: the next one is fetched. Raises ConfigError as ``client_of``."""
+    _kept.pop(_key_of(connection, client_of(connection)), None)
+
+
+def _key_of(connection: Connection, client: Client) -> Key:
+    return (connection.name, client.token_endpoint, client.scope, repr(sorted(client.claims.items())))
+
+
 def client_of(connection: Connection) -> Client:
     """Read the client from a connection. Raises ConfigError, which tells what to write instead."""
     extra = connection.extra
-    connection.require("login", "password", "token_endpoint", "issuer", "scope")
-    require_https(connection, str(extra["token_endpoint"]))
+    connection.require("login", "password", "issuer", "scope")
+    endpoint = str(extra.get("token_endpoint") or f"{str(extra['issuer']).rstrip('/')}/token")
+    require_https(connection, endpoint)
     kid, x5c = extra.get("kid"), extra.get("x5c")
     alg, scope = str(extra.get("alg") or "RS256"), str(extra["scope"])
     consumer, resource = extra.get("consumer_org"), extra.get("resource")
@@ -162,7 +172,7 @@ def client_of(connection: Connection) -> Client:
     claims |= {"consumer_org": str(consumer)} if consumer else {}
     claims |= {"resource": resource} if resource else {}
     headers: dict[str, Any] = {"x5c": x5c} if x5c else {"kid": str(kid)}
-    return Client(str(extra["token_endpoint"]), str(extra["issuer"]), scope, alg, headers, claims)
+    return Client(endpoint, str(extra["issuer"]), scope, alg, headers, claims)
 
 
 def key_ends(connection: Connection) -> date | None:
@@ -178,7 +188,7 @@ def key_ends(connection: Connection) -> date | None:
 
         try:
             certificate = load_der_x509_certificate(base64.b64decode(x5c[0], validate=True))
-            key = load_pem_private_key((connection.password or "").encode(), None)
+            key = load_pem_private_key(private_key(connection).encode(), None)
         except (ValueError, TypeError):
             certificate = None
         if certificate is None or certificate.public_key() != key.public_key():
@@ -238,12 +248,22 @@ def grant(connection: Connection, client: Client, now: int) -> str:
     """Return a signed grant issued ``now``. Raises ConfigError if the connection's key cannot sign."""
     claims = client.claims | {"iat": now, "exp": now + GRANT_LIFETIME, "jti": str(uuid.uuid4())}
     try:
-        return jwt.encode(claims, connection.password or "", algorithm=client.alg, headers=client.headers)
+        return jwt.encode(claims, private_key(connection), algorithm=client.alg, headers=client.headers)
     except Exception:  # noqa: S110  the exception may quote the key
         pass
     raise ConfigError(
         f"Nøkkelen i tilkoblingen {connection.name} kan ikke brukes: legg inn en privat RSA-nøkkel (PEM)."
     )
+
+
+def private_key(connection: Connection) -> str:
+    """Return the connection's key as PEM has it: a form with room for one line has joined the key's lines."""
+    text = (connection.password or "").replace("\\n", "\n")
+    found = re.fullmatch(r"\s*(-----BEGIN [A-Z ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z ]+-----)\s*", text)
+    if not found:
+        return text
+    body = "".join(found[2].split())
+    return "\n".join([found[1], *(body[at : at + 64] for at in range(0, len(body), 64)), found[3], ""])
 
 
 def _refusal(connection: Connection, client: Client, answer: Answer, ahead: float) -> DataflytError:

@@ -59,19 +59,20 @@ def extract(
 def fetch_calendars(connection: Connection, landing: Landing, settings: Settings | None = None) -> None:
     """Land the calendar behind each link, unless it is landed already. A link is never told: it is a key."""
     settings = settings or Settings()
-    for number, link in enumerate(_links(connection), 1):
+    for number, link in enumerate(links_of(connection), 1):
         page = str(Page(CALENDARS, number, "ics"))
         if not landing.has(page):
-            one = replace(connection, url=re.sub(r"^webcals?:", "https:", link))
+            one = replace(connection, url=link)
             with Register(f"Kalender {number} i tilkoblingen {connection.name}", one, None, settings) as register:
                 answer = register.get("", headers={"Accept": "text/calendar"}, shape=_is_calendar)
             landing.write(page, answer.content)
 
 
-def _links(connection: Connection) -> list[str]:
+def links_of(connection: Connection) -> list[str]:
+    """Return the connection's address and its ``links``, webcal as https. Raises ConfigError for none."""
     more = connection.extra.get("links") or []
     links = [connection.url, *more] if isinstance(more, list) else []
-    links = [link for link in links if isinstance(link, str) and link]
+    links = [re.sub(r"^webcals?:", "https:", link) for link in links if isinstance(link, str) and link]
     if not links:
         raise ConfigError(
             f"Tilkoblingen {connection.name} har ingen lenker til kalendere: skriv en liste under links i extra."
