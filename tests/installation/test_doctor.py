@@ -19,8 +19,8 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from dataflyt.cli.main import app
-from dataflyt.config.connections import Connection, path_of
-from dataflyt.config.kommune import Delivery
+from dataflyt.config.connections import Connection, NotDefined, path_of
+from dataflyt.config.kommune import Delivery, Mail
 from dataflyt.errors import ConfigError
 from dataflyt.operations.doctor import Doctor
 from dataflyt.registers import maskinporten
@@ -100,6 +100,21 @@ def test_what_is_wrong_with_a_registers_connection(examine: Callable[..., list[t
         assert [kind for kind, _ in found] == [level], changed
         assert said in found[0][1]
         assert "hemmelig" not in found[0][1]
+
+
+def test_a_way_to_teams_that_nobody_has_made_is_found(installation: Installation) -> None:
+    def connect(name: str) -> Connection:
+        if name == "teams":
+            raise ConfigError("Tilkoblingen teams mangler «host»: skriv hele adressen der.")  # Apprise's have none
+        if name == "slack":
+            raise NotDefined("Tilkoblingen slack finnes ikke i Airflow.")
+        found = installation.environment.connect(name)
+        return replace(found, extra=found.extra | REGISTERED) if found.login else found
+
+    for apprise, wrong in (("teams", []), ("slack", ["Tilkoblingen slack finnes ikke i Airflow."])):
+        kommune = installation.kommune.model_copy(update={"mail": Mail(apprise=apprise)})
+        found = Doctor(connect, Path, TODAY, Path("none")).examine(kommune)
+        assert [one.sentence for one in found if one.level == "wrong"] == wrong
 
 
 def test_a_server_whose_log_quotes_rows_is_found(

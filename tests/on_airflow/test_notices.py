@@ -58,6 +58,9 @@ def test_the_page_says_the_kommunes_own_days_hours_and_limits(kommune):
     assert "mer enn 4 % av barna" in page
     assert "**Kommunen er på prøve**" in page
     assert "får e-post når noen må svare" in page
+    by_both = mail.model_copy(update={"apprise": "teams"})
+    page = PAGE.substitute(notices.page(kommune.model_copy(update=own | {"mail": by_both})))
+    assert "får e-post, og tilkoblingen `teams` får beskjed når noen må svare" in page
     assert "drift@example.no" not in page
 
 

@@ -266,7 +266,7 @@ def test_a_run_with_a_failed_step_is_closed_and_ends_red(run, kommune):
     instance = Instance({"extract_hr": "success", "check": "failed", "merge": "upstream_failed"})
     with pytest.raises(AirflowFailException, match="check"):
         operators.CloseRun(task_id="close_run", kommune=kommune).execute(context(instance))
-    assert closed == [["check"]]
+    assert closed == [{"check": None}]
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "unanswered"])
@@ -277,7 +277,7 @@ def test_a_run_that_was_not_approved_is_closed_and_ends_red(run, kommune, outcom
     with pytest.raises(AirflowFailException) as ended:
         operators.CloseRun(task_id="close_run", kommune=kommune).execute(context(instance))
     assert str(ended.value) == report.OUTCOMES[outcome]
-    assert closed == [[]]
+    assert closed == [{}]
     assert instance.xcom_pull("close_run", "outcome") == outcome
 
 

@@ -18,8 +18,10 @@ from dataflyt.cli.main import app
 from dataflyt.config.kommune import Kommune, Schedule
 from dataflyt.config.loading import BrokenFile, load
 from dataflyt.on_airflow import notices
-from dataflyt.operations.digest import KINDS, digest, last_due
+from dataflyt.operations.digest import KINDS, digest, in_lines, last_due
 from dataflyt.operations.overview import OUTCOMES, Line, LineRun
+from dataflyt.run.close_run import close_run
+from dataflyt.run.job import open_job
 from dataflyt.run.report import OUTCOMES as REPORTED
 from tests.installation.fixtures import Installation
 
@@ -109,6 +111,37 @@ def test_the_gravest_cause_comes_first_and_a_broken_file_before_all(kommune: Kom
     assert "Asker" not in mail.body
 
 
+def test_kommuner_that_stopped_for_the_same_cause_are_one_line(kommune: Kommune) -> None:
+    down = "Folkeregisteret er opptatt eller nede (HTTP 50{}): Dataflyt prøver igjen."
+    kommuner = [kommune.model_copy(update={"id": f"k{number}", "name": f"K{number}"}) for number in range(302)]
+    lines = {
+        one.id: line("failed", failed=["close_run", "extract_freg"], why={"extract_freg": down.format(number % 4)})[
+            "haugesund"
+        ]
+        for number, one in enumerate(kommuner)
+    }
+    lines["k300"] = line("failed", failed=["check"], why={"check": "Tabellen er tom."})["haugesund"]
+    lines["k301"] = line("failed", failed=["check"])["haugesund"]
+    found = digest(kommuner, [], lines, MORNING)
+    assert found.to_look_at == 302
+    ((title, told),) = in_lines(found)
+    assert (title, len(told)) == ("Stoppet", 3)
+    assert told[0].startswith("300 kommuner (K0 (1106), K1 (1106), K10 (1106), K100 (1106), K101 (1106) og 295 til): ")
+    assert told[0].endswith(down.format(0))
+    assert told[1] == "K300 (1106): Kjøringen 29.11.2026 kl. 03.00 stoppet i «Kontroller». Tabellen er tom."
+    assert told[2] == "K301 (1106): Kjøringen 29.11.2026 kl. 03.00 stoppet i «Kontroller»."
+    mail = notices.morning(found, "https://airflow.example.no/dataflyt/")
+    assert mail.body.count("Folkeregisteret er opptatt") == 1
+
+
+def test_a_morning_with_hundreds_of_lines_stays_short(kommune: Kommune) -> None:
+    kommuner = [kommune.model_copy(update={"id": f"k{number}", "name": f"K{number}"}) for number in range(30)]
+    waiting = {one.id: line("waiting")["haugesund"] for one in kommuner}
+    mail = notices.morning(digest(kommuner, [], waiting, MORNING), "https://airflow.example.no/dataflyt/")
+    assert mail.body.count("venter på svar") == 10
+    assert "- og 20 til; se oversikten" in mail.body
+
+
 def test_a_morning_without_concerns_is_told_too(kommune: Kommune) -> None:
     mail = notices.morning(digest([kommune], [], line(), MORNING), "https://airflow.example.no/dataflyt/")
     assert mail.subject == "Dataflyt: alt er som det skal i 1 kommune"
@@ -152,6 +185,24 @@ def test_the_last_time_a_run_was_due_is_the_newest_of_all_due_times(schedule: Sc
         if schedule.due(day)
     ]
     assert last_due(Due(schedule), now) == max(one for one in times if one <= now)  # type: ignore[arg-type]
+
+
+@pytest.mark.after_first_run
+def test_the_sentence_of_a_step_that_stopped_is_kept_for_the_morning(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(installation.warehouse_url).set(username="dataflyt_web").render_as_string(hide_password=False)
+    monkeypatch.setenv("DATAFLYT_KOMMUNER", str(KOMMUNER))
+    monkeypatch.setenv("DATAFLYT_STORAGE", str(installation.storage))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE_WEB", json.dumps({"conn_type": "generic", "host": url}))
+    at = datetime(2026, 11, 24, 3, tzinfo=UTC)
+    job = open_job(installation.kommune, "stops", at, installation.environment)
+    close_run(job, {"extract_krr": None, "extract_freg": "Folkeregisteret svarte ikke: Dataflyt prøver igjen."})
+    done = CliRunner().invoke(app, ["digest"])
+    stopped = (
+        "stoppet i «Hent fra KRR», «Hent fra Folkeregisteret». Folkeregisteret svarte ikke: Dataflyt prøver igjen."
+    )
+    assert stopped in done.output
 
 
 @pytest.mark.after_first_run

@@ -90,11 +90,10 @@ def digest_command() -> None:
 
     with installation() as outside:
         found = digest.of_installation(outside.environment())
-    for kind, title in digest.KINDS.items():
-        if those := [one for one in found.concerns if one.kind == kind]:
-            echo(f"{title}:")
-            for one in those:
-                echo(f"  {one.name}: {one.sentence}")
+    for title, lines in digest.in_lines(found):
+        echo(f"{title}:")
+        for line in lines:
+            echo(f"  {line}")
     if found.never_run:
         echo(f"Har ikke kjørt ennå: {found.never_run}.")
     echo(f"{found.to_look_at} av {found.kommuner} kommuner må ses på.")

@@ -521,12 +521,27 @@ class Retention(_Part):
 
 
 class Mail(_Part):
-    """The receivers of e-mail when a run asks, stops or is late (counts, no names). ``connection``: the mail server."""
+    """The receivers of the notice when a run asks, stops or is late (counts, no names).
+
+    ``connection``: the mail server. ``apprise``: an Airflow connection of that type, to Teams, Slack, a webhook and so
+    on, which gets the same text. One of ``to`` and ``apprise`` must be there.
+    """
 
     to: Annotated[tuple[MailAddress, ...], AfterValidator(_different)] = Field(
-        min_length=1, description="skriv en liste med e-postadresser, for eksempel [drift@haugesund.kommune.no]"
+        default=(),
+        min_length=1,
+        description="skriv en liste med e-postadresser, for eksempel [drift@haugesund.kommune.no]",
     )
     connection: ConnectionName = Field(default="smtp_default", description="skriv navnet på tilkoblingen for e-post")
+    apprise: ConnectionName | None = Field(
+        default=None, description="skriv navnet på tilkoblingen til Teams, Slack eller noe annet Apprise kan"
+    )
+
+    @model_validator(mode="after")
+    def _somebody_gets_it(self) -> Mail:
+        if not self.to and self.apprise is None:
+            raise _wrong("har ingen mottaker, skriv to: [drift@haugesund.kommune.no], eller apprise: en tilkobling")
+        return self
 
 
 WorkOwner = Literal[

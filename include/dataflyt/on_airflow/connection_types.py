@@ -112,6 +112,9 @@ _LIMITS = {
 _TOLD = {
     "tell": _text("E-post til", "Adressene til dem som drifter Dataflyt, med komma mellom."),
     "smtp": _text("Tilkobling til e-posttjeneren", "Tom betyr smtp_default."),
+    "apprise": _text(
+        "Tilkobling til Teams, Slack eller en webhook", "Navnet på en tilkobling av typen Apprise. Den får det samme."
+    ),
     "route": _text("Vei", "Tom betyr skatteetaten.", enum=["skatteetaten", "fiks"]),
 }
 _CLIENT = {"host": "Adresse", "login": "Klient-id hos Maskinporten", "password": "Privat nøkkel (PEM)"}

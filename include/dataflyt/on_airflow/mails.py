@@ -1,11 +1,14 @@
-"""Send mails: when, to whom, and how. ``notices`` has the texts.
+"""Send notices by mail and by Apprise (Teams, Slack, a webhook): when, to whom, and how. ``notices`` has the texts.
 
 - ``tell_ended``: a kommune's run stopped, was rejected, or was not answered.
 - ``tell_events_failed``, ``tell_nightly_failed``: a DAG common to all kommuner has failed.
 - ``tell_morning``: every morning, which kommuner must be looked at.
 - ``tell_work_lists``: once a week, what there is to correct.
 - ``deadlines``, ``tell_if_late``: a run was not done in time.
-- ``tell``: sends one. A mail that cannot be sent is a line in the log and changes nothing else.
+- ``tell``: sends one. One that cannot be sent is a line in the log and changes nothing else.
+
+The engineers are told once of a cause, however often and for however many kommuner it comes (``told``). What stops a
+kommune's own run they read in the morning's digest, each cause once.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the de
 from dataflyt.config.kommune import WEEKDAYS, Mail
 from dataflyt.config.loading import folder_of_kommuner, load
 from dataflyt.errors import ConfigError, DataflytError
-from dataflyt.on_airflow import notices
+from dataflyt.exports.place import Silent, patiently
+from dataflyt.on_airflow import notices, told
 from dataflyt.on_airflow.environment import connection, failed_steps, our_pages, page_of, page_of_dag
 from dataflyt.on_airflow.safely import place
+from dataflyt.operations.causes import Cause, of_lines
 from dataflyt.operations.work_kinds import KINDS
 from dataflyt.why.correcting import CORRECTORS
 
@@ -47,6 +52,11 @@ if TYPE_CHECKING:
     from dataflyt.run.environment import Environment
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 20.0
+"""Seconds for all services of an Apprise connection together. Then the run goes on without them."""
+UNSAID = "{}: det ble ikke sagt hvorfor; det står i loggen."
+"""The cause of a DAG whose tasks left no sentence."""
 
 
 def deadlines(kommune: Kommune) -> list[DeadlineAlert]:
@@ -115,29 +125,44 @@ def tell_nightly_failed(context: Context) -> None:
 
 
 def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[str | None, str], Notice]) -> None:
-    """Mail the sentences of tasks to the addresses in the connection ``freg_events`` (``tell`` in extra)."""
+    """Tell the engineers of the causes in the tasks' sentences that they have not been told of already.
+
+    They are named in the connection ``freg_events`` (``tell`` and ``apprise`` in extra).
+    """
     ti = context["ti"]
     mail = engineers()
-    if mail is not None:
-        said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
-        tell(mail, lambda: write("\n".join(said) or None, page_of(ti.dag_id, ti.run_id)))
+    if mail is None:
+        return
+    said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
+    causes = of_lines("\n".join(said)) or [Cause(UNSAID.format(ti.dag_id), ())]
+    known = told.going_on()
+    new = [cause for cause in causes if cause.key not in known]
+    lines = [cause.in_words() for cause in new]
+    if len(new) < len(causes):
+        lines.append(f"Det som er meldt før, varer ved: {len(causes) - len(new)}.")
+    if not new:
+        log.info("Nobody is told: %s causes have been told of already.", len(causes))
+    if not new or tell(mail, lambda: write("\n".join(lines) if said else None, page_of(ti.dag_id, ti.run_id))):
+        told.remember(causes, known)
 
 
 def engineers() -> Mail | None:
-    """Return the engineers' addresses, from the connection ``freg_events``; None, with a line in the log, for none."""
+    """Return whom to tell, from the connection ``freg_events``; None, with a line in the log, for nobody."""
     try:
         extra = connection("freg_events").extra
         to = str(extra.get("tell") or "").replace(",", " ").split()
-        return Mail(to=tuple(to), connection=str(extra.get("smtp") or "smtp_default")) if to else None
+        by = {"connection": str(extra.get("smtp") or "smtp_default"), "apprise": extra.get("apprise") or None}
+        return Mail(**by, **({"to": tuple(to)} if to else {})) if to or by["apprise"] else None
     except Exception as error:  # an invalid address, or no such connection
         log.warning("Nobody is told by mail: %s with the connection freg_events.", type(error).__name__)
         return None
 
 
 def tell_morning(found: Digest) -> bool:
-    """Mail the engineers the morning's digest; return whether a mail was sent."""
+    """Tell the engineers the morning's digest; return whether anything was sent."""
     mail = engineers()
-    return mail is not None and tell(mail, lambda: notices.morning(found, f"{our_pages()}/"))
+    going_on = [(one.cause.in_words(), one.since) for one in told.going_on().values()]
+    return mail is not None and tell(mail, lambda: notices.morning(found, f"{our_pages()}/", going_on))
 
 
 def tell_work_lists(kommuner: Iterable[Kommune], environment: Environment, day: date) -> Outcome:
@@ -189,23 +214,59 @@ def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
 
 
 def tell(mail: Mail, write: Callable[[], Notice | None]) -> bool:
-    """Write a notice and mail it; return whether it was sent. Never raises: no run fails because of its mail.
+    """Write a notice and send it; return whether anybody got it. Never raises: no run fails because of its notice.
 
-    The server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender.
+    The mail server is an Airflow connection of type ``smtp``; its ``from_email`` is the sender. The other way is one of
+    type ``apprise``. Each is tried, whatever became of the other.
     """
     try:
         notice = write()
-        if notice is None:
-            return False
-        _send(mail, notice)
+    except Exception as error:
+        log.warning("No notice was written: %s in %s", type(error).__name__, " < ".join(place(error)))
+        return False
+    if notice is None:
+        return False
+    ways = [("mail", mail.connection, _send)] if mail.to else []
+    ways += [("message", mail.apprise, _send_by_apprise)] if mail.apprise else []
+    return any([_sent(what, by, partial(send, mail, notice), notice) for what, by, send in ways])
+
+
+def _sent(what: str, by: str, send: Callable[[], None], notice: Notice) -> bool:
+    try:
+        send()
     except ConfigError as error:
-        log.warning("No mail was sent: %s", error.sentence)
+        log.warning("No %s was sent: %s", what, error.sentence)
         return False
     except Exception as error:  # its text may hold addresses, or a server's answer
-        log.warning("No mail was sent by %s: %s in %s", mail.connection, type(error).__name__, " < ".join(place(error)))
+        log.warning("No %s was sent by %s: %s in %s", what, by, type(error).__name__, " < ".join(place(error)))
         return False
-    log.info("A mail was sent: %s", notice.subject)
+    log.info("A %s was sent: %s", what, notice.subject)
     return True
+
+
+def _send_by_apprise(mail: Mail, notice: Notice) -> None:
+    """Send a notice to every service of the connection. Raises ConfigError unless all of them took it in time.
+
+    The provider's own ``notify`` tells neither whether it was taken, nor when to give up.
+    """
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+    from apprise import Apprise, NotifyFormat
+
+    # They log the addresses, which are as secret as keys.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    hook, services = AppriseHook(str(mail.apprise)), Apprise()
+    hook.set_config_from_conn(hook.get_connection(str(mail.apprise)), services)
+    if not len(services):
+        raise ConfigError(f"The Airflow connection {mail.apprise} has no address that Apprise knows.")
+    try:
+        taken = patiently(
+            lambda _: services.notify(notice.body, notice.subject, body_format=NotifyFormat.TEXT), PATIENCE
+        )
+    except Silent:
+        raise ConfigError(f"No answer in {PATIENCE:.0f} s by the Airflow connection {mail.apprise}.") from None
+    if not taken:
+        raise ConfigError(f"Not every service of the Airflow connection {mail.apprise} took it.")
 
 
 def _send(mail: Mail, notice: Notice) -> None:

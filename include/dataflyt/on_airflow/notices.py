@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dataflyt.config.exports import EXPORTS
 from dataflyt.config.kommune import WEEKDAYS
 from dataflyt.formats.dates import OSLO
-from dataflyt.operations.digest import KINDS
+from dataflyt.operations.digest import in_lines, said
 from dataflyt.run.steps import TITLES
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ ACCEPT_SMALLER = (
 )
 FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
 
+MOST_LINES = 10
+"""How many lines the morning's notice has of one kind: Teams and others refuse a long message."""
+
+ONCE = "Det samme meldes ikke igjen før det har vært borte i tre timer; morgenens oversikt har det så lenge det varer."
+
 SIGNATURE = "-- \nDataflyt. Meldingen er sendt av seg selv og har aldri navn eller fødselsnummer i seg."
 
 
@@ -94,13 +99,20 @@ def page(kommune: Kommune) -> dict[str, str]:
         "answer_days": str(guard.answer_days),
         "max_drop": _number(guard.max_drop_percent),
         "max_children": _number(guard.max_children_losing_access_percent),
-        "mail": (
-            "Adressene i kommunefilen (`mail`) får e-post når noen må svare, når en kjøring stopper eller ikke blir "
-            "godkjent, og når den ikke er ferdig i tide."
-            if kommune.mail
-            else "Ingen får e-post: kommunefilen sier ikke hvem (`mail`)."
-        ),
+        "mail": _who_is_told(kommune),
     }
+
+
+def _who_is_told(kommune: Kommune) -> str:
+    mail = kommune.mail
+    if mail is None:
+        return "Ingen får e-post: kommunefilen sier ikke hvem (`mail`)."
+    told = ["Adressene i kommunefilen (`mail`) får e-post"] if mail.to else []
+    told += [f"{'tilkoblingen' if told else 'Tilkoblingen'} `{mail.apprise}` får beskjed"] if mail.apprise else []
+    return (
+        f"{', og '.join(told)} når noen må svare, når en kjøring stopper eller ikke blir godkjent, og når den ikke er "
+        "ferdig i tide."
+    )
 
 
 def asked(kommune: Kommune, subject: str, question: str, link: str) -> Notice:
@@ -191,7 +203,7 @@ def events_failed(said: str | None, link: str) -> Notice:
         f"{EVENTS}: noe må ses på",
         "Det som beskytter, skal virke innen en time. Det gjør det ikke nå, for noen eller for alle.",
         said or "Det ble ikke sagt hvorfor; det står i loggen.",
-        "Det prøves igjen hver time, og ingenting går tapt imens.",
+        f"Det prøves igjen hver time, og ingenting går tapt imens. {ONCE}",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 
@@ -203,32 +215,40 @@ def nightly_failed(said: str | None, link: str) -> Notice:
         "Det som er publisert, skal følge dagen: elever fyller 18 år, og vedtak om tilgang går ut. "
         "Det som har hatt sin tid, skal slettes. Noe av dette skjer ikke nå, for noen eller for alle.",
         said or "Det ble ikke sagt hvorfor; det står i loggen.",
-        f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt.",
+        f"Det prøves igjen hver time sammen med «{EVENTS}», og neste natt. {ONCE}",
         f"Logg inn i Airflow og se kjøringen:\n{link}",
     )
 
 
-def morning(found: Digest, link: str) -> Notice:
-    """Tell the engineers which kommuner must be looked at this morning, the gravest first.
+def morning(found: Digest, link: str, going_on: Sequence[tuple[str, datetime]] = ()) -> Notice:
+    """Tell the engineers which kommuner must be looked at this morning, the gravest first, each cause once.
 
-    The mail is sent when there are none too: one that does not come is itself a sign.
+    ``going_on`` has what the common DAGs have told of and still meet, in words, and since when. The notice is sent when
+    there is nothing too: one that does not come is itself a sign.
     """
     count, of = found.to_look_at, found.kommuner
     parts = []
-    for kind, title in KINDS.items():
-        if those := [one for one in found.concerns if one.kind == kind]:
-            lines = "\n".join(f"- {one.name}: {one.sentence}" for one in those)
-            parts.append(f"{title}:\n{lines}")
+    if going_on:
+        lines = "\n".join(f"- {words} Siden {said(since)}." for words, since in going_on)
+        parts.append(f"Varer ved i de felles DAG-ene:\n{lines}")
+    for title, lines_of_kind in in_lines(found):
+        shown = [f"- {line}" for line in lines_of_kind[:MOST_LINES]]
+        if more := len(lines_of_kind) - len(shown):
+            shown.append(f"- og {more} til; se oversikten")
+        parts.append("\n".join([f"{title}:", *shown]))
     if found.never_run:
         parts.append(f"Har ikke kjørt ennå: {found.never_run}.")
-    if not count:
+    if not count and not going_on:
         return _notice(
             f"Dataflyt: alt er som det skal i {of} {'kommune' if of == 1 else 'kommuner'}",
             "Siste kjøring gikk som den skulle i alle kommunene, og alle har kjørt når de skulle.",
             *parts,
             f"Oversikten:\n{link}",
         )
-    return _notice(f"Dataflyt: {count} av {of} kommuner må ses på", *parts, f"Oversikten:\n{link}")
+    subject = (
+        f"Dataflyt: {count} av {of} kommuner må ses på" if count else "Dataflyt: noe varer ved i de felles DAG-ene"
+    )
+    return _notice(subject, *parts, f"Oversikten:\n{link}")
 
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:

@@ -123,7 +123,8 @@ class CloseRun(Step):
         ti = context["ti"]
         failed = failed_steps(context)
         job = job_of(self.kommune, context)
-        counts = close_run(job, failed)
+        why = {step: ti.xcom_pull(task_ids=step, key="sentence") for step in failed}
+        counts = close_run(job, why)
         ti.xcom_push(key="outcome", value=counts["outcome"])
         telling.send(lambda: metrics.of_run(counts["report"]))
         if counts["outcome"] in ("released", "not_published"):

@@ -27,6 +27,7 @@ LONGEST = 41
 TYPES = {
     "generic": "apache-airflow",
     "smtp": "apache-airflow-providers-smtp",
+    "apprise": "apache-airflow-providers-apprise",
     **dict.fromkeys(TITLES, "dataflyt"),
 }
 """The types of our connections, with the package that each comes in."""

@@ -22,10 +22,11 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dataflyt.formats.dates import OSLO
+from dataflyt.operations.causes import grouped, key_of
 from dataflyt.run.steps import TITLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dataflyt.config.kommune import Kommune
     from dataflyt.config.loading import BrokenFile
@@ -52,7 +53,8 @@ _SOURCES: Final = {"hr": "lønnssystemet", "sas": "skolesystemet"}
 class Concern(NamedTuple):
     """Something to look at: the kommune's id and name, the kind, a sentence, and Airflow's id of the run ("" for none).
 
-    ``since`` is when it began, as far as is known.
+    ``since`` is when it began, as far as is known. ``cause`` is the sentence with which the run stopped: kommuner with
+    the same one are told of together.
     """
 
     kommune: str
@@ -61,6 +63,7 @@ class Concern(NamedTuple):
     sentence: str
     run: str
     since: datetime | None
+    cause: str = ""
 
 
 class Digest(NamedTuple):
@@ -105,9 +108,23 @@ def digest(
     return Digest(tuple(found), len(kommuner) + len(broken), never_run)
 
 
+def in_lines(found: Digest) -> Iterator[tuple[str, list[str]]]:
+    """Yield each kind's title with its lines: one for each cause, however many kommuner it holds for."""
+    for kind, title in KINDS.items():
+        those = [one for one in found.concerns if one.kind == kind]
+        causes = [one for one in grouped((one.name, one.cause) for one in those if one.cause) if len(one.kommuner) > 1]
+        shared = {cause.key for cause in causes}
+        lines = [cause.in_words() for cause in sorted(causes, key=lambda cause: -len(cause.kommuner))]
+        lines += [f"{one.name}: {one.sentence}" for one in those if not one.cause or key_of(one.cause) not in shared]
+        if lines:
+            yield title, lines
+
+
 def _concerns(kommune: Kommune, last: LineRun, now: datetime) -> Iterable[Concern]:
-    def concern(kind: str, sentence: str, run: str = last.key, since: datetime | None = last.as_of) -> Concern:
-        return Concern(kommune.id, kommune.display_name, kind, sentence, run, since)
+    def concern(
+        kind: str, sentence: str, run: str = last.key, since: datetime | None = last.as_of, cause: str = ""
+    ) -> Concern:
+        return Concern(kommune.id, kommune.display_name, kind, f"{sentence} {cause}".strip(), run, since, cause)
 
     due = last_due(kommune, now - _SLACK)
     # A run may begin some seconds before the clock of another machine says that it is due.
@@ -117,10 +134,11 @@ def _concerns(kommune: Kommune, last: LineRun, now: datetime) -> Iterable[Concer
         steps = ", ".join(f"«{TITLES.get(step, step)}»" for step in last.failed)
         published = "" if last.outcome == "failed" else " Kjøringen er frigitt, men ikke publisert."
         where = f" i {steps}" if steps else ""
-        yield concern("stopped", f"Kjøringen {said(last.as_of)} stoppet{where}.{published}")
+        yield concern("stopped", f"Kjøringen {said(last.as_of)} stoppet{where}.{published}", cause=last.why)
     elif last.failed:
         steps = ", ".join(f"«{TITLES.get(step, step)}»" for step in last.failed)
-        yield concern("stopped", f"Kjøringen {said(last.as_of)} gikk ikke som den skulle i {steps}.")
+        sentence = f"Kjøringen {said(last.as_of)} gikk ikke som den skulle i {steps}."
+        yield concern("stopped", sentence, cause=last.why)
     elif last.outcome == "rejected":
         yield concern("refused", f"Kjøringen {said(last.as_of)} ble avvist.")
     elif last.outcome == "unanswered":

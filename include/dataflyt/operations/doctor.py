@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from dataflyt.config.connections import Connect, Connection
+from dataflyt.config.connections import Connect, Connection, NotDefined
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.exports import place
@@ -77,10 +77,12 @@ class Doctor:
         for name in dict.fromkeys(one.connection for places in kommune.delivery.values() for one in places):
             found += self._folder(name, to_write=True)
         found += self._shared_places(kommune)
-        for other in (kommune.mail and kommune.mail.connection, sources.sas.calendars):
+        mail = kommune.mail
+        for other in (mail.connection if mail and mail.to else None, sources.sas.calendars):
             if other:
                 with _kept(found):
                     self.connect(other)
+        found += self._apprise(mail.apprise if mail else None)
         found = list(dict.fromkeys(found))
         if not any(finding.level in ("wrong", "soon") for finding in found):
             found.append(Finding("fine", "Varehuset svarer, og tilkoblingene har det de skal ha."))
@@ -90,7 +92,7 @@ class Doctor:
         """Return findings on the reading of FREG's events every hour, for the whole installation."""
         found: list[Finding] = []
         with _kept(found):
-            self.connect(fast_lane.LIST)
+            found += self._apprise(self.connect(fast_lane.LIST).extra.get("apprise"))
         with _kept(found):
             with database.reading_events(database.engine(self.connect(fast_lane.WAREHOUSE).url)) as connection:
                 known = events.pointer(connection, fast_lane.FEED)
@@ -251,6 +253,19 @@ class Doctor:
         found: list[Finding] = []
         with _kept(found):
             must_reach_folder(self.connect(name), self.path, to_write=to_write)
+        return found
+
+    def _apprise(self, name: str | None) -> list[Finding]:
+        """Return a finding when no connection has the name. One of Apprise's has no host, so that is no fault."""
+        found: list[Finding] = []
+        if name:
+            with _kept(found):
+                try:
+                    self.connect(str(name))
+                except NotDefined:
+                    raise
+                except ConfigError:
+                    pass
         return found
 
     def _shared_places(self, kommune: Kommune) -> list[Finding]:

@@ -79,6 +79,12 @@ class LineRun:
         """The steps that failed."""
         return list(self.figures.get("failed", []))
 
+    @property
+    def why(self) -> str:
+        """The sentence with which the first step that failed stopped; empty when it left none."""
+        said = self.figures.get("why", {})
+        return next((str(said[step]) for step in TITLES if said.get(step)), "")
+
     def delivered(self, source: str) -> datetime | None:
         """Return when the file of ``hr`` or ``sas`` was delivered, if the storage told."""
         said = self.figures.get("delivered", {}).get(source)

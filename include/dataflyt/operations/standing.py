@@ -72,7 +72,7 @@ def standing(kommune: Kommune, environment: Environment, number: int | None = No
             found = runs.get(connection, kommune.id, run.number)
             built = report.build(connection, kommune, found, run.failed)
             # A run that stopped before it was merged has no rows in the warehouse when a newer one has begun.
-            figures = report.figures(built) if built["tables"] else run.figures
+            figures = report.figures(built, {}) if built["tables"] else run.figures
             before = next((one for one in line.runs if one.number < run.number and one.figures.get("sources")), None)
         return Standing(line, run, built, figures, before, _sent(connection, kommune.id))
 

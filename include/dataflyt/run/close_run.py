@@ -1,8 +1,8 @@
 """The step ``close_run``: the end of every run, released or not."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import text
@@ -23,11 +23,15 @@ REGISTERS = ("freg", "freg_residents", "krr")
 """The folders of a run's landing that hold the registers' raw answers."""
 
 
-def close_run(job: Job, failed: Sequence[str]) -> dict[str, Any]:
+Failed: TypeAlias = Sequence[str] | Mapping[str, str | None]
+"""The steps that failed, with the sentence of each where it is known."""
+
+
+def close_run(job: Job, failed: Failed) -> dict[str, Any]:
     """Close the run: undo it unless it was released, bring the publication in line, write the run's report.
 
-    ``failed`` names the steps that failed; the answer to the run's question stands in the warehouse. A run that is only
-    a plan stays for inspection until the next run begins. Returns the report's outcome and totals, and the ``report``.
+    ``failed`` has the steps that failed; the answer to the run's question stands in the warehouse. A run that is only a
+    plan stays for inspection until the next run begins. Returns the report's outcome and totals, and the ``report``.
 
     The registers' raw answers are deleted, whether the run was released or not: nothing reads them again, and they say
     where protected people live. The files of the HR system and the school system stay until the next run is closed.
@@ -73,7 +77,7 @@ def _newly_held(job: Job) -> int:
         return connection.scalar(found, bound) or 0
 
 
-def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
+def _write_report(job: Job, run: Run, failed: Failed) -> dict[str, Any]:
     """Write a closed run's report to the storage, and return it."""
     with job.transaction() as connection:
         stood = report.notes(connection, run).get("stood", {})
@@ -81,10 +85,11 @@ def _write_report(job: Job, run: Run, failed: Sequence[str]) -> dict[str, Any]:
         day = job.environment.day(run.as_of)
         smaller = publishing.fallen(stood, stands.sizes if stands else {}, job.kommune, day)
         report.note(connection, run, "much_smaller", bool(smaller))
-        written = report.build(connection, job.kommune, run, failed)
-        figures = report.figures(written) | {cost.COST: cost.of_notes(report.notes(connection, run))}
+        written = report.build(connection, job.kommune, run, list(failed))
+        spent = cost.of_notes(report.notes(connection, run))
     folder = job.environment.folder("reports") / job.owner
+    why = failed if isinstance(failed, Mapping) else {}
     with job.transaction() as connection:
-        runs.keep_figures(connection, run, written["outcome"], figures)
+        runs.keep_figures(connection, run, written["outcome"], report.figures(written, why) | {cost.COST: spent})
     write_atomically(folder / f"run-{run.number:06d}.json", orjson.dumps(written, option=orjson.OPT_INDENT_2))
     return written

@@ -302,10 +302,11 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     }
 
 
-def figures(built: Mapping[str, Any]) -> dict[str, Any]:
+def figures(built: Mapping[str, Any], why: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the few figures of a report that the pages of all kommuner and of one show.
 
     ``sources`` has the rows of each source by their fate, ``delivered`` the time of the oldest of a source's files.
+    ``why`` has the sentences of the steps that failed, which their logs and the mails have too.
     """
     sources: dict[str, dict[str, int]] = {}
     for table in built["tables"]:
@@ -321,6 +322,7 @@ def figures(built: Mapping[str, Any]) -> dict[str, Any]:
         "delivered": delivered,
         "published": len(built["published"]),
         "changes": sum(built["changed"].values()),
+        "why": {step: said for step, said in why.items() if said},
         **{kept: built[kept] for kept in ("failed", "totals", "envelopes")},
     }
 
