@@ -183,6 +183,21 @@ def test_a_new_cause_is_told_while_an_old_one_goes_on(fails: Callable[..., int],
     assert "/dags/freg_events/runs/run" in text
 
 
+def test_a_kommune_that_comes_to_a_cause_of_few_is_told_too(fails: Callable[..., int], receiver: Receiver) -> None:
+    doubt = "Svaret fra Folkeregisteret er ikke til å tro."
+    assert fails(f"bergen: {doubt}") == 1
+    receiver.status = 500
+    assert fails(f"bergen: {doubt}", f"asker: {doubt}") == 2
+    receiver.status = 200
+    assert fails(f"bergen: {doubt}", f"asker: {doubt}") == 3
+    assert f"\nasker: {doubt}\n" in receiver.given[2]["message"]
+    assert "bergen" not in receiver.given[2]["message"]
+    assert fails(f"asker: {doubt}", f"bergen: {doubt}", hours=2) == 3
+    assert fails(f"osen: {doubt}", hours=2) == 4
+    assert fails(*(f"kommune{number}: {doubt}" for number in range(4))) == 5
+    assert fails(*(f"kommune{number}: {doubt}" for number in range(9))) == 5, "it is common to all now"
+
+
 def test_a_cause_that_was_over_and_comes_back_is_told_anew(fails: Callable[..., int]) -> None:
     assert fails(f"bergen: {DOWN}") == 1
     assert fails(f"bergen: {DOWN}", hours=2.9) == 1
@@ -201,7 +216,12 @@ def test_a_cause_that_nobody_took_is_told_again(fails: Callable[..., int], recei
 
 def test_without_the_variable_the_engineers_are_told_every_time(fails: Callable[..., int]) -> None:
     assert [fails(f"bergen: {DOWN}", broken=True) for _ in range(2)] == [1, 2]
-    for text in ("[", '{"a": 1}', '[{"said": 1}]', '[{"said": "x", "kommuner": [], "since": "", "last": "2030"}]'):
+    for text in (
+        "[",
+        '{"a": 1}',
+        '[{"said": 1}]',
+        '[{"said": "x", "kommuner": [], "told": [], "since": "", "last": "2030"}]',
+    ):
         fails.kept.value = text  # type: ignore[attr-defined]
         before = fails(f"asker: {text} {DOWN}")
         assert before == fails(f"asker: {text} {DOWN}"), "the broken text has been replaced"

@@ -136,14 +136,14 @@ def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[st
     said = [sentence for task in tasks if (sentence := ti.xcom_pull(task_ids=task, key="sentence"))]
     causes = of_lines("\n".join(said)) or [Cause(UNSAID.format(ti.dag_id), ())]
     known = told.going_on()
-    new = [cause for cause in causes if cause.key not in known]
+    new = told.untold(causes, known)
     lines = [cause.in_words() for cause in new]
     if len(new) < len(causes):
         lines.append(f"Det som er meldt før, varer ved: {len(causes) - len(new)}.")
+    taken = bool(new) and tell(mail, lambda: write("\n".join(lines) if said else None, page_of(ti.dag_id, ti.run_id)))
     if not new:
         log.info("Nobody is told: %s causes have been told of already.", len(causes))
-    if not new or tell(mail, lambda: write("\n".join(lines) if said else None, page_of(ti.dag_id, ti.run_id))):
-        told.remember(causes, known)
+    told.remember(causes, new if taken else (), known)
 
 
 def engineers() -> Mail | None:

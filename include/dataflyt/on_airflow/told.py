@@ -18,22 +18,23 @@ from airflow.sdk import Variable
 from dataflyt.operations.causes import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 log = logging.getLogger(__name__)
 
 NAME: Final = "dataflyt_told"
 SAME: Final = timedelta(hours=3)
 """The DAG that reads the events runs every hour: a cause that has not come for so long is over."""
-
-
+COMMON: Final = 5
+"""A cause that so many kommuner have met is common to all, such as a register that is down: no more are told of."""
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 class Known(NamedTuple):
-    """A cause that somebody was told of, when it was first seen, and when last."""
+    """A cause with the kommuner that met it last, those that were told of, and when it was first and last seen."""
 
     cause: Cause
+    told: frozenset[str]
     since: datetime
     last: datetime
 
@@ -42,34 +43,54 @@ def going_on(now: datetime | None = None) -> dict[str, Known]:
     """Return the causes that were seen within the last three hours, by their keys. Never raises."""
     now = now or datetime.now(UTC)
     try:
-        kept = json.loads(Variable.get(NAME, default="[]"))
-        known = [
-            Known(Cause(one["said"], tuple(one["kommuner"])), *map(_time, (one["since"], one["last"]))) for one in kept
-        ]
+        known = [_read(one) for one in json.loads(Variable.get(NAME, default="[]"))]
         return {one.cause.key: one for one in known if now - SAME <= one.last <= now + CLOCKS_DIFFER}
     except Exception as error:  # another Airflow, no right, somebody has edited it
         log.warning("What has been told cannot be read: %s with the variable %s.", type(error).__name__, NAME)
         return {}
 
 
-def remember(told: Iterable[Cause], known: dict[str, Known], now: datetime | None = None) -> None:
-    """Keep that these causes have been told of, beside those ``known``. Never raises."""
-    now = now or datetime.now(UTC)
-    kept = dict(known)
-    for cause in told:
-        since = known[cause.key].since if cause.key in known else now
-        kept[cause.key] = Known(cause, since, now)
-    rows: list[dict[str, Any]] = [
-        {"said": one.cause.sentence, "kommuner": one.cause.kommuner, "since": str(one.since), "last": str(one.last)}
-        for one in kept.values()
-    ]
+def untold(causes: Iterable[Cause], known: Mapping[str, Known]) -> list[Cause]:
+    """Return what must be told: new causes, and the new kommuner of a cause that few have met."""
+    found = []
+    for cause in causes:
+        before = known.get(cause.key)
+        if before is None:
+            found.append(cause)
+        elif len(before.told) < COMMON and (more := [one for one in cause.kommuner if one not in before.told]):
+            found.append(Cause(cause.sentence, tuple(more)))
+    return found
+
+
+def remember(seen: Iterable[Cause], told: Iterable[Cause], known: Mapping[str, Known]) -> None:
+    """Keep which causes were ``seen`` now, and which of them have been ``told``, beside those ``known``. Never raises.
+
+    A cause that was seen, and has never been told of, is not kept.
+    """
+    now, kept = datetime.now(UTC), dict(known)
+    newly = {cause.key: frozenset(cause.kommuner) for cause in told}
+    for cause in seen:
+        before = known.get(cause.key)
+        if before or cause.key in newly:
+            whom = newly.get(cause.key, frozenset()) | (before.told if before else frozenset())
+            kept[cause.key] = Known(cause, whom, before.since if before else now, now)
     try:
-        Variable.set(
-            NAME, json.dumps(rows, ensure_ascii=False), description="Dataflyt: hva dataingeniørene har fått vite"
-        )
+        rows = json.dumps([_row(one) for one in kept.values()], ensure_ascii=False)
+        Variable.set(NAME, rows, description="Dataflyt: hva dataingeniørene har fått vite")
     except Exception as error:
         log.warning("What has been told cannot be kept: %s with the variable %s.", type(error).__name__, NAME)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+def _row(known: Known) -> dict[str, Any]:
+    return {
+        "said": known.cause.sentence,
+        "kommuner": known.cause.kommuner,
+        "told": sorted(known.told),
+        "since": known.since.isoformat(),
+        "last": known.last.isoformat(),
+    }
+
+
+def _read(row: Mapping[str, Any]) -> Known:
+    since, last = (datetime.fromisoformat(row[when]).astimezone(UTC) for when in ("since", "last"))
+    return Known(Cause(row["said"], tuple(row["kommuner"])), frozenset(row["told"]), since, last)
