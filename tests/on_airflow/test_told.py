@@ -97,7 +97,8 @@ def test_a_receiver_that_does_not_take_it_is_a_line_in_the_log_within_the_limit(
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
     if what in ("silent", "says no"):
-        receiver.silence, receiver.status = (30.0, 200) if what == "silent" else (0.0, 500)
+        receiver.silence, receiver.status = (15.0, 200) if what == "silent" else (0.0, 500)
+        monkeypatch.setenv("AIRFLOW_CONN_TEAMS", connection(f"{receiver.url}?rto=30&cto=30"))  # Apprise's own patience
     elif what == "missing":
         monkeypatch.delenv("AIRFLOW_CONN_TEAMS")
     else:
@@ -196,6 +197,13 @@ def test_a_kommune_that_comes_to_a_cause_of_few_is_told_too(fails: Callable[...,
     assert fails(f"osen: {doubt}", hours=2) == 4
     assert fails(*(f"kommune{number}: {doubt}" for number in range(4))) == 5
     assert fails(*(f"kommune{number}: {doubt}" for number in range(9))) == 5, "it is common to all now"
+
+
+def test_hundreds_of_causes_are_a_message_that_teams_can_take(fails: Callable[..., int], receiver: Receiver) -> None:
+    lines = [f"k{number}: Tilkoblingen freg_{'x' * number} mangler kid." for number in range(300)]
+    assert fails(*lines) == fails(*lines) == 1
+    assert len(receiver.given[0]["message"]) < 2000
+    assert "og 290 til; se loggen" in receiver.given[0]["message"]
 
 
 def test_a_cause_that_was_over_and_comes_back_is_told_anew(fails: Callable[..., int]) -> None:

@@ -137,7 +137,7 @@ def tell_engineers(context: Context, tasks: tuple[str, ...], write: Callable[[st
     causes = of_lines("\n".join(said)) or [Cause(UNSAID.format(ti.dag_id), ())]
     known = told.going_on()
     new = told.untold(causes, known)
-    lines = [cause.in_words() for cause in new]
+    lines = notices.shortened([cause.in_words() for cause in new], "loggen")
     if len(new) < len(causes):
         lines.append(f"Det som er meldt før, varer ved: {len(causes) - len(new)}.")
     taken = bool(new) and tell(mail, lambda: write("\n".join(lines) if said else None, page_of(ti.dag_id, ti.run_id)))

@@ -60,7 +60,7 @@ ACCEPT_SMALLER = (
 FULL_RELOAD = "Alt hentes på nytt og måles ikke mot forrige kjøring. En godkjenner blir alltid spurt."
 
 MOST_LINES = 10
-"""How many lines the morning's notice has of one kind: Teams and others refuse a long message."""
+"""How many lines a notice has of one kind: Teams and others refuse a long message."""
 
 ONCE = "Det samme meldes ikke igjen før det har vært borte i tre timer; morgenens oversikt har det så lenge det varer."
 
@@ -232,10 +232,8 @@ def morning(found: Digest, link: str, going_on: Sequence[tuple[str, datetime]] =
         lines = "\n".join(f"- {words} Siden {said(since)}." for words, since in going_on)
         parts.append(f"Varer ved i de felles DAG-ene:\n{lines}")
     for title, lines_of_kind in in_lines(found):
-        shown = [f"- {line}" for line in lines_of_kind[:MOST_LINES]]
-        if more := len(lines_of_kind) - len(shown):
-            shown.append(f"- og {more} til; se oversikten")
-        parts.append("\n".join([f"{title}:", *shown]))
+        shown = "\n".join(f"- {line}" for line in shortened(lines_of_kind, "oversikten"))
+        parts.append(f"{title}:\n{shown}")
     if found.never_run:
         parts.append(f"Har ikke kjørt ennå: {found.never_run}.")
     if not count and not going_on:
@@ -249,6 +247,16 @@ def morning(found: Digest, link: str, going_on: Sequence[tuple[str, datetime]] =
         f"Dataflyt: {count} av {of} kommuner må ses på" if count else "Dataflyt: noe varer ved i de felles DAG-ene"
     )
     return _notice(subject, *parts, f"Oversikten:\n{link}")
+
+
+def shortened(lines: Sequence[str], where: str) -> list[str]:
+    """Return the first lines of a notice, and how many more there are and where.
+
+    >>> shortened([str(number) for number in range(12)], "loggen")[-2:]
+    ['9', 'og 2 til; se loggen']
+    """
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"og {more} til; se {where}"] if more > 0 else [])]
 
 
 def late(kommune: Kommune, due: datetime, states: Mapping[str, str | None], link: str) -> Notice:
