@@ -88,7 +88,7 @@ def of_run(built: Mapping[str, Any]) -> Iterator[Metric]:
     """Yield the metrics of a closed run, from its report (``report.build``)."""
     kommune = {"kommune": built["owner"]}
     yield Metric("dataflyt.runs", 1, {**kommune, "outcome": built["outcome"]})
-    for source, rows in report.figures(built)["sources"].items():
+    for source, rows in report.figures(built, {})["sources"].items():
         for fate in FATES:
             yield Metric("dataflyt.rows", rows[fate], {**kommune, "source": source, "fate": fate})
     if built["outcome"] in ("released", "not_published"):
