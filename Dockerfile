@@ -2,6 +2,7 @@
 #
 #   docker build .                  for production: no simulator, no S3 server and no kommune file is in it
 #   docker build --target demo .    with all three, for docker compose --profile demo
+#   docker build --target feide .   OpenLDAP alone, for docker compose --profile feide
 #
 # --build-arg PACKAGES='sshfs apache-airflow-providers-amazon' adds packages: for file systems, logs, secrets.
 
@@ -65,6 +66,17 @@ COPY include/kommuner include/kommuner
 COPY include/simulator include/simulator
 COPY include/supervisor include/supervisor
 USER dataflyt
+
+
+FROM debian:12.12-slim AS feide
+
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends slapd ldap-utils \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 50000 --create-home --home-dir /var/lib/feide dataflyt
+COPY deploy/feide/start.sh deploy/feide/schema.ldif /opt/feide/
+USER dataflyt
+CMD ["/opt/feide/start.sh"]
 
 
 # The stage that is built by default.

@@ -1,18 +1,19 @@
-"""A real OpenLDAP with the norEdu schema, which keeps numbers and addresses unique, as directories for Feide do."""
+"""A real OpenLDAP with the schemas of deploy/feide, which keeps numbers unique, as directories for Feide do."""
 
 import io
-import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataflyt.config.connections import Connection
 from dataflyt.formats import ldif
 
 if TYPE_CHECKING:
@@ -23,15 +24,35 @@ ADMIN = f"cn=admin,{SUFFIX}"
 PASSWORD = "for-this-test-only"
 SLAPD = shutil.which("slapd") or shutil.which("slapd", path="/usr/sbin:/usr/libexec:/usr/lib/openldap") or ""
 _SCHEMAS = Path("/etc/ldap/schema")
+FEIDE = Path(__file__).resolve().parents[2] / "deploy" / "feide"
 _UNIQUE = ("norEduPersonNIN", "norEduPersonLIN", "eduPersonPrincipalName", "norEduOrgUnitUniqueIdentifier")
 
 
 class OpenLdap:
-    """A directory that runs: its address and its configuration."""
+    """A directory that runs: its address and its configuration. It can be stopped and started."""
 
     def __init__(self, url: str, configuration: Path) -> None:
         self.url = url
         self.configuration = configuration
+        self._slapd: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        command = [SLAPD, "-d", "0", "-h", self.url, "-F", str(self.configuration)]
+        self._slapd = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        await_port(int(self.url.rpartition(":")[2]))
+
+    def stop(self) -> None:
+        """Stop the server, if it runs."""
+        if self._slapd:
+            self._slapd.terminate()
+            self._slapd.wait(20)
+            self._slapd = None
+
+    def connection(self, **said: Any) -> Connection:
+        """Return the connection that an operator makes to this directory; ``said`` is what is otherwise in it."""
+        made = Connection("katalog", f"{self.url}/{SUFFIX}", ADMIN, PASSWORD)
+        return replace(made, **said)
 
     def connected(self, name: str = ADMIN, password: str = PASSWORD) -> "ldap3.Connection":
         """Log in, by default as the one who may do everything."""
@@ -41,15 +62,16 @@ class OpenLdap:
         return ldap3.Connection(server, name, password, auto_bind=True)
 
     def held(self) -> dict[str, dict[str, list[str]]]:
-        """Return every entry in a comparable form, without the passwords."""
+        """Return every entry in a comparable form, without the passwords and the mark that Dataflyt leaves."""
         connection = self.connected()
         assert connection.search(SUFFIX, "(objectClass=*)", attributes=["*"])
         found = {
             ldif.normal_dn(answer["dn"]): comparable(
                 {
-                    name: [value.decode() for value in values]
+                    name: kept
                     for name, values in answer["raw_attributes"].items()
                     if name != "userPassword"
+                    if (kept := [value.decode() for value in values if not value.startswith(b"Dataflyt feide.ldif")])
                 }
             )
             for answer in connection.response
@@ -61,11 +83,8 @@ class OpenLdap:
 @pytest.fixture
 def openldap() -> Iterator[OpenLdap]:
     """An empty OpenLDAP; skipped where OpenLDAP or its schemas are not there."""
-    reference = os.environ.get("DATAFLYT_REFERENCE")
     if not SLAPD or not shutil.which("ldapadd"):
         pytest.skip("slapd or ldapadd is not installed (Debian: slapd, ldap-utils)")
-    if not reference or not (Path(reference) / "feide" / "schema.ldif").exists():
-        pytest.skip("the norEdu schema is not here: DATAFLYT_REFERENCE names no folder with feide/schema.ldif")
     if not (_SCHEMAS / "inetorgperson.ldif").exists():
         pytest.skip("OpenLDAP's own schemas are not in /etc/ldap/schema")
     modules = next((str(path.parent) for path in Path("/usr/lib").glob("**/ldap/back_mdb.*")), "/usr/lib/ldap")
@@ -82,37 +101,40 @@ def openldap() -> Iterator[OpenLdap]:
         "olcModuleLoad: back_mdb\nolcModuleLoad: unique\n\n"
         "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n\n"
         + own
-        + (Path(reference) / "feide" / "schema.ldif").read_text().removeprefix("version: 1").strip()
-        + "\n\ndn: olcDatabase=mdb,cn=config\nobjectClass: olcMdbConfig\nolcDatabase: mdb\n"
+        + f"include: file://{FEIDE / 'schema.ldif'}\n\n"
+        + "dn: olcDatabase=mdb,cn=config\nobjectClass: olcMdbConfig\nolcDatabase: mdb\n"
         f"olcSuffix: {SUFFIX}\nolcRootDN: {ADMIN}\nolcRootPW: {PASSWORD}\nolcDbDirectory: {data}\n"
-        "olcDbMaxSize: 104857600\nolcDbNoSync: TRUE\n"
-        + "".join(f"olcDbIndex: {name} eq\n" for name in _UNIQUE)
+        "olcDbMaxSize: 4294967296\nolcDbNoSync: TRUE\n"
+        + "".join(f"olcDbIndex: {name} eq\n" for name in ("objectClass", *_UNIQUE))
         + "\ndn: olcOverlay=unique,olcDatabase={1}mdb,cn=config\n"
         "objectClass: olcOverlayConfig\nobjectClass: olcUniqueConfig\nolcOverlay: unique\n" + unique
     )
-    slapd = None
+    started = None
     try:
         run(SLAPD, "-Ta", "-n0", "-F", str(configuration), "-l", str(folder / "config.ldif"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        url = f"ldap://127.0.0.1:{port}"
-        slapd = subprocess.Popen(
-            [SLAPD, "-d", "0", "-h", url, "-F", str(configuration)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for _ in range(400):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield OpenLdap(url, configuration)
+        started = OpenLdap(f"ldap://127.0.0.1:{free_port()}", configuration)
+        started.start()
+        yield started
     finally:
-        if slapd:
-            slapd.terminate()
-            slapd.wait(20)
+        if started:
+            started.stop()
         shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def await_port(port: int) -> None:
+    """Wait until somebody listens to a port."""
+    for _ in range(400):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
 
 
 def load(openldap: OpenLdap, path: Path) -> None:

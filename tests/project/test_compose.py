@@ -86,7 +86,7 @@ def test_whatever_a_service_waits_for_and_keeps_is_there() -> None:
 
 
 def test_kommune_files_are_the_operators_and_only_the_demo_has_made_up_ones() -> None:
-    for name in OURS.keys() - {"object-store"}:
+    for name in OURS.keys() - {"object-store", "feide"}:
         folder = mounted(name)["/opt/dataflyt/kommuner"]
         assert folder["source"] == "${KOMMUNER_FOLDER:-./kommuner}"
         # Docker makes a missing folder as root, and then nobody else can write in it.
@@ -297,8 +297,10 @@ def test_every_command_exists() -> None:
                 module, _, name = arguments[arguments.index("--app") + 1].rpartition(".")
                 assert hasattr(import_module(module), name), service
             else:
-                assert program in ("moto_server", "cp"), f"{service} runs {program}"  # from the extra s3server
-    assert seen == {"airflow", "dataflyt", "python", "celery", "moto_server", "cp"}
+                # from the extra s3server, the image of the directory, and Debian
+                known = ("moto_server", "/opt/feide/start.sh", "ldapsearch", "cp")
+                assert program in known, f"{service} runs {program}"
+    assert seen == {"airflow", "dataflyt", "python", "celery", *known}
 
 
 def test_what_the_parts_are_told_of_each_other_are_services() -> None:

@@ -597,6 +597,8 @@ def _extras_fit(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
 class Delivery(_Part):
     """A recipient of an export: the place where Dataflyt puts its file. The connection's address is a folder.
 
+    That of ``feide_ldif`` may be an LDAP directory, which is loaded: ``ldaps://host/dc=haugesund,dc=kommune,dc=no``.
+
     ``contact`` lets this recipient have the contact details that the export's file holds. Without it the recipient gets
     a file without them. A private recipient never gets them.
     """

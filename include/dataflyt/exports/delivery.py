@@ -11,6 +11,10 @@ with the next delivery, which follows each publication. A file is replaced whole
 What gives waits for a run, as in the exports: a new recipient, and ``contact`` for one who had none. ``let`` notes in
 the transaction that publishes a run whom the run lets have what. Between runs a delivery may take away and renew.
 
+The place of ``feide_ldif`` may be an LDAP directory, which is loaded (``directory``). It is asked each time what it
+has, since others may write there. It is never emptied, for its people would lose their passwords: a directory that is
+no longer in the kommune file is left as it is.
+
 The warehouse notes what lies where. The note is emptied before the first file is put there and filled when the manifest
 is, so a delivery that broke off is done again, and what it left is taken away. A recipient may take its files away, and
 they are not delivered again until they change.
@@ -39,11 +43,13 @@ import orjson
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from dataflyt.config.connections import Connection as PlaceConnection
 from dataflyt.config.connections import NotDefined
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT
 from dataflyt.config.kommune import Delivery, Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, known_refusal, may_pass
-from dataflyt.exports import place
+from dataflyt.exports import directory, place
+from dataflyt.exports.directory import Directory
 from dataflyt.exports.place import File, Moved, Place, Silent, Withdrawn
 from dataflyt.exports.publishing import Published, earlier, leads_to, published
 from dataflyt.exports.registry import EXPORTS
@@ -58,7 +64,7 @@ _TRIES = 3
 """How often a delivery begins anew because the files were withdrawn meanwhile."""
 log = logging.getLogger(__name__)
 
-Fate: TypeAlias = Literal["delivered", "same", "waits", "taken_away", "failed"]
+Fate: TypeAlias = Literal["delivered", "same", "waits", "taken_away", "left", "failed"]
 Begin: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 """Begins a transaction of the kommune's, without its lock."""
 
@@ -94,12 +100,19 @@ def let(connection: Connection, kommune: Kommune) -> None:
 
 
 def deliver(
-    begin: Begin, kommune: Kommune, environment: Any, *, patience: float = PATIENCE, silent: set[str] | None = None
+    begin: Begin,
+    kommune: Kommune,
+    environment: Any,
+    *,
+    patience: float = PATIENCE,
+    silent: set[str] | None = None,
+    thorough: bool = False,
 ) -> list[Told]:
     """Bring every recipient's place in line with the publication in force; return what came of each delivery.
 
     Waits while another process works at a place. ``patience`` is in seconds. The places of the servers in ``silent``
-    are not tried; a server that falls silent is added to it.
+    are not tried; a server that falls silent is added to it. With ``thorough``, each directory is compared with the
+    file, whatever it says that it has.
     """
     silent = set() if silent is None else silent
     with begin() as connection:
@@ -124,7 +137,7 @@ def deliver(
             if name == export and addresses[also.connection] and addresses[also.connection] == addresses[one.connection]
         ]
         contact = all(also.contact for also in (one, *sharing))
-        work = _Work(begin, kommune, environment, export, one, patience, silent, contact=contact)
+        work = _Work(begin, kommune, environment, export, one, patience, silent, contact=contact, thorough=thorough)
         told.append(_tried(export, one.to, one.connection, work if other is one else work.refuse))
     return told
 
@@ -218,6 +231,7 @@ class _Work:
         silent: set[str],
         *,
         contact: bool = False,
+        thorough: bool = False,
     ) -> None:
         """``contact``: whether the kommune file lets this recipient, and every other at its place, have contact."""
         self._begin = begin
@@ -228,6 +242,7 @@ class _Work:
         self._patience = patience
         self._silent = silent
         self._contact = contact
+        self._thorough = thorough
 
     def __call__(self) -> Fate:
         with self._turn():
@@ -242,15 +257,27 @@ class _Work:
         """Remove the files from the place, the manifest first. Those at a place in ``kept`` are another recipient's."""
         with self._turn():
             try:
-                url = self._environment.connect(self._delivery.connection).url
+                connection = self._environment.connect(self._delivery.connection)
             except NotDefined:
                 raise ConfigError(
                     f"filene skal tas bort hos mottakeren, men tilkoblingen {self._delivery.connection} finnes ikke: "
                     "lag den igjen, så tar Dataflyt dem bort, og ta den bort etterpå."
                 ) from None
-            if _digest(place.address_of(url)) not in kept:
-                self._at(url, lambda place, moved: place.take_away(moved))
-            return self.forget()
+            if _digest(place.address_of(connection.url)) in kept:
+                return self.forget()
+            return self._empty(connection)
+
+    def _empty(self, connection: PlaceConnection) -> Fate:
+        """Take the files away from the place, and forget it. A directory is left as it is."""
+        if directory.is_one(connection.url):
+            log.warning(
+                "%s: katalogen følger ikke lenger det som publiseres. Ta bort dem som blir beskyttet, selv.",
+                self._delivery.to,
+            )
+            self.forget()
+            return "left"
+        self._at(connection, lambda place, moved: place.take_away(moved))
+        return self.forget()
 
     def forget(self) -> Fate:
         """Forget the place. What lies there is another recipient's, or has been taken away."""
@@ -291,9 +318,10 @@ class _Work:
             entry = stands and stands.files.get(self._export.file)
             wanted = self._files(stands, entry, contact=known.contact and self._contact) if stands and entry else None
             if wanted:
-                url = self._environment.connect(self._delivery.connection).url
-                lies = _digest(place.address_of(url)), hashlib.sha256(wanted.manifest).hexdigest()
-                if (known.place, known.digest) == lies:
+                at = self._environment.connect(self._delivery.connection)
+                lies = _digest(place.address_of(at.url)), hashlib.sha256(wanted.manifest).hexdigest()
+                same = (known.place, known.digest) == lies
+                if same and not directory.is_one(at.url):
                     return "same"
                 if known.place not in (None, lies[0]):
                     log.warning(
@@ -304,27 +332,24 @@ class _Work:
                 connection.execute(text(_BEGIN), bound)
         if not wanted:  # the export has been taken out
             return self._take_out(known)
-        if unshared := self._at(url, lambda place, moved: place.put(wanted.files, wanted.manifest, moved)):
-            log.warning("%s", unshared)
+        if said := self._at(at, lambda place, moved: place.put(wanted.files, wanted.manifest, moved)):
+            log.warning("%s", said)
         with self._begin() as connection:
             now = published(connection, self._kommune.id)
             if now is None or now.manifest != wanted.stands.manifest:
                 raise _Changed
             connection.execute(text(_NOTE), self._key | {"digest": lies[1]})
-        return "delivered"
+        return "same" if same else "delivered"
 
     def _take_out(self, known: _Lies) -> Fate:
         """Take away an export that is not published any more. The recipient is known still."""
         if known.place is None:
             return "waits"
-        self._at(self._environment.connect(self._delivery.connection).url, lambda place, moved: place.take_away(moved))
-        with self._begin() as connection:
-            connection.execute(text(_FORGET), self._key)
-        return "taken_away"
+        return self._empty(self._environment.connect(self._delivery.connection))
 
-    def _at(self, url: str, work: Callable[[Place, Moved], Any]) -> Any:
+    def _at(self, connection: PlaceConnection, work: Callable[[Any, Moved], Any]) -> Any:
         """Do work at the place, patiently. Raises ConfigError for a place in Dataflyt's own storage."""
-        address = place.address_of(url)
+        address = place.address_of(connection.url)
         if place.is_inside(address, place.address_of(self._environment.storage)):
             raise ConfigError("mappen er i Dataflyts eget lager. Bruk en annen mappe.")
         host = place.host_of(address)
@@ -336,7 +361,12 @@ class _Work:
             return work(Place(folder, self._kommune.id, export.name, self._names(folder)), moved)
 
         try:
-            return place.at(self._environment.path, url, worked, self._patience)
+            if directory.is_one(connection.url):
+                if export.name != "feide_ldif":
+                    raise ConfigError("bare feide_ldif kan lastes i en katalog. Bruk en mappe for denne eksporten.")
+                loaded = Directory(connection, thorough=self._thorough)
+                return place.patiently(lambda moved: work(loaded, moved), self._patience)
+            return place.at(self._environment.path, connection.url, worked, self._patience)
         except Silent:
             self._silent.add(host)
             raise

@@ -47,7 +47,7 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
     """Write the changes from ``before`` to ``now``; raise Unreadable when there are none that could be applied."""
     out.write(f"# from: {before.sha256}\n# to: {now.sha256}\n\n".encode("ascii"))
     taken: list[bytes] = []
-    with _opened(before.path) as old, _opened(now.path) as new:
+    with opened_directory(before.path) as old, opened_directory(now.path) as new:
         schools = _Schools(old.head, new.head)
         for left, came in _differing(old.people, new.people):
             if came is None and left is not None:
@@ -57,7 +57,7 @@ def write(before: Written, now: Written, out: BinaryIO) -> None:
     out.write(schools.deleted())
     out.writelines(taken)
     out.write(schools.changed())
-    with _opened(before.path) as old, _opened(now.path) as new:
+    with opened_directory(before.path) as old, opened_directory(now.path) as new:
         for left, came in _differing(old.people, new.people):
             if came is not None:
                 out.write(_add(came) if left is None else _modify(left, came))
@@ -69,6 +69,12 @@ class _Entry(NamedTuple):
     dn_line: bytes
     dn: str
     values: dict[bytes, list[bytes]]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield each attribute and value of the entry."""
+        for name, lines in self.values.items():
+            for line in lines:
+                yield name.decode("ascii"), _text(line)
 
 
 class _Directory(NamedTuple):
@@ -94,7 +100,8 @@ def named(path: Openable) -> Iterator[tuple[bytes, bool]]:
 
 
 @contextmanager
-def _opened(path: Openable) -> Iterator[_Directory]:
+def opened_directory(path: Openable) -> Iterator[_Directory]:
+    """Open a file of ``feide_ldif``. Raises Unreadable for another file, also while the people are read."""
     with opened(path) as file:
         blocks = _blocks(file)
         head: list[_Entry] = []

@@ -46,10 +46,20 @@ _ALSO_MEMBERS = frozenset(("employee", "student"))
 _REALM = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _MAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 _TELEPHONE = re.compile(r"[+0-9][0-9 ()+-]*")
-_PERSON_CLASSES = "".join(
-    f"objectClass: {name}\n"
-    for name in ("top", "person", "organizationalPerson", "inetOrgPerson", "eduPerson", "norEduPerson")
+_CLASSES = ("top", "person", "organizationalPerson", "inetOrgPerson", "eduPerson", "norEduPerson")
+_PERSON_CLASSES = "".join(f"objectClass: {name}\n" for name in _CLASSES)
+_OTHER_CLASSES = ("organization", "dcObject", "eduOrg", "norEduOrg", "organizationalUnit", "norEduOrgUnit")
+CLASSES: Final = {name.lower(): name for name in (*_CLASSES, *_OTHER_CLASSES)}
+"""Every object class in the file, by its name in lower case."""
+ATTRIBUTES: Final = (
+    *("objectClass", "dc", "o", "eduOrgLegalName", "norEduOrgNIN", "norEduOrgSchemaVersion"),
+    *("ou", "norEduOrgUnitUniqueIdentifier"),
+    *("uid", "cn", "sn", "givenName", "displayName", "norEduPersonLegalName", "eduPersonPrincipalName"),
+    *("norEduPersonNIN", "norEduPersonLIN", "norEduPersonBirthDate", "mail", "mobile"),
+    *("eduPersonOrgDN", "eduPersonOrgUnitDN", "eduPersonPrimaryOrgUnitDN"),
+    *("eduPersonAffiliation", "eduPersonScopedAffiliation", "eduPersonPrimaryAffiliation", "eduPersonEntitlement"),
 )
+"""Every attribute that the file can have, in its order."""
 _CHUNK = 500
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from dataflyt.config.connections import Connect, Connection, NotDefined
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
-from dataflyt.exports import place
+from dataflyt.exports import directory, place
 from dataflyt.operations import fast_lane
 from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
@@ -252,7 +252,14 @@ class Doctor:
     def _folder(self, name: str, *, to_write: bool = False) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
-            must_reach_folder(self.connect(name), self.path, to_write=to_write)
+            connection = self.connect(name)
+            if to_write and directory.is_one(connection.url):
+                try:
+                    directory.log_in(connection)
+                except DataflytError as error:
+                    raise type(error)(f"Tilkoblingen {name}: {error.sentence}") from None
+            else:
+                must_reach_folder(connection, self.path, to_write=to_write)
         return found
 
     def _apprise(self, name: str | None) -> list[Finding]:

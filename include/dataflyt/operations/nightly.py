@@ -69,7 +69,8 @@ def bring_in_line(
 
     Every kommune is written before any is delivered: a recipient that is slow to answer holds up no other kommune's
     publication, and a server that has fallen silent is tried for no other kommune. A delivery that failed is among the
-    errors with ``deliveries`` alone: somebody is told once a day, not every hour.
+    errors with ``deliveries`` alone: somebody is told once a day, not every hour. So often each directory is compared
+    with its file, too.
     """
     silent: set[str] = set()
 
@@ -80,7 +81,8 @@ def bring_in_line(
     def deliver(kommune: Kommune) -> None:
         if not _has_published(kommune.id, environment):
             return
-        failed = [one.trouble for one in deliver_published(kommune, environment, silent=silent) if one.trouble]
+        told = deliver_published(kommune, environment, silent=silent, thorough=deliveries)
+        failed = [one.trouble for one in told if one.trouble]
         if failed and deliveries:
             raise type(failed[0])(f"ikke levert: {' '.join(trouble.sentence for trouble in failed)}")
 

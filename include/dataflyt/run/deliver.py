@@ -40,14 +40,15 @@ def deliver_published(
     *,
     patience: float = delivery.PATIENCE,
     silent: set[str] | None = None,
+    thorough: bool = False,
 ) -> list[Told]:
     """Bring every recipient's place in line with what is published; return what came of each delivery.
 
-    ``patience`` and ``silent`` are those of ``delivery.deliver``.
+    ``patience``, ``silent`` and ``thorough`` are those of ``delivery.deliver``.
     """
     db = database.engine(environment.connect(kommune.warehouse).url)
     begin = partial(database.transaction, db, kommune.id, lock=False)
-    return delivery.deliver(begin, kommune, environment, patience=patience, silent=silent)
+    return delivery.deliver(begin, kommune, environment, patience=patience, silent=silent, thorough=thorough)
 
 
 def note_again(connection: Connection, run: Run, told: Iterable[Told]) -> None:

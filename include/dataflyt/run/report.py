@@ -385,6 +385,7 @@ def _deliveries(told: Sequence[Mapping[str, str]]) -> list[str]:
             ("same", "Levert fra før, og uendret"),
             ("waits", "Venter på neste kjøring som publiserer"),
             ("taken_away", "Tatt bort hos mottakeren"),
+            ("left", "Følger ikke lenger det som publiseres, og er ikke tømt"),
         )
         if fate in fates
     ]
