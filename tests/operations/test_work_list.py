@@ -1,10 +1,13 @@
 """The work list: what must be corrected, by whom, how old it is, who has taken it, and what nobody may read from it."""
 
+import io
 import json
+import os
+import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import openpyxl
 import pandas as pd
@@ -15,6 +18,7 @@ from dataflyt.cli.main import app
 from dataflyt.config.kommune import WorkOwner
 from dataflyt.config.loading import find
 from dataflyt.errors import ConfigError, NotAllowed
+from dataflyt.exports import feide_ldif_check
 from dataflyt.formats import sheets
 from dataflyt.operations import work_list
 from dataflyt.operations.work_kinds import KINDS, RESPONSIBLE
@@ -22,7 +26,12 @@ from dataflyt.operations.work_list import Item, Wanted
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.why.correcting import CORRECTORS
 from simulator import manifest
+from tests.exports import openldap
 from tests.installation.fixtures import KOMMUNER, LOOKING, Installation
+from tests.installation.test_pifu import _id, _plain_pupils
+from tests.warehouse.test_state import tonight
+from tests.why.test_envelope import protect
+from tests.why.test_leak import ANITA, BJORN, PEOPLE
 
 runner = CliRunner(env={"COLUMNS": "250", "NO_COLOR": "1", "TERM": "dumb"})
 BJARNE = Visitor("111", "Bjarne Høvik", "test", "test")
@@ -56,6 +65,106 @@ def said(*words: str) -> str:
     done = runner.invoke(app, ["worklist", *words])
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def _in_the_directory(here: Installation) -> dict[str, set[str]]:
+    """Return the schools with what Feide's validator would find in the published directory, by the list's kinds."""
+    held = openldap.entries(here.ldif().encode())
+    number = "noreduorgunituniqueidentifier"
+    schools = {dn: of[number][0].removeprefix("NO") for dn, of in held.items() if number in of}
+    found: dict[str, set[str]] = {"pupils_without_year_level": set(), "teachers_without_group": set()}
+    for of in held.values():
+        values = of.get("edupersonentitlement", [])
+        at = {schools[dn] for dn in of.get("edupersonorgunitdn", [])}
+        roles = of.get("edupersonaffiliation", [])
+        if "student" in roles and not any(":go:grep:" in value for value in values):
+            found["pupils_without_year_level"] |= at
+        if "faculty" in roles and not any(":go:group:" in value for value in values):
+            found["teachers_without_group"] |= at
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_what_feides_validator_finds_is_on_the_list_and_tells_of_nobody_who_is_protected(
+    installation: Installation,
+) -> None:
+    here, world = installation, installation.registers.world
+    here.kommune = here.kommune.model_copy(update={"people": PEOPLE})
+
+    def on_the_list(*, graded: bool = False) -> dict[str, set[str]]:
+        listed = work_list.items(here.kommune, here.environment, ANITA if graded else BJORN, graded=graded)
+        return {kind: {item.subject for item in listed if item.kind == kind} for kind in _in_the_directory(here)}
+
+    # Two pupils of a school are in no group, and a teacher of another is the contact teacher of a class and no more.
+    pupil, other = _plain_pupils(here)[:2]
+    other.school = pupil.school
+    assert pupil.person
+    assert other.person
+    contacts = {member.person_id for group in world.groups for member in group.members if group.kind[0] == "3"}
+    teacher = next(
+        one
+        for one in world.employees
+        if one.sas and one.sas.person_id in contacts and not one.cases and not one.seed and len(one.positions) == 1
+    )
+    assert teacher.sas
+    for group in world.groups:
+        gone = {pupil.sas.person_id, other.sas.person_id} | ({teacher.sas.person_id} if group.kind[0] != "3" else set())
+        group.members = [member for member in group.members if member.person_id not in gone]
+    here.registers.write()
+    assert here.run()["outcome"] == "released"
+    found = on_the_list()
+    assert found == _in_the_directory(here) == on_the_list(graded=True)
+    assert found["pupils_without_year_level"] == {pupil.school.orgnr}
+    assert found["teachers_without_group"]
+    (item,) = _items(here, Wanted(kind="pupils_without_year_level"))
+    assert (item.whom, item.owner) == (pupil.school.name, "school_office")
+    names = [finding.name for finding in feide_ldif_check.check(_Lying(here.ldif()))]
+    assert set(names) <= {"Missing Grep codes for student", "Missing groups for teacher or pupil"}
+
+    # One of them is fortrolig, and is in the directory still: nothing on the list tells.
+    protect(here, _id(here, pupil.person.number))
+    tonight(here)
+    assert on_the_list() == found == _in_the_directory(here)
+    protect(here, _id(here, other.person.number))
+    tonight(here)
+    assert on_the_list() == found == _in_the_directory(here)
+    # They are hidden, and in the directory no more: the list says what the directory says.
+    for hidden in (pupil, other):
+        protect(here, _id(here, hidden.person.number), 3)  # type: ignore[union-attr]
+        tonight(here)
+        assert on_the_list() == _in_the_directory(here)
+    assert on_the_list()["pupils_without_year_level"] == set()
+
+    # An address is of the kommune file, and so is what is published for Feide.
+    assert not _items(here, Wanted(kind="no_mail_in_feide"))
+    feide = here.kommune.feide.model_copy(update={"mail": None})
+    here.kommune = here.kommune.model_copy(update={"feide": feide})
+    (item,) = _items(here, Wanted(kind="no_mail_in_feide"))
+    assert (item.owner, item.subject) == ("system_owner", here.kommune.orgnr)
+    here.kommune = here.kommune.model_copy(update={"exports": ("pifu",)})
+    assert not [item for item in _items(here) if item.kind in (*found, "no_mail_in_feide")]
+
+
+class _Lying(NamedTuple):
+    """A file in memory."""
+
+    content: str
+
+    def open(self, mode: str, /) -> Any:
+        return io.BytesIO(self.content.encode())
+
+
+@pytest.mark.long
+def test_two_schools_of_one_number_are_on_the_list(installation: Installation) -> None:
+    here = installation
+    one, other = here.registers.world.kommune.schools[:2]
+    (path,) = (here.registers.drop / "1106" / "sas").glob("*.xml")
+    path.write_bytes(path.read_bytes().replace(other.orgnr.encode(), one.orgnr.encode()))
+    os.utime(path, (time.time() - 3600,) * 2)
+    here.run()
+    (item,) = _items(here, Wanted(kind="orgnr_of_two_schools"))
+    assert (item.subject, item.owner) == (one.orgnr, "system_owner")
 
 
 @pytest.mark.long

@@ -196,6 +196,20 @@ KINDS: Final[dict[str, Kind]] = {
     "pupil_without_class": Kind(
         "Elever uten klasse", "school_office", "Legg eleven i en klasse i skolesystemet.", while_made=True
     ),
+    "pupils_without_year_level": Kind(
+        "Skoler med elever uten trinn i FEIDE: læremidler for trinnet åpner seg ikke for dem",
+        "school_office",
+        "Gi klassen trinn i skolesystemet, eller legg eleven i en klasse, med mindre eleven er voksen.",
+        "school",
+        while_made=True,
+    ),
+    "teachers_without_group": Kind(
+        "Skoler med lærere som ikke har en gruppe i FEIDE: de ser ikke elevene i læremidlene",
+        "school_leader",
+        "Knytt læreren til klassen eller undervisningsgruppen i skolesystemet, og gi gruppen fagkode.",
+        "school",
+        while_made=True,
+    ),
     "guardian_not_reached": Kind(
         "Foresatte uten oppdatert e-post eller mobil i kontaktregisteret: formelle varsler når dem ikke",
         "guardian_krr",
@@ -245,6 +259,18 @@ KINDS: Final[dict[str, Kind]] = {
         "Legg gruppen i timeplanen.",
         "group",
         while_made=True,
+    ),
+    "orgnr_of_two_schools": Kind(
+        "Skoler med samme organisasjonsnummer: de er én skole i eksportene",
+        "system_owner",
+        "Rett organisasjonsnummeret til den ene skolen i skolesystemet.",
+        "school",
+    ),
+    "no_mail_in_feide": Kind(
+        "Kommunen og skolene har ikke e-postadresse i FEIDE",
+        "system_owner",
+        "Skriv adressen under feide i kommunefilen: mail.",
+        "school",
     ),
     "school_not_in_nsr": Kind(
         "Skoler som ikke finnes i Nasjonalt skoleregister",

@@ -248,7 +248,7 @@ class _Reader:
                     f"{wanted.school}: skriv navnet slik det står på arbeidslisten."
                 )
             wanted = replace(wanted, school=found)
-        shown.views(views, "group_of_pupils", "shown_envelope")
+        shown.views(views, "group_of_pupils", "shown_account", "shown_employment", "shown_enrolment", "shown_envelope")
         self._tell_groups()
         self._list(views, released, day, graded=graded)
         bound = {
@@ -315,6 +315,7 @@ class _Reader:
             rules.sql("work_list/veto_to_decide").format(day=on),
             rules.sql("work_list/identity_to_decide").format(p="now_"),
             rules.sql("work_list/held_back").format(p="now_"),
+            *self._of_feide(),
             "select kind, subject, other, unit_id, cast(null as timestamptz) from now_shown_group_renamed",
             events.UNANSWERED,
             "select 'file_same', source, file, null, since from same_file",
@@ -330,6 +331,7 @@ class _Reader:
             "as_told": list(TOLD_AS),
             "told_as": list(TOLD_AS.values()),
             "hints": sorted(HINTS),
+            "orgnr": self.kommune.orgnr,
             **{f"of_{about}": [name for name, kind in KINDS.items() if kind.about == about] for about in _ABOUTS},
         }
         for name, statement in (
@@ -344,6 +346,12 @@ class _Reader:
             connection.execute(text(f"create temporary table {name} on commit drop as {statement}"), bound)
             connection.execute(text(f"analyze {name}"))
         self._tell_guardians(views)
+
+    def _of_feide(self) -> list[str]:
+        """Return the statements of what Feide's validator finds in the directory, where the kommune publishes one."""
+        if "feide_ldif" not in self.kommune.exports:
+            return []
+        return [rules.sql("work_list/feide").format(p="now_"), *([] if self.kommune.feide.mail else [_NO_MAIL])]
 
     def _tell_guardians(self, views: Views) -> None:
         """Make ``may_be_asked``: those whom a visitor without ``graded`` may know that a register is asked about.
@@ -446,8 +454,11 @@ def _beside(row: Any) -> str:
 # --- the statements, in the order of reading --------------------------------------------------------------------------
 
 _ABOUTS = ("person", "group")
-_OF_GROUPS = ("shown_school_group", "shown_group_renamed")
+_OF_GROUPS = ("shown_school_group", "shown_group_renamed", "shown_membership")
 _UUID = "~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+
+# Feide demands an address of the owner and of each school; all have the kommune file's.
+_NO_MAIL = "select 'no_mail_in_feide', cast(:orgnr as text), '', cast(null as text), cast(null as timestamptz)"
 
 _LISTED = f"""
 select *, control.keyed_hash({OWN_KEY}, concat_ws('|', 'work item', kind, subject, other)) as item

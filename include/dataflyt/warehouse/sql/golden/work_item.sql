@@ -1,7 +1,7 @@
 -- needs: control.directory_entry, control.owner, freg_foreldreansvar, freg_resident, hr_employee, krr_contact,
 --   new_account, new_contact, new_employment, new_enrolment, new_guardian_access, new_hr_identity, new_membership,
 --   new_name_differs, new_person, new_person_link, new_protection, new_sas_identity, new_school_group, new_unit,
---   reference.school, reference.subject, sas_guardian, sas_membership, sas_person
+--   reference.school, reference.subject, sas_guardian, sas_membership, sas_person, sas_school
 -- grain: one row a kind, a subject and the other thing that it is about
 -- key: kind, subject, other
 -- columns: kind text, subject text, other text, unit_id text
@@ -158,6 +158,13 @@ where u.kind = 'school' and reference.fresh('nsr', :as_of) and not exists (
     select from reference.school s
     where s.orgnr = u.unit_id and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
 )
+union
+-- They are one school in the exports, with the people of both.
+select 'orgnr_of_two_schools', s.orgnr, '', s.orgnr
+from sas_school s
+where s.level is distinct from 'skoleeier' and s.orgnr is not null
+group by s.orgnr
+having count(distinct s.school_id) > 1
 union
 select 'group_not_in_grep', g.group_id, g.grep_code, g.unit_id
 from new_school_group g
