@@ -6,20 +6,18 @@ nothing is wrong, 1 something is, 2 the file cannot be read.
 """
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dataflyt.cli.changes import Out, write
 from dataflyt.cli.norwegian import App
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import Unreadable, why_refused
-from dataflyt.exports import feide_changes, feide_ldif_check
-from dataflyt.exports.model import Written
+from dataflyt.errors import Unreadable
+from dataflyt.exports import feide_ldif_check
 from dataflyt.formats import feide
-from dataflyt.storage.files import measured
 
 feide_app = App(help="Hold verdier og kataloger opp mot reglene til Feide.")
 
@@ -74,24 +72,11 @@ def check(
 def changes(
     before: Annotated[Path, typer.Argument(metavar="FØR.ldif", help="Den publiserte filen katalogen følger nå.")],
     now: Annotated[Path, typer.Argument(metavar="NÅ.ldif", help="Den publiserte filen katalogen skal følge.")],
-    out: Annotated[Path, typer.Argument(metavar="UT.ldif", help="Filen som lages. Den kan ikke finnes fra før.")],
+    out: Out,
 ) -> None:
     """Skriv endringene som fører en katalog fra én publisert feide.ldif til en annen.
 
     For den som ikke har hentet hver publisering: feide-changes.ldif fører bare fra den forrige. Filen lastes med
     `ldapmodify`. Returkoden er 2 når filene ikke er av samme katalog, eller ikke kan leses.
     """
-    try:
-        was, becomes = Written(before, measured(before)[0]), Written(now, measured(now)[0])
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        echo(f"Filen kan ikke åpnes ({why_refused(error)}).", err=True)
-        raise typer.Exit(2) from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            feide_changes.write(was, becomes, file)
-    except (Unreadable, OSError) as error:
-        out.unlink(missing_ok=True)
-        said = error.sentence if isinstance(error, Unreadable) else f"Filen kan ikke skrives ({why_refused(error)})."
-        echo(said, err=True)
-        raise typer.Exit(2) from None
+    write(before, now, out, "feide_ldif")

@@ -10,6 +10,7 @@ from dataflyt.cli.all_kommuner import (
     runs_command,
 )
 from dataflyt.cli.block import block_app
+from dataflyt.cli.changes import oneroster_app, pifu_app
 from dataflyt.cli.decide import decide_app
 from dataflyt.cli.doctor import doctor_command
 from dataflyt.cli.feide import feide_app
@@ -62,8 +63,10 @@ app.add_typer(decide_app, name="decide")
 app.add_typer(feide_app, name="feide")
 app.add_typer(grant_app, name="grant")
 app.add_typer(kommune_app, name="kommune")
+app.add_typer(oneroster_app, name="oneroster")
 app.add_typer(override_app, name="override")
 app.add_typer(person_app, name="person")
+app.add_typer(pifu_app, name="pifu")
 app.add_typer(show_app, name="show")
 app.add_typer(quality_app, name="quality")
 app.add_typer(warehouse_app, name="warehouse")
