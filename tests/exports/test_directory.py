@@ -215,6 +215,43 @@ def test_what_was_killed_in_the_midst_is_done_again(openldap: OpenLdap, publishe
         assert openldap.held() == whole(content(to))
 
 
+def test_a_change_that_was_broken_off_and_taken_back_is_not_left_half_done(
+    openldap: OpenLdap, published: Published
+) -> None:
+    first, then = published.of(BODIL, OLA), published.of(KARI, replace(OLA, mail="a@b.no"))
+    bring(openldap, first)
+    calls = iter(range(100))
+
+    def moved() -> None:
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Directory(openldap.connection()).put(then.files, then.manifest, moved)
+    assert openldap.held() not in (whole(content(first)), whole(content(then)))
+    assert bring(openldap, first) is None
+    assert openldap.held() == whole(content(first))
+
+
+def test_a_delete_that_is_refused_keeps_nobody_else_in_the_directory(openldap: OpenLdap, published: Published) -> None:
+    bring(openldap, published.of(BODIL, OLA, KARI))
+    with openldap.connected() as connection:
+        assert connection.add(f"cn=skriver,{SUFFIX}", ["person"], {"sn": "x", "userPassword": "y"})
+    openldap.stop()
+    writer = f"dn.exact=cn=skriver,{SUFFIX}"
+    _configure(
+        openldap,
+        "dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n"
+        f"olcAccess: to dn.exact=uid=bodil,{PEOPLE} by {writer} read by * auth\n"
+        f"olcAccess: to * by {writer} manage by * auth\n-\n",
+    )
+    openldap.start()
+    with pytest.raises(ConfigError, match="har ikke lov"):
+        bring(openldap, published.of(KARI), login=f"cn=skriver,{SUFFIX}", password="y")
+    left = {dn for dn in openldap.held() if dn.startswith("uid=")}
+    assert left == {ldif.normal_dn(f"uid={uid},{PEOPLE}") for uid in ("bodil", "kari")}
+
+
 def test_what_is_not_dataflyts_stays(openldap: OpenLdap, published: Published) -> None:
     first = published.of(BODIL, OLA)
     bring(openldap, first)
