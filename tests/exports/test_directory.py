@@ -266,7 +266,9 @@ def test_what_is_not_dataflyts_stays(openldap: OpenLdap, published: Published) -
                 "labeledURI": [(ldap3.MODIFY_ADD, ["http://x"])],
             },
         )
-        connection.modify(f"uid=ola,{PEOPLE}", {"objectClass": [(ldap3.MODIFY_DELETE, ["eduPerson"])]}) or None
+        lost = {name: [(ldap3.MODIFY_DELETE, [])] for name in ("norEduPersonNIN", "norEduPersonLegalName")}
+        lost["objectClass"] = [(ldap3.MODIFY_DELETE, ["norEduPerson"])]
+        assert connection.modify(f"uid=ola,{PEOPLE}", lost)
     others = openldap.held()
     last = published.of(replace(OLA, mail="ola@haugesund.kommune.no"), KARI)
     assert bring(openldap, last, thorough=True) is None
