@@ -143,7 +143,7 @@ def test_a_folder_tells_of_its_newest_file_when_the_kommune_is_named(simulator: 
     assert tried("hr_files", Connection(NAME, str(hr)))[1].startswith("Mappen kan leses.")
     assert tried("sas_files", Connection(NAME, str(hr), extra={"kommune": "haugesund"}))[0] is False
     well, said = tried("export_folder", Connection(NAME, str(hr)))
-    assert (well, said) == (True, "Mappen svarer. Ingenting er skrevet i den.")
+    assert (well, said) == (True, "Mottakeren svarer. Ingenting er skrevet der.")
     assert tried("hr_files", Connection(NAME, str(hr / "ingen")))[0] is False
 
 

@@ -111,7 +111,7 @@ def _folder(connection: Connection, path: Callable[[str], Any], *, to_write: boo
 
 def _recipient(connection: Connection, path: Callable[[str], Any], now: datetime) -> str:
     _folder(connection, path, to_write=True)
-    return "Mappen svarer. Ingenting er skrevet i den."
+    return "Mottakeren svarer. Ingenting er skrevet der."
 
 
 def _calendars(connection: Connection, path: Callable[[str], Any], now: datetime) -> str:

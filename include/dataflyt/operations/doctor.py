@@ -252,14 +252,7 @@ class Doctor:
     def _folder(self, name: str, *, to_write: bool = False) -> list[Finding]:
         found: list[Finding] = []
         with _kept(found):
-            connection = self.connect(name)
-            if to_write and directory.is_one(connection.url):
-                try:
-                    directory.log_in(connection)
-                except DataflytError as error:
-                    raise type(error)(f"Tilkoblingen {name}: {error.sentence}") from None
-            else:
-                must_reach_folder(connection, self.path, to_write=to_write)
+            must_reach_folder(self.connect(name), self.path, to_write=to_write)
         return found
 
     def _apprise(self, name: str | None) -> list[Finding]:
@@ -307,8 +300,17 @@ class Doctor:
 
 
 def must_reach_folder(connection: Connection, path: Callable[[str], Any], *, to_write: bool = False) -> None:
-    """Raise an error unless the folder of a connection is there, can be read or written, and is not open to others."""
+    """Raise an error unless the folder of a connection is there, can be read or written, and is not open to others.
+
+    A recipient may be a directory (``ldaps://``): it must let Dataflyt log in.
+    """
     name = connection.name
+    if to_write and directory.is_one(connection.url):
+        try:
+            directory.log_in(connection)
+        except DataflytError as error:
+            raise type(error)(f"Tilkoblingen {name}: {error.sentence}") from None
+        return
     there = False
     try:
         folder = path(connection.url)
