@@ -59,6 +59,7 @@ class Field:
             child
             for child in found
             if not child.canary
+            and sum(one.current for one in child.responsibility) == 2
             and not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
         ]
         self.random.shuffle(found)
@@ -551,6 +552,60 @@ def guardian_works_at_school(f: Field) -> Ask:
     return _about("envelope", person, "contact_of_employee", by="nobody")
 
 
+def responsibility_goes_to_an_organisation(f: Field) -> Ask:
+    child, _, two = f.family()
+    child.responsibility[:] = [Responsibility("andre", organisasjon=f.here.registers.world.kommune.orgnr)]
+    return _access(two, child, "foreldreansvar_ended", by="guardian_freg")
+
+
+def responsibility_of_somebody_without_a_number(f: Field) -> Ask:
+    child, one, two = f.family()
+    abroad = Responsibility("felles", uten_identifikator=(two.given, two.family, two.born))
+    child.responsibility[:] = [Responsibility("felles", one.number), abroad]
+    return _access(two, child, "foreldreansvar_ended", by="guardian_freg")
+
+
+def record_no_longer_current(f: Field) -> Ask:
+    child, _, two = f.family()
+    next(record for record in child.responsibility if record.ansvarlig == two.number).current = False
+    return _access(two, child, "foreldreansvar_ended", by="guardian_freg")
+
+
+def parent_strictly_protected(f: Field) -> Ask:
+    child, one, two = f.family()
+    two.protection, two.home = "strengtFortrolig", None
+    return _access(one, child, "access_suspended", by="system_owner")
+
+
+def group_leaves_file(f: Field) -> Ask:
+    group = f.group(f.pupil())
+    f.here.registers.world.groups.remove(group)
+    return lambda: Asked("group", "", None, group.group_id, ("group_unknown",), "school_office")
+
+
+def group_of_teachers_alone(f: Field) -> Ask:
+    group = f.group(f.pupil())
+    group.members[:] = [member for member in group.members if member.role != "01"]
+    return lambda: Asked("group", "", None, group.group_id, ("group_without_pupils",), "school_office")
+
+
+def teacher_leaves_one_group(f: Field) -> Ask:
+    one = f.teacher()
+    group = f.taught(one)[0]
+    group.members[:] = [member for member in group.members if member.person_id != (one.sas and one.sas.person_id)]
+    return _about("teacher", one.person, "not_in_this_group", by="school_office", word=group.group_id)
+
+
+def _mobile_alone(person: Person, contact: Contact) -> None:
+    contact.mobil, contact.mobil_oppdatert, contact.mobil_verifisert = "+4799999999", contact.epost_oppdatert, None
+    contact.epost = contact.epost_oppdatert = contact.epost_verifisert = None
+
+
+def envelope_by_mobile_in_order(f: Field) -> Ask:
+    asks = _krr(_mobile_alone, "")(f)
+    return lambda: asks()._replace(causes=(), corrector="")
+
+
 def _fine(question: str) -> Fault:
     def fault(f: Field) -> Ask:
         if question == "access":
@@ -609,6 +664,14 @@ BETWEEN: tuple[Fault, ...] = (
     grant_expired,
     consent_fallen,
     envelope_of_a_blocked_guardian,
+    responsibility_goes_to_an_organisation,
+    responsibility_of_somebody_without_a_number,
+    record_no_longer_current,
+    parent_strictly_protected,
+    group_leaves_file,
+    group_of_teachers_alone,
+    teacher_leaves_one_group,
+    envelope_by_mobile_in_order,
     _fine("access"),
     _fine("resources"),
     _fine("teacher"),
@@ -676,6 +739,21 @@ def consent_withdrawn(f: Field) -> Ask:
     return _access(friend, child, "consent_withdrawn", by="system_owner")
 
 
+def employee_held_back(f: Field) -> Ask:
+    one = f.teacher()
+    f.decide(HoldBack(person=f.id(one.person.number), reason="Saken er ikke avklart"))
+    return _about("teacher", one.person, "person_held_back", by="system_owner")
+
+
+def fortrolig_by_people_is_shown(f: Field) -> Ask:
+    child, *_ = f.family()
+    raised = RaiseProtection(
+        person=f.id(child.number), value="fortrolig", reason="Uro", case_number="2026/1", review_on=date(2027, 1, 1)
+    )
+    f.decide(raised)
+    return _about("missing", child)
+
+
 DECIDED: tuple[Fault, ...] = (
     blocked,
     held_back,
@@ -683,6 +761,8 @@ DECIDED: tuple[Fault, ...] = (
     grant_waits,
     grant_ended,
     consent_withdrawn,
+    employee_held_back,
+    fortrolig_by_people_is_shown,
 )
 
 

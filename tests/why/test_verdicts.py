@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from simulator.model import Member
 from tests.installation.fixtures import LOOKING, TO_PLAN, Installation
+from tests.installation.test_delivery import PRIVATE, Places
 from tests.why.test_envelope import envelopes
 from tests.why.test_envelope import here as here  # a fixture
 from tests.why.test_leak import ANITA, ask
@@ -85,3 +87,29 @@ def test_the_file_is_not_said_to_have_an_access_that_there_is_not(here: Installa
     answer = ask(here, "access", other.number, baug.number, LOOKING, graded=True)
     assert cause(answer) == ("no_foreldreansvar", "guardian_freg")
     assert "in_pifu_file" not in {step.check for step in answer.steps}
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_a_file_that_is_published_and_not_delivered_is_not_in_order(here: Installation, tmp_path: Path) -> None:
+    father = here.registers.person("seed_father").number
+    places = Places(here, tmp_path)
+    child, one = next(
+        (pupil.person.number, record.ansvarlig)
+        for pupil in here.registers.world.pupils
+        if pupil.person and not pupil.cases and not pupil.person.cases
+        for record in pupil.person.responsibility
+        if record.ansvarlig and record.ansvarlig != father
+    )
+    assert verdict(here, "access", one, child) == ("", "")
+    places.to(pifu=(PRIVATE,))
+    assert verdict(here, "access", one, child) == ("delivery_waits", "nobody")
+    here.run()
+    assert verdict(here, "access", one, child) == ("", "")
+    address = places.addresses.pop("deliver_a")
+    here.run()
+    assert verdict(here, "access", one, child) == ("not_delivered", "engineer")
+    assert verdict(here, "missing", child) == ("", ""), "the recipient has the directory by another way"
+    places.addresses["deliver_a"] = address
+    here.run()
+    assert verdict(here, "access", one, child) == ("", "")

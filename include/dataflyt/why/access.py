@@ -48,4 +48,5 @@ def chain() -> list[Check]:
         pupils.pupil_shown,
         guardians.both_shown,
         flow.in_file("in_pifu_file", flow.PIFU, ":child", ":who", where=_SHOWN),
+        flow.delivered(flow.PIFU, where=_SHOWN),
     ]

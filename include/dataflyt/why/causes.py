@@ -115,6 +115,8 @@ CAUSES: dict[str, Cause] = {
     "file_not_ordered": Cause("system_owner", "configured"),
     "not_published": Cause("engineer", "mended"),
     "not_in_published_file": Cause("engineer", "mended"),
+    "not_delivered": Cause("engineer", "mended"),
+    "delivery_waits": Cause("nobody"),
     # The stepfather
     "consent_not_used": Cause("system_owner", "configured"),
     "adult_not_registered": Cause("school_office"),

@@ -14,7 +14,7 @@ join history.hr_employee h on h.owner = :owner and h.subject = l.value and h.fro
 where l.scheme = 'hr' and l.person_id = :who
 """
 _SAS = """
-select s.person_id as sas_id, s.from_run
+select s.person_id as sas_id, s.recstatus, s.from_run
 from now_person_link l
 join history.sas_person s on s.owner = :owner and s.subject = l.value and s.from_run <= :released
     and coalesce(s.to_run > :released, true)
@@ -141,7 +141,9 @@ def teacher_in_school_file(asked: Asked, rows: Rows) -> Found | None:
     if not rows["employed"]:
         return None
     if rows["sas"]:
-        return passed("sas", rows["sas"][0].from_run)
+        disabled = all(row.recstatus == "disabled" for row in rows["sas"])
+        run = rows["sas"][0].from_run
+        return failed("user_disabled", "sas", run) if disabled else passed("sas", run)
     if rows["other"]:
         return unknown("numbers_differ", "sas", rows["other"][0].from_run)
     return set_aside(asked, rows["quarantine"], ("sas_person",)) or failed("employee_not_in_school_file", "sas")

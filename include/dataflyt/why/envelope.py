@@ -192,4 +192,5 @@ def chain() -> list[Check]:
         krr_fresh,
         contact_shown,
         flow.in_file("in_pifu_file", flow.PIFU, ":who"),
+        flow.delivered(flow.PIFU),
     ]

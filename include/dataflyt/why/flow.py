@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
+
 from dataflyt.formats.dates import OSLO
 from dataflyt.warehouse.outcomes import LINKED, NEWEST
 from dataflyt.why.asking import Asked
@@ -158,3 +160,28 @@ def in_file(name: str, files: Mapping[str, str], *people: str, where: str = "sel
         "where p.owner = :owner and p.withdrawn_at is null order by p.published_at desc limit 1"
     )
     return Check(name, {"published": query, "where": where}, judge)
+
+
+def delivered(files: Mapping[str, str], *, where: str = "select") -> Check:
+    """Return the check whether the recipients in the kommune file have got a published file, as ``in_file`` has it.
+
+    It reads what the run's report has, where nothing stands of a delivery between two runs: that there was something to
+    deliver can tell that somebody has been hidden.
+    """
+
+    def judge(asked: Asked, rows: Rows) -> Found | None:
+        wanted = [(export, one.to) for export in files for one in asked.kommune.delivery.get(export, ())]
+        if not wanted or not rows["where"] or asked.kommune.trial:
+            return None
+        noted = orjson.loads(rows["run"][0].report or "{}").get("delivered", [])
+        fates = {(one["export"], one["to"]): one["fate"] for one in noted}
+        let = {(row.export, row.recipient) for row in rows["let"]}
+        if waiting := [to for export, to in wanted if (export, to) not in let]:
+            return failed("delivery_waits", run=asked.released, to=", ".join(waiting))
+        if without := [to for export, to in wanted if fates.get((export, to)) not in ("delivered", "same")]:
+            return failed("not_delivered", run=asked.released, to=", ".join(without))
+        return passed(run=asked.released, to=", ".join(to for _, to in wanted))
+
+    run = "select report from control.run where owner = :owner and run = :released"
+    let = "select export, recipient from control.delivery where owner = :owner"
+    return Check("file_delivered", {"run": run, "let": let, "where": where}, judge)

@@ -52,7 +52,8 @@ def adult_registered(asked: Asked, rows: Rows) -> Found | None:
         "and withdrawn_at is null and from_run > :released"
     ),
     responsible=(
-        "select g.adult from why_guardian_access g left join now_person p on p.person_id::text = g.adult "
+        "select g.adult from why_guardian_access g left join now_person p "
+        "on p.person_id = case when length(g.adult) = 36 then cast(g.adult as uuid) end "
         "where g.child_id = :child and g.basis = 'foreldreansvar' and p.dead is not true"
     ),
     child=(

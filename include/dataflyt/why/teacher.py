@@ -41,4 +41,5 @@ def chain() -> list[Check]:
         flow.nothing_set_aside(":who", "sas_person", "sas_membership", "hr_employee", "hr_employment"),
         accounts.account,
         flow.in_file("in_feide_file", flow.FEIDE, ":who"),
+        flow.delivered(flow.FEIDE),
     ]

@@ -22,7 +22,7 @@ named as (
     union
     select l.person_id, n.fornavn, n.mellomnavn, n.etternavn
     from link l
-    join history.freg_navn n on n.owner = '{owner}' and n.foedselsellerdnummer = l.value
+    join history.freg_navn n on n.owner = '{owner}' and n.subject = l.value
     where l.scheme = 'number'
     union
     select l.person_id, s.given_name, case when s.family_name is null then s.full_name end, s.family_name
@@ -32,7 +32,7 @@ named as (
     union
     select l.person_id, s.given_name, case when s.family_name is null then s.full_name end, s.family_name
     from link l
-    join history.sas_person s on s.owner = '{owner}' and s.person_id = l.value
+    join history.sas_person s on s.owner = '{owner}' and s.subject = l.value
     where l.scheme = 'sas'
     union
     select l.person_id, e.given_name, null, e.family_name
@@ -42,7 +42,7 @@ named as (
     union
     select l.person_id, e.given_name, null, e.family_name
     from link l
-    join history.hr_employee e on e.owner = '{owner}' and e.employee_id = l.value
+    join history.hr_employee e on e.owner = '{owner}' and e.subject = l.value
     where l.scheme = 'hr'
     union
     select

@@ -1,0 +1,23 @@
+"""A row of a file is found by the number in it.
+
+Revision ID: 0027
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from dataflyt.storage.database import driver
+
+revision = "0027"
+down_revision = "0026"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    driver(op.get_bind()).execute(Path(__file__).with_suffix(".sql").read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse, as every migration here does."""
+    raise NotImplementedError("restore a backup instead")
