@@ -552,13 +552,13 @@ def guardian_works_at_school(f: Field) -> Ask:
     return _about("envelope", person, "contact_of_employee", by="nobody")
 
 
-def responsibility_goes_to_an_organisation(f: Field) -> Ask:
+def organisation_responsible(f: Field) -> Ask:
     child, _, two = f.family()
     child.responsibility[:] = [Responsibility("andre", organisasjon=f.here.registers.world.kommune.orgnr)]
     return _access(two, child, "foreldreansvar_ended", by="guardian_freg")
 
 
-def responsibility_of_somebody_without_a_number(f: Field) -> Ask:
+def responsible_without_number(f: Field) -> Ask:
     child, one, two = f.family()
     abroad = Responsibility("felles", uten_identifikator=(two.given, two.family, two.born))
     child.responsibility[:] = [Responsibility("felles", one.number), abroad]
@@ -664,8 +664,8 @@ BETWEEN: tuple[Fault, ...] = (
     grant_expired,
     consent_fallen,
     envelope_of_a_blocked_guardian,
-    responsibility_goes_to_an_organisation,
-    responsibility_of_somebody_without_a_number,
+    organisation_responsible,
+    responsible_without_number,
     record_no_longer_current,
     parent_strictly_protected,
     group_leaves_file,

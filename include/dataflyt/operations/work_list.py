@@ -628,4 +628,11 @@ where not (:not_ready and i.kind = any(:while_made)) and (
         and exists (select from now_quiet q where q.child = i.subject and q.adult = i.other)
     )
 )
+-- Nobody is told to enter an adult whose access a block or a suspension has taken since the run.
+and not (
+    i.kind = 'sas_guardian_missing'
+    and (i.subject, i.other) not in (
+        select cast(child_id as text), adult from now_guardian_access where state = 'active'
+    )
+)
 """

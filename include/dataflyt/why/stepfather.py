@@ -52,9 +52,11 @@ def adult_registered(asked: Asked, rows: Rows) -> Found | None:
         "and withdrawn_at is null and from_run > :released"
     ),
     responsible=(
-        "select g.adult from why_guardian_access g left join now_person p "
-        "on p.person_id = case when length(g.adult) = 36 then cast(g.adult as uuid) end "
-        "where g.child_id = :child and g.basis = 'foreldreansvar' and p.dead is not true"
+        "select g.adult from why_guardian_access g where g.child_id = :child and g.basis = 'foreldreansvar' "
+        # Values of their own: by a join PostgreSQL would read everybody.
+        "and g.adult <> all (array(select p.person_id::text from now_person p where p.dead and p.person_id = any ("
+        "array(select cast(a.adult as uuid) from why_guardian_access a "
+        "where a.child_id = :child and length(a.adult) = 36))))"
     ),
     child=(
         "select birth_date + interval '15 years' <= :day as fifteen, birth_date + interval '18 years' <= :day as grown "
