@@ -141,12 +141,15 @@ def access(all_: Everybody) -> tuple[set[object], set[object]]:
     """Return what the list and what ``why`` say of who has access to whom."""
     numbered = {str(one) for (one,) in all_.here.query("select person_id from golden.person where number is not null")}
     said: set[object] = set()
+    taken: set[object] = set()
     for pair in pairs(all_):
         steps = all_.steps("access", pair.adult, pair.child)
         holds = {name for name, step in steps.items() if step.status == "passed"}
         basis = "responsible" in holds and not {"adult_answered", "of_age", "alive"} & (steps.keys() - holds)
         has = basis and not {"not_suspended", "not_blocked"} & (steps.keys() - holds)
         by_consent = "samtykke" in steps["responsible"].sentence if "responsible" in steps else False
+        if basis and not has:  # listed if it was so in the run
+            taken.add(("sas_guardian_without_basis", pair.child, pair.adult))
         if pair.by_hand and not basis:
             said.add(("sas_guardian_without_basis", pair.child, pair.adult))
         if has and not pair.by_hand and not by_consent and pair.adult in numbered:
@@ -160,7 +163,7 @@ def access(all_: Everybody) -> tuple[set[object], set[object]]:
         )
     )
     listed = {(kind, child, by_sas_id.get(adult, adult)) for kind in kinds for child, adult in all_.listed[kind]}
-    return listed, said
+    return listed - taken, said
 
 
 def envelopes(all_: Everybody) -> tuple[set[object], set[object]]:
