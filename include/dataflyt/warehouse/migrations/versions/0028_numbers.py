@@ -1,6 +1,6 @@
 """A row of a file is found by the number in it.
 
-Revision ID: 0027
+Revision ID: 0028
 """
 
 from pathlib import Path
@@ -9,8 +9,8 @@ from alembic import op
 
 from dataflyt.storage.database import driver
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade() -> None:
