@@ -83,7 +83,7 @@ def test_an_operator_sees_what_is_new_how_old_it_is_and_who_corrects_it(operator
     assert set(in_files[sheet.columns[-1]]) == {0}
     wrong = runner.invoke(app, ["quality", "haugesund", "--out", str(tmp_path / "kvalitet.txt")])
     assert wrong.exit_code == 2
-    assert ".csv eller .xlsx" in wrong.output
+    assert ".csv, .xlsx eller .parquet" in wrong.output
 
 
 @pytest.mark.after_first_run

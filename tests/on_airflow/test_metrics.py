@@ -120,7 +120,7 @@ def test_a_run_tells_its_outcome_rows_changes_work_list_and_how_long_its_steps_t
     described(found)
     written = json.loads((here.storage / "reports/haugesund/run-000002.json").read_bytes())
     assert found["airflow.dataflyt.runs,kommune=haugesund,outcome=released"] == "1|c"
-    sources = report.figures(written)["sources"]
+    sources = report.figures(written, {})["sources"]
     assert sources["freg"]["received"] > 100
     for source, rows in sources.items():
         for fate in ("received", "quarantined", "held_over"):

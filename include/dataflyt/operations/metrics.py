@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dataflyt.formats.dates import OSLO
 from dataflyt.operations.digest import KINDS, digest
-from dataflyt.run import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,6 +85,8 @@ class Metric(NamedTuple):
 
 def of_run(built: Mapping[str, Any]) -> Iterator[Metric]:
     """Yield the metrics of a closed run, from its report (``report.build``)."""
+    from dataflyt.run import report  # heavy, and Airflow reads the DAGs with this module
+
     kommune = {"kommune": built["owner"]}
     yield Metric("dataflyt.runs", 1, {**kommune, "outcome": built["outcome"]})
     for source, rows in report.figures(built, {})["sources"].items():
@@ -128,6 +129,8 @@ def of_lines(
 
     Counters of runs are sent with 0, since Prometheus counts no increase of a series that it has not seen before.
     """
+    from dataflyt.run import report
+
     concerned = [concern.kind for concern in digest(kommuner, broken, lines, now).concerns]
     for kind in KINDS:
         yield Metric("dataflyt.concerns", concerned.count(kind), {"kind": kind})
