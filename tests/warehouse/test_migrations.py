@@ -82,3 +82,11 @@ def test_a_recipient_keeps_what_it_has_and_gets_the_files_once_more(before: str)
         assert found == [("Oppvekst", True, None, "b" * 64)]
     engine(as_kommune).dispose()
     db.dispose()
+
+
+def test_a_kommune_s_sessions_have_memory_for_the_tables_of_a_run(before: str) -> None:
+    schema.migrate(before, ["haugesund"])
+    as_kommune = make_url(before).set(username="kommune_haugesund").render_as_string(hide_password=False)
+    with engine(as_kommune).begin() as connection:
+        assert connection.exec_driver_sql("show temp_buffers").scalar_one() == "256MB"
+    schema.migrate(before, ["haugesund"])

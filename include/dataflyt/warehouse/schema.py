@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from dataflyt.errors import ConfigError
 from dataflyt.storage.database import EVENTS, REFERENCE, WEB, be_patient, checked_owner, engine, in_our_words
 
+_TEMP_BUFFERS = "256MB"
+
 
 def is_migrated(connection: Connection) -> bool:
     """Tell whether the schema is this version's."""
@@ -47,6 +49,7 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
             # Without a password: the embedded server trusts its socket; in production a DBA sets one.
             _make_role(connection, role, "login")
             connection.execute(text(f"grant dataflyt_kommune to {role} with inherit true, set false"))
+            _give_memory(connection, role)
             # PostgreSQL requires that the creator can become the schema's owner.
             if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f"staging_{owner}"}):
                 connection.execute(text(f"grant {role} to current_user with inherit false, set true"))
@@ -55,6 +58,20 @@ def migrate(url: str, owners: Iterable[str]) -> list[str]:
                 made.append(owner)
     db.dispose()
     return made
+
+
+def _give_memory(connection: Connection, role: str) -> None:
+    """Let a kommune's sessions keep a run's temporary tables in memory: 8 MB, the usual, is a small kommune's.
+
+    The setting must be there before a session's first temporary table, and a pooler gives us sessions that have had
+    them. So it is the role's. Memory is taken as it is needed. A role that somebody else has made keeps its own.
+    """
+    known = text(
+        "select rolconfig::text like '%temp_buffers=%' "
+        "or not pg_has_role(current_user, oid, 'member with admin option') from pg_roles where rolname = :role"
+    )
+    if not connection.scalar(known, {"role": role}):
+        connection.execute(text(f"alter role {role} set temp_buffers = '{_TEMP_BUFFERS}'"))
 
 
 def _make_role(connection: Connection, role: str, login: str) -> None:
