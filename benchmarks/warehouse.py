@@ -311,14 +311,14 @@ def week(opened: Callable[[int], Job], run: int, timer: Timer, *, changed: bool)
     return dict(timer.took)
 
 
-def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> list[Figure]:
+def measure_guardians(urls: dict[str, str], folder: Path, guardians: int, pupils: int) -> list[Figure]:
     """Merge a first run, and then a week with nothing changed and a week with one in a hundred changed."""
     timer = Timer()
     real = golden.compute, plan.build, merging.merge_history, merging.merge_golden
     golden.compute, plan.build = timer.around("golden", real[0]), timer.around("plan", real[1])
     merging.merge_history = timer.around("history", real[2])
     merging.merge_golden = timer.around("merge of golden", real[3])
-    job_of = partial(job, "oslo", url, folder)
+    job_of = partial(job, "oslo", urls["kommune_oslo"], folder)
     try:
         first = job_of(1)
         with first.transaction() as connection:
@@ -331,6 +331,7 @@ def measure_guardians(url: str, folder: Path, guardians: int, pupils: int) -> li
         new = dict(timer.took)
         approve(first)
         release(first)
+        a_week_passes(urls["dataflyt"])
         same = week(job_of, 2, timer, changed=False)
         with timer("staging"):
             read_staging(first)
@@ -454,7 +455,7 @@ def measure(pupils: int = 70_000, persons: int = 100_000) -> list[Figure]:
         rows = persons_of(landing, persons)
         found = measure_persons(urls, folder, rows)
         rows.clear()
-        return found + measure_guardians(urls["kommune_oslo"], folder, people.guardians, pupils)
+        return found + measure_guardians(urls, folder, people.guardians, pupils)
 
 
 if __name__ == "__main__":
