@@ -144,7 +144,7 @@ def test_a_run_says_what_is_wrong_with_the_directory_and_the_publication_stands(
         return [one.sentence for one in examined if "katalog" in one.sentence.lower()]
 
     (found,) = findings(password="feil")
-    assert found.startswith("Tilkoblingen katalog_haugesund: katalogen godtar ikke brukeren")
+    assert found.startswith("Tilkoblingen katalog: katalogen godtar ikke brukeren")
     (found,) = findings(url=f"ldap://katalog.example.no/{SUFFIX}")
     assert "skriv ldaps://" in found
     assert findings() == []

@@ -44,6 +44,10 @@ class Asked(NamedTuple):
 Ask = Callable[[], Asked]
 
 
+CASES = {"mor", "child_of_by_hand", "no_responsible_field", "seed_baug"}
+"""The simulator's own cases among pupils in order, which faults ask for by name (``Field.case``)."""
+
+
 @dataclass
 class Field:
     """The people of an installation, each handed out once, in a random order."""
@@ -55,10 +59,12 @@ class Field:
     def __post_init__(self) -> None:
         found = [child for child in families(self.here) if child.born.year > self.here.registers.world.day.year - 14]
         persons = self.here.registers.world.persons
+        of_cases = {id(one.person) for one in self.here.registers.world.pupils if CASES & set(one.cases)}
         found = [
             child
             for child in found
             if not child.canary
+            and id(child) not in of_cases
             and sum(one.current for one in child.responsibility) == 2
             and not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
         ]

@@ -429,7 +429,8 @@ class _Work:
             return [export.file]
         path = PurePath(export.changes.file)
         before = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{12}}{re.escape(path.suffix)}")
-        with suppress(FileNotFoundError):  # a folder in an object store is there when it has a file
+        # A folder in an object store is there when it has a file, and is no folder before that.
+        with suppress(FileNotFoundError, NotADirectoryError):
             lying = [one.name for one in folder.iterdir() if before.fullmatch(one.name)]
             return [export.file, export.changes.file, *lying]
         return [export.file, export.changes.file]
