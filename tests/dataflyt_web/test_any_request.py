@@ -175,7 +175,7 @@ def look_around(user: str | None, server: Server, ids: list[str], secrets: Mappi
     session = requests.Session()
     session.trust_env = False
     headers = {"accept": "text/html"} | ({"cookie": f"_token={server.tokens[user]}"} if user else {})
-    # Who has no form of their own sends another's.
+    # A user without a form sends the form of another user.
     form = (user, "bergen") if "bergen" in mine else ("anita", "haugesund")
     with server.browser(form[0]) as browser:
         page = browser.get(f"/dataflyt/kommune/{form[1]}/why").text

@@ -171,7 +171,7 @@ def envelopes(all_: Everybody) -> tuple[set[object], set[object]]:
     adults = all_.of("select adult from golden.guardian_access where adult_kind = 'person' and to_run is null")
     causes = {one: all_.causes("envelope", one) for one in adults}
     said: set[object] = {("guardian_not_reached", one) for one in adults if causes[one] & NOT_REACHED}
-    # Who has lost every access since the run is on the list until the next one.
+    # A guardian who has lost every access since the run stays on the list until the next run.
     gone = {("guardian_not_reached", one) for one in adults if "not_a_guardian" in causes[one]}
     return {*all_.subjects("guardian_not_reached")} - gone, said
 

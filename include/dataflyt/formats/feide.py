@@ -40,7 +40,9 @@ NOT_CANONICAL: Final = "gruppe-id-en er ikke på kanonisk form"
 CODE_ERRORS: Final = frozenset((NO_CODE, BAD_CODE, CODE_NOT_ALLOWED))
 """Errors in a Grep code. The school corrects them; the rest of the group can still be read."""
 
-_CODE = re.compile(r"[A-Z]{3}[0-9]{4}")
+CODE: Final = "[A-Z]{3}[0-9]{4}"
+"""The form of a Grep code, as Python and PostgreSQL read it."""
+_CODE = re.compile(CODE)
 _ORG = re.compile(r"NO[0-9]{9}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

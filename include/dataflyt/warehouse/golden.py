@@ -14,6 +14,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, text
 
 from dataflyt.formats.dates import OSLO
+from dataflyt.formats.feide import CODE
 from dataflyt.formats.reaching import KRR_MAIL, KRR_MOBILE
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
@@ -58,6 +59,7 @@ class GoldenInputs:
             "publish_unasked": self.publish_unasked,
             "renew_user_names": self.renew_user_names,
             "resources_need_timetable": self.resources_need_timetable,
+            "code": f"^{CODE}$",
             "krr_mail": KRR_MAIL,
             "krr_mobile": KRR_MOBILE,
         }

@@ -2,8 +2,10 @@
 
 import re
 
+from dataflyt.formats.feide import CODE
+
 _PLAIN_CLASS = re.compile(r"[0-9]{1,2} ?[A-Za-zÆØÅæøå]?")
-_GREP = re.compile(r"[A-Z]{3}[0-9]{4}")
+_GREP = re.compile(CODE)
 
 
 def open_name(name: str | None) -> str | None:

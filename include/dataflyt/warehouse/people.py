@@ -301,4 +301,4 @@ from {{p}}protection where person_id = any(cast(:people as uuid[]))
 union all
 select person_id, true, false from {{p}}veto where {_IS_SUSPENDED} and person_id = any(cast(:people as uuid[]))
 """
-"""Who is protected or has suspended adults, and who is known at all. Two queries would take twice as long to plan."""
+"""Who is protected or has suspended adults, and who is known. Two queries take twice the time to plan."""

@@ -42,8 +42,11 @@ class _Target:
     """The number of rows to copy next whose pages have been read to the end."""
 
     def label(self, label: tuple[str]) -> None:
-        """Give the rows that come next this page's name."""
-        self.labels.append((len(self.rows), label))
+        """Give the rows that come next this page's name. A page without rows of the table leaves none behind."""
+        at = len(self.rows)
+        if self.labels and self.labels[-1][0] == at:
+            self.labels.pop()
+        self.labels.append((at, label))
 
 
 def prepare(connection: Connection, owner: str, source: str) -> None:

@@ -18,7 +18,6 @@ _KINDS = {
 # With a group in :word only that one; the group of a person is the person's own part in it.
 _MINE = """
 select distinct g.group_id, g.name, g.group_type, g.grep_code, g.year_level, g.timetabled, g.to_date,
-    g.grep_code ~ '^[A-Z]{3}[0-9]{4}$' as coded,
     exists (select from now_work_item w where w.kind = 'group_not_in_grep' and w.subject = g.group_id) as not_in_grep,
     exists (select from why_shown_school_group s where s.group_id = g.group_id) as shown,
     (select h.from_run from history.sas_group h where h.owner = :owner and h.key = g.group_id and h.to_run is null)
@@ -118,7 +117,7 @@ def timetabled(asked: Asked, rows: Rows) -> Found | None:
 def has_grep(asked: Asked, rows: Rows) -> Found | None:
     """Check that the subject groups have a code that Feide takes."""
     groups = rows["groups"]
-    return _judged(asked, groups, [one for one in groups if not one.coded], "group_without_grep")
+    return _judged(asked, groups, [one for one in groups if not open_code(one.grep_code)], "group_without_grep")
 
 
 @check(groups=_MINE)
@@ -132,8 +131,7 @@ def grep_known(asked: Asked, rows: Rows) -> Found | None:
 
 _ONE = """
 select h.group_id, h.name, h.group_type, h.grep_code, h.year_level, h.from_run, control.as_date(h.end_date) as ends,
-    g.group_id is not null as holds, h.grep_code ~ '^[A-Z]{3}[0-9]{4}$' as coded,
-    coalesce(g.timetabled, false) as timetabled,
+    g.group_id is not null as holds, coalesce(g.timetabled, false) as timetabled,
     exists (select from why_shown_school_group s where s.group_id = h.group_id) as shown,
     exists (select from why_group_of_pupils s where s.group_id = h.group_id) as has_pupils,
     exists (select from why_membership m where m.group_id = h.group_id and m.role = 'student') as has_members,
@@ -201,7 +199,7 @@ def group_code(asked: Asked, rows: Rows) -> Found | None:
     for one in rows["group"]:
         if one.group_type != "undervisningsgruppe" or not one.holds:
             return None
-        if not one.coded:
+        if not open_code(one.grep_code):
             return failed("group_without_grep", "sas", one.from_run, groups=in_words(asked, [one]))
         if one.not_in_grep:
             return failed("group_not_in_grep", "sas", one.from_run, groups=in_words(asked, [one]))

@@ -14,7 +14,7 @@ select
     g.group_type,
     case
         when g.group_type = 'basisgruppe' then 'b'
-        when g.group_type = 'undervisningsgruppe' and g.grep_code ~ '^[A-Z]{3}[0-9]{4}$'
+        when g.group_type = 'undervisningsgruppe' and g.grep_code ~ :code
             and (t.group_id is not null or not :resources_need_timetable) then 'u'
     end as feide_type,
     coalesce(g.name, g.long_name, g.group_id) as name,

@@ -133,7 +133,7 @@ where not exists (
 union
 select 'group_without_grep', g.group_id, '', g.unit_id
 from new_school_group g
-where g.group_type = 'undervisningsgruppe' and (g.grep_code ~ '^[A-Z]{3}[0-9]{4}$') is not true
+where g.group_type = 'undervisningsgruppe' and (g.grep_code ~ :code) is not true
 union
 select 'group_without_timetable', g.group_id, '', g.unit_id
 from new_school_group g
@@ -168,7 +168,7 @@ having count(distinct s.school_id) > 1
 union
 select 'group_not_in_grep', g.group_id, g.grep_code, g.unit_id
 from new_school_group g
-where g.group_type = 'undervisningsgruppe' and g.grep_code ~ '^[A-Z]{3}[0-9]{4}$'
+where g.group_type = 'undervisningsgruppe' and g.grep_code ~ :code
     and reference.fresh('grep', :as_of) and not exists (
     select from reference.subject s
     where s.code = g.grep_code and s.active and s.known_from <= :as_of and coalesce(s.known_to > :as_of, true)
