@@ -61,6 +61,7 @@ def measure(tries: int = 10) -> list[Figure]:
     from dataflyt.on_airflow.auth_manager import AuthManager
     from dataflyt.on_airflow.rights import dag_of
     from dataflyt.run.environment import Environment
+    from dataflyt.storage.database import keep_connections
     from dataflyt_web.app import create_app
     from dataflyt_web.installation import Dag, Installation
 
@@ -91,6 +92,7 @@ def measure(tries: int = 10) -> list[Figure]:
 
             environment = Environment(connect, Path, str(folder / "storage"))
             dags = {dag_of(one): Dag(False, datetime(2026, 12, 6, 2, tzinfo=UTC)) for one in ids}
+            keep_connections(8)  # as the API server does
             app = create_app(Installation(lambda: environment, lambda: dags))
             time.sleep(3)  # nobody has logged in when a server has just started
             figures = []

@@ -34,7 +34,7 @@ from dataflyt.run.merge import merge
 from dataflyt.run.release import release
 from dataflyt.sources.freg import bulk
 from dataflyt.sources.freg import rows as freg_rows
-from dataflyt.storage.database import driver
+from dataflyt.storage.database import driver, keep_connections
 from dataflyt.storage.landing import Landing
 from dataflyt.warehouse import golden, plan, runs, staging
 from dataflyt.warehouse import merge as merging
@@ -381,7 +381,11 @@ def measure_guardians(urls: dict[str, str], folder: Path, guardians: int, pupils
 
 
 def measure_pages(one: Job) -> list[Figure]:
-    """Show twenty pupils and twenty guardians: the clock, and the pages of 8 KiB that each query reads."""
+    """Show twenty pupils and twenty guardians: the clock, and the pages of 8 KiB that each query reads.
+
+    As the API server does it, over a connection that is kept.
+    """
+    keep_connections(1)
     visitor = Visitor("1", "Anita", "måling", "bench")
     kommune = one.kommune.model_copy(update={"people": (CaseWorker(id="1", name="Anita", may=("persons", "graded")),)})
     with one.transaction(lock=False) as connection:

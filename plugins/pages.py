@@ -35,7 +35,9 @@ class PagesPlugin(AirflowPlugin):  # type: ignore[misc]
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The app. Only the API server asks for it."""
         from dataflyt.on_airflow.hooks import let_connections_without_port_be_tested
+        from dataflyt.storage.database import keep_connections
         from dataflyt_web.app import create_app
 
+        keep_connections(8)
         let_connections_without_port_be_tested()
         return [{"name": "Dataflyt", "app": create_app(), "url_prefix": "/dataflyt"}]

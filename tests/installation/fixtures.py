@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import make_url, text
 
 from dataflyt.config.connections import Connection
 from dataflyt.config.kommune import Kommune
@@ -286,26 +286,20 @@ def approve_and_release(job: Job) -> None:
 
 
 @pytest.fixture
-def kept_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+def kept_connections() -> Iterator[Callable[[], None]]:
     """Keep connections open between transactions, as a pooler in front of the server does; give what closes them.
 
     A run makes some fifty transactions, and a new connection costs as much as several queries. Tests marked
     ``new_connections`` connect for each, as a task does.
     """
-    engines: dict[str, Engine] = {}
-
-    def engine(url: str) -> Engine:
-        if url not in engines:
-            engines[url] = create_engine(url, hide_parameters=True, connect_args=database.connect_args(url))
-        return engines[url]
 
     def close() -> None:
-        for one in engines.values():
-            one.dispose()
+        database.keep_connections(0)
+        database.keep_connections(100)
 
-    monkeypatch.setattr(database, "engine", engine)
-    yield close
     close()
+    yield close
+    database.keep_connections(0)
 
 
 @pytest.fixture(scope="session")

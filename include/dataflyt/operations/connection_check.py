@@ -132,7 +132,7 @@ def _warehouse(connection: Connection, path: Callable[[str], Any], now: datetime
     if url is None or url.get_backend_name() != "postgresql":
         raise ConfigError("Adressen kan ikke brukes: skriv verten alene, eller postgresql+psycopg://rolle@vert/base.")
     hurried = url.update_query_dict({"connect_timeout": _DATABASE_WAIT}).render_as_string(hide_password=False)
-    with database.in_our_words(), database.engine(hurried).begin() as session:
+    with database.in_our_words(), database.engine(hurried, fresh=True).begin() as session:
         database.be_patient(session)
         role = str(session.scalar(text("select current_user")))
         if role not in _OURS and not role.startswith("kommune_"):

@@ -29,7 +29,6 @@ from sqlalchemy import text
 from dataflyt.config.kommune import Kommune
 from dataflyt.run.environment import Environment
 from dataflyt.run.looking import Looking, looking
-from dataflyt.storage.database import copied
 from dataflyt.warehouse import audit, people
 from dataflyt.warehouse.audit import Visitor
 from dataflyt.warehouse.group_names import open_code, open_name
@@ -102,15 +101,13 @@ def show_person(
         kommune.case_worker(visitor.id, "graded" if graded else "persons")
         found = people.find(here.then, who, graded=graded, realm=kommune.feide.realm)
         beside = _beside(here, found.person_id)
-        others = _others(here, [found.person_id, *beside])
-        if others[found.person_id].hidden and not graded:
+        others = _others(here, [found.person_id, *beside], graded=graded)
+        if others[found.person_id].hidden:
             raise NotFound(NOBODY)
         read = _Reader(here, found.person_id, others, graded=graded, numbers=numbers)
         values = read.values()
         detail = f"kjøring {here.then.run}" + (", med fødselsnummer" if numbers else "")
-        audit.record(here.connection, kommune.id, visitor, "show person", [found.person_id], detail)
-        if read.named:
-            audit.record(here.connection, kommune.id, visitor, "named beside", read.named, detail)
+        audit.record(here.connection, kommune.id, visitor, "show person", [found.person_id], detail, read.named)
         return Page(
             found.person_id,
             others[found.person_id].name or found.name,
@@ -140,9 +137,12 @@ def _beside(here: Looking, person: UUID) -> list[UUID]:
     return [UUID(id_) for (id_,) in found if id_ and len(id_) == 36 and ":" not in id_]
 
 
-def _others(here: Looking, whom: Sequence[UUID]) -> dict[UUID, _Other]:
-    """Return the present name of each person, and whether the person is hidden now, as one who is not known is."""
-    hidden = people.hidden(here.now, whom, unknown=True)
+def _others(here: Looking, whom: Sequence[UUID], *, graded: bool) -> dict[UUID, _Other]:
+    """Return the present name of each person, and whether the person is hidden now, as one who is not known is.
+
+    Nobody is hidden from ``graded``.
+    """
+    hidden = set() if graded else people.hidden(here.now, whom, unknown=True)
     found = here.connection.execute(
         text(
             "select distinct on (person_id) person_id, concat_ws(' ', fornavn, mellomnavn, etternavn) "
@@ -478,7 +478,7 @@ class _Reader:
 
     def _groups(self) -> list[Value]:
         rows = self._versions("membership m", "m.person_id = :one")
-        groups = self._group_names({row["group_id"] for row in rows})
+        groups = self._group_names()
         return [
             self._value(
                 "Grupper",
@@ -493,16 +493,16 @@ class _Reader:
             for row in reversed(rows)
         ]
 
-    def _group_names(self, groups: set[str]) -> dict[str, str]:
-        """Return the groups in words. Names and ids are free text in the school system, and may name somebody hidden.
+    def _group_names(self) -> dict[str, str]:
+        """Return the person's groups in words. Names and ids are free text of the school system, and may name others.
 
         Without ``graded`` only a name that cannot hold another is shown (7B), and otherwise what kind of group it is.
         """
-        copied(self.here.connection, "groups_asked", "group_id text", [(one,) for one in sorted(groups)])
         found = self._read(
             "select distinct on (g.group_id) g.group_id, g.name, g.group_type, g.grep_code, g.year_level "
-            "from golden.school_group g join groups_asked a on a.group_id = g.group_id "
-            "where g.owner = :owner and g.from_run <= :then order by g.group_id, g.from_run desc"
+            "from golden.school_group g where g.owner = :owner and g.from_run <= :then and g.group_id = any(array("
+            "select m.group_id from golden.membership m where m.owner = :owner and m.person_id = :one"
+            ")) order by g.group_id, g.from_run desc"
         )
         return {row["group_id"]: self._group(row) for row in found}
 

@@ -10,6 +10,7 @@ rows because row-level security is forced. ``kommune_<id>`` is a kommune's login
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -72,14 +73,49 @@ OWN_KEY = "(select secret from control.owner where owner = :owner)"
 _OWNER = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 
 
-def engine(url: str) -> Engine:
-    """Make an engine without a pool, since tasks are short and forked. Its errors never show parameters.
+_kept: dict[str, Engine] = {}
+_keep = 0
+_keeping = Lock()
+
+
+def keep_connections(addresses: int) -> None:
+    """Keep a connection open in this process to each of the addresses that were asked for last, at most so many.
+
+    For a process that answers people, and does not fork: to log in and to learn the tables anew takes as long as to
+    read a page. A connection is replaced after five minutes, and when the server has closed it. Zero closes all.
+    """
+    global _keep
+    with _keeping:
+        _keep = addresses
+        _close_beyond()
+
+
+def _close_beyond() -> None:
+    while len(_kept) > _keep:
+        _kept.pop(next(iter(_kept))).dispose()
+
+
+def engine(url: str, *, fresh: bool = False) -> Engine:
+    """Return an engine whose errors never show parameters. It keeps no connection, unless ``keep_connections`` says so.
+
+    Tasks are short and forked. ``fresh`` always logs in anew, as a test of the login must.
 
     The server may be behind a pooler that gives each transaction another session (pgbouncer). Therefore no statement is
     prepared, and no setting outlasts a transaction. Raises ConfigError for an address of the wrong form.
     """
+    if fresh or not _keep:
+        return _engine(url, poolclass=NullPool)
+    with _keeping:
+        pool = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": True, "pool_recycle": 300}
+        found = _kept.pop(url, None) or _engine(url, **pool)
+        _kept[url] = found  # the one asked for last is the last
+        _close_beyond()
+    return found
+
+
+def _engine(url: str, **pool: Any) -> Engine:
     try:
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
+        return create_engine(url, hide_parameters=True, connect_args=connect_args(url), **pool)
     except (exc.ArgumentError, ImportError):  # the text holds the address, perhaps with a password
         raise ConfigError(
             "Adressen til varehuset kan ikke brukes: skriv postgresql+psycopg://rolle@vert/database i tilkoblingen."

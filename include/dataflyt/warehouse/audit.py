@@ -45,19 +45,24 @@ def record(
     action: str,
     about: Iterable[UUID] = (),
     detail: str = "",
+    beside: Iterable[UUID] = (),
 ) -> None:
     """Write a row for each person that ``action`` is about, or one row when it is about nobody in particular.
+
+    ``beside`` are the people whom the answer names beside these. Each has a row too, with an action of its own.
 
     Must be called in the transaction that reads or changes: neither then happens without the other. ``detail`` says
     what was seen or changed.
     """
-    said = (visitor.id, visitor.name, visitor.login or login(), action, detail, visitor.purpose, visitor.place)
+    user, place = (visitor.id, visitor.name, visitor.login or login()), (detail, visitor.purpose, visitor.place)
     people: list[str | None] = [*sorted({str(person) for person in about})]
+    rows = [(person, *user, action, *place) for person in people or [None]]
+    rows += [(person, *user, "named beside", *place) for person in sorted({str(person) for person in beside})]
     copied(
         connection,
         "looked",
         "person_id uuid, user_id text, user_name text, login text, action text, detail text, purpose text, place text",
-        [(person, *said) for person in people or [None]],
+        rows,
     )
     columns = "person_id, user_id, user_name, login, action, detail, purpose, place"
     connection.execute(

@@ -21,12 +21,15 @@ class NotFound(DataflytError):
 
 @dataclass(frozen=True)
 class Found:
-    """A person that was found: the warehouse's id, and the name and birth date to recognise the person by."""
+    """A person that was found: the warehouse's id, and the name and birth date to recognise the person by.
+
+    ``hidden`` is None where nobody asked: of people found by somebody who may see all.
+    """
 
     person_id: UUID
     name: str
     birth_date: date | None
-    hidden: bool
+    hidden: bool | None
 
 
 WRITE_WHO = "Skriv fødselsnummer, FEIDE-navn (ola.nordmann@…), eller navn og fødselsdato («Ola Nordmann 2015-03-01»)."
@@ -64,7 +67,8 @@ def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
             )
         )
     ]
-    found = [one for one in _judged(views, found) if graded or not one.hidden]
+    if not graded:
+        found = _seen(views, found)
     if not found:
         raise NotFound(NOBODY)
     if len(found) > 1:
@@ -112,9 +116,8 @@ def names(views: Views, people: Sequence[UUID], *, graded: bool) -> dict[UUID, s
     """Return the names of people; protected people are left out without ``graded``."""
     copied(views.connection, "asked_for", "person uuid", [(person,) for person in people])
     rows = views.connection.execute(text(_FIND.format(p=views.prefix, condition=_BY_ID)))
-    return {
-        one.person_id: one.name for one in _judged(views, [Found(*row) for row in rows]) if graded or not one.hidden
-    }
+    found = [Found(*row) for row in rows]
+    return {one.person_id: one.name for one in (found if graded else _seen(views, found))}
 
 
 def hidden(views: Views, people: Iterable[UUID], *, unknown: bool = False) -> set[UUID]:
@@ -191,10 +194,10 @@ def _of(views: Views, people: set[UUID], statement: str) -> Sequence[Any]:
     return views.connection.execute(text(statement.format(p=views.prefix)), named).all()
 
 
-def _judged(views: Views, found: Sequence[Found]) -> list[Found]:
-    """Return the people, with the word on whether each is hidden."""
+def _seen(views: Views, found: Sequence[Found]) -> list[Found]:
+    """Return those of the people who are not hidden."""
     concealed = hidden(views, [one.person_id for one in found], unknown=True)
-    return [replace(one, hidden=one.person_id in concealed) for one in found]
+    return [replace(one, hidden=False) for one in found if one.person_id not in concealed]
 
 
 def _meant(
@@ -250,7 +253,7 @@ _BY_FORMER_NAME = (
     "and f.uid = (select uid from asked_for) and f.from_run <= {run})"
 )
 _FIND = """
-select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date, true
+select distinct p.person_id, concat_ws(' ', p.fornavn, p.mellomnavn, p.etternavn), p.birth_date, null
 from {p}person p
 where {condition}
 """
@@ -265,14 +268,14 @@ _PUPILS = (
 )
 _CHILDREN = "select cast(adult as uuid), child_id from {p}guardian_access where adult = any(cast(:people as text[]))"
 _IDENTIFIED = """
-select l.person_id, '', cast(null as date), true from asked_for a
+select l.person_id, '', cast(null as date), null from asked_for a
 join {p}person_link l on l.scheme = 'number' and l.value = a.number
 union
-select l.person_id, '', null, true from asked_for a
+select l.person_id, '', null, null from asked_for a
 join {p}person_link l on l.scheme in ('sas', 'hr') and l.value = a.local_id
 """
 _NAMED_BEFORE = """
-select f.person_id, '', f.birth_date, true from golden.person f
+select f.person_id, '', f.birth_date, null from golden.person f
 where f.owner = '{owner}' and f.from_run <= {run} and f.birth_date = (select born from asked_for)
     and (select name from asked_for) in (
         lower(concat_ws(' ', f.fornavn, f.mellomnavn, f.etternavn)), lower(concat_ws(' ', f.fornavn, f.etternavn))
@@ -280,7 +283,7 @@ where f.owner = '{owner}' and f.from_run <= {run} and f.birth_date = (select bor
     and exists (select from {p}person_link l where l.person_id = f.person_id)
     and not exists (select from {p}person p where p.person_id = f.person_id)
 union
-select l.person_id, '', cast(null as date), true from history.sas_person s
+select l.person_id, '', cast(null as date), null from history.sas_person s
 join {p}person_link l on l.scheme = 'sas' and l.value = s.subject
 where s.owner = '{owner}' and s.from_run <= {run} and coalesce(s.to_run > {run}, true)
     and s.birth_date = (select cast(born as text) from asked_for)

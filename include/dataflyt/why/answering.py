@@ -63,9 +63,7 @@ def why(
         subjects = [one for one in (asked.who, asked.child) if one is not None]
         detail = f"{question}, kjøring {asked.released}"
         known = [one.person_id for one in subjects if one.known]
-        audit.record(asked.here.connection, kommune.id, visitor, "why", known, detail)
-        if asked.named:
-            audit.record(asked.here.connection, kommune.id, visitor, "named beside", asked.named, detail)
+        audit.record(asked.here.connection, kommune.id, visitor, "why", known, detail, asked.named)
     return answer
 
 
