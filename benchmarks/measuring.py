@@ -65,16 +65,23 @@ class Worked:
         self.cpu += self._used()
 
     def _used(self) -> float:
-        """Return the CPU used so far. A process of the server that has ended is among the children of the first."""
-        import psutil
+        return time.process_time() + server_cpu(self.folder)
 
-        first = psutil.Process(int((self.folder / "pgdata" / "postmaster.pid").read_text().split()[0]))
-        times = first.cpu_times()
-        used = time.process_time() + times.user + times.system + times.children_user + times.children_system
-        for child in first.children(recursive=True):
-            with suppress(psutil.Error):
-                used += sum(child.cpu_times()[:2])
-        return used
+
+def server_cpu(folder: Path) -> float:
+    """Return the seconds of CPU that the PostgreSQL in ``folder`` has used so far.
+
+    A process of the server that has ended is among the children of the first.
+    """
+    import psutil
+
+    first = psutil.Process(int((folder / "pgdata" / "postmaster.pid").read_text().split()[0]))
+    times = first.cpu_times()
+    used: float = times.user + times.system + times.children_user + times.children_system
+    for child in first.children(recursive=True):
+        with suppress(psutil.Error):
+            used += sum(child.cpu_times()[:2])
+    return used
 
 
 @contextmanager

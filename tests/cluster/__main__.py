@@ -47,6 +47,8 @@ from tests.cluster.machines import Worker
 from tests.cluster.servers import ObjectStore, Redis, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataflyt.config.kommune import Kommune
 
 PATIENCE = {
@@ -97,11 +99,14 @@ class Followed:
 class Cluster:
     """All the machines. ``folder`` is deleted and made anew."""
 
-    def __init__(self, folder: Path, console: Console, kommune: Kommune) -> None:
+    def __init__(
+        self, folder: Path, console: Console, kommuner: Sequence[Kommune], files: Path, *, days: int = 7
+    ) -> None:
         self.console = console
         self.folder = folder
-        self.kommune = kommune
-        self.dag = f"kommune_{kommune.id}"
+        self.kommuner = kommuner
+        self.kommune = kommuner[0]
+        self.dag = f"kommune_{self.kommune.id}"
         self.processes = Processes(folder)
         for entry in folder.iterdir():
             if entry.is_dir() and entry.name != "logs":
@@ -113,9 +118,9 @@ class Cluster:
         settings = compose_settings()
         self.metadata = Server(folder / "metadata", settings["metadata"])
         self.warehouse = Server(folder / "warehouse", settings["warehouse"])
-        # The registers begin a week ago: a week can then pass without their day being ahead of Airflow's.
-        self.home = Home(folder / "home", date.today() - timedelta(days=7))
-        self.base = {**self.home.base_environment(folder_of_kommuner()), **self.store.environment}
+        # The registers begin so many days ago: the days can then pass without theirs being ahead of Airflow's.
+        self.home = Home(folder / "home", date.today() - timedelta(days=days))
+        self.base = {**self.home.base_environment(files), **self.store.environment}
         self.base["DATAFLYT_STORAGE"] = self.store.storage
         os.environ.update(self.store.environment)
         self.workers: list[Worker] = []
@@ -128,10 +133,10 @@ class Cluster:
         self.metadata.start()
         self.warehouse.start()
         metadata, owner = self.metadata.make_metadata(), self.warehouse.make_warehouse()
-        self.processes.start("simulator", remote.registers(self.home, [self.kommune]), self.base)
+        self.processes.start("simulator", remote.registers(self.home, self.simulated()), self.base)
         port = free_port()
         approver = logins.approvers([self.kommune])[0]
-        users = [approver, logins.administrator()]
+        users = [*logins.approvers(self.kommuner), logins.administrator()]
         passwords = {login.user: self.home.password(login.user) for login in users}
         everybody = {
             **self.home.airflow_environment(port),
@@ -148,15 +153,15 @@ class Cluster:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
         }
         self.errand("airflow-migrate", [sys.executable, "-m", "airflow", "db", "migrate"], central)
-        made = logins.command(self.home.passwords, [self.kommune.id], users)
+        made = logins.command(self.home.passwords, [kommune.id for kommune in self.kommuner], users)
         self.errand("airflow-logins", made, central)
         migrate = [str(Path(sys.executable).with_name("dataflyt")), "warehouse", "migrate"]
         warehouse = json.dumps({"conn_type": "generic", "host": owner})
         self.errand("warehouse-migrate", migrate, self.base | {"AIRFLOW_CONN_WAREHOUSE": warehouse})
         self.processes.wait_for("Registersimulatoren", self.home.ready.exists)
         self.simulator = address(self.home.ready)
-        remote.upload(self.home, [self.kommune], self.store.storage)
-        self.connections = remote.connections(self.home, [self.kommune], owner, self.store.storage, self.simulator)
+        self.deliver()
+        self.connections = remote.connections(self.home, self.kommuner, owner, self.store.storage, self.simulator)
         remote.bring_into_airflow(self.connections, central)
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
             self.processes.start(name, [sys.executable, "-m", "airflow", name], central)
@@ -165,16 +170,28 @@ class Cluster:
         for name in ("worker-1", "worker-2"):
             self.workers.append(Worker(name, self.folder / name, {**self.base, **everybody}))
             self.workers[-1].start(self.processes)
-        url = f"http://127.0.0.1:{port}"
+        self.url = url = f"http://127.0.0.1:{port}"
         with http(url, timeout=5) as asking:
             self.processes.wait_for("Airflow", lambda: healthy(asking), timeout=300)
         self.airflow = AirflowApi(url, ADMIN, passwords[ADMIN])
         self.approver = AirflowApi(url, approver.user, passwords[approver.user])
         for api in (self.airflow, self.approver):
             api.http.timeout = 180  # ten processes on a small machine
-        self.processes.wait_for("Airflows DAG-leser", lambda: self.airflow.dag(self.dag) is not None, timeout=300)
+        dags = [f"kommune_{kommune.id}" for kommune in self.kommuner]
+        known = lambda: all(self.airflow.dag(dag) is not None for dag in dags)  # noqa: E731
+        self.processes.wait_for("Airflows DAG-leser", known, timeout=300)
         self.processes.wait_for("Arbeiderne", self.ready, timeout=300)
-        self.airflow.pause(self.dag, False)
+        for dag in dags:
+            self.airflow.pause(dag, False)
+        self.central = central
+
+    def simulated(self) -> Sequence[Kommune]:
+        """Return the kommuner whose people the simulator has."""
+        return self.kommuner
+
+    def deliver(self) -> None:
+        """Put today's files of the HR system and the school system into the object store."""
+        remote.upload(self.home, self.kommuner, self.store.storage)
 
     def errand(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         """Run a command to its end."""
@@ -280,15 +297,14 @@ class Cluster:
             row = connection.execute("select run, as_of from control.run order by run desc limit 1").fetchone()
         return row  # type: ignore[return-value]
 
-    def pass_a_week(self) -> None:
-        """Let a week pass in the registers, and deliver today's files."""
-        today = self.home.start + timedelta(days=7)
+    def pass_until(self, today: date) -> None:
+        """Let time pass in the registers until ``today``, and deliver its files."""
         self.home.calendar.write_text(today.isoformat(), encoding="utf-8")
         answer = httpx.post(
             f"{self.simulator}/simulator/date", json={"date": today.isoformat()}, trust_env=False, timeout=120
         )
         answer.raise_for_status()
-        remote.upload(self.home, [self.kommune], self.store.storage)
+        self.deliver()
 
     def copy_warehouse(self) -> None:
         """Copy the warehouse as it is now, for the undisturbed run."""
@@ -371,7 +387,7 @@ def experiment(cluster: Cluster) -> bool:
     first = cluster.run("make cluster: first run", [])
     shared = tell(cluster, first)
     cluster.copy_warehouse()
-    cluster.pass_a_week()
+    cluster.pass_until(cluster.home.start + timedelta(days=7))
     say(f"\n[bold]En uke senere ({cluster.home.today}), og to strømstanser:[/]")
     kills = [Kill("extract_freg", "noe er landet"), Kill("merge", "med en åpen skrivetransaksjon")]
     second = cluster.run("make cluster: second run, with two kills", kills)
@@ -432,7 +448,9 @@ def main(arguments: list[str]) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     cluster = None
     try:
-        cluster = Cluster(local() / "cluster", console, find(folder_of_kommuner(), chosen.kommune))
+        cluster = Cluster(
+            local() / "cluster", console, [find(folder_of_kommuner(), chosen.kommune)], folder_of_kommuner()
+        )
         same = experiment(cluster)
     except (SupervisorError, DataflytError) as trouble:
         console.print(str(trouble), style="red", markup=False, soft_wrap=True)

@@ -31,6 +31,8 @@ class Worker:
             shutil.copytree(
                 REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
             )
+        shutil.rmtree(folder / "include" / "kommuner")
+        shutil.copytree(environment["DATAFLYT_KOMMUNER"], folder / "include" / "kommuner")
         (folder / "names").mkdir()
         # The machine's name in Airflow. Otherwise both workers would have the same.
         (folder / "names" / "machine_name.py").write_text(f'def get() -> str:\n    return "{name}"\n', encoding="utf-8")

@@ -277,6 +277,26 @@ def test_helm_sets_what_compose_sets_and_prepares_airflow_with_the_same_words() 
     assert f"DATAFLYT_KOMMUNER={mount['mountPath']}" in DOCKERFILE
 
 
+def test_a_pod_of_a_task_is_as_closed_as_a_worker_and_mounts_what_helm_mounts() -> None:
+    template = (ROOT / "deploy" / "kubernetes-pod.yaml").read_text(encoding="utf-8")
+    helm = yaml.safe_load((ROOT / "deploy" / "helm-values.yaml").read_text(encoding="utf-8"))
+    filled = re.sub(r"^ *\{\{-.*\}\}\n", "", template, flags=re.MULTILINE)  # lines that the chart puts in
+    filled = re.sub(r"\{\{.*?\}\}", "filled", filled)
+    pod = yaml.safe_load(filled)["spec"]
+    (container,) = pod["containers"]
+    assert container["name"] == "base"  # Airflow gives this container the task
+    assert container["securityContext"]["readOnlyRootFilesystem"] is OURS["worker-1"]["read_only"] is True
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (helm["uid"], helm["gid"])
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert helm["volumeMounts"][0] in container["volumeMounts"]
+    assert helm["volumes"][0] in pod["volumes"]
+    assert mounts["airflow-home"] == helm["airflowHome"]
+    written = {Path(path.split(":")[0]) for path in OURS["worker-1"]["tmpfs"]}
+    assert written <= {Path(path) for path in mounts.values()}
+    assert mounts.keys() <= {volume["name"] for volume in pod["volumes"]}
+
+
 def test_every_command_exists() -> None:
     from airflow.cli.cli_parser import get_parser
 

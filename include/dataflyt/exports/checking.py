@@ -29,11 +29,15 @@ UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\
 
 
 def opened(path: Openable) -> BinaryIO:
-    """Open a file to read; raise Unreadable when it cannot be opened."""
+    """Open a file to read; raise Unreadable when it cannot be opened.
+
+    A file in an object store reads no line of a limited length by itself, which checks of a stranger's bytes need.
+    """
     try:
-        return path.open("rb")
+        file = path.open("rb")
     except OSError as error:
         raise Unreadable(f"Filen kan ikke åpnes ({why_refused(error)}).") from None
+    return file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
 
 
 def walked(path: Openable, walk: Callable[[BinaryIO], Iterator[One]]) -> Iterator[One]:
