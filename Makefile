@@ -24,7 +24,7 @@ endif
 unexport MAKEFLAGS
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up plan run doctor import backup restore test test-long cluster kills lint docs lock sbom audit bench bench-peers clean
+.PHONY: help setup demo up plan run doctor import backup restore test test-long cluster soak kills lint docs lock sbom audit bench bench-peers clean
 
 help:  ## vis kommandoene
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ test-long: $(STAMP)  ## kjør de lange testene: Airflow, make demo, simulerte uk
 
 cluster: $(STAMP)  ## kjør en kommune på to Celery-arbeidere, drep dem midt i, og sammenlign (trenger redis-server)
 	$(BIN)/python -m tests.cluster
+
+soak: $(STAMP)  ## kjør tjue kommuner gjennom tretti dager med feil og drepte arbeidere: make soak SOAK='--kommuner 4 --days 5'
+	$(BIN)/python -m tests.cluster.soak $(SOAK)
 
 kills: $(STAMP)  ## drep en kjøring på tilfeldige steder, kjør den igjen, og sammenlign: make kills BENCH='--times 20'
 	$(BIN)/python benchmarks/kills.py $(BENCH)

@@ -25,22 +25,14 @@ from measuring import Figure, postgres, simulator  # noqa: E402
 AIM = 1.3
 
 
-def server(folder: Path) -> float:
-    """Return the seconds of CPU that PostgreSQL's processes have used; those of a session count when it has ended."""
-    pid = (folder / "pgdata" / "postmaster.pid").read_text().split()[0]
-    *_, said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    return sum(map(int, said.split()[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
 def least(name: str, trees: dict[str, Path], folder: Path, pupils: int, times: int) -> dict[str, dict[str, float]]:
     """Do a step by turns with each version; return each version's least cost."""
     found: dict[str, dict[str, float]] = {}
     for _ in range(times):
         for version, tree in trees.items():
             os.environ["PYTHONPATH"] = str(tree / "include")
-            before = server(folder)
             cost = steps.exec_step(name, folder, pupils, 1)
-            cost["cpu"] += server(folder) - before
+            cost["cpu"] += cost["server"]
             best = found.setdefault(version, {})
             for what in ("seconds", "cpu", "peak"):
                 best[what] = min(best.get(what, cost[what]), cost[what])

@@ -17,6 +17,7 @@ some fifteen minutes. Needs Debian's redis-server. Exit code 0 only when nothing
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import signal
@@ -37,13 +38,12 @@ import httpx
 import psutil
 import yaml
 from rich.console import Console
-from sqlalchemy import text
 from upath import UPath
 
 from dataflyt.config.loading import load_all
 from dataflyt.errors import DataflytError
-from dataflyt.storage import database
-from dataflyt.warehouse import vetoed_views
+from dataflyt.sources.sas import pifu
+from dataflyt.sources.sas import rows as sas
 from simulator.numbers import organisation
 from supervisor import logins, remote
 from supervisor.__main__ import SIGNALS, interrupted
@@ -287,24 +287,26 @@ class Soak(Cluster):
         for kommune in self.kommuner:
             done = self.decided[kommune.id]
             people = [one for one in truth[world_of(kommune)] if one["number"]]
+            pupils = {one["number"]: one for one in people if "class" in one and one["in_freg"] and not one["dead"]}
+            # Protection that people raise also protects brothers and sisters who live there.
+            adults = {one["number"] for child in done.raised for one in pupils[child]["access"]}
+            family = {number for number, one in pupils.items() if adults & {other["number"] for other in one["access"]}}
             ldif = self.published_texts(kommune).get("feide.ldif", "")
-            pupils = [one for one in people if "class" in one and one["in_freg"] and not one["dead"]]
             missing = [
                 one
-                for one in pupils
-                if not _hidden(one) and one["number"] not in done.raised and one["number"] not in ldif
+                for number, one in pupils.items()
+                if not _hidden(one) and number not in family and number not in ldif
             ]
             if missing:
                 self.wrong(f"{kommune.id}: {len(missing)} pupils are not published: {_cases(missing)}")
-            should = {
-                (one["number"], adult) for one in pupils if one["number"] not in done.raised for adult in _active(one)
-            } - done.blocked
+            should = {(number, adult) for number, one in pupils.items() for adult in _active(one)}
             has = self.access(kommune)
-            if should - has:
-                self.wrong(f"{kommune.id}: {len(should - has)} adults lack their access")
-            known = {(one["number"], adult) for one in pupils for adult in _active(one)}
-            if has - known:
-                self.wrong(f"{kommune.id}: {len(has - known)} adults have access that they should not")
+            if lacking := {(child, adult) for child, adult in should - has - done.blocked if child not in family}:
+                who = _cases(pupils[child] for child, _ in lacking)
+                self.wrong(f"{kommune.id}: {len(lacking)} adults lack their access: {who}")
+            if beyond := has - should:
+                who = _cases(pupils.get(child, {"cases": ["no such pupil"]}) for child, _ in beyond)
+                self.wrong(f"{kommune.id}: {len(beyond)} adults have access that they should not: {who}")
 
     def published_texts(self, kommune: Kommune) -> dict[str, str]:
         """Return the published files of a kommune; none before its first run."""
@@ -319,24 +321,16 @@ class Soak(Cluster):
         }
 
     def access(self, kommune: Kommune) -> set[tuple[str, str]]:
-        """Return who has access now, as numbers of child and adult."""
-        db = database.engine(self.connections[kommune.warehouse]["host"])
-        with database.transaction(db, kommune.id, lock=False) as connection:
-            newest = connection.scalar(
-                text("select max(run) from control.run where owner = :owner and state = 'released'"),
-                {"owner": kommune.id},
-            )
-            if newest is None:
-                return set()
-            vetoed_views.views(connection, kommune.id, newest, "now_")
-            rows = connection.execute(
-                text(
-                    "select c.number, a.number from now_guardian_access g "
-                    "join now_person c on c.person_id = g.child_id "
-                    "join now_person a on a.person_id::text = g.adult where g.state = 'active'"
-                )
-            )
-            return {(child, adult) for child, adult in rows if child and adult}
+        """Return who has access by the published PIFU file, as numbers of child and adult."""
+        content = self.published_texts(kommune).get("pifu.xml", "")
+        rows = list(pifu.read(io.BytesIO(content.encode()))) if content else []
+        numbers = {row.person_id: row.number for row in rows if isinstance(row, sas.Person)}
+        return {
+            (child, adult)
+            for row in rows
+            if isinstance(row, sas.Guardian)
+            if (child := numbers.get(row.person_id)) and (adult := numbers.get(row.guardian_id))
+        }
 
     def measure(self) -> None:
         """Note memory in MiB by process, the warehouse's and the object store's size, and the largest table's."""
