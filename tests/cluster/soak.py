@@ -329,7 +329,7 @@ class Soak(Cluster):
             (child, adult)
             for row in rows
             if isinstance(row, sas.Guardian)
-            if (child := numbers.get(row.person_id)) and (adult := numbers.get(row.guardian_id))
+            if (child := numbers.get(row.child_id)) and (adult := numbers.get(row.guardian_id))
         }
 
     def measure(self) -> None:

@@ -659,6 +659,15 @@ def test_the_storage_may_be_where_airflow_has_no_provider_for_it(tmp_path):
         assert file.read() == b"{}"
 
 
+def test_a_bucket_without_a_connection_has_one_file_system_whatever_providers_there_are(monkeypatch):
+    import airflow.sdk.io
+    from airflow.sdk import ObjectStoragePath
+
+    monkeypatch.setattr(airflow.sdk.io, "has_fs", lambda scheme: True)  # as with Airflow's Amazon provider
+    assert not isinstance(environment.storage_path("memory://bucket/dataflyt"), ObjectStoragePath)
+    assert isinstance(environment.storage_path("s3://storage@bucket/dataflyt"), ObjectStoragePath)
+
+
 WORK = {
     "hr": {"two_in_hr": (3, 1), "employee_without_school": (1200, 0)},
     "vendor": {"file_same": (1, 1)},

@@ -103,16 +103,18 @@ def connection_of_installation(name: str) -> Connection:
 
 
 def storage_path(address: str) -> Any:
-    """Return Airflow's path for a scheme that one of its installed providers knows, else fsspec's own.
+    """Return Airflow's path for a disk and for an address that names an Airflow connection, else fsspec's own.
 
     ``s3://bucket/folder`` therefore needs s3fs and keys in the environment; ``s3://connection@bucket/folder`` needs
-    Airflow's Amazon provider.
+    Airflow's Amazon provider. Without a connection Airflow's path has two file systems in it, one to open files with and
+    one for everything else, and neither sees what the other has written.
     """
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.io import has_fs
 
-    scheme, has_scheme, _ = address.partition("://")
-    return ObjectStoragePath(address) if not has_scheme or has_fs(scheme) else path_of(address)
+    scheme, has_scheme, rest = address.partition("://")
+    names_connection = "@" in rest.partition("/")[0] and has_fs(scheme)
+    return ObjectStoragePath(address) if not has_scheme or scheme == "file" or names_connection else path_of(address)
 
 
 def page_of(dag: str, run: str, task: str | None = None) -> str:
