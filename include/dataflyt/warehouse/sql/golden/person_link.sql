@@ -201,9 +201,11 @@ local_ids as (
         and coalesce(m.until, 'infinity') >= cast(:today as date)
 ),
 found as (
-    select * from numbered union all select * from local_ids
+    select scheme, value, person_id, current from numbered
+    union all
+    select scheme, value, person_id, current from local_ids
 )
-select * from found
+select scheme, value, person_id, current from found
 union all
 select l.scheme, l.value, coalesce(t.person_id, l.person_id), l.current
 from golden.person_link l
