@@ -5,6 +5,8 @@ them. Set ``DATAFLYT_PRELOAD=1`` in the environment of that process, and of no o
 Great Expectations and the rest, which saves seconds of CPU a run. It costs the process some 200 MiB, which its tasks
 share. Without the variable nothing is imported.
 
+Where lineage is on, every event of it passes through Dataflyt, whatever the process (``on_airflow.lineage``).
+
 Every process collects garbage less often than Python would: importing Airflow and building its API make objects that
 stay, and looking through them again and again takes a sixth of the time.
 """
@@ -12,9 +14,12 @@ stay, and looking through them again and again takes a sixth of the time.
 import gc
 import os
 
+from dataflyt.on_airflow.lineage import guard
+
 __all__: tuple[str, ...] = ()  # Airflow takes every other name as a setting
 
 gc.set_threshold(50_000)
+guard()
 
 if os.environ.get("DATAFLYT_PRELOAD") == "1":
     import great_expectations.expectations  # noqa: F401

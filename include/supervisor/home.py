@@ -212,6 +212,7 @@ class Home:
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
             "USAGE_DATA_COLLECTION__ENABLED": False,
+            "OPENLINEAGE__TRANSPORT": os.environ.get("OPENLINEAGE_TRANSPORT", ""),
         }
         return {
             "AIRFLOW_HOME": str(self.airflow),

@@ -245,9 +245,11 @@ def test_nothing_can_be_written_in_our_containers_but_what_they_must_write() -> 
 @pytest.fixture(scope="module")
 def airflow_options() -> set[tuple[str, str]]:
     from airflow.configuration import retrieve_configuration_description
-    from airflow.providers.celery.get_provider_info import get_provider_info
+    from airflow.providers.celery.get_provider_info import get_provider_info as celery
+    from airflow.providers.openlineage.get_provider_info import get_provider_info as openlineage
 
-    sections = retrieve_configuration_description(include_providers=False) | get_provider_info()["config"]
+    sections = retrieve_configuration_description(include_providers=False)
+    sections |= celery()["config"] | openlineage()["config"]
     return {(section, option) for section, described in sections.items() for option in described["options"]}
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from dataflyt.exports import feide_ldif_check
 from dataflyt.run import report
+from dataflyt.warehouse.tables import GOLDEN
 from simulator.manifest import people
 from simulator.world import build
 from supervisor.airflow_api import AirflowApi, http
@@ -29,6 +30,9 @@ from supervisor.processes import MARK
 from tests.traces import search, texts_below
 
 pytestmark = pytest.mark.long
+
+LINEAGE = "lineage.jsonl"
+"""The file in ``.local`` to which the demo's Airflow sends its lineage; ``make up`` sends none."""
 
 
 def listens(process: psutil.Process) -> list[Any]:
@@ -44,7 +48,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     local = tmp_path_factory.mktemp("demo") / "local"
     run = subprocess.run(
         [sys.executable, "-m", "supervisor", "--kommune", "haugesund", "demo"],
-        env={**os.environ, "DATAFLYT_LOCAL": str(local), "COLUMNS": "160"},
+        env={
+            **os.environ,
+            "DATAFLYT_LOCAL": str(local),
+            "COLUMNS": "160",
+            "OPENLINEAGE_TRANSPORT": orjson.dumps(
+                {"type": "file", "log_file_path": str(local / LINEAGE), "append": True}
+            ).decode(),
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -76,6 +87,36 @@ def test_the_demo_leaves_no_trace_of_those_who_must_not_be_found(demo: tuple[Pat
     texts[Path("printed")] = printed.lower()
     started = orjson.loads((local / "secrets.json").read_bytes())["date"]
     assert search(texts, people(build("1106", 1, date.fromisoformat(started)))) > 50
+
+
+def test_the_demo_sends_the_lineage_of_the_golden_tables_and_of_the_files(demo: tuple[Path, str]) -> None:
+    local, _ = demo
+    events = [orjson.loads(line) for line in (local / LINEAGE).read_bytes().splitlines()]
+    told = {(event["job"]["name"], event["eventType"]) for event in events}
+    steps = ("check", "merge", "publish")
+    assert told == {(f"kommune_haugesund.{step}", kind) for step in steps for kind in ("START", "COMPLETE")}
+    for event in events:
+        assert set(event["run"]["facets"]) <= {"nominalTime", "parent", "processing_engine"}
+        assert set(event["job"]["facets"]) <= {"jobType", "ownership", "tags"}
+        assert {one["namespace"] for one in event["inputs"] + event["outputs"]} <= {"dataflyt://haugesund"}
+    check, merge, publish = (
+        next(event for event in events if event["job"]["name"].endswith(step) and event["eventType"] == "COMPLETE")
+        for step in steps
+    )
+    (members,) = (one for one in check["inputs"] if one["name"] == "sas_membership")
+    assertions = members["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert {one["name"] for one in assertions} > {"sas_membership.no_role", "sas_membership.empty"}
+    assert all(one["success"] is (one.get("actual", "0") == "0") for one in assertions if "actual" in one)
+    made = {one["name"]: one["facets"] for one in merge["outputs"]}
+    assert made.keys() == {f"golden.{name}" for name in GOLDEN}
+    mail = made["golden.contact"]["columnLineage"]["fields"]["email_hash"]["inputFields"]
+    assert [(one["name"], one["field"]) for one in mail] == [("krr_contact", "epostadresse")]
+    exports = local / "storage" / "exports" / "haugesund"
+    manifest = orjson.loads((exports / "manifest.json").read_bytes())
+    sums = {file["file"]: file["sha256"] for file in manifest["files"]}
+    files = {one["name"]: one["facets"]["version"]["datasetVersion"] for one in publish["outputs"]}
+    assert files["feide_ldif"] == sums["feide.ldif"]
+    assert {one["name"] for one in publish["inputs"]} == made.keys()
 
 
 def forged(admin: AirflowApi, dag: str) -> dict[str, str | None]:
@@ -136,6 +177,7 @@ def token(url: str, user: str, password: str) -> str:
 
 def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(demo: tuple[Path, str]) -> None:
     local, _ = demo
+    sent = (local / LINEAGE).read_bytes()
     up = subprocess.Popen(
         [sys.executable, "-m", "supervisor", "up", "--port", str(free_port())],
         env={**os.environ, "DATAFLYT_LOCAL": str(local), "COLUMNS": "160"},
@@ -220,6 +262,7 @@ def test_airflow_stays_up_with_every_kommune_until_ctrl_c_and_leaves_nothing(dem
         up.send_signal(signal.SIGINT)
         said += up.stdout.read()
     assert up.wait(60) == 128 + signal.SIGINT
+    assert (local / LINEAGE).read_bytes() == sent
     assert not psutil.wait_procs(family, timeout=5)[1]
     assert not (local / "postgres" / "postmaster.pid").exists()
     for process in psutil.process_iter():

@@ -594,6 +594,17 @@ def published(connection: Connection, owner: str) -> Published | None:
     )
 
 
+def published_files(connection: Connection, kommune: Kommune) -> dict[str, dict[str, Any]]:
+    """Return the run, the place and the sha256 of each of the kommune's exports in the publication in force."""
+    stands = published(connection, kommune.id)
+    files = {export: stands.files.get(EXPORTS[export].file) for export in kommune.exports} if stands else {}
+    return {
+        export: {"run": stands.run, "path": f"{stands.publication}/{file['file']}", "sha256": file["sha256"]}
+        for export, file in files.items()
+        if stands and file
+    }
+
+
 def given_already(kommune: Kommune, before: Published) -> Kommune:
     """Return the kommune with the exports and extras that it both has in its file and has in the publication.
 

@@ -30,7 +30,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from dataflyt.config.loading import folder_of_kommuner, load_all
 from dataflyt.errors import DataflytError, SourceUnavailable
 from dataflyt.formats.dates import OSLO
-from dataflyt.on_airflow import notices, rights, telling
+from dataflyt.on_airflow import lineage, notices, rights, telling
 from dataflyt.on_airflow.environment import connection, failed_steps, job_of, our_pages, page_of, run_environment
 from dataflyt.on_airflow.mails import tell, tell_morning, tell_work_lists
 from dataflyt.on_airflow.safely import counted, safely, safely_said
@@ -58,13 +58,23 @@ class Step(BaseOperator):  # type: ignore[misc]
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kommune = kommune
+        self.lineage: Any = None
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the step and return its counts."""
-        with telling.timed(self.kommune.id, self.task_id):
-            counts = safely_said(context, lambda: counted(self.run_step(context)))
+        done = False
+        try:
+            with telling.timed(self.kommune.id, self.task_id):
+                counts = safely_said(context, lambda: counted(self.run_step(context)))
+            done = True
+        finally:
+            self.lineage = lineage.of_step(self.task_id, self.kommune, lambda: job_of(self.kommune, context), done=done)
         self.log.info("%s: %s", self.task_id, counts)
         return counts
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the step's lineage, for Airflow's OpenLineage provider; also when the step has stopped."""
+        return self.lineage
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Call the function of the step that has this task's name."""
@@ -85,17 +95,14 @@ class Publish(Step):
 
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Publish, and give each asset's event the run, and the place and sha256 of the file."""
-        from dataflyt.exports.publishing import published
-        from dataflyt.exports.registry import EXPORTS
+        from dataflyt.exports.publishing import published_files
 
         counts = super().run_step(context)
         with job_of(self.kommune, context).transaction(lock=False) as connection:
-            stands = published(connection, self.kommune.id)
-        for export, asset in assets(self.kommune).items():
-            file = stands.files.get(EXPORTS[export].file) if stands else None
-            if stands and file:
-                path = f"{stands.publication}/{file['file']}"
-                context["outlet_events"][asset].extra = {"run": stands.run, "path": path, "sha256": file["sha256"]}
+            files = published_files(connection, self.kommune)
+        told = assets(self.kommune)
+        for export, file in files.items():
+            context["outlet_events"][told[export]].extra = file
         return counts
 
 

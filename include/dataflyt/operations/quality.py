@@ -85,10 +85,10 @@ def _seen(outcomes: Sequence[Any], numbers: Sequence[int]) -> Seen:
     """Put a rule's outcomes together: newest first, of all runs that are kept."""
     newest = outcomes[0]
     by_run = {row.run: row for row in outcomes}
-    found = tuple(_number(by_run[run]) if run in by_run else None for run in numbers)
+    found = tuple(number_of(by_run[run]) if run in by_run else None for run in numbers)
     since = None
     for row in outcomes:
-        if not _number(row):
+        if not number_of(row):
             break
         since = row.as_of.astimezone(OSLO).date()
     last = by_run.get(numbers[-1]) if numbers else None
@@ -101,7 +101,8 @@ def _seen(outcomes: Sequence[Any], numbers: Sequence[int]) -> Seen:
     )
 
 
-def _number(row: Any) -> int:
+def number_of(row: Any) -> int:
+    """Return the number of an outcome, as ``Seen`` has it: what everybody who may look is told."""
     if row.passed or row.passed is None:
         return 0
     return row.unexpected or -1
