@@ -246,12 +246,12 @@ class Installation:
         }
 
 
-def published_anew(here: Installation, **changed: Any) -> Path:
-    """Publish the first run anew, with the kommune file changed so; return the publication's folder."""
+def published_anew(here: Installation, run: int = 1, **changed: Any) -> Path:
+    """Publish a run anew, by default the first, with the kommune file changed so; return the publication's folder."""
     kommune = here.kommune.model_copy(update=changed)
     engine = database.engine(here.environment.connect(kommune.warehouse).url)
     with database.transaction(engine, kommune.id) as connection:
-        publishing.publish(connection, kommune, runs.get(connection, kommune.id, 1), here.environment, must_pass=True)
+        publishing.publish(connection, kommune, runs.get(connection, kommune.id, run), here.environment, must_pass=True)
     root = here.storage / "exports" / kommune.id
     with database.transaction(engine, kommune.id) as connection:
         publishing.put_forward(connection, kommune.id, root, just_written=True)
