@@ -1,7 +1,8 @@
-"""Run all benchmarks, and print a table of figures with their aims. ``make bench``.
+"""Run all benchmarks, and print each figure beside its aim and the commit's before it. ``make bench``.
 
-Ratios hold on any machine; seconds and hours are this machine's. Exits with 1 when a figure is over its aim. Each part
-can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py,
+Ratios hold on any machine; seconds and hours are this machine's. ``kept`` keeps the figures in ``results/``: commit
+them with the change. Exits with 1 when a figure is over its aim; one that is only worse than before is marked. Each
+part can be run by itself and then prints more: parsing.py, warehouse.py, work_list.py, extract.py, steps.py,
 nightly_load.py, events.py, pages.py, exports.py.
 """
 
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import kept
 from measuring import Figure
 
 
@@ -106,17 +108,17 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000, help="events of FREG that are read (events)")
     options = parser.parse_args()
     options.faulty, options.slowest, options.keep = False, 0, None
-    found: dict[str, list[Figure]] = {}
+    runs: dict[str, kept.Run] = {}
     for name in options.only:
         began = time.monotonic()
         print(f"{name}: {PARTS[name].__doc__}", flush=True)
-        found[name] = PARTS[name](options)
+        runs[name] = kept.run_now(PARTS[name](options))
         print(f"{name} took {time.monotonic() - began:.0f} s\n", flush=True)
-    load = os.getloadavg()[0]
-    print(f"Figures ({os.cpu_count()} cores; load {load:.1f})")
-    for name, lines in found.items():
-        print(f"\n{PARTS[name].__doc__}", *lines, sep="\n")
-    over = [line for lines in found.values() for line in lines if line.within is False]
+    print(f"Figures ({os.cpu_count()} cores)")
+    for name, run in runs.items():
+        print(f"\n{PARTS[name].__doc__}", *kept.compared(run, kept.before(name, run)), sep="\n")
+        kept.keep(name, run)
+    over = [figure for run in runs.values() for figure in run.figures if figure.within is False]
     print(f"\n{len(over)} over their aim" if over else "\nAll within their aims")
     return int(bool(over))
 

@@ -26,6 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import kept
 import psycopg
 from measuring import Figure, postgres
 from sqlalchemy import make_url, text
@@ -144,7 +145,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     figures = measure(options.python, options.persons, options.rounds)
-    print(*figures, sep="\n")
+    run = kept.run_now(figures)
+    print(*kept.compared(run, kept.before("peers", run)), sep="\n")
+    kept.keep("peers", run)
     return int(any(figure.within is False for figure in figures))
 
 
