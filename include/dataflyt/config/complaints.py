@@ -6,7 +6,6 @@ the known word that is nearest to the word in the file.
 
 from __future__ import annotations
 
-import difflib
 import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -94,6 +93,8 @@ def _dotted(loc: Loc) -> str:
 
 
 def _instead(written: str, known: list[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(written.lower(), known, n=1, cutoff=0.6)
     if close:
         return f"mente du «{close[0]}»?"

@@ -7,7 +7,6 @@ merged; lists and values are replaced. A sentence never repeats a value that loo
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -110,6 +109,8 @@ def find(folder: Path, name: str) -> Kommune:
     for one in broken:
         if wanted in (one.id, one.path.stem.lower()):
             raise ConfigError(one.sentence)
+    import difflib  # not read by every task that parses its DAG
+
     close = difflib.get_close_matches(wanted, [kommune.id for kommune in good], n=1)
     hint = f"mente du «{close[0]}»?" if close else "«dataflyt kommune list» viser dem som finnes."
     files = "kommunefil" if len(broken) == 1 else "kommunefiler"

@@ -31,13 +31,11 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub lacks the de
 from dataflyt.config.kommune import WEEKDAYS, Mail
 from dataflyt.config.loading import folder_of_kommuner, load
 from dataflyt.errors import ConfigError, DataflytError
-from dataflyt.exports.place import Silent, patiently
 from dataflyt.on_airflow import notices, told
 from dataflyt.on_airflow.environment import connection, failed_steps, our_pages, page_of, page_of_dag
 from dataflyt.on_airflow.safely import place
 from dataflyt.operations.causes import Cause, of_lines
 from dataflyt.operations.work_kinds import KINDS
-from dataflyt.why.correcting import CORRECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -172,6 +170,7 @@ def tell_work_lists(kommuner: Iterable[Kommune], environment: Environment, day: 
     again: those who have had their mail would get it twice.
     """
     from dataflyt.operations import nightly, work_list
+    from dataflyt.why.correcting import CORRECTORS  # reads a file of words
 
     counts, trouble = {"mails": 0}, []
 
@@ -251,6 +250,8 @@ def _send_by_apprise(mail: Mail, notice: Notice) -> None:
     """
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from apprise import Apprise, NotifyFormat
+
+    from dataflyt.exports.place import Silent, patiently
 
     # They log the addresses, which are as secret as keys.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
