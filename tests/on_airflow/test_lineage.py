@@ -24,6 +24,7 @@ from tests.installation.fixtures import TO_PLAN, Installation, approve_and_relea
 from tests.on_airflow.test_operators import Instance, context
 from tests.traces import search
 
+ROOT = Path(__file__).parents[2]
 PLACE = {"type": "file", "log_file_path": "/nowhere", "append": True}
 SECRET = "Kari Nordmann 01815012345"
 
@@ -136,6 +137,38 @@ def test_with_nothing_set_no_process_imports_openlineage(tmp_path: Path) -> None
     assert look(AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps(PLACE)) == "True False"
 
 
+PASSES = """
+import airflow.settings
+airflow.settings.initialize()
+from airflow.listeners.listener import get_listener_manager
+get_listener_manager()
+from airflow.providers.openlineage import conf
+print(conf.transport()["transformer_class"])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("missing", ["airflow_local_settings", "the plugins"])
+def test_each_of_two_walls_puts_every_event_through_the_filter(tmp_path: Path, missing: str) -> None:
+    own, none = tmp_path / "own", tmp_path / "none"
+    own.mkdir()
+    none.mkdir()
+    (own / "airflow_local_settings.py").write_text("")  # somebody's own, before ours on the path
+    plugins, path = (ROOT / "plugins", [own, ROOT / "include"])
+    if missing == "the plugins":
+        plugins, path = (none, [ROOT / "include"])
+    given = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(PLACE),
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+    }
+    given.pop("PYTEST_VERSION", None)  # with it the provider keeps no setting that it has read
+    done = subprocess.run([sys.executable, "-c", PASSES], env=given, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == lineage.TOLD
+
+
 @pytest.mark.after_first_run
 def test_a_run_tells_what_the_table_of_quality_tells_everybody_and_names_nobody(
     installation: Installation, setting: pytest.MonkeyPatch
@@ -170,5 +203,7 @@ def test_a_run_tells_what_the_table_of_quality_tells_everybody_and_names_nobody(
     assert "freg_adressebeskyttelse" not in {
         name for name, rules in told.items() if any(rule.actual is not None for rule in rules.values())
     }
+    stopped = {step: lineage.of_step(step, installation.kommune, lambda: job, done=False) for step in STEPS}
+    assert {step for step, told in stopped.items() if told.inputs or told.outputs} == {"check"}
     said = {Path(step): " ".join(map(Serde.to_json, one.inputs + one.outputs)).lower() for step, one in sent.items()}
     assert search(said, people(installation.registers.world)) > 20
