@@ -5,8 +5,8 @@
 
 Starts a run of Haugesund unless one waits for an answer, logs in as the kommune's approver, and photographs the
 question, the DAG and our pages in a headless Chromium or Chrome, which must be installed. The browser is driven by the
-DevTools protocol. The question is not answered, so that the script can be run again. Only a first run is sure to have a
-question: the folder must be empty when `make up` begins. All people are simulated.
+DevTools protocol. At last it answers the question, and photographs the run that has ended. Only a first run is sure to
+have a question: the folder must be empty when `make up` begins. All people are simulated.
 """
 
 import argparse
@@ -71,6 +71,12 @@ def main() -> None:
         for name, path in PAGES.items():
             browser.open(f"{url}/dataflyt/{path}", "document.querySelector('main')")
             browser.photograph(IMAGES / f"{name}.png")
+        approver = AirflowApi(url, APPROVER, passwords[APPROVER])
+        approver.answer(DAG, run, "approve", "Approve")
+        wait_for(lambda: run not in approver.active_runs(DAG))
+        browser.open(f"{url}/dataflyt/runs", "document.querySelector('main details')")
+        browser.do("document.querySelector('main details').open = true")
+        browser.photograph(IMAGES / "runs.png")
 
 
 def waiting_run(airflow: AirflowApi) -> str:
