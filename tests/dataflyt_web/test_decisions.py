@@ -52,6 +52,11 @@ def sent(browser: Browser, kind: str, **fields: object) -> Any:
     return browser.post_form(f"{PAGE}/new/{kind}", f"{PAGE}/new/{kind}", **fields)
 
 
+def tag(page: str, kind: str) -> str:
+    """Return when a kind of decision holds, as the list of forms says."""
+    return page.split(f'/new/{kind}"')[1].split('<span class="tag">')[1].split("<")[0]
+
+
 @pytest.mark.after_first_run
 @pytest.mark.usefixtures("people")
 def test_what_protects_is_decided_by_one_and_what_gives_is_proposed_by_one_and_confirmed_by_another(
@@ -61,6 +66,11 @@ def test_what_protects_is_decided_by_one_and_what_gives_is_proposed_by_one_and_c
     ((uid, child, adult, adult_name, born),) = installation.query(PAIR)
     block = {"child": f"{child} {born}", "adult": adult, "basis": "court_judgment", "case_number": "2026/14"}
     block |= {"purpose": "Vedtak fra retten"}
+
+    # What gives waits for a run, also where one decides it.
+    assert tag(anita.get(PAGE).text, "publishable") == "fra neste kjøring"
+    assert tag(anita.get(PAGE).text, "block") == "gjelder straks"
+    assert "Har du ikke employee_id i kommunefilen, må en annen bekrefte" in anita.get(f"{PAGE}/new/publishable").text
 
     # Who may not: neither see nor decide.
     assert "Du har ikke rett" in engineer.get(PAGE).text

@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from dataflyt.operations.overview import LineRun
+from dataflyt_web.pages.kommune import _series
+from dataflyt_web.texts import Texts
 from tests.dataflyt_web.conftest import Browser
 from tests.installation.fixtures import Installation
 
@@ -34,6 +38,9 @@ def test_a_loss_is_seen_where_it_happens(pages: Open, installation: Installation
     assert re.findall(r"[0-9a-f]{64}", sha256)[0] in first
     assert "kommune_haugesund/runs/run-1" in first
     assert browser.get(f"{PAGE}?run=99").status_code == 404
+    received = first.split('id="in-title"')[1].split("</section>")[0]
+    assert received.count("Første") == 3  # nothing has changed since a run before
+    assert "Endret" not in received
 
     for file in (installation.registers.drop / "1106" / "hr").iterdir():
         file.unlink()
@@ -51,3 +58,8 @@ def test_a_loss_is_seen_where_it_happens(pages: Open, installation: Installation
     assert browser.get("/dag/kommune_haugesund/run/run-1").headers["location"] == "../../../kommune/haugesund/plan/1"
     assert browser.get("/dag/kommune_haugesund/run/none").headers["location"] == "../../../kommune/haugesund"
     assert browser.get("/dag/nightly").status_code == browser.get("/dag/kommune_bergen/run/run-1").status_code == 404
+
+
+def test_a_chart_has_the_day_in_norway() -> None:
+    run = LineRun(7, "run-7", datetime(2026, 11, 30, 23, 30, tzinfo=UTC), "released", {})
+    assert {bar.below for bars in _series([run], Texts("nb")).values() for bar in bars} == {"01.12."}

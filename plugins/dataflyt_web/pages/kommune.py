@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 
+from dataflyt.formats.dates import OSLO
 from dataflyt.on_airflow.rights import dag_of
 from dataflyt.operations.overview import LineRun
 from dataflyt.operations.standing import Standing, number_of, standing
@@ -117,7 +118,7 @@ def _series(runs: Sequence[LineRun], texts: Texts) -> dict[str, list[Bar]]:
             f"chart.{name}_one", run=run.number, when=texts.short(run.as_of), count=texts.number(value), outcome=outcome
         )
         kind = "faulty" if KINDS.get(run.outcome, "bad") == "bad" else "series"
-        return Bar(f"{run.as_of:%d.%m.}", value, words, kind)
+        return Bar(f"{run.as_of.astimezone(OSLO):%d.%m.}", value, words, kind)
 
     return {
         "received": [drawn("received", run.figures.get("totals", {}).get("received"), run) for run in runs],
