@@ -74,7 +74,9 @@ class Visit:
         return any(one.id == self.somebody.id and right in one.may for one in self.kommune.people)
 
     def visitor(self, purpose: str, page: str) -> Visitor:
-        """Return the user as the audit keeps it, with the purpose and the page. Raises ConfigError without a purpose.
+        """Return the user as the audit keeps it, with the purpose and the page.
+
+        Raises ConfigError without a purpose, and for a number that is not in the kommune's list.
 
         The functions that show and decide check the rights: the same for pages and commands.
         """
@@ -82,7 +84,7 @@ class Visit:
             raise ConfigError("Skriv hvorfor: formålet føres i loggen over innsyn.")
         known = {one.id: one.name for one in self.kommune.people}
         name = known.get(self.somebody.id, self.somebody.name)
-        return Visitor(self.somebody.id, name, purpose.strip(), f"side {page}", login=self.somebody.name)
+        return Visitor(self.somebody.id, name, self.kommune.purpose(purpose), f"side {page}", login=self.somebody.name)
 
 
 def visit_at(request: Request, kommune_id: str, somebody: Somebody) -> Visit:

@@ -54,6 +54,8 @@ def test_who_sees_people_says_who_and_why_has_the_right_and_is_in_the_audit(
         ((), "--as"),
         (("--as", "101"), "--purpose"),
         (("--as", "7", "--purpose", "x"), "retten"),
+        (("--as", "101", "--purpose", "9"), "noe formål 9: skriv et nummer fra 1 til 5, eller formålet med egne ord"),
+        (("--as", "101", "--purpose", "0"), "noe formål 0"),
     ):
         refused = said(*words, *missing)
         assert (refused.exit_code, refused.stdout) == (2, ""), refused.output

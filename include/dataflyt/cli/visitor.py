@@ -49,6 +49,4 @@ def visitor(kommune: "Kommune", user: str | None, purpose: str | None, place: st
         purpose = ask("Hvorfor? Skriv et nummer, eller formålet med egne ord")
     if purpose is None or not purpose.strip():
         raise ConfigError("Skriv hvorfor, med --purpose: formålet føres i loggen over innsyn.")
-    if purpose.isdecimal() and 0 < int(purpose) <= len(kommune.purposes):
-        purpose = kommune.purposes[int(purpose) - 1]
-    return Visitor(user, known.get(user, user), purpose.strip(), place)
+    return Visitor(user, known.get(user, user), kommune.purpose(purpose), place)

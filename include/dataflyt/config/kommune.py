@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, CHOICES, EXTRAS, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
-from dataflyt.errors import NotAllowed
+from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.identity import numbers
 
 WEEKDAYS = {
@@ -775,6 +775,19 @@ class Kommune(_Part):
         )
         others = () if contact is False else self.recipients.get(export, ())
         return tuple(dict.fromkeys((*others, *delivered)))
+
+    def purpose(self, said: str) -> str:
+        """Return a purpose by its number in ``purposes``, or as it is said.
+
+        Raises ConfigError for a number that is not in the list: the audit would keep a number that says nothing.
+        """
+        said = said.strip()
+        if not said.isdecimal():
+            return said
+        if 0 < int(said) <= len(self.purposes):
+            return self.purposes[int(said) - 1]
+        number = f"et nummer fra 1 til {len(self.purposes)}, eller " if self.purposes else ""
+        raise ConfigError(f"Kommunens liste har ikke noe formål {said}: skriv {number}formålet med egne ord.")
 
     def case_worker(self, user_id: str, right: Right) -> CaseWorker:
         """Return the person of this id under ``people``. Raises NotAllowed unless the person has the right."""
