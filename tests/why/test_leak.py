@@ -238,3 +238,15 @@ def test_a_teacher_with_a_protected_child_is_answered_for_as_one_without_childre
         ]
         assert said[0] == said[1], question
     assert ask(here, "envelope", str(parent), None, ANITA, graded=True).steps[2].status == "passed"
+
+
+@pytest.mark.after_first_run
+def test_a_caller_who_claims_to_be_a_teacher_does_not_hear_who_is_known_here(
+    here: Installation,
+) -> None:
+    baug = next(one.person for one in here.registers.world.pupils if "seed_baug" in one.cases and one.person)
+    father = here.registers.person("seed_father")
+    claimed = [baug.number, father.number, protected(here)[0].number, UNKNOWN]
+    assert len({ask(here, "teacher", one, None).caller for one in claimed}) == 1
+    for field in ("e-post", "telefon", "navn", "stilling"):
+        assert len({ask(here, "field", one, None, word=field).caller for one in claimed}) == 1

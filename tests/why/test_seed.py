@@ -146,13 +146,33 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     line = [step.sentence for step in ask(here, "changed", him, baug.number).steps if step.check == "timeline"]
     assert line[0] == "Fra 23.11.2026 til 25.11.2026 (kjøring 1 til 3): tilgang ved foreldreansvar felles."
     assert any("tatt bort straks" in one for one in line)
-    assert any("gyldig fra 2026-11-24" in one and "kjøring 3" in one for one in line)
+    assert any("gyldig fra 24.11.2026" in one and "kjøring 3" in one for one in line)
 
     # In English on request, and all of it as JSON.
     english = ask(here, "access", father.number, baug.number, language="en")
     assert cause(english) == cause(gone)
     assert english.caller.startswith("We could not find any children connected to you.")
     assert english.in_json()["verdict"]["corrector"]["id"] == "guardian_freg"
+
+
+@pytest.mark.after_first_run
+def test_the_school_is_to_enter_a_guardian_who_has_access_and_is_not_on_the_pupil(installation: Installation) -> None:
+    """«Far mangler i Vigilo»: FREG has him, the file has him, and the school system's next file still does not."""
+    here = installation
+    father = here.registers.person("right_missing_in_sas")
+    child = next(number for number, _, ansvar in father.children if ansvar)
+    baug = next(one.person.number for one in here.registers.world.pupils if "seed_baug" in one.cases and one.person)
+    first = ask(here, "access", father.number, child)
+    assert first.verdict.causes == ()  # the school system has not had the file yet
+    assert "in_school_system" not in {step.check for step in first.steps}
+
+    here.registers.write()
+    here.run()
+    later = ask(here, "access", father.number, child)
+    assert cause(later) == ("guardian_not_in_school_file", "school_office")
+    assert later.verdict.when == "Når det er rettet, vises det i skolesystemet."
+    assert "Be skolens kontor sjekke at du står på barnet i skolesystemet" in later.caller
+    assert ask(here, "access", here.registers.person("seed_father").number, baug).verdict.status == "fine"
 
 
 def _expire(person: Person) -> None:

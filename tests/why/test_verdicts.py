@@ -1,11 +1,15 @@
 """Verdicts that an injector of faults from outside has found wrong: each fault is one of a kind."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from dataflyt.errors import ConfigError
+from dataflyt.warehouse.people import NotFound
+from dataflyt.why.check import Answer
 from simulator.model import Member
 from tests.installation.fixtures import LOOKING, TO_PLAN, Installation
 from tests.installation.test_delivery import PRIVATE, Places
@@ -13,6 +17,8 @@ from tests.why.test_envelope import envelopes
 from tests.why.test_envelope import here as here  # a fixture
 from tests.why.test_leak import ANITA, ask
 from tests.why.test_seed import cause
+
+CLASS_WITHOUT_TIMETABLE = ("group_without_timetable", "school_leader")
 
 
 def verdict(here: Installation, question: str, who: str, child: str | None = None, word: str = "") -> tuple[str, str]:
@@ -113,3 +119,52 @@ def test_a_file_that_is_published_and_not_delivered_is_not_in_order(here: Instal
     places.addresses["deliver_a"] = address
     here.run()
     assert verdict(here, "access", one, child) == ("", "")
+
+
+@pytest.mark.after_first_run
+def test_a_group_is_asked_about_by_its_id_or_by_the_name_of_a_class(here: Installation) -> None:
+    def asked(word: str, *, graded: bool = False) -> Answer:
+        return ask(here, "group", "", None, ANITA, graded=graded, word=word)
+
+    names = Counter(group.short for group in here.registers.world.groups if group.kind[1] == "basisgruppe")
+    once, several = (next(name for name in names if (names[name] == 1) is alone) for alone in (True, False))
+    assert asked(once).verdict.status == asked(once.lower()).verdict.status == "fine"
+    with pytest.raises(NotFound, match=f"{names[several]} grupper heter {several}.*Skriv id-en: .*/{several}/2026"):
+        asked(several)
+    subject = next(one for one in here.registers.world.groups if one.group_id == "SKA/NOR-6A/2026")
+    assert cause(asked("ska/nor-6a/2026")) == cause(asked(subject.group_id)) == CLASS_WITHOUT_TIMETABLE
+    # Other names may hold a person's: they are found with «graded» alone.
+    assert cause(asked(subject.long)) == cause(asked("99Z")) == ("group_unknown", "school_office")
+    assert "navnet på klassen, som 7B" in asked("99Z").verdict.settles
+
+
+@pytest.mark.after_first_run
+def test_nobody_is_blamed_for_a_question_about_the_wrong_person(here: Installation) -> None:
+    baug = next(one.person.number for one in here.registers.world.pupils if "seed_baug" in one.cases and one.person)
+    father = here.registers.person("seed_father").number
+    lilly = next(one.person.number for one in here.registers.world.employees if one.person.given == "Lilly")
+
+    assert verdict(here, "access", baug, father) == ("not_a_pupil", "nobody")  # the other way round
+    assert verdict(here, "resources", lilly) == ("not_a_pupil", "nobody")
+    assert verdict(here, "teacher", baug) == ("not_an_employee", "nobody")
+    assert verdict(here, "missing", father) == ("guardian_alone", "nobody")
+    assert verdict(here, "resources", baug, word="SKA/6A/2026") == ("not_a_subject_group", "nobody")
+    with pytest.raises(ConfigError, match="samme person"):
+        ask(here, "access", baug, baug, ANITA)
+    # Where all is well it is said of what was asked.
+    fine = {kind: ask(here, kind, who, child, ANITA).verdict.sentence for kind, who, child in (
+        ("row", baug, None), ("envelope", here.registers.person("seed_mother").number, None), ("changed", father, baug),
+    )}  # fmt: skip
+    assert fine["row"] == "Ingen rader om personen er lagt til side."
+    assert "ingen grunn til at konvolutten er rød" in fine["envelope"]
+    assert fine["changed"].startswith("Tilgangen gjelder nå.")
+
+
+@pytest.mark.after_first_run
+def test_what_begins_on_a_day_is_said_to_show_from_that_day(here: Installation) -> None:
+    coming = next(one.person for one in here.registers.world.employees if "future_starter" in one.cases)
+    answer = ask(here, "teacher", coming.number, None, ANITA, graded=True)
+    assert cause(answer) == ("position_not_begun", "nobody")
+    begins = answer.verdict.sentence.removeprefix("Stillingen i HR begynner ").removesuffix(".")
+    assert answer.verdict.when == f"Ingenting skal rettes. Det vises ved den første kjøringen fra {begins}."
+    assert answer.caller.startswith("Du får tilgang når stillingen din begynner.")

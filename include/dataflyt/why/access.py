@@ -49,4 +49,5 @@ def chain() -> list[Check]:
         guardians.both_shown,
         flow.in_file("in_pifu_file", flow.PIFU, ":child", ":who", where=_SHOWN),
         flow.delivered(flow.PIFU, where=_SHOWN),
+        guardians.in_school_system,
     ]

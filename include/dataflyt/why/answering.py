@@ -57,8 +57,10 @@ def why(
     about_child = child if asks.about == "child" else None
     with asking(
         kommune, environment, who, about_child, read=read, word=word if asks.about != "child" else "", graded=graded,
-        language=language,
+        language=language, of_group=asks.about == "group",
     ) as asked:  # fmt: skip
+        if asked.child is not None and asked.child.known and asked.child == asked.who:
+            raise ConfigError("Den voksne og barnet er samme person: skriv den voksne først, og så barnet.")
         answer = _answer(asked, question, chain)
         subjects = [one for one in (asked.who, asked.child) if one is not None]
         detail = f"{question}, kjøring {asked.released}"
@@ -70,7 +72,7 @@ def why(
 def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
     found = _without_idle_wait(asked, [(one.name, found) for one, found in outcomes(asked, chain)])
     steps = [_step(asked, name, one) for name, one in found]
-    verdict = _verdict(asked, steps)
+    verdict = _verdict(asked, question, steps)
     key = QUESTIONS[question].caller(asked, verdict)
     caller = asked.word_for("caller", key, next=asked.from_next, law=laws()["information"][asked.language])
     subjects = [one for one in (asked.who, asked.child) if one is not None and one.known]
@@ -116,19 +118,20 @@ def _step(asked: Asked, name: str, found: Found) -> Step:
         evidence.value,
         found.cause,
         corrector(found.corrector or cause.corrector, asked.language) if cause else None,
-        asked.word_for("when", cause.when, next=asked.next_run) if cause else "",
+        asked.word_for("when", cause.when, next=asked.next_run, day=said.get("day", "")) if cause else "",
         texts.settles(asked.language, found.cause) if found.cause else "",
         found.soft,
         found.note,
     )
 
 
-def _verdict(asked: Asked, steps: Sequence[Step]) -> Verdict:
+def _verdict(asked: Asked, question: str, steps: Sequence[Step]) -> Verdict:
     """Conclude by the first link that does not hold; a soft doubt before it makes that uncertain too."""
     broken = next((one for one in steps if one.status != "passed" and not one.soft and not one.note), None)
     doubts = [one for one in steps if one.soft]
     if broken is None:
-        return Verdict("fine", (), asked.word_for("verdict", "fine"), None, "", "")
+        words = asked.words("verdict")
+        return Verdict("fine", (), words.get(f"fine_{question}", words["fine"]), None, "", "")
     notes = [one.settles for one in steps if one.note and one.source == broken.source]
     if broken.status == "failed" and not doubts:
         settles = " ".join(filter(None, (broken.settles, *notes)))

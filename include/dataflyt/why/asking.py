@@ -20,6 +20,7 @@ from dataflyt.storage.database import copied
 from dataflyt.storage.landing import Landing
 from dataflyt.storage.pages import landed
 from dataflyt.warehouse import people
+from dataflyt.warehouse.group_names import open_name
 from dataflyt.warehouse.outcomes import NEWEST
 from dataflyt.why import when
 from dataflyt.why.shown_of import shown_of
@@ -134,10 +135,11 @@ def asking(
     word: str = "",
     graded: bool = False,
     language: Language = "nb",
+    of_group: bool = False,
 ) -> Iterator[Asked]:
     """Open a look, and find the people of a question in it. ``child`` is None for a question without one.
 
-    ``read`` is the text of the queries that will be made.
+    ``read`` is the text of the queries that will be made. ``of_group``: ``word`` is a group, by its id or its name.
     """
     with looking(kommune, environment) as here:
         newest = max(here.days)
@@ -149,6 +151,8 @@ def asking(
         due = when.next_run(kommune.schedule, as_of)
         next_run, from_next = when.in_words(due, language), when.in_words(due, language, "caller")
         whom = [one.person_id for one in (subject, other) if one is not None]
+        if of_group and word:
+            word = _group(here, word, graded=graded)
         shown_of(here, whom, word, read)
         _staged(here, whom)
         if "why_seen_access" in read:
@@ -184,6 +188,21 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
     found = known.person_id if known else NOBODY
     name = here.connection.scalar(text(_NAME), {"owner": here.kommune.id, "one": found, "released": here.now.run})
     return Subject(found, name or "", not known.hidden) if known else Subject()
+
+
+def _group(here: Looking, word: str, *, graded: bool) -> str:
+    """Return the id of the group that ``word`` names, by its id or, as 7B, by its name; ``word`` itself for none.
+
+    Without ``graded`` a name that may hold a person's names no group. Raises NotFound where several have the name.
+    """
+    found = here.connection.execute(text(_GROUP), {"word": word}).all()
+    if any(one.group_id == word for one in found):
+        return word
+    found = [one for one in found if one.by_id or graded or open_name(one.name)]
+    if len(found) > 1:
+        ids = ", ".join(one.group_id for one in found)
+        raise people.NotFound(f"{len(found)} grupper heter {word}, og Dataflyt gjetter ikke. Skriv id-en: {ids}.")
+    return str(found[0].group_id) if found else word
 
 
 def _seen_access(here: Looking, whom: Sequence[UUID], *, graded: bool) -> None:
@@ -237,6 +256,11 @@ def _staged(here: Looking, whom: Sequence[UUID]) -> None:
 
 
 _SET_ASIDE = f"select distinct subject from ({NEWEST}) h where starts_with(table_name, :source) and subject is not null"
+
+_GROUP = """
+select group_id, name, lower(group_id) = lower(:word) as by_id from now_school_group
+where lower(:word) in (lower(group_id), lower(name)) order by group_id
+"""
 
 _NAME = """
 select coalesce(

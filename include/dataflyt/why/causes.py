@@ -5,10 +5,13 @@ Their sentences are in the catalogue (``texts/``), one for each language.
 
 from typing import Literal, NamedTuple, TypeAlias
 
-When: TypeAlias = Literal["next_run", "approval", "decision", "configured", "never", "mended"]
+When: TypeAlias = Literal[
+    "next_run", "approval", "decision", "configured", "never", "mended", "begins", "comes", "there"
+]
 """When a correction shows: at the next run; when the waiting run is approved; at the next run after two people have
 decided; at the next run after the kommune file has been changed; never, since it is right as it is; when the run or the
-publication has been mended."""
+publication has been mended. Or nothing is to be corrected: it begins on a day (``{day}``), or comes by the next run.
+Or it shows there, in the school system."""
 
 
 class Cause(NamedTuple):
@@ -39,9 +42,10 @@ CAUSES: dict[str, Cause] = {
     "pupil_left_file": Cause("school_office"),
     "user_disabled": Cause("school_office"),
     "pupil_without_school": Cause("school_office"),
+    "not_a_pupil": Cause("nobody", "never"),
     "private_candidate": Cause("nobody", "never"),
     "membership_inactive": Cause("school_office"),
-    "membership_not_begun": Cause("nobody"),
+    "membership_not_begun": Cause("nobody", "begins"),
     "membership_ended": Cause("school_office"),
     "school_not_in_file": Cause("system_owner"),
     "pupil_without_number": Cause("school_office"),
@@ -55,6 +59,7 @@ CAUSES: dict[str, Cause] = {
     "pupil_without_class": Cause("school_office"),
     "not_in_subject_group": Cause("school_office"),
     "not_in_this_group": Cause("school_office"),
+    "not_a_subject_group": Cause("nobody", "never"),
     # The groups
     "group_unknown": Cause("school_office"),
     "group_ended": Cause("school_office"),
@@ -74,7 +79,7 @@ CAUSES: dict[str, Cause] = {
     "parent_without_foreldreansvar": Cause("guardian_freg"),
     "foreldreansvar_ended": Cause("guardian_freg"),
     "foreldreansvar_not_named": Cause("guardian_freg"),
-    "grant_waiting": Cause("nobody"),
+    "grant_waiting": Cause("nobody", "comes"),
     "grant_ended": Cause("system_owner", "decision"),
     "grant_expired": Cause("system_owner", "decision"),
     "consent_withdrawn": Cause("system_owner", "decision"),
@@ -84,6 +89,7 @@ CAUSES: dict[str, Cause] = {
     "pupil_of_age": Cause("nobody", "never"),
     "adult_not_answered": Cause("register"),
     "adult_without_number": Cause("guardian_freg"),
+    "guardian_not_in_school_file": Cause("school_office", "there"),
     # The envelope
     "not_a_guardian": Cause("guardian_freg"),
     "krr_missing": Cause("guardian_krr"),
@@ -99,9 +105,10 @@ CAUSES: dict[str, Cause] = {
     # The employee
     "employee_not_in_hr": Cause("hr"),
     "employee_left_hr": Cause("hr"),
+    "not_an_employee": Cause("nobody", "never"),
     "without_position": Cause("hr"),
     "position_ended": Cause("hr"),
-    "position_not_begun": Cause("nobody"),
+    "position_not_begun": Cause("nobody", "begins"),
     "position_inactive": Cause("hr"),
     "position_not_at_school": Cause("hr"),
     "without_work_email": Cause("hr"),
@@ -116,7 +123,7 @@ CAUSES: dict[str, Cause] = {
     "not_published": Cause("engineer", "mended"),
     "not_in_published_file": Cause("engineer", "mended"),
     "not_delivered": Cause("engineer", "mended"),
-    "delivery_waits": Cause("nobody"),
+    "delivery_waits": Cause("nobody", "comes"),
     # The stepfather
     "consent_not_used": Cause("system_owner", "configured"),
     "adult_not_registered": Cause("school_office"),
@@ -131,5 +138,6 @@ CAUSES: dict[str, Cause] = {
     "field_of_dataflyt": Cause("system_owner", "decision"),
     # The child is not enrolled
     "resident_not_enrolled": Cause("school_office"),
+    "guardian_alone": Cause("nobody", "never"),
 }
 """All causes, by their names."""

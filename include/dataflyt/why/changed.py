@@ -1,6 +1,7 @@
 """Why an adult's access to a child changed, and when: the line of runs, what FREG said, and what people decided."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from dataflyt.why import access, flow
@@ -57,7 +58,7 @@ def timeline(asked: Asked, rows: Rows) -> list[Found]:
     for row in rows["register"]:
         if (row.adult is not None and row.adult not in seen) or row.from_run not in changed or row.holds is False:
             continue
-        valid = str(row.valid or "")[:10]
+        valid = _valid(row.valid)
         words = {
             "ansvar": asked.word_for("ansvar", row.ansvar) if row.ansvar in asked.words("ansvar") else row.ansvar,
             "valid": asked.word_for("words", "valid_from", day=valid) if valid else "",
@@ -84,6 +85,14 @@ def timeline(asked: Asked, rows: Rows) -> list[Found]:
     if not lines:
         return [Found("passed", "", Evidence(), {}, text=("timeline", "nothing"))]
     return [found for _, found in sorted(lines, key=lambda line: line[0])]
+
+
+def _valid(moment: str | None) -> str:
+    """Return the day of FREG's ``gyldighetstidspunkt`` as numbers; as it is written where it is no day."""
+    try:
+        return day_in_words(date.fromisoformat(str(moment or "")[:10]))
+    except ValueError:
+        return str(moment or "")[:10]
 
 
 def _line(

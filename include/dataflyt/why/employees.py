@@ -40,6 +40,7 @@ def person_known(asked: Asked, rows: Rows) -> Found:
         "and h.subject = l.value and h.to_run <= :released "
         "where l.scheme = 'hr' and l.person_id = :who order by h.to_run desc limit 1"
     ),
+    pupil="select from why_enrolment where person_id = :who",
     quarantine=quarantine_of(":who"),
 )
 def in_hr_file(asked: Asked, rows: Rows) -> Found | None:
@@ -54,7 +55,7 @@ def in_hr_file(asked: Asked, rows: Rows) -> Found | None:
         return found
     if rows["left"]:
         return failed("employee_left_hr", "hr", rows["left"][0].to_run)
-    return failed("employee_not_in_hr", "hr")
+    return failed("not_an_employee", "sas") if rows["pupil"] else failed("employee_not_in_hr", "hr")
 
 
 @check(

@@ -48,12 +48,15 @@ def run_stands(waiting: str) -> Check:
     return run_stands
 
 
+BEFORE: Final = (
+    "select as_of from control.run where owner = :owner and state = 'released' and run < :released "
+    "order by run desc limit 1"
+)
+"""The released run before the one that holds."""
+
+
 def file_is_new(source: str) -> Check:
     """Return the check whether a source's file was delivered after the run before: a correction since is not in it."""
-    query = (
-        "select as_of from control.run where owner = :owner and state = 'released' and run < :released "
-        "order by run desc limit 1"
-    )
 
     def judge(asked: Asked, rows: Rows) -> Found | None:
         delivered = asked.delivered.get(source)
@@ -65,7 +68,7 @@ def file_is_new(source: str) -> Check:
             return Found("unknown", found.cause, found.evidence, found.said, note=True)
         return passed(source, asked.released, day, day=day)
 
-    return Check("file_is_new", {"before": query}, judge)
+    return Check("file_is_new", {"before": BEFORE}, judge)
 
 
 def set_aside(asked: Asked, rows: Any, tables: tuple[str, ...] = ()) -> Found | None:

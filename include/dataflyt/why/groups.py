@@ -68,7 +68,12 @@ order by q.table_name, q.rule
 """
 
 
-@check(groups=_MINE, quarantine=quarantine_of(":who"), of_group=_SET_ASIDE)
+@check(
+    groups=_MINE,
+    of_other_kind="select from why_membership where person_id = :who and group_id = :word",
+    quarantine=quarantine_of(":who"),
+    of_group=_SET_ASIDE,
+)
 def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
     """Check that somebody is in a subject group, or in the one that is asked about."""
     if not asked.who.known:
@@ -76,6 +81,8 @@ def in_subject_group(asked: Asked, rows: Rows) -> Found | None:
     if rows["groups"]:
         groups = rows["groups"]
         return passed("sas", groups[0].from_run, count=len(groups), groups=in_words(asked, groups))
+    if rows["of_other_kind"]:
+        return failed("not_a_subject_group", "sas")
     if found := set_aside(asked, [one for one in rows["of_group"] if one.subject == asked.word], ("sas_group",)):
         return found
     if found := set_aside(asked, rows["quarantine"], ("sas_membership",)):

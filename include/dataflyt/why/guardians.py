@@ -6,7 +6,7 @@ from uuid import UUID
 from dataflyt.warehouse import people
 from dataflyt.why.asking import Asked
 from dataflyt.why.check import Found, Rows, check, failed, passed
-from dataflyt.why.flow import quarantine_of, set_aside
+from dataflyt.why.flow import BEFORE, quarantine_of, set_aside
 from dataflyt.why.pupils import hidden
 from dataflyt.why.texts import laws
 from dataflyt.why.when import day_in_words
@@ -199,3 +199,25 @@ def both_shown(asked: Asked, rows: Rows) -> Found | None:
     if rows["adult"] and rows["adult"][0].number is None:
         return failed("adult_without_number", "freg")
     return None
+
+
+@check(
+    pair="select from why_shown_relation where child_id = :child and adult_id = :who",
+    missing=(
+        "select from_run from golden.work_item where owner = :owner and kind = 'sas_guardian_missing' "
+        "and subject = cast(:child as text) and other = :adult and from_run < :released "
+        "and coalesce(to_run > :released, true)"
+    ),
+    before=BEFORE,
+)
+def in_school_system(asked: Asked, rows: Rows) -> Found | None:
+    """Check that the school system has the guardian on the child: it has had the file of the run before.
+
+    A file from before that run cannot tell.
+    """
+    delivered = asked.delivered.get("sas")
+    if not rows["pair"] or delivered is None or not rows["before"] or delivered < rows["before"][0].as_of:
+        return None
+    if rows["missing"]:
+        return failed("guardian_not_in_school_file", "sas", asked.released)
+    return passed("sas", asked.released)

@@ -17,7 +17,14 @@ select
     exists (
         select from now_work_item w where w.kind = 'resident_not_enrolled' and w.subject = cast(:who as text)
     ) as resident,
-    exists (select from now_person_link l where l.scheme = 'sas' and l.person_id = :who) as in_sas
+    exists (select from now_person_link l where l.scheme = 'sas' and l.person_id = :who) as in_sas,
+    exists (
+        select from now_person_link l
+        join history.sas_membership m on m.owner = :owner and m.subject = l.value and m.role <> '01'
+            and m.from_run <= :released and coalesce(m.to_run > :released, true)
+        where l.scheme = 'sas' and l.person_id = :who
+    ) as staff,
+    exists (select from why_seen_access where adult = cast(:who as text)) as guardian
 """
 
 
@@ -33,6 +40,10 @@ def not_resident_only(asked: Asked, rows: Rows) -> Found | None:
         return found
     if role.resident:
         return failed("resident_not_enrolled", "freg")
+    if role.staff:
+        return failed("employee_not_in_hr", "hr")
+    if role.guardian:
+        return failed("guardian_alone", "sas")
     return failed("pupil_without_school" if role.in_sas else "pupil_not_in_file", "sas")
 
 

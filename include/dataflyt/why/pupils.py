@@ -72,6 +72,10 @@ def in_school_file(asked: Asked, rows: Rows) -> Found | None:
     ),
     parts=_PARTS,
     sas=_SAS,
+    adult=(
+        "select from why_seen_access where adult = cast(:pupil as text) "
+        "union all select from why_employment where person_id = :pupil"
+    ),
     quarantine=quarantine_of(":pupil"),
 )
 def enrolled(asked: Asked, rows: Rows) -> Found | None:
@@ -86,7 +90,7 @@ def enrolled(asked: Asked, rows: Rows) -> Found | None:
     if found := set_aside(asked, rows["quarantine"], ("sas_membership",)):
         return found
     if not parts:
-        return failed("pupil_without_school", "sas")
+        return failed("not_a_pupil" if rows["adult"] else "pupil_without_school", "sas")
     run = parts[0].from_run
     if all(part.subrole == "privatist" for part in parts):
         return failed("private_candidate", "sas", run)

@@ -24,15 +24,21 @@ class Question(NamedTuple):
 
 
 def _of_access(asked: Asked, verdict: Verdict) -> str:
-    both = asked.child is not None and asked.child.open and asked.who.open
-    return "access_in_order" if verdict.status == "fine" and both else "nothing_found"
+    if asked.child is None or not (asked.child.open and asked.who.open):
+        return "nothing_found"
+    if verdict.causes == ("guardian_not_in_school_file",):  # with access all the same
+        return "access_at_school"
+    return "access_in_order" if verdict.status == "fine" else "nothing_found"
 
 
 def _of_teacher(asked: Asked, verdict: Verdict) -> str:
-    if not asked.who.open or "person_unknown" in verdict.causes:
+    # A pupil and a guardian are known here too: the caller would hear it, if it were not said as of nobody.
+    if not asked.who.open or {"person_unknown", "employee_not_in_hr", "not_an_employee"} & {*verdict.causes}:
         return "teacher_unknown"
     if verdict.status == "fine":
         return "teacher_in_order"
+    if verdict.causes == ("position_not_begun",):
+        return "teacher_not_begun"
     who = verdict.corrector.id if verdict.corrector else ""
     return f"teacher_{who if who in ('hr', 'school_office', 'school_leader') else 'system_owner'}"
 
