@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -396,3 +397,14 @@ def test_every_kind_has_a_corrector_and_one_sentence_on_what_to_do() -> None:
     for kind in KINDS.values():
         assert kind.todo.endswith(".")
         assert ". " not in kind.todo
+
+
+def test_before_a_run_is_released_nobody_is_told_that_nothing_is_to_be_corrected(operator: Installation) -> None:
+    for more in ([], ["--as", "101", "--purpose", "1"]):
+        refused = runner.invoke(app, ["worklist", "haugesund", *more])
+        assert refused.exit_code == 2
+        assert "har ikke frigitt noen kjøring ennå: da kommer arbeidslisten" in refused.stderr
+    assert not work_list.begun(operator.kommune, operator.environment)
+    operator.run()
+    assert work_list.begun(operator.kommune, operator.environment)
+    assert re.search(r"Rader i karantene +│ +\d+ +│ +Den regelen sier", said("haugesund"))

@@ -55,6 +55,7 @@ def show(
 
     Eksempel: `dataflyt worklist show haugesund --school "Skåredalen skole" --as 101 --purpose "Retting"`
     """
+    from dataflyt.errors import ConfigError
     from dataflyt.formats.dates import OSLO
     from dataflyt.operations import work_files, work_list
 
@@ -62,6 +63,8 @@ def show(
     with installation() as outside:
         found, environment = kommune_of(kommune), outside.environment()
         chosen = work_list.Wanted(school, owner, kind, new)
+        if not work_list.begun(found, environment):
+            raise ConfigError(f"{found.display_name} har ikke frigitt noen kjøring ennå: da kommer arbeidslisten.")
         if not any(wanted):
             _print_counts(found, work_list.counts(found, environment, chosen))
             return
@@ -90,14 +93,13 @@ def _print_counts(kommune: "Kommune", counted: "Mapping[str, int]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dataflyt.operations.work_kinds import KINDS
-    from dataflyt.why.correcting import CORRECTORS
+    from dataflyt.operations.work_kinds import KINDS, corrected_by
 
     console = Console()
     console.print(f"{kommune.display_name}: {'arbeidslisten' if counted else 'ingenting på arbeidslisten'}")
     table = Table("Hva", "Antall", "Rettes av", "Slag")
     for name, count in counted.items():
-        table.add_row(KINDS[name].title, str(count), CORRECTORS[KINDS[name].owner].title, name)
+        table.add_row(KINDS[name].title, str(count), corrected_by(name), name)
     if counted:
         console.print(table)
 

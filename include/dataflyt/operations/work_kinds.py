@@ -7,6 +7,8 @@ in ``sql/work_list/``. The order of ``KINDS`` is the order of the list, the grav
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from dataflyt.why.correcting import CORRECTORS
+
 About: TypeAlias = Literal["person", "group", "school", "source", "row"]
 
 
@@ -296,3 +298,8 @@ TOLD_AS: Final = {"guardian_withheld": "guardian_not_reached", "guardians_hidden
 A guardian whose contact details are withheld has none in the exports, and a pupil whose guardians are all in no export
 has none there. If the list had no item about them, the two read together would tell of a protected person.
 """
+
+
+def corrected_by(kind: str) -> str:
+    """Return in Norwegian who corrects the items of a kind; a row in quarantine has the one that its rule names."""
+    return "Den regelen sier" if kind == "set_aside" else CORRECTORS[KINDS[kind].owner].title

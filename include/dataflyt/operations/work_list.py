@@ -114,6 +114,12 @@ EVERYTHING: Final = Wanted()
 """The whole list."""
 
 
+def begun(kommune: Kommune, environment: Environment) -> bool:
+    """Tell whether a run has been released: before that nobody knows what is to be corrected."""
+    with _open(kommune, environment) as here:
+        return bool(runs.released_before(here.connection, kommune.id))
+
+
 def counts(kommune: Kommune, environment: Environment, wanted: Wanted = EVERYTHING) -> dict[str, int]:
     """Count a kommune's work list as of now by kind, without hidden people: a count names nobody."""
     with _open(kommune, environment) as here:

@@ -39,6 +39,8 @@ SEVERAL = "{count} personer i kommunen passer, og Dataflyt gjetter ikke: skriv f
 
 _NAME_AND_DATE = re.compile(r"(?P<name>.*\D)[\s,]+(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})")
 
+_WORD = re.compile(r"\b[^\W\d_]{2,}\b")
+
 
 def find(views: Views, who: str, *, graded: bool, realm: str) -> Found:
     """Return the one person that ``who`` names in the views of a golden record.
@@ -91,8 +93,8 @@ def known(views: Views, who: str, *, graded: bool, realm: str) -> Found | None:
     try:
         condition, (number, uid, person, name, born) = _meant(asked, realm, former_names=graded)
     except NotFound:
-        if " " in asked and not re.search(r"\d", asked):
-            raise  # a name alone: no id is written so
+        if " " in asked and (_WORD.search(asked) or not re.search(r"\d", asked)):
+            raise  # a name alone, or with a date that cannot be read: no id is written so
         condition, (number, uid, person, name, born) = "false", (None, None, None, None, None)
     columns = "number text, uid text, person uuid, name text, born date, local_id text"
     copied(views.connection, "asked_for", columns, [(number, uid, person, name, born, asked)])

@@ -13,7 +13,7 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import DataflytError, NotAllowed
 from dataflyt.formats.dates import OSLO
 from dataflyt.operations import work_files, work_list
-from dataflyt.operations.work_kinds import KINDS
+from dataflyt.operations.work_kinds import KINDS, corrected_by
 from dataflyt.operations.work_list import Item, Wanted
 from dataflyt.why.correcting import CORRECTORS
 from dataflyt_web.forms import FromOurForm
@@ -30,7 +30,8 @@ MOST, FEW = 200, 25
 @router.get("/kommune/{kommune_id}/worklist")
 def show_counts(request: Request, visit: Visiting) -> Any:
     """Show how many items there are of each kind, and who corrects them; nothing about anybody."""
-    return _page(request, visit, counts=work_list.counts(visit.kommune, visit.environment))
+    begun = work_list.begun(visit.kommune, visit.environment)
+    return _page(request, visit, begun=begun, counts=work_list.counts(visit.kommune, visit.environment))
 
 
 @router.post("/kommune/{kommune_id}/worklist", dependencies=[FromOurForm])
@@ -92,13 +93,14 @@ def _file(kommune: Kommune, listed: list[Item], today: date, name: str) -> Respo
 
 def _page(request: Request, visit: Visit, status: int = 200, **values: Any) -> Any:
     known: dict[str, Any] = {"purpose": "", "graded": False, "wanted": Wanted(), "schools": [], "kinds": None}
-    known |= {"counts": {}, "act": "", "done": None, "error": None}
+    known |= {"begun": True, "counts": {}, "act": "", "done": None, "error": None}
     return show(
         request,
         "worklist.html",
         visit,
         status,
         about=KINDS,
+        corrected_by=corrected_by,
         correctors=CORRECTORS,
         names={one.id: one.name for one in visit.kommune.people},
         **(known | values),
