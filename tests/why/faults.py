@@ -64,6 +64,8 @@ class Field:
             and id(child) not in of_cases
             and sum(one.current for one in child.responsibility) == 2
             and not any(persons[one.ansvarlig or ""].died for one in child.responsibility if one.current)
+            # A guardian whom the school system lacks is a fault already.
+            and {one.ansvarlig for one in child.responsibility if one.current} <= self.in_sas(child).keys()
         ]
         self.random.shuffle(found)
         self._families = iter(found)
@@ -80,6 +82,12 @@ class Field:
         ]
         self.random.shuffle(teachers)
         self._teachers = iter(teachers)
+
+    def in_sas(self, child: Person) -> dict[str | None, str]:
+        """Return the ids of the guardians that the school system has on a child, by their numbers."""
+        world = self.here.registers.world
+        pupil = next(one for one in world.pupils if one.person is child)
+        return {world.sas_guardians[one].number: one for one in pupil.sas.guardians}
 
     def family(self) -> tuple[Person, Person, Person]:
         """Return a child with its two guardians."""
@@ -271,6 +279,13 @@ def employee_not_in_hr(f: Field) -> Ask:
     return _about("teacher", one.person, "employee_not_in_hr", by="hr")
 
 
+def guardian_not_entered(f: Field) -> Ask:
+    child, _, two = f.family()
+    pupil = next(one for one in f.here.registers.world.pupils if one.person is child)
+    pupil.sas.guardians.remove(f.in_sas(child)[two.number])
+    return _access(two, child, "guardian_not_in_school_file", by="school_office")
+
+
 BEFORE: tuple[Fault, ...] = (
     ansvar_unknown_word,
     ansvarlig_of_ten_digits,
@@ -285,6 +300,7 @@ BEFORE: tuple[Fault, ...] = (
     lessons_without_a_weekday,
     hr_number_miswritten,
     employee_not_in_hr,
+    guardian_not_entered,
 )
 
 # --- The simulator's own people, and what changes between two runs ---------------------------------------------------
@@ -626,7 +642,23 @@ def _fine(question: str) -> Fault:
     return fault
 
 
+def asked_the_other_way(f: Field) -> Ask:
+    child, one, _ = f.family()
+    return lambda: Asked("access", child.number, one.number, "", ("not_a_pupil",), "nobody")
+
+
+def pupil_asked_about_as_a_teacher(f: Field) -> Ask:
+    return _about("teacher", f.family()[0], "not_an_employee", by="nobody")
+
+
+def guardian_asked_about_as_missing(f: Field) -> Ask:
+    return _about("missing", f.family()[1], "guardian_alone", by="nobody")
+
+
 BETWEEN: tuple[Fault, ...] = (
+    asked_the_other_way,
+    pupil_asked_about_as_a_teacher,
+    guardian_asked_about_as_missing,
     mother_alone,
     never_had_it,
     entered_by_hand,

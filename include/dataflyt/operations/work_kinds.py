@@ -147,7 +147,7 @@ KINDS: Final[dict[str, Kind]] = {
     "set_aside": Kind(
         "Rader i karantene",
         "system_owner",
-        "Rett raden der den er registrert: dataflyt quality rows sier hvorfor den er satt til side.",
+        "Rett raden der den er registrert: siden Kvalitet og dataflyt quality rows sier hvorfor den er i karantene.",
         "row",
     ),
     "resident_not_enrolled": Kind(
