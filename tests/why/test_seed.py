@@ -84,6 +84,14 @@ def test_the_calls_of_the_seed(installation: Installation) -> None:
     assert mail.verdict.corrector.link == "https://minprofil.kontaktregisteret.no/"
     assert "minprofil.kontaktregisteret.no" in mail.caller
     assert cause(ask(here, "field", lilly.person.number, word="e-post")) == ("field_of_hr", "hr")
+    # Every field that is locked on the seed's pages, by the words that stand there.
+    words = "Fornavn Etternavn Fødselsnummer Fødselsdato Kjønn Bostedsadresse Poststed Postnummer Landskode Foreldre"
+    owners = dict.fromkeys(words.split(), ("field_of_freg", "guardian_freg")) | dict.fromkeys(
+        ("Klasse", "Enhet", "Kontaktlærer", "Timeplan"), ("field_of_sas", "school_office")
+    )
+    assert {word: cause(ask(here, "field", baug.number, word=word)) for word in owners} == owners
+    for word in ("Ansatt e-post", "Privat telefonnummer", "Stilling"):
+        assert cause(ask(here, "field", lilly.person.number, word=word)) == ("field_of_hr", "hr")
     with pytest.raises(ConfigError, match="kjenner ikke feltet «brillestyrke»: skriv adresse, "):
         ask(here, "field", father.number, word="brillestyrke")
     for unread in ("Bård Øyvind Leite", "Bård Øyvind Leite 16.3.81", "16. mars 1981 Bård Øyvind Leite", "B Ø"):
