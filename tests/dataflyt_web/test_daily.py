@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,25 @@ def test_each_page_shows_counts_to_all_people_to_some_and_nothing_of_the_hidden(
     assert "Kvifor ser (ikkje) den føresette" in operator.post_form(f"{page}?dataflyt_language=nn", page, **asked).text
     assert "Every link" in operator.post_form(f"{page}?dataflyt_language=en", page, **asked).text
     assert ("55", "why") in {tuple(one) for one in installation.query("select user_id, action from control.audit")}
+
+
+@pytest.mark.after_first_run
+@pytest.mark.usefixtures("people")
+def test_an_answer_that_is_right_as_it_is_is_not_red(pages: Open, installation: Installation) -> None:
+    operator, page = pages("operator"), f"{KOMMUNE}/why"
+    ((_, name, born, _, _),) = installation.query(PUPIL.format(level="< 2"))
+
+    def asked(question: str, who: str, purpose: str = "1") -> Any:
+        return operator.post_form(page, page, question=question, who=who, purpose=purpose)
+
+    right = asked("teacher", f"{name} {born}").text
+    assert "Ingen: det er riktig slik" in right
+    assert '<section class="notice "' in right
+    assert '<section class="notice bad"' in asked("missing", UNKNOWN).text
+    several = operator.post_form(page, page, question="group", word="6A", purpose="1")
+    assert (several.status_code, "grupper heter 6A" in several.text) == (400, True)
+    # A number is a purpose of the kommune's list, or none.
+    assert asked("missing", UNKNOWN, "9").status_code == 400
+    assert installation.query("select distinct purpose from control.audit where action = 'why'") == [
+        (installation.kommune.purposes[0],)
+    ]
