@@ -563,7 +563,7 @@ def consent_fallen(f: Field) -> Ask:
 def envelope_of_a_blocked_guardian(f: Field) -> Ask:
     child, two = next((kid, adult) for kid, _, adult in iter(f.family, None) if len(adult.children) == 1)
     f.decide(Block(child=f.id(child.number), adult=str(f.id(two.number)), basis="contact_ban", case_number="2026/1"))
-    return _about("envelope", two, "not_a_guardian", by="guardian_freg")
+    return _about("envelope", two, "not_a_guardian", by="system_owner")
 
 
 def guardian_works_at_school(f: Field) -> Ask:

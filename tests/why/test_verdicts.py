@@ -15,7 +15,7 @@ from tests.installation.fixtures import LOOKING, TO_PLAN, Installation
 from tests.installation.test_delivery import PRIVATE, Places
 from tests.why.test_envelope import envelopes
 from tests.why.test_envelope import here as here  # a fixture
-from tests.why.test_leak import ANITA, ask
+from tests.why.test_leak import ANITA, ask, protected
 from tests.why.test_seed import cause
 
 CLASS_WITHOUT_TIMETABLE = ("group_without_timetable", "school_leader")
@@ -158,6 +158,27 @@ def test_nobody_is_blamed_for_a_question_about_the_wrong_person(here: Installati
     assert fine["row"] == "Ingen rader om personen er lagt til side."
     assert "ingen grunn til at konvolutten er rød" in fine["envelope"]
     assert fine["changed"].startswith("Tilgangen gjelder nå.")
+
+
+@pytest.mark.after_first_run
+def test_consent_is_not_to_be_switched_on_for_a_protected_child(here: Installation) -> None:
+    new_man, child = here.registers.person("stepfather"), protected(here)[0]
+    assert not here.kommune.consent
+    answer = ask(here, "stepfather", new_man.number, child.number, ANITA, graded=True)
+    assert cause(answer) == ("child_protected", "nobody")
+    unseen = ask(here, "stepfather", new_man.number, child.number, ANITA)
+    assert cause(unseen) == ("child_unknown", "school_office")
+    assert unseen.caller == answer.caller
+
+
+@pytest.mark.after_first_run
+def test_the_envelope_of_a_guardian_whose_access_is_suspended_is_not_mended_at_the_register(here: Installation) -> None:
+    child = next(
+        one for one in protected(here) if one.protection == "strengtFortrolig" and len(one.responsibility) == 2
+    )
+    adult = child.responsibility[0].ansvarlig or ""
+    assert verdict(here, "access", adult, child.number) == ("access_suspended", "system_owner")
+    assert verdict(here, "envelope", adult) == ("not_a_guardian", "system_owner")
 
 
 @pytest.mark.after_first_run

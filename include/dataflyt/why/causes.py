@@ -127,7 +127,7 @@ CAUSES: dict[str, Cause] = {
     # The stepfather
     "consent_not_used": Cause("system_owner", "configured"),
     "adult_not_registered": Cause("school_office"),
-    "child_protected": Cause("system_owner", "decision"),
+    "child_protected": Cause("nobody", "never"),
     "consents_missing": Cause("system_owner", "decision"),
     # The field
     "field_overridden": Cause("system_owner", "decision"),

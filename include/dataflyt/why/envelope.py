@@ -9,6 +9,7 @@ Assumption, since Vigilo's meaning of the colours is not confirmed: these are th
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dataflyt.why import flow
@@ -59,12 +60,20 @@ def _has_access(asked: Asked, rows: Rows) -> bool:
     return bool(visible(asked, [row.child_id for row in rows["access"]]))
 
 
-@check(access=_ACCESS)
+@check(
+    access=_ACCESS,
+    taken=(
+        "select from why_guardian_access g join why_seen_access s using (child_id, adult) "
+        "where g.adult = :adult and g.state in ('blocked', 'suspended')"
+    ),
+)
 def is_guardian(asked: Asked, rows: Rows) -> Found | None:
-    """Check that the adult has access to a child."""
+    """Check that the adult has access to a child. An access that people have blocked is theirs to give back."""
     if not asked.who.known:
         return None
-    return passed("freg") if _has_access(asked, rows) else failed("not_a_guardian")
+    if _has_access(asked, rows):
+        return passed("freg")
+    return replace(failed("not_a_guardian"), corrector="system_owner" if rows["taken"] else "")
 
 
 def _no_contact(asked: Asked, rows: Rows) -> bool:

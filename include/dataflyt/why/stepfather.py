@@ -91,8 +91,8 @@ def chain() -> list[Check]:
         flow.run_stands(access.WAITING),
         *access.PUPIL,
         not_blocked,
-        consent_allowed,
         child_open,
+        consent_allowed,
         adult_registered,
         consents,
     ]
