@@ -106,8 +106,8 @@ def storage_path(address: str) -> Any:
     """Return Airflow's path for a disk and for an address that names an Airflow connection, else fsspec's own.
 
     ``s3://bucket/folder`` therefore needs s3fs and keys in the environment; ``s3://connection@bucket/folder`` needs
-    Airflow's Amazon provider. Without a connection Airflow's path has two file systems in it, one to open files with and
-    one for everything else, and neither sees what the other has written.
+    Airflow's Amazon provider. Without a connection Airflow's path has two file systems in it, one to open files with
+    and one for everything else, and neither sees what the other has written.
     """
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.io import has_fs
