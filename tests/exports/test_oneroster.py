@@ -315,6 +315,29 @@ def test_one_who_is_pupil_employee_and_guardian_is_one_user_with_every_role() ->
     assert found(content) == set()
 
 
+@pytest.mark.parametrize(
+    ("role", "subrole", "word"),
+    [
+        *(("05", "rektor", "principal"), ("04", "rådgiver", "counselor"), ("05", "inspektør", "aide")),
+        *(("07", "iktansvarlig", "aide"), ("08", None, "aide"), ("04", "vaktmester", "aide")),
+    ],
+)
+def test_a_head_and_a_counselor_who_teach_have_both_roles_and_no_employee_becomes_administrator(
+    role: str, subrole: str | None, word: str
+) -> None:
+    also = Membership(True, SKAAREDALEN, TEACHER.person_id, role, True, subrole=subrole)
+    content = written(replace(FULL, parts=(*FULL.parts[:2], also, *FULL.parts[2:])))
+    roles = [row for row in tables(content)["roles"] if row["userSourcedId"] == TEACHER.person_id]
+    assert [(row["orgSourcedId"], row["role"], row["roleType"]) for row in roles] == [
+        (SKAAREDALEN, "teacher", "primary"),
+        (SKAAREDALEN, word, "secondary"),
+        (TESTSKOLE, "aide", "primary"),
+    ]
+    assert found(content) == set()
+    read = [row for row in sas_oneroster.read(io.BytesIO(content)) if isinstance(row, sas.Membership)]
+    assert ((role, subrole) in {(row.role, row.subrole) for row in read}) == (word != "aide" or role == "08")
+
+
 def test_a_kommune_without_people_has_no_empty_files_and_a_school_that_is_its_own_owner_is_one_org() -> None:
     empty = written(replace(FULL, people_=(), groups_=(), parts=()))
     assert list(tables(empty)) == ["orgs", "academicSessions", "manifest"]

@@ -24,6 +24,7 @@ from dataflyt.exports.pifu_check import NAMESPACES, NOT_VALID, check
 from dataflyt.identity.names import clean
 from dataflyt.sources.sas import pifu as sas_pifu
 from dataflyt.sources.sas import rows as sas
+from dataflyt.sources.sas.values import SUBROLES
 
 SKAAREDALEN, TESTSKOLE = "974588145", "994392328"
 FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)
@@ -378,13 +379,16 @@ def test_a_subject_is_a_group_of_type_7_with_its_grep_code(version: str) -> None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("subrole", ["vikar", "lærerstudent"])
-def test_a_substitute_and_a_student_teacher_have_pifus_subrole(version: str, subrole: str) -> None:
-    parts = (HAUGESUND.parts[0], HAUGESUND.parts[1]._replace(subrole=subrole), *HAUGESUND.parts[2:])
-    content = written(replace(HAUGESUND, parts=parts), version)
+def test_every_role_and_subrole_is_valid_and_is_read_as_it_was_written(version: str) -> None:
+    roles = [("02", None), ("05", None), ("07", None), ("08", None)]
+    roles += [(role, subrole) for role, subroles in SUBROLES.items() for subrole in subroles]
+    parts = [HAUGESUND.parts[0]]
+    parts += [HAUGESUND.parts[1]._replace(role=role, subrole=subrole) for role, subrole in roles]
+    parts += [HAUGESUND.parts[4]._replace(role=role, subrole=subrole) for role, subrole in roles]
+    content = written(replace(HAUGESUND, parts=tuple(parts)), version)
     assert list(check(InMemory(content), version)) == []
-    assert xsd(version).validate(etree.fromstring(content))
-    assert [row[3] for row in read(content)["Membership"]][:3] == [None, subrole, None]
+    assert xsd(version).validate(etree.fromstring(content)), xsd(version).error_log.last_error
+    assert [row[2:4] for row in read(content)["Membership"]] == [("01", None), *roles, *roles]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

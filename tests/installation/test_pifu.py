@@ -1,6 +1,7 @@
 """The PIFU file of a whole installation: who may see whom, and no hidden person."""
 
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -324,6 +325,80 @@ def test_a_subject_of_the_school_system_is_in_pifu_and_in_no_other_export(instal
         assert group.group_id not in archive.read("classes.csv").decode()
     assert b"<target>Kommunens BAS@haugesund.kommune.no</target><type>" in file.content
     assert b"<target>BAS@haugesund.kommune.no</target><type>" in (folder / "pifu-uten-kontakt.xml").read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.after_first_run
+def test_roles_and_subroles_are_the_school_systems_or_what_the_kommune_says_that_a_position_is(
+    installation: Installation,
+) -> None:
+    world = installation.registers.world
+    hr = installation.kommune.sources.hr.model_copy(
+        update={
+            "positions": {"Rektor": "inspektør", "796200": "rådgiver", "lektor": "faglærer", "Lektor": "faglærer"},
+            "employment_types": {"T": "vikar"},
+        }
+    )
+    sources = installation.kommune.sources.model_copy(update={"hr": hr})
+    installation.kommune = installation.kommune.model_copy(
+        update={"sources": sources, "exports": ("feide_ldif", "pifu", "oneroster")}
+    )
+    group = next(one for one in world.groups if one.kind[1] == "undervisningsgruppe" and one.members[0].subrole)
+    unknown = next(one for one in world.groups if one.kind[1] == "undervisningsgruppe" and not one.members[0].subrole)
+    unknown.members[0].subrole = "'; drop table x; --"
+    substitute = next(one for one in world.employees if one.sas and one.sas.person_id == group.members[0].person_id)
+    substitute.positions[0] = replace(substitute.positions[0], kind="T")
+    installation.registers.write()
+    assert installation.run()["outcome"] == "released"
+    with _path(installation).open("rb") as stream:
+        rows = list(sas_pifu.read(stream))
+    numbers = {row.person_id: row.number for row in rows if isinstance(row, sas.Person)}
+    found: dict[tuple[str, str | None], set[tuple[str | None, str | None]]] = {}
+    for row in rows:
+        if isinstance(row, sas.Membership) and row.role != "01":
+            found.setdefault((row.group_id.removeprefix("skole:"), numbers[row.person_id]), set()).add(row[2:4])
+
+    # A second, slower way from the same world: who teaches what, and what each file says of the person.
+    units = {school.unit: school for school in world.kommune.schools}
+    teaching: dict[str, set[str]] = {}
+    for one in world.groups:
+        for member in one.members:
+            if member.role in ("02", "06"):
+                teaching.setdefault(one.school.orgnr, set()).add(member.person_id)
+    said = {key: members for key, members in world.memberships()}
+    expected, seen = {}, set()
+    for employee in world.employees:
+        for position in employee.positions:
+            school = units.get("011110" if position.unit == "011111" else position.unit)
+            key = (school.orgnr if school else "", employee.person.number)
+            if key not in found:
+                continue
+            sas_id = employee.sas.person_id if employee.sas else ""
+            members = said.get(school.school_id if school else "", ())
+            own = {(one.role, one.subrole) for one in members if one.person_id == sas_id}
+            roles = {one for one in own if one[0] not in ("01", "02")}
+            if not roles and position.name == "Adjunkt":
+                roles = {("04", "rådgiver")}
+            if not roles and position.name == "Rektor":
+                roles = {("05", "inspektør")}
+            if sas_id in teaching.get(key[0], ()):
+                word = "vikar" if position.kind == "T" else "faglærer" if position.name == "Lektor" else None
+                roles = {*roles, ("02", word)}
+            expected[key] = expected.get(key, set()) | (roles or {("04", None)})
+            seen |= expected[key]
+    two = {one.person.number for one in world.employees if len(one.positions) > 1}
+    assert {key: roles for key, roles in found.items() if key in expected and key[1] not in two} == {
+        key: roles for key, roles in expected.items() if key[1] not in two
+    }
+    assert {("05", "rektor"), ("08", None), ("04", "rådgiver")} <= seen
+    assert {("02", "faglærer"), ("02", "vikar"), ("02", None)} <= seen
+    by_sas = {one.sas.person_id: one.person.number for one in world.employees if one.sas}
+    assert found[group.group_id, by_sas[group.members[0].person_id]] == {("02", "faglærer")}
+    assert found[unknown.group_id, by_sas[unknown.members[0].person_id]] == {("02", None)}
+    noted = "select unexpected from control.check_result where rule = 'sas_membership.subrole' and unexpected > 0"
+    assert installation.query(noted) == [(1,)]
+    with zipfile.ZipFile(_path(installation).with_name("oneroster.zip")) as archive:
+        assert ",principal," in archive.read("roles.csv").decode()
 
 
 def _path(installation: Installation) -> Path:

@@ -45,7 +45,7 @@ SOUND = [
     member(),
     member("s"),  # directly in the school
     member(person_id="teacher", role="06"),
-    member("mat", subrole="x", begin_date="2026-08-01", end_date="2026-08-01"),
+    member("mat", begin_date="2026-08-01", end_date="2026-08-01"),
     Guardian("pupil", "mother", "guardian"),
     lesson(),
 ]
@@ -153,6 +153,7 @@ def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) ->
         person("p8", "05851450027"),
         Guardian("pupil", "teacher", "nabo"),
         *(person("off", recstatus="disabled"), member(person_id="mother", subrole="privatist")),
+        member(person_id="mother", role="02", subrole="rektor"),
     ]
     found = check("sas", [*SOUND, *odd, school("x", level="barnehage")])
     assert found.noted == {
@@ -160,9 +161,25 @@ def test_what_the_school_ought_to_correct_is_noted(check: Callable[..., Any]) ->
         *("sas_group.no_name", "sas_group.grep_code", "sas_group.year_level"),
         *("sas_person.shared_number", "sas_guardian.contact_type"),
         *("sas_person.disabled", "sas_person.without_number", "sas_membership.private_candidate"),
+        "sas_membership.subrole",
     }
     assert not found.quarantined
     assert check("sas", SOUND).noted == set()
+
+
+@pytest.mark.parametrize(
+    ("role", "subrole", "noted"),
+    [
+        *(("02", "Faglærer", False), ("05", "rektor", False), ("07", "iktansvarlig", False), ("01", "E", False)),
+        *(("02", "rektor", True), ("06", "faglærer", True), ("04", "=1+1", True), ("01", "x", True)),
+    ],
+)
+def test_a_subrole_that_the_role_does_not_have_in_pifu_is_noted_and_the_row_stays(
+    check: Callable[..., Any], role: str, subrole: str, noted: bool
+) -> None:
+    found = check("sas", [*SOUND, member(person_id="teacher", role=role, subrole=subrole)])
+    assert ("sas_membership.subrole" in found.noted) == noted
+    assert not found.quarantined
 
 
 def test_a_school_whose_pupils_are_all_inactive_or_private_candidates_has_none(check: Callable[..., Any]) -> None:

@@ -84,6 +84,33 @@ def test_a_recipient_keeps_what_it_has_and_gets_the_files_once_more(before: str)
     db.dispose()
 
 
+@pytest.mark.parametrize("before", ["0028"], indirect=True)
+def test_positions_and_memberships_keep_their_rows_without_subroles(before: str) -> None:
+    as_kommune = make_url(before).set(username="kommune_haugesund").render_as_string(hide_password=False)
+    db = engine(before)
+    with db.begin() as connection:
+        connection.exec_driver_sql("grant dataflyt_kommune to kommune_haugesund with inherit true, set false")
+    with engine(as_kommune).begin() as connection:
+        connection.exec_driver_sql(
+            "insert into golden.membership (owner, from_run, group_id, person_id, role, contact_teacher) "
+            "values ('haugesund', 1, 'G1', gen_random_uuid(), 'faculty', true)"
+        )
+        connection.exec_driver_sql(
+            "insert into golden.employment (owner, from_run, employee_id, employment_id, unit_id) "
+            "values ('haugesund', 1, 'A1', '1', 'S1')"
+        )
+    schema.migrate(before, ["haugesund"])
+    with engine(as_kommune).begin() as connection:
+        found = connection.exec_driver_sql("select group_id, role, staff_role, subrole from golden.membership").all()
+        assert found == [("G1", "faculty", None, None)]
+        found = connection.exec_driver_sql(
+            "select employee_id, staff_role, subrole, teacher_subrole from golden.employment"
+        ).all()
+        assert found == [("A1", None, None, None)]
+    engine(as_kommune).dispose()
+    db.dispose()
+
+
 def test_a_kommune_s_sessions_have_memory_for_the_tables_of_a_run(before: str) -> None:
     schema.migrate(before, ["haugesund"])
     as_kommune = make_url(before).set(username="kommune_haugesund").render_as_string(hide_password=False)

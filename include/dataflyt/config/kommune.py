@@ -317,6 +317,26 @@ class KrrSource(_Part):
 
 EmploymentType = Literal["fast", "midlertidig", "vikar", "timelønnet", "inaktiv"]
 """The meaning of a customer's own code for a kind of employment. ``inaktiv`` at 0 percent is no employment."""
+Position = Literal[
+    "faglærer",
+    "lærerstudent",
+    "vikar",
+    "rådgiver",
+    "kontormedarbeider",
+    "skolehelsetjeneste",
+    "skolebibliotekar",
+    "vaktmester",
+    "renholdsarbeider",
+    "sosiallærer",
+    "pptansatt",
+    "skoleledelse",
+    "rektor",
+    "inspektør",
+    "administrator",
+    "iktansvarlig",
+    "assistent",
+]
+"""The meaning of a customer's own position: PIFU-IMS' words for what an employee is at a school."""
 
 MaxAge = Annotated[int, Field(strict=True, ge=0, le=366)]
 _WRITE_MAX_AGE = (
@@ -335,7 +355,10 @@ MAX_AGE_DAYS = {"week": 8, "month": 33}
 
 
 class HrSource(_Part):
-    """The HR system. The connection's address is a folder; ``units`` maps HR units to schools."""
+    """The HR system. The connection's address is a folder; ``units`` maps HR units to schools.
+
+    ``positions`` maps the kommune's own positions, by code or name, to PIFU's words.
+    """
 
     format: HrFormat = Field(description=WRITE_HR)
     connection: ConnectionName
@@ -349,6 +372,11 @@ class HrSource(_Part):
     employment_types: dict[str, EmploymentType] = Field(
         default_factory=dict,
         description='skriv koden for ansettelsestypen og fast, midlertidig, vikar, timelønnet eller inaktiv: "A": fast',
+    )
+
+    positions: dict[str, Position] = Field(
+        default_factory=dict,
+        description='skriv stillingskoden, eller navnet på stillingen, og hva den er i PIFU: "Assistent": assistent',
     )
 
     protected: dict[str, list[str]] = Field(

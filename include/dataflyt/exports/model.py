@@ -109,9 +109,9 @@ class Group(NamedTuple):
 class Membership(NamedTuple):
     """One role of a person in a school (``target`` is its orgnr) or in a group (``target`` is its id).
 
-    ``role`` is 01 pupil, 02 teacher, 06 contact teacher or 04 other employee, as PIFU-IMS numbers them. ``main`` tells
-    whether the school is the person's main school; it is None for groups. ``subrole`` is PIFU's word, of teachers who
-    are registered by hand: vikar or lærerstudent.
+    ``role`` is 01 pupil, 02 teacher, 06 contact teacher, 05 management, 07 administrator, 08 assistant or 04 other
+    employee, as PIFU-IMS numbers them. ``main`` tells whether the school is the person's main school; it is None for
+    groups. ``subrole`` is PIFU's word, where a source has one. A teacher may have another role at the school too.
     """
 
     of_school: bool

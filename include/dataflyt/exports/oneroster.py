@@ -13,9 +13,9 @@ terms, and is named by the year it ends in; a session's last day is in it, an en
 - Ids: a person has the warehouse's own, a school its organisation number, a class the school system's, hashed where it
   has letters that an id may not have; ``classCode`` has it as it is. Ids of a row without one of its own are joined of
   these. No id is a running number.
-- Roles at a school are student, teacher and aide, for every other employee. Of a person's roles at one school exactly
-  one is primary. The main school is in ``primaryOrgSourcedId``. In a class an employee who does not teach is a proctor:
-  an enrolment knows no other word for such a one.
+- Roles at a school are student, teacher, principal (PIFU's rektor), counselor (rådgiver) and aide, for every other
+  employee. Of a person's roles at one school exactly one is primary. The main school is in ``primaryOrgSourcedId``. In
+  a class an employee who does not teach is a proctor: an enrolment knows no other word for such a one.
 - The one contact teacher of a class is its primary teacher. A class with several has none.
 - A person without a user name has the id as ``username``, since the column is required, and cannot log in
   (``enabledUser``), unless as a guardian.
@@ -70,6 +70,8 @@ _ABSENT: Final = (
     "userResources",
 )
 _ROLES: Final = {rosters.PUPIL: "student"} | dict.fromkeys(rosters.TEACHERS, "teacher")
+_STAFF: Final = {"rektor": "principal", "rådgiver": "counselor"}
+"""The roles for a subrole of an employee who does not teach."""
 
 
 def write(shown: Shown, out: BinaryIO) -> Counts:
@@ -258,7 +260,7 @@ class _Writer:
             # Exactly one role of a person at an organisation is primary: the main one, or the first.
             primary = next((part for part in roles if part.main), roles[0])
             for part in roles:
-                role = _ROLES.get(part.role, "aide")
+                role = _ROLES.get(part.role) or _STAFF.get(part.subrole or "", "aide")
                 yield self._role(person_id, school, role, part.from_date, part.to_date, primary=part is primary)
         for person_id in sorted(self._guardians):
             primary_too = person_id not in at_owner  # a school that is its own owner has roles of its own

@@ -13,10 +13,10 @@ version has no word for, the FEIDE name beside the user name, a group's year lev
 - A guardian is a person with number, name and perhaps contact details. The pupil's ``pifu_hasContactPerson`` of type
   guardian names them. PIFU has no word for organisations with access or for guardians without a number: they are not in
   the file.
-- Roles are 01 pupil, 02 teacher, 06 contact teacher and 04 for other employees. A teacher whom people have registered
-  by hand has the subrole vikar or lærerstudent. No other subrole is written: HR's positions have names and codes of
-  each kommune's own, and no list says which of them is a rådgiver or an inspektør; what a school system says of an
-  employee's role at the school is not in the golden record.
+- Roles are 01 pupil, 02 teacher, 06 contact teacher, 05 management, 07 administrator, 08 assistant and 04 for other
+  employees. Somebody who teaches a group of a school is 02 there. 05, 07, 08 and the subroles are those of the school
+  system, or of the kommune's file, which gives the meaning of its own positions in HR. A teacher whom people have
+  registered by hand has the subrole vikar or lærerstudent.
 - The targets are the receivers that the kommune's file names for this file.
 
 What is not written, and why:

@@ -80,15 +80,30 @@ order by unit_id collate "C", group_id collate "C"
 
 # Two statements: an export that reads the schools' members alone does not wait for those of the groups to be sorted.
 SCHOOL_MEMBERSHIPS = """
-with part as (
+with employed as (
+    select unit_id, person_id, bool_or(teaches_here) as teaches, bool_or(main) as main, min(from_date) as from_date,
+        case when bool_and(to_date is not null) then max(to_date) end as to_date,
+        case when bool_and(teacher_subrole is not null) and min(teacher_subrole) = max(teacher_subrole)
+            then min(teacher_subrole) end as teacher_subrole,
+        case when min(staff) = max(staff) then min(staff) end as staff
+    from now_shown_employment
+    cross join lateral (
+        select case when coalesce(staff_role, subrole) is not null
+            then coalesce(staff_role, '04') || ' ' || coalesce(subrole, '') end as staff
+    ) as s
+    group by unit_id, person_id
+),
+part as (
     select unit_id as target, person_id, '01' as role, main, from_date, to_date, null as subrole
     from now_shown_enrolment
     union all
-    select unit_id, person_id, case when bool_or(teaches_here) then '02' else '04' end,
-        bool_or(main), min(from_date), case when bool_and(to_date is not null) then max(to_date) end,
-        case when bool_or(teaches_here) and bool_and(subrole is not null) then min(subrole) end
-    from now_shown_employment
-    group by unit_id, person_id
+    select unit_id, person_id, '02', main, from_date, to_date, teacher_subrole
+    from employed
+    where teaches
+    union all
+    select unit_id, person_id, coalesce(left(staff, 2), '04'), main, from_date, to_date, nullif(substr(staff, 4), '')
+    from employed
+    where not teaches or staff is not null
 )
 select true as of_school, target, person_id::text, role, main, from_date, to_date, subrole
 from part
@@ -98,10 +113,11 @@ GROUP_MEMBERSHIPS = """
 with part as (
     select group_id as target, person_id,
         case when role = 'student' then '01' when contact_teacher then '06' when role = 'faculty' then '02'
-            else '04' end as role
+            else coalesce(staff_role, '04') end as role,
+        subrole
     from now_shown_membership
 )
-select false as of_school, target, person_id::text, role
+select false as of_school, target, person_id::text, role, null as main, null as from_date, null as to_date, subrole
 from part
 order by target collate "C", person_id, role
 """

@@ -79,11 +79,12 @@ OPEN: Final = {
         f"{{p}}enrolment t {_SHOWN}",
     ),
     "employment": Open(
-        "employee_id employment_id person_id unit_id position_name percentage main from_date to_date",
+        "employee_id employment_id person_id unit_id position_name percentage main from_date to_date staff_role "
+        "subrole teacher_subrole",
         f"{{p}}employment t {_SHOWN}",
     ),
     "membership": Open(
-        "group_id person_id role contact_teacher",
+        "group_id person_id role contact_teacher staff_role subrole",
         f"{{p}}membership t join frame_group g on g.group_id = t.group_id {_SHOWN}",
         _GROUP,
     ),

@@ -321,10 +321,10 @@ order by x.from_run, x.key
 _COMPUTED: Final = {
     "Elev ved": "select unit_id, school_year, year_level, from_date, to_date from golden.enrolment x "
     "where owner = :owner and person_id = :person",
-    "Ansatt ved": "select unit_id, position_name, percentage, from_date, to_date from golden.employment x "
-    "where owner = :owner and person_id = :person",
+    "Ansatt ved": "select unit_id, position_name, percentage, from_date, to_date, staff_role, subrole, teacher_subrole "
+    "from golden.employment x where owner = :owner and person_id = :person",
     "Grupper": "select group_id, (select g.name from now_shown_school_group g where g.group_id = x.group_id) as name, "
-    "role from golden.membership x where owner = :owner and person_id = :person",
+    "role, staff_role, subrole from golden.membership x where owner = :owner and person_id = :person",
     "Navn og nummer i det samlede registeret": "select number, local_number, fornavn, mellomnavn, etternavn, "
     "birth_date, kjoenn, work_email, status, source from golden.person x where owner = :owner and person_id = :person",
     "FEIDE-konto": "select uid, role, state from golden.account x where owner = :owner and person_id = :person",

@@ -70,6 +70,7 @@ class Job:
             run.number,
             run.as_of,
             units=kommune.sources.hr.units,
+            positions=kommune.sources.hr.positions,
             accounts=kommune.accounts,
             realm=kommune.feide.realm,
             publish_unasked=kommune.pupils_without_number == "publish",

@@ -8,7 +8,7 @@ named as the sources' tables) and over the tables computed before it (``new_<tab
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import Connection, text
@@ -18,6 +18,7 @@ from dataflyt.formats.feide import CODE
 from dataflyt.formats.reaching import KRR_MAIL, KRR_MOBILE
 from dataflyt.identity import numbers
 from dataflyt.identity.names import feide_name, user_name_part
+from dataflyt.sources.sas.values import STAFF_ROLES, SUBROLES
 from dataflyt.storage.database import copied
 from dataflyt.warehouse import rules
 from dataflyt.warehouse.tables import source_tables
@@ -27,10 +28,10 @@ from dataflyt.warehouse.tables import source_tables
 class GoldenInputs:
     """The terms of a golden record, besides the rows: the kommune, the run, the time and the kommune file.
 
-    ``units`` maps HR units to schools. ``accounts`` tells what names accounts in the FEIDE ``realm``, ``dataflyt`` or
-    ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked about is published. With ``renew_user_names`` an
-    account holder whose given name or gender changes gets a new user name. With ``resources_need_timetable`` a subject
-    group without a timetable gives no learning resources.
+    ``units`` maps HR units to schools, and ``positions`` HR's positions to PIFU's words. ``accounts`` tells what names
+    accounts in the FEIDE ``realm``, ``dataflyt`` or ``bas``. With ``publish_unasked`` a pupil that FREG cannot be asked
+    about is published. With ``renew_user_names`` an account holder whose given name or gender changes gets a new user
+    name. With ``resources_need_timetable`` a subject group without a timetable gives no learning resources.
     """
 
     owner: str
@@ -42,6 +43,7 @@ class GoldenInputs:
     publish_unasked: bool = False
     renew_user_names: bool = False
     resources_need_timetable: bool = False
+    positions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -56,6 +58,8 @@ class GoldenInputs:
             "as_of": self.as_of,
             "today": self.today,
             "units": json.dumps(dict(self.units)),
+            "subroles": json.dumps(SUBROLES),
+            "positions": json.dumps({said: _in_pifu(word) for said, word in self.positions.items()}),
             "publish_unasked": self.publish_unasked,
             "renew_user_names": self.renew_user_names,
             "resources_need_timetable": self.resources_need_timetable,
@@ -63,6 +67,15 @@ class GoldenInputs:
             "krr_mail": KRR_MAIL,
             "krr_mobile": KRR_MOBILE,
         }
+
+
+def _in_pifu(word: str) -> str:
+    """Return a word as PIFU's role type with the subrole it is, if it is one.
+
+    >>> _in_pifu("rektor"), _in_pifu("assistent")
+    ('05 rektor', '08')
+    """
+    return STAFF_ROLES.get(word) or next(f"{role} {word}" for role, subroles in SUBROLES.items() if word in subroles)
 
 
 @dataclass(frozen=True)

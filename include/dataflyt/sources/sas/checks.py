@@ -33,6 +33,7 @@ from dataflyt.quality.rules import (
     table,
 )
 from dataflyt.sources.sas import rows
+from dataflyt.sources.sas.values import SUBROLES
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -52,6 +53,8 @@ _UNREADABLE = row(
     "Start- eller sluttdatoen kan ikke leses, eller årstallet kan ikke stemme.",
 )
 _REVERSED = row("dates", dates_in_order("begin_date", "end_date"), _SCHOOL, "Sluttdatoen er før startdatoen.")
+
+_WITH_SUBROLE = ", ".join(f"'{role} {subrole}'" for role, subroles in SUBROLES.items() for subrole in subroles)
 
 
 def _letters(*columns: str, of_people: bool = False) -> tuple[Rule, Rule]:
@@ -258,6 +261,15 @@ RULES: Rules = {
             never("role = '01' and subrole = 'privatist'"),
             _SCHOOL,
             "Eleven er privatist, og regnes ikke som elev ved skolen.",
+        ),
+        note(
+            "subrole",
+            never(
+                f"subrole is not null and role || ' ' || lower(subrole) not in ({_WITH_SUBROLE}, '01 privatist') "
+                "and subrole !~ '^[EAFMNUPRVOSDILK]$'"
+            ),
+            _US,
+            "Medlemskapet har en underrolle som rollen ikke har i PIFU. Underrollen blir ikke med videre.",
         ),
         _UNREADABLE,
         _REVERSED,

@@ -58,6 +58,8 @@ _ROLES = {
     "aide": "08",
 }
 """PIFU's two digits for a role."""
+_SUBROLES = {"principal": "rektor", "counselor": "rådgiver"}
+"""PIFU's subrole for a role that says more than the digits do."""
 DISABLED = "disabled"
 """The ``recstatus`` of a user who may not log in."""
 _NO = frozenset({"false", "0", "no"})
@@ -260,7 +262,7 @@ def _membership(
             group_id=group_id or "",
             person_id=person_id or "",
             role=_ROLES.get(word, word or None),
-            subrole=None,
+            subrole=_SUBROLES.get(word),
             active=None,
             main=main,
             begin_date=start_day(begins),

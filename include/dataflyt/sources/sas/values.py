@@ -1,6 +1,20 @@
 """The common parts of the school system's readers: organisation numbers, Grep codes and year levels."""
 
 import re
+from typing import Final
+
+SUBROLES: Final = {
+    "02": ("faglærer", "lærerstudent", "vikar"),
+    "04": (
+        *("rådgiver", "kontormedarbeider", "skolehelsetjeneste", "skolebibliotekar", "vaktmester", "renholdsarbeider"),
+        *("foresattrepresentant", "sosiallærer", "sensor", "pptansatt"),
+    ),
+    "05": ("rektor", "inspektør"),
+    "07": ("iktansvarlig",),
+}
+"""PIFU-IMS 1.3's subroles of each role type. The letters from Vigo, of upper secondary school, are not among them."""
+STAFF_ROLES: Final = {"skoleledelse": "05", "administrator": "07", "assistent": "08"}
+"""PIFU-IMS 1.3's words for the role types of staff, besides 04 (others)."""
 
 
 def nine_digits(value: str | None) -> str | None:

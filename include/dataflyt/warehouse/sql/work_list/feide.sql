@@ -18,7 +18,7 @@ union all
 select distinct 'teachers_without_group', w.unit_id, '', w.unit_id, cast(null as timestamptz)
 from {p}shown_account a
 join {p}shown_employment w on w.person_id = a.person_id
-where w.teaches and not w.affiliate and w.subrole is distinct from 'vikar'
+where w.teaches and not w.affiliate and w.teacher_subrole is distinct from 'vikar'
     and not exists (
         select from {p}shown_membership m
         join {p}shown_school_group g on g.group_id = m.group_id
