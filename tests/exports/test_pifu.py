@@ -110,6 +110,9 @@ class Kommune:
     def school_memberships(self) -> Iterator[Membership]:
         return (part for part in self.memberships() if part.of_school)
 
+    def group_memberships(self) -> Iterator[Membership]:
+        return (part for part in self.memberships() if not part.of_school)
+
 
 HAUGESUND = Kommune()
 

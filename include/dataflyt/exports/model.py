@@ -233,6 +233,10 @@ class Shown(Protocol):
         """Yield the memberships of schools alone, as the first of ``memberships``."""
         ...
 
+    def group_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of groups alone, as the last of ``memberships``."""
+        ...
+
     def accesses(self, export: str) -> Iterable[Access]:
         """Yield who has access to whom, by child and guardian; with contact only if ``extras`` gives it to the export.
 

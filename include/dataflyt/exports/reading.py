@@ -224,11 +224,15 @@ class ShownViews:
     def memberships(self) -> Iterator[Membership]:
         """Yield the memberships of schools, then those of groups."""
         yield from self.school_memberships()
-        yield from self._memberships(GROUP_MEMBERSHIPS)
+        yield from self.group_memberships()
 
     def school_memberships(self) -> Iterator[Membership]:
         """Yield the memberships of schools."""
         return self._memberships(SCHOOL_MEMBERSHIPS)
+
+    def group_memberships(self) -> Iterator[Membership]:
+        """Yield the memberships of groups."""
+        return self._memberships(GROUP_MEMBERSHIPS)
 
     def _memberships(self, statement: str) -> Iterator[Membership]:
         return starmap(Membership, self._streamed(statement, _MEMBERSHIPS_AT_ONCE, tuple_row))

@@ -228,7 +228,7 @@ class _Writer:
                 }
 
     def _enrollments(self) -> Iterator[dict[str, str]]:
-        of_groups = (part for part in self._shown.memberships() if not part.of_school)
+        of_groups = self._shown.group_memberships()
         for (target, person_id), parts in groupby(of_groups, itemgetter(1, 2)):
             if target in self._classes and person_id in self._named:
                 for role in dict.fromkeys(_ROLES.get(part.role, "staff") for part in parts):

@@ -87,6 +87,10 @@ class WithoutContact:
         """Yield the memberships of schools."""
         return self._shown.school_memberships()
 
+    def group_memberships(self) -> Iterable[Membership]:
+        """Yield the memberships of groups, unchanged."""
+        return self._shown.group_memberships()
+
     def class_members(self) -> Iterable[ClassMember]:
         """Yield the pupils of the classes."""
         return self._shown.class_members()
