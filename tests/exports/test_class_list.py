@@ -194,6 +194,9 @@ def test_counts_are_of_pupils_and_a_pupil_in_two_classes_has_two_lines_and_is_on
         'A;B"C',
         "A\nB",
         "A\x0b\u2028B",
+        "Nytt @navn;=1",
+        "Dans, -Musikk",
+        "A;  \uff1d1, @x;'=1",
     ],
 )
 def test_a_name_is_text_whatever_it_looks_like(name: str) -> None:

@@ -28,7 +28,9 @@ NOT_THE_WHOLE: Final = "Skolenes lister er ikke hele listen"
 
 _COLUMNS = ["Skoleår", "Trinn", "Gruppetype", "Fornavn", "Etternavn", "Gruppe", "Skole"]
 _NAME = re.compile(r"alle-skoler|skoler/([0-9]{9})(-[a-z0-9]+)*")
-_RUNS_IN = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_SIGNS = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+_RUNS_IN = re.compile(_SIGNS)
+_BEGINS_CELL = re.compile(rf"(^|[,;]\s*)(?={_SIGNS})")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _YEAR = re.compile(r"([0-9]{4})/([0-9]{4})")
 _LEVEL = re.compile(r"|[1-9]|1[0-3]")
@@ -103,8 +105,8 @@ def _wrong(number: int, line: list[str] | None, row: list[tuple[str, str]] | Non
 
 
 def _says(cell: str, value: str) -> bool:
-    """Tell whether a cell of CSV says what a cell of XLSX does, as it is or with an apostrophe before a formula."""
-    return cell == value or (cell == f"'{value}" and bool(_RUNS_IN.match(value)))
+    """Tell whether a cell of CSV says what a cell of XLSX does, with an apostrophe wherever a formula would begin."""
+    return cell == _BEGINS_CELL.sub(r"\1'", value)
 
 
 def _csv(archive: zipfile.ZipFile, name: str) -> Iterator[list[str]]:
