@@ -127,6 +127,9 @@ def test_the_sheet_opens_with_its_heads_in_sight_a_filter_and_columns_that_are_w
     assert sheet["A1"].font.bold
     assert sheet.column_dimensions["G"].width >= len("Skåredalen skole")
     assert book.properties.modified.isoformat() == "2023-11-23T03:00:07"
+    on_paper = (sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.print_title_rows)
+    assert on_paper == ("landscape", 0, "$1:$1")
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage, "no column is on a page of its own"
 
 
 def test_the_same_pupils_give_the_same_bytes_whenever_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:

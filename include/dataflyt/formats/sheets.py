@@ -1,9 +1,9 @@
 """Tables that people take away: CSV and XLSX, as a Norwegian spreadsheet reads them, and Parquet for a notebook.
 
 CSV has semicolons and a byte order mark. XLSX has a header row in bold that stays in sight, a filter over it, and
-columns as wide as their contents. No cell is a formula: a name may begin with = + - or @, and a spreadsheet that reads
-it as a formula runs it. Letters that XML cannot hold are left out of XLSX. Parquet has the frame's own types and texts,
-and its times in UTC.
+columns as wide as their contents; on paper a page holds them all. No cell is a formula: a name may begin with = + - or
+@, and a spreadsheet that reads it as a formula runs it. Letters that XML cannot hold are left out of XLSX. Parquet has
+the frame's own types and texts, and its times in UTC.
 
 A table comes as one frame or as many with the same columns, one after another: memory holds one of them. The same
 frames and the same moment give the same bytes.
@@ -137,6 +137,7 @@ def write_xlsx(
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet._writer import WorksheetWriter
+    from openpyxl.worksheet.properties import PageSetupProperties
     from openpyxl.writer.excel import ExcelWriter
 
     class Nameless(WorksheetWriter):  # type: ignore[misc]  # openpyxl has no types
@@ -149,6 +150,11 @@ def write_xlsx(
     sheet = book.create_sheet(title)
     book.properties.created = book.properties.modified = (made or datetime(*EARLIEST)).replace(tzinfo=None)
     sheet.freeze_panes = f"{get_column_letter(fixed + 1)}2"
+    # On paper: lying, no wider than a page, and with the heads on each.
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9  # A4
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.fitToHeight = 0
+    sheet.print_title_rows = "1:1"
 
     def cell(value: object, *, head: bool = False) -> object:
         if not isinstance(value, str):
