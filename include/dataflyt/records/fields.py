@@ -146,8 +146,8 @@ _PIFU: Final = {
     "tel": "den foresattes mobilnummer",
     "pifu_tel": "det samme mobilnummeret, med slag",
     "pifu_hasContactPerson": "elevens foresatte som har tilgang",
-    "role": "elev, lærer, kontaktlærer eller annen ansatt, ved skolen og i gruppene, fra og til; også om en lærer er "
-    "vikar eller praksisstudent",
+    "role": "elev, lærer, kontaktlærer, skoleledelse, administrator, assistent eller annen ansatt, ved skolen og i "
+    "gruppene, fra og til; også hva slags, når det er kjent: vikar, rektor, rådgiver og andre av PIFUs underroller",
 }
 _PIFU_1_2: Final = {field: what for field, what in _PIFU.items() if field != "feideID"}
 _PIFU_1_1: Final = {field: what for field, what in _PIFU_1_2.items() if field != "personLIN"}
@@ -210,7 +210,7 @@ EXPORTED: Final[Mapping[str, Mapping[str, str]]] = {
         "givenName": "fornavnet",
         "familyName": "etternavnet",
         "primaryOrgSourcedId": "hovedskolen",
-        "roles": "elev, lærer eller annen ansatt, ved hvilken skole, fra og til",
+        "roles": "elev, lærer, rektor, rådgiver eller annen ansatt, ved hvilken skole, fra og til",
         "userProfiles": "FEIDE-navnet",
         "enrollments": "klasser og faggrupper, og rollen i dem",
         "identifier": "fødselsnummer, D-nummer eller kommunens eget nummer, når kommunefilen sier det",
