@@ -107,6 +107,23 @@ def released(local: Path) -> str:
     return run.stdout
 
 
+def test_airflow_says_nothing_of_our_connection_types_in_a_terminal(tmp_path: Path) -> None:
+    looked_up = (
+        "from dataflyt.cli.outside_run import by_airflow; by_airflow(); "
+        "from airflow.models.connection import Connection; "
+        "Connection(conn_id='warehouse_x', conn_type='dataflyt_warehouse', host='h').get_uri()"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    done = subprocess.run(
+        [sys.executable, "-c", looked_up],
+        env={**kept, "AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "RFC3986" not in done.stdout + done.stderr
+
+
 def test_a_whole_run_is_released_beside_what_runs(released: str) -> None:
     assert "Kjøringen er frigitt." in released
 

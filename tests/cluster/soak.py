@@ -240,7 +240,9 @@ class Soak(Cluster):
         done = self.decided[kommune.id]
         everybody = truth[world_of(kommune)]
         pupils = [one for one in everybody if one["number"] and "class" in one and one["number"] not in done.raised]
+        ldif = self.published_texts(kommune).get("feide.ldif", "")
         pupils = [one for one in pupils if one["protection"]["effective"] is None and _active(one)]
+        pupils = [one for one in pupils if one["number"] in ldif]  # others have come since its last run
         child = self.random.choice(pupils)
         who = ["--as", kommune.people[0].id, "--purpose", "soak", "--graded", "--case", "2026/1"]
         if self.random.random() < 0.7:

@@ -82,6 +82,8 @@ def by_airflow() -> Installation:
     """Return the installation as Airflow finds it. Raises ConfigError when its settings keep it from starting."""
     # Airflow's own command line sets this. Without it the task SDK does not look in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    # Airflow warns of each connection type with an underscore, its own too.
+    os.environ.setdefault("AIRFLOW__LOGGING__NAMESPACE_LEVELS", "airflow.models.connection=ERROR")
     try:
         from dataflyt.on_airflow.environment import connection_of_installation, storage_path
     except DataflytError:

@@ -42,7 +42,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import PurePath
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 import orjson
 from sqlalchemy import Connection, text
@@ -176,7 +176,8 @@ def publish(
     }
     connection.execute(text(_NOTE), noted)
     disclosing.note(connection, kommune, publication, before.publication if before else publication)
-    connection.execute(text(_WITHDRAW_THE_REST), noted)
+    limits = {"kept": KEPT, "days": kommune.retention.history_days}
+    connection.execute(text(_WITHDRAW_THE_REST), noted | limits)
     return [file.file for file in files]
 
 
@@ -414,16 +415,21 @@ set state = excluded.state, protects = excluded.protects, published_at = exclude
     manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
 """
 
-# Publications from before somebody was hidden, or from under other extras, are withdrawn; so are all but the last two.
+KEPT: Final = 10
+"""How many publications are kept, with the one in force."""
+
+# Publications from before somebody was hidden, or from under other extras, are withdrawn; so are all but the last ones,
+# and those that are older than the history that is kept.
 _WITHDRAW_THE_REST = """
 update control.publication set withdrawn_at = now()
 where owner = :owner and withdrawn_at is null
     and (
         protects <> :protects
+        or published_at < now() - make_interval(days => :days)
         or publication not in (
             select publication from control.publication
             where owner = :owner and withdrawn_at is null
-            order by published_at desc limit 2
+            order by published_at desc limit :kept
         )
     )
 """
