@@ -25,7 +25,16 @@ from dataflyt.config.loading import BrokenFile, folder_of_kommuner, load, load_a
 from dataflyt.errors import ConfigError
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import deadlines, tell_ended
-from dataflyt.on_airflow.operators import RUN_TYPES, CloseRun, GuardApproval, Publish, Refuse, Step, access_control
+from dataflyt.on_airflow.operators import (
+    RUN_TYPES,
+    CloseRun,
+    GuardApproval,
+    Publish,
+    Refuse,
+    Release,
+    Step,
+    access_control,
+)
 from dataflyt.on_airflow.safely import TryLater, say_why
 from dataflyt.run.steps import STEPS
 
@@ -42,6 +51,7 @@ RETRY = {  # a task is tried again when a source did not answer, and after retry
 }
 OPERATORS: dict[str, type[Step | GuardApproval]] = {
     "approve": GuardApproval,
+    "release": Release,
     "publish": Publish,
     "close_run": CloseRun,
 }

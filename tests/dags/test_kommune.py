@@ -70,6 +70,7 @@ print(json.dumps({
                     "retries": task.retries,
                     "hours": task.execution_timeout and task.execution_timeout.total_seconds() / 3600,
                     "asked": getattr(task, "assigned_users", None),
+                    "inlets": [asset.uri for asset in task.inlets],
                     "outlets": [asset.uri for asset in task.outlets],
                     "default": getattr(task, "defaults", None),
                     "days": task.response_timeout.days if hasattr(task, "response_timeout") else None,
@@ -172,9 +173,17 @@ def test_each_export_is_an_asset_that_a_run_s_publication_tells_of(read):
     exports = loading.load(KOMMUNER / "haugesund.yaml").exports
     assert exports
     assert outlets["kommune_haugesund", "publish"] == [f"dataflyt://haugesund/{export}" for export in exports]
+    assert outlets["kommune_haugesund", "release"] == ["dataflyt://haugesund/warehouse"]
     assert {where for where, found in outlets.items() if found} == {
-        ("kommune_haugesund", "publish"),
-        ("kommune_karmoy", "publish"),
+        (f"kommune_{id_}", step) for id_ in ("haugesund", "karmoy") for step in ("release", "publish")
+    }
+
+
+def test_a_run_reads_the_sources_and_publishes_from_the_warehouse_as_assets(read):
+    tasks = read["dags"]["kommune_haugesund"]["tasks"]
+    assert {name: task["inlets"] for name, task in tasks.items() if task["inlets"]} == {
+        **{f"extract_{source}": [f"dataflyt://haugesund/{source}"] for source in ("sas", "hr", "freg", "krr")},
+        "publish": ["dataflyt://haugesund/warehouse"],
     }
 
 

@@ -4,6 +4,7 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 
 - ``Step``: runs the step that has the task's name.
 - ``GuardApproval``: asks a person when the guard has tripped, otherwise passes at once.
+- ``Release``: releases, and tells Airflow of the warehouse as an asset.
 - ``Publish``: publishes, and tells Airflow of the exports as assets (``assets``).
 - ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
@@ -56,7 +57,7 @@ class Step(BaseOperator):  # type: ignore[misc]
     """One step of a run: the task's name is the step's name in ``dataflyt.run.steps``."""
 
     def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**touched(kommune, kwargs["task_id"]), **kwargs)
         self.kommune = kommune
         self.lineage: Any = None
 
@@ -90,9 +91,6 @@ class Publish(Step):
     event then would tell everybody who sees Airflow that somebody was.
     """
 
-    def __init__(self, *, kommune: Kommune, **kwargs: Any) -> None:
-        super().__init__(kommune=kommune, outlets=list(assets(kommune).values()), **kwargs)
-
     def run_step(self, context: Context) -> Mapping[str, object]:
         """Publish, and give each asset's event the run, and the place and sha256 of the file."""
         from dataflyt.exports.publishing import published_files
@@ -106,12 +104,39 @@ class Publish(Step):
         return counts
 
 
+class Release(Step):
+    """Release a run, and tell Airflow that the warehouse has another: it is an asset, which may start a DAG."""
+
+    def run_step(self, context: Context) -> Mapping[str, object]:
+        """Release, and give the asset's event the run."""
+        counts = super().run_step(context)
+        context["outlet_events"][asset(self.kommune, WAREHOUSE)].extra = {"run": counts["run"]}
+        return counts
+
+
+WAREHOUSE = "warehouse"
+"""The name of the asset that a kommune's golden record is."""
+
+
+def asset(kommune: Kommune, name: str) -> Asset:
+    """Return an asset of a kommune: a source, the warehouse or an export."""
+    return Asset(name=f"{kommune.id}/{name}", uri=f"dataflyt://{kommune.id}/{name}", group="dataflyt")
+
+
 def assets(kommune: Kommune) -> dict[str, Asset]:
     """Return the asset of each of a kommune's exports, by the export's name: ``dataflyt://haugesund/feide_ldif``."""
-    return {
-        export: Asset(name=f"{kommune.id}/{export}", uri=f"dataflyt://{kommune.id}/{export}", group="dataflyt")
-        for export in kommune.exports
-    }
+    return {export: asset(kommune, export) for export in kommune.exports}
+
+
+def touched(kommune: Kommune, step: str) -> dict[str, list[Asset]]:
+    """Return the assets that a step reads and makes: a source, the warehouse, the exports."""
+    if step.startswith("extract_"):
+        return {"inlets": [asset(kommune, step.removeprefix("extract_"))]}
+    if step == "release":
+        return {"outlets": [asset(kommune, WAREHOUSE)]}
+    if step == "publish":
+        return {"inlets": [asset(kommune, WAREHOUSE)], "outlets": list(assets(kommune).values())}
+    return {}
 
 
 class CloseRun(Step):
