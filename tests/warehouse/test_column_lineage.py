@@ -79,4 +79,4 @@ def test_the_parser_names_the_relations_that_the_header_names(name: str) -> None
     rule = rules.folder("golden")[name]
     parsed = parse([f"create table made as {column_lineage.readable(rule.sql)}"], dialect="postgres")
     read = {str(table) for table in parsed.in_tables}
-    assert read - {"json_each_text"} == set(rule.needs)
+    assert {table for table in read if not table.startswith("json_")} == set(rule.needs)

@@ -200,6 +200,7 @@ def test_what_has_not_changed_is_not_written_again(installation: Installation, m
 
 
 @pytest.mark.after_first_run
+@pytest.mark.new_connections  # a fork uses the connections of its parent
 @pytest.mark.parametrize("moment", ["before anything is written", "between what is known of it and the manifest"])
 def test_killed_anywhere_the_next_who_looks_brings_it_in_line(
     installation: Installation, moment: str, monkeypatch: pytest.MonkeyPatch
