@@ -21,6 +21,8 @@ class Corrector:
 _LINKS = {
     # Digdir's own profile page in production (docs.digdir.no).
     "guardian_krr": "https://minprofil.kontaktregisteret.no/",
+    # Skatteetaten's pages of Folkeregisteret: foreldreansvar, names and addresses are below it.
+    "guardian_freg": "https://www.skatteetaten.no/person/folkeregister/",
 }
 
 
