@@ -233,7 +233,8 @@ def _merge(
         return 0, 0
     connection.execute(text(f"analyze differing ({', '.join(key)})"))
     for rows, passed_over in (("not coming", held_over), ("coming", repeated)):
-        if passed_over != "false":
+        there = text(f"select exists (select from differing where {rows})")  # what passes over reads a whole table
+        if passed_over != "false" and connection.scalar(there):
             connection.execute(text(f"delete from differing d where {rows} and {passed_over}"), bound)
     closed = connection.execute(
         text(
