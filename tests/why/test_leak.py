@@ -78,7 +78,8 @@ def test_the_caller_hears_the_same_of_a_protected_and_an_unknown_child_in_the_sa
     children = protected(here)
     assert len(children) >= 8
     parents = sorted({record.ansvarlig for child in children for record in child.responsibility if record.ansvarlig})
-    others = sorted(one.number for one in world.persons.values() if one.roles and one.number not in parents)
+    unlike = {*parents, *(child.number for child in children)}  # the same person twice is refused, whoever it is
+    others = sorted(one.number for one in world.persons.values() if one.roles and one.number not in unlike)
     of_nobody: dict[tuple[str, str], str] = {}
     slower = []
     for count in range(PAIRS):
@@ -250,3 +251,15 @@ def test_a_caller_who_claims_to_be_a_teacher_does_not_hear_who_is_known_here(
     assert len({ask(here, "teacher", one, None).caller for one in claimed}) == 1
     for field in ("e-post", "telefon", "navn", "stilling"):
         assert len({ask(here, "field", one, None, word=field).caller for one in claimed}) == 1
+
+
+@pytest.mark.after_first_run
+def test_the_same_number_twice_is_refused_alike_for_a_known_and_an_unknown_child(here: Installation) -> None:
+    known = next(one.person.number for one in here.registers.world.pupils if one.person)
+    said = set()
+    for number in (known, UNKNOWN):
+        for visitor, graded in ((ANITA, True), (BJORN, False)):
+            with pytest.raises(ConfigError) as refused:
+                ask(here, "access", number, number, visitor, graded=graded)
+            said.add(str(refused.value))
+    assert len(said) == 1

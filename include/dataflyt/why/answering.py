@@ -48,6 +48,9 @@ def why(
         raise ConfigError(f"Språket «{language}» finnes ikke: skriv {', '.join(LANGUAGES)}.")
     if asks.about == "child" and child is None:
         raise ConfigError("Skriv hvilket barn det gjelder.")
+    # By what is written: by whom it finds, the answer would tell that it finds somebody.
+    if asks.about == "child" and child is not None and _alike(who) == _alike(child):
+        raise ConfigError("Den voksne og barnet er samme person: skriv den voksne først, og så barnet.")
     if asks.about in ("field", "group") and not word and not asks.optional:
         raise ConfigError(f"Skriv {'feltet' if asks.about == 'field' else 'gruppens id'} det gjelder.")
     if asks.about == "field" and field.named(word) not in field.FIELDS:
@@ -59,14 +62,16 @@ def why(
         kommune, environment, who, about_child, read=read, word=word if asks.about != "child" else "", graded=graded,
         language=language, of_group=asks.about == "group",
     ) as asked:  # fmt: skip
-        if asked.child is not None and asked.child.known and asked.child == asked.who:
-            raise ConfigError("Den voksne og barnet er samme person: skriv den voksne først, og så barnet.")
         answer = _answer(asked, question, chain)
         subjects = [one for one in (asked.who, asked.child) if one is not None]
         detail = f"{question}, kjøring {asked.released}"
         known = [one.person_id for one in subjects if one.known]
         audit.record(asked.here.connection, kommune.id, visitor, "why", known, detail, asked.named)
     return answer
+
+
+def _alike(written: str) -> str:
+    return " ".join(written.split()).casefold()
 
 
 def _answer(asked: Asked, question: str, chain: Sequence[Check]) -> Answer:
