@@ -130,7 +130,10 @@ def test_a_group_is_asked_about_by_its_id_or_by_the_name_of_a_class(here: Instal
     once, several = (next(name for name in names if (names[name] == 1) is alone) for alone in (True, False))
     assert asked(once).verdict.status == asked(once.lower()).verdict.status == "fine"
     with pytest.raises(NotFound, match=f"{names[several]} grupper heter {several}.*Skriv id-en: .*/{several}/2026"):
+        asked(several, graded=True)
+    with pytest.raises(NotFound, match=f"{names[several]} grupper heter {several}") as refused:
         asked(several)
+    assert "/2026" not in str(refused.value)  # an id is free text too, and may hold somebody's name
     subject = next(one for one in here.registers.world.groups if one.group_id == "SKA/NOR-6A/2026")
     assert cause(asked("ska/nor-6a/2026")) == cause(asked(subject.group_id)) == CLASS_WITHOUT_TIMETABLE
     # Other names may hold a person's: they are found with «graded» alone.

@@ -193,15 +193,16 @@ def _subject(here: Looking, who: str, *, graded: bool) -> Subject:
 def _group(here: Looking, word: str, *, graded: bool) -> str:
     """Return the id of the group that ``word`` names, by its id or, as 7B, by its name; ``word`` itself for none.
 
-    Without ``graded`` a name that may hold a person's names no group. Raises NotFound where several have the name.
+    Without ``graded`` a name that may hold a person's names no group, and no id is told: an id may hold one too. Raises
+    NotFound where several have the name.
     """
     found = here.connection.execute(text(_GROUP), {"word": word}).all()
     if any(one.group_id == word for one in found):
         return word
     found = [one for one in found if one.by_id or graded or open_name(one.name)]
     if len(found) > 1:
-        ids = ", ".join(one.group_id for one in found)
-        raise people.NotFound(f"{len(found)} grupper heter {word}, og Dataflyt gjetter ikke. Skriv id-en: {ids}.")
+        ids = f": {', '.join(one.group_id for one in found)}" if graded else ", som står i skolesystemet"
+        raise people.NotFound(f"{len(found)} grupper heter {word}, og Dataflyt gjetter ikke. Skriv id-en{ids}.")
     return str(found[0].group_id) if found else word
 
 

@@ -6,8 +6,8 @@
 -- makes: golden
 -- Members of groups now. PIFU-IMS 1.3 role types: 01 pupil, 02 teacher, 06 contact teacher; all other types are staff.
 -- A private candidate is not a pupil of the group. Members registered by hand have the number of the registration in
--- "manual". "staff_role" is the role type of staff other than 04, and "subrole" PIFU's word that belongs to the type. Who
--- has rows that disagree about a group, has neither there. PIFU has no subrole for a contact teacher.
+-- "manual". "staff_role" is the role type of staff other than 04, and "subrole" PIFU's word that belongs to the type. A
+-- person whose rows about a group disagree has neither in it. PIFU has no subrole for a contact teacher.
 select
     group_id,
     person_id,
