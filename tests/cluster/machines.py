@@ -41,6 +41,7 @@ class Worker:
         self.environment = {
             **environment,
             NAME: name,
+            "DATAFLYT_PRELOAD": "1",  # as in docker-compose.yaml
             "HOME": str(folder),
             "TMPDIR": str(folder / "tmp"),
             "AIRFLOW_HOME": str(folder / "airflow"),
