@@ -1,7 +1,8 @@
 """One DAG for every kommune file: wiring only. The steps and their order are those of ``dataflyt.run.steps``.
 
-Where FREG is asked about employees too, extract_freg waits for extract_hr, even when that fails. A broken kommune file
-becomes a paused DAG that says what is wrong; the other kommuner run. kommune.md is the operator's page.
+Where FREG is asked about employees too, extract_freg waits for extract_hr, even when that fails. A kommune without
+recipients has no task deliver. A broken kommune file becomes a paused DAG that says what is wrong; the other kommuner
+run. kommune.md is the operator's page.
 """
 
 from contextlib import suppress
@@ -89,6 +90,8 @@ def kommune_dag(kommune: Kommune) -> DAG:
         employees = kommune.sources.freg.employees  # without an HR file, those of the last run
         tasks: dict[str, Step | GuardApproval] = {}
         for step in STEPS:
+            if step.name == "deliver" and not kommune.delivery:
+                continue  # a task costs a process
             whatever = step.always or (employees and step.name == "extract_freg")
             tasks[step.name] = OPERATORS.get(step.name, Step)(
                 task_id=step.name,
@@ -98,7 +101,8 @@ def kommune_dag(kommune: Kommune) -> DAG:
                 **POOLS.get(step.name, {}),
             )
             for needed in step.needs:
-                tasks[needed] >> tasks[step.name]
+                if needed in tasks:
+                    tasks[needed] >> tasks[step.name]
         if employees:
             tasks["extract_hr"] >> tasks["extract_freg"]
     return dag

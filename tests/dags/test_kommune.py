@@ -116,6 +116,7 @@ def kommuner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = yaml.safe_load(another(text, "karmoy", 1149))
     own["sources"]["freg"]["employees"] = True
     own |= {"trial": True, "mail": {"to": ["drift@karmoy.kommune.no"]}}
+    own["delivery"] = {"pifu": [{"to": "Vigilo", "connection": "vigilo_karmoy"}]}
     own["guard"] = own.get("guard", {}) | {"answer_days": 2}
     own["schedule"] = {"every": "month", "day": 1, "at": "23:00", "done_by": "04:30"}
     own["schedule"]["daily_in_august"] = True
@@ -162,9 +163,12 @@ def test_the_steps_run_in_their_order(read):
         "approve": ["merge"],
         "release": ["approve"],
         "publish": ["release"],
-        "deliver": ["publish"],
-        "close_run": ["check", "deliver", *extracts, "merge", "publish", "release", "withdraw"],
+        "close_run": ["check", *extracts, "merge", "publish", "release", "withdraw"],
     }
+    with_recipients = read["dags"]["kommune_karmoy"]["tasks"]
+    assert with_recipients.keys() - tasks.keys() == {"deliver"}
+    assert with_recipients["deliver"]["after"] == ["publish"]
+    assert "deliver" in with_recipients["close_run"]["after"]
 
 
 def test_each_export_is_an_asset_that_a_run_s_publication_tells_of(read):
