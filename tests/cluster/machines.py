@@ -40,7 +40,7 @@ class Worker:
             (folder / made).mkdir()
         self.environment = {
             **environment,
-            NAME: name,
+            NAME: str(folder),
             "DATAFLYT_PRELOAD": "1",  # as in docker-compose.yaml
             "HOME": str(folder),
             "TMPDIR": str(folder / "tmp"),
@@ -66,7 +66,7 @@ class Worker:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                if process.environ().get(NAME) == self.name:
+                if process.environ().get(NAME) == str(self.folder):
                     found.append(process)
         return found
 
