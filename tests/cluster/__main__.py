@@ -125,6 +125,7 @@ class Cluster:
         os.environ.update(self.store.environment)
         self.workers: list[Worker] = []
         self.simulator = ""
+        self.dags = REPOSITORY / "dags"
 
     def start(self) -> None:
         """Start the services of docker-compose.yaml, in its order."""
@@ -144,6 +145,7 @@ class Cluster:
             "AIRFLOW__CELERY__BROKER_URL": self.redis.url(0),
             "AIRFLOW__CELERY__RESULT_BACKEND": self.redis.url(1),
             "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             **{f"AIRFLOW__{name}": str(seconds) for name, seconds in PATIENCE.items()},
         }
         central = {

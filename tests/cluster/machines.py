@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,7 +14,6 @@ from supervisor.home import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from supervisor.processes import Processes
 
@@ -27,10 +27,9 @@ class Worker:
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.folder = folder
-        for part in ("dags", "plugins", "include"):
-            shutil.copytree(
-                REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
+        dags = Path(environment["AIRFLOW__CORE__DAGS_FOLDER"])
+        for part in (dags, REPOSITORY / "plugins", REPOSITORY / "include"):
+            shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.rmtree(folder / "include" / "kommuner")
         shutil.copytree(environment["DATAFLYT_KOMMUNER"], folder / "include" / "kommuner")
         (folder / "names").mkdir()
