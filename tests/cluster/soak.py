@@ -9,8 +9,8 @@ day nobody who is protected by then, and no access that people have blocked, may
 the last day nothing fails, and all have a run: every pupil who should be published then is, and every adult has the
 access that the simulator says. The same seed makes the same choices.
 
-The clock is the machine's: a day passes in the registers and the files, not for Airflow, so retention deletes nothing. A
-register that failed is tried again after twenty seconds, not after minutes.
+The clock is the machine's: a day passes in the registers and the files, not for Airflow, so retention deletes nothing.
+A register that failed is tried again after twenty seconds, not after minutes.
 The report tells how memory, tables and storage have grown. Takes an hour and a half; ``--kommuner 4 --days 5`` takes
 some fifteen minutes. Needs Debian's redis-server. Exit code 0 only when nothing was found.
 """

@@ -125,7 +125,8 @@ def test_links_in_mails_have_a_host_and_logs_a_place() -> None:
 
 def test_the_processes_that_fork_tasks_and_no_others_import_their_modules_first() -> None:
     forks = {name for name, environment in environments().items() if "DATAFLYT_PRELOAD" in environment}
-    assert forks == {name for name, service in OURS.items() if service["command"][:3] == ["airflow", "celery", "worker"]}
+    celery = ["airflow", "celery", "worker"]
+    assert forks == {name for name, service in OURS.items() if service["command"][:3] == celery}
     helm = yaml.safe_load((ROOT / "deploy" / "helm-values.yaml").read_text(encoding="utf-8"))
     assert helm["workers"]["env"] == [{"name": "DATAFLYT_PRELOAD", "value": "1"}]
 
