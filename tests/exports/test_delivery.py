@@ -19,6 +19,7 @@ from upath import UPath
 from dataflyt.config import known_hosts
 from dataflyt.config.connections import path_of
 from dataflyt.config.exports import ALWAYS_WITH_CONTACT, EXTRAS
+from dataflyt.config.loading import load
 from dataflyt.errors import ConfigError
 from dataflyt.exports import oneroster, pifu, sds
 from dataflyt.exports.model import Access, AccountHolder, Lesson
@@ -240,6 +241,9 @@ def test_a_recipient_without_contact_gets_everything_but_contact_details() -> No
     assert named("sds.zip") == "sds-uten-kontakt.zip"
 
 
+KOMMUNER = Path(__file__).parents[2] / "include" / "kommuner"
+
+
 class Everything(Roster):
     """A roster for every export."""
 
@@ -255,16 +259,30 @@ class Everything(Roster):
         return [Access(PUPIL.person_id, PUPIL.number, None, *whose, "foreldreansvar", True, True, "", mail, None)]
 
 
+def holds(name: str, shown: Any, what: str) -> bool:
+    """Tell whether the export's file, or one in it, holds this text."""
+    out = io.BytesIO()
+    EXPORTS[name].write(shown, out)
+    if not zipfile.is_zipfile(out):
+        return what.encode() in out.getvalue()
+    with zipfile.ZipFile(out) as held:
+        return any(what.encode() in held.read(one) for one in held.namelist())
+
+
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_that_holds_a_guardians_address_is_one_that_is_written_without_it_too(name: str) -> None:
-    def holds(shown: Any) -> bool:
-        out = io.BytesIO()
-        EXPORTS[name].write(shown, out)
-        if not zipfile.is_zipfile(out):
-            return b"suharto@example.com" in out.getvalue()
-        with zipfile.ZipFile(out) as held:
-            return any(b"suharto@example.com" in held.read(one) for one in held.namelist())
+    address = "suharto@example.com"
+    assert holds(name, Everything(), address) == (name in ALWAYS_WITH_CONTACT)
+    extra = "contact" in EXTRAS.get(name, ())
+    assert holds(name, Everything(extras_=ALL), address) == (name in ALWAYS_WITH_CONTACT or extra)
+    assert not holds(name, WithoutContact(Everything(extras_=ALL)), address)
 
-    assert holds(Everything()) == (name in ALWAYS_WITH_CONTACT)
-    assert holds(Everything(extras_=ALL)) == (name in ALWAYS_WITH_CONTACT or "contact" in EXTRAS.get(name, ()))
-    assert not holds(WithoutContact(Everything(extras_=ALL)))
+
+@pytest.mark.parametrize("extras", [(), ("guardians", "contact")])
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_that_holds_a_guardian_is_one_that_is_known_to(name: str, extras: tuple[str, ...]) -> None:
+    kommune = load(KOMMUNER / "haugesund.yaml").model_copy(update={"export_extras": {name: extras}})
+    shown = Everything(extras_=frozenset(extras))
+    known = kommune.tells_of_guardians(name)
+    assert holds(name, shown, MOTHER.family_name) == known
+    assert known or not holds(name, WithoutContact(shown), MOTHER.family_name)

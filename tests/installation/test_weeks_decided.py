@@ -5,7 +5,7 @@
 Every week time passes in the registers, people decide at random (before the run, in the middle of it, and after it),
 and the run is approved, rejected or not answered. ``naive`` knows nothing of the warehouse: it has the simulator's
 people, and what was decided. Each pupil's access with its basis and state, everybody's protection and name, who is held
-back, and who is in the files must be the same in both.
+back, and who is in the files must be the same in both. No older file that is kept may give an access that has ended.
 """
 
 import os
@@ -39,6 +39,7 @@ from dataflyt.run.release import release
 from tests.decisions.test_access import ANITA, BJORN, DINA, PEOPLE
 from tests.installation.fixtures import SEED, TO_PLAN, TODAY, Installation, respond
 from tests.installation.naive import ByHand, Decided, Grant, Naive, Override, Pair, Raised, read, who
+from tests.installation.test_kept_publications import no_ended_access_is_readable
 
 WEEKS = int(os.environ.get("DATAFLYT_WEEKS", "2"))
 SCHOOL = "311060015"
@@ -52,6 +53,8 @@ class People:
     def __init__(self, installation: Installation, model: Naive, rng: Random) -> None:
         self.here, self.model, self.rng = installation, model, rng
         self.made: Counter[str] = Counter()
+        self.older = 0
+        """How many older files of guardians have been read, and held no access that has ended."""
         self.seen = model.facts
         """The facts of the run that waits, or else of the released one."""
 
@@ -381,6 +384,7 @@ class People:
             assert all(model.level(one) < 3 and one not in model.dead for one in files["pifu"] | files["feide_ldif"])
             accounts = {one for one in shown if one in model.facts.pupils or one.startswith("hand:")}
             _same("accounts", accounts - employees, files["feide_ldif"] - employees)
+        self.older += no_ended_access_is_readable(self.here)
 
     def _named(self, ask: Callable[[str], list[Any]]) -> dict[str, str]:
         """Return the model's name of each person of the warehouse."""
@@ -434,6 +438,7 @@ def test_everything_that_counts_is_what_the_registers_and_the_decisions_say_week
         decided.decide()
         decided.compare()
     assert sum(decided.made.values()) >= 2 * WEEKS
+    assert decided.older
     if WEEKS >= 52:
         assert len(decided.made) == 17, f"kinds never decided: {decided.made}"
 

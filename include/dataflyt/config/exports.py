@@ -36,6 +36,9 @@ mobile. ``guardians``: the adults with access to a pupil, and to which.
 ALWAYS_WITH_CONTACT: Final = frozenset({"pifu", "pifu_1_2", "pifu_1_1"})
 """The exports whose file has guardians' own e-mail and mobile without any word of the kommune's file."""
 
+WITHOUT_GUARDIANS: Final = frozenset({"feide_ldif", "class_list", "calendar"})
+"""The exports whose file never tells of a guardian. Others do, or where the kommune's file gives them guardians."""
+
 if TYPE_CHECKING:
     ExportName: TypeAlias = str
 else:  # mypy does not accept a computed Literal; pydantic does, and refuses every other name

@@ -15,7 +15,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dataflyt.config.exports import ALWAYS_WITH_CONTACT, CHOICES, EXTRAS, ExportName
+from dataflyt.config.exports import ALWAYS_WITH_CONTACT, CHOICES, EXTRAS, WITHOUT_GUARDIANS, ExportName
 from dataflyt.config.formats import WRITE_HR, WRITE_SAS, HrFormat, SasFormat
 from dataflyt.errors import ConfigError, NotAllowed
 from dataflyt.identity import numbers
@@ -791,6 +791,12 @@ class Kommune(_Part):
         """Tell whether some recipient is to have this export's file without the contact details that it holds."""
         held = export in ALWAYS_WITH_CONTACT or "contact" in self.export_extras.get(export, ())
         return held and any(not one.contact for one in self.delivery.get(export, ()))
+
+    def tells_of_guardians(self, export: str) -> bool:
+        """Tell whether this export's file tells which adults have access to which pupils."""
+        if "guardians" in EXTRAS.get(export, ()):
+            return "guardians" in self.export_extras.get(export, ())
+        return export not in WITHOUT_GUARDIANS
 
     def receivers(self, export: str, *, contact: bool | None = None) -> tuple[str, ...]:
         """Return the names of those who get an export: under ``recipients``, and under ``delivery``.

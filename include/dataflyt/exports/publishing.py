@@ -32,6 +32,10 @@ that folder.
 
 A publication's ``state`` is everything it was written from: run, vetoes, decisions, kommune file and day. When any part
 of the state has changed, the exports are written anew (``run.republish``).
+
+Older publications are kept (``KEPT``), but not from before somebody was hidden (``protects``). When an adult's access
+to a pupil has ended, the older ones lose the files that tell of guardians, and keep the others (``gone``): in a large
+kommune some access ends every week, and all would be gone every week.
 """
 
 import hashlib
@@ -113,9 +117,10 @@ def publish(
     Without ``must_pass``, no file is checked, and no export gets what the kommune's file has given it since it was
     published: a new export and more ``export_extras`` wait for the next run. What the file takes away is taken away.
 
-    The newest earlier publication is kept, unless somebody has been hidden since it was written, or the kommune's file
-    has let the exports hold something else. ``put_forward`` deletes the files of all others. Files equal to the
-    published ones are not written again. Needs the kommune's lock.
+    Earlier publications are kept, the last ``KEPT``, unless somebody has been hidden since they were written, or the
+    kommune's file has let the exports hold something else. Those from before an access ended lose the files that tell
+    of guardians. ``put_forward`` deletes the files. Files equal to the published ones are not written again. Needs the
+    kommune's lock.
     """
     root = environment.folder("exports") / run.owner
     day = environment.day(run.as_of)
@@ -171,6 +176,7 @@ def publish(
         "publication": publication,
         "state": state_now,
         "protects": protects,
+        "ended": _ended(connection, run.owner, run.number),
         "manifest": _manifest(kommune, run, publication, files, bare, leads),
         "sizes": orjson.dumps(sizes).decode(),
     }
@@ -178,6 +184,8 @@ def publish(
     disclosing.note(connection, kommune, publication, before.publication if before else publication)
     limits = {"kept": KEPT, "days": kommune.retention.history_days}
     connection.execute(text(_WITHDRAW_THE_REST), noted | limits)
+    tell = [export for export in EXPORTS if kommune.tells_of_guardians(export)]
+    connection.execute(text(_WITHDRAW_GUARDIANS), noted | {"exports": tell})
     return [file.file for file in files]
 
 
@@ -408,11 +416,11 @@ def _manifest(
 
 
 _NOTE = """
-insert into control.publication (owner, publication, run, state, protects, published_at, manifest, sizes)
-values (:owner, :publication, :run, :state, :protects, clock_timestamp(), :manifest, cast(:sizes as jsonb))
+insert into control.publication (owner, publication, run, state, protects, ended, published_at, manifest, sizes)
+values (:owner, :publication, :run, :state, :protects, :ended, clock_timestamp(), :manifest, cast(:sizes as jsonb))
 on conflict (owner, publication) do update
-set state = excluded.state, protects = excluded.protects, published_at = excluded.published_at,
-    manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
+set state = excluded.state, protects = excluded.protects, ended = excluded.ended, gone = '{}',
+    published_at = excluded.published_at, manifest = excluded.manifest, sizes = excluded.sizes, withdrawn_at = null
 """
 
 KEPT: Final = 10
@@ -432,6 +440,11 @@ where owner = :owner and withdrawn_at is null
             order by published_at desc limit :kept
         )
     )
+"""
+
+_WITHDRAW_GUARDIANS = """
+update control.publication set gone = :exports
+where owner = :owner and withdrawn_at is null and publication <> :publication and ended is distinct from :ended
 """
 
 
@@ -538,6 +551,34 @@ select
         where i.owner = :owner
     ),
     (select count(*) from control.undo where owner = :owner)
+"""
+
+
+def _ended(connection: Connection, owner: str, run: int) -> str:
+    """Return a digest of every access that has ended. Files written under another digest may hold one.
+
+    Needs the views ``now_shown_<what>``.
+    """
+    return _digest(*connection.execute(text(_ENDED), {"owner": owner, "run": run}).one())
+
+
+# A publication shows only what a released run gave. What a run gave to a pupil who is still shown, and what is not
+# shown now, has ended, whatever ended it: FREG's answer, the day, a death, a policy. A pupil who has left keeps the
+# guardians in the older files, as the pupil stays there, unless a veto says that the access has ended.
+_ENDED = """
+select
+    (
+        select string_agg(said, ',' order by said collate "C") from (
+            select distinct a.child_id || ' ' || a.adult as said
+            from golden.guardian_access a
+            join now_shown_person c on c.person_id = a.child_id and c.pupil
+            where a.owner = :owner and a.from_run <= :run and a.adult_kind = 'person' and a.state = 'active'
+                and not exists (
+                    select from now_shown_relation r where r.child_id = a.child_id and r.adult_id::text = a.adult
+                )
+        ) as ended
+    ),
+    (select max(veto) from control.veto where owner = :owner and kind <> 'protection')
 """
 
 
@@ -656,7 +697,7 @@ select exists (
 
 
 def put_forward(connection: Connection, owner: str, root: Any, *, just_written: bool = False) -> None:
-    """Let the manifest in ``root`` name the publication in force, and throw away the files of withdrawn publications.
+    """Let the manifest in ``root`` name the publication in force, and delete the files that are withdrawn.
 
     Called after each publication, with ``just_written``, and at every start, where it completes a publication that was
     killed. At a start, a manifest that the warehouse does not know stays, with its files, until the next publication:
@@ -667,7 +708,7 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     remove(root / _WORK)
     known = connection.execute(
         text(
-            "select publication, manifest, withdrawn_at is null as kept from control.publication "
+            "select publication, manifest, gone, withdrawn_at is null as kept from control.publication "
             "where owner = :owner order by published_at desc"
         ),
         {"owner": owner},
@@ -685,15 +726,21 @@ def put_forward(connection: Connection, owner: str, root: Any, *, just_written: 
     for folder in list(root.iterdir()):
         if folder.is_dir() and folder.name not in {one.publication for one in kept}:
             remove(folder)
-    _delete_old_changes(root, kept[0].publication, wanted, (one.publication for one in kept))
+    _delete_of_kept(root, kept, wanted)
 
 
-def _delete_old_changes(root: Any, in_force: str, manifest: bytes, publications: Iterable[str]) -> None:
-    """Delete every file of changes but those that the manifest in force names: they name people who are deleted."""
-    kept = {lead["file"] for file in orjson.loads(manifest).get("files", ()) for lead in _leads_of(file)}
+def _delete_of_kept(root: Any, kept: Sequence[Any], manifest: bytes) -> None:
+    """Delete the files of kept publications that are ``gone``, and all changes but those that the manifest names.
+
+    Changes name people who are deleted. The first of ``kept`` is the publication in force.
+    """
+    leads = {lead["file"] for file in orjson.loads(manifest).get("files", ()) for lead in _leads_of(file)}
     stems = tuple(PurePath(export.changes.file).stem for export in EXPORTS.values() if export.changes)
-    for publication in publications:
-        folder = root / publication
+    for one in kept:
+        files = [EXPORTS[export].file for export in one.gone if export in EXPORTS]
+        gone = {*files, *map(named, files)}
+        folder = root / one.publication
         for path in list(folder.iterdir()) if folder.exists() else ():
-            if path.name.startswith(stems) and (publication != in_force or path.name not in kept):
+            led = one is kept[0] and path.name in leads
+            if path.name in gone or (path.name.startswith(stems) and not led):
                 path.unlink(missing_ok=True)

@@ -82,7 +82,7 @@ select d.file, d.from_at, d.to_at,
         end], null) as publications,
     d.to_at is null or exists (
         select from control.publication p
-        where p.owner = :owner and p.withdrawn_at is null
+        where p.owner = :owner and p.withdrawn_at is null and d.file <> all(p.gone)
             and (p.publication in (d.first_publication, d.last_publication)
                 or p.published_at >= d.from_at and p.published_at < d.to_at)
     ) as on_disk

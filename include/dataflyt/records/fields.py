@@ -255,7 +255,8 @@ KEPT_FOR: Final = {
     "som er elev, og {days} døgn etter",
     "Rader i karantene": "{days} døgn etter kjøringen",
     "Kontaktopplysninger i klartekst": "bare de nyeste, så lenge personen er foresatt til en elev",
-    "Eksportfiler på disk": "den som gjelder, og den før den; straks borte når noen skal skjules",
+    "Eksportfiler på disk": "de siste ti utgavene, høyst {days} døgn; straks borte når noen skal skjules, "
+    "og filene om foresatte når en tilgang har tatt slutt",
     "Hvem som var i hvilken fil": "fem år; når personen er slettet, bare under en nøkkelhash",
     "Vedtak (sperring, tilgang, samtykke, overstyring)": "fem år etter at de er avsluttet",
     "Innsynslogg": "fem år",
