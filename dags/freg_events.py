@@ -1,4 +1,4 @@
-"""The DAG that reads FREG's events for all kommuner, every hour, and sends the hour's metrics: wiring only.
+"""The DAG that reads FREG's events for all kommuner, every hour, tells of it, and sends metrics: wiring only.
 
 The work is in ``dataflyt.operations`` (``fast_lane``, ``metrics``). It has a DAG of its own because, in a kommune's
 DAG, a run that waits for an answer holds back the next run. freg_events.md is the page.
@@ -11,7 +11,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAc
 
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import tell_events_failed
-from dataflyt.on_airflow.operators import RUN_TYPES, FastLane, TellMetrics, access_control
+from dataflyt.on_airflow.operators import RUN_TYPES, FastLane, TellEvents, TellMetrics, access_control
 from dataflyt.on_airflow.safely import TryLater, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=5))
@@ -39,5 +39,8 @@ with DAG(
     },
 ):
     # Goes before every kommune's extract that waits for a slot in the pool.
-    FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg", priority_weight=100)
+    fast_lane = FastLane(task_id="fast_lane", task_display_name=notices.FAST_LANE, pool="freg", priority_weight=100)
+    # A teardown: it tells whatever became of that, and the run is red all the same when that failed.
+    tell = TellEvents(task_id="tell_events", task_display_name=notices.TELL_EVENTS)
+    fast_lane >> tell.as_teardown()
     TellMetrics(task_id="tell_metrics", task_display_name=notices.TELL_METRICS)

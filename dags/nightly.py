@@ -1,4 +1,4 @@
-"""The DAG that brings publications in line with the day, deletes what has had its time, and mails: wiring only.
+"""The DAG that brings publications in line with the day, tells of them, deletes the old, and mails: wiring only.
 
 The work is in ``dataflyt.operations`` (``nightly``, ``retention``, ``work_list``). Access can end because a day has
 passed, and a kommune's own run may be a month away. nightly.md is the page.
@@ -11,7 +11,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAc
 
 from dataflyt.on_airflow import notices
 from dataflyt.on_airflow.mails import tell_nightly_failed
-from dataflyt.on_airflow.operators import RUN_TYPES, Nightly, Retention, WorkListMails, access_control
+from dataflyt.on_airflow.operators import RUN_TYPES, Nightly, Retention, TellPublished, WorkListMails, access_control
 from dataflyt.on_airflow.safely import TryLater, say_why
 
 PATIENCE = RetryRule(TryLater, RetryAction.RETRY, retry_delay=timedelta(minutes=10))
@@ -40,6 +40,9 @@ with DAG(
     },
 ):
     # None waits for another: trouble with one kommune's publication must not keep what is to be deleted.
-    Nightly(task_id="bring_in_line", task_display_name=notices.BRING_IN_LINE)
+    bring_in_line = Nightly(task_id="bring_in_line", task_display_name=notices.BRING_IN_LINE)
+    # A teardown: it tells whatever became of that, and the run is red all the same when that failed.
+    tell = TellPublished(task_id="tell_published", task_display_name=notices.TELL_PUBLISHED)
+    bring_in_line >> tell.as_teardown()
     Retention(task_id="delete_old", task_display_name=notices.DELETE_OLD)
     WorkListMails(task_id="mail_work_lists", task_display_name=notices.MAIL_WORK_LISTS)

@@ -17,7 +17,7 @@ from dataflyt.errors import ConfigError, SourceUnavailable
 
 bag = DagBag(dag_folder=sys.argv[1])
 dag = bag.dags["freg_events"]
-task = dag.get_task("fast_lane")
+task, tell = dag.get_task("fast_lane"), dag.get_task("tell_events")
 mails, kept = [], {}
 sending._send = lambda mail, notice: mails.append((mail.to, notice))
 context = {"ti": type("Instance", (), {
@@ -40,6 +40,7 @@ said = {
     "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
     "dag": [dag.catchup, dag.max_active_runs, task.retries, task.pool, task.priority_weight > 11,
             task.execution_timeout.total_seconds() / 3600],
+    "told": [*tell.upstream_task_ids, tell.is_teardown, tell.trigger_rule, [one.name for one in tell.outlets]],
     "names": [dag.dag_display_name, task.task_display_name, dag.doc_md],
     "well": run(),
     "passing": run(SourceUnavailable("haugesund: FREG svarte ikke.")),
@@ -72,6 +73,7 @@ def test_it_runs_every_hour_one_at_a_time_for_the_whole_installation(read: Simpl
     assert read.errors == {}
     assert read.schedule["expression"].split()[1:] == ["*", "*", "*", "*"]
     assert read.dag == [False, 1, 3, "freg", True, 6]
+    assert read.told == ["fast_lane", True, "all_done_setup_success", ["dataflyt/events"]]
     assert read.names[:2] == ["Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"]
     assert "warehouse_events" in read.names[2]
 

@@ -22,7 +22,7 @@ from dataflyt.operations import nightly
 from dataflyt.errors import ConfigError, SourceUnavailable
 
 dag = bag.dags["nightly"]
-task = dag.get_task("bring_in_line")
+task, tell = dag.get_task("bring_in_line"), dag.get_task("tell_published")
 mails, kept = [], {}
 sending._send = lambda mail, notice: mails.append((mail.to, notice))
 context = {"ti": type("Instance", (), {
@@ -43,6 +43,7 @@ said = {
     "schedule": DagSerialization.to_dict(dag)["dag"]["timetable"]["__var"],
     "dag": [dag.catchup, dag.max_active_runs, task.retries, list(dag.task_ids),
             task.execution_timeout.total_seconds() / 3600],
+    "told": [*tell.upstream_task_ids, tell.is_teardown, tell.trigger_rule, [one.name for one in tell.outlets]],
     "names": [dag.dag_display_name, task.task_display_name, dag.doc_md],
     "well": run(),
     "passing": run(SourceUnavailable("haugesund: varehuset svarer ikke.")),
@@ -71,7 +72,8 @@ def read(tmp_path_factory: pytest.TempPathFactory, read_dag: Callable[..., Any])
 def test_it_runs_just_after_midnight_in_norway_one_at_a_time(read: SimpleNamespace) -> None:
     assert (read.errors, read.heavy) == ({}, [])
     assert (read.schedule["expression"], read.schedule["timezone"]) == ("10 0 * * *", "Europe/Oslo")
-    assert read.dag == [False, 1, 6, ["bring_in_line", "delete_old", "mail_work_lists"], 6]
+    assert read.dag == [False, 1, 6, ["bring_in_line", "tell_published", "delete_old", "mail_work_lists"], 6]
+    assert read.told == ["bring_in_line", True, "all_done_setup_success", ["dataflyt/published"]]
     assert read.names[:2] == ["Dagens publisering", "Rett det som er publisert, etter dagen"]
     assert "kl. 00.10" in read.names[2]
 

@@ -171,6 +171,7 @@ def test_what_is_taken_leaves_every_export_whatever_waits_and_nothing_else_chang
     outcome = lane.run()
     assert outcome.trouble == []
     assert outcome.counts == {"pages": 2, "events": 4, "kommuner": 1, "waiting": 0}
+    assert outcome.read
     assert published(here) == before - {secret.number}
     assert "Nyttnavn" not in here.ldif(), "what gives or only changes waits for the next run"
     assert gone not in _access(here, lost.number)
@@ -291,7 +292,8 @@ def test_killed_or_unanswered_anywhere_it_is_repeated_and_nothing_is_lost(
     with monkeypatch.context() as patched:
         patched.setattr(EventList, "pages", _breaks_off)
         patched.setattr(fast_lane, "withdraw", lambda *_: None)
-        assert [type(trouble) for trouble in lane.run().trouble] == [SourceUnavailable]
+        broken_off = lane.run()
+    assert ([type(trouble) for trouble in broken_off.trouble], broken_off.read) == ([SourceUnavailable], False)
     assert lane.owners("waiting") == ["haugesund"] * 2
     # The list does not answer: the error says since when, and waiting people are asked about all the same.
     lane.refused = {"freg_events"}

@@ -60,7 +60,9 @@ def test_an_event_keeps_its_datasets_and_loses_errors_code_and_files(step: str, 
 def test_nothing_tells_how_long_a_step_took_that_hides_people_or_that_one_was_hidden_between_runs() -> None:
     silent = [f"kommune_haugesund.{step}" for step in TITLES if step not in STEPS]
     assert not HIDING & STEPS
-    for job in ["kommune_haugesund", *silent, "freg_events", "freg_events.fast_lane", "nightly.bring_in_line"]:
+    common = ["freg_events", "freg_events.fast_lane", "freg_events.tell_events"]
+    common += ["nightly.bring_in_line", "nightly.tell_published"]
+    for job in ["kommune_haugesund", *silent, *common]:
         assert Told({}).transform(event(job)) is None, job
 
 

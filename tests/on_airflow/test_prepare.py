@@ -160,13 +160,14 @@ def test_what_was_set_by_hand_stays(world: SimpleNamespace) -> None:
 
 def test_a_run_whose_pool_nobody_made_goes_on_and_says_so(world: SimpleNamespace) -> None:
     state, note, pools = world.said["before"]["freg_events"]
-    assert (state, pools) == ("running", {"fast_lane": "default_pool", "tell_metrics": "default_pool"})
+    assert (state, pools) == ("running", dict.fromkeys(("fast_lane", "tell_events", "tell_metrics"), "default_pool"))
     assert note.startswith("Det er ingen pool freg i Airflow")
     assert "dataflyt airflow prepare" in note
     state, note, pools = world.said["before"]["kommune_haugesund"]
     assert (state, set(pools.values())) == ("running", {"default_pool"})
     assert note.startswith("Det er ingen pool freg eller krr i Airflow")
-    assert world.said["after"]["freg_events"][1:] == [None, {"fast_lane": "freg", "tell_metrics": "default_pool"}]
+    pools = {"fast_lane": "freg", "tell_events": "default_pool", "tell_metrics": "default_pool"}
+    assert world.said["after"]["freg_events"][1:] == [None, pools]
     assert world.said["after"]["kommune_haugesund"][2]["extract_krr"] == "krr"
 
 

@@ -1,9 +1,7 @@
 """Notices by Apprise, and one notice a cause: a real HTTP receiver, and real Airflow in the last test."""
 
 import json
-import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,16 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from dataflyt.config.kommune import Mail
 from dataflyt.on_airflow import mails, told
 from dataflyt.on_airflow.notices import Notice
 from dataflyt.operations.causes import of_lines
-from supervisor import airflow_parts, logins
-from supervisor.airflow_api import http
-from supervisor.home import REPOSITORY, Home, free_port
+from tests.on_airflow.running import running_airflow, started, until
 
 TOKEN = "hemmeligToken4711"
 NOTICE = Notice("Haugesund (1106): kjøringen stoppet", "Linje én.\n\nSe «kjøringen»: 12 < 13 & *ja*\n")
@@ -260,62 +255,20 @@ def test_lines_without_a_kommune_are_causes_too() -> None:
 
 @pytest.mark.long
 def test_airflow_tells_once_of_what_fails_twice(receiver: Receiver, tmp_path: Path) -> None:
-    home, port = Home(tmp_path / "home"), free_port()
     kommuner = tmp_path / "kommuner"
     kommuner.mkdir()
-    environment = home.base_environment(kommuner) | home.airflow_environment(port)
-    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
     freg = {"conn_type": "freg_events", "host": "https://freg.example.no", "extra": {"apprise": "teams"}}
-    environment |= {
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "AIRFLOW_CONN_TEAMS": connection(receiver.url),
-        "AIRFLOW_CONN_FREG_EVENTS": json.dumps(freg),
-    }
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    admin = logins.administrator()
-    password = home.password(admin.user)
-    parts = ["api-server", "scheduler", "dag-processor"]
-    command = airflow_parts.command(home.passwords, [], [admin], parts=parts, logs=logs, migrate=True)
-    with (logs / "parent.log").open("w") as log:
-        airflow = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, text=True)
-    try:
-        assert airflow.stdin is not None
-        airflow.stdin.write("{}\n")
-        airflow.stdin.flush()
-        with http(f"http://127.0.0.1:{port}", timeout=60) as asking:
-            until(lambda: asking.get("/api/v2/version").is_success, 300)
-            token = asking.post("/auth/token", json={"username": admin.user, "password": password}).json()
-            asking.headers["authorization"] = f"Bearer {token['access_token']}"
-            events = "/api/v2/dags/freg_events"
-            until(lambda: asking.get(events).is_success, 120)
-            asking.patch(events, json={"is_paused": False}).raise_for_status()
-            for number in (1, 2, 3):
-                run = {"dag_run_id": f"by-hand-{number}", "logical_date": None}
-                asking.post(f"{events}/dagRuns", json=run).raise_for_status()
-                at = f"{events}/dagRuns/by-hand-{number}"
-                until(lambda at=at: asking.get(at).json()["state"] == "failed", 180)
-                until(lambda: receiver.given, 60)
-                until(lambda: asking.get(KEPT).is_success, 60)
-            time.sleep(10)  # for the last run's call to the processor
-            said = json.loads(asking.get(KEPT).json()["value"])
-    finally:
-        airflow.terminate()
-        airflow.wait(60)
+    environment = {"AIRFLOW_CONN_TEAMS": connection(receiver.url), "AIRFLOW_CONN_FREG_EVENTS": json.dumps(freg)}
+    with running_airflow(tmp_path, kommuner, environment) as asking:
+        for number in (1, 2, 3):
+            at = started(asking, "freg_events", f"by-hand-{number}")
+            until(lambda at=at: asking.get(at).json()["state"] == "failed", 180)
+            until(lambda: receiver.given, 60)
+            until(lambda: asking.get(KEPT).is_success, 60)
+        time.sleep(10)  # for the last run's call to the processor
+        said = json.loads(asking.get(KEPT).json()["value"])
     (given,) = receiver.given
     assert "warehouse_events" in given["message"]
     assert TOKEN not in given["message"]
     (cause,) = said
     assert cause["last"] > cause["since"]
-
-
-def until(done: Callable[[], Any], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if done():
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.5)

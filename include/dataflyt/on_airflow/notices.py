@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from dataflyt.operations.digest import Digest
 
 EVENTS, FAST_LANE = "Hendelser fra Folkeregisteret", "Les hendelser og trekk tilbake"
+TELL_EVENTS = "Si fra til andre DAG-er at hendelsene er lest"
 TELL_METRICS = "Send måltall om kommunenes kjøringer"
 """The names of the DAG that reads FREG's events, and of its tasks."""
 
 NIGHTLY, BRING_IN_LINE = "Dagens publisering", "Rett det som er publisert, etter dagen"
+TELL_PUBLISHED = "Si fra til andre DAG-er om det som er publisert"
 DELETE_OLD = "Slett det som har hatt sin tid"
 MAIL_WORK_LISTS = "Send ukens e-post om arbeidslisten"
 """The names of the nightly DAG, and of its tasks."""

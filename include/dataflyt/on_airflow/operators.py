@@ -9,8 +9,10 @@ In: a task's context. Out, into XCom: counts, and the sentence with which a step
 - ``CloseRun``: closes the run, released or not, and makes the DAG run red when a task failed.
 - ``Refuse``: the one task of a kommune whose file is broken.
 - ``FastLane``: the task that reads FREG's events.
+- ``TellEvents``: the task of the same DAG that tells Airflow, every hour, that every kommune's events were read.
 - ``TellMetrics``: the task of the same DAG that sends, every hour, the metrics that no run sends.
-- ``Nightly``: the one task of the DAG that brings publications in line with the day.
+- ``Nightly``: the task of the DAG that brings publications in line with the day.
+- ``TellPublished``: the task of the same DAG that tells Airflow, every night, of every export that stands published.
 - ``Retention``: the task of the same DAG that deletes what has had its time.
 - ``WorkListMails``: the task of the same DAG that mails what there is to correct.
 - ``Reference``: a task of the DAG that reads the registers of schools and codes.
@@ -24,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Asset, BaseOperator, get_parsing_context
+from airflow.sdk import Asset, AssetAlias, BaseOperator, get_parsing_context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
@@ -87,8 +89,8 @@ class Step(BaseOperator):  # type: ignore[misc]
 class Publish(Step):
     """Publish a released run, and tell Airflow that its exports are there: each is an asset, which may start a DAG.
 
-    Only a run's own publication does. Between runs a publication is written anew when somebody must be hidden, and an
-    event then would tell everybody who sees Airflow that somebody was.
+    Between runs a publication is written anew when somebody must be hidden, and an event then would tell everybody who
+    sees Airflow that somebody was. ``TellPublished`` tells every night instead, whether it was or not.
     """
 
     def run_step(self, context: Context) -> Mapping[str, object]:
@@ -118,9 +120,19 @@ WAREHOUSE = "warehouse"
 """The name of the asset that a kommune's golden record is."""
 
 
+OF_PUBLISHED, OF_EVENTS = AssetAlias("dataflyt/published"), AssetAlias("dataflyt/events")
+"""Under these names the common DAGs tell of kommuner's assets: a DAG file of theirs reads no kommune's file."""
+
+READ = "read"
+"""The name under which the task of the events keeps whether it could read the list."""
+
+
 def asset(kommune: Kommune, name: str) -> Asset:
-    """Return an asset of a kommune: a source, the warehouse or an export."""
-    return Asset(name=f"{kommune.id}/{name}", uri=f"dataflyt://{kommune.id}/{name}", group="dataflyt")
+    """Return an asset of a kommune: a source, the warehouse or an export.
+
+    Its name is its URI: to Airflow, ``Asset("dataflyt://…")`` in somebody else's DAG is otherwise another asset.
+    """
+    return Asset(f"dataflyt://{kommune.id}/{name}", group="dataflyt")
 
 
 def assets(kommune: Kommune) -> dict[str, Asset]:
@@ -283,15 +295,34 @@ class FastLane(BaseOperator):  # type: ignore[misc]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the fast lane and return its counts."""
-        return safely_said(context, lambda: counted(self.run_lane()))
+        return safely_said(context, lambda: counted(self.run_lane(context)))
 
-    def run_lane(self) -> Mapping[str, object]:
+    def run_lane(self, context: Context) -> Mapping[str, object]:
         """Call ``fast_lane.run``. Raises SourceUnavailable when another try may succeed with everything that failed."""
         from dataflyt.operations import fast_lane
 
         outcome = fast_lane.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
+        context["ti"].xcom_push(key=READ, value=outcome.read)
         return without_trouble(outcome)
+
+
+class TellEvents(BaseOperator):  # type: ignore[misc]
+    """Tell Airflow that the events of every kommune were read, as assets; of none when the list could not be read.
+
+    Every kommune is told of alike, whatever its events were, and nothing is told of them.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(outlets=[OF_EVENTS], **kwargs)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Tell of ``dataflyt://<id>/freg`` of every kommune, and return how many there were."""
+        read = context["ti"].xcom_pull(task_ids="fast_lane", key=READ)
+        kommuner = safely(lambda: load_all(folder_of_kommuner())[0]) if read else []
+        for kommune in kommuner:
+            context["outlet_events"][OF_EVENTS].add(asset(kommune, "freg"))
+        return {"assets": len(kommuner)}
 
 
 class TellMetrics(BaseOperator):  # type: ignore[misc]
@@ -325,6 +356,26 @@ class Nightly(BaseOperator):  # type: ignore[misc]
         outcome = nightly.run(load_all(folder_of_kommuner())[0], run_environment())
         self.log.info("%s: %s", self.task_id, outcome.counts)
         return without_trouble(outcome)
+
+
+class TellPublished(BaseOperator):  # type: ignore[misc]
+    """Tell Airflow of every export that stands published, as assets, with its run.
+
+    Every night alike, also for a kommune whose publication could not be brought in line: an event says neither that a
+    file is another than last night's nor that it is not. The manifest does.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(outlets=[OF_PUBLISHED], **kwargs)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Tell of them, and return how many there were."""
+        from dataflyt.operations import nightly
+
+        standing = safely(lambda: nightly.standing(load_all(folder_of_kommuner())[0], run_environment()))
+        for one in standing:
+            context["outlet_events"][OF_PUBLISHED].add(asset(one.kommune, one.export), extra={"run": one.run})
+        return {"assets": len(standing)}
 
 
 class Retention(BaseOperator):  # type: ignore[misc]

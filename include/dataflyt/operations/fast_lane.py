@@ -67,6 +67,8 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
             known = events.pointer(connection, FEED)
         since = f" De ble sist lest {known.read_at:%d.%m.%Y kl. %H.%M} UTC." if known else ""
         outcome.trouble.append(type(trouble)(trouble.sentence + since, **trouble.facts))
+    else:
+        outcome.read = True
     by_id = {kommune.id: kommune for kommune in kommuner}
     with database.reading_events(db) as connection:
         waiting = events.owners(connection)

@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+import orjson
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable, may_pass
 from dataflyt.exports.delivery import shared_places
+from dataflyt.exports.registry import EXPORTS
 from dataflyt.run.deliver import deliver_published
 from dataflyt.run.environment import Environment
 from dataflyt.run.republish import write_anew
@@ -25,12 +29,24 @@ from dataflyt.run.republish import write_anew
 log = logging.getLogger(__name__)
 
 
+class Standing(NamedTuple):
+    """An export of a kommune that stands published, and the run it is of."""
+
+    kommune: Kommune
+    export: str
+    run: int
+
+
 @dataclass
 class Outcome:
-    """The outcome: counts that are safe to show, and the errors to report."""
+    """The outcome: counts that are safe to show, and the errors to report.
+
+    ``read``: FREG's event list was read to its end.
+    """
 
     counts: dict[str, int]
     trouble: list[DataflytError] = field(default_factory=list)
+    read: bool = False
 
 
 def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
@@ -93,6 +109,29 @@ def bring_in_line(
         for kommune, trouble in zip(kommuner, written, strict=True)
     ]
     return [trouble for trouble in tried if trouble]
+
+
+def standing(kommuner: Iterable[Kommune], environment: Environment) -> list[Standing]:
+    """Return the exports that stand published, as the manifests say.
+
+    A manifest that cannot be read is a line in the log, and takes no other kommune's exports away.
+    """
+    found: list[Standing] = []
+
+    def read(kommune: Kommune) -> None:
+        if _has_published(kommune.id, environment):
+            manifest = orjson.loads((environment.folder("exports") / kommune.id / "manifest.json").read_bytes())
+            files = {file["file"] for file in manifest["files"]}
+            found.extend(
+                Standing(kommune, export, manifest["run"])
+                for export in kommune.exports
+                if EXPORTS[export].file in files
+            )
+
+    for kommune in kommuner:
+        if trouble := trouble_of(partial(read, kommune), kommune.id):
+            log.error("%s %s", trouble.sentence, trouble.facts or "")
+    return found
 
 
 def trouble_of(work: Callable[[], None], what: str) -> DataflytError | None:
