@@ -5,8 +5,8 @@ those in ``METRICS`` alone. ``on_airflow.telling`` sends them.
 
 Everybody who sees the dashboards sees every kommune. So a metric has no more than the run's report tells those who may
 not see protection: no table, kind or rule that tells of it, and nothing that changes between two runs because somebody
-was hidden. Vetoes are not counted, not even for the whole installation: together with a plan's losses of access, which
-are told, their number is that of the people who have become protected.
+was hidden. Vetoes are not counted, not even for the whole installation and a month: together with the plans' losses of
+access, which are told, their number is that of the people who have become protected.
 """
 
 from __future__ import annotations
