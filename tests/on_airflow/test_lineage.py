@@ -21,6 +21,7 @@ from dataflyt.operations import quality
 from dataflyt.run.steps import HIDING, TITLES
 from simulator.manifest import people
 from tests.installation.fixtures import TO_PLAN, Installation, approve_and_release
+from tests.on_airflow.openlineage_rules import wrong_in
 from tests.on_airflow.test_operators import Instance, context
 from tests.traces import search
 
@@ -194,6 +195,9 @@ def test_a_run_tells_what_the_table_of_quality_tells_everybody_and_names_nobody(
         for one in sent["check"].inputs
         if one.inputFacets
     }
+    for one in sent.values():
+        for what, datasets in (("input", one.inputs), ("output", one.outputs)):
+            assert [wrong for dataset in datasets for wrong in wrong_in(json.loads(Serde.to_json(dataset)), what)] == []
     seen = quality.over_time(installation.kommune, installation.environment, 1)
     shown = {rule.rule: rule.found[-1] for rule in seen.rules}
     for rules in told.values():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -226,11 +226,20 @@ def test_the_commands_show_the_runs_of_all_kommuner_and_what_must_be_looked_at(
     assert run("runs", "--outcome", "failed") == (0, "0 kjøringer.\n")
     assert run("runs", "--since", "2027-01-01") == (0, "0 kjøringer.\n")
     assert run("runs", "--outcome", "lost")[0] == 2
-    table = tmp_path / "runs.xlsx"
-    assert run("runs", "--out", str(table))[0] == 0
-    head, row = openpyxl.load_workbook(table).active.iter_rows(values_only=True)
-    assert head[:4] == ("Kommune", "Kjøring", "Begynte", "Utfall")
-    assert (row[1], row[3]) == (1, "frigitt")
+    tables = {}
+    for kind, read in (("csv", pd.read_csv), ("xlsx", pd.read_excel), ("parquet", pd.read_parquet)):
+        file = tmp_path / f"runs.{kind}"
+        sought = ("--since", "22.11.2026", "--outcome", "released", "--out", str(file))
+        assert run("runs", *sought) == (0, f"1 kjøringer er skrevet til {file}.\n")
+        more = {"sep": ";", "decimal": ","} if kind == "csv" else {}
+        (tables[kind],) = read(file, **more).to_dict("records")
+    for kind, row in tables.items():
+        assert list(row)[:4] == ["Kommune", "Kjøring", "Begynte", "Utfall"], kind
+        assert (row["Kjøring"], row["Utfall"]) == (1, "frigitt"), kind
+        # The cost: seconds and CPU of the run, and the seconds of its steps.
+        assert 0 < row["Sekunder CPU"] <= 2 * row["Sekunder"], kind
+        assert 0 < row["Flett (s)"] < row["Sekunder"], kind
+    assert all(tables["csv"][name] == tables["parquet"][name] for name in ("Sekunder", "Sekunder CPU", "Mottatt"))
 
     # Two kommuner of the folder have never run; the one that has read files that are older than a week.
     code, text = run("digest")
