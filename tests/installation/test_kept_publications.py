@@ -6,11 +6,13 @@ And less the files of guardians that may tell of an access that has ended since.
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
 from sqlalchemy import text
 
+from dataflyt.config.kommune import Decided
 from dataflyt.exports.publishing import KEPT
 from dataflyt.operations import nightly
 from dataflyt.records import disclosed
@@ -47,6 +49,23 @@ def test_the_last_ten_are_kept_until_somebody_is_hidden(installation: Installati
         "select owner, child_id, adult, 'other', '2026/1', '101', now() from golden.guardian_access limit 1",
     )
     last = publish(installation, KEPT + 2)
+    assert kept(installation) == {last}
+
+
+@pytest.mark.parametrize(
+    "let",
+    [
+        {"pupils_without_number": "publish"},
+        {"calendars_of_all_decided": Decided(by="Kari Nordmann, oppvekstsjef", on=date(2026, 8, 1))},
+    ],
+)
+def test_none_is_kept_from_when_the_kommune_file_let_more_be_published(
+    installation: Installation, let: dict[str, Any]
+) -> None:
+    mail = installation.kommune.feide.model_copy(update={"mail": "feide@haugesund.no"})
+    more = published_anew(installation, feide=mail, **let)
+    assert more.name in kept(installation)
+    last = publish(installation, 1)
     assert kept(installation) == {last}
 
 

@@ -515,7 +515,8 @@ def _protects(connection: Connection, kommune: Kommune, day: date) -> str:
     """
     found = connection.execute(text(_PROTECTS), {"owner": kommune.id, "day": day}).one()
     extras = sorted((export, *sorted(words)) for export, words in kommune.export_extras.items() if words)
-    return _digest(*found, *extras)
+    lets = kommune.pupils_without_number, kommune.calendars_of_all_decided is not None
+    return _digest(*found, *extras, *lets)
 
 
 _PROTECTS = """
