@@ -1,6 +1,6 @@
 """Publications know which access had ended, and which of their files are gone.
 
-Revision ID: 0031
+Revision ID: 0030
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from alembic import op
 
 from dataflyt.storage.database import driver
 
-revision = "0031"
+revision = "0030"
 down_revision = "0029"
 
 
