@@ -39,12 +39,14 @@ def day(value: str | None) -> str | None:
         return value
 
 
+@lru_cache(maxsize=4096)
 def start_day(value: str | None) -> str | None:
     """Return a start date or a birth date; None for the placeholder "since always" (year 1)."""
     found = day(value)
     return None if found is not None and found.startswith(_ALWAYS) else found
 
 
+@lru_cache(maxsize=4096)
 def end_day(value: str | None) -> str | None:
     """Return an end date; None for the placeholder "until further notice" (years 2099, 2100, 9999, and year 1)."""
     found = day(value)

@@ -11,8 +11,8 @@ Organisation numbers: Brønnøysundregistrene, mod 11 with weights 3 2 7 6 5 4 3
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import date
+from operator import mul
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["fodselsnummer", "dnummer", "hnummer"]
@@ -23,10 +23,10 @@ K2_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 ORGNR_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
 
 _DIGITS = frozenset("0123456789")
+_VALUES = {digit: int(digit) for digit in _DIGITS}
 _NEW_K1_RESTS = frozenset((0, 1, 2, 3))
 _ONLY_DIGITS = re.compile(r"[0-9]+")
-_QUOTES = "['\"\u2018\u2019\u201c\u201d`\u00b4]*"
-_SPREADSHEET = re.compile(f"^=?{_QUOTES}(.*?){_QUOTES}$", re.DOTALL)
+_QUOTES = "'\"\u2018\u2019\u201c\u201d`\u00b4"
 _NO_FRACTION = re.compile(r"^([0-9]{10,11})[.,]0+$")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]{1,2}")
 # Signs that people write between digits.
@@ -66,13 +66,17 @@ def read(text: str | None) -> Written | None:
     (Written(kind='number', value='05851450027'), Written(kind='number', value='05851450027'), \
 Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
     """
-    bare = _SPREADSHEET.sub(r"\1", unicodedata.normalize("NFKC", text or "").strip())
-    bare = "".join(_ascii(one) for one in bare if not one.isspace() and unicodedata.category(one) != "Cf")
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return _of_digits(text)
+    bare = text if text.isascii() and text.isalnum() else _bare(text)
     if not bare:
         return None
     if _SCIENTIFIC.fullmatch(bare):
         return Written("miswritten", bare)
-    digits = _BETWEEN_DIGITS.sub("", _NO_FRACTION.sub(r"\1", bare))
+    no_fraction = _NO_FRACTION.match(bare)
+    digits = no_fraction[1] if no_fraction else _BETWEEN_DIGITS.sub("", bare)
     if _ONLY_DIGITS.fullmatch(digits):
         return _of_digits(digits)
     if _UUID.fullmatch(bare):
@@ -81,11 +85,18 @@ Written(kind='provisional', value='058514500271'), 'miswritten', 'local')
         return inner if inner.kind == "number" else Written(inner.kind, bare)
     if _ENCRYPTED.fullmatch(bare):
         return Written("encrypted", bare)
-    count = sum(one in _DIGITS for one in digits)
     # A number with letters in it or words around it.
-    if _TEN_DIGITS.search(digits) or (count >= 8 and 10 <= len(digits) <= 24):
+    if _TEN_DIGITS.search(digits) or (10 <= len(digits) <= 24 and sum(one in _DIGITS for one in digits) >= 8):
         return Written("miswritten", bare)
     return Written("local", bare)
+
+
+def _bare(text: str) -> str:
+    """Return a text with digits of any script as 0 to 9, and without blanks and what a spreadsheet adds."""
+    bare = unicodedata.normalize("NFKC", text).strip().removeprefix("=").strip(_QUOTES)
+    if bare.isascii():
+        return "".join(bare.split())
+    return "".join(_ascii(one) for one in bare if not one.isspace() and unicodedata.category(one) != "Cf")
 
 
 class Told(NamedTuple):
@@ -118,12 +129,6 @@ def told(
 Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
     """
     first, second = read(number), read(local)
-    # A provisional number is the kommune's own; a valid one is an H-number, which the health service issues.
-    locals_ = [
-        one.value
-        for one in (second, *map(read, own))
-        if one and (one.kind == "local" or (one.kind == "provisional" and not parse(one.value).valid))
-    ]
     for one, written in () if encrypted else ((first, number), (second, local)):
         if one and one.kind == "number" and not _of_another_day(one.value, written or "", born):
             return Told(one.value, second.value if second and second.kind == "local" else None, None)
@@ -132,12 +137,18 @@ Told(number=None, local_number='E1', number_kind='miswritten'), 'miswritten')
         kind = "encrypted" if encrypted else "miswritten" if first.kind in ("local", "number") else first.kind
     elif second and second.kind != "local":
         kind = "miswritten" if second.kind == "number" else second.kind
-    return Told(None, next(iter(locals_), None), kind)
+    # A provisional number is the kommune's own; a valid one is an H-number, which the health service issues.
+    locals_ = (
+        one.value
+        for one in (second, *map(read, own))
+        if one and (one.kind == "local" or (one.kind == "provisional" and not parse(one.value).valid))
+    )
+    return Told(None, next(locals_, None), kind)
 
 
 def _of_another_day(number: str, written: str, born: str | None) -> bool:
     """Tell whether a number whose zero was put back has another birth date than ``born``."""
-    if born is None or len(born) != 10 or sum(_ascii(one) in _DIGITS for one in written) != 10:
+    if born is None or len(born) != 10 or number[0] != "0" or sum(_ascii(one) in _DIGITS for one in written) != 10:
         return False
     day, month, year = int(number[:2]) % 40, int(number[2:4]) % 40, number[4:6]
     return (f"{year}-{month:02}-{day:02}") != born[2:]
@@ -176,8 +187,7 @@ def _given_to_nobody(five: str) -> bool:
     return len(set(five)) == 1 or five == "12345" or five.startswith(("00", "99"))
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """The contents of a national identity number.
 
     ``number`` is the text without blanks. The other fields are empty unless it is ``valid``. ``rule`` is the rule that
@@ -196,13 +206,12 @@ class Number:
 def parse(text: str) -> Number:
     """Read a number: eleven digits, with blanks anywhere. Any other text is not valid."""
     number = "".join(text.split())
-    invalid = Number(number, valid=False)
     if len(number) != 11 or not _DIGITS.issuperset(number):
-        return invalid
-    digits = [int(digit) for digit in number]
+        return Number(number, valid=False)
+    digits = [_VALUES[digit] for digit in number]
     rest = (_weighted(digits, K1_WEIGHTS) + digits[9]) % 11
     if rest not in _NEW_K1_RESTS or (_weighted(digits, K2_WEIGHTS) + digits[10]) % 11:
-        return invalid
+        return Number(number, valid=False)
 
     kind: Kind = "fodselsnummer"
     day, month, year = int(number[0:2]), int(number[2:4]), int(number[4:6])
@@ -217,7 +226,7 @@ def parse(text: str) -> Number:
         kind = "dnummer"
     # As in Skatteetaten's validator, every year is read as 20yy, so that 29 February of 00 is a date.
     if _date(2000 + year, month, day) is None:
-        return invalid
+        return Number(number, valid=False)
 
     rule: Rule = "2032" if rest else "1964"
     century = None
@@ -237,12 +246,12 @@ def orgnr(text: str) -> str | None:
     number = "".join(text.split()).upper().removeprefix("NO")
     if len(number) != 9 or not _DIGITS.issuperset(number):
         return None
-    digits = [int(digit) for digit in number]
+    digits = [_VALUES[digit] for digit in number]
     return number if (_weighted(digits, ORGNR_WEIGHTS) + digits[8]) % 11 == 0 and any(digits) else None
 
 
 def _weighted(digits: list[int], weights: tuple[int, ...]) -> int:
-    return sum(digit * weight for digit, weight in zip(digits, weights, strict=False))
+    return sum(map(mul, digits, weights))
 
 
 def _date(year: int, month: int, day: int) -> date | None:

@@ -7,6 +7,7 @@ where the customer keeps that mark: a kind of mark, and its values.
 
 import math
 from collections.abc import Container, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 NO_TYPES: Mapping[str, str] = MappingProxyType({})
@@ -46,6 +47,7 @@ def unique(ids: list[str]) -> list[str]:
     return ids
 
 
+@lru_cache(maxsize=4096)
 def decimal(value: str | None) -> float | None:
     """Return a number written with a comma or a point; None for anything else."""
     try:
