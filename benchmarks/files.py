@@ -1,10 +1,12 @@
 """The files of HR and the school system read to rows, beside lxml's bare ``iterparse`` of the same bytes.
 
-Speed in megabytes a second of CPU, the best of several tries; and the extra memory for a file ten times as large.
+Megabytes a second of CPU, and CPU beside the bare one's, the best of several tries of each by turns; and the extra
+memory for a file ten times as large.
 """
 
 import argparse
 import io
+import math
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,8 @@ from dataflyt.sources.sas import pifu
 DAY = date(2026, 11, 23)
 READERS = {"Stamdata3": stamdata3.read, "PIFU": pifu.read}
 LEAST = 15.0
+MOST = {"Stamdata3": 1.3, "PIFU": 1.2}
+"""The CPU of reading a file to rows, as times that of the bare ``iterparse``."""
 
 
 def write(folder: Path, pupils: int) -> dict[str, Path]:
@@ -38,14 +42,15 @@ def write(folder: Path, pupils: int) -> dict[str, Path]:
     return found
 
 
-def speed(work: Callable[[], object], size: int, tries: int = 5) -> float:
-    """Return MB a second of CPU in the quickest try."""
-    took = []
+def seconds(*works: Callable[[], object], tries: int = 15) -> list[float]:
+    """Return the CPU of each in its quickest try. They take turns: a busy machine slows all of them alike."""
+    best = [math.inf] * len(works)
     for _ in range(tries):
-        began = time.process_time()
-        work()
-        took.append(time.process_time() - began)
-    return size / 1e6 / min(took)
+        for place, work in enumerate(works):
+            began = time.process_time()
+            work()
+            best[place] = min(best[place], time.process_time() - began)
+    return best
 
 
 def memory(name: str, path: Path) -> float:
@@ -71,12 +76,23 @@ def measure(pupils: int = 1000) -> list[Figure]:
                 for _, element in etree.iterparse(io.BytesIO(content)):
                     element.clear()
 
-            ours, theirs = speed(read, len(content)), speed(bare, len(content))
+            ours, theirs = seconds(read, bare)
+            megabytes, times = len(content) / 1e6, ours / theirs
             more = memory(name, larger[name]) - memory(name, path)
-            aim = f"aim: at least {LEAST:.0f} MB/s"
+            fast = megabytes / ours
             figures += [
-                Figure(f"{name} read to rows ({len(content) / 1e6:.1f} MB)", f"{ours:.1f} MB/s", aim, ours >= LEAST),
-                Figure("  bare iterparse of it, not counted above", f"{theirs:.1f} MB/s"),
+                Figure(
+                    f"{name} read to rows ({megabytes:.1f} MB)",
+                    f"{fast:.1f} MB/s",
+                    f"aim: at least {LEAST:.0f} MB/s",
+                    fast >= LEAST,
+                ),
+                Figure(
+                    f"  beside lxml's bare iterparse of {name}",
+                    f"{times:.2f} times",
+                    f"aim: at most {MOST[name]} times",
+                    times <= MOST[name],
+                ),
                 Figure(f"  more memory for a file of {larger[name].stat().st_size / 1e6:.0f} MB", f"{more:.1f} MiB"),
             ]
     return figures

@@ -11,13 +11,13 @@ from typing import BinaryIO, NamedTuple
 from dataflyt.errors import Unreadable
 from dataflyt.formats.dates import end_day, start_day
 from dataflyt.formats.text import tidy
-from dataflyt.formats.xml_records import Element, attribute, children, name_of, records, texts
+from dataflyt.formats.xml_records import NAMES, Element, attribute, children, inside, name_of, records, texts
 from dataflyt.identity import numbers
 from dataflyt.sources.hr.rows import Employee, Employment, OrgUnit, Protection
 from dataflyt.sources.hr.values import NO_MARKS, NO_TYPES, SEX, YES_NO, decimal, is_marked, unique
 
 _CONTAINERS: dict[str, frozenset[str]] = {name: frozenset() for name in ("exportinfo", "resources", "organisations")}
-_ORG_UNIT, _WORKPLACE = "mnal", "mnah"
+_ORG_UNIT, _WORKPLACE = _UNITS = "mnal", "mnah"
 _OF_RESOURCE = frozenset(
     ("resourceid", "socialsecuritynumber", "firstname", "surname", "birthdate", "sex", "status", "datefrom", "dateto")
 )
@@ -27,6 +27,7 @@ _OF_EMPLOYMENT = frozenset(
         *("datefrom", "dateto", "sequenceref", "sequenceno"),
     )
 )
+_OF_USER = frozenset(("domaininfo", "ubwuserid"))
 _OF_RELATION = frozenset(("value", "datefrom", "dateto"))
 _OF_ORGANISATION = frozenset(("id", "name", "parentid", "status", "datefrom", "dateto"))
 
@@ -53,19 +54,21 @@ def _resource(
     related: dict[str, str] = {}
     employments: list[Element] = []
     email = mobile = None
-    for name, child in children(resource):
-        if name == "addresses":
+    for child in inside(resource):
+        name = NAMES[child.tag]
+        if name in _OF_RESOURCE:
+            if values.get(name) is None:
+                values[name] = tidy(child.text)
+        elif name == "addresses":
             for _, address in children(child):
                 found_email, found_mobile = _reachable(address)
                 email, mobile = email or found_email, mobile or found_mobile
         elif name == "employments":
-            employments += child
+            employments += inside(child)
         elif name == "relations":
             related = _relations(child)
         elif name == "user":
-            user = texts(child)
-        elif name in _OF_RESOURCE and values.get(name) is None:
-            values[name] = tidy(child.text)
+            user = texts(child, _OF_USER)
     employee_id = values.get("resourceid") or next((attribute(e, "ResourceId") for e in employments), None)
     if employee_id is None:
         raise Unreadable(f"Elementet Resource i linje {resource.sourceline} har ingen ResourceId.")
@@ -106,7 +109,8 @@ def _marks(element: Element) -> list[tuple[str, str]]:
 def _reachable(address: Element) -> tuple[str | None, str | None]:
     """Return the first e-mail address and the mobile number of an address."""
     email = mobile = None
-    for name, child in children(address):
+    for child in inside(address):
+        name = NAMES[child.tag]
         if name == "emaillist":
             email = email or next((found for _, one in children(child) if (found := tidy(one.text))), None)
         elif name == "mobile":
@@ -121,14 +125,14 @@ def _relations(relations: Element) -> dict[str, str]:
     """
     best: dict[str, tuple[str, str, str]] = {}
     for _, relation in children(relations):
-        kind = attribute(relation, "Type")
-        if kind is None:
+        kind = (attribute(relation, "Type") or "").lower()
+        if kind not in _UNITS:
             continue
         values = texts(relation, _OF_RELATION)
         value = values.get("value")
         if value:
             ranked = (end_day(values.get("dateto")) or "9999", start_day(values.get("datefrom")) or "", value)
-            best[kind.lower()] = max(best.get(kind.lower(), ranked), ranked)
+            best[kind] = max(best.get(kind, ranked), ranked)
     return {kind: ranked[2] for kind, ranked in best.items()}
 
 
@@ -139,11 +143,13 @@ def _employments(
     for element in elements:
         values: dict[str, str | None] = {}
         own: dict[str, str] = {}
-        for name, child in children(element):
-            if name == "relations":
+        for child in inside(element):
+            name = NAMES[child.tag]
+            if name in _OF_EMPLOYMENT:
+                if values.get(name) is None:
+                    values[name] = tidy(child.text)
+            elif name == "relations":
                 own = _relations(child)
-            elif name in _OF_EMPLOYMENT and values.get(name) is None:
-                values[name] = tidy(child.text)
         read.append((values, related | own))
     for employment_id, (values, relations) in zip(_employment_ids([v for v, _ in read]), read, strict=True):
         kind = values.get("employmenttype")
@@ -169,6 +175,8 @@ def _employment_ids(employments: list[dict[str, str | None]]) -> list[str]:
     in another order.
     """
     ids = [e.get("sequenceref") or f"{e.get('postid') or ''}/{start_day(e.get('datefrom')) or ''}" for e in employments]
+    if len(set(ids)) == len(ids):
+        return ids
     repeated = Counter(ids)
     ids = [
         f"{i}-{e['sequenceno']}" if repeated[i] > 1 and e.get("sequenceno") else i

@@ -32,7 +32,18 @@ from typing import BinaryIO, NamedTuple
 from dataflyt.errors import Unreadable
 from dataflyt.formats.dates import end_day, start_day
 from dataflyt.formats.text import tidy
-from dataflyt.formats.xml_records import CHUNK, Element, attribute, children, name_of, records, text_in, texts
+from dataflyt.formats.xml_records import (
+    CHUNK,
+    NAMES,
+    Element,
+    attribute,
+    children,
+    inside,
+    name_of,
+    records,
+    text_in,
+    texts,
+)
 from dataflyt.identity import numbers
 from dataflyt.sources.sas.rows import Group, Guardian, Membership, Person, School
 from dataflyt.sources.sas.values import grep_codes, nine_digits, year_level_in
@@ -58,6 +69,8 @@ _GROUP_TYPES = {
     "15": "sfo",
     "16": "eksamensgruppe",
 }
+_OF_NAME = frozenset(("fn", "given", "family"))
+_OF_DEMOGRAPHICS = frozenset(("gender", "bday"))
 _YES_NO = {"1": True, "0": False}
 
 
@@ -105,6 +118,8 @@ class _Kind:
 
     def now(self, one: str) -> str:
         """Return the id that this id now stands for."""
+        if one not in self.renamed:
+            return one
         seen = set()
         while one in self.renamed and one not in seen:
             seen.add(one)
@@ -153,16 +168,16 @@ def read(stream: BinaryIO) -> Iterator[NamedTuple]:
     group_id = ""
     whole = _whole(stream)
     for parent, record in _records(stream):
-        name = name_of(record)
-        if name == "member" and name_of(parent) == "membership":
-            if membership is not parent:
+        name = NAMES[record.tag]
+        if name == "member" and (parent is membership or name_of(parent) == "membership"):
+            if parent is not membership:
                 membership, group_id = parent, _required(whole.groups.meant(_ids_in(parent)), parent)
             if group_id not in whole.groups.gone:
                 yield from _member(record, group_id, whole)
         elif name == "properties":
             _refuse_changes(record)
-        elif name == "person" and attribute(record, "recstatus") != _DELETED:
-            yield from _person(record, whole)
+        elif name == "person" and (status := attribute(record, "recstatus")) != _DELETED:
+            yield from _person(record, status, whole)
         elif name == "group" and attribute(record, "recstatus") != _DELETED:
             yield _group(record, whole.groups)
 
@@ -171,8 +186,13 @@ def _records(stream: BinaryIO) -> Iterator[tuple[Element, Element]]:
     return records(stream, "enterprise", _CONTAINERS, "en PIFU-IMS-fil")
 
 
-_FAR_REACHING = (b"old", b"duplicate", b"recstatus", b"inaktiv", b"privatist")
-_REACHES_FAR = re.compile(rb"""["']\s*(?:old|duplicate)\s*["']|recstatus\s*=\s*["']\s*3|inaktiv|privatist""")
+_REACHES_FAR = {
+    b"old": re.compile(rb"""["']\s*old\s*["']"""),
+    b"duplicate": re.compile(rb"""["']\s*duplicate\s*["']"""),
+    b"recstatus": re.compile(rb"""recstatus\s*=\s*["']\s*3"""),
+    b"inaktiv": re.compile(rb"inaktiv"),
+    b"privatist": re.compile(rb"privatist"),
+}
 
 
 def _whole(stream: BinaryIO) -> _Whole:
@@ -202,10 +222,12 @@ def _whole(stream: BinaryIO) -> _Whole:
 def _reaches_far(stream: BinaryIO) -> bool:
     before = b""
     while chunk := stream.read(CHUNK):
-        some = before + chunk.replace(b"\0", b"").lower()
-        if any(word in some for word in _FAR_REACHING) and _REACHES_FAR.search(some):
-            return True
-        before = some[-64:]
+        some = chunk.replace(b"\0", b"").lower()
+        between = before + some[:64]
+        for word, pattern in _REACHES_FAR.items():
+            if (word in some or word in between) and pattern.search(before + some):
+                return True
+        before = (before + some[-64:])[-64:]
     return False
 
 
@@ -236,8 +258,8 @@ def _keep_id(found: dict[str, str], sourcedid: Element) -> None:
 
 def _ids_in(element: Element) -> dict[str, str]:
     ids: dict[str, str] = {}
-    for name, child in children(element):
-        if name == "sourcedid":
+    for child in inside(element):
+        if NAMES[child.tag] == "sourcedid":
             _keep_id(ids, child)
     return ids
 
@@ -281,14 +303,16 @@ def _parents(group: Element) -> Iterator[Element]:
             yield relation
 
 
-def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
+def _person(person: Element, recstatus: str | None, whole: _Whole) -> Iterator[NamedTuple]:
     ids: dict[str, str] = {}
     user_ids: dict[str, str | None] = {}
     name: dict[str, str | None] = {}
     demographics: dict[str, str | None] = {}
     emails: dict[str, str | None] = {}
     mobiles: dict[str, str | None] = {}
-    for tag, child in children(person):
+    contacts: list[tuple[Element, str | None]] = []
+    for child in inside(person):
+        tag = NAMES[child.tag]
         if tag == "sourcedid":
             _keep_id(ids, child)
         elif tag == "userid":
@@ -296,17 +320,20 @@ def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
         elif tag == "name":
             name = _name(child)
         elif tag == "demographics":
-            demographics = texts(child)
+            demographics = texts(child, _OF_DEMOGRAPHICS)
         elif tag == "email":
             emails.setdefault("", tidy(child.text))
         elif tag == "tel" and attribute(child, "teltype") == "3":
             mobiles.setdefault("", tidy(child.text))
         elif tag == "extension":
-            for more, extra in children(child):
+            for extra in inside(child):
+                more = NAMES[extra.tag]
                 if more == "pifu_email":
                     emails.setdefault((attribute(extra, "type") or "").lower(), tidy(extra.text))
                 elif more == "pifu_tel":
                     mobiles.setdefault((attribute(extra, "type") or "?").lower(), tidy(extra.text))
+                elif more == "pifu_hascontactperson":
+                    contacts.append((extra, attribute(extra, "type")))
     person_id = _required(_id_of(ids), person)
     number, encrypted = user_ids.get("personnin"), user_ids.get("personninencrypted")
     username = user_ids.get("username") or user_ids.get("")
@@ -338,10 +365,10 @@ def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
         birth_date=start_day(demographics.get("bday")),
         email=emails.get("") or emails.get("personemailatorg") or emails.get("personemailprivate"),
         mobile=mobiles.get("") or mobiles.get("personmobileatorg") or mobiles.get("personmobileprivate"),
-        recstatus=attribute(person, "recstatus"),
+        recstatus=recstatus,
         number_kind=told.number_kind,
     )
-    for contact, kind in _contacts(person):
+    for contact, kind in contacts:
         guardian_id = whole.people.meant(_ids_in(contact))
         if guardian_id and guardian_id not in whole.people.gone:
             yield Guardian(person_id, guardian_id, kind)
@@ -349,10 +376,15 @@ def _person(person: Element, whole: _Whole) -> Iterator[NamedTuple]:
 
 def _name(element: Element) -> dict[str, str | None]:
     """Return ``fn``, and ``given`` and ``family`` from inside ``n``, or from ``fn`` if ``n`` has neither."""
-    found = texts(element)
-    for name, child in children(element):
+    found: dict[str, str | None] = {}
+    inner: dict[str, str | None] = {}
+    for child in inside(element):
+        name = NAMES[child.tag]
         if name == "n":
-            found |= texts(child)
+            inner |= texts(child, _OF_NAME)
+        elif name in _OF_NAME and found.get(name) is None:
+            found[name] = tidy(child.text)
+    found |= inner
     whole = found.get("fn")
     if whole and not found.get("given") and not found.get("family"):
         family, comma, given = whole.partition(",")
@@ -456,7 +488,8 @@ def _keep_value(found: dict[str, str], element: Element) -> None:
 def _member(member: Element, group_id: str, whole: _Whole) -> Iterator[Membership]:
     ids: dict[str, str] = {}
     roles: list[Element] = []
-    for name, child in children(member):
+    for child in inside(member):
+        name = NAMES[child.tag]
         if name == "sourcedid":
             _keep_id(ids, child)
         elif name == "role":
@@ -478,7 +511,8 @@ def _role(role: Element, group_id: str, person_id: str, whole: _Whole) -> Member
     values: dict[str, str | None] = {}
     frame: dict[str, str | None] = {}
     extra: dict[str, str | None] = {}
-    for name, child in children(role):
+    for child in inside(role):
+        name = NAMES[child.tag]
         if name == "timeframe":
             frame = texts(child)
         elif name == "extension":
