@@ -412,6 +412,14 @@ def test_a_name_with_an_unknown_entity_is_refused_and_not_cut_off(format, doctyp
     assert "entitet" in sentence(format, text.replace("?>", f"?>{doctype.format(root=root_of(format))}", 1))
 
 
+def test_an_id_of_a_membership_with_an_unknown_entity_is_refused_and_not_cut_off():
+    members = '<member><sourcedid><id>P1</id></sourcedid><role roletype="01"><status>1</status></role></member>'
+    for group in ("G&minus;1", "G&minus;"):
+        membership = f"<membership><sourcedid><id>{group}</id></sourcedid>{members}</membership>"
+        document = f'<!DOCTYPE enterprise SYSTEM "x.dtd"><enterprise>{membership}</enterprise>'
+        assert "entitet" in sentence("pifu", document.encode())
+
+
 @every_xml
 @pytest.mark.parametrize(
     ("content", "words"),

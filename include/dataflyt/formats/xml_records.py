@@ -165,14 +165,14 @@ class _Records:
         for place, child in enumerate(parent):
             complete = place < ready
             name = NAMES[child.tag]
+            if complete and self.has_doctype and name not in self.containers:
+                for entity in child.iter(etree.Entity):
+                    name_of(entity)
             if name in headings:
                 kept.append(place)
             elif name in self.containers:
                 yield from self._complete(child, final=complete)
             elif complete:
-                if self.has_doctype:
-                    for entity in child.iter(etree.Entity):
-                        name_of(entity)
                 yield parent, child
         # A slice is removed at a fifth of the cost of its elements one by one. The last stretch first: places move.
         for before, after in reversed([*pairwise((*kept, ready))]):
