@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import escape
 
 import pytest
 
@@ -50,6 +51,10 @@ def test_a_loss_is_seen_where_it_happens(pages: Open, installation: Installation
     assert "Stoppet" in stopped
     assert re.search(r'class="box stopped"><rect[^>]*/>\s*<text class="title"[^>]*>HR<', stopped)
     assert "Logg: Hent fra HR" in stopped
+    ((why,),) = installation.query(
+        "select figures::jsonb -> 'why' ->> 'extract_hr' from control.run order by run desc limit 1"
+    )
+    assert f'<p lang="nb">{escape(why)}</p>' in stopped
     assert "run-1" in browser.get(f"{PAGE}?run=1").text
     assert "Stoppet" in browser.get("/").text
 

@@ -80,9 +80,9 @@ def test_a_run_that_stops_or_waits_tells_what_it_cost_until_then(pages: Open, in
         return CheckFailed("Stopp.") if name == "check" else None
 
     ended = execute(job, attempt=stop)
-    assert ended.failed == ["check"]
+    assert list(ended.failed) == ["check"]
     row, _ = cells(pages("anita").get(ALL).text)
-    assert row[2:4] == ["Stoppet Kontroller", "–"]
+    assert row[2:4] == ["Stoppet Kontroller Hvorfor Stopp.", "–"]
     assert "Kontroller: " in row[8]
     assert "Flett" not in row[8]
 

@@ -1,6 +1,7 @@
 """The engineer's morning: which kommuner must be looked at, and nothing about those that are as they should."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -200,9 +201,12 @@ def test_the_sentence_of_a_step_that_stopped_is_kept_for_the_morning(
     close_run(job, {"extract_krr": None, "extract_freg": "Folkeregisteret svarte ikke: Dataflyt prøver igjen."})
     done = CliRunner().invoke(app, ["digest"])
     stopped = (
-        "stoppet i «Hent fra KRR», «Hent fra Folkeregisteret». Folkeregisteret svarte ikke: Dataflyt prøver igjen."
+        "stoppet i «Hent fra KRR», «Hent fra Folkeregisteret». Folkeregisteret svarte ikke: start en ny kjøring når "
+        "det er over."
     )
     assert stopped in done.output
+    done = CliRunner().invoke(app, ["runs"])
+    assert re.search(r"kjøring 2: stoppet i .*\n    Folkeregisteret svarte ikke: start en ny kjøring", done.output)
 
 
 @pytest.mark.after_first_run

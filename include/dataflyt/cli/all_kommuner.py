@@ -114,10 +114,10 @@ def runs_command(
         Path | None, typer.Option("--out", metavar="FIL", help="Skriv tabellen til en fil: .csv, .xlsx eller .parquet.")
     ] = None,
 ) -> None:
-    """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvor den stoppet, hvem som svarte, rader og tid.
+    """Vis de nyeste kjøringene i alle kommuner: når, hva det ble, hvem som svarte, rader og tid.
 
-    Høyst hundre kjøringer for hver kommune. Tallene er de som alle kan se, og ingen i registrene er nevnt. Filen har
-    sekundene til hvert steg, uten tiden kjøringen ventet på svar.
+    For en som stoppet, også hvor og hvorfor. Høyst hundre kjøringer for hver kommune. Tallene er de som alle kan se, og
+    ingen i registrene er nevnt. Filen har sekundene til hvert steg, uten tiden kjøringen ventet på svar.
 
     Eksempel: `dataflyt runs --since 2026-11-01 --outcome failed --out kjøringer.xlsx`
     """
@@ -140,12 +140,14 @@ def runs_command(
         echo(f"{len(wanted)} kjøringer er skrevet til {out}.")
         return
     for row in wanted:
-        name, number, began, ended, stopped, by, received, quarantined, changes, seconds, *_ = row.cells()
+        name, number, began, ended, stopped, why, by, received, quarantined, changes, seconds, *_ = row.cells()
         stop = f" i {stopped}" if stopped else ""
         told = "" if received is None else f", {received} rader, {quarantined} i karantene, {changes} endringer"
         answered = f" (svart av {by})" if by else ""
         took = "" if seconds is None else f", {seconds:.0f} sekunder"
         echo(f"{began}  {name}, kjøring {number}: {ended}{stop}{answered}{told}{took}")
+        if why:
+            echo(f"    {why}")
     echo(f"{len(wanted)} kjøringer.")
 
 

@@ -206,7 +206,7 @@ def how_it_ended(kommune: Kommune, context: Context) -> Notice | None:
         kommune,
         outcome,
         report.OUTCOMES[outcome] if outcome else report.NOT_CLOSED,
-        {task: ti.xcom_pull(task_ids=task, key="sentence") for task in failed},
+        {task: report.finally_said(task, ti.xcom_pull(task_ids=task, key="sentence") or "") for task in failed},
         report.changes({kind: count for kind, count in merged.items() if kind in report.KINDS}, 0),
         page_of(ti.dag_id, ti.run_id),
     )

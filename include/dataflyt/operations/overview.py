@@ -116,6 +116,7 @@ class RunRow(NamedTuple):
     as_of: datetime
     outcome: str
     failed: tuple[str, ...]
+    why: str
     answered_by: str
     received: int | None
     quarantined: int | None
@@ -140,6 +141,7 @@ class RunRow(NamedTuple):
             f"{self.as_of.astimezone(OSLO):%Y-%m-%d %H:%M}",
             OUTCOMES.get(self.outcome, self.outcome),
             ", ".join(TITLES.get(step, step) for step in self.failed),
+            self.why,
             self.answered_by,
             self.received,
             self.quarantined,
@@ -154,7 +156,7 @@ TIMED = tuple(step for step in TITLES if step != "approve" and step not in HIDIN
 """The steps whose cost is kept; a person does ``approve``."""
 
 HEADS = (
-    *("Kommune", "Kjøring", "Begynte", "Utfall", "Stoppet i", "Svarte", "Mottatt", "Karantene", "Endringer"),
+    *("Kommune", "Kjøring", "Begynte", "Utfall", "Stoppet i", "Hvorfor", "Svarte", "Mottatt", "Karantene", "Endringer"),
     *("Sekunder", "Sekunder CPU", *(f"{TITLES[step]} (s)" for step in TIMED)),
 )
 """The heads of the table of runs."""
@@ -190,6 +192,7 @@ def _row(kommune: Kommune, run: LineRun) -> RunRow:
         run.as_of,
         run.outcome,
         tuple(run.failed),
+        run.why,
         run.answered_by,
         totals.get("received"),
         totals.get("quarantined"),

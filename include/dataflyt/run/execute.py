@@ -60,10 +60,10 @@ class Answer(NamedTuple):
 class Ended:
     """How a run ended: the steps that failed, the first error, what each step counted, and what ``close_run`` returned.
 
-    ``closed`` is empty when the run waits for an answer.
+    ``failed`` has the sentence of each step that failed. ``closed`` is empty when the run waits for an answer.
     """
 
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     error: DataflytError | None = None
     counts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     closed: dict[str, Any] = field(default_factory=dict)
@@ -103,7 +103,7 @@ def execute(job: Job, ask: Ask | None = None, *, attempt: Attempt = attempt) -> 
                 return ended
             goes_on = said == "approved"
         elif error := attempt(step.name, partial(_count, ended, step.name, job)):
-            ended.failed.append(step.name)
+            ended.failed[step.name] = error.sentence
             ended.error = ended.error or error
             goes_on = False
     return ended

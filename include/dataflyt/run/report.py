@@ -4,6 +4,7 @@ The steps keep notes in the run's row; ``close_run`` writes the report to the st
 are protected.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -302,6 +303,21 @@ def build(connection: Connection, kommune: Kommune, run: Run, failed: Sequence[s
     }
 
 
+def finally_said(step: str, sentence: str) -> str:
+    """Return the sentence of a step that has failed for good: it promises no other try, unless the step has one.
+
+    >>> finally_said("extract_krr", "KRR svarte ikke: Dataflyt prøver igjen.")
+    'KRR svarte ikke: start en ny kjøring når det er over.'
+    >>> finally_said("deliver", "Stedet svarer ikke. Dataflyt prøver igjen.")
+    'Stedet svarer ikke. Dataflyt prøver igjen.'
+    """
+    if step == "deliver":  # every hour
+        return sentence
+    do = "tart en ny kjøring når det er over"
+    said = re.sub(": Dataflyt prøver igjen( senere)?", f": s{do}", sentence)
+    return re.sub("[.] Dataflyt prøver igjen( senere)?", f". S{do}", said)
+
+
 def figures(built: Mapping[str, Any], why: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the few figures of a report that the pages of all kommuner and of one show.
 
@@ -322,7 +338,7 @@ def figures(built: Mapping[str, Any], why: Mapping[str, str | None]) -> dict[str
         "delivered": delivered,
         "published": len(built["published"]),
         "changes": sum(built["changed"].values()),
-        "why": {step: said for step, said in why.items() if said},
+        "why": {step: finally_said(step, said) for step, said in why.items() if said},
         **{kept: built[kept] for kept in ("failed", "totals", "envelopes")},
     }
 
