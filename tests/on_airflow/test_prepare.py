@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,48 @@ with create_session() as session:
     said["pools"] = {pool.pool: [pool.slots, pool.description] for pool in session.scalars(select(Pool))}
 said["after"] = begun("after")
 command("doctor after", "doctor")
+
+from airflow.models.dag import DagModel
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.xcom import XComModel
+from airflow.utils.state import TaskInstanceState
+
+with create_session() as session:
+    tasks = {
+        one.task_id: one for one in session.scalars(select(TaskInstance).filter_by(run_id="after")).all()
+    }
+    now = timezone.utcnow()
+    for task, worker in (("extract_hr", "worker-1"), ("extract_freg", "worker-2"), ("extract_krr", "worker-3")):
+        lost = tasks[task]
+        lost.hostname, lost.start_date, lost.try_number = worker, now - timedelta(hours=3), 1
+        lost.state = TaskInstanceState.UP_FOR_RETRY
+        session.add(Log("heartbeat timeout", task_instance=lost.key))
+        session.flush()
+        session.execute(Log.__table__.update().where(Log.task_id == task).values(dttm=now - timedelta(hours=2)))
+    # The first is tried again by the worker that lost it, which has come back; the second by another.
+    for task, worker in (("extract_hr", "worker-1"), ("extract_freg", "worker-1")):
+        TaskInstanceHistory.record_ti(tasks[task], session=session)
+        tasks[task].try_number, tasks[task].hostname, tasks[task].start_date = 2, worker, now - timedelta(hours=1)
+    # The third was lost longer ago than anybody needs to know.
+    session.execute(Log.__table__.update().where(Log.task_id == "extract_krr").values(dttm=now - timedelta(days=2)))
+    for task, minutes in (("withdraw", 30), ("check", 5)):
+        tasks[task].state, tasks[task].queued_dttm = TaskInstanceState.QUEUED, now - timedelta(minutes=minutes)
+    session.execute(DagModel.__table__.update().values(is_paused=True))
+    failed = session.scalars(select(DagRun).filter_by(run_id="after", dag_id="freg_events")).one()
+    failed.state, failed.end_date = DagRunState.FAILED, now
+    XComModel.set(
+        "sentence", "FREG svarer ikke.", dag_id="freg_events", task_id="fast_lane", run_id="after", session=session
+    )
+with create_session() as session:
+    nobody = Connection(conn_id="freg_events", conn_type="generic", host="https://freg.example.no")
+    session.add(nobody)
+command("doctor stands still", "doctor")
+with create_session() as session:
+    session.merge(nobody).set_extra(json.dumps({"tell": "drift@example.no"}))
+command("doctor tells", "doctor")
+command("digest", "digest")
 import logging
 said["chatter"] = logging.getLogger("alembic").isEnabledFor(logging.INFO)
 os.environ["AIRFLOW__CORE__AUTH_MANAGER"] = "no.such.Manager"
@@ -180,6 +223,26 @@ def test_doctor_names_what_airflow_lacks(world: SimpleNamespace) -> None:
     assert "FEIL Airflow: Airflow viser hemmelige felter i tilkoblingene: sett AIRFLOW__CORE__SENSITIVE_VAR" in output
     assert "mangler i Airflow" not in world.said["doctor after"][1]
     assert "kjenner ikke tilkoblingstypen" not in world.said["doctor after"][1]
+
+
+def test_doctor_names_what_stands_still_and_is_not_red(world: SimpleNamespace) -> None:
+    for stands_still in ("satt på pause", "feilet", "mistet en oppgave", "ventet på en arbeider"):
+        assert stands_still not in world.said["doctor after"][1]
+    code, output = world.said["doctor stands still"]
+    assert code == 1
+    assert output.count("satt på pause") == 1, "a kommune may be paused while somebody sets it up"
+    assert "FEIL Airflow: DAG-en freg_events er satt på pause" in output
+    assert re.search(r"De felles DAG-ene:\n  Siste kjøring av DAG-en freg_events feilet ", world.said["digest"][1])
+    assert re.search(r"FEIL Airflow: Siste kjøring av DAG-en freg_events feilet .*\. FREG svarer ikke\.\n", output)
+    assert output.count("mistet en oppgave") == 1
+    assert "FEIL Airflow: Arbeideren worker-2 mistet en oppgave " in output
+    assert "FEIL Airflow: Oppgaver som har ventet på en arbeider i mer enn ti minutter: 1, den første siden " in output
+
+
+def test_doctor_says_when_nobody_is_told(world: SimpleNamespace) -> None:
+    nobody = "VARSEL freg_events: Ingen får melding når hendelsene ikke leses"
+    assert nobody in world.said["doctor stands still"][1]
+    assert nobody not in world.said["doctor tells"][1]
 
 
 def test_what_libraries_log_is_not_shown_to_operators(world: SimpleNamespace) -> None:

@@ -1,5 +1,6 @@
 """What concerns all kommuner: the work of the common DAGs done once, the morning's digest, and the table of runs."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from dataflyt.cli.installation import installation, kommune_of
 from dataflyt.cli.terminal import echo
-from dataflyt.errors import DataflytError
+from dataflyt.errors import ConfigError, DataflytError
 
 
 def events_command() -> None:
@@ -82,13 +83,18 @@ def reference_command(
 def digest_command() -> None:
     """Vis hvilke kommuner som må ses på, og hvorfor: det samme som DAG-en morning sender dataingeniøren hver morgen.
 
-    Returkoden er 1 når noe må ses på.
+    Der Airflow er satt opp, også hvilke felles DAG-er som feilet sist, og hvorfor. Returkoden er 1 når noe må ses på.
 
     Eksempel: `dataflyt digest`
     """
     from dataflyt.operations import digest
 
     with installation() as outside:
+        failed = _common_dags_that_failed() if outside.airflow else []
+        if failed:
+            echo("De felles DAG-ene:")
+        for line in failed:
+            echo(f"  {line}")
         found = digest.of_installation(outside.environment())
     for title, lines in digest.in_lines(found):
         echo(f"{title}:")
@@ -97,8 +103,17 @@ def digest_command() -> None:
     if found.never_run:
         echo(f"Har ikke kjørt ennå: {found.never_run}.")
     echo(f"{found.to_look_at} av {found.kommuner} kommuner må ses på.")
-    if found.concerns:
+    if found.concerns or failed:
         raise typer.Exit(1)
+
+
+def _common_dags_that_failed() -> list[str]:
+    from dataflyt.on_airflow.prepare import database
+    from dataflyt.on_airflow.standstill import failed
+
+    with suppress(ConfigError), database() as session:  # doctor says that it cannot be used
+        return failed(session)
+    return []
 
 
 def runs_command(

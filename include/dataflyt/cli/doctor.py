@@ -1,5 +1,6 @@
 """``dataflyt doctor``: find what is wrong around the kommuner, or soon will be."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,8 @@ def doctor_command(
 ) -> None:
     """Undersøk kommunene: varehus, tilkoblinger, nøkler og mapper, og klokken på maskinen. En linje for hvert funn.
 
-    Uten KOMMUNE også det som er felles: hendelsene, det som trengs i Airflow, og filer som andre på maskinen kan lese.
+    Uten KOMMUNE også det som er felles: hendelsene, det som trengs i Airflow og det som står stille der, og filer som
+    andre på maskinen kan lese. Om registrene svarer nå, sier «dataflyt kommune check --online».
     FEIL må rettes, VARSEL innen 30 dager, UKJENT lot seg ikke finne ut. Returkoden er 1 når noe er FEIL eller VARSEL.
     Ingen personer slås opp, og ingen nøkler vises.
     """
@@ -41,8 +43,12 @@ def doctor_command(
         lines += [(finding.level, "filer", finding.sentence) for finding in doctor.files(kommuner)]
         if outside.airflow:
             from dataflyt.on_airflow import prepare
+            from dataflyt.on_airflow.standstill import standstill
 
+            lines += [(finding.level, "freg_events", finding.sentence) for finding in doctor.notices()]
             lines += [("wrong", "Airflow", sentence) for sentence in prepare.lacks()]
+            with suppress(ConfigError):  # said of what is missing
+                lines += [("wrong", "Airflow", sentence) for sentence in standstill(datetime.now(UTC))]
             if said := prepare.shows_secrets():
                 lines.append(("wrong", "Airflow", said))
             if any(kommune.mail for kommune in kommuner) and (said := prepare.links_lead_nowhere()):

@@ -8,7 +8,7 @@ token is fetched, and no key or password is shown.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,11 @@ SILENT = timedelta(minutes=75)
 _NOTHING_NEW = timedelta(days=1)
 """How long the list may say that it has newer events, and not give them."""
 _HURRIED = Settings(connect_timeout=5.0, read_timeout=10.0, answer_timeout=20.0)
+
+NOBODY = (
+    "Ingen får melding når hendelsene ikke leses, og ingen får morgenens oversikt: skriv e-postadressene som tell, "
+    "eller en tilkobling til Teams eller lignende som apprise, i «extra» i tilkoblingen freg_events."
+)
 
 Level: TypeAlias = Literal["wrong", "soon", "unknown", "fine"]
 
@@ -109,6 +114,14 @@ class Doctor:
                 )
             found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
         return found
+
+    def notices(self) -> list[Finding]:
+        """Return a finding when the notices to the engineers reach nobody."""
+        with suppress(DataflytError):  # said of the events
+            extra = self.connect(fast_lane.LIST).extra
+            if not extra.get("tell") and not extra.get("apprise"):
+                return [Finding("soon", NOBODY)]
+        return []
 
     def reference(self) -> list[Finding]:
         """Return findings on the reading of schools and codes from the registers, for the whole installation."""
