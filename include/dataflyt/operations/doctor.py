@@ -19,6 +19,7 @@ from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, SourceUnavailable
 from dataflyt.exports import directory, place
 from dataflyt.operations import fast_lane
+from dataflyt.operations.digest import said
 from dataflyt.reference import not_registered, refresh
 from dataflyt.registers import maskinporten
 from dataflyt.registers.http import open_client, send
@@ -101,7 +102,7 @@ class Doctor:
         with _kept(found):
             with database.reading_events(database.engine(self.connect(fast_lane.WAREHOUSE).url)) as connection:
                 known = events.pointer(connection, fast_lane.FEED)
-            since = f"siden {known.read_at:%d.%m.%Y kl. %H.%M} UTC" if known else "ennå"
+            since = f"siden {said(known.read_at)}" if known else "ennå"
             if known is None or datetime.now(UTC) - known.read_at > SILENT:
                 raise ConfigError(
                     f"Hendelsene i Folkeregisteret er ikke lest {since}: se til at DAG-en freg_events går, og les hva "
@@ -109,10 +110,10 @@ class Doctor:
                 )
             if known.ahead and known.event_at and datetime.now(UTC) - known.event_at > _NOTHING_NEW:
                 raise ConfigError(
-                    f"Folkeregisteret har ikke gitt hendelser siden {known.event_at:%d.%m.%Y kl. %H.%M} UTC, og sier "
+                    f"Folkeregisteret har ikke gitt hendelser siden {said(known.event_at)}, og sier "
                     "at det finnes nyere: ta det opp med Skatteetaten."
                 )
-            found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {known.read_at:%H.%M} UTC."))
+            found.append(Finding("fine", f"Hendelsene i Folkeregisteret er lest {said(known.read_at)}."))
         return found
 
     def notices(self) -> list[Finding]:

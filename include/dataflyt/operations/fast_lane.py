@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dataflyt.config.kommune import Kommune
 from dataflyt.errors import ConfigError, DataflytError, DataInDoubt, SourceRefused, Unreadable
+from dataflyt.operations.digest import said
 from dataflyt.operations.nightly import Outcome, bring_in_line, trouble_of
 from dataflyt.run import report
 from dataflyt.run.environment import Environment
@@ -65,7 +66,7 @@ def run(kommuner: Iterable[Kommune], environment: Environment) -> Outcome:
     if trouble := trouble_of(lambda: read(environment, outcome.counts), "Folkeregisterets hendelser"):
         with database.reading_events(db) as connection:
             known = events.pointer(connection, FEED)
-        since = f" De ble sist lest {known.read_at:%d.%m.%Y kl. %H.%M} UTC." if known else ""
+        since = f" De ble sist lest {said(known.read_at)}." if known else ""
         outcome.trouble.append(type(trouble)(trouble.sentence + since, **trouble.facts))
     else:
         outcome.read = True
