@@ -1,7 +1,9 @@
 """Notices by Apprise, and one notice a cause: a real HTTP receiver, and real Airflow in the last test."""
 
 import json
+import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # never a developer's home folder
 from dataflyt.config.kommune import Mail
 from dataflyt.on_airflow import mails, told
 from dataflyt.on_airflow.notices import Notice
