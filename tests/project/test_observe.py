@@ -1,10 +1,12 @@
 """The dashboard and the alert rules fit what is sent, and Prometheus takes them."""
 
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +14,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import airflow
 import httpx
 import pytest
 import yaml
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="dataflyt-airflow-"))  # never a developer's home folder
+import airflow
 
 from dataflyt.operations.metrics import METRICS
 
