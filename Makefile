@@ -122,7 +122,7 @@ bench: $(STAMP)  ## mål tid og minne mot målene (et kvarter): make bench BENCH
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 PEERS := .local/peers
-bench-peers: $(STAMP)  ## mål lasting og fletting mot et bart COPY og mot dlt, i et miljø for seg (ti minutter)
+bench-peers: $(STAMP)  ## mål lasting og fletting mot et bart COPY, dlt, dbt og pandas, i et miljø for seg (ti minutter)
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
 	$(BIN)/python benchmarks/peers/compare.py --python $(PEERS)/bin/python $(BENCH)

@@ -1,4 +1,4 @@
-"""Load and merge of 100 000 persons × 11 columns, 1 % changed, beside a bare COPY and dlt's scd2. ``make bench-peers``.
+"""Load and merge of 100 000 persons × 11 columns, 1 % changed, beside other tools. ``make bench-peers``.
 
 Every tool loads the same rows (``persons``) into the same PostgreSQL with its default settings: fsync and
 synchronous_commit are on for all. Each has its first load beforehand, and then ``--rounds`` rounds; the best of each is
@@ -9,8 +9,12 @@ transaction of its own; it stands before and after each of our rounds.
 - Dataflyt: ``staging.load``, ``merge.clean_rows`` and ``merge.merge_history``, as in a run, under row-level security.
 - dlt with Arrow: ``pipeline.run`` with ``add_row_hash_to_table``; parquet by ADBC, and CSV: the faster one counts.
 - dlt with Python objects: the same with a list of dictionaries.
+- dbt: a COPY into a plain table, and ``dbt snapshot`` with the strategy ``check`` of all columns.
+- pandas: ``to_sql`` through SQLAlchemy into a table that it replaces.
 
-dlt hashes whole rows and Dataflyt compares columns by key. dlt keeps no key, no row-level security and no quarantine.
+dlt hashes whole rows; Dataflyt and dbt compare columns by key. dlt keeps no key. None of them has row-level security,
+holds a row back because another of its subject is in quarantine, tells an answer from a silence (a person who was not
+asked about stays), or undoes a run. dbt's history is by time, not by run. pandas keeps no history at all.
 Exits with 1 when a ratio is not what ``docs`` promise.
 """
 
@@ -39,6 +43,12 @@ from warehouse import a_week_passes, bare_copy, close, job, load_and_merge
 
 HERE = Path(__file__).parent
 OWNER = "persons"
+OTHERS = {
+    **{f"dlt {kind}": ("dlt_scd2.py", kind) for kind in ("arrow", "arrow-csv", "objects")},
+    "dbt snapshot": ("dbt_snapshot.py", "dbt"),
+    "pandas to_sql": ("pandas_to_sql.py", "to_sql"),
+}
+"""Each other tool's program, and its own name for what it does."""
 
 
 def ours(urls: dict[str, str], folder: Path, count: int, rounds: int, postmaster: int) -> tuple[list[Cost], list[Cost]]:
@@ -70,14 +80,16 @@ def ours(urls: dict[str, str], folder: Path, count: int, rounds: int, postmaster
     return took, bare
 
 
-def dlt(python: Path, url: str, kind: str, folder: Path, count: int, rounds: int, postmaster: int) -> dict[str, Any]:
-    """Load and merge with dlt in its own environment; return what it printed."""
-    words = [str(python), str(HERE / "dlt_scd2.py"), url, kind, str(folder / f"dlt-{kind}"), str(count), str(rounds)]
+def other(
+    python: Path, program: str, url: str, kind: str, folder: Path, count: int, rounds: int, postmaster: int
+) -> dict[str, Any]:
+    """Load and merge with another tool's program in its own environment; return what it printed."""
+    words = [str(python), str(HERE / program), url, kind, str(folder / f"peer-{kind}"), str(count), str(rounds)]
     words.append(str(postmaster))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        raise SystemExit(f"dlt ({kind}) failed:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{program} ({kind}) failed:\n{done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -97,16 +109,18 @@ def measure(python: Path, count: int, rounds: int) -> list[Figure]:
         # dlt demands a host and a password; libpq takes the socket's folder from the query.
         url = address.set(host="localhost", password="none").render_as_string(hide_password=False)
         found = {
-            kind: dlt(python, url, kind, folder, count, rounds, postmaster)
-            for kind in ("arrow", "arrow-csv", "objects")
+            name: other(python, program, url, kind, folder, count, rounds, postmaster)
+            for name, (program, kind) in OTHERS.items()
         }
-    versions = ", ".join(f"{name} {number}" for name, number in found["arrow"]["versions"].items())
+    packages = {name: number for one in found.values() for name, number in one["versions"].items()}
+    versions = ", ".join(f"{name} {number}" for name, number in packages.items())
     print(f"PostgreSQL {version}; fsync, synchronous_commit: {shown}; {versions}; psycopg {psycopg.__version__}")
     print(f"{count} persons × 11 columns, 1 % changed; each round's seconds (and seconds of CPU, server included):")
     costs = {"bare COPY": bare, "Dataflyt": mine}
-    costs |= {f"dlt {kind}": [Cost(*cost) for cost in one["rounds"]] for kind, one in found.items()}
+    costs |= {name: [Cost(*cost) for cost in one["rounds"]] for name, one in found.items()}
     for name, rounds_of in costs.items():
-        print(f"  {name:14}", "  ".join(f"{cost.clock:.2f} ({cost.cpu:.2f})" for cost in rounds_of))
+        kept_rows = f"  keeps {found[name]['kept']} rows" if name in found else ""
+        print(f"  {name:14}", "  ".join(f"{cost.clock:.2f} ({cost.cpu:.2f})" for cost in rounds_of) + kept_rows)
     best = {name: Cost(*map(min, zip(*each, strict=True))) for name, each in costs.items()}
     return _figures(best)
 
@@ -134,13 +148,17 @@ def _figures(best: dict[str, Cost]) -> list[Figure]:
     ):
         found.append(Figure(f"  {what}", f"{by_clock:.1f} times", f"aim: {aim}", within(by_clock)))
         found.append(Figure("    by CPU, which other work on the machine changes little", f"{by_cpu:.1f} times"))
+    for name in ("dbt snapshot", "pandas to_sql"):
+        one = best[name]
+        times = f"{one.clock / mine.clock:.1f} times, by CPU {one.cpu / mine.cpu:.1f}"
+        found.append(Figure(f"  {name} takes", times))
     return found
 
 
 def main() -> int:
     """Read the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Load and merge beside other tools.")
-    parser.add_argument("--python", type=Path, required=True, help="the Python of the environment with dlt")
+    parser.add_argument("--python", type=Path, required=True, help="the Python of the environment with the others")
     parser.add_argument("--persons", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
