@@ -147,7 +147,7 @@ def those_from_before_tell_of_no_guardian(here: Installation, before: int = 4) -
     *older, newest = files(here)
     assert newest >= OF_GUARDIANS
     assert [one & OF_GUARDIANS for one in older[:before]] == [set()] * before
-    # Who is a pupil, and where, is as it was: these files tell of no guardian.
+    # These files tell of no guardian, and the pupils and their schools are as they were.
     assert all(one >= {"feide.ldif", "klasselister.zip", "oneroster.zip"} for one in older[1:])
     no_ended_access_is_readable(here)
 

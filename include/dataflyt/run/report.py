@@ -313,9 +313,12 @@ def finally_said(step: str, sentence: str) -> str:
     """
     if step == "deliver":  # every hour
         return sentence
-    do = "tart en ny kjøring når det er over"
-    said = re.sub(": Dataflyt prøver igjen( senere)?", f": s{do}", sentence)
-    return re.sub("[.] Dataflyt prøver igjen( senere)?", f". S{do}", said)
+    begun = {":": "start", ".": "Start"}
+    return re.sub(
+        "([:.]) Dataflyt prøver igjen( senere)?",
+        lambda found: f"{found[1]} {begun[found[1]]} en ny kjøring når det er over",
+        sentence,
+    )
 
 
 def figures(built: Mapping[str, Any], why: Mapping[str, str | None]) -> dict[str, Any]:
